@@ -1,0 +1,89 @@
+"""Owns the command line: `courtside`, or `python -m host`.
+
+Reads the settings, opens the log, serves the application until it is told to end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+# Read by the SDK when it is imported; without it each call is traced for nobody.
+os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")
+
+from host.app import Host
+from host.config import Config, read
+from host.errors import CourtsideError
+from host.log import Log
+from host.log.memory import MemoryLog
+from host.log.sqlite import SqliteLog
+
+GRACE_S = 1
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams first: uvicorn waits for open responses before it exits."""
+
+    def __init__(self, config: uvicorn.Config, host: Host) -> None:
+        super().__init__(config)
+        self._host = host
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._host.stop()
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    """Exits with 0 after SIGINT or SIGTERM, with 1 and one line when it cannot run."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="at=%(asctime)s level=%(levelname)s from=%(name)s %(message)s",
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("a2a").setLevel(logging.WARNING)
+    try:
+        config = read(sys.argv[1:], os.environ, Path.cwd())
+        listener = _listen(config)
+        host = Host(config, _open_log(config))
+    except CourtsideError as error:
+        sys.exit(f"courtside: {error}")
+    settings = uvicorn.Config(
+        host,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    _Server(settings, host).run(sockets=[listener])
+
+
+def _listen(config: Config) -> socket.socket:
+    """Takes the port before anything is started. Raises CourtsideError."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        raise CourtsideError(
+            f"port {config.port} on {config.host} cannot be had: "
+            f"{error.strerror}; stop what uses it, or choose another with --port "
+            "(or COURTSIDE_PORT)"
+        ) from error
+    return listener
+
+
+def _open_log(config: Config) -> Log:
+    if config.log == "memory":
+        return MemoryLog()
+    return SqliteLog(config.data_dir / "feed.db")
+
+
+if __name__ == "__main__":
+    main()

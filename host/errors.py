@@ -1,0 +1,27 @@
+"""Owns the one root of our errors; each message says what, where and what to do."""
+
+from __future__ import annotations
+
+
+class CourtsideError(Exception):
+    """Something a person should read."""
+
+
+class ConfigError(CourtsideError):
+    """A setting that cannot be used."""
+
+
+class LogError(CourtsideError):
+    """The log cannot be opened, read or written."""
+
+
+class CursorError(CourtsideError):
+    """A cursor that was never one of ours."""
+
+
+class UnknownAgent(CourtsideError):
+    """No agent of that name is followed."""
+
+
+class AgentUnreachable(CourtsideError):
+    """The agent does not answer, or not as an A2A agent would."""

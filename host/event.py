@@ -1,0 +1,137 @@
+"""Owns the shape of one feed event: its JSON and its SSE frame.
+
+Every other module speaks in these types; the log stores their JSON, the stream
+sends their frames.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+TERMINAL = frozenset({"completed", "error", "cancelled", "rejected"})
+WAITING = frozenset({"input-required", "auth-required"})
+
+
+class TaskEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="task"):
+    """A task's whole current row, so that the last one wins.
+
+    `progress` is 0-100, or None when the agent does not say; `at` is the agent's
+    clock, `received_at` the host's, both RFC 3339 in UTC. `result` is there on
+    `completed` only. `message_id` is the A2A messageId behind `message`.
+    """
+
+    agent: str
+    task_id: str
+    context_id: str | None
+    status: str
+    state: str
+    progress: int | float | None
+    message: str | None
+    result: str | UnsetType = UNSET
+    message_id: str | None = None
+    at: str | None
+    received_at: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.status not in TERMINAL
+
+
+class ArtifactEvent(
+    Struct, frozen=True, kw_only=True, tag_field="kind", tag="artifact"
+):
+    """One chunk of an artifact: `parts` are A2A parts as the agent sent them."""
+
+    agent: str
+    task_id: str
+    context_id: str | None
+    artifact_id: str
+    name: str | None
+    parts: list[dict[str, Any]]
+    append: bool
+    last_chunk: bool
+    received_at: str
+
+
+class MessageEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="message"):
+    """An agent's answer that came without a task."""
+
+    agent: str
+    context_id: str | None
+    message_id: str | None
+    message: str
+    received_at: str
+
+
+class Skill(Struct, frozen=True):
+    """One skill of an agent's card, with phrases that start it."""
+
+    id: str
+    name: str
+    description: str
+    examples: list[str]
+
+
+class AgentEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="agent"):
+    """An agent's whole current row: who it is, and whether the host reaches it.
+
+    `connection` is connecting, connected or lost; a lost agent says its `cause`,
+    which `attempt` failed last and that the next comes in `retry_s` seconds.
+    """
+
+    agent: str
+    url: str
+    connection: str
+    cause: str | None = None
+    attempt: int = 0
+    retry_s: float | None = None
+    title: str | None = None
+    description: str | None = None
+    version: str | None = None
+    followed: str | None = None
+    skills: list[Skill] = []
+    received_at: str
+
+
+class GapEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="gap"):
+    """Updates of this task may be missing between here and its event before."""
+
+    agent: str
+    task_id: str
+    context_id: str | None
+    message: str
+    received_at: str
+
+
+Event: TypeAlias = TaskEvent | ArtifactEvent | MessageEvent | AgentEvent | GapEvent
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """The event's JSON object without its id, which only the log can give."""
+    return _encoder.encode(event)
+
+
+def decode(body: bytes) -> Event:
+    """The event of `encode`'s bytes. Raises msgspec.ValidationError."""
+    return _decoder.decode(body)
+
+
+def with_id(event_id: int, body: bytes) -> bytes:
+    """`body` with `"id"` as its first key."""
+    return b'{"id":%d,%b' % (event_id, body[1:])
+
+
+def frame(epoch: str, event_id: int, body: bytes) -> bytes:
+    """The SSE frame of one event; its id names the log's epoch. WHATWG HTML 9.2."""
+    return b'id: %b-%d\ndata: {"id":%d,%b\n\n' % (
+        epoch.encode(),
+        event_id,
+        event_id,
+        body[1:],
+    )

@@ -1,0 +1,54 @@
+"""Owns who may speak to the host: requests of this machine and of its own page.
+
+Stands in front of everything else. A hostile page in the user's browser can send
+requests here: by a name of its own that resolves to 127.0.0.1 (DNS rebinding, so
+the Host header must be ours), or across origins (so a write must not come from one).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+READS = ("GET", "HEAD", "OPTIONS")
+NAMES = ("127.0.0.1", "localhost", "::1")
+
+
+class Guard:
+    """Refuses with 400 a foreign Host, with 403 a write from a foreign Origin."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = _refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+
+def _refusal(scope: Scope) -> PlainTextResponse | None:
+    headers = Headers(scope=scope)
+    host = headers.get("host", "")
+    if _name(f"//{host}") not in NAMES:
+        return PlainTextResponse(
+            f"Host {host[:100]!r} is not this machine: use {' or '.join(NAMES[:2])}\n",
+            400,
+        )
+    if scope["method"] in READS:
+        return None
+    origin = headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != host
+    if foreign or headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        return PlainTextResponse(
+            "a page of another origin may not send commands to this host\n", 403
+        )
+    return None
+
+
+def _name(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

@@ -1,0 +1,111 @@
+"""Owns what a log promises; memory.py and sqlite.py keep it.
+
+The feed appends to one log and reads back what is no longer in its memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from host.event import Event, encode
+from host.filter import ALL, Filter
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """An event on its way into the log.
+
+    `source` names who it is from (`carly`, or `carly/TASK_ID`) and `version` its
+    place there: 1, 2, 3 …; the log takes each version of a source once. `body` is
+    the event's JSON without an id, `raw` the A2A update that it came from.
+    """
+
+    source: str
+    version: int
+    event: Event
+    body: bytes
+    raw: bytes | None = None
+
+    @classmethod
+    def of(
+        cls, source: str, version: int, event: Event, raw: bytes | None = None
+    ) -> Entry:
+        return cls(source, version, event, encode(event), raw)
+
+
+class Row(NamedTuple):
+    """An event in the log. `body` is its JSON without the id."""
+
+    id: int
+    kind: str
+    agent: str
+    task_id: str | None
+    context_id: str | None
+    body: bytes
+
+
+class Bounds(NamedTuple):
+    """What is kept: ids `first` to `last`; none when first is last + 1."""
+
+    epoch: str
+    first: int
+    last: int
+
+
+class Log(Protocol):
+    """Where the feed is kept.
+
+    Ids are 1, 2, 3 … without a hole and are never given twice in one epoch, not
+    after a trim to nothing, not after a restart. `append` is all or nothing and
+    durable when it returns; there is one appender at a time, readers may be many.
+    Every method raises LogError when the store fails; an append that raised may
+    have happened: append the same entries again, those that did are left out.
+    """
+
+    async def append(self, entries: Sequence[Entry]) -> list[int | None]:
+        """The new ids, in order; None where the log had that version already."""
+
+    async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
+        """The first events past `after`, oldest first, at most `limit`."""
+
+    async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
+        """The last events below `before`, oldest first, at most `limit`."""
+
+    async def raw(self, event_id: int) -> bytes | None:
+        """The A2A update behind an event, as JSON, if there was one."""
+
+    async def bounds(self) -> Bounds: ...
+
+    async def high_water(self, source: str) -> int:
+        """The last version appended of a source, 0 when there is none."""
+
+    async def save_checkpoint(self, event_id: int, board: bytes) -> None:
+        """Keeps the board as it is after `event_id`, in place of the one before."""
+
+    async def checkpoint(self) -> tuple[int, bytes] | None: ...
+
+    async def trim(self, keep_count: int, max_age_s: float | None) -> int:
+        """Drops the oldest events that are too many or too old, at most one step.
+
+        Returns how many it dropped: call again until that is 0.
+        """
+
+    async def close(self) -> None: ...
+
+
+TRIM_STEP = 5_000  # One bulk delete of 100,000 rows held up appends for 70 ms.
+
+
+def kind_of(event: Event) -> str:
+    return str(event.__struct_config__.tag)
+
+
+def place_of(event: Event) -> tuple[str, str | None, str | None]:
+    """Agent, task id and context id of an event, where its kind has them."""
+    return (
+        event.agent,
+        getattr(event, "task_id", None),
+        getattr(event, "context_id", None),
+    )

@@ -1,0 +1,90 @@
+"""Owns a log that lasts as long as its process: for tests and throw-away runs."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from host.filter import ALL, Filter
+from host.log import TRIM_STEP, Bounds, Entry, Row, kind_of, place_of
+
+
+class MemoryLog:
+    """Keeps the promises of `Log` but the one to survive."""
+
+    def __init__(self) -> None:
+        self._epoch = secrets.token_hex(4)
+        self._first = 1
+        self._rows: list[Row] = []
+        self._times: list[float] = []
+        self._raws: list[bytes | None] = []
+        self._versions: dict[str, int] = {}
+        self._checkpoint: tuple[int, bytes] | None = None
+
+    async def append(self, entries: Sequence[Entry]) -> list[int | None]:
+        ids: list[int | None] = []
+        now = time.time()
+        for entry in entries:
+            if entry.version <= self._versions.get(entry.source, 0):
+                ids.append(None)
+                continue
+            self._versions[entry.source] = entry.version
+            event_id = self._first + len(self._rows)
+            kind = kind_of(entry.event)
+            self._rows.append(Row(event_id, kind, *place_of(entry.event), entry.body))
+            self._times.append(now)
+            self._raws.append(entry.raw)
+            ids.append(event_id)
+        return ids
+
+    async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
+        start = max(after + 1 - self._first, 0)
+        if where == ALL:
+            return self._rows[start : start + limit]
+        found: list[Row] = []
+        for row in self._rows[start:]:
+            if len(found) == limit:
+                break
+            if where.wants(row.agent, row.task_id, row.context_id, row.kind):
+                found.append(row)
+        return found
+
+    async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
+        found: list[Row] = []
+        for row in reversed(self._rows[: max(before - self._first, 0)]):
+            if len(found) == limit:
+                break
+            if where.wants(row.agent, row.task_id, row.context_id, row.kind):
+                found.append(row)
+        return found[::-1]
+
+    async def raw(self, event_id: int) -> bytes | None:
+        index = event_id - self._first
+        return self._raws[index] if 0 <= index < len(self._raws) else None
+
+    async def bounds(self) -> Bounds:
+        return Bounds(self._epoch, self._first, self._first + len(self._rows) - 1)
+
+    async def high_water(self, source: str) -> int:
+        return self._versions.get(source, 0)
+
+    async def save_checkpoint(self, event_id: int, board: bytes) -> None:
+        self._checkpoint = (event_id, board)
+
+    async def checkpoint(self) -> tuple[int, bytes] | None:
+        return self._checkpoint
+
+    async def trim(self, keep_count: int, max_age_s: float | None) -> int:
+        drop = max(len(self._rows) - keep_count, 0)
+        if max_age_s is not None:
+            drop = max(drop, bisect_right(self._times, time.time() - max_age_s))
+        drop = min(drop, TRIM_STEP)
+        for kept in (self._rows, self._times, self._raws):
+            del kept[:drop]
+        self._first += drop
+        return drop
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
