@@ -35,8 +35,10 @@ class _Server(uvicorn.Server):
         self._host = host
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not uvicorn's own: that one raises the signal again when all is done.
         self._host.stop()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def main() -> None:

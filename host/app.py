@@ -6,20 +6,21 @@ knows the dashboard.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.app import create_app as create_dashboard
 from host.collector import Collector
 from host.config import Config
-from host.errors import CursorError
+from host.errors import CursorError, CursorExpired
+from host.fanout import Fanout
 from host.feed import Feed
 from host.guard import Guard
 from host.history import History
@@ -35,27 +36,30 @@ class Host:
 
     def __init__(self, config: Config, log: Log) -> None:
         self._log = log
-        self._feed = Feed(log)
+        self._feed = Feed(log, config.keep_events, config.keep_s)
+        self._fanout = Fanout(self._feed)
         self._collectors = {
             name: Collector(name, url, self._feed)
             for name, url in config.agents.items()
         }
         self._streams: dict[str, ASGIApp] = {
-            "/feed": FeedStream(self._feed),
-            "/tasks/stream": FeedStream(self._feed, lesson=True),
+            "/feed": FeedStream(self._feed, self._fanout),
+            "/tasks/stream": FeedStream(self._feed, self._fanout, lesson=True),
         }
         self._rest = Starlette(
             routes=[
                 *History(self._feed).routes(),
                 *Relay(self._collectors).routes(),
-                Mount("/", create_dashboard()),
             ],
             exception_handlers={
-                CursorError: _bad_request,
+                CursorError: _refuse(400),
+                CursorExpired: _refuse(410),
                 **dict.fromkeys(HANDLED, error_response),
             },
             lifespan=self._lifespan,
         )
+        # Not a mount: at "/" it would answer 404 where a route of ours says 405.
+        self._rest.router.default = create_dashboard()
         self._app = Guard(self._route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,14 +72,17 @@ class Host:
 
     def stop(self) -> None:
         """Ends every reader's stream. Safe to call from a signal handler."""
-        self._feed.close_readers()
+        self._loop.call_soon_threadsafe(self._fanout.stop)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
         await self._feed.open()
         async with anyio.create_task_group() as writing:
-            writing.start_soon(self._feed.run)
+            writing.start_soon(self._feed.write)
             async with anyio.create_task_group() as following:
+                following.start_soon(self._feed.tend)
+                following.start_soon(self._fanout.run)
                 for collector in self._collectors.values():
                     following.start_soon(collector.run)
                 yield
@@ -83,8 +90,9 @@ class Host:
             self._feed.close()
             # A log that does not answer must not keep the process.
             writing.cancel_scope.deadline = anyio.current_time() + DRAIN_S
+        await self._feed.checkpoint()
         await self._log.close()
 
 
-def _bad_request(_: Request, error: Exception) -> Response:
-    return PlainTextResponse(f"{error}\n", 400)
+def _refuse(status: int) -> Callable[[Request, Exception], Response]:
+    return lambda _, error: PlainTextResponse(f"{error}\n", status)

@@ -22,6 +22,7 @@ else:
     import tomli as tomllib
 
 CONFIG_FILE = "courtside.toml"
+HOST_SETTINGS = ("host", "port", "data_dir", "log", "keep_events", "keep_s")
 LOGS = ("sqlite", "memory")
 STUBS = {"carly": 8001, "walter": 8002, "logan": 8003, "nancy": 8004}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -35,6 +36,8 @@ class Config:
     port: int
     data_dir: Path
     log: str
+    keep_events: int
+    keep_s: float | None
     agents: Mapping[str, str]
 
 
@@ -71,6 +74,8 @@ def read(argv: list[str], environ: Mapping[str, str], cwd: Path) -> Config:
         port=_port(*setting("port", "8000")),
         data_dir=cwd / data_dir,
         log=log,
+        keep_events=_count(*setting("keep_events", "1000000")),
+        keep_s=_count(*setting("keep_s", "0")) or None,
         agents=file.agents() or _stub_agents(environ),
     )
 
@@ -86,13 +91,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", help=f"settings file ({CONFIG_FILE} if there)")
     parser.add_argument("--data-dir", help="where the log is kept (.courtside)")
     parser.add_argument("--log", help="sqlite or memory (sqlite)")
+    parser.add_argument("--keep-events", help="events the log keeps (1000000)")
+    parser.add_argument("--keep-s", help="seconds it keeps them, 0 for ever (0)")
     return parser
 
 
 def _port(value: str, where: str) -> int:
-    if not value.isdigit() or not 0 < int(value) < 65536:
+    if not is_number(value) or not 0 < int(value) < 65536:
         raise ConfigError(f"{where}: {value!r} is not a port: use 1 to 65535")
     return int(value)
+
+
+def _count(value: str, where: str) -> int:
+    if not is_number(value):
+        raise ConfigError(f"{where}: {value!r} is not a whole number, 0 or more")
+    return int(value)
+
+
+def is_number(text: str) -> bool:
+    """Digits only: `int` takes signs and blanks, `isdigit` takes a superscript."""
+    return text.isascii() and text.isdigit()
 
 
 def _stub_agents(environ: Mapping[str, str]) -> dict[str, str]:
@@ -119,9 +137,9 @@ class _File:
             if not isinstance(data.get(table, {}), dict):
                 raise self._wrong(table, f"must be a table: [{table}]")
         for key in data.get("host", {}):
-            if key not in ("host", "port", "data_dir", "log"):
+            if key not in HOST_SETTINGS:
                 raise self._wrong(
-                    f"host.{key}", "is unknown: use host, port, data_dir or log"
+                    f"host.{key}", f"is unknown: use {', '.join(HOST_SETTINGS)}"
                 )
 
     @classmethod

@@ -19,6 +19,10 @@ class CursorError(CourtsideError):
     """A cursor that was never one of ours."""
 
 
+class CursorExpired(CourtsideError):
+    """What followed the cursor is no longer kept."""
+
+
 class UnknownAgent(CourtsideError):
     """No agent of that name is followed."""
 

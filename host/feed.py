@@ -1,9 +1,7 @@
-"""Owns the feed: append → commit → publish, and the readers' cursors.
+"""Owns the feed: append → commit → publish, one writer, durable before visible.
 
-Collectors append; the stream reads. An event is in the log before any reader sees
-it, and every reader sees the same ids in the same order. A reader is an integer:
-there is no queue per reader, only the ring of the newest frames and, for those
-behind it, the log.
+Collectors append; what is committed goes into the ring and onto the board, and
+fan-out is woken. Every reader sees the same ids in the same order.
 """
 
 from __future__ import annotations
@@ -11,72 +9,63 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from host.board import Board
-from host.errors import LogError
+from host.errors import CursorExpired, LogError
 from host.event import Event, decode, frame
 from host.filter import ALL, Filter
-from host.log import Bounds, Entry, Log, Row, kind_of, place_of
+from host.log import Bounds, Entry, Log, Row
+from host.ring import Piece, Ring
 
 logger = logging.getLogger("courtside.feed")
 
-RING = 20_000  # Frames of some 400 bytes: 8 MB, minutes of a busy court.
 MAX_BATCH = 5_000
-MAX_CHUNK = 1_000
+PAGE = 1_000
 CHECKPOINT_EVERY = 20_000  # Events to fold again at a start: some 0.1 s.
+TEND_S = 1.0
 RETRY_S = 1.0
 
 
-class Framed(NamedTuple):
-    """A published event with its frame encoded once for all readers."""
-
-    row: Row
-    frame: bytes
-
-
-class Page(NamedTuple):
-    """What a reader gets next, and its cursor after that."""
-
-    cursor: int
-    frames: list[bytes]
-
-
 class FeedClosed(Exception):
-    """The host is shutting down: no more events for this reader."""
+    """The host is shutting down and takes no more events."""
 
 
 class Feed:
-    """`open` it, `run` it in a task group, `close` it before the group ends."""
+    """`open` it, run `write` and `tend` in a task group, `close` it to end them."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(
+        self, log: Log, keep_events: int = 1_000_000, keep_s: float | None = None
+    ) -> None:
         self.board = Board()
         self.fault: str | None = None
         self._log = log
-        self._ring: list[Framed] = []
+        self._keep = (keep_events, keep_s)
         self._pending: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
         self._arrived = asyncio.Event()
         self._published = asyncio.Event()
         self._closed = False
-        self._reading = True
-        self._checkpointed = 0
 
     async def open(self) -> None:
         """Takes the board and the head from the log. Raises LogError."""
-        self._loop = asyncio.get_running_loop()
-        self.epoch, self.first, self.head = await self._log.bounds()
+        self.epoch, _, head = await self._log.bounds()
+        self._ring = Ring(head)
+        self._checkpointed = 0
         saved = await self._log.checkpoint()
-        at = 0
         if saved:
-            at, board = saved
+            self._checkpointed, board = saved
             self.board.restore(board)
-        self._checkpointed = at
+        at = self._checkpointed
         while rows := await self._log.read(at, MAX_BATCH):
             for row in rows:
                 self.board.fold(decode(row.body))
             at = rows[-1].id
+
+    @property
+    def head(self) -> int:
+        """The id of the last event that readers may see."""
+        return self._ring.head
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Returns when the entries are durable. One that the log has is left out.
@@ -90,15 +79,10 @@ class Feed:
         self._arrived.set()
         await done
 
-    async def run(self) -> None:
-        """The one writer: commits what has arrived, publishes it, wakes readers.
-
-        While one commit runs, the next batch gathers; nothing else waits.
-        """
-        while True:
+    async def write(self) -> None:
+        """The one writer. While a commit runs, the next batch gathers: no timer."""
+        while self._pending or not self._closed:
             if not self._pending:
-                if self._closed:
-                    return
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
@@ -107,19 +91,16 @@ class Feed:
             for done in waiting:
                 if not done.done():
                     done.set_result(None)
-            await self._maintain()
 
     def _take(self) -> tuple[list[Entry], list[asyncio.Future[None]]]:
         entries: list[Entry] = []
         waiting: list[asyncio.Future[None]] = []
-        taken = 0
         for some, done in self._pending:
             if entries and len(entries) + len(some) > MAX_BATCH:
                 break
             entries.extend(some)
             waiting.append(done)
-            taken += 1
-        del self._pending[:taken]
+        del self._pending[: len(waiting)]
         return entries, waiting
 
     async def _commit(self, entries: list[Entry]) -> None:
@@ -133,53 +114,76 @@ class Feed:
                 self.fault = str(error)
                 await asyncio.sleep(RETRY_S)
                 continue
-            if self.fault is not None:
+            if self.fault is None:
+                for event_id, entry in zip(ids, entries, strict=True):
+                    if event_id is not None:
+                        row = Row(event_id, entry.place, entry.body)
+                        self._publish(row, entry.event)
+            else:
                 logger.warning("log=writing again")
                 self.fault = None
                 await self._publish_from_log()
-            else:
-                self._publish(zip(ids, entries, strict=True))
+            self._published.set()
             return
-
-    def _publish(self, appended: zip[tuple[int | None, Entry]]) -> None:
-        for event_id, entry in appended:
-            if event_id is not None:
-                place = place_of(entry.event)
-                row = Row(event_id, kind_of(entry.event), *place, entry.body)
-                self._ring.append(Framed(row, frame(self.epoch, event_id, row.body)))
-                self.board.fold(entry.event)
-                self.head = event_id
-        if len(self._ring) > 2 * RING:
-            del self._ring[:-RING]
-        self._wake()
 
     async def _publish_from_log(self) -> None:
         """After a failure only the log knows which ids were given."""
         while rows := await self._log.read(self.head, MAX_BATCH):
             for row in rows:
-                self._ring.append(Framed(row, frame(self.epoch, row.id, row.body)))
-                self.board.fold(decode(row.body))
-                self.head = row.id
-        self._wake()
+                self._publish(row, decode(row.body))
 
-    def _wake(self) -> None:
-        self._published.set()
-        self._published = asyncio.Event()
+    def _publish(self, row: Row, event: Event) -> None:
+        self._ring.append(row.place, frame(self.epoch, row.id, row.body))
+        self.board.fold(event)
 
-    async def _maintain(self) -> None:
+    async def tend(self) -> None:
+        """Keeps the log short and the next start quick, in small steps."""
+        while True:
+            await asyncio.sleep(TEND_S)
+            try:
+                await self._tend()
+            except LogError as error:
+                logger.error("log=not tended cause=%r", error)
+
+    async def _tend(self) -> None:
         if self.head - self._checkpointed >= CHECKPOINT_EVERY:
-            await self._log.save_checkpoint(self.head, self.board.checkpoint())
-            self._checkpointed = self.head
+            await self.checkpoint()
+        while await self._log.trim(*self._keep):
+            pass
 
-    def close_readers(self) -> None:
-        """Ends every reader. Safe to call from a signal handler."""
-        self._reading = False
-        self._loop.call_soon_threadsafe(self._wake)
+    async def checkpoint(self) -> None:
+        """Lets the next start begin here."""
+        head = self.head
+        await self._log.save_checkpoint(head, self.board.checkpoint())
+        self._checkpointed = head
 
     def close(self) -> None:
-        """Takes no more events; `run` commits what has arrived and returns."""
+        """Takes no more events; `write` commits what has arrived and returns."""
         self._closed = True
         self._arrived.set()
+
+    async def published(self) -> None:
+        """Returns when something was published since it last returned.
+
+        For one waiter: fan-out.
+        """
+        await self._published.wait()
+        self._published.clear()
+
+    def ready(self, cursor: int, where: Filter = ALL) -> Piece | None:
+        """Frames behind `cursor` from the ring; None when only the log has them."""
+        return self._ring.after(cursor, where)
+
+    async def replay(self, cursor: int, where: Filter = ALL) -> Piece:
+        """Frames behind `cursor` from the log. Raises CursorExpired."""
+        rows = await self._log.read(cursor, PAGE, where)
+        bounds = await self._log.bounds()
+        if cursor + 1 < bounds.first:
+            raise CursorExpired(f"events up to {bounds.first - 1} are no longer kept")
+        # A full page ends where it ends; a short one has seen all there was.
+        end = rows[-1].id if len(rows) == PAGE else max(cursor, self._ring.first - 1)
+        frames = (frame(self.epoch, row.id, row.body) for row in rows if row.id <= end)
+        return Piece(end, b"".join(frames))
 
     def snapshot(self, reset: str | None = None) -> bytes:
         """The board as one SSE event; its id is the cursor to go on from.
@@ -199,57 +203,24 @@ class Feed:
         name = f"{self.epoch}-{self.head}".encode()
         return b"event: snapshot\nid: %b\ndata: %b\n\n" % (name, data)
 
-    async def after(self, cursor: int, where: Filter = ALL) -> Page:
-        """What follows `cursor` now, at most MAX_CHUNK events; may be nothing."""
-        if cursor >= self.head:
-            return Page(cursor, [])
-        oldest = self._ring[0].row.id if self._ring else self.head + 1
-        if cursor + 1 < oldest:
-            rows = await self._log.read(cursor, MAX_CHUNK, where)
-            end = rows[-1].id if len(rows) == MAX_CHUNK else max(cursor, oldest - 1)
-            rows = [row for row in rows if row.id <= end]
-            return Page(end, [frame(self.epoch, row.id, row.body) for row in rows])
-        start = cursor + 1 - oldest
-        fresh = self._ring[start : start + MAX_CHUNK]
-        frames = [
-            framed.frame
-            for framed in fresh
-            if where == ALL
-            or where.wants(
-                framed.row.agent,
-                framed.row.task_id,
-                framed.row.context_id,
-                framed.row.kind,
-            )
-        ]
-        return Page(fresh[-1].row.id, frames)
-
-    async def wait(self, cursor: int) -> None:
-        """Returns when there is something after `cursor`. Raises FeedClosed."""
-        while cursor >= self.head:
-            if not self._reading:
-                raise FeedClosed
-            await self._published.wait()
-
     async def history(
         self, after: int | None, before: int | None, limit: int, where: Filter
     ) -> list[Row]:
         """Events between two ids, oldest first: the first after, or the last before."""
-        if after is not None:
-            rows = await self._log.read(after, limit, where)
-            return [row for row in rows if before is None or row.id < before]
-        return await self._log.tail(before or self.head + 1, limit, where)
+        before = min(before or self.head + 1, self.head + 1)
+        if after is None:
+            return await self._log.tail(before, limit, where)
+        rows = await self._log.read(after, limit, where)
+        return [row for row in rows if row.id < before]
 
     async def high_water(self, source: str) -> int:
+        """The last version of a source in the log."""
         return await self._log.high_water(source)
 
     async def raw(self, event_id: int) -> bytes | None:
+        """The A2A update behind an event."""
         return await self._log.raw(event_id)
 
     async def bounds(self) -> Bounds:
-        return await self._log.bounds()
-
-
-def decoded(row: Row) -> Event:
-    """The event of a row."""
-    return decode(row.body)
+        """What is kept, as readers may see it."""
+        return (await self._log.bounds())._replace(last=self.head)

@@ -8,6 +8,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class Place(NamedTuple):
+    """Where an event belongs: what a filter looks at."""
+
+    agent: str
+    task: str | None
+    context: str | None
+    kind: str
+
+
 class Filter(NamedTuple):
     """Any of the named agents, tasks, contexts and kinds; an empty set is all."""
 
@@ -16,14 +25,10 @@ class Filter(NamedTuple):
     context: frozenset[str] = frozenset()
     kind: frozenset[str] = frozenset()
 
-    def wants(
-        self, agent: str, task: str | None, context: str | None, kind: str
-    ) -> bool:
-        return (
-            (not self.agent or agent in self.agent)
-            and (not self.task or task in self.task)
-            and (not self.context or context in self.context)
-            and (not self.kind or kind in self.kind)
+    def wants(self, place: Place) -> bool:
+        return all(
+            not wanted or value in wanted
+            for wanted, value in zip(self, place, strict=True)
         )
 
 

@@ -17,8 +17,8 @@ from a2a.utils.errors import A2AError, TaskNotFoundError
 
 from host.connection import Connection, Update
 from host.errors import AgentUnreachable
-from host.event import Event
-from host.feed import Feed, decoded
+from host.event import Event, decode
+from host.feed import Feed
 from host.filter import Filter
 from host.log import Entry
 from host.translate import Known, ended, missing, translate
@@ -88,7 +88,7 @@ class Follower:
         )
         cursor = 0
         while rows := await self._feed.history(cursor, None, 1_000, where):
-            self._known.note(map(decoded, rows))
+            self._known.note(decode(row.body) for row in rows)
             cursor = rows[-1].id
         # The board outlives the events that were trimmed.
         row = self._feed.board.task(self._known.agent, self._known.task_id)

@@ -39,7 +39,7 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
     if scope["method"] in READS:
         return None
     origin = headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != host
+    foreign = origin is not None and origin.partition("://")[2] != host
     if foreign or headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         return PlainTextResponse(
             "a page of another origin may not send commands to this host\n", 403

@@ -5,6 +5,7 @@ Ordinary Starlette routes; the live endpoints are in stream.py.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -14,14 +15,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from host.cursor import start_of
+from host.config import is_number
+from host.cursor import parse
+from host.errors import CursorExpired
 from host.event import with_id
 from host.feed import Feed
-from host.filter import Filter
+from host.filter import ALL, Filter
 from host.log import Row
 from host.stream import filter_of
 
 PAGE = 1_000
+MAX_LIMIT = 10_000  # What one answer holds in memory; without a limit it streams.
 NDJSON = "application/x-ndjson"
 
 
@@ -55,30 +59,41 @@ class History:
     async def _pages(
         self, after: int, before: int | None, limit: int | None, where: Filter
     ) -> AsyncIterator[bytes]:
-        left = limit
-        while left is None or left > 0:
-            size = PAGE if left is None else min(PAGE, left)
+        left = sys.maxsize if limit is None else limit
+        while left > 0:
+            size = min(PAGE, left)
             rows = await self._feed.history(after, before, size, where)
             if not rows:
                 return
             yield _lines(rows)
             after = rows[-1].id
-            left = None if left is None else left - len(rows)
+            left -= len(rows)
 
     async def _id(self, query: QueryParams, name: str) -> int | None:
+        """An id of this log. Raises CursorExpired where an answer would skip some."""
         text = query.get(name)
-        return start_of(text, await self._feed.bounds()).cursor if text else None
+        if not text:
+            return None
+        cursor, kept = parse(text), await self._feed.bounds()
+        if cursor.epoch not in (None, kept.epoch):
+            raise CursorExpired(f"{name}={text} is of another log than {kept.epoch}")
+        if name == "after" and 0 < cursor.id < kept.first - 1:
+            raise CursorExpired(
+                f"events up to {kept.first - 1} are no longer kept: use after=0 for "
+                "all that is"
+            )
+        return cursor.id
 
     async def event(self, request: Request) -> Response:
         """One event with the A2A update behind it."""
         text = request.path_params["event_id"]
-        wanted = await self._id(QueryParams({"id": text}), "id") or 0
-        rows = await self._feed.history(wanted - 1, wanted + 1, 1, Filter())
-        if not rows:
+        cursor, kept = parse(text), await self._feed.bounds()
+        rows = await self._feed.history(cursor.id - 1, cursor.id + 1, 1, ALL)
+        if not rows or cursor.epoch not in (None, kept.epoch):
             raise HTTPException(404, f"event {text} is not in the log")
-        raw = await self._feed.raw(wanted)
+        raw = await self._feed.raw(cursor.id)
         body = b'{"event":%b,"raw":%b}' % (
-            with_id(wanted, rows[0].body),
+            with_id(cursor.id, rows[0].body),
             raw or b"null",
         )
         return Response(body, media_type="application/json")
@@ -114,6 +129,8 @@ def _lines(rows: list[Row]) -> bytes:
 def _limit(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isdigit() or not int(text):
-        raise HTTPException(400, f"limit={text!r} is not a number of events above 0")
+    if not is_number(text) or not 0 < int(text) <= MAX_LIMIT:
+        raise HTTPException(
+            400, f"limit={text[:20]!r} is not a number, 1 to {MAX_LIMIT}"
+        )
     return int(text)

@@ -78,8 +78,10 @@ async def _message(request: Request) -> pb.SendMessageRequest:
         )
     try:
         body = await request.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ParseError(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise ParseError("the body must be a JSON object, an A2A SendMessageRequest")
     message = pb.SendMessageRequest()
     ParseDict(body, message)
     if not message.message.parts or not message.message.message_id:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from msgspec import Struct
-
 from host.event import Event, encode
-from host.filter import ALL, Filter
+from host.filter import ALL, Filter, Place
 
 
-class Entry(Struct, frozen=True, gc=False):
+class Entry(NamedTuple):
     """An event on its way into the log.
 
     `source` names who it is from (`carly`, or `carly/TASK_ID`) and `version` its
@@ -24,25 +22,23 @@ class Entry(Struct, frozen=True, gc=False):
 
     source: str
     version: int
+    place: Place
     event: Event
     body: bytes
-    raw: bytes | None = None
+    raw: bytes | None
 
     @classmethod
     def of(
         cls, source: str, version: int, event: Event, raw: bytes | None = None
     ) -> Entry:
-        return cls(source, version, event, encode(event), raw)
+        return cls(source, version, place_of(event), event, encode(event), raw)
 
 
 class Row(NamedTuple):
     """An event in the log. `body` is its JSON without the id."""
 
     id: int
-    kind: str
-    agent: str
-    task_id: str | None
-    context_id: str | None
+    place: Place
     body: bytes
 
 
@@ -98,14 +94,11 @@ class Log(Protocol):
 TRIM_STEP = 5_000  # One bulk delete of 100,000 rows held up appends for 70 ms.
 
 
-def kind_of(event: Event) -> str:
-    return str(event.__struct_config__.tag)
-
-
-def place_of(event: Event) -> tuple[str, str | None, str | None]:
-    """Agent, task id and context id of an event, where its kind has them."""
-    return (
+def place_of(event: Event) -> Place:
+    """Agent, task and context of an event, where its kind has them, and its kind."""
+    return Place(
         event.agent,
         getattr(event, "task_id", None),
         getattr(event, "context_id", None),
+        str(event.__struct_config__.tag),
     )

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from host.filter import ALL, Filter
-from host.log import TRIM_STEP, Bounds, Entry, Row, kind_of, place_of
+from host.log import TRIM_STEP, Bounds, Entry, Row
 
 
 class MemoryLog:
@@ -32,8 +32,7 @@ class MemoryLog:
                 continue
             self._versions[entry.source] = entry.version
             event_id = self._first + len(self._rows)
-            kind = kind_of(entry.event)
-            self._rows.append(Row(event_id, kind, *place_of(entry.event), entry.body))
+            self._rows.append(Row(event_id, entry.place, entry.body))
             self._times.append(now)
             self._raws.append(entry.raw)
             ids.append(event_id)
@@ -47,7 +46,7 @@ class MemoryLog:
         for row in self._rows[start:]:
             if len(found) == limit:
                 break
-            if where.wants(row.agent, row.task_id, row.context_id, row.kind):
+            if where.wants(row.place):
                 found.append(row)
         return found
 
@@ -56,7 +55,7 @@ class MemoryLog:
         for row in reversed(self._rows[: max(before - self._first, 0)]):
             if len(found) == limit:
                 break
-            if where.wants(row.agent, row.task_id, row.context_id, row.kind):
+            if where.wants(row.place):
                 found.append(row)
         return found[::-1]
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from host.errors import LogError
-from host.filter import ALL, Filter
-from host.log import TRIM_STEP, Bounds, Entry, Row, kind_of, place_of
+from host.filter import ALL, Filter, Place
+from host.log import TRIM_STEP, Bounds, Entry, Row
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ CREATE TABLE checkpoint (one INTEGER PRIMARY KEY, event_id INTEGER, board BLOB);
 CREATE TABLE bounds (one INTEGER PRIMARY KEY, epoch TEXT, first INTEGER, last INTEGER);
 """
 ROW = (
-    "SELECT event.id, kind, agent, task_id, context_id, body "
+    "SELECT event.id, body, agent, task_id, context_id, kind "
     "FROM event JOIN source ON source.id = event.source WHERE "
 )
 
@@ -105,9 +105,9 @@ class SqliteLog:
                 source = last_source = last_source + 1
             last += 1
             changed[name] = (source, entry.version)
-            agent, task_id, context_id = place_of(entry.event)
-            sources[name] = (source, name, agent, task_id, context_id, entry.version)
-            events.append((last, source, kind_of(entry.event), now, entry.body))
+            agent, task, context, kind = entry.place
+            sources[name] = (source, name, agent, task, context, entry.version)
+            events.append((last, source, kind, now, entry.body))
             if entry.raw is not None:
                 raws.append((last, entry.raw))
             ids.append(last)
@@ -152,7 +152,10 @@ class SqliteLog:
     async def _rows(self, sql: str, values: tuple[object, ...]) -> list[Row]:
         return await self._run(
             self._reading,
-            lambda: list(map(Row._make, self._reader.execute(sql, values))),
+            lambda: [
+                Row(event_id, Place._make(place), body)
+                for event_id, body, *place in self._reader.execute(sql, values)
+            ],
         )
 
     async def raw(self, event_id: int) -> bytes | None:
