@@ -1,0 +1,346 @@
+"""The four agents as any A2A client sees them: both bindings, replies, /tasks/stream.
+
+Every test talks HTTP to a real `python -m agents`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import httpx
+import jsonschema
+import pytest
+from a2a.client import ClientConfig, create_client
+from a2a.helpers.proto_helpers import new_text_message
+from a2a.types.a2a_pb2 import Role, SendMessageRequest, TaskState
+
+from agents import progress
+from tests.a2a_client import (
+    CANCELED,
+    COMPLETED,
+    INPUT_REQUIRED,
+    SUBMITTED,
+    WORKING,
+    Agent,
+    agent_at,
+    request,
+    states,
+    text_of,
+    texts,
+)
+from tests.harness import Stack, until
+from tests.progress_draft import DRAFT
+from tests.wire import Received, read_events
+
+RESULTS = {
+    ("carly", "calendar_check"): "Found 3 available slots for tomorrow!",
+    ("carly", "availability"): "Everyone is free tomorrow from 18:30 to 20:00.",
+    ("walter", "weather_forecast"): (
+        "Dry and 21 °C tomorrow at 18:30, with a light wind."
+    ),
+    ("logan", "venue_search"): "Riverside Courts, court 3, is free tomorrow at 18:30.",
+    ("nancy", "send_notification"): "Sent 4 invitations: Alex, Kim, Robin and Sam.",
+}
+CALENDAR_CHECK = [
+    (0, "Starting calendar search…"),
+    (25, "Checking personal calendar…"),
+    (50, "Querying team calendars…"),
+    (75, "Finding optimal time slots…"),
+    (100, "Found 3 available slots for tomorrow!"),
+]
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All four agents, so fast that every task is over in less than a second."""
+    with Stack(tmp_path_factory.mktemp("four"), with_host=False) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Carly, so slow that her tasks stand still after their first step."""
+    folder = tmp_path_factory.mktemp("slow")
+    with Stack(folder, ["carly"], with_host=False, step_s=60) as stack:
+        yield stack
+
+
+@pytest.fixture
+async def slow_carly(slow: Stack) -> AsyncIterator[Agent]:
+    async with agent_at(slow.agent_url("carly")) as carly:
+        yield carly
+
+
+@pytest.fixture
+async def carly(four: Stack) -> AsyncIterator[Agent]:
+    async with agent_at(four.agent_url("carly")) as agent:
+        yield agent
+
+
+@pytest.fixture
+async def nancy(four: Stack) -> AsyncIterator[Agent]:
+    async with agent_at(four.agent_url("nancy")) as agent:
+        yield agent
+
+
+def progress_of(events: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Percent and words of every status update; each is checked against the draft."""
+    told = []
+    for event in events:
+        if update := event.get("statusUpdate"):
+            metadata = update["metadata"][progress.URI]
+            jsonschema.validate(metadata, DRAFT)
+            assert update["status"]["message"]["metadata"][progress.URI] == metadata
+            told.append((metadata["aggregate"]["progress"], text_of(update["status"])))
+    return told
+
+
+@pytest.mark.parametrize(("name", "skill"), RESULTS)
+async def test_every_skill_streams_its_work_and_its_result(
+    four: Stack, name: str, skill: str
+) -> None:
+    async with agent_at(four.agent_url(name)) as agent:
+        events = await agent.stream(skill=skill)
+    told = states(events)
+    assert told == [SUBMITTED, *[WORKING] * (len(told) - 2), COMPLETED]
+    percents = [percent for percent, _ in progress_of(events)]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    artifact = events[-2]["artifactUpdate"]["artifact"]
+    assert artifact["parts"][0]["text"] == texts(events)[-1] == RESULTS[name, skill]
+
+
+async def test_carlys_calendar_check_is_the_lessons_over_http_json(
+    carly: Agent,
+) -> None:
+    assert progress_of(await carly.stream("Find a slot")) == CALENDAR_CHECK
+
+
+async def test_carlys_calendar_check_is_the_lessons_over_json_rpc(carly: Agent) -> None:
+    events = await carly.rpc_stream("SendStreamingMessage", request("Find a slot"))
+    assert progress_of(events) == CALENDAR_CHECK
+
+
+async def test_the_sdks_own_client_finds_its_way_from_the_card(four: Stack) -> None:
+    url = four.agent_url("walter")
+    async with httpx.AsyncClient(trust_env=False) as http:
+        client = await create_client(url, ClientConfig(httpx_client=http))
+        message = new_text_message("Will it rain?", role=Role.ROLE_USER)
+        last = None
+        async for event in client.send_message(SendMessageRequest(message=message)):
+            last = event
+    assert last is not None
+    assert last.status_update.status.state == TaskState.TASK_STATE_COMPLETED
+
+
+async def test_a_message_can_wait_for_the_result(carly: Agent) -> None:
+    task = (await carly.send("Find a slot")).json()["task"]
+    assert task["status"]["state"] == COMPLETED
+    assert task == await carly.get(task["id"])
+    answer = await carly.rpc("SendMessage", request("Find a slot"))
+    assert answer["result"]["task"]["status"]["state"] == COMPLETED
+
+
+async def test_a_subscriber_sees_where_the_task_is_and_then_what_follows(
+    slow_carly: Agent,
+) -> None:
+    task_id = await slow_carly.start("Find a slot")
+    streamed: list[list[dict[str, Any]]] = []
+
+    async def subscribe(method: str) -> None:
+        path = f"/tasks/{task_id}:subscribe"
+        events = []
+        async with slow_carly.http.stream(method, path) as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("data: "):
+                    events.append(json.loads(line.removeprefix("data: ")))
+                    first_seen.set()
+        streamed.append(events)
+
+    for method in ("GET", "POST"):
+        first_seen = anyio.Event()
+        if method == "POST":
+            task_id = await slow_carly.start("Find a slot")
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(subscribe, method)
+                await first_seen.wait()
+                await slow_carly.cancel(task_id)
+    for events in streamed:
+        assert list(events[0]) == ["task"]
+        assert states(events)[0] in (SUBMITTED, WORKING)
+        assert states(events)[-1] == CANCELED
+
+
+async def test_a_task_cancelled_mid_way_ends_with_the_lessons_words(
+    slow_carly: Agent,
+) -> None:
+    task_id = await slow_carly.start("Find a slot")
+    answer = await slow_carly.cancel(task_id)
+    assert answer.status_code == 200
+    for task in (answer.json(), await slow_carly.get(task_id)):
+        assert task["status"]["state"] == CANCELED
+        assert text_of(task["status"]) == "Task cancelled by user request"
+
+
+async def test_cancelling_twice_is_refused_the_second_time_in_both_bindings(
+    slow_carly: Agent,
+) -> None:
+    task_id = await slow_carly.start("Find a slot")
+    first = await slow_carly.rpc("CancelTask", {"id": task_id})
+    assert first["result"]["status"]["state"] == CANCELED
+    again = await slow_carly.rpc("CancelTask", {"id": task_id})
+    assert again["error"]["code"] == -32002
+    assert (await slow_carly.cancel(task_id)).status_code == 400
+
+
+async def test_two_cancels_at_once_both_get_an_answer(slow_carly: Agent) -> None:
+    for _ in range(20):
+        task_id = await slow_carly.start("Find a slot")
+        answers: list[int] = []
+
+        async def cancel(task_id: str, answers: list[int]) -> None:
+            answers.append((await slow_carly.cancel(task_id)).status_code)
+
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(cancel, task_id, answers)
+        assert sorted(answers) == [200, 400]
+
+
+async def test_tasks_are_listed_newest_first_and_by_state_context_and_time(
+    carly: Agent,
+) -> None:
+    first = (await carly.send("Find a slot", contextId="here")).json()["task"]
+    second = (await carly.send("Find a slot", contextId="there")).json()["task"]
+    listed = [task["id"] for task in await carly.tasks(status=COMPLETED)]
+    assert listed[:2] == [second["id"], first["id"]]
+    (here,) = await carly.tasks(contextId="here")
+    assert here["id"] == first["id"]
+    after = second["status"]["timestamp"]
+    (newer,) = await carly.tasks(statusTimestampAfter=after)
+    assert newer["id"] == second["id"]
+    answer = await carly.rpc("ListTasks", {"pageSize": 1})
+    assert [task["id"] for task in answer["result"]["tasks"]] == [second["id"]]
+
+
+async def test_nancy_asks_and_goes_on_with_the_answer(nancy: Agent) -> None:
+    asked = await nancy.stream("Invite everyone to tennis")
+    assert states(asked)[-1] == INPUT_REQUIRED
+    question = asked[-1]["statusUpdate"]
+    assert question["status"]["message"]["parts"] == [
+        {"text": "Send 4 invitations?"},
+        {"data": {"choices": ["Send", "Don't send"]}},
+    ]
+    answered = await nancy.stream("Send", taskId=question["taskId"])
+    assert states(answered) == [WORKING, COMPLETED]
+    assert texts(answered)[-1] == RESULTS["nancy", "send_notification"]
+    task = await nancy.get(question["taskId"])
+    assert task["contextId"] == question["contextId"]
+    replies = [m for m in task["history"] if m["role"] == "ROLE_USER"]
+    assert [m["parts"][0]["text"] for m in replies] == [
+        "Invite everyone to tennis",
+        "Send",
+    ]
+
+
+async def test_nancy_can_be_answered_over_json_rpc_and_sends_nothing_then(
+    nancy: Agent,
+) -> None:
+    task = (await nancy.rpc("SendMessage", request("Invite everyone")))["result"][
+        "task"
+    ]
+    assert task["status"]["state"] == INPUT_REQUIRED
+    reply = request("Don't send", taskId=task["id"], contextId=task["contextId"])
+    done = (await nancy.rpc("SendMessage", reply))["result"]["task"]
+    assert done["status"]["state"] == COMPLETED
+    assert text_of(done["status"]) == "Nothing was sent."
+
+
+async def test_a_subscriber_of_a_waiting_task_sees_the_reply_being_played(
+    nancy: Agent,
+) -> None:
+    task = (await nancy.send("Invite everyone")).json()["task"]
+    streamed: list[dict[str, Any]] = []
+    subscribed = anyio.Event()
+
+    async def subscribe() -> None:
+        path = f"/tasks/{task['id']}:subscribe"
+        async with nancy.http.stream("GET", path) as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("data: "):
+                    streamed.append(json.loads(line.removeprefix("data: ")))
+                    subscribed.set()
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(subscribe)
+            await subscribed.wait()
+            await nancy.send("Send", taskId=task["id"])
+    assert states(streamed) == [INPUT_REQUIRED, WORKING, COMPLETED]
+
+
+async def test_tasks_stream_tells_all_tasks_in_the_lessons_format(four: Stack) -> None:
+    url = four.agent_url("logan")
+    task_id: list[str] = []
+
+    def completed(seen: list[Received]) -> bool:
+        return bool(task_id) and seen[-1].data["status"] == "completed"
+
+    async with agent_at(url) as logan, anyio.create_task_group() as tasks:
+        seen: list[Received] = []
+
+        async def read() -> None:
+            seen.extend(
+                await read_events(f"{url}/tasks/stream", until=completed, headers={})
+            )
+
+        tasks.start_soon(read)
+        task_id.append(await logan.start("Find a court"))
+    rows = [event.data for event in seen]
+    assert {(event.id, event.event) for event in seen} == {("", "message")}
+    assert {row["task_id"] for row in rows} == set(task_id)
+    told = [(row["status"], row["progress"]) for row in rows]
+    assert ("running", 50) in told
+    assert told[-1] == ("completed", 100)
+    assert rows[-1]["result"] == RESULTS["logan", "venue_search"]
+    assert list(rows[-1]) == ["task_id", "status", "progress", "result"]
+    assert all(
+        list(row) == ["task_id", "status", "progress", "message"] for row in rows[:-1]
+    )
+
+
+async def test_tasks_stream_first_tells_where_each_open_task_stands(
+    slow_carly: Agent,
+) -> None:
+    ids = [await slow_carly.start("Find a slot") for _ in range(3)]
+
+    async def all_working() -> bool:
+        working = {task["id"] for task in await slow_carly.tasks(status=WORKING)}
+        return working >= set(ids)
+
+    await until(all_working, 5, "three tasks at work")
+    seen: list[str] = []
+    async with slow_carly.http.stream("GET", "/tasks/stream") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line:
+                seen.append(line)
+            if len(seen) == 3:
+                break
+    told = [json.loads(line.removeprefix("data: ")) for line in seen]
+    assert told == [
+        {
+            "task_id": task_id,
+            "status": "running",
+            "progress": 0,
+            "message": "Starting calendar search…",
+        }
+        for task_id in ids
+    ]
+    for task_id in ids:
+        await slow_carly.cancel(task_id)
