@@ -11,8 +11,10 @@ import socket
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 # Read by the SDK when it is imported; without it each call is traced for nobody.
 os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")
@@ -25,12 +27,22 @@ from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
 
 GRACE_S = 1
+SEND_BUFFER = 64 * 1024  # Accepted sockets inherit it: a stalled reader costs less.
+
+
+class Stoppable(Protocol):
+    """An ASGI application with streams to end."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    def stop(self) -> None:
+        """Ends them. Called from a signal handler."""
 
 
 class _Server(uvicorn.Server):
     """Ends the streams first: uvicorn waits for open responses before it exits."""
 
-    def __init__(self, config: uvicorn.Config, host: Host) -> None:
+    def __init__(self, config: uvicorn.Config, host: Stoppable) -> None:
         super().__init__(config)
         self._host = host
 
@@ -51,10 +63,15 @@ def main() -> None:
     logging.getLogger("a2a").setLevel(logging.WARNING)
     try:
         config = read(sys.argv[1:], os.environ, Path.cwd())
-        listener = _listen(config)
+        listener = listen(config)
         host = Host(config, _open_log(config))
     except CourtsideError as error:
         sys.exit(f"courtside: {error}")
+    serve(host, listener)
+
+
+def serve(host: Stoppable, listener: socket.socket) -> None:
+    """Returns after SIGINT or SIGTERM, when every stream has ended."""
     settings = uvicorn.Config(
         host,
         log_config=None,
@@ -65,11 +82,12 @@ def main() -> None:
     _Server(settings, host).run(sockets=[listener])
 
 
-def _listen(config: Config) -> socket.socket:
+def listen(config: Config) -> socket.socket:
     """Takes the port before anything is started. Raises CourtsideError."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     try:
         listener.bind((config.host, config.port))
     except OSError as error:

@@ -40,6 +40,7 @@ class Task(Struct, rename="camel", frozen=True, kw_only=True):
     status: Status = Status()
     artifacts: list[Artifact] = []
     history: list[Message] = []
+    metadata: dict[str, Any] = {}
 
 
 class StatusUpdate(Struct, rename="camel", frozen=True, kw_only=True):

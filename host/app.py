@@ -36,19 +36,18 @@ class Host:
 
     def __init__(self, config: Config, log: Log) -> None:
         self._log = log
-        self._feed = Feed(log, config.keep_events, config.keep_s)
-        self._fanout = Fanout(self._feed)
+        self.feed = Feed(log, config.keep_events, config.keep_s)
+        self._fanout = Fanout(self.feed)
         self._collectors = {
-            name: Collector(name, url, self._feed)
-            for name, url in config.agents.items()
+            name: Collector(name, url, self.feed) for name, url in config.agents.items()
         }
         self._streams: dict[str, ASGIApp] = {
-            "/feed": FeedStream(self._feed, self._fanout),
-            "/tasks/stream": FeedStream(self._feed, self._fanout, lesson=True),
+            "/feed": FeedStream(self.feed, self._fanout),
+            "/tasks/stream": FeedStream(self.feed, self._fanout, lesson=True),
         }
         self._rest = Starlette(
             routes=[
-                *History(self._feed).routes(),
+                *History(self.feed).routes(),
                 *Relay(self._collectors).routes(),
             ],
             exception_handlers={
@@ -77,20 +76,20 @@ class Host:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         self._loop = asyncio.get_running_loop()
-        await self._feed.open()
+        await self.feed.open()
         async with anyio.create_task_group() as writing:
-            writing.start_soon(self._feed.write)
+            writing.start_soon(self.feed.write)
             async with anyio.create_task_group() as following:
-                following.start_soon(self._feed.tend)
+                following.start_soon(self.feed.tend)
                 following.start_soon(self._fanout.run)
                 for collector in self._collectors.values():
                     following.start_soon(collector.run)
                 yield
                 following.cancel_scope.cancel()
-            self._feed.close()
+            self.feed.close()
             # A log that does not answer must not keep the process.
             writing.cancel_scope.deadline = anyio.current_time() + DRAIN_S
-        await self._feed.checkpoint()
+        await self.feed.checkpoint()
         await self._log.close()
 
 

@@ -27,7 +27,7 @@ class Checkpoint(Struct, frozen=True):
 
 
 class Board:
-    """Rows by agent name and by (agent, task id), in the order of last change."""
+    """Rows by agent name and by (agent, task id); finished in order of end."""
 
     def __init__(self) -> None:
         self.agents: dict[str, AgentEvent] = {}
@@ -45,6 +45,7 @@ class Board:
         key = (row.agent, row.task_id)
         if row.is_open:
             self.open[key] = row
+            self.finished.pop(key, None)
             return
         self.open.pop(key, None)
         self.finished.pop(key, None)

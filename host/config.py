@@ -161,7 +161,7 @@ class _File:
         value = self._data.get("host", {}).get(name, default)
         where = self._at(f"host.{name}")
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise self._wrong(f"host.{name}", f"must not be {value!r}")
+            raise self._wrong(f"host.{name}", f"is {value!r}: use text or a number")
         return str(value), where
 
     def agents(self) -> dict[str, str]:
@@ -183,8 +183,8 @@ class _File:
         return found
 
     def _url(self, key: str, url: Any) -> str:
-        parts = urlsplit(url) if isinstance(url, str) else None
         try:
+            parts = urlsplit(url) if isinstance(url, str) else None
             usable = parts and parts.scheme in ("http", "https") and parts.hostname
             _ = parts and parts.port
         except ValueError:
@@ -203,28 +203,24 @@ class _File:
         return f"{self._path}, line {self._line_of(key.split('.'))}: {key}"
 
     def _line_of(self, keys: list[str]) -> int:
-        """The line of a table's header or of a key in it; 1 where it is not found.
+        """The first line that sets the key or something below it, or opens its table.
 
-        The TOML parser keeps no positions; this looks for what people write.
+        The TOML parser keeps no positions; this reads what people write.
         """
-        *table, last = keys
-        header, inside = _header(keys), _header(table)
-        key = rf"\s*{_quotable(last)}\s*="
-        in_table = not table
+        table: list[str] = []
         for number, line in enumerate(self._lines, 1):
-            if re.match(header, line):
+            header = re.match(r"\s*\[\[?([^\]]*)\]", line)
+            setting = re.match(r"\s*([^=#\[]+?)\s*=", line)
+            if header:
+                table = path = _keys(header[1])
+            elif setting:
+                path = table + _keys(setting[1])
+            else:
+                continue
+            if path[: len(keys)] == keys:
                 return number
-            if line.lstrip().startswith("["):
-                in_table = bool(table) and re.match(inside, line) is not None
-            elif in_table and re.match(key, line):
-                return number
-        return self._line_of(table) if table else 1
+        return self._line_of(keys[:-1]) if len(keys) > 1 else 1
 
 
-def _header(keys: list[str]) -> str:
-    dotted = r"\s*\.\s*".join(map(_quotable, keys))
-    return rf"\s*\[\s*{dotted}\s*\]"
-
-
-def _quotable(key: str) -> str:
-    return rf"[\"']?{re.escape(key)}[\"']?"
+def _keys(dotted: str) -> list[str]:
+    return [key.strip().strip("\"'") for key in dotted.split(".")]

@@ -1,4 +1,7 @@
-"""Owns the one root of our errors; each message says what, where and what to do."""
+"""Owns the one root of our errors; each message says what, where and what to do.
+
+Raised by every floor; the command line and the HTTP doors turn them into words.
+"""
 
 from __future__ import annotations
 

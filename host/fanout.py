@@ -170,10 +170,10 @@ class Fanout:
                 for cohort in channel.cohorts
             )
             cost = perf_counter() - began
-            rest = cost * REST_SHARE / (1 - REST_SHARE)
-            if cost >= REST_FROM_S:
-                rest = max(rest, LEAST_REST_S)
-            await asyncio.sleep(rest if cost >= REST_FROM_S else 0)
+            rest = 0.0
+            if cost >= REST_FROM_S and not behind:
+                rest = max(cost * REST_SHARE / (1 - REST_SHARE), LEAST_REST_S)
+            await asyncio.sleep(rest)
 
     async def _round(self) -> None:
         slice_ends = perf_counter() + SLICE_S

@@ -5,7 +5,7 @@ translate asks it for the percent that a task's metadata states. A2A PR #1448.
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any
 
 URI = "https://a2a-protocol.org/extensions/task-progress/v1"
@@ -50,4 +50,4 @@ def _share(tracker: Any) -> float | None:
 
 def _number(value: Any) -> float | None:
     usable = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if usable and 0 <= value < math.inf else None
+    return float(value) if usable and 0 <= value <= sys.float_info.max else None

@@ -140,7 +140,8 @@ class _Step:
         self._known.note([event])
 
     def snapshot(self, task: a2a.Task) -> None:
-        said = self._known.message_ids
+        # A message without an id (A2A demands one) cannot be told from one we know.
+        said = self._known.message_ids | ({""} if self._known.row else set())
         for message in task.history:
             if message.role == "ROLE_AGENT" and message.message_id not in said:
                 # A history entry has no state and no time of its own.
@@ -150,7 +151,10 @@ class _Step:
             self._repair_artifact(task, artifact)
         self.status(
             a2a.StatusUpdate(
-                task_id=task.id, context_id=task.context_id, status=task.status
+                task_id=task.id,
+                context_id=task.context_id,
+                status=task.status,
+                metadata=task.metadata,
             )
         )
 

@@ -1,4 +1,7 @@
-"""Owns a log that lasts as long as its process: for tests and throw-away runs."""
+"""Owns a log that lasts as long as its process: for tests and throw-away runs.
+
+The feed appends to it and reads from it as from any other log.
+"""
 
 from __future__ import annotations
 

@@ -25,23 +25,21 @@ T = TypeVar("T")
 APPLICATION_ID = 0x436F7572
 SCHEMA_VERSION = 1
 SCHEMA = """
-CREATE TABLE source (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, agent TEXT NOT NULL,
-    task_id TEXT, context_id TEXT, version INTEGER NOT NULL);
-CREATE INDEX source_task ON source (task_id);
-CREATE INDEX source_context ON source (context_id);
+CREATE TABLE source (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE place (
+    id INTEGER PRIMARY KEY, agent TEXT NOT NULL, task TEXT, context TEXT,
+    kind TEXT NOT NULL);
+CREATE INDEX place_task ON place (task);
+CREATE INDEX place_context ON place (context);
 CREATE TABLE event (
-    id INTEGER PRIMARY KEY, source INTEGER NOT NULL, kind TEXT NOT NULL,
-    at REAL NOT NULL, body BLOB NOT NULL);
-CREATE INDEX event_source ON event (source, id);
+    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, at REAL NOT NULL,
+    body BLOB NOT NULL);
+CREATE INDEX event_place ON event (place, id);
 CREATE TABLE raw (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE checkpoint (one INTEGER PRIMARY KEY, event_id INTEGER, board BLOB);
 CREATE TABLE bounds (one INTEGER PRIMARY KEY, epoch TEXT, first INTEGER, last INTEGER);
 """
-ROW = (
-    "SELECT event.id, body, agent, task_id, context_id, kind "
-    "FROM event JOIN source ON source.id = event.source WHERE "
-)
+MAX_CACHED = 100_000  # A bound, not a tuning: some 20 MB.
 
 
 class SqliteLog:
@@ -55,6 +53,7 @@ class SqliteLog:
         self._path = path
         self._writing = ThreadPoolExecutor(1, "log-writer")
         self._reading = ThreadPoolExecutor(1, "log-reader")
+        self._places: dict[int, Place] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(path)
@@ -72,9 +71,10 @@ class SqliteLog:
         """Takes the counters from the file: at the start, and after a failure."""
         bounds = self._writer.execute("SELECT epoch, first, last FROM bounds")
         self._epoch, self._first, self._last = bounds.fetchone()
-        newest = self._writer.execute("SELECT coalesce(max(id), 0) FROM source")
-        (self._last_source,) = newest.fetchone()
-        self._sources: dict[str, tuple[int, int]] = {}
+        newest = self._writer.execute("SELECT coalesce(max(id), 0) FROM place")
+        (self._last_place,) = newest.fetchone()
+        self._versions: dict[str, int] = {}
+        self._place_ids: dict[Place, int] = {}
         self._in_doubt = False
 
     async def _run(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
@@ -90,73 +90,96 @@ class SqliteLog:
         if self._in_doubt:
             self._load()
         ids: list[int | None] = []
-        events, raws = [], []
         now = time.time()
-        last, last_source = self._last, self._last_source
-        changed: dict[str, tuple[int, int]] = {}
-        sources: dict[str, tuple[object, ...]] = {}
-        for entry in entries:
-            name = entry.source
-            source, version = changed.get(name) or self._source(name)
-            if entry.version <= version:
+        last = self._last
+        events, raws = [], []
+        versions: dict[str, int] = {}
+        for source, version, place, _, body, raw in entries:
+            if version <= (versions.get(source) or self._version(source)):
                 ids.append(None)
                 continue
-            if not source:
-                source = last_source = last_source + 1
             last += 1
-            changed[name] = (source, entry.version)
-            agent, task, context, kind = entry.place
-            sources[name] = (source, name, agent, task, context, entry.version)
-            events.append((last, source, kind, now, entry.body))
-            if entry.raw is not None:
-                raws.append((last, entry.raw))
+            versions[source] = version
+            events.append((last, place, now, body))
+            if raw is not None:
+                raws.append((last, raw))
             ids.append(last)
         self._in_doubt = True
         with _transaction(self._writer) as db:
             db.executemany(
-                "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO "
-                "UPDATE SET version = excluded.version, "
-                "context_id = coalesce(excluded.context_id, context_id)",
-                sources.values(),
+                "INSERT INTO event VALUES (?, ?, ?, ?)",
+                [(i, self._place_id(place), at, body) for i, place, at, body in events],
             )
-            db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", events)
             db.executemany("INSERT INTO raw VALUES (?, ?)", raws)
+            db.executemany(
+                "INSERT INTO source VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET version = excluded.version",
+                versions.items(),
+            )
             db.execute("UPDATE bounds SET last = ?", (last,))
-        self._last, self._last_source = last, last_source
-        self._sources.update(changed)
+        self._last = last
+        self._versions.update(versions)
         self._in_doubt = False
         return ids
 
-    def _source(self, name: str) -> tuple[int, int]:
-        """Row id and last version of a source; (0, 0) when it is new."""
-        known = self._sources.get(name)
+    def _version(self, source: str) -> int:
+        known = self._versions.get(source)
         if known is None:
-            if len(self._sources) > 100_000:  # A bound, not a tuning: ~20 MB.
-                self._sources.clear()
+            if len(self._versions) > MAX_CACHED:
+                self._versions.clear()
             found = self._writer.execute(
-                "SELECT id, version FROM source WHERE name = ?", (name,)
+                "SELECT version FROM source WHERE name = ?", (source,)
             ).fetchone()
-            known = self._sources[name] = found or (0, 0)
+            known = self._versions[source] = found[0] if found else 0
+        return known
+
+    def _place_id(self, place: Place) -> int:
+        """The row of a place; made in the append's transaction when it is new."""
+        known = self._place_ids.get(place)
+        if known is None:
+            if len(self._place_ids) > MAX_CACHED:
+                self._place_ids.clear()
+            found = self._writer.execute(
+                "SELECT id FROM place WHERE agent = ? AND task IS ? AND context IS ? "
+                "AND kind = ?",
+                place,
+            ).fetchone()
+            if found:
+                known = int(found[0])
+            else:
+                known = self._last_place = self._last_place + 1
+                self._writer.execute(
+                    "INSERT INTO place VALUES (?, ?, ?, ?, ?)", (known, *place)
+                )
+            self._place_ids[place] = known
         return known
 
     async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
         condition, values = _condition(where)
-        sql = f"{ROW} event.id > ? {condition} ORDER BY event.id LIMIT ?"
+        sql = f"SELECT id, place, body FROM event WHERE id > ? {condition} LIMIT ?"  # noqa: S608
         return await self._rows(sql, (after, *values, limit))
 
     async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
-        condition, values = _condition(where)
-        sql = f"{ROW} event.id < ? {condition} ORDER BY event.id DESC LIMIT ?"
+        condition, values = _condition(where, newest_first=True)
+        sql = f"SELECT id, place, body FROM event WHERE id < ? {condition} LIMIT ?"  # noqa: S608
         return (await self._rows(sql, (before, *values, limit)))[::-1]
 
     async def _rows(self, sql: str, values: tuple[object, ...]) -> list[Row]:
-        return await self._run(
-            self._reading,
-            lambda: [
-                Row(event_id, Place._make(place), body)
-                for event_id, body, *place in self._reader.execute(sql, values)
-            ],
-        )
+        def fetch() -> list[Row]:
+            found = self._reader.execute(sql, values)
+            return [Row(i, self._place(place), body) for i, place, body in found]
+
+        return await self._run(self._reading, fetch)
+
+    def _place(self, place_id: int) -> Place:
+        known = self._places.get(place_id)
+        if known is None:
+            if len(self._places) > MAX_CACHED:
+                self._places.clear()
+            sql = "SELECT agent, task, context, kind FROM place WHERE id = ?"
+            found = self._reader.execute(sql, (place_id,)).fetchone()
+            known = self._places[place_id] = Place._make(found)
+        return known
 
     async def raw(self, event_id: int) -> bytes | None:
         sql = "SELECT body FROM raw WHERE id = ?"
@@ -169,7 +192,7 @@ class SqliteLog:
         return Bounds(self._epoch, self._first, self._last)
 
     async def high_water(self, source: str) -> int:
-        return await self._run(self._writing, lambda: self._source(source)[1])
+        return await self._run(self._writing, lambda: self._version(source))
 
     async def save_checkpoint(self, event_id: int, board: bytes) -> None:
         def save() -> None:
@@ -282,12 +305,18 @@ def _open(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _condition(where: Filter) -> tuple[str, tuple[str, ...]]:
-    """SQL for a filter. Only column names of ours enter the text."""
-    columns = ("agent", "task_id", "context_id", "kind")
+def _condition(where: Filter, newest_first: bool = False) -> tuple[str, list[str]]:
+    """The rest of a WHERE and its ORDER BY. Only names of ours enter the text."""
     clauses, values = [], []
-    for column, wanted in zip(columns, where, strict=True):
+    for column, wanted in zip(Place._fields, where, strict=True):
         if wanted:
-            clauses.append(f"AND {column} IN ({', '.join('?' * len(wanted))})")
+            clauses.append(f"{column} IN ({', '.join('?' * len(wanted))})")
             values.extend(sorted(wanted))
-    return " ".join(clauses), tuple(values)
+    order = f"ORDER BY id {'DESC' if newest_first else 'ASC'}"
+    if not clauses:
+        return order, values
+    # A task has few events: by the index. An agent has many: in order of ids, or
+    # each page would sort them all; the plus keeps SQLite off the index.
+    column = "place" if where.task or where.context else "+place"
+    places = f"SELECT id FROM place WHERE {' AND '.join(clauses)}"  # noqa: S608
+    return f"AND {column} IN ({places}) {order}", values
