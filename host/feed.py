@@ -146,7 +146,12 @@ class Feed:
                 logger.error("log=not tended cause=%r", error)
 
     async def _tend(self) -> None:
-        if self.head - self._checkpointed >= CHECKPOINT_EVERY:
+        keep_events, keep_s = self._keep
+        kept = await self._log.bounds()
+        # What is trimmed must be on the board that the next start begins from.
+        trims = keep_s is not None or kept.last - kept.first >= keep_events
+        fresh = self.head - self._checkpointed
+        if fresh >= CHECKPOINT_EVERY or (trims and fresh):
             await self.checkpoint()
         while await self._log.trim(*self._keep):
             pass

@@ -25,7 +25,8 @@ from host.translate import Known, ended, missing, translate
 
 logger = logging.getLogger("courtside.follower")
 
-RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+# At once the first time: many agents end the stream where they ask a question.
+RETRY_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 APPEND_DEADLINE_S = 2.0  # What a shutdown waits for a log that does not answer.
 
 
@@ -57,8 +58,8 @@ class Follower:
             try:
                 async with aclosing(stream or self._subscribe()) as updates:
                     async for update in updates:
-                        failures = 0
-                        await self._take(update)
+                        if await self._take(update):
+                            failures = 0
                 if not self._ended:
                     await self._take(await self._get())
             except TaskNotFoundError:
@@ -109,8 +110,11 @@ class Follower:
     async def _get(self) -> Update:
         return await self._connection.get_task(self._known.task_id)
 
-    async def _take(self, update: Update) -> None:
-        """Appends what the update adds, behind a gap if something may be missing."""
+    async def _take(self, update: Update) -> bool:
+        """Appends what the update adds, behind a gap if something may be missing.
+
+        Returns whether it added anything.
+        """
         moment = now()
         events = translate(self._known, update.response, moment)
         if self._unwatched and self._known.row and events:
@@ -118,6 +122,7 @@ class Follower:
             events.insert(0, missing(self._known, why, moment))
         self._unwatched = False
         await self._append(events, update.raw)
+        return bool(events)
 
     async def _forget(self) -> None:
         """Ends a task that its agent has lost; one nobody saw leaves no trace."""

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -54,18 +55,21 @@ class SqliteLog:
         self._writing = ThreadPoolExecutor(1, "log-writer")
         self._reading = ThreadPoolExecutor(1, "log-reader")
         self._places: dict[int, Place] = {}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(path)
-        except OSError as error:
-            raise LogError(f"{path}: cannot be opened: {error}") from error
-        try:
-            self._writer = _open(path)
-            self._reader = _connect(path)
-            self._load()
-        except (sqlite3.Error, LogError) as error:
-            self._lock.close()
-            raise LogError(f"{path}: cannot be opened as a log: {error}") from error
+        with ExitStack() as opened:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                opened.callback(_lock(path).close)
+                self._writer = _connect(path)
+                opened.callback(self._writer.close)
+                _prepare(self._writer)
+                self._reader = _connect(path)
+                opened.callback(self._reader.close)
+                self._load()
+            except (sqlite3.Error, OSError) as error:
+                raise LogError(f"{path}: cannot be opened: {error}") from error
+            except LogError as error:
+                raise LogError(f"{path}: {error}") from error
+            self._opened = opened.pop_all()
 
     def _load(self) -> None:
         """Takes the counters from the file: at the start, and after a failure."""
@@ -215,6 +219,8 @@ class SqliteLog:
         return await self._run(self._writing, lambda: self._trim(keep_count, max_age_s))
 
     def _trim(self, keep_count: int, max_age_s: float | None) -> int:
+        if self._in_doubt:
+            self._load()
         first: int = max(self._first, self._last - keep_count + 1)
         if max_age_s is not None:
             young = self._writer.execute(
@@ -225,19 +231,19 @@ class SqliteLog:
         first = min(first, self._first + TRIM_STEP)
         dropped: int = first - self._first
         if dropped:
+            self._in_doubt = True
             with _transaction(self._writer) as db:
                 db.execute("DELETE FROM event WHERE id < ?", (first,))
                 db.execute("DELETE FROM raw WHERE id < ?", (first,))
                 db.execute("UPDATE bounds SET first = ?", (first,))
             self._first = first
+            self._in_doubt = False
         return dropped
 
     async def close(self) -> None:
         self._writing.shutdown()
         self._reading.shutdown()
-        self._reader.close()
-        self._writer.close()
-        self._lock.close()
+        self._opened.close()
 
 
 class _transaction:
@@ -247,6 +253,7 @@ class _transaction:
         self._db = db
 
     def __enter__(self) -> sqlite3.Connection:
+        self._end()  # What a failure before this one may have left open.
         self._db.execute("BEGIN IMMEDIATE")
         return self._db
 
@@ -255,8 +262,11 @@ class _transaction:
             if failed is None:
                 self._db.execute("COMMIT")
         finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._end()
+
+    def _end(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
 
 def _lock(path: Path) -> IO[str]:
@@ -267,8 +277,7 @@ def _lock(path: Path) -> IO[str]:
     except OSError:
         lock.close()
         raise LogError(
-            f"{path}: another Courtside has this log open: stop it, or choose "
-            "another place with --data-dir"
+            "another Courtside has this log open; stop it, or choose another --data-dir"
         ) from None
     return lock
 
@@ -278,8 +287,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = _connect(path)
+def _prepare(db: sqlite3.Connection) -> None:
+    """Makes sure that the file is a log of ours, and makes one of an empty file."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -302,7 +311,6 @@ def _open(path: Path) -> sqlite3.Connection:
             )
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    return db
 
 
 def _condition(where: Filter, newest_first: bool = False) -> tuple[str, list[str]]:
