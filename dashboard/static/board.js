@@ -1,0 +1,160 @@
+// @ts-check
+// Owns the questions to the state: which task is in front, who needs you, how many, how
+// fast, which rows match. The views and the announcer use the answers. Pure.
+
+import { isOpen, isWaiting } from './store.js';
+
+/**
+ * @typedef {import('./types.d.ts').State} State
+ * @typedef {import('./types.d.ts').Agent} Agent
+ * @typedef {import('./types.d.ts').Task} Task
+ * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
+ */
+
+/** How long a finished task stays in front of older open ones: long enough to read. */
+const LINGER_MS = 6_000;
+/** Silence after which a running task is called quiet. */
+const QUIET_MS = 30_000;
+
+const FAILED = new Set(['error', 'rejected']);
+
+/** @param {{ status: string }} row */
+export const isFailed = (row) => FAILED.has(row.status);
+
+/**
+ * The task a card shows: the newest that is open or has just finished, else the last.
+ * @param {Agent} agent @param {number} now_ms host clock @returns {Task | null}
+ */
+export function frontTask(agent, now_ms) {
+  /** @type {Task | null} */
+  let active = null;
+  /** @type {Task | null} */
+  let last = null;
+  for (const task of agent.tasks.values()) {
+    const fresh =
+      isOpen(task.row) || now_ms - Date.parse(task.row.received_at) < LINGER_MS;
+    if (fresh && (!active || task.order > active.order)) active = task;
+    if (!last || task.row.received_at >= last.row.received_at) last = task;
+  }
+  return active ?? last;
+}
+
+/** @param {Agent} agent */
+export function taskCounts(agent) {
+  let open = 0;
+  for (const task of agent.tasks.values()) if (isOpen(task.row)) open += 1;
+  return { open, finished: agent.tasks.size - open };
+}
+
+/** Open tasks first, then the newest. @param {Agent} agent @returns {Task[]} */
+export function tasksOf(agent) {
+  return [...agent.tasks.values()].sort(
+    (a, b) =>
+      Number(isOpen(b.row)) - Number(isOpen(a.row)) || b.order - a.order,
+  );
+}
+
+/** Tasks that wait for a person, the longest waiting first. @param {State} state */
+export function waitingTasks(state) {
+  /** @type {Task[]} */
+  const waiting = [];
+  for (const agent of state.agents.values()) {
+    for (const task of agent.tasks.values()) {
+      if (isWaiting(task.row)) waiting.push(task);
+    }
+  }
+  return waiting.sort((a, b) => a.order - b.order);
+}
+
+/** What the top bar counts. @param {State} state */
+export function totals(state) {
+  const sum = { agents: 0, connected: 0, running: 0, waiting: 0, failed: 0 };
+  for (const agent of state.agents.values()) {
+    sum.agents += 1;
+    if (agent.row?.connection === 'connected') sum.connected += 1;
+    for (const { row } of agent.tasks.values()) {
+      if (isWaiting(row)) sum.waiting += 1;
+      else if (isOpen(row)) sum.running += 1;
+      else if (isFailed(row)) sum.failed += 1;
+    }
+  }
+  return sum;
+}
+
+/** A running task that has said nothing for long. @param {Task} task @param {number} now_ms */
+export const isQuiet = (task, now_ms) =>
+  isOpen(task.row) &&
+  !isWaiting(task.row) &&
+  now_ms - Date.parse(task.row.received_at) > QUIET_MS;
+
+/**
+ * Events per second over the last five whole seconds.
+ * @param {State} state @param {number} now_ms browser clock
+ */
+export function eventRate(state, now_ms) {
+  const now = Math.floor(now_ms / 1000);
+  let sum = 0;
+  for (let ago = 1; ago <= 5; ago++) sum += countIn(state, now - ago);
+  return sum / 5;
+}
+
+/**
+ * Events in each whole second of the last minute, the oldest first.
+ * @param {State} state @param {number} now_ms browser clock
+ */
+export function lastMinute(state, now_ms) {
+  const now = Math.floor(now_ms / 1000);
+  return Array.from({ length: 59 }, (_, i) => countIn(state, now - 59 + i));
+}
+
+/** @param {State} state @param {number} second */
+function countIn({ rate }, second) {
+  const kept = second <= rate.second && second > rate.second - rate.counts.length;
+  return kept ? rate.counts[second % rate.counts.length] : 0;
+}
+
+/** @param {string} agent @param {string} id */
+export const taskKey = (agent, id) => `${agent}/${id}`;
+
+/**
+ * @typedef {object} Filter
+ * @property {ReadonlySet<string>} agents none means all
+ * @property {string | null} task `agent/task_id`
+ * @property {boolean} failed only what failed
+ */
+
+/** @param {Filter} filter */
+export const isFiltering = (filter) =>
+  filter.agents.size > 0 || filter.task !== null || filter.failed;
+
+/**
+ * The rows that match, oldest first, none after `until`.
+ * @param {FeedEvent[]} rows @param {Filter} filter @param {number | null} until an id
+ */
+export function matchingRows(rows, filter, until) {
+  const upTo = until === null ? rows : rows.slice(0, countUpTo(rows, until));
+  return isFiltering(filter) ? upTo.filter((row) => matches(row, filter)) : upTo;
+}
+
+/** @param {FeedEvent} row @param {Filter} filter */
+function matches(row, filter) {
+  if (filter.agents.size > 0 && !filter.agents.has(row.agent)) return false;
+  if (filter.task !== null) {
+    if (!('task_id' in row) || taskKey(row.agent, row.task_id) !== filter.task) {
+      return false;
+    }
+  }
+  return !filter.failed || (row.kind === 'task' && isFailed(row));
+}
+
+/** How many of the rows, whose ids rise, are not after `id`. @param {FeedEvent[]} rows @param {number} id */
+function countUpTo(rows, id) {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (rows[middle].id <= id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,165 @@
+// @ts-check
+// Owns what happens when something on the page is used: it asks the host (actions.js),
+// notes what is waited for (ui.js), and has the page drawn again.
+
+import { ActionError, cancel, retry, send } from './actions.js';
+import { readFilter, writeFilter } from './ui.js';
+
+/**
+ * @typedef {import('./types.d.ts').State} State
+ * @typedef {import('./types.d.ts').Task} Task
+ * @typedef {import('./ui.js').Ui} Ui
+ * @typedef {import('./ui.js').Pending} Pending
+ * @typedef {import('./actions.js').Words} Words
+ * @typedef {ReturnType<typeof createControls>} Controls
+ */
+
+/**
+ * @param {State} state @param {Ui} ui
+ * @param {{ redraw: () => void, reconnect: () => void, loadOlder: () => void }} page
+ */
+export function createControls(state, ui, { redraw, reconnect, loadOlder }) {
+  /**
+   * Runs one command: pending from the click until the feed answers, or its error.
+   * @param {Pending['verb']} verb @param {string} about
+   * @param {Omit<Pending, 'verb' | 'at_ms'>} click
+   * @param {() => Promise<string | null | void>} run may give the task's id
+   */
+  async function command(verb, about, click, run) {
+    const key = `${verb}:${about}`;
+    if (ui.pending.has(key)) return false;
+    /** @type {Pending} */
+    const pending = { verb, at_ms: Date.now(), ...click };
+    ui.errors.delete(key);
+    ui.pending.set(key, pending);
+    redraw();
+    try {
+      const task_id = await run();
+      if (task_id) pending.task_id = task_id;
+      // A message without a task, or a retry: nothing more to wait for.
+      if (task_id === null) ui.pending.delete(key);
+      return true;
+    } catch (error) {
+      ui.pending.delete(key);
+      if (!(error instanceof ActionError)) throw error;
+      ui.errors.set(key, error.message);
+      return false;
+    } finally {
+      redraw();
+    }
+  }
+
+  /** @param {Partial<Ui['filter']>} change @param {'push' | 'replace'} how */
+  function filter(change, how) {
+    Object.assign(ui.filter, change);
+    const url = location.pathname + writeFilter(ui.filter);
+    if (how === 'push') history.pushState(null, '', url);
+    else history.replaceState(null, '', url);
+    redraw();
+  }
+
+  return {
+    reconnect,
+    loadOlder,
+
+    /** @param {string} agent @param {Words} words */
+    start: (agent, words) =>
+      command('start', agent, { agent, task_id: null, row: null }, async () => {
+        const task_id = await send(agent, words);
+        ui.pinned.delete(agent);
+        return task_id;
+      }),
+
+    /** @param {Task} task */
+    stop: ({ row }) =>
+      command('stop', `${row.agent}/${row.task_id}`, { ...row, row }, () =>
+        cancel(row.agent, row.task_id),
+      ),
+
+    /** @param {Task} task @param {string} text */
+    reply: ({ row }, text) =>
+      command('reply', `${row.agent}/${row.task_id}`, { ...row, row }, () =>
+        send(row.agent, { text, taskId: row.task_id, contextId: row.context_id }),
+      ),
+
+    /** @param {string} agent */
+    retry: (agent) =>
+      command(
+        'retry',
+        agent,
+        { agent, task_id: null, row: state.agents.get(agent)?.row },
+        () => retry(agent),
+      ),
+
+    /** Takes the notice away that the log was another, or had moved on. */
+    dismissReset() {
+      state.reset_reason = null;
+      redraw();
+    },
+
+    /** @param {string} key */
+    dismiss(key) {
+      ui.errors.delete(key);
+      redraw();
+    },
+
+    /** @param {string} agent */
+    toggleAgent(agent) {
+      const agents = new Set(ui.filter.agents);
+      if (!agents.delete(agent)) agents.add(agent);
+      filter({ agents }, 'replace');
+    },
+    showAll: () => filter({ agents: new Set(), task: null, failed: false }, 'replace'),
+    toggleFailed: () => filter({ failed: !ui.filter.failed }, 'replace'),
+    /** @param {string | null} key `agent/task_id` */
+    showTask: (key) => filter({ task: key }, 'push'),
+    readUrl() {
+      ui.filter = readFilter(location.search);
+      redraw();
+    },
+
+    /** Puts a task in front on its agent's card. @param {Task} task */
+    pin(task) {
+      ui.pinned.set(task.row.agent, task.row.task_id);
+      redraw();
+    },
+    /** @param {string} agent */
+    unpin(agent) {
+      ui.pinned.delete(agent);
+      redraw();
+    },
+
+    /** @param {string} id @param {boolean} open */
+    opened(id, open) {
+      if (open) ui.opened.add(id);
+      else ui.opened.delete(id);
+      redraw();
+    },
+
+    togglePause() {
+      ui.paused = !ui.paused;
+      ui.hold = ui.paused || ui.list.top > 0 ? (ui.hold ?? state.head) : null;
+      redraw();
+    },
+    /** @param {number} top px */
+    scrolled(top) {
+      ui.list.top = top;
+      if (top > 0) ui.hold ??= state.head;
+      else if (!ui.paused) ui.hold = null;
+      redraw();
+    },
+    resume() {
+      ui.paused = false;
+      ui.hold = null;
+      ui.list.top = 0;
+      redraw();
+    },
+
+    /** @param {string} text @param {string} what */
+    async copy(text, what) {
+      await navigator.clipboard.writeText(text);
+      ui.copied = what;
+      redraw();
+    },
+  };
+}

@@ -1,0 +1,132 @@
+// @ts-check
+// Owns the connection to the host's feed: one EventSource, its reconnects, and pages of
+// history. What arrives goes to the handlers; main.js folds it into the store.
+
+/**
+ * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
+ * @typedef {import('./types.d.ts').Snapshot} Snapshot
+ * @typedef {import('./types.d.ts').Link} Link
+ *
+ * @typedef {object} Handlers
+ * @property {(snapshot: Snapshot) => void} snapshot
+ * @property {(event: FeedEvent) => void} event
+ * @property {(link: Link) => void} link called at each change of the connection
+ *
+ * @typedef {object} World what a browser gives; tests hand in their own
+ * @property {new (url: string) => EventSource} EventSource
+ * @property {(run: () => void, ms: number) => unknown} setTimeout
+ * @property {(timer: any) => void} clearTimeout
+ * @property {() => number} now
+ * @property {() => number} random
+ */
+
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 10_000;
+/** A proxy may accept the connection and then say nothing. */
+const OPEN_DEADLINE_MS = 10_000;
+
+/** @type {World} */
+const browser = {
+  EventSource: globalThis.EventSource,
+  setTimeout: (run, ms) => setTimeout(run, ms),
+  clearTimeout: (timer) => clearTimeout(timer),
+  now: () => Date.now(),
+  random: () => Math.random(),
+};
+
+/**
+ * Follows the feed until closed. Reconnects are ours and not the EventSource's, which
+ * gives up for ever on a proxy's 502 and never says when it tries next. The last id
+ * goes along in `?after=`, so that nothing is missed or doubled.
+ * @param {Handlers} handlers @param {World} [world]
+ */
+export function followFeed(handlers, world = browser) {
+  /** @type {EventSource | null} */
+  let source = null;
+  /** @type {unknown} */
+  let timer = null;
+  let cursor = '';
+  /** @type {Link} */
+  let link = { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null };
+
+  /** @param {Partial<Link>} change */
+  function tell(change) {
+    link = { ...link, ...change };
+    handlers.link(link);
+  }
+
+  function live() {
+    world.clearTimeout(timer);
+    if (link.phase === 'live') return;
+    tell({ phase: 'live', attempt: 0, retry_at_ms: null, lost_at_ms: null });
+  }
+
+  function open() {
+    world.clearTimeout(timer);
+    tell({ retry_at_ms: null });
+    const url = cursor ? `feed?after=${encodeURIComponent(cursor)}` : 'feed';
+    const opened = new world.EventSource(url);
+    source = opened;
+    timer = world.setTimeout(lose, OPEN_DEADLINE_MS);
+    opened.onerror = lose;
+    // Without a cursor the page is live when it has something to show.
+    opened.onopen = () => cursor && live();
+    opened.addEventListener('snapshot', (message) => {
+      cursor = message.lastEventId || cursor;
+      handlers.snapshot(JSON.parse(message.data));
+      live();
+    });
+    opened.onmessage = (message) => {
+      cursor = message.lastEventId || cursor;
+      handlers.event(JSON.parse(message.data));
+    };
+  }
+
+  function lose() {
+    stop();
+    const ceiling = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** link.attempt);
+    // Many pages lose one host at once; they must not all come back at once.
+    const wait = ceiling * (0.75 + world.random() / 4);
+    tell({
+      phase: link.phase === 'connecting' ? 'connecting' : 'reconnecting',
+      attempt: link.attempt + 1,
+      retry_at_ms: world.now() + wait,
+      lost_at_ms: link.lost_at_ms ?? world.now(),
+    });
+    timer = world.setTimeout(open, wait);
+  }
+
+  function stop() {
+    world.clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
+  open();
+  return {
+    /** Tries at once, where an attempt is being waited for. */
+    retryNow() {
+      if (link.retry_at_ms !== null) open();
+    },
+    close: stop,
+  };
+}
+
+/**
+ * A page of the log: the last `limit` events, all before the id `before` where there is
+ * one, oldest first; and the host's clock as far as its Date header tells.
+ * @param {number | null} before @param {number} limit
+ * @returns {Promise<{ events: FeedEvent[], host_now_ms: number | null }>}
+ */
+export async function fetchHistory(before, limit) {
+  const until = before === null ? '' : `before=${before}&`;
+  const response = await fetch(`feed.ndjson?${until}limit=${limit}`);
+  if (!response.ok) throw new Error(`The host answered ${response.status}.`);
+  const text = await response.text();
+  const date = Date.parse(response.headers.get('date') ?? '');
+  const lines = text.split('\n').filter((line) => line !== '');
+  return {
+    events: lines.map((line) => JSON.parse(line)),
+    host_now_ms: Number.isNaN(date) ? null : date,
+  };
+}

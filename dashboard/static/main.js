@@ -1,0 +1,156 @@
+// @ts-check
+// Owns the wiring: feed into store, store into view, clicks into actions; one drawing per
+// animation frame. The only module that imports them all.
+
+import { html, render } from './vendor/lit-html/lit-html.js';
+import { createAnnouncer } from './announcer.js';
+import { isFiltering, totals } from './board.js';
+import { createControls } from './controls.js';
+import { fetchHistory, followFeed } from './feed.js';
+import { addHistory, applyEvent, applySnapshot, createState } from './store.js';
+import { createUi, settle } from './ui.js';
+import { main, topBar } from './view.js';
+
+const PAGE_OF_HISTORY = 200;
+/** Ages and countdowns move once a second. */
+const TICK_MS = 1_000;
+/** Faster than this nobody reads the list, and each drawing of it costs a frame. */
+const LIST_MS = 100;
+/** HTTP dates have whole seconds: a smaller difference of clocks is not one. */
+const MIN_SKEW_MS = 2_000;
+
+const state = createState();
+const ui = createUi(location.search);
+const announce = createAnnouncer();
+const title = document.title;
+const regions = {
+  bar: element('bar'),
+  app: element('app'),
+  polite: element('polite'),
+  assertive: element('assertive'),
+};
+
+/** @param {string} id */
+function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+let queued = false;
+function redraw() {
+  if (queued) return;
+  queued = true;
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  queued = false;
+  const now_ms = Date.now();
+  settle(ui, state, now_ms);
+  // Without the host nothing ages: what is shown is as it was.
+  const seen_ms = state.link.phase === 'reconnecting' ? state.link.lost_at_ms : null;
+  const host_now_ms = (seen_ms ?? now_ms) - state.skew_ms;
+  const page = { state, ui, controls, now_ms, host_now_ms, base: location.href };
+  moveList(now_ms);
+  render(topBar(page), regions.bar);
+  if (state.epoch !== null) render(main(page), regions.app);
+  measure();
+  say(now_ms);
+  maybeLoadOlder();
+}
+
+let moved_at_ms = 0;
+
+/** Lets the list follow the feed, but not at every frame of a flood. @param {number} now_ms */
+function moveList(now_ms) {
+  const wait_ms = moved_at_ms + LIST_MS - now_ms;
+  if (ui.list.head === state.head) return;
+  if (ui.list.head < state.head && wait_ms > 0) {
+    setTimeout(redraw, wait_ms);
+    return;
+  }
+  moved_at_ms = now_ms;
+  ui.list.head = state.head;
+}
+
+/** @param {number} now_ms */
+function say(now_ms) {
+  const { polite, assertive } = announce(state, now_ms);
+  render(html`${polite}`, regions.polite);
+  render(html`${assertive}`, regions.assertive);
+  const { waiting, running } = totals(state);
+  const head = waiting > 0 ? `(${waiting}) ` : running > 0 ? '● ' : '';
+  if (document.title !== head + title) document.title = head + title;
+}
+
+/** The list's size, which the window of rows is cut to. */
+function measure() {
+  const list = document.getElementById('list');
+  if (!list || watched === list) return;
+  watched = list;
+  new ResizeObserver(() => {
+    ui.list.height = list.clientHeight;
+    ui.list.row = Number.parseFloat(getComputedStyle(list).getPropertyValue('--row'));
+    redraw();
+  }).observe(list);
+}
+/** @type {HTMLElement | null} */
+let watched = null;
+
+/** Reaching the end of the list loads more, except in what a filter leaves over. */
+function maybeLoadOlder() {
+  const { top, height, row } = ui.list;
+  const nearEnd = top + height > (state.rows.length - 20) * row;
+  if (nearEnd && state.has_older && ui.history === 'idle' && !isFiltering(ui.filter)) {
+    loadOlder();
+  }
+}
+
+async function loadOlder() {
+  if (ui.history === 'loading') return;
+  ui.history = 'loading';
+  redraw();
+  const { epoch, rows } = state;
+  const before = rows.length > 0 ? rows[0].id : null;
+  try {
+    const { events, host_now_ms } = await fetchHistory(before, PAGE_OF_HISTORY);
+    if (state.epoch === epoch) addHistory(state, events, events.length === PAGE_OF_HISTORY);
+    if (host_now_ms !== null) {
+      const skew_ms = Date.now() - host_now_ms;
+      state.skew_ms = Math.abs(skew_ms) < MIN_SKEW_MS ? 0 : skew_ms;
+    }
+    ui.history = 'idle';
+  } catch {
+    // Said below the list, with a button; the live feed does not depend on it.
+    ui.history = 'failed';
+  }
+  redraw();
+}
+
+regions.app.replaceChildren();
+const feed = followFeed({
+  snapshot(snapshot) {
+    applySnapshot(state, snapshot);
+    ui.history = 'idle';
+    redraw();
+  },
+  event(event) {
+    applyEvent(state, event, Date.now(), ui.hold !== null);
+    redraw();
+  },
+  link(link) {
+    state.link = link;
+    redraw();
+  },
+});
+const controls = createControls(state, ui, {
+  redraw,
+  reconnect: feed.retryNow,
+  loadOlder,
+});
+
+setInterval(redraw, TICK_MS);
+addEventListener('popstate', controls.readUrl);
+addEventListener('online', feed.retryNow);
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') feed.retryNow();
+});

@@ -1,0 +1,161 @@
+// @ts-check
+// Owns the state: folds snapshots and events into agents, tasks and feed rows.
+// board.js asks it questions; the views draw the answers. No DOM, no fetch, no clock.
+
+/**
+ * @typedef {import('./types.d.ts').State} State
+ * @typedef {import('./types.d.ts').Agent} Agent
+ * @typedef {import('./types.d.ts').AgentEvent} AgentEvent
+ * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
+ * @typedef {import('./types.d.ts').Snapshot} Snapshot
+ * @typedef {import('./types.d.ts').TaskEvent} TaskEvent
+ */
+
+/** Rows kept while the newest are watched; at 500 events/s some ten seconds. */
+export const MAX_ROWS = 5_000;
+/** Rows kept while somebody reads further back, so that nothing moves away. */
+export const MAX_ROWS_HELD = 50_000;
+/** Cutting an array costs its length: cut rarely, this much at once. */
+const TRIM_STEP = 500;
+/** Finished tasks kept per agent; open ones are always kept. */
+export const MAX_FINISHED = 500;
+
+const FINISHED = new Set(['completed', 'error', 'cancelled', 'rejected']);
+const WAITING = new Set(['input-required', 'auth-required']);
+
+/** @param {{ status: string }} row */
+export const isOpen = (row) => !FINISHED.has(row.status);
+
+/** Waits for a person. @param {{ status: string }} row */
+export const isWaiting = (row) => WAITING.has(row.status);
+
+/** @returns {State} */
+export function createState() {
+  return {
+    epoch: null,
+    head: 0,
+    link: { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null },
+    agents: new Map(),
+    rows: [],
+    has_older: false,
+    reset_reason: null,
+    skew_ms: 0,
+    rate: { second: 0, counts: new Array(60).fill(0) },
+    tasks_seen: 0,
+  };
+}
+
+/**
+ * The agent of that name, made when an event is the first word of it.
+ * @param {State} state @param {string} name @returns {Agent}
+ */
+function agentOf(state, name) {
+  const known = state.agents.get(name);
+  if (known) return known;
+  const agent = { name, index: state.agents.size, row: null, tasks: new Map() };
+  state.agents.set(name, agent);
+  return agent;
+}
+
+/**
+ * Replaces agents and tasks by the snapshot's. Feed rows stay when the snapshot only
+ * repeats what is known, and go when the log is another or has moved on without us.
+ * @param {State} state @param {Snapshot} snapshot
+ */
+export function applySnapshot(state, snapshot) {
+  const before = state.agents;
+  const sameLog = state.epoch === snapshot.epoch;
+  state.agents = new Map();
+  for (const row of snapshot.agents) agentOf(state, row.agent).row = row;
+  for (const row of snapshot.tasks) {
+    keepTask(state, row);
+    const known = sameLog && before.get(row.agent)?.tasks.get(row.task_id);
+    const task = state.agents.get(row.agent)?.tasks.get(row.task_id);
+    if (known && task) task.first = known.first;
+  }
+  if (!sameLog || snapshot.id !== state.head) {
+    state.rows = [];
+    state.has_older = snapshot.id > 0;
+  }
+  state.epoch = snapshot.epoch;
+  state.head = snapshot.id;
+  state.reset_reason = snapshot.reset ? snapshot.reason : null;
+}
+
+/**
+ * Folds one live event. An event already folded changes nothing.
+ * @param {State} state @param {FeedEvent} event @param {number} now_ms
+ * @param {boolean} [held] whether somebody reads further back
+ */
+export function applyEvent(state, event, now_ms, held = false) {
+  if (event.id <= state.head) return;
+  state.head = event.id;
+  state.rows.push(event);
+  const max = held ? MAX_ROWS_HELD : MAX_ROWS;
+  if (state.rows.length >= max + TRIM_STEP) {
+    state.rows.splice(0, state.rows.length - max);
+    state.has_older = true;
+  }
+  count(state, now_ms);
+  if (event.kind === 'task') {
+    keepTask(state, event, event);
+  } else if (event.kind === 'agent') {
+    agentOf(state, event.agent).row = event;
+  }
+}
+
+/**
+ * @param {State} state @param {TaskEvent} row
+ * @param {TaskEvent | null} [first] the same row, where it may be the task's first
+ */
+function keepTask(state, row, first = null) {
+  const { tasks } = agentOf(state, row.agent);
+  const task = tasks.get(row.task_id);
+  if (task) {
+    task.row = row;
+  } else {
+    tasks.set(row.task_id, { row, order: ++state.tasks_seen, first });
+  }
+  if (tasks.size > MAX_FINISHED && !isOpen(row)) dropOldestFinished(tasks);
+}
+
+/** @param {Agent['tasks']} tasks */
+function dropOldestFinished(tasks) {
+  for (const [id, task] of tasks) {
+    if (!isOpen(task.row)) {
+      tasks.delete(id);
+      return;
+    }
+  }
+}
+
+/**
+ * Puts a page of the log before the rows. What is there already is not doubled.
+ * @param {State} state @param {FeedEvent[]} events oldest first
+ * @param {boolean} has_older whether the log may hold more before them
+ */
+export function addHistory(state, events, has_older) {
+  const first = state.rows.length > 0 ? state.rows[0].id : state.head + 1;
+  const older = events.filter((event) => event.id < first);
+  state.rows = older.concat(state.rows);
+  state.has_older = has_older && older.length > 0;
+  for (const event of older) {
+    if (event.kind !== 'task') continue;
+    const task = state.agents.get(event.agent)?.tasks.get(event.task_id);
+    // The earliest event in reach is the task's first only when it says so.
+    const starts = event.status === 'submitted' || !state.has_older;
+    if (task && starts) task.first ??= event;
+  }
+}
+
+/** @param {State} state @param {number} now_ms */
+function count(state, now_ms) {
+  const { rate } = state;
+  const second = Math.floor(now_ms / 1000);
+  const skipped = Math.min(second - rate.second, rate.counts.length);
+  for (let i = 0; i < skipped; i++) {
+    rate.counts[(second - i) % rate.counts.length] = 0;
+  }
+  if (second > rate.second) rate.second = second;
+  rate.counts[second % rate.counts.length] += 1;
+}

@@ -1,0 +1,109 @@
+// @ts-check
+// Owns what this one reader is doing: filters (also kept in the URL), how far back they
+// read, what they clicked and still wait for. controls.js changes it, the views show it.
+
+import { taskKey } from './board.js';
+import { isOpen, isWaiting } from './store.js';
+
+/**
+ * @typedef {import('./types.d.ts').State} State
+ * @typedef {import('./types.d.ts').Task} Task
+ *
+ * @typedef {object} Pending a click that the feed has not answered yet
+ * @property {'start' | 'stop' | 'reply' | 'retry'} verb
+ * @property {string} agent
+ * @property {string | null} task_id null until the host has named it
+ * @property {unknown} row the row that was there at the click; another one answers it
+ * @property {number} at_ms
+ *
+ * @typedef {object} Ui
+ * @property {{ agents: Set<string>, task: string | null, failed: boolean }} filter
+ * @property {number | null} hold the newest id shown, while reading further back
+ * @property {boolean} paused held by the button, not by scrolling
+ * @property {{ top: number, height: number, row: number, head: number }} list the feed's
+ *   window in px, and the newest id it shows while it follows
+ * @property {'idle' | 'loading' | 'failed'} history
+ * @property {Map<string, string>} pinned the task chosen for an agent's card
+ * @property {Set<string>} opened popovers that are open, by element id
+ * @property {Map<string, Pending>} pending
+ * @property {Map<string, string>} errors by the same keys as `pending`
+ * @property {string} copied what was copied last, to say so
+ */
+
+/** How long a click may wait for its event before the page says so. */
+const ANSWER_MS = 10_000;
+
+/** @param {string} search the URL's query @returns {Ui} */
+export function createUi(search) {
+  return {
+    filter: readFilter(search),
+    hold: null,
+    paused: false,
+    list: { top: 0, height: 0, row: 32, head: 0 },
+    history: 'idle',
+    pinned: new Map(),
+    opened: new Set(),
+    pending: new Map(),
+    errors: new Map(),
+    copied: '',
+  };
+}
+
+/** @param {string} search @returns {Ui['filter']} */
+export function readFilter(search) {
+  const query = new URLSearchParams(search);
+  return {
+    agents: new Set(query.getAll('agent')),
+    task: query.get('task'),
+    failed: query.has('failed'),
+  };
+}
+
+/** The query for that filter: `?agent=carly`, or nothing. @param {Ui['filter']} filter */
+export function writeFilter({ agents, task, failed }) {
+  const query = new URLSearchParams();
+  for (const agent of agents) query.append('agent', agent);
+  if (task) query.set('task', task);
+  if (failed) query.set('failed', '');
+  const text = query.toString().replace('failed=', 'failed');
+  return text ? `?${text}` : '';
+}
+
+/** @param {Ui} ui @param {Pending['verb']} verb @param {string} about an agent, or agent/task */
+export const isPending = (ui, verb, about) => ui.pending.has(`${verb}:${about}`);
+
+/**
+ * Ends what the feed has answered; says so where an answer is overdue.
+ * @param {Ui} ui @param {State} state @param {number} now_ms
+ */
+export function settle(ui, state, now_ms) {
+  for (const [key, click] of ui.pending) {
+    if (isAnswered(click, state)) {
+      ui.pending.delete(key);
+    } else if (now_ms - click.at_ms > ANSWER_MS) {
+      ui.pending.delete(key);
+      ui.errors.set(key, OVERDUE[click.verb]);
+    }
+  }
+}
+
+const OVERDUE = {
+  start: 'Sent, but the task has not shown up yet.',
+  stop: 'Asked to stop, but the agent has not confirmed it yet.',
+  reply: 'Sent, but the agent has not gone on yet.',
+  retry: 'Asked to reconnect, but nothing has changed yet.',
+};
+
+/** @param {Pending} click @param {State} state */
+function isAnswered(click, state) {
+  const agent = state.agents.get(click.agent);
+  if (click.verb === 'retry') return agent?.row !== click.row;
+  if (click.task_id === null) return false;
+  const task = agent?.tasks.get(click.task_id);
+  if (click.verb === 'start') return task !== undefined;
+  if (click.verb === 'stop') return !task || !isOpen(task.row);
+  return !task || !isWaiting(task.row) || task.row !== click.row;
+}
+
+/** @param {Task} task */
+export const keyOf = (task) => taskKey(task.row.agent, task.row.task_id);

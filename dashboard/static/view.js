@@ -1,0 +1,45 @@
+// @ts-check
+// Owns the page as a whole: which parts it has and in which order. Each part is a file
+// in view/; main.js renders what comes out of here, once per animation frame.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { isFiltering } from './board.js';
+import { agentCard } from './view/card.js';
+import { emptyState } from './view/empty.js';
+import { feedList } from './view/feed.js';
+import { filterBar } from './view/filters.js';
+import { needsYou } from './view/needs.js';
+
+export { topBar } from './view/bar.js';
+
+/**
+ * Everything that a view may look at, and the controls it hands to its buttons.
+ * @typedef {object} Page
+ * @property {import('./types.d.ts').State} state
+ * @property {import('./ui.js').Ui} ui
+ * @property {import('./controls.js').Controls} controls
+ * @property {number} now_ms the browser's clock
+ * @property {number} host_now_ms the host's clock, for ages of events
+ * @property {string} base the page's own address
+ */
+
+/** @param {Page} page */
+export function main(page) {
+  const { state, ui } = page;
+  const agents = [...state.agents.values()];
+  const empty = state.rows.every((row) => row.kind === 'agent');
+  return html`
+    ${needsYou(page)}
+    <section class="agents" aria-label="Agents" data-frozen=${state.link.phase}>
+      ${repeat(agents, (agent) => agent.name, (agent) => agentCard(page, agent))}
+    </section>
+    <section class="feed" aria-label="Feed" data-frozen=${state.link.phase}>
+      ${filterBar(page)}
+      ${empty && !state.has_older && !isFiltering(ui.filter)
+        ? emptyState(page)
+        : nothing}
+      ${feedList(page)}
+    </section>
+  `;
+}

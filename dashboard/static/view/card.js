@@ -1,0 +1,205 @@
+// @ts-check
+// Owns an agent's card: whether the host reaches it, its task in front, its controls.
+
+import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { frontTask, isQuiet, taskCounts } from '../board.js';
+import { ago, percent, plural, seconds, stopwatch, took } from '../format.js';
+import { isOpen, isWaiting } from '../store.js';
+import { isPending, keyOf } from '../ui.js';
+import { agentTitle, connectionLabel, statusLabel } from '../words.js';
+import { icon } from './icons.js';
+import { clip, errorAt, status } from './parts.js';
+import { startMenu, startMenuId } from './start.js';
+import { taskMenu } from './tasks.js';
+
+/**
+ * @typedef {import('../view.js').Page} Page
+ * @typedef {import('../types.d.ts').Agent} Agent
+ * @typedef {import('../types.d.ts').Task} Task
+ */
+
+/** @param {Page} page @param {Agent} agent */
+export function agentCard(page, agent) {
+  const { row } = agent;
+  const pinned = agent.tasks.get(page.ui.pinned.get(agent.name) ?? '');
+  const task = pinned ?? frontTask(agent, page.host_now_ms);
+  const title = agentTitle(agent, agent.name);
+  const connection = row?.connection ?? 'connecting';
+  return html`<article
+    class="card"
+    aria-labelledby="agent-${agent.index}"
+    data-agent=${agent.name}
+    data-hue=${agent.index % 8}
+    data-connection=${connection}
+  >
+    <header>
+      <span class="monogram" aria-hidden="true">${title.charAt(0)}</span>
+      <h2 id="agent-${agent.index}">${title}</h2>
+      ${connection === 'lost' ? nextTry(page, agent) : nothing}
+      <span class="connection" title=${whereabouts(row)}>
+        ${status(connectionLabel(connection), connection)}
+      </span>
+    </header>
+    ${about(row)}
+    ${task ? taskView(page, task) : idle(page, agent)}
+    ${controlsView(page, agent, task)}
+    ${page.ui.opened.has(startMenuId(agent))
+      ? nothing
+      : errorAt(page, `start:${agent.name}`)}
+    ${errorAt(page, `retry:${agent.name}`)}
+    ${task ? errorAt(page, `stop:${keyOf(task)}`) : nothing}
+  </article>`;
+}
+
+/** @param {Agent['row']} row */
+const whereabouts = (row) =>
+  [
+    row?.url,
+    row?.version && `version ${row.version}`,
+    row?.followed && `followed by ${row.followed}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+
+/** What the agent does; why the host does not reach it. @param {Agent['row']} row */
+function about(row) {
+  if (row?.connection === 'connected') {
+    return html`<p class="about" title=${row.description ?? ''}>${row.description}</p>`;
+  }
+  const cause = row?.cause ?? 'Waiting for its card.';
+  return html`<p class="about cause" title=${cause}>${cause}</p>`;
+}
+
+/** `retry 4 in 3 s`. @param {Page} page @param {Agent} agent */
+function nextTry({ host_now_ms }, { row }) {
+  if (!row) return nothing;
+  const due_ms = Date.parse(row.received_at) + (row.retry_s ?? 0) * 1000 - host_now_ms;
+  const due = due_ms > 0 ? `in ${seconds(Math.ceil(due_ms / 1000))}` : 'now';
+  return html`<span class="next">retry ${row.attempt + 1} ${due}</span>`;
+}
+
+/** @param {Page} page @param {Task} task */
+function taskView(page, task) {
+  const { row } = task;
+  const says = row.result ?? row.message ?? '';
+  return html`<div class="task" data-tone=${row.status} data-open=${isOpen(row)}>
+    <p class="line">
+      ${status(statusLabel(row.status), row.status)}
+      <span class="percent">${percent(row.progress)}</span>
+      <span class="when">${when(page, task)}</span>
+    </p>
+    <progress
+      max="100"
+      value=${row.progress ?? (isOpen(row) ? nothing : 0)}
+      aria-label="Progress"
+    ></progress>
+    <p class="says" title=${says}>${clip(says)}</p>
+  </div>`;
+}
+
+/** Open: how long so far. Finished: how long ago, and how long it took. @param {Page} page @param {Task} task */
+function when({ host_now_ms }, task) {
+  const { row, first } = task;
+  let text = ago(host_now_ms - Date.parse(row.received_at));
+  if (isQuiet(task, host_now_ms)) text = `quiet, last word ${text}`;
+  else if (first && isOpen(row)) {
+    text = stopwatch(host_now_ms - Date.parse(first.received_at));
+  } else if (first) text += ` · took ${took(duration(first, row))}`;
+  return html`<time datetime=${row.received_at} title=${row.received_at}>${text}</time>`;
+}
+
+/**
+ * By the agent's clock where it has one: what the host re-read it received all at once.
+ * @param {Task['row']} first @param {Task['row']} last
+ */
+function duration(first, last) {
+  const [from, to] =
+    first.at && last.at ? [first.at, last.at] : [first.received_at, last.received_at];
+  return Date.parse(to) - Date.parse(from);
+}
+
+/** Nothing yet: what it could do, one click away. @param {Page} page @param {Agent} agent */
+function idle({ ui, controls }, agent) {
+  const skill = agent.row?.skills[0];
+  const text = skill?.examples[0];
+  const ready = agent.row?.connection === 'connected';
+  return html`<div class="task idle">
+    <p class="line"><span class="status">Idle</span></p>
+    ${ready && skill && text
+      ? html`<button
+          class="suggestion"
+          title="Start this: ${skill.name}"
+          ?disabled=${isPending(ui, 'start', agent.name)}
+          @click=${() => controls.start(agent.name, { text, skillId: skill.id })}
+        >
+          ${icon('play')}<span>“${clip(text)}”</span>
+        </button>`
+      : html`<p class="says">No task yet.</p>`}
+  </div>`;
+}
+
+/** @param {Page} page @param {Agent} agent @param {Task | null} task in front */
+function controlsView(page, agent, task) {
+  const { ui, controls } = page;
+  const counts = taskCounts(agent);
+  const shown = task ? 1 : 0;
+  const others = counts.open + counts.finished - shown;
+  const otherOpen = counts.open - (task && isOpen(task.row) ? 1 : 0);
+  const otherTasks = `${plural(others, 'other task')}, ${otherOpen} open`;
+  const stopping = task !== null && isPending(ui, 'stop', keyOf(task));
+  return html`<footer>
+      ${startOrRetry(page, agent)}
+      ${task && isOpen(task.row) && agent.row?.connection !== 'lost'
+        ? html`<button
+            class="stop"
+            ?disabled=${stopping}
+            @click=${() => controls.stop(task)}
+          >
+            ${icon('stop')}${stopping ? 'Stopping…' : 'Stop'}
+          </button>`
+        : nothing}
+      ${task && isWaiting(task.row)
+        ? html`<button class="primary" @click=${() => focusReply(task)}>
+            ${icon('reply')}Reply
+          </button>`
+        : nothing}
+      ${others > 0
+        ? html`<button
+            class="quiet others"
+            popovertarget="tasks-${agent.index}"
+            title=${otherTasks}
+            aria-label=${otherTasks}
+            data-tone=${otherOpen > 0 ? 'running' : nothing}
+          >
+            ${icon('stack')}${otherOpen > 0 ? `+${otherOpen}` : others}
+          </button>`
+        : nothing}
+    </footer>
+    ${startMenu(page, agent)} ${taskMenu(page, agent, task)}`;
+}
+
+/** What is out of reach cannot be started; it can be tried again. @param {Page} page @param {Agent} agent */
+function startOrRetry({ ui, controls }, agent) {
+  const { name, row } = agent;
+  if (row?.connection === 'lost') {
+    const retrying = isPending(ui, 'retry', name);
+    return html`<button ?disabled=${retrying} @click=${() => controls.retry(name)}>
+      ${icon('again')}${retrying ? 'Trying…' : 'Retry now'}
+    </button>`;
+  }
+  return html`<button
+    popovertarget=${startMenuId(agent)}
+    class="start"
+    ?disabled=${row?.connection !== 'connected'}
+  >
+    ${icon('play')}${isPending(ui, 'start', name) ? 'Starting…' : 'Start'}
+  </button>`;
+}
+
+/** The strip at the top holds the one place to answer. @param {Task} task */
+function focusReply(task) {
+  const key = CSS.escape(keyOf(task));
+  /** @type {HTMLElement | null} */
+  const field = document.querySelector(`.needs [data-task="${key}"]`);
+  field?.focus();
+}

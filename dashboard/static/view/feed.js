@@ -1,0 +1,145 @@
+// @ts-check
+// Owns the feed's list: newest on top, only the rows in sight are in the document, and
+// what is being read stays where it is while new events arrive above it.
+
+import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { repeat } from '../vendor/lit-html/directives/repeat.js';
+import { isFiltering, matchingRows, taskKey } from '../board.js';
+import { percent, plural, rowTime } from '../format.js';
+import { agentTitle, eventLabel, eventText, eventTone, shortId } from '../words.js';
+import { icon } from './icons.js';
+import { clip } from './parts.js';
+import { vars } from './vars.js';
+
+/**
+ * @typedef {import('../view.js').Page} Page
+ * @typedef {import('../types.d.ts').FeedEvent} FeedEvent
+ */
+
+/** Rows drawn beyond each edge, so that a fast scroll shows no blank. */
+const OVERSCAN = 8;
+
+/** @param {Page} page */
+export function feedList(page) {
+  const { state, ui, controls } = page;
+  const rows = matchingRows(state.rows, ui.filter, ui.hold ?? ui.list.head);
+  const newer =
+    ui.hold === null ? 0 : matchingRows(state.rows, ui.filter, null).length - rows.length;
+  const { top, height, row } = ui.list;
+  const from = Math.max(0, Math.floor(top / row) - OVERSCAN);
+  const to = Math.min(rows.length, Math.ceil((top + height) / row) + OVERSCAN);
+  const seen = rows.slice(rows.length - to, rows.length - from).reverse();
+  return html`
+    ${state.reset_reason === null ? nothing : resetNotice(page)}
+    ${newer > 0 || ui.hold !== null ? resumePill(page, newer) : nothing}
+    <div
+      class="list"
+      id="list"
+      tabindex="0"
+      role="group"
+      aria-label="Events, newest first"
+      @scroll=${{
+        handleEvent: (/** @type {Event} */ event) =>
+          controls.scrolled(/** @type {HTMLElement} */ (event.currentTarget).scrollTop),
+        passive: true,
+      }}
+    >
+      <div
+        class="canvas"
+        role="table"
+        aria-label="Events"
+        aria-rowcount=${state.has_older ? -1 : rows.length}
+        ${vars({ '--count': rows.length })}
+      >
+        <div class="window" role="rowgroup" ${vars({ '--from': from })}>
+          ${repeat(
+            seen,
+            (event) => event.id,
+            (event, at) => feedRow(page, event, from + at + 1),
+          )}
+        </div>
+      </div>
+      ${foot(page, rows.length)}
+    </div>
+  `;
+}
+
+/** What is below is not what was there before, and why. @param {Page} page */
+const resetNotice = ({ state, controls }) =>
+  html`<p class="notice" role="status">
+    ${icon('gap')}
+    <span>The feed starts anew: ${state.reset_reason}.</span>
+    <button class="quiet" aria-label="Dismiss" @click=${controls.dismissReset}>
+      ${icon('close')}
+    </button>
+  </p>`;
+
+/** @param {Page} page @param {number} newer */
+const resumePill = ({ controls }, newer) =>
+  html`<button
+    class="pill"
+    @click=${() => {
+      document.getElementById('list')?.scrollTo({ top: 0 });
+      controls.resume();
+    }}
+  >
+    ${icon('up')}${newer > 0 ? `${plural(newer, 'new event')}` : 'Back to the newest'}
+  </button>`;
+
+/** @param {Page} page @param {FeedEvent} event @param {number} index */
+function feedRow(page, event, index) {
+  const { state, controls, host_now_ms } = page;
+  const agent = state.agents.get(event.agent);
+  const text = clip(eventText(event));
+  const label = eventLabel(event);
+  const id = 'task_id' in event ? event.task_id : null;
+  return html`<div
+    class="row"
+    role="row"
+    aria-rowindex=${index}
+    data-kind=${event.kind}
+    data-id=${event.id}
+  >
+    <time role="cell" class="time" title=${event.received_at}>
+      ${rowTime(event.received_at, host_now_ms)}
+    </time>
+    <span role="cell" class="agent">
+      <i class="swatch" data-hue=${(agent?.index ?? 0) % 8}></i>
+      ${agentTitle(agent, event.agent)}
+    </span>
+    <span role="cell" class="what status" data-tone=${eventTone(event)}>
+      ${icon(label.icon)}${label.word}
+    </span>
+    <span role="cell" class="percent">
+      ${event.kind === 'task' ? percent(event.progress) : ''}
+    </span>
+    <span role="cell" class="text" title=${text}>${text}</span>
+    <span role="cell" class="id">
+      ${id === null
+        ? nothing
+        : html`<button
+            class="quiet"
+            title="Only this task: ${id}"
+            @click=${() => controls.showTask(taskKey(event.agent, id))}
+          >
+            ${shortId(id)}
+          </button>`}
+    </span>
+  </div>`;
+}
+
+/** Below the last row: more of the log, or its start. @param {Page} page @param {number} shown */
+function foot({ state, ui, controls }, shown) {
+  if (ui.history === 'loading') return html`<p class="foot">Loading…</p>`;
+  if (state.has_older) {
+    return html`<p class="foot">
+      ${ui.history === 'failed' ? 'The host did not give the older events. ' : nothing}
+      <button @click=${controls.loadOlder}>Load older events</button>
+    </p>`;
+  }
+  if (shown > 0) return html`<p class="foot">The log starts here.</p>`;
+  if (!isFiltering(ui.filter)) return nothing;
+  return html`<p class="foot">
+    Nothing matches. <button @click=${controls.showAll}>Show all</button>
+  </p>`;
+}

@@ -1,0 +1,53 @@
+// @ts-check
+// Owns the line above the feed: which agents, which task, paused or not.
+
+import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { repeat } from '../vendor/lit-html/directives/repeat.js';
+import { isFiltering } from '../board.js';
+import { agentTitle, shortId } from '../words.js';
+import { icon } from './icons.js';
+
+/** @typedef {import('../view.js').Page} Page */
+
+/** @param {Page} page */
+export function filterBar({ state, ui, controls }) {
+  const { filter } = ui;
+  return html`<div class="filters">
+    <h2>Feed</h2>
+    <div class="chips" role="group" aria-label="Show">
+      <button
+        class="chip"
+        aria-pressed=${!isFiltering(filter)}
+        @click=${controls.showAll}
+      >
+        All
+      </button>
+      ${repeat(
+        state.agents.values(),
+        (agent) => agent.name,
+        (agent) =>
+          html`<button
+            class="chip"
+            aria-pressed=${filter.agents.has(agent.name)}
+            @click=${() => controls.toggleAgent(agent.name)}
+          >
+            <i class="swatch" data-hue=${agent.index % 8}></i>
+            ${agentTitle(agent, agent.name)}
+          </button>`,
+      )}
+      ${filter.failed ? chip('failed', controls.toggleFailed) : nothing}
+      ${filter.task
+        ? chip(`task ${shortId(filter.task)}`, () => controls.showTask(null))
+        : nothing}
+    </div>
+    <button class="pause" aria-pressed=${ui.paused} @click=${controls.togglePause}>
+      ${icon(ui.paused ? 'play' : 'pause')}${ui.paused ? 'Resume' : 'Pause'}
+    </button>
+  </div>`;
+}
+
+/** A filter that is on and can be taken off. @param {string} text @param {() => void} off */
+const chip = (text, off) =>
+  html`<button class="chip" aria-pressed="true" @click=${off}>
+    ${text}${icon('close')}
+  </button>`;

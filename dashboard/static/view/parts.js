@@ -1,0 +1,36 @@
+// @ts-check
+// Owns the small parts that several views share: a status with its icon, an error in
+// place, an age, and text made short enough for a row.
+
+import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { ago } from '../format.js';
+import { icon } from './icons.js';
+
+/** @typedef {import('../view.js').Page} Page */
+
+/** Icon and word. @param {import('../words.js').Label} label @param {string} tone */
+export const status = (label, tone) =>
+  html`<span class="status" data-tone=${tone}>${icon(label.icon)}${label.word}</span>`;
+
+/** What the server said of a refused click, at the place of the click. @param {Page} page @param {string} key */
+export function errorAt({ ui, controls }, key) {
+  const message = ui.errors.get(key);
+  if (!message) return nothing;
+  return html`<p class="error" role="alert">
+    <span>${message}</span>
+    <button class="quiet" aria-label="Dismiss" @click=${() => controls.dismiss(key)}>
+      ${icon('close')}
+    </button>
+  </p>`;
+}
+
+/** How long ago, with the full time on hover. @param {Page} page @param {string} iso */
+export const age = ({ host_now_ms }, iso) =>
+  html`<time datetime=${iso} title=${iso}>${ago(host_now_ms - Date.parse(iso))}</time>`;
+
+/** Longer text costs layout time and shows nothing more. */
+const MAX_CHARS = 400;
+
+/** @param {string} text */
+export const clip = (text) =>
+  text.length > MAX_CHARS ? `${text.slice(0, MAX_CHARS)}…` : text;

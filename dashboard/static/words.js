@@ -1,0 +1,104 @@
+// @ts-check
+// Owns what things are called: the word and the icon of each status and connection,
+// and one line of text for each event. Drawn by the views, said by the announcer. Pure.
+
+import { seconds } from './format.js';
+
+/**
+ * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
+ * @typedef {import('./types.d.ts').AgentEvent} AgentEvent
+ * @typedef {import('./types.d.ts').ArtifactEvent} ArtifactEvent
+ * @typedef {import('./types.d.ts').Agent} Agent
+ * @typedef {import('./types.d.ts').Part} Part
+ * @typedef {{ word: string, icon: import('./view/icons.js').IconName }} Label
+ */
+
+/** @type {Record<string, Label>} */
+const STATUS = {
+  submitted: { word: 'submitted', icon: 'dashed' },
+  running: { word: 'running', icon: 'half' },
+  'input-required': { word: 'needs input', icon: 'question' },
+  'auth-required': { word: 'needs sign-in', icon: 'lock' },
+  completed: { word: 'completed', icon: 'check' },
+  error: { word: 'failed', icon: 'cross' },
+  rejected: { word: 'rejected', icon: 'minus' },
+  cancelled: { word: 'cancelled', icon: 'stopped' },
+  unknown: { word: 'unknown', icon: 'dashed' },
+};
+
+/** @type {Record<string, Label>} */
+const CONNECTION = {
+  connecting: { word: 'connecting', icon: 'dashed' },
+  connected: { word: 'connected', icon: 'dot' },
+  lost: { word: 'lost', icon: 'broken' },
+};
+
+/** @type {Record<string, Label>} */
+const KIND = {
+  artifact: { word: 'artifact', icon: 'page' },
+  message: { word: 'message', icon: 'bubble' },
+  gap: { word: 'gap', icon: 'gap' },
+};
+
+/** @param {string} status @returns {Label} */
+export const statusLabel = (status) => STATUS[status] ?? STATUS.unknown;
+
+/** @param {string} connection @returns {Label} */
+export const connectionLabel = (connection) =>
+  CONNECTION[connection] ?? CONNECTION.connecting;
+
+/** @param {FeedEvent} event @returns {Label} */
+export function eventLabel(event) {
+  if (event.kind === 'task') return statusLabel(event.status);
+  if (event.kind === 'agent') return connectionLabel(event.connection);
+  return KIND[event.kind] ?? { word: event.kind, icon: 'dashed' };
+}
+
+/** The `data-tone` of an event, which chooses its colour. @param {FeedEvent} event */
+export function eventTone(event) {
+  if (event.kind === 'task') return event.status;
+  return event.kind === 'agent' ? event.connection : event.kind;
+}
+
+/** What an event says, in one line. @param {FeedEvent} event @returns {string} */
+export function eventText(event) {
+  switch (event.kind) {
+    case 'task':
+      return event.result ?? event.message ?? '';
+    case 'artifact':
+      return artifactText(event);
+    case 'agent':
+      return agentText(event);
+    default:
+      return event.message;
+  }
+}
+
+/** @param {AgentEvent} row */
+function agentText(row) {
+  if (row.connection === 'connected') return row.url;
+  const attempt = row.attempt > 0 ? `attempt ${row.attempt}` : null;
+  const next = row.retry_s === null ? null : `next in ${seconds(row.retry_s)}`;
+  const when = [attempt, next].filter(Boolean).join(', ');
+  return [row.cause ?? row.url, when].filter(Boolean).join(' · ');
+}
+
+/** @param {ArtifactEvent} event */
+function artifactText(event) {
+  const name = event.name || event.artifact_id;
+  return `${name}: ${event.parts.map(partText).join(' ')}`;
+}
+
+/** @param {Part} part @returns {string} */
+function partText(part) {
+  if (part.text !== undefined) return part.text;
+  if (part.data !== undefined) return JSON.stringify(part.data);
+  return part.filename ?? part.url ?? part.mediaType ?? 'file';
+}
+
+/** What an agent is called on the page. @param {Agent | undefined} agent @param {string} name */
+export const agentTitle = (agent, name) =>
+  agent?.row?.title || name.charAt(0).toUpperCase() + name.slice(1);
+
+/** A task id short enough for a column; the end differs even where ids count up. @param {string} id */
+export const shortId = (id) => id.slice(-6);

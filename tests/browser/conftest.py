@@ -1,0 +1,66 @@
+"""Fixtures of the browser tests: a stack slow enough to watch, and the page on it.
+
+screen.py says what a person sees and does there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import harness
+from tests.browser.screen import Screen
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+# A task lasts some two seconds: time to press Stop on a busy machine.
+STEP_S = 0.5
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
+    """The four agents and a host."""
+    folder = tmp_path_factory.mktemp("stack")
+    with harness.Stack(folder, step_s=STEP_S) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
+    """Carly, and Tessa whose tasks end in every way there is."""
+    folder = tmp_path_factory.mktemp("odd_stack")
+    port = harness.free_port()
+    tessa = harness.Server(
+        "tessa",
+        [sys.executable, "-m", "tests.tessa", str(port)],
+        folder=folder,
+        url=f"http://127.0.0.1:{port}",
+        ready_path="/.well-known/agent-card.json",
+    )
+    tessa.start()
+    try:
+        tessa.wait_ready(tessa.ready_url)
+        extra = {"tessa": tessa.url}
+        with harness.Stack(folder, ["carly"], extra_agents=extra) as running:
+            running.wait_connected("tessa")
+            yield running
+    finally:
+        tessa.terminate()
+
+
+@pytest.fixture
+def new_stack(tmp_path: Path) -> Iterator[harness.Stack]:
+    """Carly and a host in which nothing has happened. Ask for it before `page`."""
+    with harness.Stack(tmp_path, ["carly"]) as running:
+        yield running
+
+
+@pytest.fixture
+async def screen(page: Page, stack: harness.Stack) -> Screen:
+    """The page of `stack`, live."""
+    return await Screen(page).open(stack.url)

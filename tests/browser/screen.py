@@ -1,0 +1,81 @@
+"""Owns what a person sees and does on the page, in words that tests read like.
+
+Tests use it; screenshots of what they saw land in build/artifacts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.async_api import expect
+
+from tests.harness import ROOT
+
+if TYPE_CHECKING:
+    from playwright.async_api import Locator, Page
+
+ARTIFACTS = ROOT / "build" / "artifacts"
+
+
+class Screen:
+    """One open page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.link = page.locator("#bar .link")
+        self.needs = page.locator(".needs")
+        self.rows = page.locator(".row")
+        self.list = page.locator("#list")
+
+    async def open(self, url: str, path: str = "/") -> Screen:
+        await self.page.goto(url + path)
+        await expect(self.link).to_have_text("Live")
+        return self
+
+    def card(self, name: str) -> Card:
+        return Card(self.page.locator(f'.card[data-agent="{name}"]'))
+
+    def filter_chip(self, title: str) -> Locator:
+        return self.page.locator(".chips").get_by_role("button", name=title, exact=True)
+
+    async def shot(self, name: str) -> None:
+        """Keeps what the page looks like now, for people to look at."""
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        await self.page.screenshot(path=ARTIFACTS / f"{name}.png")
+
+    async def ids(self) -> list[int]:
+        """The ids of the rows in sight, the newest first."""
+        script = "rows => rows.map(row => Number(row.dataset.id))"
+        found: list[int] = await self.rows.evaluate_all(script)
+        return found
+
+
+class Card:
+    """One agent's card."""
+
+    def __init__(self, root: Locator) -> None:
+        self.root = root
+        self.title = root.get_by_role("heading", level=2)
+        self.connection = root.locator(".connection")
+        self.cause = root.locator(".cause")
+        self.status = root.locator(".task .status")
+        self.says = root.locator(".task .says")
+        self.progress = root.get_by_role("progressbar")
+        self.start_button = root.locator("button.start")
+        self.stop_button = root.locator("button.stop")
+        self.reply_button = root.get_by_role("button", name="Reply")
+        self.menu = root.locator(".menu.start")
+        self.error = root.get_by_role("alert").first
+
+    async def start_skill(self, skill_id: str) -> None:
+        await self.start_button.click()
+        await self.menu.locator(f'[data-skill="{skill_id}"] button').first.click()
+
+    async def start_words(self, text: str) -> None:
+        await self.start_button.click()
+        await self.menu.get_by_role("textbox").fill(text)
+        await self.menu.get_by_role("button", name="Start", exact=True).click()
+
+    async def expect_status(self, word: str) -> None:
+        await expect(self.status).to_have_text(re.compile(word))

@@ -1,0 +1,110 @@
+"""Owns the promises that the page fits: every reader, window, and security policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.screen import Screen
+from tests.harness import ROOT, Stack
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+
+
+async def axe(page: Page) -> list[str]:
+    """What axe-core finds wrong with the page as it is now."""
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: dict[str, Any] = await page.evaluate("() => axe.run()")
+    return [
+        f"{rule['id']}: {node['html']} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_axe_finds_nothing(
+    screen: Screen, scheme: Literal["light", "dark"]
+) -> None:
+    await screen.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    nancy, carly = screen.card("nancy"), screen.card("carly")
+    await nancy.start_skill("invite_everyone")
+    await carly.start_skill("calendar_check")
+    await nancy.expect_status("needs input")
+    await screen.shot(f"busy-{scheme}")
+    assert await axe(screen.page) == []
+    await carly.start_button.click()
+    await expect(carly.menu).to_be_visible()
+    await screen.shot(f"menu-{scheme}")
+    assert await axe(screen.page) == []
+    await screen.page.keyboard.press("Escape")
+    await nancy.stop_button.click()
+    await nancy.expect_status("cancelled")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_axe_finds_nothing_where_a_task_failed_and_an_agent_is_lost(
+    page: Page, odd_stack: Stack, scheme: Literal["light", "dark"]
+) -> None:
+    await page.emulate_media(color_scheme=scheme)
+    screen = await Screen(page).open(odd_stack.url)
+    await screen.card("tessa").start_skill("failing")
+    await screen.card("tessa").expect_status("failed")
+    odd_stack.agents["carly"].kill()
+    await expect(screen.card("carly").connection).to_have_text("lost")
+    assert await axe(page) == []
+    odd_stack.agents["carly"].restart()
+    await expect(screen.card("carly").connection).to_have_text("connected")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_the_page_fits_360_pixels(
+    screen: Screen, scheme: Literal["light", "dark"]
+) -> None:
+    page = screen.page
+    await page.emulate_media(color_scheme=scheme)
+    await page.set_viewport_size({"width": 360, "height": 780})
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("running")
+    await screen.shot(f"narrow-{scheme}")
+    assert await page.evaluate("() => document.documentElement.scrollWidth") == 360
+    await carly.stop_button.click()
+    await carly.expect_status("cancelled")
+
+
+async def test_it_works_by_keyboard_alone_from_start_to_reply(screen: Screen) -> None:
+    nancy, keyboard = screen.card("nancy"), screen.page.keyboard
+    await nancy.start_button.focus()
+    await keyboard.press("Enter")
+    await expect(nancy.menu).to_be_visible()
+    choice = nancy.menu.locator('[data-skill="invite_everyone"] button')
+    while not await choice.evaluate("node => node === document.activeElement"):
+        await keyboard.press("Tab")
+    await keyboard.press("Enter")
+    await nancy.expect_status("needs input")
+    await nancy.reply_button.focus()
+    await keyboard.press("Enter")
+    await keyboard.type("Don't send")
+    await keyboard.press("Enter")
+    await nancy.expect_status("completed")
+    await expect(nancy.says).to_have_text("Nothing was sent.")
+
+
+async def test_without_javascript_it_says_what_to_do(
+    browser: Browser, stack: Stack
+) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(stack.url)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Courtside")
+    await expect(page.get_by_role("link", name="feed.ndjson")).to_be_visible()
+    await context.close()

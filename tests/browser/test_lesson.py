@@ -1,0 +1,39 @@
+"""Owns the promise that the lesson's own snippet works unchanged, in a real browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.browser.screen import Screen
+
+if TYPE_CHECKING:
+    from tests.harness import Stack
+
+SNIPPET = """
+const es = new EventSource('/tasks/stream');
+es.onmessage = (event) => {
+    const update = JSON.parse(event.data);
+    console.log(`Task ${update.task_id}: ${update.status} (${update.progress}%)`);
+    updateTaskDisplay(update);
+};
+"""
+
+
+async def test_the_lessons_snippet_shows_a_task_to_its_end(
+    screen: Screen, stack: Stack
+) -> None:
+    page = screen.page
+    await page.evaluate(
+        "() => { window.seen = []; window.updateTaskDisplay = u => seen.push(u) }"
+    )
+    # Through the debugger, like a console: the page's CSP has no word in it.
+    await page.evaluate(f"() => {{ {SNIPPET} }}")
+    await screen.card("carly").start_skill("calendar_check")
+    await page.wait_for_function(
+        "() => seen.some(update => update.status === 'completed')"
+    )
+    seen = await page.evaluate("() => seen")
+    assert len({update["task_id"] for update in seen}) == 1
+    running = [u["progress"] for u in seen if u["status"] == "running"]
+    assert running == [0, 25, 50, 75]
+    assert seen[-1]["result"] == "Found 3 available slots for tomorrow!"

@@ -1,0 +1,180 @@
+"""Owns the promises of the page while all goes well, in a real Chromium."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tests import harness
+from tests.a2a_client import agent_at
+from tests.browser.screen import Screen
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+NAMES = ("carly", "walter", "logan", "nancy")
+
+
+async def test_the_page_shows_four_connected_agents(screen: Screen) -> None:
+    await expect(screen.page.get_by_role("heading", level=1)).to_have_text("Courtside")
+    await expect(screen.page.locator(".totals")).to_contain_text("4/4 agents")
+    for name in NAMES:
+        await expect(screen.card(name).title).to_have_text(name.capitalize())
+        await expect(screen.card(name).connection).to_have_text("connected")
+
+
+async def test_before_anything_happened_it_says_what_to_do(
+    new_stack: harness.Stack, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    empty = page.locator(".empty")
+    await expect(empty).to_contain_text("Nothing has happened yet")
+    await expect(empty).to_contain_text(f"curl {new_stack.url}/a2a/carly/message:send")
+    await screen.shot("empty")
+    await empty.get_by_role("button", name="Carly").click()
+    await expect(empty).to_be_hidden()
+    await screen.card("carly").expect_status("completed")
+
+
+async def test_a_skill_started_from_the_page_runs_to_its_result(screen: Screen) -> None:
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await expect(carly.menu).to_be_hidden()
+    for progress, message in (
+        ("25", "Checking personal calendar…"),
+        ("50", "Querying team calendars…"),
+        ("75", "Finding optimal time slots…"),
+    ):
+        await expect(carly.says).to_have_text(message)
+        await expect(carly.progress).to_have_attribute("value", progress)
+    await screen.shot("running")
+    await carly.expect_status("completed")
+    await expect(carly.says).to_have_text("Found 3 available slots for tomorrow!")
+    newest = screen.rows.first
+    await expect(newest).to_contain_text("Carly")
+    await expect(newest).to_contain_text("Found 3 available slots for tomorrow!")
+
+
+async def test_free_text_starts_a_task(screen: Screen) -> None:
+    walter = screen.card("walter")
+    await walter.start_words("Is it dry enough for tennis tomorrow?")
+    await walter.expect_status("running")
+    await walter.expect_status("completed")
+
+
+async def test_stop_reaches_the_agent_and_comes_back_as_cancelled(
+    screen: Screen, stack: harness.Stack
+) -> None:
+    logan = screen.card("logan")
+    await logan.start_skill("venue_search")
+    await logan.expect_status("running")
+    await logan.stop_button.click()
+    await logan.expect_status("cancelled")
+    await expect(logan.says).to_have_text("Task cancelled by user request")
+    await expect(logan.stop_button).to_be_hidden()
+    async with agent_at(stack.agent_url("logan")) as agent:
+        states = [task["status"]["state"] for task in await agent.tasks()]
+    assert states == ["TASK_STATE_CANCELED"]
+
+
+async def test_a_question_is_answered_where_it_is_asked(screen: Screen) -> None:
+    nancy = screen.card("nancy")
+    await nancy.start_skill("invite_everyone")
+    await nancy.expect_status("needs input")
+    await expect(screen.needs).to_contain_text("Send 4 invitations?")
+    await expect(screen.page).to_have_title("(1) Courtside")
+    await nancy.reply_button.click()
+    answer = screen.needs.get_by_role("textbox")
+    await expect(answer).to_be_focused()
+    await answer.fill("Send")
+    await screen.shot("needs-you")
+    await answer.press("Enter")
+    await expect(screen.needs).to_be_hidden()
+    await nancy.expect_status("completed")
+    await expect(nancy.says).to_contain_text("Sent 4 invitations")
+
+
+async def test_a_task_that_a_curl_started_on_an_agent_appears(
+    screen: Screen, stack: harness.Stack
+) -> None:
+    await expect(screen.card("walter").stop_button).to_be_hidden()
+    async with agent_at(stack.agent_url("walter")) as agent:
+        await agent.start("Rain tomorrow?")
+    await screen.card("walter").expect_status("running")
+    await screen.card("walter").expect_status("completed")
+
+
+async def test_every_task_of_an_agent_is_one_click_away(screen: Screen) -> None:
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("running")
+    await carly.start_skill("availability")
+    await expect(carly.says).to_have_text("Checking availability…")
+    others = carly.root.locator("button.others")
+    await expect(others).to_have_text("+1")
+    await others.click()
+    await screen.shot("tasks")
+    await carly.root.locator(".menu.tasks .choice").nth(1).click()
+    await expect(carly.says).to_have_text(re.compile("calendar|slots"))
+
+
+async def test_chips_filter_the_feed_and_live_in_the_url(
+    screen: Screen, stack: harness.Stack
+) -> None:
+    await screen.card("logan").start_skill("venue_search")
+    await screen.card("logan").expect_status("completed")
+    await screen.filter_chip("Logan").click()
+    await expect(screen.page).to_have_url(f"{stack.url}/?agent=logan")
+    agents = screen.page.locator(".row .agent")
+    assert {text.strip() for text in await agents.all_inner_texts()} == {"Logan"}
+
+    await screen.rows.first.locator(".id button").click()
+    assert "task=logan" in screen.page.url
+    await screen.page.reload()
+    await expect(screen.page.locator(".chips")).to_contain_text("task")
+    await screen.page.go_back()
+    await expect(screen.page).to_have_url(f"{stack.url}/?agent=logan")
+    await expect(screen.page.locator(".chips")).not_to_contain_text("task")
+
+
+async def test_what_is_being_read_stays_while_new_events_come(screen: Screen) -> None:
+    walter = screen.card("walter")
+    await screen.list.hover()
+    await screen.page.mouse.wheel(0, 64)
+    pill = screen.page.locator(".pill")
+    await expect(pill).to_be_visible()
+    before = await screen.ids()
+    await walter.start_skill("weather_forecast")
+    await walter.expect_status("completed")
+    await expect(pill).to_contain_text("new event")
+    assert await screen.ids() == before
+    await pill.click()
+    await expect(pill).to_be_hidden()
+    await expect(screen.rows.first).to_contain_text("completed")
+
+
+async def test_agent_text_with_markup_stays_text(screen: Screen) -> None:
+    nancy = screen.card("nancy")
+    markup = "Send <img src=x onerror=alert(1)><script>alert(1)</script> news"
+    await nancy.start_words(markup)
+    await nancy.expect_status("completed")
+    artifact = screen.page.locator('.row[data-kind="artifact"] .text').first
+    await expect(artifact).to_contain_text("<img src=x onerror=alert(1)><script>")
+    assert await screen.page.locator(".list img, .list script").count() == 0
+
+
+@pytest.mark.console_errors(r"502 \(Bad Gateway\)")
+async def test_a_refused_start_says_why_at_the_button(screen: Screen) -> None:
+    why = "carly does not answer at http://127.0.0.1:8001: start it again"
+    await screen.page.route(
+        "**/message:send",
+        lambda route: route.fulfill(status=502, json={"error": {"message": why}}),
+    )
+    carly = screen.card("carly")
+    await carly.start_words("Anything")
+    await expect(carly.menu.get_by_role("alert")).to_contain_text(why)
+    await expect(carly.menu.get_by_role("textbox")).to_have_value("Anything")
+    await screen.shot("refused")

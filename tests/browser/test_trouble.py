@@ -1,0 +1,122 @@
+"""Owns the promises of the page while something is broken, in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.screen import Screen
+from tests.harness import Stack
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+
+async def test_an_agent_that_is_killed_is_shown_lost_and_found_again(
+    screen: Screen, stack: Stack
+) -> None:
+    logan = screen.card("logan")
+    stack.agents["logan"].kill()
+    await expect(logan.connection).to_have_text("lost")
+    await expect(logan.cause).to_contain_text("refused")
+    await expect(screen.page.locator(".totals")).to_contain_text("3/4 agents")
+    await expect(screen.link).to_have_text("Live")
+    await screen.shot("agent-lost")
+
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("running")
+    await carly.expect_status("completed")
+
+    stack.agents["logan"].restart()
+    await expect(logan.connection).to_have_text("connected")
+    await logan.start_skill("venue_search")
+    await logan.expect_status("completed")
+
+
+async def test_retry_now_asks_the_host_to_try_at_once(
+    screen: Screen, stack: Stack
+) -> None:
+    nancy = screen.card("nancy")
+    stack.agents["nancy"].kill()
+    await expect(nancy.root.locator(".next")).to_contain_text("retry")
+    async with screen.page.expect_response("**/agents/nancy:retry") as asked:
+        await nancy.root.get_by_role("button", name="Retry now").click()
+    assert (await asked.value).status == 202
+    stack.agents["nancy"].restart()
+    await expect(nancy.connection).to_have_text("connected")
+
+
+@pytest.mark.console_errors(r"net::ERR_")
+async def test_the_page_survives_kill_9_of_the_host_with_every_event_once(
+    screen: Screen, stack: Stack
+) -> None:
+    carly, walter = screen.card("carly"), screen.card("walter")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("running")
+    await carly.expect_status("completed")
+    stack.host.kill()
+    await expect(screen.link).to_contain_text("Reconnecting")
+    await expect(screen.link).to_contain_text("what you see is from")
+    await expect(carly.says).to_have_text("Found 3 available slots for tomorrow!")
+    await screen.shot("reconnecting")
+
+    stack.host.restart()
+    await expect(screen.link).to_have_text("Live")
+    stack.wait_connected(*stack.agents)
+    await walter.start_skill("weather_forecast")
+    await walter.expect_status("completed")
+
+    shown = await screen.ids()
+    url = f"{stack.url}/feed.ndjson?limit={len(shown)}"
+    log = await (await screen.page.request.get(url)).text()
+    kept = [json.loads(line)["id"] for line in log.splitlines()]
+    assert shown == sorted(kept, reverse=True)
+
+
+@pytest.mark.console_errors(r"net::ERR_")
+async def test_a_feed_that_starts_anew_says_so_and_shows_no_stale_rows(
+    new_stack: Stack, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("completed")
+    new_stack.host.kill()
+    shutil.rmtree(new_stack.data_dir)
+    new_stack.host.restart()
+    await expect(page.locator(".notice")).to_contain_text("The feed starts anew")
+    await expect(carly.connection).to_have_text("connected")
+    await screen.shot("starts-anew")
+    shown = await screen.ids()
+    assert shown == sorted(set(shown), reverse=True)
+    assert shown[0] < 20
+
+
+@pytest.mark.console_errors(r"net::ERR_")
+async def test_retry_now_does_not_wait_for_the_countdown(
+    screen: Screen, stack: Stack
+) -> None:
+    stack.host.kill()
+    await expect(screen.link).to_contain_text("4 attempts")
+    stack.host.restart()
+    await screen.link.get_by_role("button", name="Retry now").click()
+    await expect(screen.link).to_have_text("Live", timeout=2_000)
+
+
+async def test_a_task_that_fails_says_why_and_is_found_again(
+    page: Page, odd_stack: Stack
+) -> None:
+    screen = await Screen(page).open(odd_stack.url)
+    tessa = screen.card("tessa")
+    await tessa.start_skill("failing")
+    await tessa.expect_status("failed")
+    await expect(tessa.says).to_contain_text("Nobody lives at 1 Nowhere Lane")
+    await screen.shot("failed")
+    await page.get_by_role("button", name="1 failed").click()
+    await expect(screen.rows).to_have_count(1)
+    await expect(screen.rows.first).to_contain_text("Nobody lives at 1 Nowhere Lane")

@@ -1,0 +1,134 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import {
+  addHistory,
+  applyEvent,
+  applySnapshot,
+  createState,
+  MAX_FINISHED,
+  MAX_ROWS,
+} from '../../dashboard/static/store.js';
+import { agent, snapshot, task } from './events.js';
+
+/** @param {import('../../dashboard/static/types.d.ts').State} state */
+const ids = (state) => state.rows.map((row) => row.id);
+
+function joined() {
+  const state = createState();
+  applySnapshot(state, snapshot({ id: 10, agents: [agent(1)] }));
+  return state;
+}
+
+test('the last row of a task is what the task is', () => {
+  const state = joined();
+  applyEvent(state, task(11, { progress: 25 }), 0);
+  applyEvent(state, task(12, { progress: 50, message: 'Half way' }), 0);
+  const row = state.agents.get('carly')?.tasks.get('t1')?.row;
+  assert.equal(row?.progress, 50);
+  assert.equal(row?.message, 'Half way');
+  assert.deepEqual(ids(state), [11, 12]);
+});
+
+test('an event that was folded already changes nothing', () => {
+  const state = joined();
+  applyEvent(state, task(11, { progress: 50 }), 0);
+  applyEvent(state, task(11, { progress: 50 }), 0);
+  applyEvent(state, task(9, { progress: 10 }), 0);
+  assert.deepEqual(ids(state), [11]);
+  assert.equal(state.agents.get('carly')?.tasks.get('t1')?.row.progress, 50);
+});
+
+test('an event of an agent nobody has introduced makes room for it', () => {
+  const state = joined();
+  applyEvent(state, task(11, { agent: 'mallory' }), 0);
+  assert.equal(state.agents.get('mallory')?.row, null);
+  assert.equal(state.agents.get('mallory')?.index, 1);
+});
+
+test('the same task id at two agents is two tasks', () => {
+  const state = joined();
+  applyEvent(state, task(11, { progress: 10 }), 0);
+  applyEvent(state, task(12, { agent: 'walter', progress: 90 }), 0);
+  assert.equal(state.agents.get('carly')?.tasks.get('t1')?.row.progress, 10);
+  assert.equal(state.agents.get('walter')?.tasks.get('t1')?.row.progress, 90);
+});
+
+test('a snapshot replaces agents and tasks, and says why it had to', () => {
+  const state = joined();
+  applyEvent(state, task(11), 0);
+  applySnapshot(
+    state,
+    snapshot({
+      id: 3,
+      epoch: 'other',
+      reset: true,
+      reason: 'the log is not the one this cursor came from',
+      agents: [agent(1, { agent: 'walter' })],
+    }),
+  );
+  assert.deepEqual([...state.agents.keys()], ['walter']);
+  assert.deepEqual(ids(state), []);
+  assert.equal(state.head, 3);
+  assert.equal(state.has_older, true);
+  assert.match(state.reset_reason ?? '', /not the one/);
+});
+
+test('a snapshot that tells nothing new leaves the feed where it was', () => {
+  const state = joined();
+  applyEvent(state, task(11), 0);
+  applySnapshot(state, snapshot({ id: 11, agents: [agent(1)], tasks: [task(11)] }));
+  assert.deepEqual(ids(state), [11]);
+  assert.equal(state.agents.get('carly')?.tasks.get('t1')?.first?.id, 11);
+});
+
+test('history goes before the rows, once', () => {
+  const state = joined();
+  applyEvent(state, task(11), 0);
+  addHistory(state, [task(8), task(9), task(10), task(11)], true);
+  addHistory(state, [task(9), task(10)], true);
+  assert.deepEqual(ids(state), [8, 9, 10, 11]);
+  assert.equal(state.has_older, false);
+});
+
+test('the start of a task found in history starts its clock', () => {
+  const state = createState();
+  applySnapshot(state, snapshot({ id: 9, agents: [agent(1)], tasks: [task(9)] }));
+  addHistory(state, [task(7, { status: 'submitted' }), task(9)], true);
+  assert.equal(state.agents.get('carly')?.tasks.get('t1')?.first?.id, 7);
+});
+
+test('a middle of a task found in history does not', () => {
+  const state = createState();
+  applySnapshot(state, snapshot({ id: 9, agents: [agent(1)], tasks: [task(9)] }));
+  addHistory(state, [task(8), task(9)], true);
+  assert.equal(state.agents.get('carly')?.tasks.get('t1')?.first, null);
+});
+
+test('memory stays bounded however many events come', () => {
+  const state = joined();
+  for (let id = 11; id < 3 * MAX_ROWS; id++) applyEvent(state, task(id), id);
+  assert.ok(state.rows.length < 1.2 * MAX_ROWS);
+  assert.equal(state.rows.at(-1)?.id, 3 * MAX_ROWS - 1);
+  assert.equal(state.has_older, true);
+});
+
+test('nothing moves away under somebody who reads further back', () => {
+  const state = joined();
+  for (let id = 11; id < 2 * MAX_ROWS; id++) applyEvent(state, task(id), id, true);
+  assert.equal(state.rows[0].id, 11);
+});
+
+test('finished tasks are forgotten, the oldest first, and open ones never', () => {
+  const state = joined();
+  applyEvent(state, task(11, { task_id: 'open' }), 0);
+  for (let n = 0; n < MAX_FINISHED + 50; n++) {
+    applyEvent(state, task(12 + n, { task_id: `f${n}`, status: 'completed' }), 0);
+  }
+  const tasks = state.agents.get('carly')?.tasks;
+  assert.equal(tasks?.size, MAX_FINISHED);
+  assert.ok(tasks?.has('open'));
+  assert.ok(!tasks?.has('f0'));
+  assert.ok(tasks?.has(`f${MAX_FINISHED + 49}`));
+});

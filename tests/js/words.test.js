@@ -1,0 +1,125 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { messageRequest, startAsCurl } from '../../dashboard/static/actions.js';
+import { createAnnouncer } from '../../dashboard/static/announcer.js';
+import {
+  ago,
+  percent,
+  perSecond,
+  rowTime,
+  seconds,
+  stopwatch,
+  took,
+} from '../../dashboard/static/format.js';
+import {
+  applyEvent,
+  applySnapshot,
+  createState,
+} from '../../dashboard/static/store.js';
+import { eventText } from '../../dashboard/static/words.js';
+import { agent, at, snapshot, task } from './events.js';
+
+test('the time of a row is twelve characters wide, today, once, or broken', () => {
+  const now = new Date(2026, 8, 22, 12, 4, 31, 207);
+  const iso = now.toISOString();
+  assert.equal(rowTime(iso, now.getTime()), '12:04:31.207');
+  assert.equal(rowTime(iso, now.getTime() + 3 * 86_400_000), '22 Sep 12:04');
+  assert.equal(rowTime('not a time', 0).length, 12);
+});
+
+test('durations read as people say them', () => {
+  assert.deepEqual([0, 7_900, 765_000, 3_723_000].map(stopwatch), [
+    '0:00',
+    '0:07',
+    '12:45',
+    '1:02:03',
+  ]);
+  assert.deepEqual([200, 12_000, 200_000, 7_300_000, 2e8].map(ago), [
+    'now',
+    '12 s ago',
+    '3 min ago',
+    '2 h ago',
+    '2 d ago',
+  ]);
+  assert.deepEqual([0.4, 2, 180].map(seconds), ['0.4 s', '2 s', '3 min']);
+  assert.deepEqual([40, 8_240, 185_000].map(took), ['40 ms', '8.2 s', '3 min 5 s']);
+  assert.deepEqual([0, 0.4, 42.3].map(perSecond), ['0', '0.4', '42']);
+});
+
+test('progress that is not known is not shown as a number', () => {
+  assert.equal(percent(null), '');
+  assert.equal(percent(0), '0%');
+  assert.equal(percent(99.9), '99%');
+});
+
+test('each event says what it is about in one line', () => {
+  assert.equal(
+    eventText(task(1, { status: 'completed', message: 'Done', result: '3 slots' })),
+    '3 slots',
+  );
+  assert.equal(
+    eventText(
+      agent(1, { connection: 'lost', cause: 'refused', attempt: 3, retry_s: 8 }),
+    ),
+    'refused · attempt 3, next in 8 s',
+  );
+  const artifact = /** @type {const} */ ({
+    id: 1,
+    kind: 'artifact',
+    agent: 'carly',
+    task_id: 't1',
+    context_id: null,
+    artifact_id: 'a1',
+    append: false,
+    last_chunk: true,
+    received_at: at(0),
+  });
+  const parts = [{ text: 'slots' }, { data: { n: 3 } }, { filename: 'a.pdf' }];
+  assert.equal(
+    eventText({ ...artifact, name: null, parts }),
+    'a1: slots {"n":3} a.pdf',
+  );
+});
+
+test('a reply carries the ids of its task, a start the id of its skill', () => {
+  const reply = messageRequest({ text: 'Yes', taskId: 't1', contextId: 'c1' });
+  assert.equal(reply.message.taskId, 't1');
+  assert.equal(reply.message.contextId, 'c1');
+  assert.equal('metadata' in reply.message, false);
+  const start = messageRequest({ text: 'Go', skillId: 'calendar_check' });
+  assert.deepEqual(start.message.metadata, { skillId: 'calendar_check' });
+  assert.equal('taskId' in start.message, false);
+  assert.notEqual(start.message.messageId, reply.message.messageId);
+});
+
+test('the command for a terminal survives a quote in the text', () => {
+  const curl = startAsCurl('http://x/base/', 'carly', { text: "What's free?" });
+  assert.match(curl, /^curl http:\/\/x\/base\/a2a\/carly\/message:send /);
+  assert.match(curl, /What'\\''s free\?/);
+});
+
+test('counts are announced at most every five seconds, what needs you at once', () => {
+  const state = createState();
+  const announce = createAnnouncer();
+  applySnapshot(state, snapshot({ agents: [agent(0)] }));
+  const first = announce(state, 0);
+  assert.match(first.polite, /1 of 1 agent connected, 0 running/);
+  applyEvent(state, task(1, { status: 'input-required', message: 'Send?' }), 0);
+  const second = announce(state, 1_000);
+  assert.equal(second.polite, first.polite);
+  assert.equal(second.assertive, 'Carly needs you: Send?');
+  assert.match(announce(state, 5_000).polite, /1 waiting/);
+});
+
+test('a lost connection is announced once, and its return', () => {
+  const state = createState();
+  const announce = createAnnouncer();
+  state.link.phase = 'live';
+  assert.equal(announce(state, 0).assertive, '');
+  state.link.phase = 'reconnecting';
+  assert.equal(announce(state, 0).assertive, 'Connection lost.');
+  state.link.phase = 'live';
+  assert.equal(announce(state, 0).assertive, 'Connected again.');
+});
