@@ -68,6 +68,7 @@ def main() -> None:
     except CourtsideError as error:
         sys.exit(f"courtside: {error}")
     serve(host, listener)
+    sys.exit(1 if host.failed else 0)
 
 
 def serve(host: Stoppable, listener: socket.socket) -> None:

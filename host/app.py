@@ -7,6 +7,8 @@ knows the dashboard.
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -28,6 +30,8 @@ from host.log import Log
 from host.relay import HANDLED, Relay, error_response
 from host.stream import FeedStream
 
+logger = logging.getLogger("courtside.app")
+
 DRAIN_S = 1.0
 
 
@@ -35,6 +39,7 @@ class Host:
     """The ASGI application, and `stop` to end its streams before the server waits."""
 
     def __init__(self, config: Config, log: Log) -> None:
+        self.failed = False
         self._log = log
         self.feed = Feed(log, config.keep_events, config.keep_s)
         self._fanout = Fanout(self.feed)
@@ -75,6 +80,17 @@ class Host:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """Without its writer or its fan-out the host is no use: it ends and says so."""
+        try:
+            async with self._running():
+                yield
+        except Exception:
+            logger.critical("host=failed", exc_info=True)
+            self.failed = True
+            signal.raise_signal(signal.SIGTERM)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
         self._loop = asyncio.get_running_loop()
         await self.feed.open()
         async with anyio.create_task_group() as writing:

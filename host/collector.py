@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import anyio
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import A2AError, MethodNotFoundError, UnsupportedOperationError
+from a2a.utils.errors import A2AError
 from anyio.abc import TaskGroup
 
 from host.connection import Connection, Listed, Update
@@ -53,12 +53,19 @@ class Collector:
         while True:
             try:
                 async with Connection(self.name, self._url) as connection:
+                    # A card is not enough: an agent that answers no call is lost.
+                    listed = await self._list(connection, None)
                     attempt = 0
                     await self._announce("connected", card=connection.card)
-                    await self._follow(connection)
+                    await self._follow(connection, listed)
             except AgentUnreachable as error:
-                attempt += 1
-                await self._wait_to_retry(attempt, str(error))
+                cause = str(error)
+            except Exception as error:
+                # Whatever it is, it must not end the following of the others.
+                logger.exception("agent=%s following=failed", self.name)
+                cause = f"the host failed to follow it: {error!r}"
+            attempt += 1
+            await self._wait_to_retry(attempt, cause)
 
     def retry_now(self) -> None:
         """Ends the wait before the next attempt, if there is one."""
@@ -122,7 +129,7 @@ class Collector:
             event = message_event(self.name, update.response.message, now())
             await self._append(event, update.raw)
 
-    async def _follow(self, connection: Connection) -> None:
+    async def _follow(self, connection: Connection, listed: list[Listed]) -> None:
         """Until the agent is lost."""
         lost: AgentUnreachable | None = None
         async with anyio.create_task_group() as group:
@@ -130,7 +137,7 @@ class Collector:
             try:
                 for row in self._feed.board.open_tasks(self.name):
                     self._follow_soon(row.task_id)
-                await self._find_tasks(connection)
+                await self._find_tasks(connection, listed)
             except AgentUnreachable as error:
                 lost = error
             finally:
@@ -140,24 +147,32 @@ class Collector:
         if lost:
             raise lost
 
-    async def _find_tasks(self, connection: Connection) -> None:
+    async def _find_tasks(self, connection: Connection, tasks: list[Listed]) -> None:
         """Polls ListTasks, so that tasks which anyone started are followed."""
         since: str | None = None
         misses = 0
         while True:
+            for task in tasks:
+                since = max(since or "", task.timestamp or "") or None
+                await self._found(task)
+            await anyio.sleep(POLL_S)
             try:
-                for task in await connection.list_tasks(since):
-                    since = max(since or "", task.timestamp or "") or None
-                    await self._found(task)
+                tasks = await self._list(connection, since)
                 misses = 0
-            except (MethodNotFoundError, UnsupportedOperationError):
-                # No ListTasks: only what passes through the host can be followed.
-                await connection.fetch_card()
             except AgentUnreachable as error:
+                tasks = []
                 misses += 1
                 if misses == MAX_MISSES or "refused" in str(error):
                     raise
-            await anyio.sleep(POLL_S)
+
+    async def _list(self, connection: Connection, since: str | None) -> list[Listed]:
+        try:
+            return await connection.list_tasks(since)
+        except A2AError:
+            # No ListTasks: only what passes through the host can be followed, and
+            # the card says whether the agent is there.
+            await connection.fetch_card()
+            return []
 
     async def _found(self, task: Listed) -> None:
         if task.task_id in self._following:

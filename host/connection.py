@@ -22,7 +22,7 @@ from a2a.client.client_factory import ClientFactory
 from a2a.client.errors import A2AClientError
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.constants import TransportProtocol
-from google.protobuf.json_format import MessageToDict, MessageToJson
+from google.protobuf.json_format import MessageToDict, MessageToJson, ParseError
 from google.protobuf.message import Message
 
 from host import a2a
@@ -32,7 +32,19 @@ from host.errors import AgentUnreachable
 # Agents ping every 15 s: two missed pings and a margin.
 STREAM_TIMEOUT = httpx.Timeout(connect=5, read=40, write=10, pool=5)
 CALL_TIMEOUT = httpx.Timeout(5)
+CARD = "the agent card"
 PAGE_SIZE = 100
+MAX_PAGES = 100
+# What the SDK and the parsers raise for an answer that A2A does not allow.
+BAD_ANSWERS = (
+    ParseError,
+    msgspec.DecodeError,
+    RecursionError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+)
 
 
 class Update(NamedTuple):
@@ -80,7 +92,7 @@ class Connection:
         await self._calls.aclose()
 
     async def fetch_card(self) -> None:
-        with self._explained("the agent card"):
+        with self._explained(CARD):
             self.card = await A2ACardResolver(self._calls, self._url).get_agent_card()
 
     def _speak(self, http: httpx.AsyncClient, *, streaming: bool) -> Client:
@@ -121,7 +133,7 @@ class Connection:
     async def get_task(self, task_id: str) -> Update:
         with self._explained("GetTask"):
             task = await self._unary.get_task(pb.GetTaskRequest(id=task_id))
-        return _update(pb.StreamResponse(task=task))
+            return _update(pb.StreamResponse(task=task))
 
     async def list_tasks(self, since: str | None) -> list[Listed]:
         """Tasks whose status is not older than `since` (RFC 3339), newest first."""
@@ -129,13 +141,14 @@ class Connection:
         request = pb.ListTasksRequest(page_size=PAGE_SIZE, history_length=0)
         if since:
             request.status_timestamp_after.FromJsonString(since)
-        while True:
-            with self._explained("ListTasks"):
+        with self._explained("ListTasks"):
+            for _ in range(MAX_PAGES):
                 page = await self._unary.list_tasks(request)
-            found.extend(_listed(task) for task in page.tasks)
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+                found.extend(_listed(task) for task in page.tasks)
+                if not page.next_page_token:
+                    return found
+                request.page_token = page.next_page_token
+            raise ValueError(f"the list has no end after {MAX_PAGES} pages")
 
     async def cancel(self, task_id: str) -> dict[str, Any]:
         """The task as the agent leaves it, which may not be cancelled."""
@@ -148,8 +161,8 @@ class Connection:
         """Turns what the network and the SDK raise into one sentence."""
         try:
             yield
-        except (httpx.HTTPError, A2AClientError, msgspec.DecodeError) as error:
-            cause = f"{_cause(error)} ({self._name}, {what} at {self._url})"
+        except (httpx.HTTPError, A2AClientError, *BAD_ANSWERS) as error:
+            cause = f"{_cause(error, what)} ({self._name}, {what} at {self._url})"
             raise AgentUnreachable(cause) from error
 
 
@@ -187,7 +200,7 @@ def _listed(task: pb.Task) -> Listed:
     )
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException, what: str) -> str:
     """Why an agent could not be reached, in the words a person would use."""
     chain: list[BaseException] = []
     link: BaseException | None = error
@@ -208,4 +221,7 @@ def _cause(error: BaseException) -> str:
             return f"HTTP {link.response.status_code}"
         if isinstance(link, httpx.ConnectError):
             return "refused: no connection"
-    return f"{type(error).__name__}: {str(error)[:200]}"
+    if isinstance(error, A2AClientError) and what != CARD:
+        return f"broken: {str(error)[:200]}"
+    kind = "bad card" if what == CARD else "bad answer"
+    return f"{kind}: {str(error)[:200]}"
