@@ -15,7 +15,11 @@ from typing import NamedTuple
 
 import anyio
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import A2AError
+from a2a.utils.errors import (
+    A2AError,
+    MethodNotFoundError,
+    UnsupportedOperationError,
+)
 from anyio.abc import TaskGroup
 
 from host.connection import Connection, Listed, Update
@@ -168,11 +172,13 @@ class Collector:
     async def _list(self, connection: Connection, since: str | None) -> list[Listed]:
         try:
             return await connection.list_tasks(since)
-        except A2AError:
+        except (MethodNotFoundError, UnsupportedOperationError):
             # No ListTasks: only what passes through the host can be followed, and
             # the card says whether the agent is there.
             await connection.fetch_card()
             return []
+        except A2AError as error:
+            raise AgentUnreachable(f"{self.name} refuses ListTasks: {error}") from error
 
     async def _found(self, task: Listed) -> None:
         if task.task_id in self._following:
