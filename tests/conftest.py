@@ -1,0 +1,114 @@
+"""Fixtures that every test may use, and the output of processes when one fails.
+
+What they start comes from harness.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import harness
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, ConsoleMessage, Page
+
+HERE = Path(__file__).parent
+CHROMIUM_FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-sandbox",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's folder is its marker: `pytest -m "not browser"`."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        item.add_marker(folder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    report = yield
+    if report.failed:
+        for process in harness.live:
+            report.sections.append((f"output of {process.name}", process.output()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Every async test runs on asyncio, where the product runs."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
+    """Four agents and a host, shared by the tests of one module.
+
+    A test that ends or restarts one of them brings it back before it returns.
+    """
+    with harness.Stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    """One headless Chromium for the tests of one module.
+
+    Not for the whole run: while an async fixture lives, no plain test may call
+    `anyio.run`.
+    """
+    from playwright.async_api import async_playwright
+
+    path = os.environ.get("COURTSIDE_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        pytest.fail("no Chromium: run scripts/test, or set COURTSIDE_CHROMIUM")
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(
+            executable_path=path, args=CHROMIUM_FLAGS
+        )
+        yield running
+        await running.close()
+
+
+@pytest.fixture
+async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    """A fresh browser page. The test fails on any console error or CSP violation.
+
+    A test that provokes some says which, as regular expressions:
+    `@pytest.mark.console_errors(r"net::ERR_CONNECTION_REFUSED")`.
+    """
+    marker = request.node.get_closest_marker("console_errors")
+    expected = [re.compile(pattern) for pattern in (marker.args if marker else ())]
+    errors: list[str] = []
+
+    def note(text: str) -> None:
+        if not any(pattern.search(text) for pattern in expected):
+            errors.append(text)
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            note(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+    context = await browser.new_context()
+    context.set_default_timeout(10_000)
+    fresh = await context.new_page()
+    fresh.on("console", on_console)
+    fresh.on("pageerror", lambda error: note(f"uncaught: {error}"))
+    yield fresh
+    await context.close()
+    assert not errors, "the page's console says:\n" + "\n".join(errors)

@@ -1,0 +1,223 @@
+"""What a new user meets: `scripts/start`, run as a user runs it.
+
+Its five processes get free ports; the installation in .venv is the one in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import harness
+from tests.harness import AGENTS, ROOT, Process, free_port, wait_until
+
+VARIABLES = [*(f"{name.upper()}_PORT" for name in AGENTS), "COURTSIDE_PORT"]
+START_S = 30.0
+SECOND_START_S = 5.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed() -> None:
+    """An installation that is not current would be renewed under the test's feet."""
+    if not (ROOT / ".venv/installed").exists():
+        pytest.skip("needs the installation of scripts/test in .venv")
+
+
+def start(folder: Path, *, cwd: Path = ROOT, **ports: int) -> Process:
+    """scripts/start on the given ports, else on free ones; not yet started."""
+    chosen = {variable: str(free_port()) for variable in VARIABLES}
+    chosen |= {variable: str(port) for variable, port in ports.items()}
+    chosen |= {"COURTSIDE_DATA_DIR": str(folder / "data"), "COURTSIDE_STEP_S": "0.2"}
+    return Process(
+        "start",
+        [ROOT / "scripts/start"],
+        folder=folder,
+        env=chosen,
+        cwd=cwd,
+        own_group=True,
+    )
+
+
+def page_of(running: Process) -> str:
+    return f"http://127.0.0.1:{running.env['COURTSIDE_PORT']}"
+
+
+def wait_announced(running: Process) -> None:
+    line = f"Courtside is at {page_of(running)}"
+
+    def announced() -> bool:
+        assert running.alive, running.output()
+        return line in running.output()
+
+    wait_until(announced, START_S, "scripts/start to say where the page is")
+
+
+def still_answering(running: Process) -> list[str]:
+    """The ports of the five that something still listens on."""
+    found = []
+    for variable in VARIABLES:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", int(running.env[variable]))) == 0:
+                found.append(variable)
+    return found
+
+
+@contextlib.contextmanager
+def open_streams(running: Process) -> Iterator[None]:
+    """A feed reader on the host and a plain SSE reader on each agent."""
+    urls = [f"{page_of(running)}/feed"]
+    urls += [
+        f"http://127.0.0.1:{running.env[f'{name.upper()}_PORT']}/tasks/stream"
+        for name in AGENTS
+    ]
+    with contextlib.ExitStack() as streams:
+        client = streams.enter_context(httpx.Client(trust_env=False, timeout=10.0))
+        for url in urls:
+            response = streams.enter_context(client.stream("GET", url))
+            assert response.status_code == 200, url
+        yield
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_ends_all_five_within_3_s_with_streams_open(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    running = start(tmp_path, cwd=tmp_path)
+    running.start()
+    wait_announced(running)
+
+    with open_streams(running):
+        asked = time.monotonic()
+        os.killpg(running.pid, how)
+        code = running.wait_end(harness.END_S)
+        took_s = time.monotonic() - asked
+
+    assert code == 128 + how
+    assert still_answering(running) == []
+    assert took_s < harness.END_S
+
+
+def test_the_page_shows_four_live_agents_once_it_is_announced(tmp_path: Path) -> None:
+    running = start(tmp_path)
+    asked = time.monotonic()
+    running.start()
+    try:
+        wait_announced(running)
+        took_s = time.monotonic() - asked
+        page = httpx.get(page_of(running), trust_env=False)
+        health = httpx.get(f"{page_of(running)}/healthz", trust_env=False).json()
+    finally:
+        running.terminate()
+
+    assert page.status_code == 200
+    assert health["agents"] == dict.fromkeys(AGENTS, "connected")
+    assert "Installing" not in running.output()
+    # On a machine that is busy with other things the time says nothing.
+    assert took_s < SECOND_START_S or os.getloadavg()[0] > (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.2, 0.3, 0.5, 0.8])
+def test_a_signal_in_the_middle_of_the_start_leaves_nothing_behind(
+    tmp_path: Path, delay_s: float
+) -> None:
+    running = start(tmp_path)
+    running.start()
+    # The moment is what is tested here: each lands in another part of the start.
+    time.sleep(delay_s)
+
+    running.child.send_signal(signal.SIGINT)
+    running.wait_end(harness.END_S)
+
+    assert still_answering(running) == []
+
+
+def test_a_taken_port_is_named_with_a_command_that_works(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        running = start(tmp_path, WALTER_PORT=port)
+        running.start()
+        code = running.wait_end(START_S)
+
+    lines = running.output().splitlines()
+    assert code == 1
+    assert len(lines) == 1
+    assert f"port {port} (walter) on 127.0.0.1 is already in use" in lines[0]
+    assert "WALTER_PORT=" in lines[0]
+    assert lines[0].endswith(" scripts/start")
+    assert still_answering(running) == []
+
+
+def test_a_port_that_is_no_number_is_named(tmp_path: Path) -> None:
+    running = start(tmp_path)
+    running.env["LOGAN_PORT"] = "courtside"
+    running.start()
+
+    assert running.wait_end(START_S) == 1
+    assert "LOGAN_PORT=courtside is not a port" in running.output()
+
+
+def test_when_one_of_the_five_ends_the_others_end_too(tmp_path: Path) -> None:
+    running = start(tmp_path)
+    running.start()
+    wait_announced(running)
+
+    subprocess.run(["kill", "-KILL", str(pid_of("carly.1", running))], check=True)
+
+    assert running.wait_end(harness.END_S) != 0
+    assert still_answering(running) == []
+
+
+def test_nothing_is_left_when_honcho_itself_is_killed(tmp_path: Path) -> None:
+    running = start(tmp_path)
+    running.start()
+    wait_announced(running)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    if not children.exists():
+        running.terminate()
+        pytest.skip("only Linux lets us adopt orphans")
+
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+
+    running.wait_end(harness.END_S)
+    assert still_answering(running) == []
+
+
+@pytest.mark.parametrize("named", [None, "/nowhere/python3"])
+def test_a_machine_without_python_is_told_what_to_install(
+    tmp_path: Path, named: str | None
+) -> None:
+    bin_folder, copy = tmp_path / "bin", tmp_path / "scripts"
+    bin_folder.mkdir()
+    for tool in ("sh", "dirname", "cat", "cksum", "rm"):
+        (bin_folder / tool).symlink_to(shutil.which(tool) or pytest.skip(f"no {tool}"))
+    shutil.copytree(ROOT / "scripts", copy)
+
+    answer = subprocess.run(
+        [copy / "start"],
+        env={"PATH": str(bin_folder)} | ({"PYTHON": named} if named else {}),
+        capture_output=True,
+        text=True,
+    )
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Courtside needs Python 3.10 or newer, and found ")
+    assert (named or "python3.10") in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def pid_of(name: str, running: Process) -> int:
+    """The process id that honcho says it started `name` with."""
+    line = next(s for s in running.output().splitlines() if f"{name} started" in s)
+    return int(line.rpartition("pid=")[2].rstrip(")"))
