@@ -27,7 +27,7 @@ from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
 
 GRACE_S = 1
-SEND_BUFFER = 64 * 1024  # Accepted sockets inherit it: a stalled reader costs less.
+SEND_BUFFER = 128 * 1024  # Accepted sockets inherit it: a stalled reader costs less.
 
 
 class Stoppable(Protocol):
@@ -63,11 +63,11 @@ def main() -> None:
     logging.getLogger("a2a").setLevel(logging.WARNING)
     try:
         config = read(sys.argv[1:], os.environ, Path.cwd())
-        listener = listen(config)
-        host = Host(config, _open_log(config))
+        with listen(config) as listener:
+            host = Host(config, _open_log(config))
+            serve(host, listener)
     except CourtsideError as error:
         sys.exit(f"courtside: {error}")
-    serve(host, listener)
     sys.exit(1 if host.failed else 0)
 
 
@@ -92,6 +92,7 @@ def listen(config: Config) -> socket.socket:
     try:
         listener.bind((config.host, config.port))
     except OSError as error:
+        listener.close()
         raise CourtsideError(
             f"port {config.port} on {config.host} cannot be had: "
             f"{error.strerror}; stop what uses it, or choose another with --port "

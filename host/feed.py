@@ -181,12 +181,14 @@ class Feed:
 
     async def replay(self, cursor: int, where: Filter = ALL) -> Piece:
         """Frames behind `cursor` from the log. Raises CursorExpired."""
+        # Before the read: events may leave the ring while it runs, unread.
+        seam = self._ring.first - 1
         rows = await self._log.read(cursor, PAGE, where)
         bounds = await self._log.bounds()
         if cursor + 1 < bounds.first:
             raise CursorExpired(f"events up to {bounds.first - 1} are no longer kept")
         # A full page ends where it ends; a short one has seen all there was.
-        end = rows[-1].id if len(rows) == PAGE else max(cursor, self._ring.first - 1)
+        end = rows[-1].id if len(rows) == PAGE else max(cursor, seam)
         frames = (frame(self.epoch, row.id, row.body) for row in rows if row.id <= end)
         return Piece(end, b"".join(frames))
 
