@@ -1,0 +1,81 @@
+"""Entries for the log suites: small events of any source, and what rows they become.
+
+test_log*.py append them to logs and to their models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from host.event import AgentEvent, Event, MessageEvent, TaskEvent
+from host.log import Entry, Log, Row
+
+NOW = "2026-11-23T12:00:00.000Z"
+ALL_OF_IT = 1_000_000
+
+
+def entry(
+    version: int,
+    source: str = "carly/t1",
+    *,
+    context: str | None = "c1",
+    raw: bytes | None = None,
+) -> Entry:
+    """Of a task for a source with a slash, else of its agent."""
+    return Entry.of(source, version, event_of(source, version, context), raw)
+
+
+def event_of(source: str, version: int, context: str | None) -> Event:
+    agent, _, task_id = source.partition("/")
+    if not task_id:
+        return AgentEvent(
+            agent=agent,
+            url="http://127.0.0.1:1",
+            connection="connected",
+            attempt=version,
+            received_at=NOW,
+        )
+    return TaskEvent(
+        agent=agent,
+        task_id=task_id,
+        context_id=context,
+        status="running",
+        state="TASK_STATE_WORKING",
+        progress=None,
+        message=f"update {version}",
+        at=None,
+        received_at=NOW,
+    )
+
+
+def message(version: int, context: str | None, agent: str = "carly") -> Entry:
+    """An answer without a task: its source is its agent."""
+    event = MessageEvent(
+        agent=agent,
+        context_id=context,
+        message_id=None,
+        message=f"answer {version}",
+        received_at=NOW,
+    )
+    return Entry.of(agent, version, event)
+
+
+def row(event_id: int, of: Entry) -> Row:
+    """What the log gives back of an entry."""
+    return Row(event_id, of.place, of.body)
+
+
+async def everything(log: Log) -> list[Row]:
+    return await log.read(0, ALL_OF_IT)
+
+
+async def ids(log: Log) -> list[int]:
+    return [kept.id for kept in await everything(log)]
+
+
+def rows(*entries: Entry, first: int = 1) -> list[Row]:
+    return [row(first + i, of) for i, of in enumerate(entries)]
+
+
+def batch(count: int, *, first: int = 1, source: str = "carly/t1") -> Sequence[Entry]:
+    return [entry(version, source) for version in range(first, first + count)]

@@ -1,0 +1,155 @@
+"""Every kind of event as it is on the wire: Python writes events.json, JavaScript
+reads it.
+
+`python -m tests.contract.test_events` writes the file again after a wanted change.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from host.event import (
+    AgentEvent,
+    ArtifactEvent,
+    Event,
+    GapEvent,
+    MessageEvent,
+    Skill,
+    TaskEvent,
+    decode,
+    encode,
+    with_id,
+)
+from host.translate import STATUS
+
+GOLDEN = Path(__file__).with_name("events.json")
+AT = "2026-11-22T12:00:00.123456Z"
+RECEIVED = "2026-11-22T12:00:00.130Z"
+URL = "http://127.0.0.1:8001"
+
+
+def task(
+    state: str, message: str | None, progress: float | None, **more: str
+) -> TaskEvent:
+    return TaskEvent(
+        agent="carly",
+        task_id="5f0c",
+        context_id="9b1e",
+        status=STATUS.get(state, "unknown"),
+        state=state,
+        progress=progress,
+        message=message,
+        message_id="m1" if message else None,
+        at=AT,
+        received_at=RECEIVED,
+        **more,
+    )
+
+
+def artifact(*parts: dict[str, object], append: bool, last_chunk: bool) -> Event:
+    return ArtifactEvent(
+        agent="carly",
+        task_id="5f0c",
+        context_id="9b1e",
+        artifact_id="a1",
+        name="result",
+        parts=list(parts),
+        append=append,
+        last_chunk=last_chunk,
+        received_at=RECEIVED,
+    )
+
+
+CHECK = Skill("calendar_check", "Check the calendar", "Looks for slots.", ["Find one"])
+FOUND = "Found 3 available slots for tomorrow!"
+EVENTS: list[Event] = [
+    AgentEvent(agent="carly", url=URL, connection="connecting", received_at=RECEIVED),
+    AgentEvent(
+        agent="carly",
+        url=URL,
+        connection="connected",
+        title="Carly",
+        description="Keeps the calendar.",
+        version="0.1.0",
+        followed="streaming",
+        skills=[CHECK],
+        received_at=RECEIVED,
+    ),
+    AgentEvent(
+        agent="carly",
+        url=URL,
+        connection="lost",
+        cause="refused: nothing listens there",
+        attempt=2,
+        retry_s=1.5,
+        title="Carly",
+        description="Keeps the calendar.",
+        version="0.1.0",
+        skills=[CHECK],
+        received_at=RECEIVED,
+    ),
+    task("TASK_STATE_SUBMITTED", None, None),
+    task("TASK_STATE_WORKING", "Checking availability…", 50),
+    task("TASK_STATE_WORKING", "A third of it is done…", 33.3),
+    task("TASK_STATE_INPUT_REQUIRED", "Send 4 invitations?", 50),
+    task("TASK_STATE_AUTH_REQUIRED", "Please log in.", 50),
+    artifact({"text": "Found 3 "}, append=False, last_chunk=False),
+    artifact({"data": {"slots": [1, 2, 3]}}, append=True, last_chunk=True),
+    task("TASK_STATE_COMPLETED", FOUND, 100, result=FOUND),
+    task("TASK_STATE_FAILED", "The calendar is closed.", 50),
+    task("TASK_STATE_CANCELED", "Task cancelled by user request", 50),
+    task("TASK_STATE_REJECTED", "Not on Sundays.", None),
+    task("TASK_STATE_UNSPECIFIED", None, None),
+    task("TASK_STATE_WORKING", "<b>not</b> markup & \u2028 \"quotes\" \r\n 'lines'", 0),
+    MessageEvent(
+        agent="carly",
+        context_id="9b1e",
+        message_id="m2",
+        message="Ask me about calendars.",
+        received_at=RECEIVED,
+    ),
+    GapEvent(
+        agent="carly",
+        task_id="5f0c",
+        context_id=None,
+        message="the stream broke: updates in between may be missing",
+        received_at=RECEIVED,
+    ),
+]
+
+
+def as_on_the_wire() -> str:
+    lines = [with_id(i, encode(event)).decode() for i, event in enumerate(EVENTS, 1)]
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def test_events_json_is_what_the_host_writes() -> None:
+    written = GOLDEN.read_text(encoding="utf-8")
+
+    assert written == as_on_the_wire(), "wanted? python -m tests.contract.test_events"
+
+
+def test_events_json_shows_every_kind_and_every_status() -> None:
+    shown = json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+    assert {event["kind"] for event in shown} == {
+        *("task", "artifact", "message", "agent", "gap")
+    }
+    statuses = {event["status"] for event in shown if event["kind"] == "task"}
+    assert statuses == {*STATUS.values(), "unknown"}
+
+
+@pytest.mark.parametrize(("line", "event"), [*enumerate(EVENTS, 1)])
+def test_events_json_is_read_back_as_it_was(line: int, event: Event) -> None:
+    """Logs of the day it was written must stay readable."""
+    shown = json.loads(GOLDEN.read_text(encoding="utf-8"))[line - 1]
+
+    assert shown.pop("id") == line
+    assert decode(json.dumps(shown).encode()) == event
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(as_on_the_wire(), encoding="utf-8")

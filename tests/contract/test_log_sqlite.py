@@ -1,0 +1,334 @@
+"""What only a log in a file can promise: it survives, and is nobody else's.
+
+host/log/sqlite.py: restarts, kill -9, failing commits, files that are not ours.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anyio
+import pytest
+
+from host.errors import LogError
+from host.log import Entry
+from host.log.sqlite import SCHEMA_VERSION, SqliteLog
+from tests.contract.entries import batch, entry, everything, ids, rows
+from tests.harness import Process, wait_until
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SqliteLog]:
+    log = SqliteLog(path)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "feed.db"
+
+
+class TestAfterARestart:
+    async def test_everything_is_as_it_was(self, path: Path) -> None:
+        kept = [entry(1, raw=b"{}"), entry(1, "walter"), entry(2)]
+        async with opened(path) as log:
+            await log.append(kept)
+            await log.save_checkpoint(2, b"board")
+            before = await log.bounds()
+
+        async with opened(path) as log:
+            assert await log.bounds() == before
+            assert await everything(log) == rows(*kept)
+            assert await log.raw(1) == b"{}"
+            assert await log.checkpoint() == (2, b"board")
+            assert await log.high_water("carly/t1") == 2
+
+    async def test_duplicates_are_still_left_out(self, path: Path) -> None:
+        async with opened(path) as log:
+            await log.append(batch(2))
+
+        async with opened(path) as log:
+            assert await log.append([*batch(3), entry(1, "walter")]) == [
+                *(None, None, 3, 4)
+            ]
+
+    async def test_ids_of_a_log_trimmed_to_nothing_go_on(self, path: Path) -> None:
+        async with opened(path) as log:
+            await log.append(batch(3))
+            await log.trim(0, None)
+
+        async with opened(path) as log:
+            assert (await log.bounds())[1:] == (4, 3)
+            assert await log.append([entry(4)]) == [4]
+
+    async def test_sources_are_not_mixed_up(self, path: Path) -> None:
+        async with opened(path) as log:
+            await log.append([entry(1, "carly/t1"), entry(1, "walter/t2")])
+
+        async with opened(path) as log:
+            again = [entry(2, "walter/t2"), entry(1, "logan/t3"), entry(2, "carly/t1")]
+            await log.append(again)
+            assert (await everything(log))[2:] == rows(*again, first=3)
+
+
+class Failing(sqlite3.Connection):
+    """A connection whose `due`-th statement from now fails: before or after it ran."""
+
+    due = 0
+    moment = "before"
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        return self._run(super().execute, *statement)
+
+    def executemany(self, *statement: Any) -> sqlite3.Cursor:
+        return self._run(super().executemany, *statement)
+
+    def _run(self, method: Any, *statement: Any) -> sqlite3.Cursor:
+        Failing.due -= 1
+        fails = Failing.due == 0
+        if fails and Failing.moment == "before":
+            raise sqlite3.OperationalError("disk I/O error")
+        cursor: sqlite3.Cursor = method(*statement)
+        if fails:
+            raise sqlite3.OperationalError("disk I/O error")
+        return cursor
+
+
+@pytest.fixture(params=["before", "after"])
+def failing(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[type[Failing]]:
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *a, **named: connect(*a, factory=Failing, **named)
+    )
+    Failing.moment = request.param
+    yield Failing
+    Failing.due = 0
+
+
+class TestAnAppendThatFailed:
+    """At each of its statements in turn, BEGIN to COMMIT, until there are no more."""
+
+    LOST: ClassVar[list[Entry]] = [
+        *batch(2, first=2),
+        entry(1, "walter/t2", raw=b"{}"),
+    ]
+
+    async def broken_logs(
+        self, folder: Path, failing: type[Failing]
+    ) -> AsyncIterator[tuple[Path, SqliteLog]]:
+        for statement in itertools.count(1):
+            path = folder / f"{statement}.db"
+            async with opened(path) as log:
+                await log.append(batch(1))
+                failing.due = statement
+                try:
+                    await log.append(self.LOST)
+                except LogError as error:
+                    assert str(error) == f"{path}: disk I/O error"
+                    yield path, log
+                    continue
+                assert statement > 4, "BEGIN, two inserts and COMMIT at least"
+                return
+
+    async def test_happened_as_a_whole_or_not_at_all(
+        self, tmp_path: Path, failing: type[Failing]
+    ) -> None:
+        async for _, log in self.broken_logs(tmp_path, failing):
+            assert await ids(log) in ([1], [1, 2, 3, 4])
+
+    async def test_is_repeated_without_loss_and_without_a_second_copy(
+        self, tmp_path: Path, failing: type[Failing]
+    ) -> None:
+        async for path, log in self.broken_logs(tmp_path, failing):
+            # What arrived meanwhile is appended with it.
+            await log.append([*self.LOST, entry(4)])
+
+            kept = rows(*batch(1), *self.LOST, entry(4))
+            assert await everything(log) == kept
+            assert await log.raw(4) == b"{}"
+            assert (await log.bounds())[1:] == (1, 5)
+            assert await log.high_water("carly/t1") == 4
+            assert await log.append([entry(5)]) == [6]
+            await log.close()
+            async with opened(path) as again:
+                assert (await everything(again))[:5] == kept
+                assert await again.append([entry(5), entry(6)]) == [None, 7]
+
+
+async def test_a_trim_that_failed_can_be_repeated(
+    tmp_path: Path, failing: type[Failing]
+) -> None:
+    for statement in itertools.count(1):
+        async with opened(tmp_path / f"{statement}.db") as log:
+            await log.append(batch(5))
+            failing.due = statement
+            try:
+                await log.trim(2, None)
+            except LogError:
+                while await log.trim(2, None):
+                    pass
+                assert await ids(log) == [4, 5]
+                assert (await log.bounds())[1:] == (4, 5)
+                continue
+            assert statement > 4, "BEGIN, two deletes and COMMIT at least"
+            return
+
+
+OTHER_PROCESS = """
+import asyncio, sys
+from pathlib import Path
+from host.log.sqlite import SqliteLog
+from tests.contract.entries import batch
+
+async def main():
+    log = SqliteLog(Path(sys.argv[1]))
+    print("opened", flush=True)
+    first = 1
+    while True:
+        ids = await log.append(batch(7, first=first))
+        print("appended", ids[-1], flush=True)
+        first += 7
+
+asyncio.run(main())
+"""
+
+
+def other_process(path: Path, folder: Path) -> Process:
+    """Appends to the log at `path` until it is killed, and says so."""
+    argv = [sys.executable, "-c", OTHER_PROCESS, str(path)]
+    return Process("other", argv, folder=folder, env={"PYTHONPATH": "."})
+
+
+class TestTwoProcesses:
+    async def test_cannot_have_one_log(self, path: Path, tmp_path: Path) -> None:
+        async with opened(path) as log:
+            await log.append(batch(1))
+            second = other_process(path, tmp_path)
+            second.start()
+
+            assert second.wait_end(10.0) == 1
+            said = second.output()
+            assert f"{path}: another Courtside has this log open" in said
+            assert "--data-dir" in said
+            assert "appended" not in said
+            assert await log.append(batch(1, first=2)) == [2], "the first is not moved"
+
+    async def test_follow_each_other_when_the_first_is_killed(
+        self, path: Path, tmp_path: Path
+    ) -> None:
+        first = other_process(path, tmp_path)
+        first.start()
+        wait_until(lambda: "opened" in first.output(), 10.0, "the log to be open")
+        with pytest.raises(LogError, match=f"{path}: another Courtside"):
+            SqliteLog(path)
+        first.kill()
+
+        async with opened(path) as log:
+            assert (await log.bounds()).first == 1
+
+
+def wait_appended(writer: Process, count: int) -> None:
+    wait_until(
+        lambda: writer.output().count("appended") >= count, 10.0, f"{count} appends"
+    )
+
+
+async def test_a_kill_9_loses_nothing_that_was_acknowledged(
+    path: Path, tmp_path: Path
+) -> None:
+    writer = other_process(path, tmp_path)
+    for acknowledged in (20, 60, 200):
+        writer.start()
+        wait_appended(writer, acknowledged)
+        writer.kill()
+
+        last = re.findall(r"appended (\d+)\n", writer.output())[-1]
+        async with opened(path) as log:
+            kept = await ids(log)
+            assert kept == list(range(1, len(kept) + 1))
+            assert len(kept) >= int(last)
+            assert len(kept) % 7 == 0, "a batch was torn"
+            assert (await log.bounds()).last == len(kept)
+
+
+def foreign_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE recipe (name TEXT)")
+        db.execute("INSERT INTO recipe VALUES ('soup')")
+        db.commit()
+
+
+def newer_log(path: Path) -> None:
+    anyio.run(SqliteLog(path).close)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+
+
+class TestAFileThatIsNotOurs:
+    def test_but_another_programs_is_refused_and_left_alone(self, path: Path) -> None:
+        foreign_database(path)
+        before = path.read_bytes()
+
+        with pytest.raises(LogError) as refused:
+            SqliteLog(path)
+
+        assert str(refused.value).startswith(f"{path}: ")
+        assert "another program's database" in str(refused.value)
+        assert "--data-dir" in str(refused.value)
+        assert path.read_bytes() == before
+
+    def test_but_a_newer_courtsides_is_refused_and_left_alone(self, path: Path) -> None:
+        newer_log(path)
+        before = path.read_bytes()
+
+        with pytest.raises(LogError) as refused:
+            SqliteLog(path)
+
+        assert str(refused.value).startswith(f"{path}: ")
+        assert f"version {SCHEMA_VERSION + 1}" in str(refused.value)
+        assert "update" in str(refused.value)
+        assert path.read_bytes() == before
+
+    def test_but_no_database_at_all_is_refused_and_left_alone(self, path: Path) -> None:
+        path.write_text("Dear diary, " * 100)
+
+        with pytest.raises(LogError, match=f"{path}: .*not a database"):
+            SqliteLog(path)
+
+        assert path.read_text() == "Dear diary, " * 100
+
+    def test_refused_once_can_be_replaced(self, path: Path) -> None:
+        foreign_database(path)
+        with pytest.raises(LogError):
+            SqliteLog(path)
+        path.unlink()
+
+        anyio.run(SqliteLog(path).close)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "feed.db"
+
+    with pytest.raises(LogError, match=f"{path}: cannot be opened"):
+        SqliteLog(path)
+
+
+def test_an_empty_file_becomes_a_log(path: Path) -> None:
+    path.touch()
+
+    anyio.run(SqliteLog(path).close)
+
+    assert path.stat().st_size > 0

@@ -1,0 +1,284 @@
+"""Bad input: the right status, a message that says the fix, nothing else disturbed.
+
+A real host with one real agent; requests and command lines that are wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Process, Stack, free_port
+from tests.host_client import HostClient, host_at
+
+JSON = {"content-type": "application/json"}
+SEND = "/a2a/carly/message:send"
+MESSAGE = {"messageId": "m1", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack"), ["carly"], log="memory") as running:
+        yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    """Nothing is told, nothing is logged as a crash, and a good task still works."""
+    async with host_at(stack.url) as client:
+        before = await client.head()
+        yield client
+        assert await client.head() == before
+        assert "Traceback" not in stack.host.output()
+
+
+async def test_after_all_of_it_the_host_works(stack: Stack) -> None:
+    async with host_at(stack.url) as client:
+        for path in ("/feed?after=abc", "/a2a/bob/message:send", "/nowhere"):
+            assert (await client.http.post(path)).status_code >= 400
+
+        assert await client.row_with(await client.start("carly"), "completed")
+
+
+class TestAnUnknownAgent:
+    @pytest.mark.parametrize(
+        "path",
+        ["/a2a/bob/message:send", "/a2a/bob/tasks/t1:cancel", "/agents/bob:retry"],
+    )
+    async def test_is_404_and_names_the_known(
+        self, host: HostClient, path: str
+    ) -> None:
+        answer = await host.http.post(path, json={"message": MESSAGE})
+
+        error = answer.json()["error"]
+        assert answer.status_code == error["code"] == 404
+        assert error["status"] == "NOT_FOUND"
+        assert error["message"] == "no agent 'bob' is followed here; there are: carly"
+        assert error["details"][0]["reason"] == "UNKNOWN_AGENT"
+        assert error["details"][0]["domain"] == "courtside"
+
+
+class TestABody:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            *(b"", b"{", b"hello", b"{'message': 1}", b"\xff\xfe", b"[" * 100_000),
+            b'{"a":' * 100_000,
+        ],
+        ids=["empty", "cut", "text", "quotes", "bytes", "deep list", "deep object"],
+    )
+    async def test_that_is_not_json_is_400(self, host: HostClient, body: bytes) -> None:
+        answer = await host.http.post(SEND, content=body, headers=JSON)
+
+        error = answer.json()["error"]
+        assert answer.status_code == error["code"] == 400
+        assert "the body is not JSON" in error["message"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            *(None, 3, True, "x", [], [1], {}, {"message": {}}, {"message": None}),
+            *({"message": 7}, {"massage": MESSAGE}, {"message": MESSAGE, "x": 1}),
+            {"message": MESSAGE | {"role": "BOSS"}},
+            {"message": MESSAGE | {"parts": []}},
+            {"message": MESSAGE | {"parts": "hello"}},
+            {"message": MESSAGE | {"messageId": ""}},
+            {"message": MESSAGE | {"messageId": 5}},
+            {"message": MESSAGE | {"parts": [{"text": "\ud800"}]}},
+        ],
+        ids=json.dumps,
+    )
+    async def test_that_is_no_a2a_request_is_400(
+        self, host: HostClient, body: object
+    ) -> None:
+        content = json.dumps(body).encode()
+
+        answer = await host.http.post(SEND, content=content, headers=JSON)
+
+        error = answer.json()["error"]
+        assert answer.status_code == error["code"] == 400
+        assert error["message"]
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            *("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"),
+            *("application/jsonp", ""),
+        ],
+    )
+    async def test_of_another_type_is_415_and_says_which(
+        self, host: HostClient, kind: str
+    ) -> None:
+        body = json.dumps({"message": MESSAGE}).encode()
+
+        answer = await host.http.post(
+            SEND, content=body, headers={"content-type": kind}
+        )
+
+        error = answer.json()["error"]
+        assert answer.status_code == error["code"] == 415
+        assert "send it as application/json" in error["message"]
+
+
+class TestACursor:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *("/feed?after=abc", "/tasks/stream?after=abc", "/feed.ndjson?after=abc"),
+            *("/feed.ndjson?before=abc", "/feed/abc"),
+        ],
+    )
+    async def test_that_is_not_a_number_is_400(
+        self, host: HostClient, path: str
+    ) -> None:
+        answer = await host.http.get(path)
+
+        assert answer.status_code == 400
+        assert "'abc' is not a cursor" in answer.text
+        assert "use the id of the last event you have" in answer.text
+
+    @pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
+    async def test_in_the_header_is_no_better(
+        self, host: HostClient, path: str
+    ) -> None:
+        answer = await host.http.get(path, headers={"Last-Event-ID": "latest"})
+
+        assert answer.status_code == 400
+        assert "'latest' is not a cursor" in answer.text
+
+
+@pytest.mark.parametrize(
+    "limit", ["0", "-1", "1.5", "many", "²", "%20", "9" * 30, "1e3"]
+)
+async def test_a_limit_that_is_no_number_is_400(host: HostClient, limit: str) -> None:
+    answer = await host.http.get(f"/feed.ndjson?limit={limit}")
+
+    assert answer.status_code == 400
+    assert "limit" in answer.text
+
+
+class TestAForeign:
+    @pytest.mark.parametrize("path", ["/", "/feed", "/agents", "/feed.ndjson"])
+    async def test_host_is_400(self, host: HostClient, path: str) -> None:
+        answer = await host.http.get(path, headers={"host": "evil.example:8000"})
+
+        assert answer.status_code == 400
+        assert "Host 'evil.example:8000' is not this machine" in answer.text
+
+    @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://["])
+    async def test_origin_may_not_send_commands(
+        self, host: HostClient, origin: str
+    ) -> None:
+        for path in (SEND, "/a2a/carly/tasks/t1:cancel", "/agents/carly:retry"):
+            answer = await host.http.post(
+                path, json={"message": MESSAGE}, headers={"origin": origin}
+            )
+
+            assert answer.status_code == 403
+            assert "another origin" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "right"),
+    [
+        ("POST", "/feed.ndjson", "GET"),
+        ("POST", "/feed/1", "GET"),
+        ("PUT", "/healthz", "GET"),
+        ("DELETE", "/agents", "GET"),
+        ("GET", SEND, "POST"),
+        ("GET", "/a2a/carly/tasks/t1:cancel", "POST"),
+        ("GET", "/agents/carly:retry", "POST"),
+    ],
+)
+async def test_a_wrong_method_is_405_and_names_the_right_one(
+    host: HostClient, method: str, path: str, right: str
+) -> None:
+    answer = await host.http.request(method, path)
+
+    assert answer.status_code == 405
+    assert right in answer.headers["allow"]
+
+
+async def test_an_address_that_is_none_is_404(host: HostClient) -> None:
+    for path in ("/nothing", "/a2a", "/a2a/carly", "/feed/1/2", "/static/none.js"):
+        assert (await host.http.get(path)).status_code == 404
+
+
+class TestTheCommandLine:
+    """`python -m host` with something wrong: exit code 1 and one line, no more."""
+
+    def run(self, folder: Path, *arguments: str, toml: str = "") -> str:
+        """Its one line on stderr."""
+        (folder / "courtside.toml").write_text(toml, encoding="utf-8")
+        argv = [sys.executable, "-m", "host", f"--config={folder}/courtside.toml"]
+        process = Process(
+            "host", [*argv, f"--data-dir={folder}/data", *arguments], folder=folder
+        )
+        process.start()
+        code = process.wait_end(10)
+        lines = process.output().splitlines()
+        assert code == 1
+        assert len(lines) == 1, process.output()
+        assert lines[0].startswith("courtside: ")
+        return lines[0]
+
+    @pytest.mark.parametrize(
+        ("toml", "line", "key"),
+        [
+            ("[host]\nprot = 8000\n", 2, "host.prot"),
+            ("\n[agents.carly]\nurl = 8001\n", 3, "agents.carly.url"),
+        ],
+    )
+    def test_names_line_and_key_of_a_bad_setting(
+        self, tmp_path: Path, toml: str, line: int, key: str
+    ) -> None:
+        said = self.run(tmp_path, toml=toml)
+
+        assert f"{tmp_path}/courtside.toml, line {line}: {key}" in said
+
+    def test_names_the_line_of_what_is_no_toml(self, tmp_path: Path) -> None:
+        said = self.run(tmp_path, toml="[host]\nport = \n")
+
+        assert f"{tmp_path}/courtside.toml: is not TOML" in said
+        assert "line 2" in said
+
+    def test_names_a_port_in_use_and_how_to_choose_another(
+        self, tmp_path: Path
+    ) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            said = self.run(tmp_path, f"--port={port}")
+
+        assert f"port {port} on 127.0.0.1" in said
+        assert "already in use" in said
+        assert "--port (or COURTSIDE_PORT)" in said
+        assert not (tmp_path / "data").exists(), "nothing was begun"
+
+    def test_names_a_log_that_another_host_has_open(self, tmp_path: Path) -> None:
+        folder = tmp_path / "first"
+        folder.mkdir()
+        gone = {"gone": f"http://127.0.0.1:{free_port()}"}
+        with Stack(folder, [], extra_agents=gone) as running:
+            said = self.run(
+                tmp_path,
+                f"--port={free_port()}",
+                f"--data-dir={running.data_dir}",
+            )
+            assert list(running.connections()) == ["gone"]
+
+        assert f"{running.data_dir}/feed.db: another Courtside" in said
+        assert "--data-dir" in said
+
+    def test_names_a_data_folder_that_cannot_be_used(self, tmp_path: Path) -> None:
+        (tmp_path / "data").write_text("a file")
+
+        said = self.run(tmp_path, f"--port={free_port()}")
+
+        assert f"{tmp_path}/data" in said

@@ -1,0 +1,128 @@
+"""The host killed with -9 while tasks run: every reader goes on as if nothing was.
+
+Real agents, a real host on a SQLite log, readers that come back by their last id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+
+from tests.a2a_client import agent_at
+from tests.harness import Stack, until
+from tests.host_client import (
+    HostClient,
+    Watcher,
+    host_at,
+    told_by_agent,
+    told_by_feed,
+    watching,
+)
+from tests.wire import read_events
+
+AGENTS = ("carly", "walter", "logan")
+KILLS = 5
+
+
+async def start_directly(stack: Stack) -> dict[str, str]:
+    """One task on each agent, which needs no host for that: ids and agents."""
+    started = {}
+    for name in AGENTS:
+        async with agent_at(stack.agent_url(name)) as agent:
+            started[await agent.start()] = name
+    return started
+
+
+async def kill_and_restart(stack: Stack) -> None:
+    stack.host.kill()
+    await anyio.to_thread.run_sync(stack.host.restart)
+
+
+async def test_a_reader_that_comes_back_after_kill_9_sees_every_event_once(
+    tmp_path: Path,
+) -> None:
+    started: dict[str, str] = {}
+    with Stack(tmp_path, AGENTS, step_s=0.2) as stack:
+        async with (
+            watching(f"{stack.url}/feed?after=0") as reader,
+            watching(f"{stack.url}/feed?after=0&agent=walter") as picky,
+        ):
+            for _ in range(KILLS):
+                started |= await start_directly(stack)
+                # Killed in the middle: some of these are told, none is over.
+                await _until_more(reader)
+                await kill_and_restart(stack)
+            started |= await start_directly(stack)
+            await reader.until_over(*started)
+            ours = [task for task, name in started.items() if name == "walter"]
+            await picky.until_over(*ours)
+
+        async with host_at(stack.url) as host:
+            kept = await host.history()
+        for task_id, name in started.items():
+            told = told_by_feed(reader.events, task_id)
+            assert told == await told_by_agent(stack.agent_url(name), task_id)
+
+    assert {got.event for got in [*reader.seen, *picky.seen]} == {"message"}
+    assert reader.connections > KILLS
+    assert reader.ids == list(range(1, len(reader.ids) + 1))
+    assert reader.events == kept[: len(reader.events)]
+    walters = [event for event in kept if event["agent"] == "walter"]
+    assert picky.events == walters[: len(picky.events)]
+    for task_id in started:
+        rows = [event for event in reader.of_task(task_id) if "status" in event]
+        assert [row["status"] for row in rows].count("completed") == 1
+        assert rows[-1]["status"] == "completed"
+        told_progress = [row["progress"] or 0 for row in rows]
+        assert told_progress == sorted(told_progress)
+
+
+async def _until_more(reader: Watcher) -> None:
+    """The reader has got a task's update since now."""
+    so_far = len(reader.seen)
+    await reader.until(
+        lambda: any(got.data["kind"] == "task" for got in reader.seen[so_far:]),
+        "an update of a task",
+    )
+
+
+async def test_a_short_log_forgets_events_but_never_the_board(tmp_path: Path) -> None:
+    keep = "[host]\nkeep_events = 4\n"
+    with Stack(tmp_path, ["carly", "nancy"], toml=keep) as stack:
+        async with host_at(stack.url) as host:
+            waiting = await host.start("nancy", skill="invite_everyone")
+            await host.row_with(waiting, "input-required")
+            async with watching(f"{stack.url}/feed") as reader:
+                finished = await host.start("carly")
+                await reader.until_over(finished)
+            await until(_trimmed(host), 10, "all but four events to be gone")
+            answer = await host.http.get("/feed.ndjson?after=1")
+            [reset] = await read_events(f"{stack.url}/feed?after=1", until=bool)
+            kept = await read_events(
+                f"{stack.url}/feed?after=0", until=lambda seen: len(seen) == 4
+            )
+            head = await host.head()
+        # With its agent gone, only the board can still know the task.
+        stack.agents["nancy"].kill()
+
+        await kill_and_restart(stack)
+        [snapshot] = await read_events(f"{stack.url}/feed", until=bool)
+
+    assert answer.status_code in (400, 410)
+    assert "no longer kept" in answer.text
+    assert reset.event == "snapshot"
+    assert reset.data["reset"] is True
+    assert "no longer kept" in reset.data["reason"]
+    assert [got.data["id"] for got in kept] == [*range(head - 3, head + 1)]
+    for board in (reset, snapshot):
+        tasks = {task["task_id"]: task["status"] for task in board.data["tasks"]}
+        assert tasks == {waiting: "input-required", finished: "completed"}
+
+
+def _trimmed(host: HostClient) -> Callable[[], Awaitable[bool]]:
+    async def trimmed() -> bool:
+        return len(await host.history()) == 4
+
+    return trimmed

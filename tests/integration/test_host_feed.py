@@ -1,0 +1,324 @@
+"""GET /feed: one order for all, from wherever a reader stands, nothing in between.
+
+Four agents and a host as real processes; the memory log in test_host_memory.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from typing import ClassVar
+
+import anyio
+import httpx
+import pytest
+
+from tests.a2a_client import agent_at
+from tests.harness import AGENTS, Stack, until
+from tests.host_client import (
+    OVER,
+    HostClient,
+    Json,
+    host_at,
+    told_by_agent,
+    told_by_feed,
+    watching,
+)
+from tests.wire import Received, read_events
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+def at_least(count: int) -> Callable[[list[Received]], bool]:
+    return lambda seen: len(seen) >= count
+
+
+async def epoch_of(host: HostClient) -> str:
+    epoch: str = (await host.get("/healthz"))["epoch"]
+    return epoch
+
+
+async def a_quiet_host(host: HostClient) -> int:
+    """The head once every task is over, so that it stays where it is."""
+
+    async def over() -> bool:
+        [snapshot] = await read_events(f"{host.http.base_url}/feed", until=bool)
+        return all(task["status"] in OVER for task in snapshot.data["tasks"])
+
+    await until(over, 10, "all tasks to be over")
+    return await host.head()
+
+
+async def test_tasks_of_four_agents_at_once_arrive_merged_each_in_its_agents_order(
+    stack: Stack, host: HostClient
+) -> None:
+    started: dict[str, str] = {}
+    async with watching(f"{stack.url}/feed") as reader:
+        for _ in range(2):
+            for name in AGENTS:
+                started[await host.start(name)] = name
+                async with agent_at(stack.agent_url(name)) as agent:
+                    started[await agent.start()] = name
+        await reader.until_over(*started)
+
+    joined = reader.seen[0].data["id"]
+    assert reader.ids == list(range(joined + 1, joined + 1 + len(reader.ids)))
+    for task_id, name in started.items():
+        told = told_by_feed(reader.events, task_id)
+        assert told == await told_by_agent(stack.agent_url(name), task_id)
+        rows = [event for event in reader.of_task(task_id) if event["kind"] == "task"]
+        [artifact] = [e for e in reader.of_task(task_id) if e["kind"] == "artifact"]
+        assert {row["agent"] for row in rows} == {name}
+        assert rows[-1]["status"] == "completed"
+        assert rows[-1]["progress"] == 100
+        assert rows[-1]["result"] == artifact["parts"][0]["text"]
+        assert artifact["id"] < rows[-1]["id"]
+    agents = [event["agent"] for event in reader.events]
+    switches = sum(before != after for before, after in pairwise(agents))
+    assert switches > len(started), "one task after the other is not merged"
+
+
+async def test_all_readers_see_the_same_events_in_the_same_order(
+    stack: Stack, host: HostClient
+) -> None:
+    url = f"{stack.url}/feed"
+    async with watching(url) as one, watching(url) as two, watching(url) as three:
+        tasks = [await host.start(name) for name in AGENTS]
+        for reader in (one, two, three):
+            await reader.until_over(*tasks)
+
+    last = one.ids[-1]
+    lived = [[e for e in r.events if e["id"] <= last] for r in (one, two, three)]
+    assert lived[0] == lived[1] == lived[2]
+    assert lived[0] == await host.history(after=lived[0][0]["id"] - 1, before=last + 1)
+
+
+class TestJoining:
+    async def test_gives_the_board_first_and_then_what_follows_it(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        task_id = await host.start("carly")
+        await host.row_with(task_id, "completed")
+        head = await a_quiet_host(host)
+
+        async with watching(f"{stack.url}/feed") as reader:
+            await reader.until_over(await host.start("walter"))
+
+        snapshot = reader.seen[0]
+        assert snapshot.event == "snapshot"
+        assert snapshot.id == f"{await epoch_of(host)}-{head}"
+        assert snapshot.data["id"] == head
+        assert (snapshot.data["reset"], snapshot.data["reason"]) == (False, None)
+        agents = snapshot.data["agents"]
+        assert {agent["agent"] for agent in agents} == set(AGENTS)
+        assert {agent["connection"] for agent in agents} == {"connected"}
+        tasks = {task["task_id"]: task for task in snapshot.data["tasks"]}
+        assert tasks[task_id]["status"] == "completed"
+        assert reader.ids[0] == head + 1
+
+    async def test_at_any_moment_gives_a_board_without_a_seam(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        joined: list[list[Received]] = []
+
+        async def join() -> None:
+            joined.append(await read_events(f"{stack.url}/feed", until=at_least(4)))
+
+        async with anyio.create_task_group() as group:
+            for name in AGENTS * 2:
+                await host.start(name)
+                group.start_soon(join)
+
+        whole = await host.history(after=0)
+        assert [event["id"] for event in whole] == list(range(1, len(whole) + 1))
+        for snapshot, *live in joined:
+            at = snapshot.data["id"]
+            assert [got.data for got in live] == whole[at : at + len(live)]
+            assert _board(snapshot.data["tasks"]) == _board(whole[:at])
+
+
+def _board(events: list[Json]) -> dict[str, Json]:
+    """The last row of each task."""
+    last = {event["task_id"]: event for event in events if event.get("status")}
+    for row in last.values():
+        row.pop("id", None)
+    return last
+
+
+class TestComingBack:
+    @pytest.mark.parametrize("how", ["header", "query", "bare query"])
+    async def test_gives_exactly_what_came_after(
+        self, stack: Stack, host: HostClient, how: str
+    ) -> None:
+        await host.row_with(await host.start("carly"), "completed")
+        head = await a_quiet_host(host)
+        epoch = await epoch_of(host)
+        for cursor in (1, head // 2, head - 1):
+            name = f"{cursor}" if how == "bare query" else f"{epoch}-{cursor}"
+            headers = {"Last-Event-ID": name} if how == "header" else {}
+            query = "" if how == "header" else f"?after={name}"
+
+            seen = await read_events(
+                f"{stack.url}/feed{query}",
+                until=lambda seen: seen[-1].data["id"] >= head,
+                headers=headers,
+            )
+
+            assert [got.event for got in seen] == ["message"] * (head - cursor)
+            assert [got.data for got in seen] == await host.history(after=cursor)
+            assert [got.id for got in seen] == [
+                f"{epoch}-{got.data['id']}" for got in seen
+            ]
+
+    async def test_the_header_wins_over_the_address_which_a_browser_cannot_change(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        head = await a_quiet_host(host)
+
+        [first, *_] = await read_events(
+            f"{stack.url}/feed?after=0",
+            until=bool,
+            headers={"Last-Event-ID": f"{head - 2}"},
+        )
+
+        assert first.data["id"] == head - 1
+
+    async def test_with_0_replays_all_that_is_kept(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        head = await a_quiet_host(host)
+
+        seen = await read_events(f"{stack.url}/feed?after=0", until=at_least(head))
+
+        assert [got.data["id"] for got in seen] == list(range(1, head + 1))
+        assert [got.data for got in seen] == await host.history(after=0)
+
+    @pytest.mark.parametrize(
+        ("cursor", "why"),
+        [
+            ("{epoch}-{ahead}", "ahead"),
+            ("{ahead}", "ahead"),
+            ("0ld-1", "not the one this cursor came from"),
+            ("0ld-{ahead}", "not the one this cursor came from"),
+        ],
+    )
+    async def test_with_a_cursor_that_cannot_be_followed_gives_a_reset_and_why(
+        self, stack: Stack, host: HostClient, cursor: str, why: str
+    ) -> None:
+        head, epoch = await a_quiet_host(host), await epoch_of(host)
+        sent = cursor.format(epoch=epoch, ahead=head + 1_000)
+
+        async with watching(f"{stack.url}/feed", {"Last-Event-ID": sent}) as reader:
+            await reader.until_over(await host.start("carly"))
+
+        snapshot = reader.seen[0]
+        assert snapshot.event == "snapshot"
+        assert snapshot.id == f"{epoch}-{head}"
+        assert snapshot.data["reset"] is True
+        assert why in snapshot.data["reason"]
+        assert snapshot.data["tasks"]
+        assert reader.ids[0] == head + 1
+
+
+class TestFilters:
+    WANTED: ClassVar[dict[str, dict[str, set[str]]]] = {
+        "agent=carly": {"agent": {"carly"}},
+        "agent=carly&agent=nancy": {"agent": {"carly", "nancy"}},
+        "kind=task": {"kind": {"task"}},
+        "kind=agent&kind=artifact": {"kind": {"agent", "artifact"}},
+        "agent=logan&kind=artifact": {"agent": {"logan"}, "kind": {"artifact"}},
+    }
+
+    async def test_leave_the_rest_out_and_keep_the_ids(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        tasks = [await host.start(name) for name in AGENTS]
+        for task_id in tasks:
+            await host.row_with(task_id, "completed")
+        await a_quiet_host(host)
+        everything = await host.history(after=0)
+
+        for query, wanted in self.WANTED.items():
+            expected = [
+                event
+                for event in everything
+                if all(event[key] in values for key, values in wanted.items())
+            ]
+            assert expected
+            seen = await read_events(
+                f"{stack.url}/feed?after=0&{query}",
+                until=at_least(len(expected)),
+            )
+            assert [got.data for got in seen] == expected, query
+
+    @pytest.mark.parametrize("sort", ["task", "context"])
+    async def test_follow_one_task_or_one_context_live(
+        self, stack: Stack, host: HostClient, sort: str
+    ) -> None:
+        other = await host.start("carly", contextId="other")
+        mine = await host.start("carly", contextId=f"mine-{sort}")
+        name = mine if sort == "task" else f"mine-{sort}"
+
+        async with watching(f"{stack.url}/feed?after=0&{sort}={name}") as reader:
+            await reader.until_over(mine)
+
+        await host.row_with(other, "completed")
+        assert reader.events == await host.history(after=0, task=mine)
+
+
+class TestTheResponse:
+    async def test_is_never_cached_or_held_back_and_says_when_to_come_back(
+        self, host: HostClient
+    ) -> None:
+        async with host.http.stream("GET", "/feed") as answer:
+            first = await anext(answer.aiter_lines())
+
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-accel-buffering"] == "no"
+        assert first == "retry: 1000"
+
+    @pytest.mark.parametrize("path", ["/feed", "/tasks/stream", "/feed?after=0"])
+    async def test_to_head_has_the_same_headers_and_an_end(
+        self, host: HostClient, path: str
+    ) -> None:
+        answer = await host.http.head(path)
+
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert answer.content == b""
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+    @pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
+    async def test_to_a_write_says_what_to_use(
+        self, host: HostClient, method: str, path: str
+    ) -> None:
+        answer = await host.http.request(method, path)
+
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "GET, HEAD"
+        assert "use GET" in answer.text
+
+
+async def test_what_is_read_live_is_byte_for_byte_what_is_kept(
+    stack: Stack, host: HostClient
+) -> None:
+    head = await a_quiet_host(host)
+    lines: list[str] = []
+    async with host.http.stream("GET", "/feed?after=0") as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                lines.append(line.removeprefix("data: "))
+            if len(lines) == head:
+                break
+
+    kept: httpx.Response = await host.http.get("/feed.ndjson")
+
+    assert "\n".join(lines) + "\n" == kept.text
+    assert all(json.loads(line)["id"] for line in lines)

@@ -1,0 +1,134 @@
+"""Bad neighbours: agents that lie, stammer or say nothing cost the others nothing.
+
+A real host follows those of tests/neighbours.py next to a real agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.harness import Stack, until
+from tests.host_client import HostClient, Json, host_at, watching
+from tests.neighbours import bad_neighbours
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    with (
+        bad_neighbours() as urls,
+        Stack(folder, ["carly"], extra_agents=urls, log="memory") as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+async def row_of(host: HostClient, agent: str) -> Json:
+    rows: list[Json] = (await host.get("/agents"))["agents"]
+    return next(row for row in rows if row["agent"] == agent)
+
+
+async def lost(host: HostClient, agent: str, attempt: int = 1) -> Json:
+    """Its row once it is lost after so many attempts."""
+
+    async def found() -> Json | None:
+        row = await row_of(host, agent)
+        gone = row["connection"] == "lost" and row["attempt"] >= attempt
+        return row if gone else None
+
+    row = await until(found, 12, f"{agent} to be lost")
+    assert row
+    return row
+
+
+async def good_task(stack: Stack, host: HostClient) -> None:
+    async with watching(f"{stack.url}/feed") as reader:
+        task_id = await host.start("carly")
+        await reader.until_over(task_id)
+    assert reader.of_task(task_id)[-1]["status"] == "completed"
+
+
+async def test_next_to_all_of_them_a_good_agent_is_followed(
+    stack: Stack, host: HostClient
+) -> None:
+    await good_task(stack, host)
+
+
+@pytest.mark.parametrize(
+    ("agent", "cause"),
+    [
+        *((name, "bad card") for name in ("page", "list", "null", "number", "empty")),
+        *((name, "bad card") for name in ("deep", "strange", "wronghost")),
+        *(("mute", "bad card"), ("gopher", "bad card")),
+        *(("forbidden", "401"), ("missing", "404"), ("broken", "500")),
+        *(("moved", "302"), ("cut", "disconnected"), ("nowhere", "DNS")),
+        ("hang", "timeout"),
+    ],
+)
+async def test_an_agent_without_a_usable_card_is_lost_and_says_why(
+    host: HostClient, agent: str, cause: str
+) -> None:
+    row = await lost(host, agent)
+
+    assert cause in row["cause"]
+    assert agent in row["cause"]
+    assert row["retry_s"] > 0
+
+
+@pytest.mark.parametrize(
+    "agent", ["rpcpage", "rpcempty", "rpcerror", "rpcdeep", "rpcnumber"]
+)
+async def test_an_agent_that_answers_no_call_right_is_lost(
+    host: HostClient, agent: str
+) -> None:
+    """And tried ever less often, however good its card is."""
+    row = await lost(host, agent, attempt=2)
+
+    assert row["cause"]
+
+
+async def test_an_agent_that_cannot_list_its_tasks_is_connected_all_the_same(
+    host: HostClient,
+) -> None:
+    assert (await row_of(host, "nolist"))["connection"] == "connected"
+
+
+async def test_pages_without_end_are_not_read_without_end(host: HostClient) -> None:
+    assert (await lost(host, "samepage"))["cause"]
+
+
+@pytest.mark.parametrize("agent", ["silent", "failing"])
+async def test_a_task_whose_stream_says_nothing_is_shown_as_its_agent_knows_it(
+    host: HostClient, agent: str
+) -> None:
+    async def told() -> list[Json]:
+        return await host.history(agent=agent, kind="task")
+
+    rows = await until(told, 10, f"the task of {agent}")
+
+    assert [row["status"] for row in rows] == ["running"]
+
+
+async def test_nothing_that_they_do_is_logged_as_a_crash(
+    stack: Stack, host: HostClient
+) -> None:
+    await lost(host, "hang")
+
+    assert "Traceback" not in stack.host.output()
+
+
+async def test_after_all_that_the_good_agent_is_still_followed(
+    stack: Stack, host: HostClient
+) -> None:
+    await good_task(stack, host)
+
+    rows = await host.history(agent="carly", kind="agent")
+    assert [row["connection"] for row in rows] == ["connecting", "connected"]
+    assert (await host.get("/healthz"))["status"] == "ok"

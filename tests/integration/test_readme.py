@@ -1,0 +1,79 @@
+"""README.md is true: its curl prints what is shown, its paths answer, its file is read.
+
+The host is a real one on a free port, put in place of the documented 8000.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from host.config import read
+from tests.harness import ROOT, Stack, wait_until
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ELISION = "[...]"
+CARLY = {
+    "message": {
+        "messageId": "readme-1",
+        "role": "ROLE_USER",
+        "parts": [{"text": "Find a slot"}],
+    }
+}
+
+
+def block(language: str) -> str:
+    found = re.search(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+    assert found, f"README.md has no {language} block"
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a host on which Carly has just found her slots."""
+    with Stack(tmp_path_factory.mktemp("readme"), ["carly"]) as stack:
+        sent = httpx.post(f"{stack.url}/a2a/carly/message:send", json=CARLY)
+        assert sent.status_code == 200
+        done = "/feed.ndjson?kind=task&limit=1"
+        wait_until(
+            lambda: '"completed"' in httpx.get(stack.url + done).text,
+            10,
+            "Carly to be done",
+        )
+        yield stack.url
+
+
+def test_the_curl_prints_what_the_readme_shows(host: str) -> None:
+    command, _, shown = block("console").removeprefix("$ ").partition("\n")
+    command = command.replace("localhost:8000", host.removeprefix("http://"))
+    printed = subprocess.run(
+        ["sh", "-c", f"{command} -m 2"], capture_output=True, check=False, text=True
+    ).stdout
+    shown = shown.replace("9f2d41c7", ELISION).strip()
+    pattern = ".*".join(re.escape(piece) for piece in shown.split(ELISION))
+    assert re.match(pattern, printed, re.S), printed
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`GET (/\S*?)`", README))))
+def test_a_documented_path_answers(host: str, path: str) -> None:
+    path = path.replace("/feed/4182", "/feed/1")
+    with httpx.stream("GET", host + path) as response:
+        assert response.status_code == 200
+
+
+def test_the_settings_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "courtside.toml").write_text(block("toml"), encoding="utf-8")
+    assert read([], {}, tmp_path).agents == {
+        "booking": "http://localhost:9000",
+        "travel": "https://agents.example.org/travel",
+    }
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(((?!http)[^)]+)\)", README))
+def test_a_link_into_the_project_leads_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()

@@ -1,0 +1,268 @@
+"""The settings: which one wins, and what is said about one that cannot be used.
+
+host/config.py, with files in a folder of the test's own.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host import config
+from host.config import Config, read
+from host.errors import ConfigError
+from tests.harness import AGENTS
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "courtside.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(folder: Path, text: str) -> str:
+    """What is said about a courtside.toml that holds `text`."""
+    written(folder, text)
+    with pytest.raises(ConfigError) as refused:
+        read([], {}, folder)
+    return str(refused.value)
+
+
+class TestDefaults:
+    def test_need_no_file_and_no_variable(self, tmp_path: Path) -> None:
+        found = read([], {}, tmp_path)
+
+        assert (found.host, found.port, found.log) == ("127.0.0.1", 8000, "sqlite")
+        assert found.data_dir == tmp_path / ".courtside"
+
+    def test_are_the_four_agents_of_the_procfile(self, tmp_path: Path) -> None:
+        assert read([], {}, tmp_path).agents == {
+            name: f"http://127.0.0.1:{port}"
+            for name, port in zip(AGENTS, range(8001, 8005), strict=True)
+        }
+
+    def test_follow_the_procfiles_variables(self, tmp_path: Path) -> None:
+        found = read([], {"WALTER_PORT": "9002", "LOGAN_PORT": ""}, tmp_path)
+
+        assert found.agents["walter"] == "http://127.0.0.1:9002"
+        assert found.agents["logan"] == "http://127.0.0.1:8003"
+
+    def test_keep_a_million_events_however_old(self, tmp_path: Path) -> None:
+        found = read([], {}, tmp_path)
+
+        assert (found.keep_events, found.keep_s) == (1_000_000, None)
+
+    def test_cannot_be_changed_afterwards(self, tmp_path: Path) -> None:
+        found = read([], {}, tmp_path)
+
+        with pytest.raises(AttributeError):
+            found.port = 1  # type: ignore[misc]
+
+
+FILE = """
+[host]
+host = "::1"
+port = 7000
+data_dir = "file"
+log = "memory"
+"""
+VARIABLES = {
+    "COURTSIDE_HOST": "localhost",
+    "COURTSIDE_PORT": "7001",
+    "COURTSIDE_DATA_DIR": "variable",
+    "COURTSIDE_LOG": "sqlite",
+}
+FLAGS = ["--host=127.0.0.1", "--port=7002", "--data-dir=flag", "--log=memory"]
+
+
+def told(found: Config) -> tuple[str, int, str, str]:
+    return found.host, found.port, found.data_dir.name, found.log
+
+
+class TestPrecedence:
+    def test_the_file_wins_over_the_default(self, tmp_path: Path) -> None:
+        written(tmp_path, FILE)
+
+        assert told(read([], {}, tmp_path)) == ("::1", 7000, "file", "memory")
+
+    def test_a_variable_wins_over_the_file(self, tmp_path: Path) -> None:
+        written(tmp_path, FILE)
+
+        found = read([], VARIABLES, tmp_path)
+
+        assert told(found) == ("localhost", 7001, "variable", "sqlite")
+
+    def test_a_flag_wins_over_its_variable(self, tmp_path: Path) -> None:
+        written(tmp_path, FILE)
+
+        found = read(FLAGS, VARIABLES, tmp_path)
+
+        assert told(found) == ("127.0.0.1", 7002, "flag", "memory")
+
+    def test_each_setting_is_looked_up_by_itself(self, tmp_path: Path) -> None:
+        written(tmp_path, FILE)
+
+        found = read(["--port=7002"], {"COURTSIDE_LOG": "sqlite"}, tmp_path)
+
+        assert told(found) == ("::1", 7002, "file", "sqlite")
+
+    def test_an_empty_variable_is_none(self, tmp_path: Path) -> None:
+        found = read([], dict.fromkeys(VARIABLES, ""), tmp_path)
+
+        assert told(found) == ("127.0.0.1", 8000, ".courtside", "sqlite")
+
+    def test_agents_of_the_file_replace_the_default_four(self, tmp_path: Path) -> None:
+        written(tmp_path, '[agents.zoe]\nurl = "http://127.0.0.1:9/base/"\n')
+
+        assert read([], {}, tmp_path).agents == {"zoe": "http://127.0.0.1:9/base"}
+
+    @pytest.mark.parametrize("how", ["flag", "variable"])
+    def test_another_file_can_be_named(self, tmp_path: Path, how: str) -> None:
+        written(tmp_path, "[host]\nport = 1\n")
+        (tmp_path / "other.toml").write_text("[host]\nport = 2\n")
+        flags = ["--config=other.toml"] if how == "flag" else []
+        environ = {"COURTSIDE_CONFIG": "other.toml"} if how == "variable" else {}
+
+        assert read(flags, environ, tmp_path).port == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "fix"),
+    [
+        # Tables and keys
+        ("[hots]\nport = 1\n", 1, "hots", "[host] and [agents]"),
+        ("\n\nport = 1\n", 3, "port", "[host] and [agents]"),
+        ("[host]\nprot = 8000\n", 2, "host.prot", "port"),
+        ("[host]\n\n# why\n'prot' = 1\n", 4, "host.prot", "port"),
+        ("host = 1\n", 1, "host", "[host]"),
+        ("\n[[agents]]\nurl = 'http://a'\n", 2, "agents", "[agents]"),
+        # [host]
+        ("[host]\nport = 0\n", 2, "host.port", "1 to 65535"),
+        ("[host]\nport = 65536\n", 2, "host.port", "1 to 65535"),
+        ("[host]\nport = -1\n", 2, "host.port", "1 to 65535"),
+        ('[host]\nport = "http"\n', 2, "host.port", "1 to 65535"),
+        ('[host]\nport = "²"\n', 2, "host.port", "1 to 65535"),
+        ("[host]\nport = 80.5\n", 2, "host.port", "use"),
+        ("[host]\nport = true\n", 2, "host.port", "use"),
+        ("[host]\nport = [1]\n", 2, "host.port", "use"),
+        ("[host]\nlog = 'postgres'\n", 2, "host.log", "sqlite or memory"),
+        ("[host]\nkeep_events = -1\n", 2, "host.keep_events", "0 or more"),
+        ("[host]\nkeep_s = 'long'\n", 2, "host.keep_s", "a whole number"),
+        ("[host]\n\nhost = '0.0.0.0'\n", 3, "host.host", "127.0.0.1"),
+        ("[host]\nhost = '192.0.2.1'\n", 2, "host.host", "127.0.0.1"),
+        # [agents.…]
+        ("[agents.Carly]\nurl = 'http://a'\n", 1, "agents.Carly", "small letters"),
+        ("[agents.host]\nurl = 'http://a'\n", 1, "agents.host", "small letters"),
+        ("[agents.'a b']\nurl = 'http://a'\n", 1, "agents.a b", "small letters"),
+        ("\n[agents.'a.b']\nurl = 'http://a'\n", 2, "agents.a.b", "small letters"),
+        ("\n\n[agents.carly]\n", 3, "agents.carly", 'url = "http://127.0.0.1:8001"'),
+        ("[agents]\ncarly = 8001\n", 2, "agents.carly", "url = "),
+        ("[agents]\ncarly = {port = 1}\n", 2, "agents.carly", "url = "),
+        (
+            "[agents.a]\nurl = 'http://a'\n[agents.b]\nurl = 'http://b'\ntoken = ''\n",
+            *(5, "agents.b.token", "use url"),
+        ),
+        ("[agents.a]\nurl = 'ftp://a'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[agents.a]\nurl = '127.0.0.1:80'\n", 2, "agents.a.url", "http://127.0.0.1"),
+        ("[agents.a]\nurl = 'http://'\n", 2, "agents.a.url", "http://127.0.0.1"),
+        ("[agents.a]\nurl = 'http://a:99999'\n", 2, "agents.a.url", "http://127.0"),
+        ("[agents.a]\nurl = 'http://['\n", 2, "agents.a.url", "http://127.0.0.1"),
+        ("[agents.a]\nurl = ''\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[agents.a]\nurl = 8001\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[agents]\na = {url = 'x'}\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[agents]\na.url = 'x'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("agents.a.url = 'x'\n", 1, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[ agents . a ]\nurl = 'x'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+    ],
+)
+def test_a_bad_setting_is_told_with_file_line_key_and_fix(
+    tmp_path: Path, text: str, line: int, key: str, fix: str
+) -> None:
+    said = refusal(tmp_path, text)
+
+    assert said.startswith(f"{tmp_path / 'courtside.toml'}, line {line}: {key}")
+    assert fix in said.removeprefix(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("[host\n", 1), ("[host]\nport = \n", 2), ("a = 1\n\na = 2\n", 3), ("\n= 1", 2)],
+)
+def test_a_file_that_is_not_toml_is_told_with_its_line(
+    tmp_path: Path, text: str, line: int
+) -> None:
+    said = refusal(tmp_path, text)
+
+    assert said.startswith(f"{tmp_path / 'courtside.toml'}: is not TOML: ")
+    assert f"line {line}" in said
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(["--config=gone.toml"], {}, tmp_path)
+
+    assert str(refused.value).startswith(f"{tmp_path / 'gone.toml'}: cannot be read: ")
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "courtside.toml").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ConfigError, match="courtside.toml: cannot be read"):
+        read([], {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "where"),
+    [
+        (["--port=http"], {}, "--port: 'http' is not a port: use 1 to 65535"),
+        (["--port=²"], {}, "--port: '²' is not a port: use 1 to 65535"),
+        ([], {"COURTSIDE_PORT": "0"}, "COURTSIDE_PORT: '0' is not a port"),
+        ([], {"NANCY_PORT": "x"}, "NANCY_PORT: 'x' is not a port: use 1 to 65535"),
+        (["--keep-events=1e6"], {}, "--keep-events: '1e6' is not a whole number"),
+        ([], {"COURTSIDE_KEEP_S": "-1"}, "COURTSIDE_KEEP_S: '-1' is not a whole"),
+        (["--log=redis"], {}, "--log: 'redis' is not a log: use sqlite or memory"),
+        (["--host=0.0.0.0"], {}, "--host: the host listens on this machine only"),
+        ([], {"COURTSIDE_HOST": "x"}, "COURTSIDE_HOST: the host listens on this"),
+    ],
+)
+def test_a_bad_flag_or_variable_is_named(
+    tmp_path: Path, flags: list[str], environ: dict[str, str], where: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(flags, environ, tmp_path)
+
+    assert str(refused.value).startswith(where)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.text("[]ahosturl.=\"'{}# \n1:/", max_size=40))
+def test_whatever_the_file_says_it_is_read_or_refused_in_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    written(folder, text)
+
+    try:
+        read([], {}, folder)
+    except ConfigError as refused:
+        assert re.match(rf"{re.escape(str(folder))}/courtside.toml[:,] ", str(refused))
+
+
+def test_on_python_3_10_the_file_is_read_by_tomli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, "[host]\nport = 7000\n")
+    stand_in = vars(config)["tomllib"]
+    monkeypatch.setattr(sys, "version_info", (3, 10, 0, "final", 0))
+    monkeypatch.setitem(sys.modules, "tomli", stand_in)
+
+    on_3_10 = runpy.run_path(str(config.__file__), run_name="config_on_3_10")
+
+    assert on_3_10["tomllib"] is stand_in
+    assert on_3_10["read"]([], {}, tmp_path).port == 7000
