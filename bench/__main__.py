@@ -1,0 +1,22 @@
+"""Owns `scripts/bench NAME`: finds the benchmark and runs it.
+
+Each benchmark is a module with a `main()` that prints its own tables.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHMARKS = ("feed",)
+
+
+def main() -> None:
+    name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    if name not in BENCHMARKS:
+        sys.exit(f"usage: scripts/bench {'|'.join(BENCHMARKS)}")
+    importlib.import_module(f"bench.{name}").main()
+
+
+if __name__ == "__main__":
+    main()
