@@ -213,7 +213,7 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "courtside.toml").write_bytes(b"\xff\xfe")
 
-    with pytest.raises(ConfigError, match="courtside.toml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"courtside\.toml: cannot be read"):
         read([], {}, tmp_path)
 
 
