@@ -78,6 +78,7 @@ def serve(host: Stoppable, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
     )
     _Server(settings, host).run(sockets=[listener])

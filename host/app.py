@@ -24,7 +24,7 @@ from host.config import Config
 from host.errors import CursorError, CursorExpired
 from host.fanout import Fanout
 from host.feed import Feed
-from host.guard import Guard
+from host.guard import refusal
 from host.history import History
 from host.log import Log
 from host.relay import HANDLED, Relay, error_response
@@ -64,15 +64,11 @@ class Host:
         )
         # Not a mount: at "/" it would answer 404 where a route of ours says 405.
         self._rest.router.default = create_dashboard()
-        self._app = Guard(self._route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Streams are taken here: a layer of middleware more is a wrapper per reader.
+        # Streams are taken here: each layer more is a coroutine per open reader.
         app = self._streams.get(scope.get("path", ""), self._rest)
-        await app(scope, receive, send)
+        await (refusal(scope) or app)(scope, receive, send)
 
     def stop(self) -> None:
         """Ends every reader's stream. Safe to call from a signal handler."""

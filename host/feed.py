@@ -139,11 +139,11 @@ class Feed:
     async def tend(self) -> None:
         """Keeps the log short and the next start quick, in small steps."""
         while True:
-            await asyncio.sleep(TEND_S)
             try:
                 await self._tend()
             except LogError as error:
                 logger.error("log=not tended cause=%r", error)
+            await asyncio.sleep(TEND_S)
 
     async def _tend(self) -> None:
         keep_events, keep_s = self._keep
@@ -187,10 +187,11 @@ class Feed:
         bounds = await self._log.bounds()
         if cursor + 1 < bounds.first:
             raise CursorExpired(f"events up to {bounds.first - 1} are no longer kept")
-        # A full page ends where it ends; a short one has seen all there was.
-        end = rows[-1].id if len(rows) == PAGE else max(cursor, seam)
-        frames = (frame(self.epoch, row.id, row.body) for row in rows if row.id <= end)
-        return Piece(end, b"".join(frames))
+        visible = [row for row in rows if row.id <= self.head]
+        if not visible:
+            return Piece(max(cursor, seam), b"")
+        frames = (frame(self.epoch, row.id, row.body) for row in visible)
+        return Piece(visible[-1].id, b"".join(frames))
 
     def snapshot(self, reset: str | None = None) -> bytes:
         """The board as one SSE event; its id is the cursor to go on from.

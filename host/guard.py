@@ -11,24 +11,16 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 READS = ("GET", "HEAD", "OPTIONS")
 NAMES = ("127.0.0.1", "localhost", "::1")
 
 
-class Guard:
-    """Refuses with 400 a foreign Host, with 403 a write from a foreign Origin."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = _refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
-
-
-def _refusal(scope: Scope) -> PlainTextResponse | None:
+def refusal(scope: Scope) -> PlainTextResponse | None:
+    """400 for a foreign Host, 403 for a write from a foreign Origin, else None."""
+    if scope["type"] != "http":
+        return None
     headers = Headers(scope=scope)
     host = headers.get("host", "")
     if _name(f"//{host}") not in NAMES:

@@ -63,6 +63,10 @@ class History:
         while left > 0:
             size = min(PAGE, left)
             rows = await self._feed.history(after, before, size, where)
+            kept = await self._feed.bounds()
+            if 0 < after < kept.first - 1:
+                # Too late for a status: the answer breaks off, it does not skip.
+                raise CursorExpired(f"events up to {kept.first - 1} are gone meanwhile")
             if not rows:
                 return
             yield _lines(rows)

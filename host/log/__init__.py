@@ -64,10 +64,13 @@ class Log(Protocol):
         """The new ids, in order; None where the log had that version already."""
 
     async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
-        """The first events past `after`, oldest first, at most `limit`."""
+        """The first events past `after`, oldest first, at most `limit`.
+
+        Fewer when they would be more than READ_BYTES, but none only at the end.
+        """
 
     async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
-        """The last events below `before`, oldest first, at most `limit`."""
+        """The last events below `before`, oldest first; as many as `read` gives."""
 
     async def raw(self, event_id: int) -> bytes | None:
         """The A2A update behind an event, as JSON, if there was one."""
@@ -91,6 +94,7 @@ class Log(Protocol):
     async def close(self) -> None: ...
 
 
+READ_BYTES = 8 * 1024 * 1024  # A thousand artifacts may be a gigabyte.
 TRIM_STEP = 5_000  # One bulk delete of 100,000 rows held up appends for 70 ms.
 
 

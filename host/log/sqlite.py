@@ -19,7 +19,7 @@ from typing import IO, TypeVar
 
 from host.errors import LogError
 from host.filter import ALL, Filter, Place
-from host.log import TRIM_STEP, Bounds, Entry, Row
+from host.log import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
 
 T = TypeVar("T")
 
@@ -170,8 +170,14 @@ class SqliteLog:
 
     async def _rows(self, sql: str, values: tuple[object, ...]) -> list[Row]:
         def fetch() -> list[Row]:
-            found = self._reader.execute(sql, values)
-            return [Row(i, self._place(place), body) for i, place, body in found]
+            rows: list[Row] = []
+            size = 0
+            for event_id, place, body in self._reader.execute(sql, values):
+                size += len(body)
+                if rows and size > READ_BYTES:
+                    break
+                rows.append(Row(event_id, self._place(place), body))
+            return rows
 
         return await self._run(self._reading, fetch)
 
@@ -196,7 +202,12 @@ class SqliteLog:
         return Bounds(self._epoch, self._first, self._last)
 
     async def high_water(self, source: str) -> int:
-        return await self._run(self._writing, lambda: self._version(source))
+        def version() -> int:
+            if self._in_doubt:
+                self._load()
+            return self._version(source)
+
+        return await self._run(self._writing, version)
 
     async def save_checkpoint(self, event_id: int, board: bytes) -> None:
         def save() -> None:

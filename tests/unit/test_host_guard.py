@@ -8,17 +8,26 @@ from __future__ import annotations
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from host.guard import Guard
+from host.guard import refusal
 
 OURS = "127.0.0.1:8000"
+
+
+def guarded(app: ASGIApp) -> ASGIApp:
+    """As the host asks it before anything else."""
+
+    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+        await (refusal(scope) or app)(scope, receive, send)
+
+    return ask
 
 
 async def send_through(
     method: str = "GET", **headers: str
 ) -> tuple[int, str]:  # status and body
-    transport = httpx.ASGITransport(app=Guard(PlainTextResponse("in")))
+    transport = httpx.ASGITransport(app=guarded(PlainTextResponse("in")))
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with httpx.AsyncClient(transport=transport) as client:
         answer = await client.request(
@@ -69,7 +78,7 @@ async def test_a_request_without_a_host_is_refused() -> None:
         return {"type": "http.request"}
 
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-    await Guard(PlainTextResponse("in"))(scope, receive, send)
+    await guarded(PlainTextResponse("in"))(scope, receive, send)
 
     assert sent[0]["status"] == 400
 
@@ -127,6 +136,6 @@ async def test_what_is_no_http_request_passes() -> None:
     async def send(message: Message) -> None:
         raise AssertionError
 
-    await Guard(app)({"type": "lifespan"}, receive, send)
+    await guarded(app)({"type": "lifespan"}, receive, send)
 
     assert seen == ["lifespan"]
