@@ -1,0 +1,172 @@
+"""Nothing lost, nothing twice: the host is killed again and again under load.
+
+A flooded host (flood_host.py) and six readers (feed_reader.py) that come back.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+
+from tests.feed_reader import FeedReader
+from tests.flood import check_each_once, last_in, server
+from tests.harness import free_port, live, until
+
+ROUNDS = 30
+RATE = 2_000
+LEAST_RATE = 1_000
+LIVES_S = (0.2, 0.8)
+# From time to time long enough for the feed to save its board.
+LONG_LIFE_S, LONG_EVERY = 1.3, 10
+# And some that end while they read the log, or before.
+STILLBORN_S, STILLBORN_EVERY = (0.3, 0.9), 6
+SEED = 20261123
+CAUGHT_UP_S = 30.0
+FILTERED: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "/feed?agent=carly": lambda event: event["agent"] == "carly",
+    "/tasks/stream": lambda event: event["kind"] == "task",
+}
+
+
+class Lives:
+    """A host that is started and killed under load, always at the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.number = 0
+        self.up_s = 0.0
+        self.written = 0
+        self.last_in_log: dict[int, int] = {}
+        """By life: the last event that it left in the log."""
+        self.port = free_port()
+        self._data = folder / "data"
+        self._host = server(folder, self.port, RATE)
+        self._moments = random.Random(SEED)  # noqa: S311 - no secret
+
+    async def live(self) -> None:
+        for count in range(1, ROUNDS + 1):
+            await self._one(count)
+            if count % STILLBORN_EVERY == 0:
+                await self._stillborn()
+        self.number += 1
+
+    async def _one(self, count: int) -> None:
+        self.number += 1
+        await anyio.to_thread.run_sync(self._host.restart)
+        ready_at = time.monotonic()
+        life_s = self._moments.uniform(*LIVES_S)
+        await anyio.sleep(LONG_LIFE_S if count % LONG_EVERY == 0 else life_s)
+        self._host.kill()
+        self.up_s += time.monotonic() - ready_at
+        self.written += await self._look_at_the_log()
+
+    async def _stillborn(self) -> None:
+        self.number += 1
+        self._host.start()
+        await anyio.sleep(self._moments.uniform(*STILLBORN_S))
+        self._host.kill()
+        await self._look_at_the_log()
+
+    async def _look_at_the_log(self) -> int:
+        """How many events are new in it."""
+        last = await last_in(self._data)
+        self.last_in_log[self.number] = last
+        return last - self.last_in_log.get(self.number - 1, 0)
+
+
+class Witness(FeedReader):
+    """Knows the highest id that each life of the host has shown it."""
+
+    def __init__(self, lives: Lives, target: str, *, slow: bool = False) -> None:
+        super().__init__(lives.port, target, slow=slow)
+        self.highest: dict[int, int] = {}
+        self._lives = lives
+        self._life = 0
+
+    def on_connect(self) -> None:
+        # A slow reader gets this life's bytes from its socket in the next one, too.
+        self._life = self._lives.number
+
+    def on_event(self, event_id: int, body: bytes) -> None:
+        super().on_event(event_id, body)
+        self.highest[self._life] = event_id
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """No host outlives a test that failed."""
+    yield
+    for process in list(live):
+        process.kill()
+
+
+async def test_readers_that_come_back_after_each_of_30_kills_see_every_event_once(
+    tmp_path: Path,
+) -> None:
+    lives = Lives(tmp_path)
+    readers = [
+        *(Witness(lives, "/feed") for _ in range(3)),
+        *(Witness(lives, target) for target in FILTERED),
+        Witness(lives, "/feed", slow=True),
+    ]
+    async with anyio.create_task_group() as group:
+        for reader in readers:
+            group.start_soon(reader.run)
+        await lives.live()
+        calm = server(tmp_path, lives.port, 0)
+        await anyio.to_thread.run_sync(calm.restart)
+        log = await history(calm.url)
+        for reader in readers:
+            reader.slow = False
+        for reader in readers:
+            await until(caught_up(reader, log), CAUGHT_UP_S, f"{reader.target}'s end")
+        assert await anyio.to_thread.run_sync(calm.terminate) == 0
+        group.cancel_scope.cancel()
+
+    rate = lives.written / lives.up_s
+    print(f"\n{len(log)} events in {lives.number - 1} lives: {rate:.0f}/s")  # noqa: T201
+    assert rate > LEAST_RATE
+    check_each_once(log)
+    for reader in readers:
+        assert reader.odd == []
+        wanted = wanted_by(reader, log)
+        assert reader.ids == [event_id for event_id, _ in wanted]
+        assert reader.bodies == [body for _, body in wanted]
+        assert len(reader.highest) > ROUNDS / 2
+        for life, highest in reader.highest.items():
+            assert highest <= lives.last_in_log.get(life, len(log))
+
+
+async def history(url: str) -> dict[int, bytes]:
+    """Every line of /feed.ndjson by its id, in its order."""
+    async with httpx.AsyncClient(trust_env=False, timeout=CAUGHT_UP_S) as client:
+        answer = await client.get(f"{url}/feed.ndjson")
+    lines = answer.raise_for_status().content.splitlines()
+    log = {json.loads(line)["id"]: line for line in lines}
+    assert len(log) == len(lines)
+    return log
+
+
+def wanted_by(reader: FeedReader, log: dict[int, bytes]) -> list[tuple[int, bytes]]:
+    """What a reader must have got, in this order."""
+    wants = FILTERED.get(reader.target)
+    if wants is None:
+        return list(log.items())
+    return [item for item in log.items() if wants(json.loads(item[1]))]
+
+
+def caught_up(reader: FeedReader, log: dict[int, bytes]) -> Callable[[], Any]:
+    last, _ = wanted_by(reader, log)[-1]
+
+    async def has_the_last() -> bool:
+        return last in reader.ids[-1:]
+
+    return has_the_last

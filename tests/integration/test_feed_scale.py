@@ -1,0 +1,178 @@
+"""A million events: the start is quick, and reading them all takes little memory.
+
+Fills a log as a flood does (flood_host.py), then starts hosts on it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+
+from host.board import Board
+from host.feed import CHECKPOINT_EVERY
+from host.log import Entry
+from tests.feed_reader import FeedReader
+from tests.flood import server
+from tests.flood_host import LOG, TASKS, RelaxedLog, entry_of
+from tests.harness import Server, free_port, live, until
+from tests.wire import read_events
+
+EVENTS = 1_000_000
+BATCH = 10_000
+BEHIND = 2 * CHECKPOINT_EVERY
+"""The feed looks once a second whether to save its board: what may come meanwhile."""
+LAST_MESSAGES = [f"update {EVENTS // TASKS - 1}"] * TASKS
+"""The very last update of each task is an artifact's."""
+READY_S = 10.0
+FOLD_S = 60.0
+READ_S = 60.0
+MAX_GROWTH_MB = 60.0
+
+
+@pytest.fixture(scope="module")
+async def folder(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A million events, and the board as the feed saved it last."""
+    made = tmp_path_factory.mktemp("scale")
+    await fill(made / "data" / LOG)
+    return made
+
+
+async def fill(path: Path) -> None:
+    log, board = RelaxedLog(path, "OFF"), Board()
+    for start in range(0, EVENTS, BATCH):
+        entries = [entry(index) for index in range(start, start + BATCH)]
+        ids = await log.append(entries)
+        assert ids[-1] == start + BATCH
+        for last in entries[-2 * TASKS :]:
+            board.fold(last.event)
+        if start + BATCH == EVENTS - BEHIND:
+            await log.save_checkpoint(start + BATCH, board.checkpoint())
+    await log.close()
+
+
+def entry(index: int) -> Entry:
+    return entry_of(index % TASKS, index // TASKS + 1, raw=None)
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """No host outlives a test that failed."""
+    yield
+    for process in list(live):
+        process.kill()
+
+
+@pytest.fixture
+async def host(folder: Path) -> AsyncIterator[Server]:
+    running = server(folder, free_port(), 0)
+    await start(running)
+    yield running
+    running.kill()
+
+
+async def start(host: Server, deadline_s: float = READY_S) -> None:
+    """Says how long it took, from before the process to its first answer."""
+    began = time.perf_counter()
+    host.start()
+    await anyio.to_thread.run_sync(host.wait_ready, host.ready_url, deadline_s)
+    say(f"ready after {time.perf_counter() - began:.2f} s")
+
+
+def say(figure: str) -> None:
+    print(f"\n{figure}", end="")  # noqa: T201
+
+
+class Growth:
+    """How much more memory than now a process had at its peak."""
+
+    def __init__(self, host: Server) -> None:
+        self._folder = Path(f"/proc/{host.pid}")
+        if not self._folder.exists():
+            pytest.skip("memory is read from /proc, which is Linux's")
+        (self._folder / "clear_refs").write_text("5")  # The peak begins anew.
+        self._before_mb = self._peak_mb()
+
+    def mb(self) -> float:
+        return self._peak_mb() - self._before_mb
+
+    def _peak_mb(self) -> float:
+        status = (self._folder / "status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+async def test_history_streams_a_million_events_in_order_and_in_little_memory(
+    host: Server,
+) -> None:
+    growth = Growth(host)
+    began = time.perf_counter()
+    count, rest = 0, b""
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=READ_S) as client,
+        client.stream("GET", f"{host.url}/feed.ndjson") as answer,
+    ):
+        async for data in answer.aiter_raw():
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                count += 1
+                assert line.startswith(b'{"id":%d,' % count)
+    assert (count, rest) == (EVENTS, b"")
+    say(f"history: {EVENTS / (time.perf_counter() - began):,.0f} events/s")
+    say(f"history: {growth.mb():.1f} MB more at its peak")
+    assert growth.mb() < MAX_GROWTH_MB
+
+
+class Counter(FeedReader):
+    """Counts what comes as long as it comes in order."""
+
+    last = 0
+
+    def on_event(self, event_id: int, body: bytes) -> None:
+        assert event_id == self.last + 1
+        assert body.startswith(b'{"id":%d,' % event_id)
+        self.last = event_id
+
+
+async def test_a_reader_from_the_beginning_gets_a_million_events_in_order(
+    host: Server,
+) -> None:
+    growth = Growth(host)
+    reader = Counter(int(host.url.rpartition(":")[2]), "/feed")
+    began = time.perf_counter()
+
+    async def has_all() -> bool:
+        return reader.last == EVENTS
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(reader.run)
+        await until(has_all, READ_S, "the reader to have all events")
+        group.cancel_scope.cancel()
+    say(f"reader: {EVENTS / (time.perf_counter() - began):,.0f} events/s")
+    say(f"reader: {growth.mb():.1f} MB more at its peak")
+    assert reader.odd == []
+    assert growth.mb() < MAX_GROWTH_MB
+
+
+async def test_a_host_whose_board_was_not_saved_makes_it_from_a_million_events(
+    folder: Path,
+) -> None:
+    log = RelaxedLog(folder / "data" / LOG, "OFF")
+    await log.save_checkpoint(0, Board().checkpoint())
+    await log.close()
+    host = server(folder, free_port(), 0)
+    await start(host, FOLD_S)
+    assert await last_messages(host) == LAST_MESSAGES
+    assert await anyio.to_thread.run_sync(host.terminate) == 0
+    await start(host)  # Saved at the end of the one before.
+    assert await last_messages(host) == LAST_MESSAGES
+
+
+async def last_messages(host: Server) -> list[str]:
+    """What each task said last, as the board has it."""
+    (snapshot,) = await read_events(f"{host.url}/feed", until=bool)
+    return [task["message"] for task in snapshot.data["tasks"]]
