@@ -16,10 +16,10 @@ from statistics import median
 
 from bench.rig import Result, Rig, Scenario, nchan_is_installed
 
-FLOODS = {100: 40_000, 1_000: 10_000}
+FLOODS = {100: 20_000, 1_000: 10_000}
 # The slow ones get fewer events, or a run would take minutes; rates are compared.
 SLOWER = {"naive": 20, "nchan": 20}
-MODEST = (Scenario(100, 2_000, 200), Scenario(1_000, 400, 40))
+MODEST = (Scenario(100, 1_000, 200), Scenario(1_000, 200, 40))
 KINDS = ("limit", "nchan", "memory", "sqlite", "naive")
 
 
@@ -114,10 +114,10 @@ def ours_alone(rig: Rig, rounds: int) -> None:
     def runs(scenario: Scenario, kind: str = "ours") -> list[Result]:
         return [rig.run(kind, scenario) for _ in range(rounds)]
 
-    crowd = runs(Scenario(5_000, 10_000, 1_000))
+    crowd = runs(Scenario(5_000, 5_000, 1_000))
     idle = median(r.grown_kb for r in crowd) / 5_000
-    alone = runs(Scenario(1_000, 400, 40))
-    slow = runs(Scenario(1_001, 400, 40, slow=1))
+    alone = runs(Scenario(1_000, 200, 40))
+    slow = runs(Scenario(1_001, 200, 40, slow=1))
     append = runs(Scenario(1, 200_000))
     replay = runs(Scenario(1, 100_000), "replay")
     rows = [

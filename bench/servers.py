@@ -34,6 +34,7 @@ from host.log.sqlite import SqliteLog
 TASKS = 100
 BATCH = 64
 PRODUCERS = 8
+PROBE_S = 0.01
 
 
 def update(number: int) -> TaskEvent:
@@ -204,8 +205,8 @@ class Driven:
         """How late the event loop wakes a sleeper."""
         while True:
             began = time.perf_counter()
-            await asyncio.sleep(0.005)
-            self._late_ms.append((time.perf_counter() - began - 0.005) * 1000)
+            await asyncio.sleep(PROBE_S)
+            self._late_ms.append((time.perf_counter() - began - PROBE_S) * 1000)
 
 
 def _at(share: float, values: list[float]) -> float:
