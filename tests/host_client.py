@@ -134,13 +134,13 @@ class Watcher:
     async def run(self) -> None:
         async with client(timeout_s=30) as http:
             while True:
+                before = self.connections
                 try:
                     await self._read(http)
                     self.clean_ends += 1
-                except httpx.ConnectError:
-                    pass  # The host is not there.
                 except (httpx.TransportError, SSEError):
-                    self.cuts += 1
+                    # The host is not there, or not to the end of what it began.
+                    self.cuts += self.connections - before
                 await anyio.sleep(RETRY_S)
 
     async def _read(self, http: httpx.AsyncClient) -> None:
