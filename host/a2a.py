@@ -82,6 +82,6 @@ def parse(data: bytes) -> StreamResponse:
     return _decoder.decode(data)
 
 
-def text_of(parts: list[dict[str, Any]]) -> str:
+def text_of(parts: list[dict[str, Any]], between: str = "\n") -> str:
     """The text parts, one below the other."""
-    return "\n".join(part["text"] for part in parts if part.get("text"))
+    return between.join(part["text"] for part in parts if part.get("text"))

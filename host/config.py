@@ -194,6 +194,10 @@ class _File:
                 key,
                 f"is not an http(s) URL: {url!r}; for example http://127.0.0.1:8001",
             )
+        if parts and (parts.username or parts.password):
+            raise self._wrong(
+                key, "must not hold a user or password: the feed shows every URL"
+            )
         return str(url).rstrip("/")
 
     def _wrong(self, key: str, why: str) -> ConfigError:

@@ -6,6 +6,7 @@ is only A2A's own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from starlette.routing import Route
 from host.collector import Collector
 from host.errors import AgentUnreachable, UnknownAgent
 
+MAX_BODY_BYTES = 4 * 1024 * 1024
 JSON_TYPES = ("application/json", "application/a2a+json")
 
 
@@ -76,8 +78,13 @@ async def _message(request: Request) -> pb.SendMessageRequest:
         raise WrongContentType(
             f"the body is {kind or 'of no type'}: send it as application/json"
         )
+    data = b""
+    async for piece in request.stream():
+        data += piece
+        if len(data) > MAX_BODY_BYTES:
+            raise BodyTooLarge(f"the body is over {MAX_BODY_BYTES} bytes")
     try:
-        body = await request.json()
+        body = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ParseError(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
@@ -87,6 +94,10 @@ async def _message(request: Request) -> pb.SendMessageRequest:
     if not message.message.parts or not message.message.message_id:
         raise ParseError("message needs a messageId and at least one part")
     return message
+
+
+class BodyTooLarge(Exception):
+    """More than the host takes in one message."""
 
 
 class WrongContentType(Exception):
@@ -108,6 +119,7 @@ def error_response(_: Request, error: Exception) -> Response:
 _OURS: dict[type[Exception], tuple[int, str, str]] = {
     UnknownAgent: (404, "NOT_FOUND", "UNKNOWN_AGENT"),
     AgentUnreachable: (502, "UNAVAILABLE", "AGENT_UNREACHABLE"),
+    BodyTooLarge: (413, "INVALID_ARGUMENT", "BODY_TOO_LARGE"),
     WrongContentType: (415, "INVALID_ARGUMENT", "CONTENT_TYPE_NOT_SUPPORTED"),
 }
 HANDLED = (A2AError, ParseError, *_OURS)

@@ -223,7 +223,8 @@ class _Step:
         )
 
     def _result(self, last_words: str | None) -> str:
-        texts = (a2a.text_of(parts) for parts in self._known.artifacts.values())
+        # Chunks of one artifact carry their own spaces and line ends.
+        texts = (a2a.text_of(parts, "") for parts in self._known.artifacts.values())
         return "\n\n".join(text for text in texts if text) or last_words or ""
 
 

@@ -64,6 +64,14 @@ class TestAnUnknownAgent:
 
 
 class TestABody:
+    async def test_beyond_the_limit_is_413_and_names_it(self, host: HostClient) -> None:
+        message = {**MESSAGE, "parts": [{"text": "x" * 5_000_000}]}
+
+        answer = await host.http.post(SEND, json={"message": message})
+
+        assert answer.status_code == 413
+        assert "4194304 bytes" in answer.json()["error"]["message"]
+
     @pytest.mark.parametrize(
         "body",
         [

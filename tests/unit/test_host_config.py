@@ -173,6 +173,7 @@ class TestPrecedence:
         ("[agents.a]\nurl = 'http://'\n", 2, "agents.a.url", "http://127.0.0.1"),
         ("[agents.a]\nurl = 'http://a:99999'\n", 2, "agents.a.url", "http://127.0"),
         ("[agents.a]\nurl = 'http://['\n", 2, "agents.a.url", "http://127.0.0.1"),
+        ("[agents.a]\nurl = 'http://me:secret@a'\n", 2, "agents.a.url", "password"),
         ("[agents.a]\nurl = ''\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
         ("[agents.a]\nurl = 8001\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
         ("[agents]\na = {url = 'x'}\n", 2, "agents.a.url", "http://127.0.0.1:8001"),

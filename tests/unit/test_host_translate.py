@@ -273,6 +273,14 @@ class TestProgress:
 
 
 class TestResult:
+    def test_joins_the_chunks_of_one_artifact_as_they_were_sent(self) -> None:
+        known = Known("carly", "t1")
+
+        take(known, status("WORKING"), chunk("Dry and "), chunk("warm.", append=True))
+        done = take(known, status("COMPLETED"))
+
+        assert done[-1].result == "Dry and warm."  # type: ignore[union-attr]
+
     def test_is_the_text_of_the_artifacts(self, known: Known) -> None:
         events = take(
             known,
