@@ -61,6 +61,8 @@ class Follower:
                         if await self._take(update):
                             failures = 0
                 if not self._ended:
+                    # A clean end is no promise: some agents drop a slow subscriber.
+                    self._unwatched = True
                     await self._take(await self._get())
             except TaskNotFoundError:
                 await self._forget()
