@@ -10,109 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Generator
 from time import perf_counter
-from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 from starlette.types import Message, Receive, Send
 
+from host.cohort import Blocked, Channel, Cohort, Reader, step
 from host.errors import CursorExpired
 from host.feed import Feed
 from host.filter import Filter
-from host.ring import Piece
+from host.ring import BLOCK_BYTES
 
 logger = logging.getLogger("courtside.fanout")
 
-COHORT = 64
 SLICE_S = 0.0005  # Without slices 5,000 readers stalled the loop 84 ms at p99.
 REST_SHARE = 0.1  # Of the time: coalesces under load; 0.3 doubled p99 at 5,000 readers.
 REST_FROM_S, LEAST_REST_S = 0.001, 0.002
 PING_S = 15.0
 PING = b": ping\n\n"
-
-
-class Reader:
-    """One open response: where to write, what it wants, the last event it has."""
-
-    __slots__ = ("cohort", "cursor", "hung_up", "lagging", "send", "task", "where")
-
-    def __init__(self, send: Send, where: Filter, cursor: int) -> None:
-        self.send = send
-        self.where = where
-        self.cursor = cursor  # While it stands in a cohort, the cohort's counts.
-        self.cohort: Cohort | None = None
-        self.lagging: anyio.CancelScope | None = None
-        self.task = asyncio.current_task()
-        self.hung_up = False
-
-    def hang_up(self) -> None:
-        """Ends the request of a reader that takes nothing, not even an end.
-
-        By its task: an anyio scope of its own would cost each reader 1 kB more.
-        """
-        self.hung_up = True
-        if self.task:
-            self.task.cancel()
-
-
-class Cohort:
-    """Readers of one channel at one cursor."""
-
-    __slots__ = ("cursor", "readers", "written_at")
-
-    def __init__(self, cursor: int) -> None:
-        self.cursor = cursor
-        self.readers: dict[Reader, None] = {}
-        self.written_at = perf_counter()
-
-
-class Channel:
-    """The readers that want the same events."""
-
-    __slots__ = ("_cached", "_feed", "cohorts", "where")
-
-    def __init__(self, feed: Feed, where: Filter) -> None:
-        self._feed = feed
-        self.where = where
-        self.cohorts: list[Cohort] = []
-        self._cached: tuple[int, int, Piece | None] = (-1, -1, None)
-
-    def ready(self, cursor: int) -> Piece | None:
-        """As Feed.ready, made once for all cohorts at the same cursor."""
-        at, head, piece = self._cached
-        if at != cursor or head != self._feed.head:
-            piece = self._feed.ready(cursor, self.where)
-            self._cached = (cursor, self._feed.head, piece)
-        return piece
-
-    def join(self, reader: Reader) -> None:
-        for cohort in reversed(self.cohorts[-2:]):
-            if cohort.cursor == reader.cursor and len(cohort.readers) < COHORT:
-                break
-        else:
-            cohort = Cohort(reader.cursor)
-            self.cohorts.append(cohort)
-        cohort.readers[reader] = None
-        reader.cohort = cohort
-
-    def compact(self) -> None:
-        """Merges what departures and laggards have thinned out."""
-        full: list[Cohort] = []
-        for cohort in self.cohorts:
-            into = full[-1] if full else None
-            if (
-                into is not None
-                and into.cursor == cohort.cursor
-                and len(into.readers) + len(cohort.readers) <= COHORT
-            ):
-                into.readers.update(cohort.readers)
-                for reader in cohort.readers:
-                    reader.cohort = into
-            elif cohort.readers:
-                full.append(cohort)
-        self.cohorts = full
+LAST_WORDS_S = 0.5  # For a reader to take them; the host has 2 s to end.
 
 
 class Fanout:
@@ -126,11 +43,14 @@ class Fanout:
         self._stopped = False
 
     async def run(self) -> None:
-        async with anyio.create_task_group() as self._tasks:
-            self._tasks.start_soon(self._ping)
-            while True:
-                await self._feed.published()
-                await self._deliver()
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._ping)
+                while True:
+                    await self._feed.published()
+                    await self._deliver()
+        finally:
+            self._tasks = None
 
     async def serve(
         self, where: Filter, cursor: int, receive: Receive, send: Send
@@ -146,10 +66,11 @@ class Fanout:
             while (await receive())["type"] != "http.disconnect":
                 pass
         except asyncio.CancelledError:
-            if not reader.hung_up:
+            if not reader.was_only_hung_up():
                 raise
         finally:
             self._leave(reader)
+            reader.task = None
 
     def stop(self) -> None:
         """Ends every response; the reader comes back with its cursor elsewhere."""
@@ -157,16 +78,34 @@ class Fanout:
         for reader in list(self._readers):
             self._end(reader)
 
-    def _end(self, reader: Reader) -> None:
+    def _end(self, reader: Reader, last: bytes = b"") -> None:
+        """The last words. A laggard may be writing: its own task then says them."""
         if reader.lagging:
             reader.lagging.cancel()
-        if _step(reader.send({"type": "http.response.body", "body": b""})):
+            return
+        self._leave(reader)
+        blocked = step(reader, {"type": "http.response.body", "body": last})
+        if blocked and self._tasks:
+            self._tasks.start_soon(self._finish, reader, blocked)
+        elif blocked:
             reader.hang_up()
+
+    async def _finish(self, reader: Reader, blocked: Blocked) -> None:
+        try:
+            with anyio.move_on_after(LAST_WORDS_S):
+                return await blocked
+        except Exception as error:
+            logger.info("reader=gone cause=%r", error)
+        reader.hang_up()
 
     def _leave(self, reader: Reader) -> None:
         self._readers.discard(reader)
         if reader.cohort:
             reader.cohort.readers.pop(reader, None)
+            # Else a channel that nothing is published to would stay for ever.
+            channel = self._channels.get(reader.where)
+            if channel and not any(cohort.readers for cohort in channel.cohorts):
+                del self._channels[reader.where]
         if reader.lagging:
             reader.lagging.cancel()
 
@@ -191,7 +130,7 @@ class Fanout:
         slice_ends = perf_counter() + SLICE_S
         for where, channel in list(self._channels.items()):
             channel.compact()
-            if not channel.cohorts:
+            if not channel.cohorts and self._channels.get(where) is channel:
                 del self._channels[where]
             for cohort in list(channel.cohorts):
                 self._flush(channel, cohort)
@@ -201,7 +140,8 @@ class Fanout:
 
     def _flush(self, channel: Channel, cohort: Cohort) -> None:
         piece = channel.ready(cohort.cursor)
-        if piece is None:  # Out of the ring: each goes on alone, from the log.
+        # Out of the ring, or more than one send may carry: each goes on alone.
+        if piece is None or len(piece.data) > BLOCK_BYTES:
             for reader in list(cohort.readers):
                 self._fall_behind(reader, None)
             return
@@ -218,18 +158,18 @@ class Fanout:
         }
         cohort.written_at = perf_counter()
         for reader in list(cohort.readers):
-            blocked = _step(reader.send(message))
+            blocked = step(reader, message)
             if blocked:
                 self._fall_behind(reader, blocked)
 
-    def _fall_behind(self, reader: Reader, blocked: _Blocked | None) -> None:
+    def _fall_behind(self, reader: Reader, blocked: Blocked | None) -> None:
         if reader.cohort:
             reader.cursor = reader.cohort.cursor
             del reader.cohort.readers[reader]
             reader.cohort = None
         self._catch_up_soon(reader, blocked)
 
-    def _catch_up_soon(self, reader: Reader, blocked: _Blocked | None) -> None:
+    def _catch_up_soon(self, reader: Reader, blocked: Blocked | None) -> None:
         if blocked is None and reader.cursor == self._feed.head:
             self._join(reader)
         elif self._tasks:
@@ -243,7 +183,7 @@ class Fanout:
             channel = self._channels[where] = Channel(self._feed, where)
         channel.join(reader)
 
-    async def _catch_up(self, reader: Reader, blocked: _Blocked | None) -> None:
+    async def _catch_up(self, reader: Reader, blocked: Blocked | None) -> None:
         """A laggard's own task: until it is at the head and stands in a cohort."""
         scope = reader.lagging
         if scope is None:
@@ -252,76 +192,59 @@ class Fanout:
             try:
                 if blocked:
                     await blocked
-                while reader.cursor < self._feed.head:
+                # What wakes a send may be the reader's going away.
+                while reader in self._readers and reader.cursor < self._feed.head:
                     await self._next(reader)
                     # A reader that never blocks must not keep the others waiting.
                     await asyncio.sleep(0)
-                self._join(reader)
+                if reader in self._readers:
+                    self._join(reader)
             except CursorExpired as error:
+                reader.lagging = None
                 self._cut(reader, str(error))
             except Exception:
                 logger.exception("reader=failed")
                 reader.hang_up()
-        reader.lagging = None
+            finally:
+                reader.lagging = None
+        if self._stopped and reader in self._readers:
+            self._end(reader)
 
     async def _next(self, reader: Reader) -> None:
         piece = self._feed.ready(reader.cursor, reader.where)
         if piece is None:
             piece = await self._feed.replay(reader.cursor, reader.where)
         reader.cursor = piece.cursor
-        if piece.data:
+        # A server copies what it cannot write at once: never all of a large event.
+        for start in range(0, len(piece.data), BLOCK_BYTES):
+            if reader not in self._readers:
+                return
+            body = piece.data[start : start + BLOCK_BYTES]
             await reader.send(
-                {"type": "http.response.body", "body": piece.data, "more_body": True}
+                {"type": "http.response.body", "body": body, "more_body": True}
             )
 
     def _cut(self, reader: Reader, why: str) -> None:
         logger.warning("reader=cut cursor=%s cause=%r", reader.cursor, why)
-        last = {"type": "http.response.body", "body": f": cut: {why}\n\n".encode()}
-        if _step(reader.send(last)):
-            reader.hang_up()
+        self._end(reader, f": cut: {why}\n\n".encode())
+
+    async def _cut_stalled(self) -> None:
+        """Hangs up on laggards whose send may never return to hear of a cut."""
+        kept = await self._feed.bounds()
+        for reader in self._readers:
+            fell_out = reader.lagging and reader.cursor + 1 < kept.first
+            if fell_out and self._feed.ready(reader.cursor, reader.where) is None:
+                why = f"stalled; events up to {kept.first - 1} are no longer kept"
+                logger.warning("reader=cut cursor=%s cause=%r", reader.cursor, why)
+                reader.hang_up()
 
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(PING_S / 3)
+            await self._cut_stalled()
             due = perf_counter() - PING_S
             for channel in list(self._channels.values()):
                 for cohort in list(channel.cohorts):
                     if cohort.written_at < due:
                         self._write(cohort, PING)
                         await asyncio.sleep(0)
-
-
-class _Blocked:
-    """A send that was begun by hand and waits: `await` it to finish it."""
-
-    def __init__(self, send: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._send = send
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        waits_for = self._waits_for
-        try:
-            while True:
-                try:
-                    value = yield waits_for
-                except BaseException as error:
-                    waits_for = self._send.throw(error)
-                else:
-                    waits_for = self._send.send(value)
-        except StopIteration:
-            return
-
-
-def _step(send: Any) -> _Blocked | None:
-    """Drives a send as far as it goes; None when that was to its end.
-
-    A send that raises counts as done: its reader is gone, and its request hears
-    so by `receive`.
-    """
-    try:
-        return _Blocked(send, send.send(None))
-    except StopIteration:
-        return None
-    except Exception as error:
-        logger.info("reader=gone cause=%r", error)
-        return None

@@ -108,23 +108,24 @@ class Feed:
         while True:
             try:
                 ids = await self._log.append(entries)
+                if self.fault is not None:
+                    await self._publish_from_log()
             except LogError as error:
                 if self.fault is None:
                     logger.error("log=failing cause=%r retry_s=%s", error, RETRY_S)
                 self.fault = str(error)
                 await asyncio.sleep(RETRY_S)
                 continue
-            if self.fault is None:
-                for event_id, entry in zip(ids, entries, strict=True):
-                    if event_id is not None:
-                        row = Row(event_id, entry.place, entry.body)
-                        self._publish(row, entry.event)
-            else:
-                logger.warning("log=writing again")
-                self.fault = None
-                await self._publish_from_log()
-            self._published.set()
-            return
+            break
+        if self.fault is not None:
+            logger.warning("log=writing again")
+            self.fault = None
+        else:
+            for event_id, entry in zip(ids, entries, strict=True):
+                if event_id is not None:
+                    row = Row(event_id, entry.place, entry.body)
+                    self._publish(row, entry.event)
+        self._published.set()
 
     async def _publish_from_log(self) -> None:
         """After a failure only the log knows which ids were given."""

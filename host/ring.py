@@ -59,7 +59,8 @@ class Ring:
         block.size += len(frame)
         self._size += len(frame)
         self.head += 1
-        if self._size > self._max_bytes and len(self._blocks) > 1:
+        # One large event takes the place of many blocks.
+        while self._size > self._max_bytes and len(self._blocks) > 1:
             self._size -= self._blocks.pop(0).size
             del self._firsts[0]
 

@@ -1,0 +1,107 @@
+"""One bad neighbour disturbs nobody: a stalled and a slow reader beside normal ones.
+
+A flooded host (flood_host.py) and readers (feed_reader.py) on real sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from tests.feed_reader import FeedReader
+from tests.flood import server
+from tests.harness import Server, free_port, live, until
+
+RATE = 2_000
+READERS = 20
+EVENTS = 8_000
+"""What all of them get: some 4 s."""
+READ_S = 30.0
+END_S = 2.0
+MAX_GROWTH_MB = 120.0
+"""The ring is 32 MB of frames, joined once more as blocks; the rest is caches."""
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """No host outlives a test that failed."""
+    yield
+    for process in list(live):
+        process.kill()
+
+
+class Normal(FeedReader):
+    """Counts what comes on one connection as long as it comes in order."""
+
+    last = 0
+
+    async def run(self) -> None:
+        with contextlib.suppress(OSError):
+            await self._read()
+
+    def on_event(self, event_id: int, body: bytes) -> None:
+        assert event_id == self.last + 1
+        assert body.startswith(b'{"id":%d,' % event_id)
+        self.last = event_id
+
+
+@asynccontextmanager
+async def stalled(port: int) -> AsyncIterator[None]:
+    """A reader that asks for everything and takes nothing."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await loop.sock_connect(sock, ("127.0.0.1", port))
+        request = f"GET /feed?after=0 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+        await loop.sock_sendall(sock, request.encode())
+        yield
+
+
+async def test_a_stalled_and_a_slow_reader_disturb_neither_20_others_nor_the_host(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    host = server(tmp_path, port, RATE)
+    # As an error the warning of a transport that the stalled reader keeps open
+    # leaves uvloop waiting for it for ever.
+    host.env["PYTHONWARNINGS"] = "error,default::ResourceWarning"
+    await anyio.to_thread.run_sync(host.restart)
+    before_mb = memory_mb(host)
+    readers = [Normal(port, "/feed") for _ in range(READERS)]
+    slow = Normal(port, "/feed", slow=True)
+
+    async def have_all() -> bool:
+        return all(reader.last >= EVENTS for reader in readers)
+
+    async with stalled(port), anyio.create_task_group() as group:
+        for reader in (*readers, slow):
+            group.start_soon(reader.run)
+        await until(have_all, READ_S, f"20 readers to have {EVENTS} events")
+        growth_mb = memory_mb(host) - before_mb
+        print(f"\n{growth_mb:.1f} MB more; the slow one has {slow.last}")  # noqa: T201
+        assert 0 < slow.last < EVENTS
+        assert all(reader.odd == [] for reader in (*readers, slow))
+
+        asked = time.monotonic()
+        assert await anyio.to_thread.run_sync(host.terminate, END_S) == 0
+        print(f"ended after {time.monotonic() - asked:.2f} s")  # noqa: T201
+        group.cancel_scope.cancel()
+    assert growth_mb < MAX_GROWTH_MB
+    assert "Exception in ASGI application" not in host.output()
+
+
+def memory_mb(host: Server) -> float:
+    status = Path(f"/proc/{host.pid}/status")
+    if not status.exists():
+        pytest.skip("memory is read from /proc, which is Linux's")
+    return int(status.read_text().split("VmRSS:")[1].split()[0]) / 1024
