@@ -1,82 +1,33 @@
-"""Owns an agent's command line: `python -m agents carly --port 8001`.
+"""Owns an agent as a process: `python -m agents carly --port 8001`.
 
-Reads the settings once, takes the port, then serves what serve.py builds.
+Takes the port that settings.py read, then serves what serve.py builds.
 """
 
-import argparse
 import errno
+import importlib.util
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import FrameType
 
-from agents.carly import CARLY
-from agents.logan import LOGAN
-from agents.nancy import NANCY
-from agents.steps import Character
-from agents.walter import WALTER
-
-CAST = {character.name: character for character in (CARLY, WALTER, LOGAN, NANCY)}
-FIRST_PORT = 8001
-LONGEST_STEP_S = 86400
+from agents import faults
+from agents.settings import Settings, port_variable_of, read_settings
 
 logger = logging.getLogger("agents")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the command line and the environment said, checked."""
-
-    character: Character
-    host: str
-    port: int
-    step_s: float
 
 
 def main() -> None:
     settings = read_settings(sys.argv[1:], os.environ)
     end_with_0_when_asked()
+    if why_not := why_no_grpc(settings):
+        sys.exit(why_not)
     try:
         listener = listen(settings.host, settings.port)
     except OSError as error:
         sys.exit(why_not_listening(settings, error))
-    serve(settings.character, listener, settings.host, settings.step_s)
-
-
-def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Flags win over COURTSIDE_STEP_S and CARLY_PORT. Exits with 2 on nonsense."""
-    names = ", ".join(CAST)
-    parser = argparse.ArgumentParser(
-        prog="python -m agents", description="Start one A2A agent on its own port."
-    )
-    parser.add_argument("name", metavar="NAME", help=f"one of: {names}")
-    parser.add_argument("--port", help="default: 8001 for carly, 8002 for walter…")
-    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument("--step-s", help="seconds per step of a script; default: 1.0")
-    flags = parser.parse_args(arguments)
-    character = CAST.get(flags.name)
-    if character is None:
-        parser.error(f"there is no agent {flags.name!r}; choose one of: {names}")
-    port_variable = port_variable_of(character)
-    port_s = flags.port or environ.get(port_variable) or str(_default_port(character))
-    step_s = flags.step_s or environ.get("COURTSIDE_STEP_S") or "1.0"
-    port = _between(0, port_s, 65535)
-    if port is None or port != int(port):
-        parser.error(
-            f"{port_s!r} is no port; give --port (or {port_variable}) "
-            "a number from 0 to 65535"
-        )
-    seconds = _between(0, step_s, LONGEST_STEP_S)
-    if seconds is None:
-        parser.error(
-            f"{step_s!r} is no time; give --step-s (or COURTSIDE_STEP_S) "
-            f"seconds from 0 to {LONGEST_STEP_S}"
-        )
-    return Settings(character, flags.host, int(port), seconds)
+    serve(settings, listener)
 
 
 def end_with_0_when_asked() -> None:
@@ -107,15 +58,32 @@ def why_not_listening(settings: Settings, error: OSError) -> str:
     )
 
 
-def serve(
-    character: Character, listener: socket.socket, host: str, step_s: float
-) -> None:
+def why_no_grpc(settings: Settings) -> str | None:
+    """One line where --grpc-port was given and cannot work, None otherwise."""
+    name, port = settings.character.name, settings.grpc_port
+    if port is None:
+        return None
+    if importlib.util.find_spec("grpc") is None:
+        return (
+            f"{name}: --grpc-port needs the package grpcio, which is not installed; "
+            "install it with: pip install 'courtside[grpc]'"
+        )
+    try:
+        listen(settings.host, port).close()
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else error
+        return f"{name}: --grpc-port {port} cannot be used ({why}); choose another"
+    return None
+
+
+def serve(settings: Settings, listener: socket.socket) -> None:
     """Serves until SIGINT or SIGTERM; uvicorn then signals itself once more."""
     # Read by the SDK while it is imported, hence the imports below it. Its tracing
     # costs a fifth of the throughput and more, even with nobody listening.
     os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")
     from agents.serve import Server, build_app
 
+    character, step_s, faulty = settings.character, settings.step_s, settings.faults
     logging.basicConfig(
         format=f"agent={character.name} level=%(levelname)s %(message)s",
         stream=sys.stderr,
@@ -123,31 +91,23 @@ def serve(
     logger.setLevel(logging.INFO)
     # It warns of every request that a client got wrong; the client is told anyway.
     logging.getLogger("a2a").setLevel(logging.ERROR)
-    port = listener.getsockname()[1]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    app = build_app(character, url, step_s=step_s)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    app = build_app(
+        faults.flooding(character, faulty, step_s),
+        url,
+        step_s=step_s,
+        limits=settings.limits,
+        grpc_address=f"{host}:{settings.grpc_port}" if settings.grpc_port else None,
+    )
+    if faulty:
+        app.add_middleware(faults.FaultyApp, faults=faulty)
+        logger.warning("event=faulty faults=%s", faults.as_asked(faulty))
     logger.info("event=listening url=%s step_s=%s", url, step_s)
     try:
         Server(app).run(sockets=[listener])
     finally:
         logger.info("event=stopped")
-
-
-def port_variable_of(character: Character) -> str:
-    return f"{character.name.upper()}_PORT"
-
-
-def _between(least: float, text: str, most: float) -> float | None:
-    """The number that `text` is, None where it is none in that range."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if least <= number <= most else None
-
-
-def _default_port(character: Character) -> int:
-    return FIRST_PORT + list(CAST).index(character.name)
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

@@ -25,6 +25,18 @@ async def availability(request: Request) -> Work:
     )
 
 
+async def complex_analysis(request: Request) -> Work:
+    """The lesson's second script: long enough to change one's mind."""
+    yield Progress(0, "Beginning complex analysis…", beats=3)
+    yield Progress(30, "Processing data…", beats=3)
+    yield Progress(55, "Weighing 240 combinations…", beats=2)
+    yield Progress(80, "Ranking the best three…", beats=2)
+    yield Deliver(
+        "Tuesdays at 18:30 suit everyone best.",
+        data={"best": ["Tue 18:30", "Thu 19:00", "Sun 10:00"], "weeks": 12},
+    )
+
+
 CARLY = Character(
     name="carly",
     title="Carly",
@@ -45,6 +57,14 @@ CARLY = Character(
             work=availability,
             examples=("When is everyone free tomorrow?",),
             tags=("availability", "available", "free", "everyone"),
+        ),
+        Skill(
+            id="complex_analysis",
+            name="Analyse the calendars",
+            description="Weighs twelve weeks of calendars; takes a while.",
+            work=complex_analysis,
+            examples=("Run a complex analysis of the last twelve weeks",),
+            tags=("analysis", "analyse", "complex", "weeks"),
         ),
     ),
 )

@@ -3,26 +3,85 @@
 __main__.py starts him; executor.py plays what his script yields.
 """
 
-from agents.steps import Character, Deliver, Progress, Request, Skill, Work
+from dataclasses import dataclass
 
-# What he finds at each place, and how many beats the place takes to answer.
+from agents.steps import (
+    Character,
+    Deliver,
+    Fail,
+    File,
+    Progress,
+    Request,
+    Say,
+    Skill,
+    Strand,
+    Together,
+    Work,
+)
+
+
+@dataclass(frozen=True)
+class Court:
+    """A place: what one finds there, how many beats it takes, where on the map."""
+
+    name: str
+    finding: str
+    beats: float
+    x: int
+    y: int
+    free: bool = True
+    answers_at_once: bool = True
+
+
 COURTS = (
-    ("Riverside Courts", "2 of 4 courts free", 0.5),
-    ("Harbour Club", "fully booked", 2.0),
-    ("Old Mill Park", "1 of 2 courts free", 1.0),
+    Court("Riverside Courts", "2 of 4 courts free", 0.5, 60, 110),
+    Court("Harbour Club", "fully booked", 0.75, 230, 60, False, answers_at_once=False),
+    Court("Old Mill Park", "1 of 2 courts free", 0.6, 150, 30),
 )
 
 
 async def venue_search(request: Request) -> Work:
-    """Few steps of very different length: some places answer late."""
-    yield Progress(0, "Finding courts…", beats=1.5)
-    for number, (court, finding, beats) in enumerate(COURTS, start=1):
-        yield Progress(25 * number, f"{court}: {finding}", beats)
-    yield Progress(90, "Comparing distance and price…", beats=0.5)
+    """Asks all places at once; the one that does not answer is asked again."""
+    answered: list[Court] = []
+    yield Progress(0, "Finding courts…")
+    yield Together({c.name: call(c, answered) for c in COURTS}, until=60)
+    silent = [court for court in COURTS if court not in answered]
+    yield Say(f"{', '.join(c.name for c in silent)}: trying once more…", beats=0.25)
+    yield Together({c.name: call(c, answered, patient=True) for c in silent}, until=85)
+    yield Progress(90, "Comparing distance and price…", beats=0.25)
+    yield Deliver(name="map", file=draw_map())
     yield Deliver(
         "Riverside Courts, court 3, is free tomorrow at 18:30.",
         data={"court": "Riverside Courts 3", "at": "18:30", "minutes_away": 12},
     )
+
+
+async def call(court: Court, answered: list[Court], patient: bool = False) -> Strand:
+    yield Progress(20, f"{court.name}: calling…", court.beats)
+    if not (patient or court.answers_at_once):
+        yield Fail(f"{court.name}: no answer")
+    yield Progress(60, f"{court.name}: asking for tomorrow evening…", court.beats)
+    yield Progress(90, f"{court.name}: {court.finding}", beats=0.5)
+    answered.append(court)
+
+
+def draw_map() -> File:
+    """The courts and the river; who has a court free is green."""
+    marks = [
+        f'<circle cx="{c.x}" cy="{c.y}" r="9" fill="{"green" if c.free else "gray"}"/>'
+        f'<text x="{c.x}" y="{c.y - 14}" text-anchor="middle">{c.name}</text>'
+        for c in COURTS
+    ]
+    lines = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 150"'
+        ' font-family="sans-serif" font-size="11">',
+        '<rect width="300" height="150" fill="whitesmoke"/>',
+        '<path d="M0 135 Q120 90 300 120" stroke="skyblue" stroke-width="12"'
+        ' fill="none"/>',
+        *marks,
+        "</svg>",
+    )
+    return File("courts.svg", "image/svg+xml", "\n".join(lines).encode())
 
 
 LOGAN = Character(

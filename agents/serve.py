@@ -5,113 +5,100 @@ __main__.py serves it; every A2A request goes on to handler.py.
 
 import signal
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from types import FrameType
 
 import anyio
 import uvicorn
-from a2a.server.routes import (
-    create_agent_card_routes,
-    create_jsonrpc_routes,
-    create_rest_routes,
-)
-from a2a.types.a2a_pb2 import AgentCapabilities, AgentCard, AgentInterface, AgentSkill
-from a2a.utils.constants import PROTOCOL_VERSION_1_0, TransportProtocol
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agents import progress
+from agents import page, resume
+from agents.bindings import routes as a2a_routes
+from agents.card import build_card
+from agents.card import routes as card_routes
+from agents.door import Door
 from agents.executor import ScriptExecutor, Sleep
 from agents.handler import Handler
+from agents.limits import DEFAULT_LIMITS, Limits
 from agents.steps import Character
-from agents.ticker import Ticker, TickingTaskStore
+from agents.store import Store
+from agents.ticker import Ticker
 
-# A card only changes with a new version, but whoever follows it wants to know soon.
-CARD_CACHE_CONTROL = "public, max-age=60"
+# How often the agent looks for tasks that nobody needs any longer.
+SWEEP_S = 30
 # Asked to stop, streams end themselves within this time, or are cancelled …
 STREAMS_GRACE_S = 0.7
 # … and whatever is open even then is cut off: two seconds are promised for it all.
 CUT_S = 1
 
 
-def build_card(character: Character, url: str) -> AgentCard:
-    """The card of `character`, served at `url` (no slash at the end)."""
-    bindings = (
-        (f"{url}/", TransportProtocol.JSONRPC),
-        (url, TransportProtocol.HTTP_JSON),
-    )
-    return AgentCard(
-        name=character.title,
-        description=character.description,
-        version=character.version,
-        supported_interfaces=[
-            AgentInterface(
-                url=at,
-                protocol_binding=binding.value,
-                protocol_version=PROTOCOL_VERSION_1_0,
-            )
-            for at, binding in bindings
-        ],
-        capabilities=AgentCapabilities(
-            streaming=True,
-            push_notifications=False,
-            extensions=[progress.extension()],
-        ),
-        default_input_modes=["text/plain"],
-        default_output_modes=["text/plain", "application/json"],
-        skills=[
-            AgentSkill(
-                id=skill.id,
-                name=skill.name,
-                description=skill.description,
-                tags=skill.tags,
-                examples=skill.examples,
-            )
-            for skill in character.skills
-        ],
-    )
-
-
 def build_app(
-    character: Character, url: str, *, step_s: float, sleep: Sleep = anyio.sleep
+    character: Character,
+    url: str,
+    *,
+    step_s: float,
+    sleep: Sleep = anyio.sleep,
+    limits: Limits = DEFAULT_LIMITS,
+    grpc_address: str | None = None,
 ) -> Starlette:
     """The whole agent. `step_s`: seconds per beat; `sleep`: how they pass."""
-    card = build_card(character, url)
+    resume.register_error()
+    card = build_card(character, url, limits, grpc_address)
     ticker = Ticker()
+    store = Store(ticker.post, limits)
     executor = ScriptExecutor(character, step_s, sleep)
-    handler = Handler(character, card, executor, TickingTaskStore(ticker))
+    handler = Handler(character, card, executor, store)
 
     async def close() -> None:
         """Ends every task and with it every stream, cleanly. May be called twice."""
         await handler.aclose()
         await executor.aclose()
+        store.close()
         ticker.close()
+
+    async def sweep() -> None:
+        while True:
+            await anyio.sleep(SWEEP_S)
+            await handler.sweep()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
-        await close()
+        async with AsyncExitStack() as stack:
+            if grpc_address is not None:
+                from agents.grpc_server import serving
+
+                calls = serving(handler, grpc_address, STREAMS_GRACE_S)
+                await stack.enter_async_context(calls)
+            async with anyio.create_task_group() as background:
+                background.start_soon(sweep)
+                yield
+                background.cancel_scope.cancel()
+            await close()
 
     app = Starlette(
         routes=[
-            *create_agent_card_routes(card, cache_control=CARD_CACHE_CONTROL),
+            *page.routes(character),
+            *card_routes(card),
             Route("/tasks/stream", _streaming(ticker)),
-            *create_jsonrpc_routes(handler, "/", shutdown_grace_period=STREAMS_GRACE_S),
             # Last: they end in a mount that takes every path of two segments.
-            *create_rest_routes(handler, shutdown_grace_period=STREAMS_GRACE_S),
+            *a2a_routes(handler, STREAMS_GRACE_S),
         ],
         lifespan=lifespan,
+        middleware=[Middleware(Door)],
         exception_handlers={HTTPException: _explaining(character)},
     )
     # That mount would also have unknown paths redirected to themselves and a slash.
     app.router.redirect_slashes = False
     app.state.close = close
+    app.state.sweep = handler.sweep
     return app
 
 
@@ -143,16 +130,10 @@ class Server(uvicorn.Server):
 def _streaming(ticker: Ticker) -> Callable[[Request], Awaitable[Response]]:
     """GET /tasks/stream: the lesson's rows of all tasks, as server-sent events."""
 
-    async def frames() -> AsyncGenerator[ServerSentEvent, None]:
-        async for line in ticker.follow():
-            if isinstance(line, int):
-                yield ServerSentEvent(comment=f"too slow: {line} updates skipped")
-            else:
-                yield ServerSentEvent(data=line)
-
     async def tasks_stream(request: Request) -> Response:
+        rows = ticker.follow(request.headers.get("last-event-id", ""))
         return EventSourceResponse(
-            frames(), sep="\n", shutdown_grace_period=STREAMS_GRACE_S
+            rows, sep="\n", shutdown_grace_period=STREAMS_GRACE_S
         )
 
     return tasks_stream

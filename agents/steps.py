@@ -40,12 +40,51 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class NeedAuth(Ask):
+    """Wait for somebody who may allow it; answered like any Ask."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Play several strands at the same time, each with a tracker of its own.
+
+    The keys name the trackers. While they move, the task's own percentage goes from
+    where it stands to `until`. A strand that fails ends alone: the rest plays on, and
+    a later Together may give its name another try.
+    """
+
+    strands: Mapping[str, "Strand"]
+    until: int = 90
+
+
+@dataclass(frozen=True)
+class File:
+    """The content of a file part."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Deliver:
     """One artifact. The text of the last one is also the task's closing message."""
 
-    text: str
+    text: str = ""
     name: str = "result"
     data: Mapping[str, Any] | None = None
+    file: File | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The next piece of the artifact `name`: the first opens it, `last` closes it."""
+
+    name: str
+    text: str = ""
+    data: Mapping[str, Any] | None = None
+    last: bool = False
+    beats: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,9 +94,25 @@ class Fail:
     reason: str
 
 
-Step = Progress | Say | Ask | Deliver | Fail
+@dataclass(frozen=True)
+class Reject:
+    """Refuse to begin, with a reason a person can act on. Nothing is played after."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Answer with a plain message and make no task: a script's first and only step."""
+
+    text: str
+
+
+Step = Progress | Say | Ask | Together | Deliver | Chunk | Fail | Reject | Reply
 # What a script is: it yields steps and is sent the answer to each Ask ("" otherwise).
 Work = AsyncGenerator[Step, str]
+# One of the scripts that Together plays; a Fail in it is a tracker's, not the task's.
+Strand = AsyncGenerator[Progress | Say | Fail, None]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("feed",)
+BENCHMARKS = ("agent_memory", "agents", "feed")
 
 
 def main() -> None:

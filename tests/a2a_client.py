@@ -10,17 +10,28 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
 Json = dict[str, Any]
 
+RESUMABLE = "https://courtside.dev/extensions/resumable-stream/v1"
+
 SUBMITTED, WORKING = "TASK_STATE_SUBMITTED", "TASK_STATE_WORKING"
 INPUT_REQUIRED = "TASK_STATE_INPUT_REQUIRED"
+AUTH_REQUIRED = "TASK_STATE_AUTH_REQUIRED"
 COMPLETED, FAILED = "TASK_STATE_COMPLETED", "TASK_STATE_FAILED"
 CANCELED, REJECTED = "TASK_STATE_CANCELED", "TASK_STATE_REJECTED"
 TERMINAL = {COMPLETED, FAILED, CANCELED, REJECTED}
+
+
+class Frame(NamedTuple):
+    """One server-sent event: its id and its name ("" for none), its data."""
+
+    id: str
+    event: str
+    data: Json
 
 
 class Agent:
@@ -51,6 +62,11 @@ class Agent:
         """Everything that is said about a task from now on, to its end."""
         return await self._read(f"/tasks/{task_id}:subscribe")
 
+    async def resume(self, task_id: str, last: str | int) -> list[Frame]:
+        """Everything that followed the event with the id `last`, to the task's end."""
+        path, headers = f"/tasks/{task_id}:subscribe", {"Last-Event-ID": str(last)}
+        return await self.frames(path, headers=headers)
+
     async def cancel(self, task_id: str) -> httpx.Response:
         return await self.http.post(f"/tasks/{task_id}:cancel")
 
@@ -77,15 +93,36 @@ class Agent:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         return [event["result"] for event in await self._read("/", json=call)]
 
-    async def _read(self, path: str, **body: Any) -> list[Json]:
-        async with self.http.stream("POST", path, **body) as answer:
+    async def frames(self, path: str, **request: Any) -> list[Frame]:
+        """The server-sent events of the answer to a POST, to its end."""
+        async with self.http.stream("POST", path, **request) as answer:
             text = (await answer.aread()).decode()
             assert answer.status_code == 200, text
-        return [
-            json.loads(line.removeprefix("data: "))
-            for line in text.splitlines()
-            if line.startswith("data: ")
-        ]
+            assert answer.headers["content-type"].startswith("text/event-stream"), text
+        return frames_of(text)
+
+    async def _read(self, path: str, **request: Any) -> list[Json]:
+        return [frame.data for frame in await self.frames(path, **request)]
+
+
+def sequence_of(frames: list[Frame]) -> list[int]:
+    """The ids of a task's events, which the updates' metadata must repeat."""
+    for frame in frames:
+        (update,) = frame.data.get("result", frame.data).values()
+        assert update["metadata"][RESUMABLE] == {"sequence": int(frame.id)}
+    return [int(frame.id) for frame in frames]
+
+
+def frames_of(text: str) -> list[Frame]:
+    """The server-sent events in `text`, comments left out."""
+    blocks = text.replace("\r\n", "\n").split("\n\n")
+    return [_frame_of(block) for block in blocks if "data:" in block]
+
+
+def _frame_of(block: str) -> Frame:
+    fields = dict(line.split(": ", 1) for line in block.splitlines())
+    data: Json = json.loads(fields["data"])
+    return Frame(fields.get("id", ""), fields.get("event", ""), data)
 
 
 @asynccontextmanager

@@ -12,12 +12,22 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import httpx
+from starlette.applications import Starlette
 
 from agents.executor import Sleep
+from agents.limits import DEFAULT_LIMITS, Limits
 from agents.serve import build_app
 from agents.steps import Character
 from tests.a2a_client import Agent, agent_at
 from tests.tessa import TESSA
+
+
+class OnStage(Agent):
+    """An agent in this process, with the app that serves it."""
+
+    def __init__(self, http: httpx.AsyncClient, app: Starlette) -> None:
+        super().__init__(http)
+        self.app = app
 
 
 async def no_time(seconds: float) -> None:
@@ -26,14 +36,18 @@ async def no_time(seconds: float) -> None:
 
 @asynccontextmanager
 async def on_stage(
-    character: Character = TESSA, *, sleep: Sleep = no_time, step_s: float = 1.0
-) -> AsyncIterator[Agent]:
+    character: Character = TESSA,
+    *,
+    sleep: Sleep = no_time,
+    step_s: float = 1.0,
+    limits: Limits = DEFAULT_LIMITS,
+) -> AsyncIterator[OnStage]:
     """`character`, served in this process."""
     url = "http://agent.test"
-    app = build_app(character, url, step_s=step_s, sleep=sleep)
+    app = build_app(character, url, step_s=step_s, sleep=sleep, limits=limits)
     async with agent_at(url, httpx.ASGITransport(app)) as agent:
         try:
-            yield agent
+            yield OnStage(agent.http, app)
         finally:
             await app.state.close()
 

@@ -6,11 +6,15 @@ Every test talks HTTP to a real `python -m agents`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
 
 import pytest
 
-from agents import progress
-from agents.__main__ import CAST
+from agents import progress, resume
+from agents.door import MAX_BODY_BYTES
+from agents.settings import CAST
 from tests.a2a_client import Agent, agent_at, request, texts
 from tests.harness import AGENTS, Stack
 
@@ -37,15 +41,25 @@ async def test_the_card_says_who_it_is_and_how_to_talk_to_it(
         card = (await agent.http.get("/.well-known/agent-card.json")).json()
     assert card["name"] == name.capitalize()
     assert card["supportedInterfaces"] == [
-        {"url": f"{url}/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"},
-        {"url": url, "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0"},
+        {"url": at, "protocolBinding": binding, "protocolVersion": version}
+        for version in ("1.0", "0.3")
+        for at, binding in ((f"{url}/", "JSONRPC"), (url, "HTTP+JSON"))
     ]
     assert card["capabilities"]["streaming"] is True
-    assert [e["uri"] for e in card["capabilities"]["extensions"]] == [progress.URI]
+    extensions = [each["uri"] for each in card["capabilities"]["extensions"]]
+    assert extensions == [progress.URI, resume.URI]
     assert [skill["id"] for skill in card["skills"]] == [
         skill.id for skill in CAST[name].skills
     ]
-    assert all(skill["examples"] for skill in card["skills"])
+    assert all(skill["examples"] and skill["tags"] for skill in card["skills"])
+
+
+async def test_the_card_also_lies_where_older_clients_look(carly: Agent) -> None:
+    new, old = [
+        await carly.http.get(f"/.well-known/{name}.json")
+        for name in ("agent-card", "agent")
+    ]
+    assert new.json() == old.json()
 
 
 async def test_the_card_can_be_cached_and_asked_for_again_cheaply(carly: Agent) -> None:
@@ -55,8 +69,26 @@ async def test_the_card_can_be_cached_and_asked_for_again_cheaply(carly: Agent) 
     assert head.status_code == 200
     assert head.headers["etag"] == card.headers["etag"]
     assert head.content == b""
-    again = await carly.http.get(path, headers={"If-None-Match": card.headers["etag"]})
-    assert again.status_code == 304
+    made_at = parsedate_to_datetime(card.headers["last-modified"])
+    assert timedelta() <= datetime.now(timezone.utc) - made_at < timedelta(minutes=5)
+    later = format_datetime(made_at + timedelta(hours=1), usegmt=True)
+    earlier = format_datetime(made_at - timedelta(seconds=1), usegmt=True)
+    for headers, status in (
+        ({"If-None-Match": card.headers["etag"]}, 304),
+        ({"If-None-Match": f'"old", W/{card.headers["etag"]}'}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"old"'}, 200),
+        ({"If-Modified-Since": card.headers["last-modified"]}, 304),
+        ({"If-Modified-Since": later}, 304),
+        ({"If-Modified-Since": earlier}, 200),
+        ({"If-Modified-Since": "yesterday"}, 200),
+        # The tag is more exact, so it goes before the date.
+        ({"If-None-Match": '"old"', "If-Modified-Since": later}, 200),
+    ):
+        again = await carly.http.get(path, headers=headers)
+        assert again.status_code == status, headers
+        assert again.headers["etag"] == card.headers["etag"]
+        assert bool(again.content) == (status == 200)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +98,7 @@ async def test_the_card_can_be_cached_and_asked_for_again_cheaply(carly: Agent) 
         ("GET", "/nothing/here", 404),
         ("GET", "/nothing/here/at/all", 404),
         ("GET", "/.well-known/nothing.json", 404),
-        ("GET", "/", 405),
+        ("PUT", "/", 405),
     ],
 )
 async def test_what_is_not_there_is_answered_in_json_with_a_way_out(
@@ -83,10 +115,15 @@ async def test_what_is_not_there_is_answered_in_json_with_a_way_out(
 async def test_mistakes_are_answered_with_the_errors_that_a2a_names(
     carly: Agent,
 ) -> None:
-    not_json = await carly.http.post("/message:send", content=b"{")
+    json_type = {"Content-Type": "application/json"}
+    broken: dict[str, Any] = {"content": b"{", "headers": json_type}
+    not_json = await carly.http.post("/message:send", **broken)
     assert not_json.status_code == 400
-    rpc = (await carly.http.post("/", content=b"{")).json()
+    rpc = (await carly.http.post("/", **broken)).json()
     assert rpc["error"]["code"] == -32700
+    huge = b" " * (MAX_BODY_BYTES + 1)
+    too_large = await carly.http.post("/", content=huge, headers=json_type)
+    assert too_large.status_code == 413
     old = await carly.http.post(
         "/message:send", json=request("hi"), headers={"A2A-Version": ""}
     )
@@ -106,4 +143,6 @@ async def test_an_example_phrase_from_the_card_starts_its_skill(
         for skill in card["skills"]:
             by_id = await agent.stream(skill=skill["id"])
             by_words = await agent.stream(skill["examples"][0])
-            assert texts(by_words) == texts(by_id)
+            # Strands are played at the same time: who is first may change.
+            assert sorted(texts(by_words)) == sorted(texts(by_id))
+            assert list(by_words[0]) == list(by_id[0])

@@ -19,10 +19,14 @@ from a2a.types.a2a_pb2 import Role, SendMessageRequest, TaskState
 
 from agents import progress
 from tests.a2a_client import (
+    AUTH_REQUIRED,
     CANCELED,
     COMPLETED,
+    FAILED,
     INPUT_REQUIRED,
+    REJECTED,
     SUBMITTED,
+    TERMINAL,
     WORKING,
     Agent,
     agent_at,
@@ -38,6 +42,7 @@ from tests.wire import Received, read_events
 RESULTS = {
     ("carly", "calendar_check"): "Found 3 available slots for tomorrow!",
     ("carly", "availability"): "Everyone is free tomorrow from 18:30 to 20:00.",
+    ("carly", "complex_analysis"): "Tuesdays at 18:30 suit everyone best.",
     ("walter", "weather_forecast"): (
         "Dry and 21 °C tomorrow at 18:30, with a light wind."
     ),
@@ -93,7 +98,8 @@ def progress_of(events: list[dict[str, Any]]) -> list[tuple[int, str]]:
         if update := event.get("statusUpdate"):
             metadata = update["metadata"][progress.URI]
             jsonschema.validate(metadata, DRAFT)
-            assert update["status"]["message"]["metadata"][progress.URI] == metadata
+            if "message" in update["status"]:
+                assert update["status"]["message"]["metadata"][progress.URI] == metadata
             told.append((metadata["aggregate"]["progress"], text_of(update["status"])))
     return told
 
@@ -111,6 +117,63 @@ async def test_every_skill_streams_its_work_and_its_result(
     assert percents[-1] == 100
     artifact = events[-2]["artifactUpdate"]["artifact"]
     assert artifact["parts"][0]["text"] == texts(events)[-1] == RESULTS[name, skill]
+
+
+async def test_between_them_the_four_show_the_whole_life_of_a_task(
+    four: Stack,
+) -> None:
+    seen: dict[str, set[str]] = {}
+
+    async def play(name: str, text: str, *answers: str) -> str:
+        """What a task ends in, or asks for; "message" where there is none."""
+        async with agent_at(four.agent_url(name)) as agent:
+            events = await agent.stream(text)
+            if "message" in events[0]:
+                return "message"
+            task_id = events[0]["task"]["id"]
+            for answer in answers:
+                events += await agent.stream(answer, taskId=task_id)
+            if states(events)[-1] in (INPUT_REQUIRED, AUTH_REQUIRED):
+                await agent.cancel(task_id)
+                events.append({"task": await agent.get(task_id)})
+        seen.setdefault(name, set()).update(states(events))
+        return states(events)[-1]
+
+    assert await play("walter", "What is the weather like right now?") == "message"
+    assert await play("nancy", "Invite everyone to tennis", "Send") == COMPLETED
+    assert await play("nancy", "Invite everyone to tennis") == CANCELED
+    assert await play("nancy", "Announce the game in public", "Allow") == COMPLETED
+    assert await play("nancy", "Announce the game in public", "Refuse") == FAILED
+    assert await play("nancy", "?!") == REJECTED
+    assert await play("nancy", "Send the news to nobody@nowhere.invalid") == FAILED
+    assert await play("logan", "Find a court") == COMPLETED
+    everything = {SUBMITTED, WORKING, INPUT_REQUIRED, AUTH_REQUIRED, *TERMINAL}
+    assert set().union(*seen.values()) == everything
+
+
+async def test_logan_shows_three_courts_at_work_and_one_that_is_asked_again(
+    four: Stack,
+) -> None:
+    async with agent_at(four.agent_url("logan")) as logan:
+        events = await logan.stream("Find a court")
+    told = [
+        event["statusUpdate"]["metadata"][progress.URI]["trackers"]
+        for event in events
+        if "statusUpdate" in event
+    ]
+    statuses = [
+        tracker["status"]
+        for trackers in told
+        for tracker in trackers
+        if tracker["id"] == "Harbour Club"
+    ]
+    failed = statuses.index("failed")
+    assert set(statuses[:failed]) == {"running"}
+    assert statuses[failed:].count("running") >= 2
+    assert statuses[-1] == "completed"
+    assert len(told[-1]) == 3
+    drawn = next(e["artifactUpdate"] for e in events if "artifactUpdate" in e)
+    assert drawn["artifact"]["parts"][0]["mediaType"] == "image/svg+xml"
 
 
 async def test_carlys_calendar_check_is_the_lessons_over_http_json(
@@ -302,10 +365,11 @@ async def test_tasks_stream_tells_all_tasks_in_the_lessons_format(four: Stack) -
         tasks.start_soon(read)
         task_id.append(await logan.start("Find a court"))
     rows = [event.data for event in seen]
-    assert {(event.id, event.event) for event in seen} == {("", "message")}
+    assert {event.event for event in seen} == {"message"}
+    assert len({event.id for event in seen}) == len(seen)
     assert {row["task_id"] for row in rows} == set(task_id)
     told = [(row["status"], row["progress"]) for row in rows]
-    assert ("running", 50) in told
+    assert ("running", 90) in told
     assert told[-1] == ("completed", 100)
     assert rows[-1]["result"] == RESULTS["logan", "venue_search"]
     assert list(rows[-1]) == ["task_id", "status", "progress", "result"]
@@ -328,7 +392,7 @@ async def test_tasks_stream_first_tells_where_each_open_task_stands(
     async with slow_carly.http.stream("GET", "/tasks/stream") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         async for line in answer.aiter_lines():
-            if line:
+            if line.startswith("data: "):
                 seen.append(line)
             if len(seen) == 3:
                 break

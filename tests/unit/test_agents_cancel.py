@@ -25,7 +25,7 @@ from tests.a2a_client import (
 )
 from tests.stage import Held, on_stage, settled, task_in
 
-RACES = 100
+RACES = 200
 
 
 async def test_cancelling_the_same_task_again_is_refused() -> None:

@@ -67,7 +67,7 @@ async def test_progress_that_a_script_does_not_tell_is_not_made_up() -> None:
     async with on_stage() as agent:
         events = await agent.stream("silent")
         task = events[0]["task"]
-    assert "metadata" not in task
+    assert progress.URI not in task["metadata"]
     assert states(events) == [SUBMITTED, COMPLETED]
 
 

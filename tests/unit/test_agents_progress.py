@@ -5,7 +5,7 @@ agents/progress.py.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,19 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import progress
+from agents.progress import Tracker
 from tests.progress_draft import DRAFT
 
-
-@settings(deadline=None)  # a busy machine is not a wrong message
-@given(
+trackers = st.builds(
+    Tracker,
+    id=st.text(min_size=1, max_size=128),
     percent=st.integers(0, 100),
     message=st.text(max_size=2000),
     status=st.sampled_from(["running", "completed", "failed"]),
 )
+
+
+@settings(deadline=None)  # a busy machine is not a wrong message
+@given(percent=st.integers(0, 100), trackers=st.lists(trackers, max_size=100))
 def test_progress_keeps_to_the_drafts_schema_whatever_a_script_says(
-    percent: int, message: str, status: Literal["running", "completed", "failed"]
+    percent: int, trackers: list[Tracker]
 ) -> None:
-    metadata = progress.metadata("carly", percent, message, status)
+    metadata = progress.metadata(percent, trackers)
     assert list(metadata) == [progress.URI]
     jsonschema.validate(metadata[progress.URI], DRAFT)
     assert progress.percent_in(Task(metadata=metadata)) == percent

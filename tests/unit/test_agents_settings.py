@@ -1,6 +1,6 @@
 """The command line of one agent: what it reads and what it says about mistakes.
 
-agents/__main__.py, without starting anything.
+agents/settings.py and __main__.py, without starting anything.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import errno
 
 import pytest
 
-from agents.__main__ import CAST, Settings, read_settings, why_not_listening
+from agents.__main__ import why_not_listening
+from agents.limits import Limits
+from agents.settings import CAST, Settings, read_settings
 
 
 def test_without_flags_each_agent_has_its_own_port_on_loopback() -> None:
@@ -59,6 +61,36 @@ def test_a_step_time_that_is_none_is_refused_with_both_ways_to_set_it(
         read_settings(["carly", f"--step-s={step_s}"], {})
     said = capsys.readouterr().err
     assert f"'{step_s}' is no time; give --step-s (or COURTSIDE_STEP_S)" in said
+
+
+def test_how_much_is_kept_can_be_set_and_has_defaults() -> None:
+    assert read_settings(["carly"], {}).limits == Limits()
+    environ = {"COURTSIDE_KEEP_TASKS": "50", "COURTSIDE_KEEP_S": "60"}
+    assert read_settings(["carly"], environ).limits == Limits(tasks=50, age_s=60)
+    flags = ["carly", "--keep-tasks=5", "--keep-s=0.5"]
+    assert read_settings(flags, environ).limits == Limits(tasks=5, age_s=0.5)
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--keep-tasks=few", "'few' is no count; give --keep-tasks (or COURTSIDE_"),
+        ("--keep-tasks=1.5", "a number from 0 to 1000000"),
+        ("--keep-s=-1", "'-1' is no time; give --keep-s (or COURTSIDE_KEEP_S) seconds"),
+        ("--grpc-port=0", "'0' is no port; give --grpc-port a number from 1 to 65535"),
+    ],
+)
+def test_other_numbers_are_checked_as_well(
+    flag: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        read_settings(["carly", flag], {})
+    assert said in capsys.readouterr().err
+
+
+def test_there_is_no_grpc_unless_it_is_asked_for() -> None:
+    assert read_settings(["carly"], {}).grpc_port is None
+    assert read_settings(["carly", "--grpc-port=9001"], {}).grpc_port == 9001
 
 
 def test_a_taken_port_is_named_with_what_to_do() -> None:

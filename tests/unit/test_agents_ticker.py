@@ -6,13 +6,18 @@ agents/ticker.py.
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, NamedTuple
 
+import anyio
+import pytest
 from a2a.types.a2a_pb2 import Artifact, Message, Part, Task, TaskState, TaskStatus
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents import progress
-from agents.ticker import KEPT_ROWS, Ticker, as_row
+from agents.ticker import Ticker, as_row
 
 WORKING = TaskState.TASK_STATE_WORKING
 COMPLETED = TaskState.TASK_STATE_COMPLETED
@@ -25,19 +30,65 @@ def task(
     status.timestamp.FromSeconds(at)
     if text:
         status.message.CopyFrom(Message(message_id=f"m{at}", parts=[Part(text=text)]))
-    told = None if percent is None else progress.metadata("x", percent, text, "running")
+    told = None if percent is None else progress.metadata(percent, ())
     return Task(id=task_id, status=status, metadata=told)
 
 
-async def rows(ticker: Ticker, count: int) -> list[Any]:
-    """The next `count` rows that a new reader gets; a number for rows it missed."""
-    got: list[Any] = []
-    async with aclosing(ticker.follow()) as lines:
-        async for line in lines:
-            got.append(line if isinstance(line, int) else json.loads(line))
-            if len(got) == count:
-                break
-    return got
+class Told(NamedTuple):
+    """One server-sent event as a browser takes it; without a row it tells its id."""
+
+    id: str
+    row: Any
+    comment: str
+
+
+class Reader:
+    """Somebody at GET /tasks/stream."""
+
+    def __init__(self, ticker: Ticker, last_event_id: str = "") -> None:
+        self.chunks = ticker.follow(last_event_id)
+        self.last_event_id = last_event_id
+
+    async def next(self) -> list[Told]:
+        """Everything that the next chunk with an event in it tells."""
+        while not (told := [parsed(f) for f in (await self._chunk()).split("\n\n")]):
+            pass
+        told = [event for event in told if event.id or event.comment]
+        if not told:
+            return await self.next()
+        self.last_event_id = told[-1].id or self.last_event_id
+        return told
+
+    async def rows(self) -> list[Any]:
+        """Everything to the end, once the ticker is closed."""
+        told = []
+        while True:
+            try:
+                told += [event.row for event in await self.next() if event.row]
+            except StopAsyncIteration:
+                return told
+
+    async def _chunk(self) -> str:
+        with anyio.fail_after(5):
+            return (await anext(self.chunks)).decode()
+
+
+def parsed(frame: str) -> Told:
+    fields = dict(line.partition(": ")[::2] for line in frame.splitlines())
+    row = json.loads(fields["data"]) if "data" in fields else None
+    return Told(fields.get("id", ""), row, fields.get("", ""))
+
+
+@asynccontextmanager
+async def reader(ticker: Ticker, last_event_id: str = "") -> AsyncIterator[Reader]:
+    """A reader that has what it gets first, and waits for the next row."""
+    reading = Reader(ticker, last_event_id)
+    async with aclosing(reading.chunks):
+        yield reading
+
+
+def percents(told: list[Told]) -> list[int]:
+    return [event.row["progress"] for event in told if event.row]
 
 
 def test_a_running_task_is_told_in_the_lessons_words() -> None:
@@ -71,43 +122,145 @@ async def test_a_new_reader_first_gets_where_each_open_task_stands() -> None:
     ticker.post(task("a", WORKING, 3, 30))
     ticker.post(task("b", COMPLETED, 4, 100))
     ticker.post(task("c", WORKING, 5, 50))
-    told = [(row["task_id"], row["progress"]) for row in await rows(ticker, 2)]
-    assert told == [("a", 30), ("c", 50)]
+    async with reader(ticker) as new:
+        told = await new.next()
+    rows = [event.row for event in told if event.row]
+    assert [(row["task_id"], row["progress"]) for row in rows] == [("a", 30), ("c", 50)]
 
 
 async def test_a_task_saved_again_in_the_same_status_is_told_once() -> None:
     ticker = Ticker()
     ticker.post(task("a", WORKING, 0, 0))
-    async with aclosing(ticker.follow()) as lines:
-        await anext(lines)
+    async with reader(ticker) as new:
+        await new.next()
         for again in (1, 1, 1, 2):
             ticker.post(task("a", WORKING, again, again))
         ticker.close()
-        told = [json.loads(str(line))["progress"] async for line in lines]
-    assert told == [1, 2]
+        assert [row["progress"] for row in await new.rows()] == [1, 2]
 
 
 async def test_a_reader_gets_every_row_in_order_and_ends_when_the_ticker_does() -> None:
     ticker = Ticker()
     ticker.post(task("a", WORKING, 0, 0))
-    async with aclosing(ticker.follow()) as lines:
-        await anext(lines)
+    async with reader(ticker) as new:
+        await new.next()
         for percent in (1, 2, 3):
             ticker.post(task("a", WORKING, percent, percent))
         ticker.post(task("a", COMPLETED, 9, 100))
         ticker.close()
-        told = [json.loads(str(line))["progress"] async for line in lines]
-    assert told == [1, 2, 3, 100]
+        assert [row["progress"] for row in await new.rows()] == [1, 2, 3, 100]
 
 
-async def test_a_reader_that_was_too_slow_is_told_how_much_it_missed() -> None:
+async def test_a_reader_that_waits_gets_a_row_as_soon_as_it_is_posted() -> None:
     ticker = Ticker()
-    ticker.post(task("a", WORKING, 0, 0))
-    async with aclosing(ticker.follow()) as lines:
-        await anext(lines)
-        for at in range(1, KEPT_ROWS + 8):
-            ticker.post(task("a", WORKING, at, at % 100))
+    async with reader(ticker) as new, anyio.create_task_group() as tasks:
+        await new.next()
+        got: list[int] = []
+
+        async def wait() -> None:
+            got.extend(percents(await new.next()))
+
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert got == []
+        ticker.post(task("a", WORKING, 1, 10))
+    assert got == [10]
+
+
+@given(
+    posts=st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30),
+    left_after=st.integers(0, 30),
+)
+def test_a_reader_that_comes_back_gets_exactly_what_came_after_its_last_id(
+    posts: list[tuple[str, bool]], left_after: int
+) -> None:
+    """Also one that had nothing yet but the place where it joined."""
+
+    async def promise() -> None:
+        ticker = Ticker()
+
+        def post(some: list[tuple[str, bool]], first: int) -> None:
+            for at, (name, done) in enumerate(some, start=first):
+                state = COMPLETED if done else WORKING
+                ticker.post(task(name, state, at, min(at, 100)))
+
+        post(posts[:left_after], 1)
+        async with reader(ticker) as first:
+            await first.next()
+        post(posts[left_after:], 1 + len(posts[:left_after]))
         ticker.close()
-        told = [line async for line in lines]
-    assert told[0] == 7
-    assert len(told) == 1 + KEPT_ROWS
+        async with reader(ticker, first.last_event_id) as back:
+            rows = await back.rows()
+        missed = posts[left_after:]
+        assert [row["task_id"] for row in rows] == [name for name, _ in missed]
+
+    anyio.run(promise)
+
+
+async def test_every_row_has_an_id_of_its_own_also_where_tasks_stand() -> None:
+    ticker = Ticker()
+    for at, name in enumerate("abca", start=1):
+        ticker.post(task(name, WORKING, at, at))
+    async with reader(ticker) as new:
+        told = await new.next()
+    # One that is cut off here comes back for the two that it did not get.
+    async with reader(ticker, told[0].id) as back:
+        assert percents(await back.next()) == percents(told)[1:] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "last_event_id",
+    [
+        "nonsense",
+        "0-1",
+        "{run}-",
+        "{run}-x",
+        "{run}-²",
+        "{run}-99",
+        "{run}--1",
+        "{run}-0",
+    ],
+)
+async def test_without_a_usable_id_a_reader_gets_where_each_open_task_stands(
+    last_event_id: str,
+) -> None:
+    """Of another run of the agent, ahead of it, too old, or no id at all."""
+    ticker = Ticker(kept_rows=3)
+    async with reader(ticker) as new:
+        await new.next()
+    run = new.last_event_id.partition("-")[0]
+    ticker.post(task("old", WORKING, 1, 10))
+    for at in range(2, 9):
+        ticker.post(task("a", WORKING, at, at))
+    async with reader(ticker, last_event_id.format(run=run)) as back:
+        comment, *told = await back.next()
+    assert comment.comment.startswith("cannot go on after ")
+    assert percents(told) == [10, 8]
+    async with reader(ticker, back.last_event_id) as again:
+        ticker.post(task("a", WORKING, 9, 9))
+        assert percents(await again.next()) == [9]
+
+
+async def test_a_reader_that_is_too_slow_is_told_so_and_where_tasks_stand() -> None:
+    ticker = Ticker(kept_rows=5)
+    async with reader(ticker) as slow:
+        await slow.next()
+        ticker.post(task("waiting", WORKING, 0, 50))
+        for at in range(1, 8):
+            ticker.post(task("a", WORKING, at, at))
+        ticker.close()
+        comment, *told = await slow.next()
+    assert comment.comment == "too slow: 8 updates skipped"
+    assert percents(told) == [50, 7]
+
+
+async def test_the_ids_of_two_runs_are_never_the_same() -> None:
+    first, second = Ticker(), Ticker()
+    for ticker in (first, second):
+        ticker.post(task("a", WORKING, 1, 1))
+    async with reader(first) as before:
+        await before.next()
+    async with reader(second, before.last_event_id) as after:
+        told = await after.next()
+    assert told[0].comment == f"cannot go on after '{before.last_event_id}'"
+    assert percents(told) == [1]

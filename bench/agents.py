@@ -1,0 +1,304 @@
+"""Owns `scripts/bench agents`: how many updates a second one agent gets to one reader.
+
+Prints two tables from one run, medians of alternating rounds, the agent on one core
+and the reader on the other: ours next to an agent as the SDK's examples have it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import cast
+
+AGENT_CORE, READER_CORE = 0, 1
+TASKS = 100
+READY_S, DEADLINE_S = 20, 300
+STREAM, TICKER = "/message:stream", "/tasks/stream"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Whose updates (a module here), how they are told, and where they are read."""
+
+    name: str
+    server: str
+    skill: str
+    path: str = STREAM
+
+
+PLAIN = Kind("plain SDK agent, words", "plain_agent", "words")
+OURS = (
+    Kind("ours, words", "telling_agent", "words"),
+    Kind("ours, ticks", "telling_agent", "ticks"),
+    Kind("ours, ticks, GET /tasks/stream", "telling_agent", "ticks", TICKER),
+)
+KINDS = (PLAIN, *OURS)
+
+
+class Mark:
+    """Counts how often some bytes come in a stream, also across two reads."""
+
+    def __init__(self, mark: bytes) -> None:
+        self.count = 0
+        self._mark = mark
+        self._tail = b""
+
+    def see(self, data: bytes) -> None:
+        data = self._tail + data
+        self.count += data.count(self._mark)
+        # The mark does not fit into what is kept, so nothing is counted twice.
+        self._tail = data[1 - len(self._mark) :]
+
+
+class Reader(asyncio.Protocol):
+    """One request, and the events of its answer as they come.
+
+    `done` when the answer ends or, where it never does, after `completed` tasks did.
+    """
+
+    def __init__(self, request: bytes, completed: int = 0) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.events = Mark(b"data: {")
+        self.began = self.ended = 0.0
+        self.thousands: list[float] = []
+        self._request = request
+        self._enough = completed
+        self._completed = Mark(b'"completed"')
+
+    async def connect(self, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, "127.0.0.1", port)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.began = time.monotonic()
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self.events.see(data)
+        while self.events.count >= 1_000 * (len(self.thousands) + 1):
+            self.thousands.append(time.monotonic())
+        if self._enough:
+            self._completed.see(data)
+            if self._completed.count >= self._enough:
+                self._transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.ended = time.monotonic()
+        self.done.set_result(None)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run: how fast, CPU of the agent for each update, and how two thousands went.
+
+    It is not `complete` where a stream ended early: the SDK drops a reader that is
+    1,024 updates behind, without a word.
+    """
+
+    complete: bool
+    per_s: float
+    cpu_us: float
+    first_s: float = 0.0
+    last_s: float = 0.0
+
+
+Results = dict[Kind, list[Result]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench agents")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--updates", type=int, default=100, help="of each of the tasks")
+    parser.add_argument("--long", type=int, default=5_000, help="updates of one task")
+    given = parser.parse_args()
+    os.sched_setaffinity(0, {READER_CORE})
+    many(given.rounds, given.updates)
+    long(given.rounds, given.long)
+
+
+def many(rounds: int, updates: int) -> None:
+    """A hundred tasks at once."""
+    results = _alternating(KINDS, rounds, lambda kind: run(kind, TASKS, updates))
+    rows = [
+        [
+            kind.name,
+            _median(results[kind], lambda r: r.per_s, "{:,.0f}"),
+            _median(results[kind], lambda r: r.cpu_us, "{:,.0f} µs"),
+            _ratio(results, kind),
+            _cut_off(results[kind]),
+        ]
+        for kind in KINDS
+    ]
+    title = f"{TASKS} tasks × {updates} updates"
+    _table([title, "updates/s", "CPU each", "× plain", ""], rows)
+
+
+def long(rounds: int, updates: int) -> None:
+    """One task with many updates: what the last thousand cost, next to the first."""
+    kinds = [kind for kind in KINDS if kind.path == STREAM]
+    results = _alternating(kinds, rounds, lambda kind: run(kind, 1, updates))
+    rows = [
+        [
+            kind.name,
+            _median(results[kind], lambda r: r.first_s, "{:.2f} s"),
+            _median(results[kind], lambda r: r.last_s, "{:.2f} s"),
+            _median(results[kind], lambda r: r.last_s / r.first_s, "× {:.1f}"),
+            _median(results[kind], lambda r: r.per_s, "{:,.0f}"),
+            _ratio(results, kind),
+            _cut_off(results[kind]),
+        ]
+        for kind in kinds
+    ]
+    head = ["first 1,000", "last 1,000", "grows", "updates/s", "× plain", ""]
+    _table([f"1 task × {updates:,} updates", *head], rows)
+
+
+def run(kind: Kind, tasks: int, updates: int) -> Result:
+    """One agent of that kind, from its start to its end."""
+    with _agent(kind.server) as (port, pid):
+        cpu_s = _cpu_s(pid)
+        began = time.monotonic()
+        readers = asyncio.run(_read(port, kind, tasks, updates))
+        ended = max(reader.ended for reader in readers)
+        cpu_s = _cpu_s(pid) - cpu_s
+    told = sum(reader.events.count for reader in readers)
+    at = readers[0].thousands
+    return Result(
+        # Also told of each task: that it was submitted and that it is completed.
+        complete=told >= tasks * (updates + 2),
+        per_s=tasks * updates / (ended - began),
+        cpu_us=cpu_s / (tasks * updates) * 1e6,
+        first_s=at[0] - readers[0].began if at else 0.0,
+        last_s=at[-1] - at[-2] if len(at) > 1 else 0.0,
+    )
+
+
+async def _read(port: int, kind: Kind, tasks: int, updates: int) -> list[Reader]:
+    """Starts the tasks and reads what they tell: each from its own stream, or all of
+    them from the agent's one."""
+    message = {
+        "messageId": "m",
+        "role": "ROLE_USER",
+        "parts": [{"text": str(updates)}],
+        "metadata": {"skillId": kind.skill},
+    }
+    if kind.path == TICKER:
+        readers = [Reader(_request("GET", TICKER), completed=tasks)]
+        await readers[0].connect(port)
+        configuration = {"returnImmediately": True}
+        body = {"message": message, "configuration": configuration}
+        start = _request("POST", "/message:send", body)
+        starters = [Reader(start) for _ in range(tasks)]
+    else:
+        start = _request("POST", kind.path, {"message": message})
+        readers = starters = [Reader(start) for _ in range(tasks)]
+    for starter in starters:
+        await starter.connect(port)
+    everybody = [reader.done for reader in {*readers, *starters}]
+    await asyncio.wait_for(asyncio.gather(*everybody), DEADLINE_S)
+    return readers
+
+
+def _request(method: str, path: str, body: object = None) -> bytes:
+    content = b"" if body is None else json.dumps(body).encode()
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n"
+        f"A2A-Version: 1.0\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+@contextmanager
+def _agent(server: str) -> Iterator[tuple[int, int]]:
+    """A new agent on a core of its own: its port and its process id."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"bench.{server}", str(port)],
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parent.parent,
+        preexec_fn=lambda: os.sched_setaffinity(0, {AGENT_CORE}),
+    )
+    try:
+        _wait_until_ready(server, port)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_until_ready(server: str, port: int) -> None:
+    """Ours takes its port before it can answer, so an answer is waited for."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=READY_S) as card:
+                card.sendall(_request("GET", "/.well-known/agent-card.json"))
+                if card.recv(15).startswith(b"HTTP/1.1 200"):
+                    return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise SystemExit(f"bench.{server} does not answer on port {port}")
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _alternating(
+    kinds: Sequence[Kind], rounds: int, measure: Callable[[Kind], Result]
+) -> Results:
+    """The results of each kind, round by round: a drift of the machine meets all."""
+    results: Results = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind in kinds:
+            results[kind].append(measure(kind))
+    return results
+
+
+def _median(results: Sequence[Result], of: Callable[[Result], float], form: str) -> str:
+    """Of the complete runs; the others read less than they are measured by."""
+    values = [of(result) for result in results if result.complete]
+    return form.format(median(values)) if values else "–"
+
+
+def _ratio(results: Results, kind: Kind) -> str:
+    """How much faster than the plain agent, within each round."""
+    ratios = [
+        ours.per_s / plain.per_s
+        for ours, plain in zip(results[kind], results[PLAIN], strict=True)
+        if ours.complete and plain.complete
+    ]
+    return f"× {median(ratios):.1f}" if ratios else "–"
+
+
+def _cut_off(results: Sequence[Result]) -> str:
+    cut = sum(not result.complete for result in results)
+    return f"cut off in {cut} of {len(results)} rounds" if cut else ""
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, ["-" * width for width in widths], *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("| " + " | ".join(cells) + " |")
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""Owns the promises of an agent's own page, in a real Chromium, without any host."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from playwright.async_api import expect
+
+from tests import harness
+from tests.a2a_client import agent_at
+from tests.browser.screen import ARTIFACTS
+from tests.browser.test_fit import AXE, SCHEMES, axe
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+# Time to press Cancel on a busy machine.
+STEP_S = 0.5
+WORDS = (
+    "Starting calendar search…",
+    "Checking personal calendar…",
+    "Querying team calendars…",
+    "Finding optimal time slots…",
+)
+FOUND = "Found 3 available slots for tomorrow!"
+
+
+class AgentPage:
+    """What a person sees and does on it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.link = page.locator("#link")
+        self.controls = page.locator("#task-controls")
+        self.start = self.controls.get_by_role("button", name="Start")
+        self.cancel = self.controls.get_by_role("button", name="Cancel")
+        self.status = page.locator("#progress-area #status")
+        self.bar = page.locator("#progress-area #progress-bar")
+        self.said = page.locator("#progress-area #status-messages li span")
+        self.reply = page.locator("#progress-area #reply")
+        self.send = self.reply.get_by_role("button", name="Send", exact=True)
+        self.results = page.locator("#results")
+
+    async def open(self, url: str) -> AgentPage:
+        await self.page.goto(url)
+        await expect(self.link).to_have_text("live")
+        return self
+
+    async def choose(self, skill: str) -> None:
+        await self.controls.locator(f'[name=skill][value="{skill}"]').check()
+
+    async def shot(self, name: str) -> None:
+        """Keeps what the page looks like now, for people to look at."""
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        path = ARTIFACTS / f"agent-{name}.png"
+        await self.page.screenshot(path=path, full_page=True)
+
+
+@pytest.fixture(scope="module")
+def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
+    """Carly and Nancy, and no host."""
+    folder = tmp_path_factory.mktemp("agents")
+    names = ("carly", "nancy")
+    with harness.Stack(folder, names, with_host=False, step_s=STEP_S) as running:
+        yield running
+
+
+@pytest.fixture
+async def carly(page: Page, agents: harness.Stack) -> AgentPage:
+    return await AgentPage(page).open(agents.agent_url("carly"))
+
+
+@pytest.fixture
+async def nancy(page: Page, agents: harness.Stack) -> AgentPage:
+    return await AgentPage(page).open(agents.agent_url("nancy"))
+
+
+async def test_scenario_1_the_calendar_is_checked_and_three_slots_are_found(
+    carly: AgentPage,
+) -> None:
+    await expect(carly.page).to_have_title("Carly, an A2A agent")
+    await expect(carly.page.get_by_role("heading", level=1)).to_have_text("Carly")
+    await expect(carly.cancel).to_be_disabled()
+    await carly.start.click()
+    for number, words in enumerate(WORDS):
+        await expect(carly.said.nth(number)).to_have_text(words)
+        await expect(carly.bar).to_have_attribute("value", str(25 * number))
+    await expect(carly.status).to_have_text("running")
+    await carly.shot("running")
+    await expect(carly.results).to_contain_text(FOUND)
+    await expect(carly.status).to_have_text("completed")
+    await expect(carly.bar).to_have_attribute("value", "100")
+    await expect(carly.said).to_have_text(WORDS)
+    await expect(carly.cancel).to_be_disabled()
+    await carly.shot("completed")
+
+
+async def test_scenario_2_a_long_analysis_is_cancelled_on_request(
+    carly: AgentPage, agents: harness.Stack
+) -> None:
+    await carly.choose("complex_analysis")
+    await carly.start.click()
+    await expect(carly.said.nth(0)).to_have_text("Beginning complex analysis…")
+    await expect(carly.said.nth(1)).to_have_text("Processing data…")
+    await expect(carly.bar).to_have_attribute("value", "30")
+    await carly.cancel.click()
+    await expect(carly.said.last).to_have_text("Task cancelled by user request")
+    await expect(carly.status).to_have_text("cancelled")
+    await expect(carly.cancel).to_be_disabled()
+    await expect(carly.bar).to_have_attribute("value", "30")
+    await carly.shot("cancelled")
+    async with agent_at(agents.agent_url("carly")) as agent:
+        newest, *_ = await agent.tasks()
+    assert newest["status"]["state"] == "TASK_STATE_CANCELED"
+
+
+@pytest.mark.console_errors(r"net::ERR_", r"404 \(Not Found\)")
+async def test_an_agent_that_is_killed_is_said_to_be_lost_and_found_again(
+    carly: AgentPage, agents: harness.Stack
+) -> None:
+    await carly.start.click()
+    await expect(carly.said.nth(1)).to_have_text(WORDS[1])
+    agents.agents["carly"].kill()
+    await expect(carly.link).to_have_text("Connection to Carly lost, trying again…")
+    await expect(carly.start).to_be_disabled()
+    await expect(carly.cancel).to_be_disabled()
+    await expect(carly.said.nth(1)).to_have_text(WORDS[1])
+    await carly.shot("lost")
+    agents.agents["carly"].restart()
+    await expect(carly.link).to_have_text("live")
+    why = "Carly was restarted and no longer knows this task."
+    await expect(carly.said.last).to_have_text(why)
+    await expect(carly.status).to_have_text("failed")
+    await carly.start.click()
+    await expect(carly.results).to_contain_text(FOUND)
+
+
+@pytest.mark.console_errors(r"net::ERR_")
+async def test_a_page_that_was_cut_off_misses_nothing_and_repeats_nothing(
+    page: Page, tmp_path: Path
+) -> None:
+    """The browser comes back with the last id; only what came after it is sent."""
+    port = harness.free_port()
+    flags = (f"--port={port}", "--step-s=1", "--fault=drop=2")
+    server = harness.Server(
+        "carly",
+        [sys.executable, "-m", "agents", "carly", *flags],
+        folder=tmp_path,
+        url=f"http://127.0.0.1:{port}",
+        ready_path="/.well-known/agent-card.json",
+    )
+    server.restart()
+    try:
+        carly = await AgentPage(page).open(server.url)
+        await carly.start.click()
+        await expect(carly.results).to_contain_text(FOUND, timeout=15_000)
+        await expect(carly.said).to_have_text(WORDS)
+        cuts = server.output().count("fault=drop path=/tasks/stream")
+    finally:
+        server.terminate()
+    # submitted, four times running, completed: two at a time.
+    assert cuts == 3
+
+
+async def test_a_question_is_answered_where_it_is_asked(nancy: AgentPage) -> None:
+    await nancy.choose("invite_everyone")
+    await nancy.start.click()
+    await expect(nancy.reply).to_be_visible()
+    await expect(nancy.said.last).to_have_text("Send 4 invitations?")
+    await expect(nancy.status).to_have_text("needs your answer")
+    await nancy.shot("question")
+    await nancy.send.click()
+    await expect(nancy.reply).to_be_hidden()
+    await expect(nancy.results).to_contain_text("Sent 4 invitations")
+
+
+async def test_a_question_is_answered_in_words_by_keyboard(nancy: AgentPage) -> None:
+    keyboard = nancy.page.keyboard
+    await nancy.choose("invite_everyone")
+    await nancy.controls.get_by_label("In your words").focus()
+    await keyboard.press("Enter")
+    await expect(nancy.reply).to_be_visible()
+    await nancy.reply.get_by_role("textbox").focus()
+    await keyboard.type("Don't send")
+    await keyboard.press("Enter")
+    await expect(nancy.results).to_contain_text("Nothing was sent.")
+
+
+async def test_a_task_that_a_curl_started_takes_the_stage(
+    carly: AgentPage, agents: harness.Stack
+) -> None:
+    async with agent_at(agents.agent_url("carly")) as agent:
+        await agent.start("Find a slot", skill="calendar_check")
+    await expect(carly.said.nth(0)).to_have_text(WORDS[0])
+    await expect(carly.cancel).to_be_enabled()
+    await carly.cancel.click()
+    await expect(carly.status).to_have_text("cancelled")
+
+
+async def test_a_reload_keeps_the_task_on_stage(carly: AgentPage) -> None:
+    await carly.start.click()
+    await expect(carly.said.nth(1)).to_have_text(WORDS[1])
+    await carly.page.reload()
+    await expect(carly.status).to_have_text("running")
+    await expect(carly.results).to_contain_text(FOUND)
+
+
+async def test_agent_text_with_markup_stays_text(
+    page: Page, agents: harness.Stack
+) -> None:
+    markup = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+    rows = "".join(
+        f'data: {{"task_id": "t", "progress": 1, {row}}}\n\n'
+        for row in (
+            f'"status": "running", "message": "{markup}"',
+            f'"status": "completed", "result": "{markup}"',
+        )
+    )
+    await page.route(
+        "**/tasks/stream",
+        lambda route: route.fulfill(body=rows, content_type="text/event-stream"),
+    )
+    await page.goto(agents.agent_url("carly"))
+    carly = AgentPage(page)
+    await expect(carly.said.first).to_have_text(markup)
+    await expect(carly.results).to_contain_text(markup)
+    assert await page.locator("img, main script").count() == 0
+
+
+@pytest.mark.console_errors(r"400 \(Bad Request\)")
+async def test_a_refused_start_says_why(carly: AgentPage) -> None:
+    why = "carly has no skill 'juggling'"
+    await carly.page.route(
+        "**/message:send",
+        lambda route: route.fulfill(status=400, json={"error": {"message": why}}),
+    )
+    await carly.start.click()
+    await expect(carly.controls.get_by_role("alert")).to_have_text(why)
+    await expect(carly.start).to_be_enabled()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_the_page_fits_360_pixels(
+    nancy: AgentPage, scheme: Literal["light", "dark"]
+) -> None:
+    await nancy.page.emulate_media(color_scheme=scheme)
+    await nancy.page.set_viewport_size({"width": 360, "height": 780})
+    await nancy.choose("invite_everyone")
+    await nancy.start.click()
+    await expect(nancy.send).to_be_visible()
+    await nancy.shot(f"narrow-{scheme}")
+    assert await nancy.page.evaluate("document.documentElement.scrollWidth") == 360
+    await nancy.cancel.click()
+    await expect(nancy.status).to_have_text("cancelled")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_axe_finds_nothing(
+    nancy: AgentPage, scheme: Literal["light", "dark"]
+) -> None:
+    await nancy.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    assert await axe(nancy.page) == []
+    await nancy.choose("invite_everyone")
+    await nancy.start.click()
+    await expect(nancy.send).to_be_visible()
+    await nancy.shot(f"question-{scheme}")
+    assert await axe(nancy.page) == []
+    await nancy.cancel.click()
+    await expect(nancy.status).to_have_text("cancelled")
+    assert await axe(nancy.page) == []
+
+
+async def test_without_javascript_it_says_what_to_do(
+    browser: Browser, agents: harness.Stack
+) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(agents.agent_url("carly"))
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Carly")
+    await expect(page.locator("noscript p")).to_contain_text("JavaScript")
+    await context.close()

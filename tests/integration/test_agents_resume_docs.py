@@ -1,0 +1,38 @@
+"""docs/resumable-stream.md is true: its examples are what Carly really sends.
+
+She is a real one; only her port is put in place of the documented one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents import resume
+from tests.documented import examples_in, printed_by, prints
+from tests.harness import ROOT, Stack
+
+PAGE = ROOT / "docs" / "resumable-stream.md"
+EXAMPLES = examples_in(PAGE)
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder: Path = tmp_path_factory.mktemp("resume")
+    with Stack(folder, ["carly"], with_host=False) as stack:
+        address = stack.agent_url("carly").removeprefix("http://")
+        return printed_by(EXAMPLES, {"localhost:8001": address}, folder)
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_is_what_the_agent_sends(number: int, outputs: list[str]) -> None:
+    assert prints(EXAMPLES[number], outputs[number]), outputs[number]
+
+
+def test_the_page_is_about_what_the_code_does() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert f"`{resume.URI}`" in page
+    for word in ("UPDATES_GONE", "-31410", "410", "OUT_OF_RANGE", "sequence"):
+        assert word in page
+    assert len(page.split("\n## ")) == 6
