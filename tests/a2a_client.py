@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from tests.harness import NO_TLS
+
 Json = dict[str, Any]
 
 RESUMABLE = "https://courtside.dev/extensions/resumable-stream/v1"
@@ -136,6 +138,7 @@ async def agent_at(
         transport=transport,
         trust_env=False,
         timeout=20.0,
+        verify=NO_TLS,
     ) as http:
         yield Agent(http)
 

@@ -13,7 +13,7 @@ import anyio
 import httpx
 from httpx_sse import aconnect_sse
 
-from tests.harness import HarnessError
+from tests.harness import NO_TLS, HarnessError
 
 
 class Received(NamedTuple):
@@ -36,7 +36,9 @@ async def read_events(
     Raises HarnessError, with what was seen, at the deadline or the stream's end.
     """
     seen: list[Received] = []
-    async with httpx.AsyncClient(trust_env=False, timeout=deadline_s) as client:
+    async with httpx.AsyncClient(
+        trust_env=False, timeout=deadline_s, verify=NO_TLS
+    ) as client:
         with anyio.move_on_after(deadline_s):
             async with aconnect_sse(
                 client, "GET", url, headers=dict(headers or {})
