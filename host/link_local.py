@@ -1,0 +1,55 @@
+"""Owns which addresses no agent can have: link-local ones and cloud metadata.
+
+Settings are checked with it, and each connection once its address is known.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+# Where clouds give out a machine's own credentials to whoever asks from inside.
+METADATA_NAMES = frozenset(
+    (
+        "instance-data",
+        "instance-data.ec2.internal",
+        "metadata",
+        "metadata.goog",
+        "metadata.google.internal",
+        "metadata.tencentyun.com",
+    )
+)
+METADATA_ADDRESSES = frozenset(
+    ipaddress.ip_address(address)
+    for address in ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")
+)
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def is_link_local(host: str) -> bool:
+    """Whether a host name or address (also ::ffff:169.254.1.1, 0xa9fea9fe) is one."""
+    name = host.lower().strip("[]").rstrip(".")
+    address = _address(name.partition("%")[0])
+    if address is None:
+        return name in METADATA_NAMES
+    return address.is_link_local or address in METADATA_ADDRESSES
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return _old_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
+
+
+def _old_address(text: str) -> ipaddress.IPv4Address | None:
+    """What the C library still takes for an address: 2852039166, 0xa9.0xfe.1."""
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(text))
+    except (OSError, UnicodeError, ValueError):
+        return None

@@ -1,0 +1,53 @@
+"""Owns the reading of an agent's timestamps; every event states them in one form.
+
+a2a and translate ask it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+
+MAX_CHARS = 64
+
+
+def moment(text: str) -> str | None:
+    """`text` as RFC 3339 in UTC to the millisecond; None where it is no time.
+
+    "2026-11-22T12:00:00.123Z". Without a zone it is read as UTC; what is finer than
+    a millisecond is cut off, so that order is kept.
+    """
+    utc = text[:-6] + "Z" if text.endswith("+00:00") else text
+    try:
+        if utc[-1:] == "Z" and utc[10] == "T" and msgspec.convert(utc, datetime):
+            return f"{utc[:19]}.{utc[20:-1]:0<3.3}Z"
+    except (msgspec.ValidationError, IndexError):
+        pass
+    return _odd_moment(text) if len(text) <= MAX_CHARS else None
+
+
+def earlier(stamp: str, seconds: float) -> str:
+    """The moment so many seconds before a stamp of `moment`."""
+    try:
+        at = msgspec.convert(stamp, datetime) - timedelta(seconds=seconds)
+    except OverflowError:
+        return stamp
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+
+
+def _odd_moment(text: str) -> str | None:
+    """As the SDK reads it, then as people write it: a blank, no colon, no zone."""
+    tidy = text.strip().upper().replace(" ", "T", 1)
+    tidy = re.sub(r"(\.\d{9})\d+", r"\1", tidy)
+    tidy = re.sub(r"(T.*[+-]\d\d)(\d\d)$", r"\1:\2", tidy)
+    stamp = Timestamp()
+    for candidate in (text, tidy, tidy + "Z"):
+        try:
+            stamp.FromJsonString(candidate)
+        except (ValueError, OverflowError):
+            continue
+        return moment(stamp.ToJsonString())
+    return None

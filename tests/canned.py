@@ -1,0 +1,66 @@
+"""An HTTP server that answers with canned bytes, whatever it is asked.
+
+It runs in the test's own loop; the requests it got are kept for the test to look at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class Agent:
+    """Answers each request with the next of its answers, the last one again and
+    again, and closes the connection."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.heads: list[str] = []
+        self.bodies: list[Json] = []
+        self.left = asyncio.Event()
+        self.stays = False
+        self.speaks_first = False
+        self.url = ""
+
+    async def play(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            if self.speaks_first:
+                writer.write(self.answers[0])
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            self.heads.append(head)
+            length = head.partition("content-length: ")[2].partition("\r\n")[0]
+            body = await reader.readexactly(int(length or 0))
+            self.bodies.append(json.loads(body) if body else {})
+            rest = self.answers
+            writer.write(rest.pop(0) if len(rest) > 1 else rest[0])
+            await writer.drain()
+            if self.stays:
+                await reader.read()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.left.set()
+            writer.close()
+
+
+def http(body: bytes, kind: str = "application/json", status: int = 200) -> bytes:
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nConnection: close\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@asynccontextmanager
+async def serving(agent: Agent) -> AsyncIterator[str]:
+    server = await asyncio.start_server(agent.play, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    agent.url = f"http://127.0.0.1:{port}"
+    try:
+        yield agent.url
+    finally:
+        server.close()

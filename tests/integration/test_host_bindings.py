@@ -1,0 +1,169 @@
+"""Every binding of the host against a real agent that speaks them all."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from a2a.types import a2a_pb2 as pb
+from a2a.utils.errors import (
+    A2AError,
+    MethodNotFoundError,
+    TaskNotCancelableError,
+    TaskNotFoundError,
+)
+
+from host import a2a
+from host.agent_settings import AgentSettings
+from host.bindings import Binding, Interface, Query, open_binding
+from host.bindings.errors import UpdatesGone
+from host.bindings.wire import Wire
+from host.budget import Budget
+from host.card import fetch, interfaces
+from host.credentials import Credentials
+from host.errors import AgentUnreachable
+from tests.harness import Server, free_port
+
+pytest.importorskip("grpc")
+
+WELL_KNOWN = "/.well-known/agent-card.json"
+SPOKEN = [
+    *(("JSONRPC", "1.0"), ("HTTP+JSON", "1.0"), ("GRPC", "1.0")),
+    *(("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")),
+]
+every_binding = pytest.mark.parametrize("spoken", SPOKEN, ids="-".join)
+
+
+@pytest.fixture(scope="module")
+def carly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    port, grpc_port = free_port(), free_port()
+    server = Server(
+        "carly",
+        [
+            *(sys.executable, "-m", "agents", "carly", "--step-s=0.02"),
+            *(f"--port={port}", f"--grpc-port={grpc_port}"),
+        ],
+        folder=tmp_path_factory.mktemp("carly"),
+        url=f"http://127.0.0.1:{port}",
+        ready_path=WELL_KNOWN,
+    )
+    server.restart()
+    yield server
+    server.terminate()
+
+
+@asynccontextmanager
+async def speaking(carly: Server, spoken: tuple[str, str]) -> AsyncIterator[Binding]:
+    async with Wire("carly", Credentials(AgentSettings(carly.url))) as wire:
+        card = await fetch(wire, carly.url)
+        (interface,) = [i for i in interfaces(card) if i[:2] == spoken]
+        async with open_binding(interface, card, wire, Budget()) as binding:
+            yield binding
+
+
+def message() -> pb.SendMessageRequest:
+    parts = [pb.Part(text="Find a slot")]
+    mine = pb.Message(message_id=uuid.uuid4().hex, role=pb.ROLE_USER, parts=parts)
+    return pb.SendMessageRequest(message=mine)
+
+
+async def play(binding: Binding) -> tuple[str, list[int | None]]:
+    """Runs a task to its end: its id, and the numbers of its updates."""
+    numbers, task_id = [], ""
+    async for batch in binding.send(message(), streaming=True):
+        assert not batch.left_out
+        for update in batch.updates:
+            assert a2a.parse(update.raw) == update.response
+            task_id = update.response.task_id or ""
+            assert update.response.update
+            numbers.append(update.response.update.sequence)
+    return task_id, numbers
+
+
+@every_binding
+async def test_a_task_is_followed_read_and_taken_up_again(
+    carly: Server, spoken: tuple[str, str]
+) -> None:
+    async with speaking(carly, spoken) as binding:
+        await binding.reach()
+        task_id, numbers = await play(binding)
+        assert numbers == [1, 2, 3, 4, 5, 6, 7]
+        task = (await binding.get_task(task_id)).response.task
+        assert task and task.status.state == "TASK_STATE_COMPLETED"
+        again = [
+            update.response.update and update.response.update.sequence
+            async for batch in binding.subscribe(task_id, 3)
+            for update in batch.updates
+        ]
+        assert again == [4, 5, 6, 7]
+
+
+@every_binding
+async def test_the_agent_s_refusals_come_in_a2a_s_words(
+    carly: Server, spoken: tuple[str, str]
+) -> None:
+    async with speaking(carly, spoken) as binding:
+        task_id, _ = await play(binding)
+        with pytest.raises(TaskNotCancelableError):
+            await binding.cancel(task_id)
+        with pytest.raises(TaskNotFoundError):
+            await binding.get_task("nobody")
+        # A2A 0.3 has no word for it, and its HTTP+JSON not even a refusal.
+        gone = UpdatesGone if spoken[1] == "1.0" else (A2AError, AgentUnreachable)
+        with pytest.raises(gone):
+            await anext(binding.subscribe(task_id, 99))
+
+
+@every_binding
+async def test_a_unary_message_is_answered_at_once_and_its_task_cancelled(
+    carly: Server, spoken: tuple[str, str]
+) -> None:
+    async with speaking(carly, spoken) as binding:
+        (batch,) = [batch async for batch in binding.send(message(), streaming=False)]
+        (update,) = batch.updates
+        assert update.response.task
+        task = (await binding.cancel(update.response.task.id)).response.task
+        assert task and task.status.state == "TASK_STATE_CANCELED"
+
+
+@every_binding
+async def test_tasks_are_listed_page_by_page_where_the_version_has_it(
+    carly: Server, spoken: tuple[str, str]
+) -> None:
+    async with speaking(carly, spoken) as binding:
+        ids = {(await play(binding))[0] for _ in range(2)}
+        if spoken[1] == "0.3":
+            with pytest.raises(MethodNotFoundError):
+                await binding.list_tasks(Query())
+            return
+        first = await binding.list_tasks(Query(page_size=1))
+        assert first.next_token
+        second = await binding.list_tasks(
+            Query(page_size=1, page_token=first.next_token)
+        )
+        found = [*first.tasks, *second.tasks]
+        assert {task.task_id for task in found} == ids
+        since = Query(since=first.tasks[0].timestamp, status="TASK_STATE_COMPLETED")
+        assert first.tasks[0] in (await binding.list_tasks(since)).tasks
+
+
+async def test_grpc_says_why_nobody_answers() -> None:
+    async with Wire("carly", Credentials(AgentSettings("http://127.0.0.1:1"))) as wire:
+        for url, words in {
+            "127.0.0.1:1": "refused: ",
+            "http://nobody.invalid:1": "DNS: there is no such host",
+            "http://169.254.169.254:1": "link-local or metadata address",
+            "ftp://127.0.0.1": "bad URL: ",
+            "http://[::": "bad ",
+        }.items():
+            interface = Interface("GRPC", "1.0", url)
+            with pytest.raises(AgentUnreachable, match=words):
+                async with open_binding(
+                    interface, pb.AgentCard(), wire, Budget()
+                ) as binding:
+                    with pytest.raises(AgentUnreachable, match=words):
+                        await binding.reach()
+                    await binding.get_task("t")

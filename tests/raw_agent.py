@@ -1,0 +1,158 @@
+"""An A2A agent over bare sockets, so that it can send what no SDK would.
+
+`serve` runs one; what it answers is said by neighbours_streams.py and by bench/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timezone
+from typing import Any
+
+Json = dict[str, Any]
+SSE = "text/event-stream"
+
+
+class Exchange:
+    """One request, and the way back to whoever sent it.
+
+    `name` is the first segment of the path: one server plays many agents. `method`
+    is the JSON-RPC method, or that which the path of HTTP+JSON stands for, "" for a
+    card.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        call: Json = json.loads(body) if body else {}
+        self.name, _, rest = path.partition("?")[0][1:].partition("/")
+        self.url = f"http://{headers['host']}/{self.name}"
+        self.headers = headers
+        self.method: str = call.get("method") or _method_of(rest)
+        self.params: Json = call.get("params", {})
+        self._id = json.dumps(call["id"]) if "id" in call else ""
+        self._reader, self._writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        """Waits until the other side has room. Raises ConnectionError once it left."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def head(self, kind: str = SSE, status: int = 200, headers: str = "") -> None:
+        """The head of an answer that lasts until the connection ends."""
+        await self.send(
+            f"HTTP/1.1 {status} \r\nContent-Type: {kind}\r\n{headers}"
+            "Connection: close\r\n\r\n".encode()
+        )
+
+    async def answer(
+        self, body: bytes, status: int = 200, kind: str = "application/json"
+    ) -> None:
+        await self.head(kind, status, f"Content-Length: {len(body)}\r\n")
+        await self.send(body)
+
+    async def result(self, value: Json) -> None:
+        await self.answer(self.envelope(json.dumps(value).encode()))
+
+    async def refuse(self, code: int, message: str) -> None:
+        error = {"code": code, "message": message}
+        call = {"jsonrpc": "2.0", "id": json.loads(self._id), "error": error}
+        await self.answer(json.dumps(call).encode())
+
+    def envelope(self, result: bytes) -> bytes:
+        """The JSON-RPC answer around the JSON of a result; HTTP+JSON has none."""
+        if not self._id:
+            return result
+        return b'{"jsonrpc": "2.0", "id": %b, "result": %b}' % (
+            self._id.encode(),
+            result,
+        )
+
+    def event(self, result: bytes) -> bytes:
+        """The server-sent event with that result."""
+        return b"data: %b\n\n" % self.envelope(result)
+
+    async def until_gone(self, ping_s: float | None = None) -> None:
+        """Until whoever asked closes the connection; pings a stream meanwhile."""
+        while True:
+            try:
+                if not await asyncio.wait_for(self._reader.read(65_536), ping_s):
+                    return
+            except asyncio.TimeoutError:
+                await self.send(b": ping\n\n")
+
+
+def _method_of(path: str) -> str:
+    if not path.startswith("tasks"):
+        return ""
+    if path.endswith(":subscribe"):
+        return "SubscribeToTask"
+    return "GetTask" if "/" in path else "ListTasks"
+
+
+Play = Callable[[Exchange], Awaitable[None]]
+
+
+async def serve(port: int, play: Play) -> None:
+    """Answers each request by `play`, until cancelled. One request a connection."""
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            await play(await _read(reader, writer))
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # Whoever asked has left.
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", port, backlog=1024)
+    async with server:
+        await server.serve_forever()
+
+
+async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    request, *lines = head.strip().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Exchange(request.split()[1], headers, body, reader, writer)
+
+
+def card(
+    name: str, url: str, *, streaming: bool = True, binding: str = "JSONRPC"
+) -> Json:
+    """The card of an agent that speaks one binding at `url`."""
+    interface = {"url": url, "protocolBinding": binding, "protocolVersion": "1.0"}
+    skill = {"id": "part", "name": "Part", "description": "Plays.", "tags": ["test"]}
+    return {
+        "name": name,
+        "description": "Plays a part in a test.",
+        "version": "1",
+        "supportedInterfaces": [interface],
+        "capabilities": {"streaming": streaming},
+        "defaultInputModes": ["text/plain"],
+        "defaultOutputModes": ["text/plain"],
+        "skills": [skill],
+    }
+
+
+def status(text: str, number: int, state: str = "TASK_STATE_WORKING") -> Json:
+    """A TaskStatus of this moment; `number` makes the id of its message."""
+    moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return {
+        "state": state,
+        "timestamp": moment.replace("+00:00", "Z"),
+        "message": {
+            "messageId": f"m{number}",
+            "role": "ROLE_AGENT",
+            "parts": [{"text": text}],
+        },
+    }
