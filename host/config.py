@@ -6,23 +6,15 @@ The composition root reads a frozen `Config` and hands each part what it needs.
 from __future__ import annotations
 
 import argparse
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
+from host.agent_settings import AgentSettings, credentials_of
 from host.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from host.settings_file import SettingsFile, credentials_in
 
 CONFIG_FILE = "courtside.toml"
-HOST_SETTINGS = ("host", "port", "data_dir", "log", "keep_events", "keep_s")
 LOGS = ("sqlite", "memory")
 STUBS = {"carly": 8001, "walter": 8002, "logan": 8003, "nancy": 8004}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -30,7 +22,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class Config:
-    """Everything the host is told from outside; `agents` maps name to base URL."""
+    """Everything the host is told from outside."""
 
     host: str
     port: int
@@ -38,7 +30,9 @@ class Config:
     log: str
     keep_events: int
     keep_s: float | None
-    agents: Mapping[str, str]
+    agents: Mapping[str, AgentSettings]
+    file: Path | None = None
+    """The settings file, or where it would be."""
 
 
 def read(argv: list[str], environ: Mapping[str, str], cwd: Path) -> Config:
@@ -47,8 +41,9 @@ def read(argv: list[str], environ: Mapping[str, str], cwd: Path) -> Config:
     Raises ConfigError naming the setting, where it stands and what it may be.
     """
     flags = vars(_parser().parse_args(argv))
-    path = flags["config"] or environ.get("COURTSIDE_CONFIG")
-    file = _File.read(cwd / path) if path else _File.read_if_there(cwd / CONFIG_FILE)
+    named = flags["config"] or environ.get("COURTSIDE_CONFIG")
+    path = cwd / (named or CONFIG_FILE)
+    file = SettingsFile.read(path) if named else SettingsFile.read_if_there(path)
 
     def setting(name: str, default: str) -> tuple[str, str]:
         """The value and where it stands."""
@@ -76,8 +71,15 @@ def read(argv: list[str], environ: Mapping[str, str], cwd: Path) -> Config:
         log=log,
         keep_events=_count(*setting("keep_events", "1000000")),
         keep_s=_count(*setting("keep_s", "0")) or None,
-        agents=file.agents() or _stub_agents(environ),
+        agents=file.agents(environ) or _stub_agents(environ),
+        file=path,
     )
+
+
+def read_agents(file: Path, environ: Mapping[str, str]) -> dict[str, AgentSettings]:
+    """The agents alone, read again at run time. Raises ConfigError as `read` does."""
+    found = SettingsFile.read_if_there(file).agents(environ)
+    return found or _stub_agents(environ)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,118 +115,14 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _stub_agents(environ: Mapping[str, str]) -> dict[str, str]:
+def _stub_agents(environ: Mapping[str, str]) -> dict[str, AgentSettings]:
     """The four of the Procfile, which reads the same variables."""
     agents = {}
     for name, port in STUBS.items():
         variable = f"{name.upper()}_PORT"
         chosen = _port(environ.get(variable) or str(port), variable)
-        agents[name] = f"http://127.0.0.1:{chosen}"
+        agents[name] = AgentSettings(
+            f"http://127.0.0.1:{chosen}",
+            credentials=credentials_of(credentials_in(environ, name)),
+        )
     return agents
-
-
-class _File:
-    """courtside.toml, which can say on which line a key stands."""
-
-    def __init__(self, path: Path, text: str, data: dict[str, Any]) -> None:
-        self._path = path
-        self._lines = text.splitlines()
-        self._data = data
-        for table in data:
-            if table not in ("host", "agents"):
-                raise self._wrong(table, "is unknown: there are [host] and [agents]")
-        for table in ("host", "agents"):
-            if not isinstance(data.get(table, {}), dict):
-                raise self._wrong(table, f"must be a table: [{table}]")
-        for key in data.get("host", {}):
-            if key not in HOST_SETTINGS:
-                raise self._wrong(
-                    f"host.{key}", f"is unknown: use {', '.join(HOST_SETTINGS)}"
-                )
-
-    @classmethod
-    def read_if_there(cls, path: Path) -> _File:
-        return cls.read(path) if path.exists() else cls(path, "", {})
-
-    @classmethod
-    def read(cls, path: Path) -> _File:
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
-        try:
-            return cls(path, text, tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: is not TOML: {error}") from error
-
-    def host_setting(self, name: str, default: str) -> tuple[str, str]:
-        value = self._data.get("host", {}).get(name, default)
-        where = self._at(f"host.{name}")
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise self._wrong(f"host.{name}", f"is {value!r}: use text or a number")
-        return str(value), where
-
-    def agents(self) -> dict[str, str]:
-        found = {}
-        for name, table in self._data.get("agents", {}).items():
-            key = f"agents.{name}"
-            if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name) or name == "host":
-                raise self._wrong(
-                    key,
-                    "is no name for an agent: use up to 32 small letters, digits "
-                    'and dashes, not "host"',
-                )
-            if not isinstance(table, dict) or "url" not in table:
-                raise self._wrong(key, 'needs a url: url = "http://127.0.0.1:8001"')
-            for extra in table:
-                if extra != "url":
-                    raise self._wrong(f"{key}.{extra}", "is unknown: use url")
-            found[name] = self._url(f"{key}.url", table["url"])
-        return found
-
-    def _url(self, key: str, url: Any) -> str:
-        try:
-            parts = urlsplit(url) if isinstance(url, str) else None
-            usable = parts and parts.scheme in ("http", "https") and parts.hostname
-            _ = parts and parts.port
-        except ValueError:
-            usable = None
-        if not usable:
-            raise self._wrong(
-                key,
-                f"is not an http(s) URL: {url!r}; for example http://127.0.0.1:8001",
-            )
-        if parts and (parts.username or parts.password):
-            raise self._wrong(
-                key, "must not hold a user or password: the feed shows every URL"
-            )
-        return str(url).rstrip("/")
-
-    def _wrong(self, key: str, why: str) -> ConfigError:
-        return ConfigError(f"{self._at(key)} {why}")
-
-    def _at(self, key: str) -> str:
-        return f"{self._path}, line {self._line_of(key.split('.'))}: {key}"
-
-    def _line_of(self, keys: list[str]) -> int:
-        """The first line that sets the key or something below it, or opens its table.
-
-        The TOML parser keeps no positions; this reads what people write.
-        """
-        table: list[str] = []
-        for number, line in enumerate(self._lines, 1):
-            header = re.match(r"\s*\[\[?([^\]]*)\]", line)
-            setting = re.match(r"\s*([^=#\[]+?)\s*=", line)
-            if header:
-                table = path = _keys(header[1])
-            elif setting:
-                path = table + _keys(setting[1])
-            else:
-                continue
-            if path[: len(keys)] == keys:
-                return number
-        return self._line_of(keys[:-1]) if len(keys) > 1 else 1
-
-
-def _keys(dotted: str) -> list[str]:
-    return [key.strip().strip("\"'") for key in dotted.split(".")]

@@ -6,16 +6,14 @@ host/config.py, with files in a folder of the test's own.
 from __future__ import annotations
 
 import re
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host import config
-from host.config import Config, read
+from host.agent_settings import AgentSettings
+from host.config import Config, read, read_agents
 from host.errors import ConfigError
 from tests.harness import AGENTS
 
@@ -43,15 +41,15 @@ class TestDefaults:
 
     def test_are_the_four_agents_of_the_procfile(self, tmp_path: Path) -> None:
         assert read([], {}, tmp_path).agents == {
-            name: f"http://127.0.0.1:{port}"
+            name: AgentSettings(f"http://127.0.0.1:{port}")
             for name, port in zip(AGENTS, range(8001, 8005), strict=True)
         }
 
     def test_follow_the_procfiles_variables(self, tmp_path: Path) -> None:
         found = read([], {"WALTER_PORT": "9002", "LOGAN_PORT": ""}, tmp_path)
 
-        assert found.agents["walter"] == "http://127.0.0.1:9002"
-        assert found.agents["logan"] == "http://127.0.0.1:8003"
+        assert found.agents["walter"].url == "http://127.0.0.1:9002"
+        assert found.agents["logan"].url == "http://127.0.0.1:8003"
 
     def test_keep_a_million_events_however_old(self, tmp_path: Path) -> None:
         found = read([], {}, tmp_path)
@@ -120,7 +118,9 @@ class TestPrecedence:
     def test_agents_of_the_file_replace_the_default_four(self, tmp_path: Path) -> None:
         written(tmp_path, '[agents.zoe]\nurl = "http://127.0.0.1:9/base/"\n')
 
-        assert read([], {}, tmp_path).agents == {"zoe": "http://127.0.0.1:9/base"}
+        assert read([], {}, tmp_path).agents == {
+            "zoe": AgentSettings("http://127.0.0.1:9/base")
+        }
 
     @pytest.mark.parametrize("how", ["flag", "variable"])
     def test_another_file_can_be_named(self, tmp_path: Path, how: str) -> None:
@@ -255,15 +255,46 @@ def test_whatever_the_file_says_it_is_read_or_refused_in_one_sentence(
         assert re.match(rf"{re.escape(str(folder))}/courtside.toml[:,] ", str(refused))
 
 
-def test_on_python_3_10_the_file_is_read_by_tomli(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written(tmp_path, "[host]\nport = 7000\n")
-    stand_in = vars(config)["tomllib"]
-    monkeypatch.setattr(sys, "version_info", (3, 10, 0, "final", 0))
-    monkeypatch.setitem(sys.modules, "tomli", stand_in)
+class TestReadingTheAgentsAgain:
+    def test_finds_the_file_that_was_read(self, tmp_path: Path) -> None:
+        found = read(["--config=other.toml"], {}, other(tmp_path, "http://a"))
+        other(tmp_path, "http://b")
 
-    on_3_10 = runpy.run_path(str(config.__file__), run_name="config_on_3_10")
+        assert found.file
+        assert read_agents(found.file, {})["zoe"].url == "http://b"
 
-    assert on_3_10["tomllib"] is stand_in
-    assert on_3_10["read"]([], {}, tmp_path).port == 7000
+    def test_finds_a_file_that_was_not_there_at_the_start(self, tmp_path: Path) -> None:
+        found = read([], {}, tmp_path)
+        written(tmp_path, "[agents.zoe]\nurl = 'http://a'\n")
+
+        assert found.file
+        assert list(read_agents(found.file, {})) == ["zoe"]
+
+    def test_finds_the_default_four_when_the_file_is_gone(self, tmp_path: Path) -> None:
+        found = read_agents(tmp_path / "gone.toml", {"WALTER_PORT": "9002"})
+
+        assert found["walter"].url == "http://127.0.0.1:9002"
+
+    def test_yields_equal_settings_for_what_did_not_change(
+        self, tmp_path: Path
+    ) -> None:
+        text = "[agents.zoe]\nurl = 'http://a'\ncredentials.bearer = 'abc'\n"
+        path = written(tmp_path, text)
+
+        assert read_agents(path, {}) == read([], {}, tmp_path).agents
+        assert read_agents(written(tmp_path, text.replace("abc", "abd")), {}) != (
+            read_agents(written(tmp_path, text), {})
+        )
+
+
+def other(folder: Path, url: str) -> Path:
+    (folder / "other.toml").write_text(f"[agents.zoe]\nurl = '{url}'\n")
+    return folder
+
+
+class TestTheProcfilesAgents:
+    def test_take_credentials_from_the_environment(self, tmp_path: Path) -> None:
+        found = read([], {"COURTSIDE_AGENT_CARLY_BEARER": "abc"}, tmp_path)
+
+        assert found.agents["carly"].credentials.bearer == "abc"
+        assert found.agents["walter"].credentials.bearer is None

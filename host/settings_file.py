@@ -1,0 +1,189 @@
+"""Owns courtside.toml: what it may hold, and on which line each key stands.
+
+`config` asks it for the host's settings and for the agents.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from host.agent_settings import (
+    CREDENTIALS,
+    AgentSettings,
+    CredentialSettings,
+    check_card,
+    check_name,
+    check_trusted_hosts,
+    check_url,
+    credentials_of,
+)
+from host.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HOST_SETTINGS = ("host", "port", "data_dir", "log", "keep_events", "keep_s")
+AGENT_SETTINGS = ("url", "card", "trusted_hosts", "credentials")
+ELSEWHERE = "env:"
+
+Checked = TypeVar("Checked")
+
+
+class SettingsFile:
+    """Raises ConfigError naming file, line, key and fix; no message holds a secret."""
+
+    def __init__(self, path: Path, text: str, data: dict[str, Any]) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+        self._data = data
+        self._only(data, "", ("host", "agents"), "there are [host] and [agents]")
+        for table in ("host", "agents"):
+            if not isinstance(data.get(table, {}), dict):
+                raise self._wrong(table, f"must be a table: [{table}]")
+        self._only(data.get("host", {}), "host", HOST_SETTINGS)
+
+    @classmethod
+    def read_if_there(cls, path: Path) -> SettingsFile:
+        return cls.read(path) if path.exists() else cls(path, "", {})
+
+    @classmethod
+    def read(cls, path: Path) -> SettingsFile:
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from error
+        try:
+            return cls(path, text, tomllib.loads(text))
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise ConfigError(f"{path}: is not TOML: {error}") from None
+
+    def host_setting(self, name: str, default: str) -> tuple[str, str]:
+        """The value and where it stands."""
+        value = self._data.get("host", {}).get(name, default)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise self._wrong(f"host.{name}", f"is {value!r}: use text or a number")
+        return str(value), self._at(f"host.{name}")
+
+    def agents(self, environ: Mapping[str, str]) -> dict[str, AgentSettings]:
+        """By name; a variable of the environment wins over what stands here."""
+        tables = self._data.get("agents", {})
+        return {name: self._agent(name, tables[name], environ) for name in tables}
+
+    def _agent(
+        self, name: str, table: Any, environ: Mapping[str, str]
+    ) -> AgentSettings:
+        key = f"agents.{name}"
+        self._checked(check_name, name, key)
+        if not isinstance(table, dict) or "url" not in table:
+            raise self._wrong(key, 'needs a url: url = "http://127.0.0.1:8001"')
+        self._only(table, key, AGENT_SETTINGS)
+        card = table.get("card")
+        return AgentSettings(
+            self._checked(check_url, table["url"], f"{key}.url"),
+            None if card is None else self._checked(check_card, card, f"{key}.card"),
+            self._checked(
+                check_trusted_hosts,
+                table.get("trusted_hosts", []),
+                f"{key}.trusted_hosts",
+            ),
+            self._credentials(name, table.get("credentials", {}), environ),
+        )
+
+    def _credentials(
+        self, name: str, table: Any, environ: Mapping[str, str]
+    ) -> CredentialSettings:
+        key = f"agents.{name}.credentials"
+        if not isinstance(table, dict):
+            raise self._wrong(key, f"must be a table: [{key}]")
+        self._only(table, key, tuple(CREDENTIALS))
+        here = {
+            setting: (
+                self._checked(_looked_up, (value, environ), f"{key}.{setting}"),
+                self._at(f"{key}.{setting}"),
+            )
+            for setting, value in table.items()
+        }
+        return credentials_of(here | credentials_in(environ, name))
+
+    def _checked(
+        self, check: Callable[[Any], Checked], value: object, key: str
+    ) -> Checked:
+        try:
+            return check(value)
+        except ConfigError as error:
+            raise self._wrong(key, str(error)) from None
+
+    def _only(
+        self, table: dict[str, Any], key: str, known: tuple[str, ...], hint: str = ""
+    ) -> None:
+        for name in table:
+            if name not in known:
+                raise self._wrong(
+                    f"{key}.{name}".lstrip("."),
+                    f"is unknown: {hint or 'use ' + ', '.join(known)}",
+                )
+
+    def _wrong(self, key: str, why: str) -> ConfigError:
+        return ConfigError(f"{self._at(key)} {why}")
+
+    def _at(self, key: str) -> str:
+        return f"{self._path}, line {self._line_of(key.split('.'))}: {key}"
+
+    def _line_of(self, keys: list[str]) -> int:
+        """The first line that sets the key or something below it, or opens its table.
+
+        The TOML parser keeps no positions; this reads what people write.
+        """
+        table: list[str] = []
+        for number, line in enumerate(self._lines, 1):
+            header = re.match(r"\s*\[\[?([^\]]*)\]", line)
+            setting = re.match(r"\s*([^=#\[]+?)\s*=", line)
+            if header:
+                table = path = _keys(header[1])
+            elif setting:
+                path = table + _keys(setting[1])
+            else:
+                continue
+            if path[: len(keys)] == keys:
+                return number
+        return self._line_of(keys[:-1]) if len(keys) > 1 else 1
+
+
+def _keys(dotted: str) -> list[str]:
+    return [key.strip().strip("\"'") for key in dotted.split(".")]
+
+
+def credentials_in(
+    environ: Mapping[str, str], name: str
+) -> dict[str, tuple[object, str]]:
+    """What COURTSIDE_AGENT_CARLY_BEARER and its like say of one agent, and where."""
+    prefix = f"COURTSIDE_AGENT_{name.upper().replace('-', '_')}_"
+    variables = {setting: prefix + setting.upper() for setting in CREDENTIALS}
+    # A table does not fit into a variable.
+    del variables["headers"]
+    return {
+        setting: (environ[variable], variable)
+        for setting, variable in variables.items()
+        if environ.get(variable)
+    }
+
+
+def _looked_up(value_and_environ: tuple[Any, Mapping[str, str]]) -> object:
+    """The value, with each "env:NAME" in it replaced by that variable's."""
+    value, environ = value_and_environ
+    if isinstance(value, list):
+        return [_looked_up((item, environ)) for item in value]
+    if isinstance(value, dict):
+        return {name: _looked_up((item, environ)) for name, item in value.items()}
+    if not isinstance(value, str) or not value.startswith(ELSEWHERE):
+        return value
+    variable = value.removeprefix(ELSEWHERE)
+    if not environ.get(variable):
+        raise ConfigError(f"is to be the variable {variable[:100]!r}, which is not set")
+    return environ[variable]

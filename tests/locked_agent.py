@@ -1,0 +1,111 @@
+"""Agents behind a lock, and the token endpoint that has their keys, on real sockets.
+
+`Locked` remembers every request as it arrived; tests say what it answers.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+HERE = "127.0.0.1"
+ELSEWHERE = "127.0.0.2"
+"""This machine as well, but by no name that settings or host know it by."""
+
+
+class Seen(NamedTuple):
+    """A request as it arrived; header names in small letters."""
+
+    target: str
+    headers: dict[str, str]
+    body: str
+
+
+class Reply(NamedTuple):
+    """What is answered; `endless` repeats the body until the caller goes."""
+
+    status: int = 200
+    body: str = "{}"
+    headers: dict[str, str] = {}  # noqa: RUF012 - never written to
+    endless: bool = False
+    ends: threading.Event | None = None
+    """Nothing is answered before it is set."""
+
+
+Answer = Callable[[Seen], Reply]
+
+
+class Locked(ThreadingHTTPServer):
+    """Answers what `answer` says of each request, and keeps them in `seen`."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, answer: Answer, address: str) -> None:
+        super().__init__((address, 0), _Handler)
+        self.answer = answer
+        self.seen: list[Seen] = []
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.server_address[0]!s}:{self.port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Locked
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("content-length", 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        seen = Seen(self.path, headers, self.rfile.read(length).decode())
+        self.server.seen.append(seen)
+        reply = self.server.answer(seen)
+        if reply.ends:
+            reply.ends.wait(10)
+        try:
+            self._send(reply)
+        except OSError:
+            self.close_connection = True
+
+    do_POST = do_GET
+
+    def _send(self, reply: Reply) -> None:
+        body = reply.body.encode()
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if not reply.endless:
+            self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        while reply.endless:
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keeps quiet."""
+
+
+@contextmanager
+def locked(answer: Answer = lambda _: Reply(), address: str = HERE) -> Iterator[Locked]:
+    with Locked(answer, address) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def token(text: str, **more: object) -> Reply:
+    """A token endpoint's answer. RFC 6749, 5.1."""
+    return Reply(body=json.dumps({"access_token": text, "token_type": "Bearer"} | more))
