@@ -27,7 +27,10 @@ class Checkpoint(Struct, frozen=True):
 
 
 class Board:
-    """Rows by agent name and by (agent, task id); finished in order of end."""
+    """Rows by agent name and by (agent, task id); finished in order of end.
+
+    An agent that was removed keeps its row: its history stays readable.
+    """
 
     def __init__(self) -> None:
         self.agents: dict[str, AgentEvent] = {}

@@ -15,12 +15,18 @@ TERMINAL = frozenset({"completed", "error", "cancelled", "rejected"})
 WAITING = frozenset({"input-required", "auth-required"})
 
 
-class TaskEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="task"):
+# Without cycles there is nothing in them for the garbage collector.
+class _Event(Struct, frozen=True, kw_only=True, tag_field="kind", gc=False):
+    """An event is one JSON object, told apart by its `kind`."""
+
+
+class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     """A task's whole current row, so that the last one wins.
 
     `progress` is 0-100, or None when the agent does not say; `at` is the agent's
     clock, `received_at` the host's, both RFC 3339 in UTC. `result` is there on
-    `completed` only. `message_id` is the A2A messageId behind `message`.
+    `completed` only. `message_id` is the A2A messageId behind `message`, `sequence`
+    the agent's own number of the update, where it has one.
     """
 
     agent: str
@@ -32,6 +38,7 @@ class TaskEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="task")
     message: str | None
     result: str | UnsetType = UNSET
     message_id: str | None = None
+    sequence: int | UnsetType = UNSET
     at: str | None
     received_at: str
 
@@ -40,10 +47,12 @@ class TaskEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="task")
         return self.status not in TERMINAL
 
 
-class ArtifactEvent(
-    Struct, frozen=True, kw_only=True, tag_field="kind", tag="artifact"
-):
-    """One chunk of an artifact: `parts` are A2A parts as the agent sent them."""
+class ArtifactEvent(_Event, frozen=True, kw_only=True, tag="artifact"):
+    """One chunk of an artifact: `parts` are A2A parts as the agent sent them.
+
+    Without `append` it takes the place of what was told of the artifact before.
+    `sequence` is the agent's own number of the update, where it has one.
+    """
 
     agent: str
     task_id: str
@@ -53,10 +62,11 @@ class ArtifactEvent(
     parts: list[dict[str, Any]]
     append: bool
     last_chunk: bool
+    sequence: int | UnsetType = UNSET
     received_at: str
 
 
-class MessageEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="message"):
+class MessageEvent(_Event, frozen=True, kw_only=True, tag="message"):
     """An agent's answer that came without a task."""
 
     agent: str
@@ -75,11 +85,14 @@ class Skill(Struct, frozen=True):
     examples: list[str]
 
 
-class AgentEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="agent"):
+class AgentEvent(_Event, frozen=True, kw_only=True, tag="agent"):
     """An agent's whole current row: who it is, and whether the host reaches it.
 
-    `connection` is connecting, connected or lost; a lost agent says its `cause`,
-    which `attempt` failed last and that the next comes in `retry_s` seconds.
+    `connection` is connecting, connected, lost or removed; a lost agent says its
+    `cause`, which `attempt` failed last and that the next comes in `retry_s` seconds.
+    A connected one says over which `binding` (JSONRPC, HTTP+JSON, GRPC), `protocol`
+    (1.0, 0.3) and `interface_url`, how its tasks are `followed` (streaming, polling
+    every n s), which of them are found (`discovery`), and what `trouble` it makes.
     """
 
     agent: str
@@ -91,18 +104,27 @@ class AgentEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="agent
     title: str | None = None
     description: str | None = None
     version: str | None = None
+    binding: str | None = None
+    protocol: str | None = None
+    interface_url: str | None = None
     followed: str | None = None
+    discovery: str | None = None
+    trouble: str | None = None
     skills: list[Skill] = []
     received_at: str
 
 
-class GapEvent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="gap"):
-    """Updates of this task may be missing between here and its event before."""
+class GapEvent(_Event, frozen=True, kw_only=True, tag="gap"):
+    """Updates of this task may be missing between here and its event before.
+
+    `missing` of them at most; unset where nobody can know how many.
+    """
 
     agent: str
     task_id: str
     context_id: str | None
     message: str
+    missing: int | UnsetType = UNSET
     received_at: str
 
 

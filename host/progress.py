@@ -9,6 +9,8 @@ import sys
 from typing import Any
 
 URI = "https://a2a-protocol.org/extensions/task-progress/v1"
+NUMBERS = (int, float)
+MAX_FLOAT = sys.float_info.max
 
 
 def percent_of(*metadata: dict[str, Any]) -> int | float | None:
@@ -19,9 +21,7 @@ def percent_of(*metadata: dict[str, Any]) -> int | float | None:
     """
     for entry in metadata:
         for key, value in entry.items():
-            if (key == URI or key.endswith("task-progress/v1")) and isinstance(
-                value, dict
-            ):
+            if key.endswith("task-progress/v1") and isinstance(value, dict):
                 percent = _percent(value)
                 if percent is not None:
                     return percent
@@ -37,7 +37,7 @@ def _percent(progress: dict[str, Any]) -> int | float | None:
         if not known:
             return None
         share = sum(known) / len(known)
-    percent = round(100 * min(max(share, 0.0), 1.0), 1)
+    percent = round(100 * share, 1) if share < 1 else 100.0
     return int(percent) if percent.is_integer() else percent
 
 
@@ -49,5 +49,6 @@ def _share(tracker: Any) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    usable = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if usable and 0 <= value <= sys.float_info.max else None
+    # By its type, as a bool is an int.
+    usable = type(value) in NUMBERS and 0 <= value <= MAX_FLOAT
+    return float(value) if usable else None

@@ -1,78 +1,57 @@
 """Owns the step from an A2A update to feed events; pure, no I/O.
 
-The collector calls `translate` with what the feed already says of the task
+The follower calls `translate` with what the feed already says of the task
 (`Known`), appends the events it gets, and notes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from host import a2a
-from host.event import ArtifactEvent, Event, GapEvent, MessageEvent, TaskEvent
-from host.progress import percent_of
+from host.event import TERMINAL, Event, GapEvent, MessageEvent, TaskEvent
+from host.known import Kept
+from host.known import Known as Known
+from host.reconcile import reconcile
+from host.rows import STATUS as STATUS
+from host.rows import Sequence, artifact_of, at_of, differs, is_before, row_of
 
-# The lesson's words where it has one, A2A's for the rest.
-STATUS = {
-    "TASK_STATE_SUBMITTED": "submitted",
-    "TASK_STATE_WORKING": "running",
-    "TASK_STATE_COMPLETED": "completed",
-    "TASK_STATE_FAILED": "error",
-    "TASK_STATE_CANCELED": "cancelled",
-    "TASK_STATE_REJECTED": "rejected",
-    "TASK_STATE_INPUT_REQUIRED": "input-required",
-    "TASK_STATE_AUTH_REQUIRED": "auth-required",
-}
-
-
-@dataclass
-class Known:
-    """What the feed already says of one task."""
-
-    agent: str
-    task_id: str
-    row: TaskEvent | None = None
-    message_ids: set[str] = field(default_factory=set)
-    artifacts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-
-    def note(self, events: Iterable[Event]) -> None:
-        """Takes in events that the feed has accepted."""
-        for event in events:
-            if isinstance(event, TaskEvent):
-                self.row = event
-                if event.message_id:
-                    self.message_ids.add(event.message_id)
-            elif isinstance(event, ArtifactEvent):
-                kept = self.artifacts.get(event.artifact_id, [])
-                self.artifacts[event.artifact_id] = (
-                    [*kept, *event.parts] if event.append else list(event.parts)
-                )
+Update = a2a.Task | a2a.StatusUpdate | a2a.ArtifactUpdate
 
 
 def translate(
-    known: Known, update: a2a.StreamResponse, received_at: str
+    known: Known,
+    update: a2a.StreamResponse,
+    received_at: str,
+    unwatched: str | None = None,
 ) -> list[Event]:
     """The events that `update` adds to what is `known`, in order; often just one.
 
+    Leaves `known` alone: the caller notes what the feed takes. `unwatched` says why
+    updates may have passed unseen since the last one, if they may.
+
     The first terminal state is the last word: what an agent says after it adds
-    nothing. A Task is a snapshot: only what it has and the feed has not becomes
-    an event.
+    nothing. A number says what an update is; without one an update is as new as its
+    content, and a gap stands before it if it was `unwatched`. A Task is a snapshot:
+    only what it has and the feed has not becomes an event.
     """
-    if known.row and not known.row.is_open:
+    said = update.update
+    row = known.row
+    if said is None or (row is not None and row.status in TERMINAL):
         return []
-    step = _Step(known, received_at)
-    if update.task:
-        step.snapshot(update.task)
-    elif update.status_update:
-        step.status(update.status_update)
-    elif update.artifact_update:
-        step.artifact(update.artifact_update)
-    return step.events
+    if said.task_id and said.task_id != known.task_id:
+        return []  # Another task's, which has a follower of its own.
+    number = said.sequence
+    why, count = unwatched, None
+    if number is not None:
+        if _is_told(known, said, number):
+            return []
+        why, count = _hole(known, said, number, unwatched)
+    events = _events(known, said, received_at, UNSET if number is None else number)
+    if why and events and (count or not known.is_nothing):
+        events.insert(0, missing(known, why, received_at, count))
+    return events
 
 
 def message_event(agent: str, message: a2a.Message, received_at: str) -> MessageEvent:
@@ -86,13 +65,16 @@ def message_event(agent: str, message: a2a.Message, received_at: str) -> Message
     )
 
 
-def missing(known: Known, why: str, received_at: str) -> GapEvent:
-    """Says that updates may be missing after the last known event of the task."""
+def missing(
+    known: Known, why: str, received_at: str, count: int | None = None
+) -> GapEvent:
+    """Says that updates, at most `count`, are missing after the task's last event."""
     return GapEvent(
         agent=known.agent,
         task_id=known.task_id,
         context_id=known.row.context_id if known.row else None,
         message=why,
+        missing=UNSET if count is None else count,
         received_at=received_at,
     )
 
@@ -110,124 +92,95 @@ def ended(known: Known, why: str, received_at: str) -> TaskEvent:
         at=None,
         received_at=received_at,
     )
-    return msgspec.structs.replace(
+    return replace(
         known.row or blank,
         status="error",
         state="TASK_STATE_FAILED",
         message=why,
         message_id=None,
+        sequence=UNSET,
         at=None,
         received_at=received_at,
     )
 
 
-class _Step:
-    """Collects the events of one update; its own events count as known."""
+def _is_told(known: Known, said: Update, number: int) -> bool:
+    """Whether the feed is past this number, and the number can be believed.
 
-    def __init__(self, known: Known, received_at: str) -> None:
-        self.events: list[Event] = []
-        self._received_at = received_at
-        self._known = Known(
-            known.agent,
-            known.task_id,
-            known.row,
-            set(known.message_ids),
-            dict(known.artifacts),
+    It cannot where an agent lost its memory and began to count again: then a task
+    that is open in the feed has ended, or a Task that contains less than the feed
+    is later than it.
+    """
+    row = known.row
+    if known.sequence is None or number > known.sequence:
+        return False
+    if row is None or isinstance(said, a2a.ArtifactUpdate):
+        return True
+    if STATUS.get(said.status.state) in TERMINAL:
+        return False
+    if isinstance(said, a2a.StatusUpdate) or number == known.sequence:
+        return True
+    return not is_before(row.at, at_of(said.status))
+
+
+def _hole(
+    known: Known, said: Update, number: int, unwatched: str | None
+) -> tuple[str | None, int | None]:
+    """Why updates are missing before this one and how many at most, if they are."""
+    last = known.sequence
+    if last is None:
+        if isinstance(said, a2a.Task) or not known.is_nothing:
+            return unwatched, None  # Nobody knows which numbers were told.
+        last = 0
+    if number <= last:
+        return f"{known.agent} lost count: update {number} came after {last}", None
+    if number == last + 1:
+        return None, None
+    if number == last + 2:
+        return f"update {last + 1} is missing", 1
+    return f"updates {last + 1} to {number - 1} are missing", number - last - 1
+
+
+def _events(
+    known: Known, said: Update, received_at: str, sequence: Sequence
+) -> list[Event]:
+    if isinstance(said, a2a.StatusUpdate):
+        row = row_of(
+            known, said.context_id, said.status, said.metadata, received_at, sequence
         )
-
-    def _add(self, event: Event) -> None:
-        self.events.append(event)
-        self._known.note([event])
-
-    def snapshot(self, task: a2a.Task) -> None:
-        # A message without an id (A2A demands one) cannot be told from one we know.
-        said = self._known.message_ids | ({""} if self._known.row else set())
-        for message in task.history:
-            if message.role == "ROLE_AGENT" and message.message_id not in said:
-                # A history entry has no state and no time of its own.
-                past = a2a.Status(state="TASK_STATE_WORKING", message=message)
-                self._add(self._row(task.context_id, past, {}))
-        for artifact in task.artifacts:
-            self._repair_artifact(task, artifact)
-        self.status(
-            a2a.StatusUpdate(
-                task_id=task.id,
-                context_id=task.context_id,
-                status=task.status,
-                metadata=task.metadata,
-            )
-        )
-
-    def _repair_artifact(self, task: a2a.Task, artifact: a2a.Artifact) -> None:
-        kept = self._known.artifacts.get(artifact.artifact_id, [])
-        fresh = artifact.parts[len(kept) :]
-        if fresh:
-            whole = a2a.Artifact(
-                artifact_id=artifact.artifact_id, name=artifact.name, parts=fresh
-            )
-            self.artifact(
-                a2a.ArtifactUpdate(
-                    task_id=task.id,
-                    context_id=task.context_id,
-                    artifact=whole,
-                    append=bool(kept),
-                )
-            )
-
-    def status(self, update: a2a.StatusUpdate) -> None:
-        row = self._row(update.context_id, update.status, update.metadata)
-        before = self._known.row
-        if before is None or _differs(before, row):
-            self._add(row)
-
-    def artifact(self, update: a2a.ArtifactUpdate) -> None:
-        self._add(
-            ArtifactEvent(
-                agent=self._known.agent,
-                task_id=self._known.task_id,
-                context_id=update.context_id or None,
-                artifact_id=update.artifact.artifact_id,
-                name=update.artifact.name,
-                parts=update.artifact.parts,
-                append=update.append,
-                last_chunk=update.last_chunk,
-                received_at=self._received_at,
-            )
-        )
-
-    def _row(
-        self, context_id: str, status: a2a.Status, metadata: dict[str, Any]
-    ) -> TaskEvent:
-        before = self._known.row
-        message = status.message
-        text = a2a.text_of(message.parts) if message else None
-        message_id = message.message_id if message else None
-        if message is None and before and before.state == status.state:
-            text, message_id = before.message, before.message_id
-        progress = percent_of(metadata, message.metadata if message else {})
-        if before and before.progress is not None:
-            progress = max(before.progress, progress or 0)
-        word = STATUS.get(status.state, "unknown")
-        return TaskEvent(
-            agent=self._known.agent,
-            task_id=self._known.task_id,
-            context_id=context_id or (before.context_id if before else None),
-            status=word,
-            state=status.state,
-            progress=progress,
-            message=text or None,
-            result=self._result(text) if word == "completed" else UNSET,
-            message_id=message_id or None,
-            at=status.timestamp,
-            received_at=self._received_at,
-        )
-
-    def _result(self, last_words: str | None) -> str:
-        # Chunks of one artifact carry their own spaces and line ends.
-        texts = (a2a.text_of(parts, "") for parts in self._known.artifacts.values())
-        return "\n\n".join(text for text in texts if text) or last_words or ""
+        is_new = sequence is not UNSET or _says_more(known, row)
+        return [row] if is_new else []
+    if isinstance(said, a2a.ArtifactUpdate):
+        return _chunk(known, said, received_at, sequence)
+    return reconcile(known, said, received_at, sequence)
 
 
-def _differs(before: TaskEvent, row: TaskEvent) -> bool:
-    """Whether `row` says more than the moment at which the host received it."""
-    return row != msgspec.structs.replace(before, received_at=row.received_at)
+def _says_more(known: Known, row: TaskEvent) -> bool:
+    """Whether a row without a number says what the feed has not been told."""
+    before = known.row
+    if before is None:
+        return True
+    if row.message_id in known.message_ids and row.message_id != before.message_id:
+        # Some agents play a stream again, from its start, to whoever comes back.
+        return row.status in TERMINAL or is_before(before.at, row.at)
+    return differs(before, row)
+
+
+def _chunk(
+    known: Known, update: a2a.ArtifactUpdate, received_at: str, sequence: Sequence
+) -> list[Event]:
+    kept = known.artifacts.get(update.artifact.artifact_id)
+    event = artifact_of(
+        known,
+        update.artifact,
+        received_at,
+        # Some agents append to what is not there yet.
+        append=update.append and kept is not None,
+        last_chunk=update.last_chunk,
+        sequence=sequence,
+        context_id=update.context_id,
+    )
+    if sequence is UNSET and kept and not event.append:
+        whole = Kept(event.parts, event.name or kept.name, event.last_chunk)
+        return [] if whole == kept else [event]
+    return [event]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,13 +27,13 @@ from host.event import (
 from host.translate import STATUS
 
 GOLDEN = Path(__file__).with_name("events.json")
-AT = "2026-11-22T12:00:00.123456Z"
+AT = "2026-11-22T12:00:00.123Z"
 RECEIVED = "2026-11-22T12:00:00.130Z"
 URL = "http://127.0.0.1:8001"
 
 
 def task(
-    state: str, message: str | None, progress: float | None, **more: str
+    state: str, message: str | None, progress: float | None, **more: Any
 ) -> TaskEvent:
     return TaskEvent(
         agent="carly",
@@ -49,7 +50,9 @@ def task(
     )
 
 
-def artifact(*parts: dict[str, object], append: bool, last_chunk: bool) -> Event:
+def artifact(
+    *parts: dict[str, object], append: bool, last_chunk: bool, **more: Any
+) -> Event:
     return ArtifactEvent(
         agent="carly",
         task_id="5f0c",
@@ -60,6 +63,7 @@ def artifact(*parts: dict[str, object], append: bool, last_chunk: bool) -> Event
         append=append,
         last_chunk=last_chunk,
         received_at=RECEIVED,
+        **more,
     )
 
 
@@ -74,7 +78,27 @@ EVENTS: list[Event] = [
         title="Carly",
         description="Keeps the calendar.",
         version="0.1.0",
+        binding="JSONRPC",
+        protocol="1.0",
+        interface_url=URL,
         followed="streaming",
+        discovery="every task",
+        skills=[CHECK],
+        received_at=RECEIVED,
+    ),
+    AgentEvent(
+        agent="carly",
+        url=URL,
+        connection="connected",
+        title="Carly",
+        description="Keeps the calendar.",
+        version="0.1.0",
+        binding="GRPC",
+        protocol="0.3",
+        interface_url="127.0.0.1:9001",
+        followed="polling every 1 s",
+        discovery="only tasks that pass through this host",
+        trouble="an event over 4 MiB was left out",
         skills=[CHECK],
         received_at=RECEIVED,
     ),
@@ -91,12 +115,24 @@ EVENTS: list[Event] = [
         skills=[CHECK],
         received_at=RECEIVED,
     ),
+    AgentEvent(
+        agent="carly",
+        url=URL,
+        connection="removed",
+        title="Carly",
+        description="Keeps the calendar.",
+        version="0.1.0",
+        skills=[CHECK],
+        received_at=RECEIVED,
+    ),
     task("TASK_STATE_SUBMITTED", None, None),
     task("TASK_STATE_WORKING", "Checking availability…", 50),
     task("TASK_STATE_WORKING", "A third of it is done…", 33.3),
     task("TASK_STATE_INPUT_REQUIRED", "Send 4 invitations?", 50),
     task("TASK_STATE_AUTH_REQUIRED", "Please log in.", 50),
+    task("TASK_STATE_WORKING", "Querying team calendars…", 50, sequence=4),
     artifact({"text": "Found 3 "}, append=False, last_chunk=False),
+    artifact({"text": "slots"}, append=True, last_chunk=False, sequence=6),
     artifact({"data": {"slots": [1, 2, 3]}}, append=True, last_chunk=True),
     task("TASK_STATE_COMPLETED", FOUND, 100, result=FOUND),
     task("TASK_STATE_FAILED", "The calendar is closed.", 50),
@@ -116,6 +152,14 @@ EVENTS: list[Event] = [
         task_id="5f0c",
         context_id=None,
         message="the stream broke: updates in between may be missing",
+        received_at=RECEIVED,
+    ),
+    GapEvent(
+        agent="carly",
+        task_id="5f0c",
+        context_id="9b1e",
+        message="updates 7 to 9 are missing",
+        missing=3,
         received_at=RECEIVED,
     ),
 ]

@@ -77,6 +77,13 @@ def test_the_last_row_of_an_agent_wins() -> None:
     assert built.agents == {"carly": agent(), "walter": agent("walter")}
 
 
+def test_an_agent_that_was_removed_keeps_its_row_and_its_tasks() -> None:
+    built = board(agent(), task(), agent(connection="removed"))
+
+    assert built.agents == {"carly": agent(connection="removed")}
+    assert built.task("carly", "t1") == task()
+
+
 def test_a_gap_changes_nobodys_row() -> None:
     gap = GapEvent(
         agent="carly", task_id="t1", context_id=None, message="?", received_at=NOW

@@ -28,6 +28,7 @@ from host.event import (
 
 texts = st.text(max_size=20)
 maybe = st.none() | texts
+number = st.integers(0, 2**53) | st.just(msgspec.UNSET)
 parts = st.lists(
     st.dictionaries(texts, texts | st.integers(-5, 5) | st.booleans(), max_size=3),
     max_size=3,
@@ -39,6 +40,7 @@ events = st.one_of(
         progress=st.none() | st.integers(0, 100) | st.floats(0, 100),
         message=maybe,
         result=texts | st.just(msgspec.UNSET),
+        sequence=number,
         **dict.fromkeys(("agent", "task_id", "status", "state", "received_at"), texts),
     ),
     st.builds(
@@ -46,15 +48,26 @@ events = st.one_of(
         parts=parts,
         append=st.booleans(),
         last_chunk=st.booleans(),
+        sequence=number,
         **dict.fromkeys(("agent", "task_id", "artifact_id", "received_at"), texts),
     ),
     st.builds(MessageEvent, agent=texts, message=texts, received_at=texts),
     st.builds(
         AgentEvent,
         retry_s=st.none() | st.floats(0, 60),
+        **dict.fromkeys(
+            ("binding", "protocol", "interface_url", "discovery", "trouble"), maybe
+        ),
         **dict.fromkeys(("agent", "url", "connection", "received_at"), texts),
     ),
-    st.builds(GapEvent, agent=texts, task_id=texts, message=texts, received_at=texts),
+    st.builds(
+        GapEvent,
+        agent=texts,
+        task_id=texts,
+        message=texts,
+        missing=number,
+        received_at=texts,
+    ),
 )
 
 RUNNING = TaskEvent(
@@ -101,6 +114,32 @@ def test_result_is_left_out_until_there_is_one() -> None:
 
     assert "result" not in json.loads(encode(RUNNING))
     assert json.loads(encode(done))["result"] == ""
+
+
+def test_numbers_are_left_out_where_nobody_knows_them() -> None:
+    gap = GapEvent(
+        agent="carly", task_id="t1", context_id=None, message="?", received_at=""
+    )
+    counted = msgspec.structs.replace(gap, missing=3)
+    numbered = msgspec.structs.replace(RUNNING, sequence=7)
+
+    assert "missing" not in json.loads(encode(gap))
+    assert json.loads(encode(counted))["missing"] == 3
+    assert "sequence" not in json.loads(encode(RUNNING))
+    assert json.loads(encode(numbered))["sequence"] == 7
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        b'{"kind":"agent","agent":"carly","url":"http://x.example","connection":"lost",'
+        b'"followed":null,"received_at":""}',
+        b'{"kind":"gap","agent":"carly","task_id":"t1","context_id":null,'
+        b'"message":"?","received_at":""}',
+    ],
+)
+def test_what_an_earlier_version_wrote_is_read(earlier: bytes) -> None:
+    assert decode(earlier).agent == "carly"
 
 
 @pytest.mark.parametrize(
