@@ -11,59 +11,65 @@ import logging
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import NamedTuple
 
 import anyio
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import (
-    A2AError,
-    MethodNotFoundError,
-    UnsupportedOperationError,
-)
+from a2a.utils.errors import A2AError
 from anyio.abc import TaskGroup
 
-from host.connection import Connection, Listed, Update
+from host.agent_settings import AgentSettings
+from host.bindings import Batch, Update
+from host.budget import Budget
+from host.connection import Connection
+from host.credentials import Credentials
+from host.discovery import Discovery
 from host.errors import AgentUnreachable
-from host.event import TERMINAL, AgentEvent, Event, Skill
 from host.feed import Feed
-from host.follower import Follower, now
-from host.log import Entry
-from host.translate import STATUS, message_event
+from host.follower import Follower
+from host.presence import Presence, now
+from host.translate import message_event
 
 logger = logging.getLogger("courtside.collector")
 
-POLL_S = 0.5
-MAX_MISSES = 3  # A busy agent may be late; one that refuses is gone at once.
 MAX_RETRY_S = 1.5
+WATCH_S = 5.0
+SETTLE_S = 1.0
 
 
 class Collector:
-    """Follows the agent `name` at `url` while `run` runs."""
+    """Follows the agent `name` while `run` runs."""
 
-    def __init__(self, name: str, url: str, feed: Feed) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: AgentSettings,
+        feed: Feed,
+        budget: Budget | None = None,
+    ) -> None:
         self.name = name
-        self._url = url
+        self.settings = settings
         self._feed = feed
-        self._version = 0
+        self._credentials = Credentials(settings)
+        self._budget = budget or Budget()
+        self._presence = Presence(name, settings.url, feed)
         self._connection: Connection | None = None
         self._followers: TaskGroup | None = None
-        self._following: set[str] = set()
+        self._following: dict[str, Follower] = {}
+        self._discovery = Discovery(name, feed, self._follow_soon)
         self._retry = anyio.Event()
 
     async def run(self) -> None:
-        self._version = await self._feed.high_water(self.name)
-        await self._announce("connecting")
+        await self._presence.connecting()
         attempt = 0
         while True:
             try:
-                async with Connection(self.name, self._url) as connection:
-                    # A card is not enough: an agent that answers no call is lost.
-                    listed = await self._list(connection, None)
+                async with self._connect() as connection:
                     attempt = 0
-                    await self._announce("connected", card=connection.card)
-                    await self._follow(connection, listed)
+                    await self._presence.connected(connection)
+                    await self._follow(connection)
+                continue  # Its card has changed.
             except AgentUnreachable as error:
-                cause = str(error)
+                cause = self._credentials.redacted(str(error))
             except Exception as error:
                 # Whatever it is, it must not end the following of the others.
                 logger.exception("agent=%s following=failed", self.name)
@@ -71,19 +77,23 @@ class Collector:
             attempt += 1
             await self._wait_to_retry(attempt, cause)
 
+    def _connect(self) -> Connection:
+        return Connection(self.name, self.settings, self._credentials, self._budget)
+
     def retry_now(self) -> None:
         """Ends the wait before the next attempt, if there is one."""
         self._retry.set()
+
+    async def announce_removed(self) -> None:
+        """Its last word in the feed, when `run` has ended."""
+        await self._presence.removed()
 
     @property
     def connection(self) -> Connection:
         """The connection to the agent. Raises AgentUnreachable while it is lost."""
         if self._connection is None:
-            row = self._feed.board.agents.get(self.name)
-            cause = row.cause if row else None
-            raise AgentUnreachable(
-                f"{self.name} cannot be reached: {cause or 'still connecting'}"
-            )
+            cause = self._presence.cause or "still connecting"
+            raise AgentUnreachable(f"{self.name} cannot be reached: {cause}")
         return self._connection
 
     async def send(self, request: pb.SendMessageRequest) -> Update:
@@ -99,6 +109,18 @@ class Collector:
         followers.start_soon(self._send, connection, request, first)
         return await first
 
+    async def cancel(self, task_id: str) -> Update:
+        """The task as its agent leaves it, which may not be cancelled.
+
+        Raises AgentUnreachable, and A2AError when the agent refuses.
+        """
+        update = await self.connection.cancel(task_id)
+        follower = self._following.get(task_id)
+        if follower:
+            # Some agents end the stream of a cancelled task without a word.
+            follower.settle_after(SETTLE_S)
+        return update
+
     async def _send(
         self,
         connection: Connection,
@@ -107,8 +129,8 @@ class Collector:
     ) -> None:
         async with aclosing(connection.send(request)) as stream:
             try:
-                update = await anext(stream)
-                await self._keep_message(update)
+                batch = await self._answer(stream)
+                await self._keep_messages(batch)
             except BaseException as error:
                 if not first.done():
                     first.set_exception(self._refusal(error))
@@ -116,11 +138,26 @@ class Collector:
                     raise
                 return
             if not first.done():
-                first.set_result(update)
-            # A reply's answers come up by the subscription that is there already.
-            task_id = update.response.task_id
-            if task_id and task_id not in self._following:
-                await self._run_follower(task_id, connection, _chain(update, stream))
+                first.set_result(batch.updates[0])
+            # A reply's answers come up by the subscription, where there is one.
+            task_id = batch.updates[0].response.task_id
+            answer, follower = _chain(batch, stream), self._following.get(task_id or "")
+            if follower is None and task_id:
+                await self._run_follower(task_id, connection, answer)
+            elif follower is not None and follower.needs_stream:
+                await follower.feed(answer)
+
+    async def _answer(self, stream: AsyncGenerator[Batch]) -> Batch:
+        """The first batch with something in it."""
+        why: str | None = None
+        async for batch in stream:
+            if batch.updates:
+                return batch
+            why = batch.why
+        raise AgentUnreachable(
+            f"bad answer: {self.name} ended its answer with nothing in it"
+            + (f" that can be used: {why}" if why else "")
+        )
 
     def _refusal(self, error: BaseException) -> Exception:
         """What the asker is told: the agent's own word, or that it has none."""
@@ -128,149 +165,71 @@ class Collector:
             return error
         return AgentUnreachable(f"{self.name} was lost before it answered: {error!r}")
 
-    async def _keep_message(self, update: Update) -> None:
-        if update.response.message is not None:
-            event = message_event(self.name, update.response.message, now())
-            await self._append(event, update.raw)
+    async def _keep_messages(self, batch: Batch) -> None:
+        for update in batch.updates:
+            if update.response.message is not None:
+                event = message_event(self.name, update.response.message, now())
+                await self._presence.append(event, update.raw)
 
-    async def _follow(self, connection: Connection, listed: list[Listed]) -> None:
-        """Until the agent is lost."""
+    async def _follow(self, connection: Connection) -> None:
+        """Until the agent is lost, or its card has changed."""
         lost: AgentUnreachable | None = None
         async with anyio.create_task_group() as group:
             self._connection, self._followers = connection, group
             try:
                 for row in self._feed.board.open_tasks(self.name):
                     self._follow_soon(row.task_id)
-                await self._find_tasks(connection, listed)
+                group.start_soon(self._watch)
+                await self._discovery.run(connection)
             except AgentUnreachable as error:
                 lost = error
             finally:
                 self._connection = self._followers = None
                 group.cancel_scope.cancel()
-        self._following.clear()
         if lost:
             raise lost
 
-    async def _find_tasks(self, connection: Connection, tasks: list[Listed]) -> None:
-        """Polls ListTasks, so that tasks which anyone started are followed."""
-        since: str | None = None
-        misses = 0
+    async def _watch(self) -> None:
         while True:
-            for task in tasks:
-                since = max(since or "", task.timestamp or "") or None
-                await self._found(task)
-            await anyio.sleep(POLL_S)
-            try:
-                tasks = await self._list(connection, since)
-                misses = 0
-            except AgentUnreachable as error:
-                tasks = []
-                misses += 1
-                if misses == MAX_MISSES or "refused" in str(error):
-                    raise
+            await anyio.sleep(WATCH_S)
+            await self._presence.calm()
+            for follower in self._following.values():
+                follower.watch()
 
-    async def _list(self, connection: Connection, since: str | None) -> list[Listed]:
-        try:
-            return await connection.list_tasks(since)
-        except (MethodNotFoundError, UnsupportedOperationError):
-            # No ListTasks: only what passes through the host can be followed, and
-            # the card says whether the agent is there.
-            await connection.fetch_card()
-            return []
-        except A2AError as error:
-            raise AgentUnreachable(f"{self.name} refuses ListTasks: {error}") from error
-
-    async def _found(self, task: Listed) -> None:
-        if task.task_id in self._following:
-            return
-        row = self._feed.board.task(self.name, task.task_id)
-        if row and not row.is_open:
-            return
-        over = STATUS.get(task.state) in TERMINAL
-        if (
-            over
-            and not row
-            and await self._feed.high_water(f"{self.name}/{task.task_id}")
-        ):
-            return  # Told long ago: the board has let go of it, the log has not.
-        self._follow_soon(task.task_id)
-
-    def _follow_soon(self, task_id: str) -> None:
-        if self._followers and self._connection and task_id not in self._following:
-            self._followers.start_soon(self._run_follower, task_id, self._connection)
+    def _follow_soon(self, task_id: str) -> bool:
+        """Returns whether it was not followed yet."""
+        connection, followers = self._connection, self._followers
+        if not connection or not followers or task_id in self._following:
+            return False
+        followers.start_soon(self._run_follower, task_id, connection)
+        return True
 
     async def _run_follower(
         self,
         task_id: str,
         connection: Connection,
-        stream: AsyncGenerator[Update] | None = None,
+        stream: AsyncGenerator[Batch] | None = None,
     ) -> None:
         if task_id in self._following:
             return
-        self._following.add(task_id)
+        follower = Follower(task_id, connection, self._feed, self._presence)
+        self._following[task_id] = follower
         try:
-            await Follower(self.name, task_id, connection, self._feed).run(stream)
+            await follower.run(stream)
         except Exception:
             # One task's trouble must not end the agent's other tasks.
             logger.exception("task=%s/%s following=failed", self.name, task_id)
         finally:
-            self._following.discard(task_id)
+            del self._following[task_id]
 
     async def _wait_to_retry(self, attempt: int, cause: str) -> None:
         retry_s = round(min(0.25 * 2**attempt, MAX_RETRY_S) * _jitter(), 1)
         # Each power of two, so that a long absence does not fill the feed.
         if attempt & (attempt - 1) == 0:
-            await self._announce("lost", cause=cause, attempt=attempt, retry_s=retry_s)
+            await self._presence.lost(cause, attempt, retry_s)
         self._retry = anyio.Event()
         with anyio.move_on_after(retry_s):
             await self._retry.wait()
-
-    async def _announce(
-        self,
-        connection: str,
-        *,
-        card: pb.AgentCard | None = None,
-        cause: str | None = None,
-        attempt: int = 0,
-        retry_s: float | None = None,
-    ) -> None:
-        """Appends the agent's row; who it is stays known while it is lost."""
-        before = self._feed.board.agents.get(self.name)
-        logger.info("agent=%s connection=%s cause=%r", self.name, connection, cause)
-        if card:
-            who = _Who(card.name, card.description, card.version, _skills(card))
-        elif before:
-            who = _Who(before.title, before.description, before.version, before.skills)
-        else:
-            who = _Who()
-        event = AgentEvent(
-            agent=self.name,
-            url=self._url,
-            connection=connection,
-            cause=cause,
-            attempt=attempt,
-            retry_s=retry_s,
-            title=who.title,
-            description=who.description,
-            version=who.version,
-            skills=who.skills,
-            followed="streaming" if connection == "connected" else None,
-            received_at=now(),
-        )
-        await self._append(event, None)
-
-    async def _append(self, event: Event, raw: bytes | None) -> None:
-        self._version += 1
-        await self._feed.append([Entry.of(self.name, self._version, event, raw)])
-
-
-class _Who(NamedTuple):
-    """What a card says of an agent."""
-
-    title: str | None = None
-    description: str | None = None
-    version: str | None = None
-    skills: list[Skill] = []  # noqa: RUF012 - never changed
 
 
 def _jitter() -> float:
@@ -278,11 +237,7 @@ def _jitter() -> float:
     return random.uniform(0.7, 1)  # noqa: S311
 
 
-async def _chain(first: Update, rest: AsyncGenerator[Update]) -> AsyncGenerator[Update]:
+async def _chain(first: Batch, rest: AsyncGenerator[Batch]) -> AsyncGenerator[Batch]:
     yield first
-    async for update in rest:
-        yield update
-
-
-def _skills(card: pb.AgentCard) -> list[Skill]:
-    return [Skill(s.id, s.name, s.description, list(s.examples)) for s in card.skills]
+    async for batch in rest:
+        yield batch

@@ -1,227 +1,200 @@
-"""Owns one connection to one agent: its card and the A2A calls the host makes.
+"""Owns one connection to one agent: its card, the interface chosen, the A2A calls.
 
-Speaks a2a-sdk and protobuf downwards, `host.a2a` structs and their JSON upwards;
-collectors and the relay are its only users.
+Reads the card, tries its interfaces in the card's order, and speaks over the first
+that works. The collector opens one; followers, discovery and the relay call it.
 """
 
 from __future__ import annotations
 
-import errno
-import socket
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
-from functools import cache
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
 
-import httpx
-import msgspec
-from a2a.client.card_resolver import A2ACardResolver
-from a2a.client.client import Client, ClientConfig
-from a2a.client.client_factory import ClientFactory
-from a2a.client.errors import A2AClientError
+import anyio
+import anyio.to_thread
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.constants import TransportProtocol
-from google.protobuf.json_format import MessageToDict, MessageToJson, ParseError
-from google.protobuf.message import Message
-
-from host import a2a
-from host.errors import AgentUnreachable
-
-# The SDK's defaults end a quiet stream after 5 s and block the 101st stream.
-# Agents ping every 15 s: two missed pings and a margin.
-STREAM_TIMEOUT = httpx.Timeout(connect=5, read=40, write=10, pool=5)
-CALL_TIMEOUT = httpx.Timeout(5)
-CARD = "the agent card"
-PAGE_SIZE = 100
-MAX_PAGES = 100
-# What the SDK and the parsers raise for an answer that A2A does not allow.
-BAD_ANSWERS = (
-    ParseError,
-    msgspec.DecodeError,
-    RecursionError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
+from a2a.utils.errors import (
+    A2AError,
+    MethodNotFoundError,
+    UnsupportedOperationError,
 )
 
+from host.a2a import RESUMABLE
+from host.agent_settings import AgentSettings
+from host.bindings import Batch, Binding, Interface, Page, Query, Update, open_binding
+from host.bindings.wire import Wire
+from host.budget import Budget
+from host.card import fetch, interfaces
+from host.credentials import Credentials
+from host.errors import AgentUnreachable
 
-class Update(NamedTuple):
-    """One A2A stream response and its JSON as it goes into the log."""
-
-    response: a2a.StreamResponse
-    raw: bytes
-
-
-class Listed(NamedTuple):
-    """What ListTasks says of a task."""
-
-    task_id: str
-    state: str
-    timestamp: str | None
+TASK_POLL_S = 1.0
+MAX_STREAMS = 500  # Open at once to one agent; each is a socket and some 50 kB.
+OPEN_EVERY_S = 0.01
+MAX_ASKING = 16  # At once, about thousands of tasks.
+NOT_THERE = (MethodNotFoundError, UnsupportedOperationError)
 
 
 class Connection:
-    """Use as an async context manager; `card` is there once it is entered.
+    """Use as an async context manager: it raises AgentUnreachable when no interface
+    of the agent works.
 
     Every call raises AgentUnreachable when the agent does not answer or answers
-    what A2A does not allow, and the SDK's A2AError when it refuses.
+    what A2A does not allow, and the SDK's A2AError when it refuses. `streaming`,
+    `subscribes` and `lists` say what the agent can do, as far as is known.
     """
 
-    def __init__(self, name: str, url: str) -> None:
-        self.card = pb.AgentCard()
-        self._name = name
-        self._url = url
-        self._streams = _client(STREAM_TIMEOUT, httpx.Limits(max_connections=None))
-        # A call on a pool of 1,000 open streams costs 3-6 ms: hence a second one.
-        self._calls = _client(CALL_TIMEOUT, httpx.Limits())
+    card: pb.AgentCard
+    interface: Interface
+
+    def __init__(
+        self,
+        name: str,
+        settings: AgentSettings,
+        credentials: Credentials,
+        budget: Budget,
+    ) -> None:
+        self.name = name
+        self.streaming = self.subscribes = self.lists = self.resumable = False
+        self._settings = settings
+        self._credentials = credentials
+        self._budget = budget
+        self._stack = AsyncExitStack()
+        self.places = anyio.Semaphore(MAX_STREAMS)
+        self._next_at = 0.0
+        self._asking = anyio.Semaphore(MAX_ASKING)
 
     async def __aenter__(self) -> Connection:
-        try:
-            await self.fetch_card()
-            self._streaming = self._speak(self._streams, streaming=True)
-            self._unary = self._speak(self._calls, streaming=False)
-        except BaseException:
-            await self.__aexit__()
-            raise
+        async with self._stack as opening:
+            wire = Wire(self.name, self._credentials)
+            self._wire = await opening.enter_async_context(wire)
+            self.card = await self._fetch_card()
+            self._credentials.use_card(self.card)
+            self._binding = await self._choose(opening)
+            await self._extend_card()
+            self.streaming = self.subscribes = self.card.capabilities.streaming
+            self.resumable = any(
+                extension.uri == RESUMABLE
+                for extension in self.card.capabilities.extensions
+            )
+            self._stack = opening.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._streams.aclose()
-        await self._calls.aclose()
+        await self._stack.aclose()
 
-    async def fetch_card(self) -> None:
-        with self._explained(CARD):
-            self.card = await A2ACardResolver(self._calls, self._url).get_agent_card()
+    @property
+    def followed(self) -> str:
+        """How its tasks are followed, as the page says it."""
+        streams = self.streaming and self.subscribes
+        return "streaming" if streams else f"polling every {TASK_POLL_S:g} s"
 
-    def _speak(self, http: httpx.AsyncClient, *, streaming: bool) -> Client:
-        config = ClientConfig(
-            streaming=streaming,
-            httpx_client=http,
-            supported_protocol_bindings=[
-                TransportProtocol.JSONRPC,
-                TransportProtocol.HTTP_JSON,
-            ],
+    @property
+    def discovery(self) -> str:
+        """Which of its tasks are found, as the page says it."""
+        return "every task" if self.lists else "only tasks that pass through this host"
+
+    @property
+    def trouble(self) -> str | None:
+        """What the agent asks for and has not been given."""
+        return self._credentials.trouble
+
+    async def card_changed(self) -> bool:
+        """Whether the agent shows another card than the one this connection goes by.
+
+        An extended card is not compared: only the one that everybody sees.
+        """
+        known = self._public_card
+        return await self._fetch_card() != known
+
+    async def _fetch_card(self) -> pb.AgentCard:
+        self._public_card = await fetch(
+            self._wire, self._settings.url, self._settings.card
         )
+        return self._public_card
+
+    async def _choose(self, opening: AsyncExitStack) -> Binding:
+        """The first interface that works, in the order that the card prefers."""
+        causes: list[str] = []
+        for interface in interfaces(self.card):
+            async with AsyncExitStack() as trying:
+                try:
+                    # In a thread: to import grpcio takes a second, once.
+                    opened = await anyio.to_thread.run_sync(
+                        open_binding, interface, self.card, self._wire, self._budget
+                    )
+                    binding = await trying.enter_async_context(opened)
+                    self.lists = await self._probe(binding)
+                except AgentUnreachable as error:
+                    causes.append(str(error))
+                    continue
+                opening.push_async_exit(trying.pop_all())
+                self.interface = interface
+                return binding
+        raise AgentUnreachable(
+            "; ".join(causes)
+            or f"bad card: {self.name} at {self._settings.url} offers no interface"
+        )
+
+    async def _probe(self, binding: Binding) -> bool:
+        """Whether the agent can list its tasks. A card is not enough: a call must
+        be answered."""
         try:
-            return ClientFactory(config).create(self.card)
-        except ValueError as error:
-            offered = [i.protocol_binding for i in self.card.supported_interfaces]
-            raise AgentUnreachable(
-                f"bad card: {self._url} offers {offered or 'no interface'}; the host "
-                "speaks JSONRPC and HTTP+JSON"
-            ) from error
+            await binding.list_tasks(Query(page_size=1))
+        except NOT_THERE:
+            await binding.reach()
+            return False
+        except A2AError as error:
+            raise AgentUnreachable(f"{self.name} refuses ListTasks: {error}") from error
+        return True
 
-    async def send(self, request: pb.SendMessageRequest) -> AsyncGenerator[Update]:
-        async for update in self._updates(self._streaming.send_message(request)):
-            yield update
+    async def _extend_card(self) -> None:
+        """What the agent tells of itself to those who may know more."""
+        if not self.card.capabilities.extended_agent_card:
+            return
+        try:
+            extended = await self._binding.extended_card()
+        except (A2AError, AgentUnreachable):
+            return  # Offered to others, it seems; the public card will do.
+        if extended.name:
+            self.card = extended
 
-    async def subscribe(self, task_id: str) -> AsyncGenerator[Update]:
-        request = pb.SubscribeToTaskRequest(id=task_id)
-        async for update in self._updates(self._streaming.subscribe(request)):
-            yield update
+    async def send(self, request: pb.SendMessageRequest) -> AsyncGenerator[Batch]:
+        """The answer: updates as they come, or one where the agent cannot stream."""
+        if self.streaming:
+            try:
+                async with aclosing(
+                    self._binding.send(request, streaming=True)
+                ) as stream:
+                    async for batch in stream:
+                        yield batch
+                return
+            except MethodNotFoundError:
+                # Its card promised too much; nothing was done with the message.
+                self.streaming = False
+        async with aclosing(self._binding.send(request, streaming=False)) as answer:
+            async for batch in answer:
+                yield batch
 
-    async def _updates(
-        self, stream: AsyncIterator[pb.StreamResponse]
-    ) -> AsyncGenerator[Update]:
-        with self._explained("a stream"):
-            async with aclosing(stream) as responses:  # type: ignore[type-var]
-                async for response in responses:
-                    yield _update(response)
+    def subscribe(
+        self, task_id: str, after: int | None = None
+    ) -> AsyncGenerator[Batch]:
+        """A task's updates: what followed number `after`, or the Task and the rest."""
+        return self._binding.subscribe(task_id, after)
+
+    async def pace(self) -> None:
+        """Spreads the opening of many streams: each costs some 4 ms of a core."""
+        at = anyio.current_time()
+        self._next_at = max(at, self._next_at + OPEN_EVERY_S)
+        if self._next_at > at:
+            await anyio.sleep(self._next_at - at)
 
     async def get_task(self, task_id: str) -> Update:
-        with self._explained("GetTask"):
-            task = await self._unary.get_task(pb.GetTaskRequest(id=task_id))
-            return _update(pb.StreamResponse(task=task))
+        async with self._asking:
+            return await self._binding.get_task(task_id)
 
-    async def list_tasks(self, since: str | None) -> list[Listed]:
-        """Tasks whose status is not older than `since` (RFC 3339), newest first."""
-        found: list[Listed] = []
-        request = pb.ListTasksRequest(page_size=PAGE_SIZE, history_length=0)
-        if since:
-            request.status_timestamp_after.FromJsonString(since)
-        with self._explained("ListTasks"):
-            for _ in range(MAX_PAGES):
-                page = await self._unary.list_tasks(request)
-                found.extend(_listed(task) for task in page.tasks)
-                if not page.next_page_token:
-                    return found
-                request.page_token = page.next_page_token
-            raise ValueError(f"the list has no end after {MAX_PAGES} pages")
+    async def list_tasks(self, query: Query) -> Page:
+        return await self._binding.list_tasks(query)
 
-    async def cancel(self, task_id: str) -> dict[str, Any]:
+    async def cancel(self, task_id: str) -> Update:
         """The task as the agent leaves it, which may not be cancelled."""
-        with self._explained("CancelTask"):
-            task = await self._unary.cancel_task(pb.CancelTaskRequest(id=task_id))
-        return to_dict(task)
-
-    @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        """Turns what the network and the SDK raise into one sentence."""
-        try:
-            yield
-        except (httpx.HTTPError, A2AClientError, *BAD_ANSWERS) as error:
-            cause = f"{_cause(error, what)} ({self._name}, {what} at {self._url})"
-            raise AgentUnreachable(cause) from error
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The machine's certificates: to load them costs 20 ms of the event loop."""
-    return httpx.create_ssl_context()
-
-
-def _client(timeout: httpx.Timeout, limits: httpx.Limits) -> httpx.AsyncClient:
-    """A proxy that the environment names does not stand before this machine."""
-    direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
-    return httpx.AsyncClient(
-        timeout=timeout, limits=limits, verify=_trusted(), mounts=direct
-    )
-
-
-def to_dict(message: Message) -> dict[str, Any]:
-    """A protobuf message as A2A's JSON."""
-    as_json: dict[str, Any] = MessageToDict(message)
-    return as_json
-
-
-def _update(response: pb.StreamResponse) -> Update:
-    raw = MessageToJson(response, indent=None, ensure_ascii=False).encode()
-    return Update(a2a.parse(raw), raw)
-
-
-def _listed(task: pb.Task) -> Listed:
-    stamp = task.status.timestamp
-    return Listed(
-        task.id,
-        pb.TaskState.Name(task.status.state),
-        stamp.ToJsonString() if task.status.HasField("timestamp") else None,
-    )
-
-
-def _cause(error: BaseException, what: str) -> str:
-    """Why an agent could not be reached, in the words a person would use."""
-    chain: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in chain:
-        chain.append(link)
-        link = link.__cause__ or link.__context__
-    # Innermost first: the outer ones only say that something went wrong.
-    for link in reversed(chain):
-        if isinstance(link, socket.gaierror):
-            return "DNS: there is no such host"
-        if isinstance(link, ssl.SSLError):
-            return f"TLS: {link.reason or link}"
-        if isinstance(link, OSError) and link.errno == errno.ECONNREFUSED:
-            return "refused: nothing listens there"
-        if isinstance(link, httpx.TimeoutException):
-            return "timeout: no answer in time"
-        if isinstance(link, httpx.HTTPStatusError):
-            return f"HTTP {link.response.status_code}"
-        if isinstance(link, httpx.ConnectError):
-            return "refused: no connection"
-    if isinstance(error, A2AClientError) and what != CARD:
-        return f"broken: {str(error)[:200]}"
-    kind = "bad card" if what == CARD else "bad answer"
-    return f"{kind}: {str(error)[:200]}"
+        return await self._binding.cancel(task_id)

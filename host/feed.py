@@ -43,6 +43,7 @@ class Feed:
         self._log = log
         self._keep = (keep_events, keep_s)
         self._pending: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
+        self._committing: list[Entry] = []
         self._arrived = asyncio.Event()
         self._published = asyncio.Event()
         self._closed = False
@@ -86,8 +87,9 @@ class Feed:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            entries, waiting = self._take()
-            await self._commit(entries)
+            self._committing, waiting = self._take()
+            await self._commit(self._committing)
+            self._committing = []
             for done in waiting:
                 if not done.done():
                     done.set_result(None)
@@ -223,8 +225,13 @@ class Feed:
         return [row for row in rows if row.id < before]
 
     async def high_water(self, source: str) -> int:
-        """The last version of a source in the log."""
-        return await self._log.high_water(source)
+        """The last version of a source, in the log or on its way there.
+
+        Whoever appended may be gone: what it gave away is not to be given twice.
+        """
+        ahead = [self._committing, *(entries for entries, _ in self._pending)]
+        given = [e.version for entries in ahead for e in entries if e.source == source]
+        return max([await self._log.high_water(source), *given])
 
     async def raw(self, event_id: int) -> bytes | None:
         """The A2A update behind an event."""

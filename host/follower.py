@@ -1,8 +1,8 @@
-"""Owns one open task of one agent: its stream into the feed, from end to end.
+"""Owns one open task of one agent: its updates into the feed, from end to end.
 
-The collector runs one for each task that it finds or starts. A stream that breaks
-is taken up again; what the agent still knows is repaired from its Task snapshot,
-and where something may be lost a gap says so.
+The collector runs one for each task that it finds or starts. A stream that breaks is
+taken up again where it was; where the agent cannot do that, what it still knows is
+repaired from its Task snapshot, and a gap says where something may be lost.
 """
 
 from __future__ import annotations
@@ -10,137 +10,341 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime, timezone
 
 import anyio
+import msgspec
 from a2a.utils.errors import A2AError, TaskNotFoundError
 
-from host.connection import Connection, Update
+from host.bindings import Batch, Update
+from host.connection import MAX_STREAMS, NOT_THERE, TASK_POLL_S, Connection
 from host.errors import AgentUnreachable
-from host.event import Event, decode
+from host.event import TERMINAL, WAITING, ArtifactEvent, Event
 from host.feed import Feed
-from host.filter import Filter
-from host.log import Entry
-from host.translate import Known, ended, missing, translate
+from host.known import Known, repeats
+from host.presence import Presence, now
+from host.record import Record
+from host.translate import STATUS, ended, missing, translate
 
 logger = logging.getLogger("courtside.follower")
 
 # At once the first time: many agents end the stream where they ask a question.
 RETRY_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
-APPEND_DEADLINE_S = 2.0  # What a shutdown waits for a log that does not answer.
-
-
-def now() -> str:
-    """This moment as RFC 3339 in UTC, to the millisecond."""
-    stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    return stamp.replace("+00:00", "Z")
+MAX_UNSEEN = 4
+ACCOUNT_S = 1.0  # One gap for all that was left out meanwhile.
+QUIET_S = 60.0  # Some agents forget a subscriber, and neither say nor end anything.
+PLACE_S = 30.0
+CROWDED = f"more than {MAX_STREAMS} of its tasks are open: the others wait their turn"
+BROKEN = "the stream broke: state re-read, updates in between may be missing"
+AWAY = "the host was away: updates in between may be missing"
 
 
 class Follower:
     """`run` returns when the task has ended or its agent no longer knows it."""
 
     def __init__(
-        self, agent: str, task_id: str, connection: Connection, feed: Feed
+        self, task_id: str, connection: Connection, feed: Feed, presence: Presence
     ) -> None:
         self._connection = connection
-        self._feed = feed
-        self._source = f"{agent}/{task_id}"
-        self._version = 0
-        self._known = Known(agent, task_id)
-        # Whether updates may have passed while nobody listened.
-        self._unwatched = False
+        self._presence = presence
+        self._task_id = task_id
+        self._known = Known(presence.name, task_id)
+        self._record = Record(presence.name, task_id, feed)
+        self._name = f"{presence.name}/{task_id}"
+        # Why updates may have passed while nobody listened, if they may.
+        self._unwatched: str | None = None
+        self._behind_task = False
+        self._taken_at = anyio.current_time()
+        self._left_out = 0
+        self._why = ""
+        self._accounting = False
+        self._is_live = self._is_fed = False
 
-    async def run(self, stream: AsyncGenerator[Update] | None = None) -> None:
+    async def run(self, stream: AsyncGenerator[Batch] | None = None) -> None:
         """Follows `stream` where the task was started here, else subscribes."""
-        await self._recall()
+        if await self._record.recall(self._known):
+            self._unwatched = AWAY
+        async with anyio.create_task_group() as self._group:
+            await self._follow(stream)
+            await self._end()
+
+    @property
+    def needs_stream(self) -> bool:
+        """Whether it has none, so that a reply's own stream is the best there is."""
+        return not self._is_live
+
+    async def feed(self, stream: AsyncGenerator[Batch]) -> None:
+        """Takes the stream of a message that was sent, until there is a better one.
+
+        Then it is only read to its end: some agents stop where nobody listens.
+        """
+        self._is_fed = True
+        try:
+            async for batch in stream:
+                # From here on the subscription says the same, sooner or later.
+                self._is_fed = self._is_fed and not self._is_live
+                if self._is_fed:
+                    await self._take(batch)
+                    self._end_if_over()
+        finally:
+            if self._is_fed:
+                self._is_fed = False
+                self._unwatched = self._broken
+
+    def settle_after(self, delay_s: float) -> None:
+        """Reads where the task stands, if its stream has not ended it by then."""
+        self._group.start_soon(self._settle, delay_s)
+
+    def watch(self) -> None:
+        """Looks for itself where the task was quiet for long; called now and then."""
+        at = anyio.current_time()
+        if at - self._taken_at > QUIET_S:
+            self._taken_at = at
+            self.settle_after(0)
+
+    async def _follow(self, stream: AsyncGenerator[Batch] | None) -> None:
         failures = 0
         while True:
             try:
-                async with aclosing(stream or self._subscribe()) as updates:
-                    async for update in updates:
-                        if await self._take(update):
+                async with aclosing(stream or self._updates()) as batches:
+                    async for batch in batches:
+                        if await self._take(batch):
                             failures = 0
-                if not self._ended:
-                    # A clean end is no promise: some agents drop a slow subscriber.
-                    self._unwatched = True
-                    await self._take(await self._get())
+                cause = None
             except TaskNotFoundError:
-                await self._forget()
-                return
+                return await self._forget()
             except (AgentUnreachable, A2AError) as error:
-                logger.info("task=%s stream=broken cause=%r", self._source, str(error))
-            if self._ended:
+                cause = str(error)
+                logger.info("task=%s stream=broken cause=%r", self._name, cause)
+            if self._is_over:
                 return
             stream = None
-            self._unwatched = True
+            if not self._is_fed:
+                await self._resume(failures)
+            if cause and failures > 2:
+                await self._presence.troubled(cause)
             await anyio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
 
+    async def _resume(self, failures: int) -> None:
+        # A clean end is no promise: some agents drop a slow subscriber.
+        self._unwatched = self._broken
+        # What can be replayed in full is not to be cut short by a look.
+        unseen = self._known.row is None and failures > MAX_UNSEEN
+        if unseen or not self._connection.resumable:
+            await self._look()
+            self._unwatched = self._broken
+
     @property
-    def _ended(self) -> bool:
+    def _broken(self) -> str | None:
+        return BROKEN if self._connection.streaming else None
+
+    @property
+    def _is_over(self) -> bool:
         return self._known.row is not None and not self._known.row.is_open
 
-    async def _recall(self) -> None:
-        """Starts from what the feed says of the task, if it does."""
-        self._version = await self._feed.high_water(self._source)
-        if not self._version:
-            return
-        self._unwatched = True
-        where = Filter(
-            agent=frozenset([self._known.agent]), task=frozenset([self._known.task_id])
-        )
-        cursor = 0
-        while rows := await self._feed.history(cursor, None, 1_000, where):
-            self._known.note(decode(row.body) for row in rows)
-            cursor = rows[-1].id
-        # The board outlives the events that were trimmed.
-        row = self._feed.board.task(self._known.agent, self._known.task_id)
-        self._known.row = self._known.row or row
+    @property
+    def _is_waiting(self) -> bool:
+        return self._known.row is not None and self._known.row.status in WAITING
 
-    async def _subscribe(self) -> AsyncGenerator[Update]:
+    def _end_if_over(self) -> None:
+        if self._is_over:
+            self._group.start_soon(self._end)
+
+    async def _end(self) -> None:
+        await self._record.written()
+        self._group.cancel_scope.cancel()
+
+    async def _updates(self) -> AsyncGenerator[Batch]:
+        """What the agent says of the task from now on, in the best way it can."""
+        if self._connection.subscribes:
+            async with aclosing(self._streamed()) as batches:
+                async for batch in batches:
+                    yield batch
+        if not self._connection.subscribes:
+            async with aclosing(self._polled()) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def _polled(self, *, while_waiting: bool = False) -> AsyncGenerator[Batch]:
+        """Looks again and again. What comes and goes between two looks is not known,
+        and no gap: the agent's row says that it is polled."""
+        while not self._is_over and (self._is_waiting or not while_waiting):
+            self._unwatched = None
+            if not self._is_fed:
+                yield Batch([await self._connection.get_task(self._task_id)])
+            await anyio.sleep(TASK_POLL_S)
+
+    async def _streamed(self) -> AsyncGenerator[Batch]:
+        places = self._connection.places
+        await self._take_place()
         try:
-            stream = self._connection.subscribe(self._known.task_id)
-            async with aclosing(stream) as updates:
-                async for update in updates:
-                    yield update
-        except TaskNotFoundError:
-            raise
-        except (A2AError, NotImplementedError):
-            # Finished meanwhile, or no SubscribeToTask: GetTask says which.
-            yield await self._get()
+            await self._connection.pace()
+            async with aclosing(self._subscribed()) as batches:
+                async for batch in batches:
+                    self._is_live = True
+                    yield batch
+            return
+        except (TaskNotFoundError, *NOT_THERE):
+            pass
+        finally:
+            self._is_live = False
+            places.release()
+        # Ended meanwhile, or asking and nothing runs, or no SubscribeToTask at all.
+        yield Batch([await self._connection.get_task(self._task_id)])
+        if self._is_waiting:
+            async with aclosing(self._polled(while_waiting=True)) as looks:
+                async for look in looks:
+                    yield look
+        elif not self._is_over:
+            self._connection.subscribes = False
+            await self._presence.connected(self._connection)
 
-    async def _get(self) -> Update:
-        return await self._connection.get_task(self._known.task_id)
+    async def _subscribed(self) -> AsyncGenerator[Batch]:
+        known = self._known
+        if self._connection.resumable:
+            after = 0 if known.row is None else known.sequence
+            try:
+                async with aclosing(
+                    self._connection.subscribe(self._task_id, after)
+                ) as batches:
+                    async for batch in batches:
+                        yield batch
+                return
+            except TaskNotFoundError:
+                raise
+            except A2AError as error:
+                # UpdatesGone, or a word for it: protocol 0.3 has none.
+                logger.info("task=%s replay=refused cause=%r", self._name, str(error))
+        async with aclosing(self._connection.subscribe(self._task_id)) as batches:
+            async for batch in batches:
+                yield batch
 
-    async def _take(self, update: Update) -> bool:
-        """Appends what the update adds, behind a gap if something may be missing.
+    async def _take(self, batch: Batch) -> bool:
+        """Records what the batch adds. Returns whether that was anything."""
+        self._taken_at = anyio.current_time()
+        added, moment = False, now()
+        for update in batch.updates:
+            added |= await self._take_update(update, moment)
+        if batch.left_out:
+            self._left_out += batch.left_out
+            self._why = batch.why or ""
+            if not self._accounting:
+                self._accounting = True
+                self._group.start_soon(self._account)
+            await self._presence.troubled(self._why)
+        await self._write()
+        return added
 
-        Returns whether it added anything.
-        """
-        moment = now()
-        events = translate(self._known, update.response, moment)
-        if self._unwatched and self._known.row and events:
-            why = "the stream broke: state re-read, updates in between may be missing"
-            events.insert(0, missing(self._known, why, moment))
-        self._unwatched = False
-        await self._append(events, update.raw)
+    async def _take_update(self, update: Update, moment: str) -> bool:
+        response = update.response
+        if self._behind_task and await self._is_repeat(update):
+            return False
+        if self._unwatched and response.status_update and _is_end(update):
+            # After the end nothing is added: what came before it must be read now.
+            update = await self._get() or update
+        why, self._unwatched = self._unwatched, None
+        events = translate(self._known, update.response, moment, why)
+        if self._left_out:
+            self._record.add(self._accounted(), None)
+        self._known.note(events)
+        self._record.add(events, update.raw)
+        if response.task:
+            self._behind_task = self._known.sequence is None
+        elif events:
+            self._behind_task = False
         return bool(events)
+
+    async def _is_repeat(self, update: Update) -> bool:
+        """Whether a chunk is one that the Task before it had already.
+
+        Some agents tap the stream before they read the Task: what is said in between
+        comes in both. A chunk may well equal the one before, so only the agent knows.
+        """
+        said = update.response.artifact_update
+        kept = said and self._known.artifacts.get(said.artifact.artifact_id)
+        if not said or not kept or not said.append:
+            return False
+        if not repeats(kept.parts, msgspec.to_builtins(said.artifact.parts)):
+            return False
+        task = await self._get()
+        if task is None:
+            return False
+        more = translate(self._known, task.response, now())
+        return not any(
+            isinstance(event, ArtifactEvent)
+            and event.artifact_id == said.artifact.artifact_id
+            for event in more
+        )
+
+    async def _write(self) -> None:
+        if self._record.begin():
+            self._group.start_soon(self._record.write)
+        await self._record.room()
+
+    async def _look(self) -> None:
+        """Takes where the task stands, or that its agent no longer knows it."""
+        try:
+            update = await self._connection.get_task(self._task_id)
+            await self._take_update(update, now())
+            await self._write()
+        except TaskNotFoundError:
+            await self._forget()
+        except (AgentUnreachable, A2AError) as error:
+            logger.info("task=%s state=unread cause=%r", self._name, str(error))
+
+    async def _get(self) -> Update | None:
+        try:
+            return await self._connection.get_task(self._task_id)
+        except (AgentUnreachable, A2AError):
+            return None
+
+    async def _settle(self, delay_s: float) -> None:
+        await anyio.sleep(delay_s)
+        # What has numbers will be replayed: a look ahead would make a gap of it.
+        if not self._connection.resumable:
+            await self._look()
+            self._end_if_over()
+
+    async def _account(self) -> None:
+        """Says what was left out though nothing follows it, and what it led to."""
+        while self._left_out:
+            await anyio.sleep(ACCOUNT_S)
+            self._record.add(self._accounted(), None)
+            await self._look()
+            self._end_if_over()
+        self._accounting = False
+
+    def _accounted(self) -> list[Event]:
+        """A gap that counts what was left out; numbered updates count themselves."""
+        count, self._left_out = self._left_out, 0
+        if not count or self._known.sequence is not None:
+            return []
+        why = f"{count} updates were left out: {self._why}"
+        return [missing(self._known, why, now(), count)]
 
     async def _forget(self) -> None:
         """Ends a task that its agent has lost; one nobody saw leaves no trace."""
         if self._known.row is None:
             return
         why = f"{self._known.agent} restarted and no longer knows this task"
-        await self._append([ended(self._known, why, now())], None)
-
-    async def _append(self, events: list[Event], raw: bytes | None) -> None:
-        if not events:
-            return
-        entries = []
-        for event in events:
-            self._version += 1
-            entries.append(Entry.of(self._source, self._version, event, raw))
-        # Cut off here, the next follower could not tell what was appended.
-        with anyio.move_on_after(APPEND_DEADLINE_S, shield=True):
-            await self._feed.append(entries)
+        events: list[Event] = [ended(self._known, why, now())]
         self._known.note(events)
+        self._record.add(events, None)
+
+    async def _take_place(self) -> None:
+        """Waits for one of the agent's streams, and looks now and then meanwhile."""
+        places = self._connection.places
+        while places.value == 0:
+            await self._presence.troubled(CROWDED)
+            if not self._connection.resumable:
+                self._unwatched = CROWDED
+                await self._look()
+                self._unwatched = CROWDED
+            with anyio.move_on_after(PLACE_S):
+                return await places.acquire()
+        places.acquire_nowait()
+
+
+def _is_end(update: Update) -> bool:
+    said = update.response.status_update
+    return said is not None and STATUS.get(said.status.state) in TERMINAL

@@ -18,10 +18,11 @@ from starlette.routing import Route
 from host.config import is_number
 from host.cursor import parse
 from host.errors import CursorExpired
-from host.event import with_id
+from host.event import AgentEvent, with_id
 from host.feed import Feed
 from host.filter import ALL, Filter
 from host.log import Row
+from host.reloader import Reloader
 from host.stream import filter_of
 
 PAGE = 1_000
@@ -32,8 +33,9 @@ NDJSON = "application/x-ndjson"
 class History:
     """Reads the feed for `routes`."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, reloader: Reloader) -> None:
         self._feed = feed
+        self._reloader = reloader
 
     def routes(self) -> list[Route]:
         return [
@@ -103,17 +105,26 @@ class History:
         return Response(body, media_type="application/json")
 
     async def agents(self, request: Request) -> Response:
-        """The current row of every agent."""
-        return _json({"agents": list(self._feed.board.agents.values())})
+        """The current row of every agent that is followed."""
+        return _json({"agents": self._followed()})
+
+    def _followed(self) -> list[AgentEvent]:
+        """The board keeps who was removed, too: its history can still be read."""
+        rows = self._feed.board.agents.values()
+        return [row for row in rows if row.connection != "removed"]
 
     async def healthz(self, request: Request) -> Response:
-        """200 while the log can be written, else 503 with the cause."""
+        """200 while the log can be written, else 503 with the cause.
+
+        `config` is what is wrong with courtside.toml as it is now, if anything is.
+        """
         feed = self._feed
-        agents = {name: row.connection for name, row in feed.board.agents.items()}
+        agents = {row.agent: row.connection for row in self._followed()}
         status = "failing" if feed.fault else "ok"
         state = {
             "status": status,
             "cause": feed.fault,
+            "config": self._reloader.trouble,
             "epoch": feed.epoch,
             "head": feed.head,
             "agents": agents,

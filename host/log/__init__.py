@@ -6,6 +6,7 @@ The feed appends to one log and reads back what is no longer in its memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from host.event import Event, encode
@@ -100,9 +101,14 @@ TRIM_STEP = 5_000  # One bulk delete of 100,000 rows held up appends for 70 ms.
 
 def place_of(event: Event) -> Place:
     """Agent, task and context of an event, where its kind has them, and its kind."""
-    return Place(
+    return _place(
         event.agent,
         getattr(event, "task_id", None),
         getattr(event, "context_id", None),
         str(event.__struct_config__.tag),
     )
+
+
+@lru_cache(4_096)
+def _place(agent: str, task: str | None, context: str | None, kind: str) -> Place:
+    return Place(agent, task, context, kind)

@@ -146,7 +146,7 @@ class TestJoining:
 
 def _board(events: list[Json]) -> dict[str, Json]:
     """The last row of each task."""
-    last = {event["task_id"]: event for event in events if event.get("status")}
+    last = {event["task_id"]: dict(event) for event in events if event.get("status")}
     for row in last.values():
         row.pop("id", None)
     return last

@@ -1,0 +1,96 @@
+"""Owns the writing of one task's events into the feed, numbered one by one.
+
+The follower adds events as they come; they go to the feed together, while the next
+are on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from host.event import Event, decode
+from host.feed import Feed
+from host.filter import Filter
+from host.known import Known
+from host.log import Entry
+
+MAX_WAITING = 1_000
+APPEND_DEADLINE_S = 2.0  # What a shutdown waits for a log that does not answer.
+PAGE = 1_000
+
+
+class Record:
+    """`recall` first; what is added is written by `write`, started for it."""
+
+    def __init__(self, agent: str, task_id: str, feed: Feed) -> None:
+        self._agent = agent
+        self._task_id = task_id
+        self._source = f"{agent}/{task_id}"
+        self._feed = feed
+        self._version = 0
+        self._waiting: list[Entry] = []
+        self._written = anyio.Event()
+        self._is_writing = False
+
+    async def recall(self, known: Known) -> bool:
+        """Notes what the feed says of the task. Returns whether it says anything."""
+        self._version = await self._feed.high_water(self._source)
+        if not self._version:
+            return False
+        where = Filter(agent=frozenset([self._agent]), task=frozenset([self._task_id]))
+        cursor = 0
+        while rows := await self._feed.history(cursor, None, PAGE, where):
+            known.note(decode(row.body) for row in rows)
+            cursor = rows[-1].id
+        # The board outlives the events that were trimmed.
+        row = self._feed.board.task(self._agent, self._task_id)
+        if row and known.row is None:
+            known.note([row])
+        return True
+
+    def add(self, events: Sequence[Event], raw: bytes | None) -> None:
+        """Events in their order, with the A2A update that they came from."""
+        for event in events:
+            self._version += 1
+            self._waiting.append(Entry.of(self._source, self._version, event, raw))
+
+    def begin(self) -> bool:
+        """Whether `write` must be started for what was added."""
+        if self._is_writing or not self._waiting:
+            return False
+        self._is_writing = True
+        self._written = anyio.Event()
+        return True
+
+    async def write(self) -> None:
+        """Returns when all that was added is durable, however long the log takes.
+
+        Cut off, it waits a little: the next follower of the task could not tell what
+        was appended.
+        """
+        try:
+            while self._waiting:
+                entries, self._waiting = self._waiting, []
+                await self._feed.append(entries)
+        except anyio.get_cancelled_exc_class():
+            # The feed keeps order: once this is in, so is what is on its way.
+            with anyio.move_on_after(APPEND_DEADLINE_S, shield=True):
+                await self._feed.append(self._waiting)
+            raise
+        finally:
+            self._is_writing = False
+            self._written.set()
+
+    async def room(self) -> None:
+        """Waits while too much is on its way: whoever sends must wait, too."""
+        if len(self._waiting) > MAX_WAITING:
+            await self._written.wait()
+
+    async def written(self) -> None:
+        """Returns when nothing is on its way."""
+        if self.begin():
+            await self.write()
+        elif self._is_writing:
+            await self._written.wait()

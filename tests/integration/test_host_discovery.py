@@ -1,0 +1,171 @@
+"""Tasks that anyone started are found and told whole, and looking for them is cheap.
+
+A real host; the tasks are started at the agents themselves, behind its back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.a2a_client import agent_at
+from tests.harness import Stack, until
+from tests.host_client import (
+    HostClient,
+    Watcher,
+    client,
+    host_at,
+    told_by_agent,
+    told_by_feed,
+    watching,
+)
+from tests.lesser_agents import RESULT, WORDS, lesser_agents
+from tests.third_party import start_at
+from tests.veteran import Veteran, at_work
+
+TASKS = 100
+AT_ONCE = 10
+QUIET_POLLS = 12
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with lesser_agents(tmp_path_factory.mktemp("agents")) as served:
+        yield {"plain": served["whole"]}
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, urls: dict[str, str]
+) -> Iterator[Stack]:
+    """Carly's tasks take 200 ms here, and so do the plain agent's."""
+    folder = tmp_path_factory.mktemp("stack")
+    agents = ("carly", "walter", "logan")
+    with Stack(folder, agents, step_s=0.05, extra_agents=urls) as running:
+        running.wait_connected("plain")
+        yield running
+
+
+async def keep_busy(host: HostClient, agent: str) -> None:
+    """The load: one task after the other, started through the host."""
+    while True:
+        task_id = await host.start(agent)
+        await host.row_with(task_id, "completed")
+
+
+async def strangers(reader: Watcher, start: Callable[[], Awaitable[str]]) -> list[str]:
+    """The ids of `TASKS` tasks, `AT_ONCE` at a time, once each of them is over."""
+    started: list[str] = []
+
+    async def stranger() -> None:
+        for _ in range(TASKS // AT_ONCE):
+            task_id = await start()
+            started.append(task_id)
+            await reader.until_over(task_id)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(AT_ONCE):
+            group.start_soon(stranger)
+    assert len(started) == TASKS
+    return started
+
+
+async def test_100_of_100_tasks_that_a_stranger_started_are_told_whole_under_load(
+    stack: Stack,
+) -> None:
+    carly = stack.agent_url("carly")
+    async with (
+        host_at(stack.url) as host,
+        watching(f"{stack.url}/feed?agent=carly") as reader,
+        agent_at(carly) as agent,
+        anyio.create_task_group() as load,
+    ):
+        for name in ("walter", "logan"):
+            load.start_soon(keep_busy, host, name)
+        started = await strangers(reader, agent.start)
+        load.cancel_scope.cancel()
+
+    for task_id in started:
+        told = reader.of_task(task_id)
+        kinds = [event["kind"] for event in told]
+        assert told[-1]["status"] == "completed"
+        assert (kinds.count("artifact"), kinds.count("gap")) == (1, 0)
+        in_its_words = await told_by_agent(carly, task_id)
+        assert told_by_feed(reader.events, task_id) == in_its_words
+
+
+async def test_100_of_100_tasks_of_an_agent_that_cannot_resume_are_told_whole(
+    stack: Stack, urls: dict[str, str]
+) -> None:
+    async with (
+        watching(f"{stack.url}/feed?agent=plain") as reader,
+        client() as http,
+    ):
+        started = await strangers(reader, lambda: start_at(urls["plain"], http=http))
+
+    for task_id in started:
+        assert said_once(reader, task_id) == list(WORDS)
+        assert reader.of_task(task_id)[-1]["result"] == RESULT
+
+
+def said_once(reader: Watcher, task_id: str) -> list[str]:
+    """The words of a task in their order; each messageId stands for one."""
+    rows = [event for event in reader.of_task(task_id) if event["kind"] == "task"]
+    by_id = {row["message_id"]: row["message"] for row in rows if row["message_id"]}
+    return list(by_id.values())
+
+
+@contextmanager
+def following(veteran: Veteran, folder: Path) -> Iterator[Stack]:
+    with (
+        at_work(veteran) as url,
+        Stack(folder, [], extra_agents={"veteran": url}, log="memory") as running,
+    ):
+        running.wait_connected("veteran")
+        yield running
+
+
+async def polls(veteran: Veteran, count: int) -> None:
+    """Returns once the agent was asked for its tasks so many times more."""
+    before = len(veteran.listed())
+
+    async def enough() -> bool:
+        return len(veteran.listed()) >= before + count
+
+    await until(enough, 30, f"{count} more questions for tasks")
+
+
+async def test_to_watch_an_agent_with_10_000_finished_tasks_costs_next_to_nothing(
+    tmp_path: Path,
+) -> None:
+    veteran = Veteran()
+    with following(veteran, tmp_path):
+        await polls(veteran, 10)
+        met = list(veteran.calls)
+        await polls(veteran, QUIET_POLLS)
+        quiet = veteran.calls[len(met) :]
+
+    assert sum(call.answer_bytes for call in met) < 500_000
+    assert {call.method for call in quiet} == {"ListTasks"}
+    assert max(call.answer_bytes for call in quiet) < 2_000
+    for call in veteran.listed():
+        assert call.params["historyLength"] == 0
+        assert not call.params.get("includeArtifacts")
+        assert call.params["pageSize"] <= 100
+    took_s = quiet[-1].at_s - quiet[0].at_s
+    assert len(quiet) / took_s < 5
+
+
+async def test_an_agent_that_ignores_every_filter_is_not_read_whole_again_and_again(
+    tmp_path: Path,
+) -> None:
+    veteran = Veteran(filters=False)
+    with following(veteran, tmp_path):
+        await polls(veteran, QUIET_POLLS)
+
+    pages = [call for call in veteran.listed() if call.params.get("pageToken")]
+    assert len(pages) < QUIET_POLLS

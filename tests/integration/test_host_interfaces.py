@@ -1,0 +1,200 @@
+"""Every binding in both versions, cards wherever they are, and the choice among them.
+
+A real agent with all its doors open; cards of our own say which of them exist.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.card_server import Json, card_server, card_with, interface
+from tests.harness import Server, Stack, free_port, until
+from tests.host_client import HostClient, host_at
+
+pytest.importorskip("grpc")
+
+WELL_KNOWN = "/.well-known/agent-card.json"
+DEAD = "http://127.0.0.1:1/"
+
+
+@pytest.fixture(scope="module")
+def nancy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    port, grpc_port = free_port(), free_port()
+    server = Server(
+        "nancy",
+        [
+            *(sys.executable, "-m", "agents", "nancy", "--step-s=0.02"),
+            *(f"--port={port}", f"--grpc-port={grpc_port}"),
+        ],
+        folder=tmp_path_factory.mktemp("nancy"),
+        url=f"http://127.0.0.1:{port}",
+        ready_path=WELL_KNOWN,
+        env={"GRPC": f"127.0.0.1:{grpc_port}"},
+    )
+    server.restart()
+    yield server
+    server.terminate()
+
+
+def doors(nancy: Server) -> dict[str, Json]:
+    """Each way in, by the name of the agent that has no other."""
+    return {
+        "jsonrpc": interface("JSONRPC", "1.0", f"{nancy.url}/"),
+        "rest": interface("HTTP+JSON", "1.0", nancy.url),
+        "grpc": interface("GRPC", "1.0", nancy.env["GRPC"]),
+        "grpc-scheme": interface("GRPC", "1.0", f"http://{nancy.env['GRPC']}"),
+        "jsonrpc-old": interface("JSONRPC", "0.3", f"{nancy.url}/"),
+        "rest-old": interface("HTTP+JSON", "0.3", nancy.url),
+    }
+
+
+def cards_of(nancy: Server) -> dict[str, Json]:
+    """The card of each agent, by where it is."""
+    by_name = doors(nancy)
+    cards = {f"/{name}{WELL_KNOWN}": card_with(door) for name, door in by_name.items()}
+    dead = interface("JSONRPC", "1.0", DEAD)
+    gopher = interface("GOPHER", "1.0", nancy.url)
+    cards[f"/fallback{WELL_KNOWN}"] = card_with(dead, gopher, by_name["rest"])
+    cards[f"/prefers{WELL_KNOWN}"] = card_with(by_name["grpc"], by_name["jsonrpc"])
+    cards["/elsewhere/me.json"] = card_with(by_name["rest"])
+    cards[f"/poller{WELL_KNOWN}"] = card_with(by_name["jsonrpc"], streaming=False)
+    # Protocol 0.3: another shape, at the older path.
+    cards["/old-card/.well-known/agent.json"] = {
+        "protocolVersion": "0.3.0",
+        "name": "Somebody old",
+        "description": "Has a card of 0.3.",
+        "url": f"{nancy.url}/",
+        "preferredTransport": "JSONRPC",
+        "version": "1",
+        "capabilities": {"streaming": True},
+        "defaultInputModes": ["text/plain"],
+        "defaultOutputModes": ["text/plain"],
+        "skills": [],
+    }
+    return cards
+
+
+NAMES = (
+    *("jsonrpc", "rest", "grpc", "grpc-scheme", "jsonrpc-old", "rest-old"),
+    *("fallback", "prefers", "poller", "old-card"),
+)
+
+
+@pytest.fixture(scope="module")
+def stack(nancy: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("interfaces")
+    with card_server(cards_of(nancy)) as cards:
+        urls = {name: f"{cards.url}/{name}" for name in NAMES}
+        urls["elsewhere"] = f"{cards.url}/elsewhere/me.json"
+        with Stack(folder, [], extra_agents=urls, log="memory") as running:
+            running.wait_connected(*urls)
+            yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+async def row_of(host: HostClient, agent: str) -> Json:
+    rows: list[Json] = (await host.get("/agents"))["agents"]
+    return next(row for row in rows if row["agent"] == agent)
+
+
+async def told(host: HostClient, agent: str, task_id: str, status: str) -> Json:
+    """The row in which this way in says so; the others see the same task."""
+
+    async def found() -> Json | None:
+        rows = await host.history(after=0, agent=agent, task=task_id, kind="task")
+        return next((row for row in rows if row["status"] == status), None)
+
+    row = await until(found, 10, f"{agent} to say {status}")
+    assert row
+    return row
+
+
+@pytest.mark.parametrize("agent", [*NAMES, "elsewhere"])
+async def test_a_task_is_started_replied_to_and_followed_to_its_end(
+    host: HostClient, agent: str
+) -> None:
+    task_id = await host.start(agent, "Invite everyone to the game")
+    asking = await told(host, agent, task_id, "input-required")
+    await host.start(agent, "Send", taskId=task_id, contextId=asking["context_id"])
+    done = await told(host, agent, task_id, "completed")
+
+    assert done["result"]
+    assert done["context_id"] == asking["context_id"]
+
+
+@pytest.mark.parametrize("agent", [*NAMES, "elsewhere"])
+async def test_a_task_is_cancelled(host: HostClient, agent: str) -> None:
+    task_id = await host.start(agent, "Invite everyone to the game")
+    await told(host, agent, task_id, "input-required")
+
+    answer = await host.cancel(agent, task_id)
+
+    assert answer.json()["status"]["state"] == "TASK_STATE_CANCELED"
+    await told(host, agent, task_id, "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("agent", "binding", "protocol"),
+    [
+        ("jsonrpc", "JSONRPC", "1.0"),
+        ("rest", "HTTP+JSON", "1.0"),
+        ("grpc", "GRPC", "1.0"),
+        ("jsonrpc-old", "JSONRPC", "0.3"),
+        ("rest-old", "HTTP+JSON", "0.3"),
+        ("old-card", "JSONRPC", "0.3"),
+        ("prefers", "GRPC", "1.0"),
+        ("fallback", "HTTP+JSON", "1.0"),
+    ],
+)
+async def test_the_agents_row_says_over_what_it_is_followed(
+    host: HostClient, agent: str, binding: str, protocol: str
+) -> None:
+    row = await row_of(host, agent)
+
+    assert (row["binding"], row["protocol"]) == (binding, protocol)
+    assert row["interface_url"]
+    assert row["followed"] == "streaming"
+
+
+async def test_an_agent_without_streaming_says_that_it_is_polled(
+    host: HostClient,
+) -> None:
+    assert (await row_of(host, "poller"))["followed"] == "polling every 1 s"
+
+
+async def test_an_agent_without_a_list_says_what_can_be_found(host: HostClient) -> None:
+    new, old = await row_of(host, "jsonrpc"), await row_of(host, "jsonrpc-old")
+
+    assert new["discovery"] == "every task"
+    assert old["discovery"] == "only tasks that pass through this host"
+
+
+async def test_a_card_that_changes_is_taken_up(nancy: Server, tmp_path: Path) -> None:
+    by_name = doors(nancy)
+    path = f"/changing{WELL_KNOWN}"
+    with card_server({path: card_with(by_name["jsonrpc-old"])}) as cards:
+        urls = {"changing": f"{cards.url}/changing"}
+        with Stack(tmp_path, [], extra_agents=urls, log="memory") as stack:
+            stack.wait_connected("changing")
+            cards.cards[path] = card_with(by_name["rest"], name="Somebody new")
+            async with host_at(stack.url) as host:
+
+                async def changed() -> bool:
+                    row = await row_of(host, "changing")
+                    return row["title"] == "Somebody new" and bool(row["binding"])
+
+                await until(changed, 10, "the new card")
+                row = await row_of(host, "changing")
+                rows = await host.history(after=0, agent="changing", kind="agent")
+
+    assert row["binding"] == "HTTP+JSON"
+    assert "lost" not in [row["connection"] for row in rows]

@@ -1,0 +1,136 @@
+"""Agents that can do less are followed as well as they allow, and the row says how.
+
+A real host over the plain SDK's agents of tests/lesser_agents.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.harness import Stack, until
+from tests.host_client import HostClient, Json, host_at, watching
+from tests.lesser_agents import KINDS, RESULT, WORDS, lesser_agents
+from tests.third_party import start_at
+
+EVERY = "every task"
+OURS_ONLY = "only tasks that pass through this host"
+POLLING = "polling every 1 s"
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with lesser_agents(tmp_path_factory.mktemp("agents")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, urls: dict[str, str]
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    with Stack(folder, [], extra_agents=urls) as running:
+        running.wait_connected(*KINDS)
+        yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+async def row_of(host: HostClient, agent: str) -> Json:
+    rows: list[Json] = (await host.get("/agents"))["agents"]
+    return next(row for row in rows if row["agent"] == agent)
+
+
+async def followed(host: HostClient, agent: str, how: str) -> None:
+    """Returns once the agent's row says that it is followed so."""
+
+    async def found() -> bool:
+        return bool((await row_of(host, agent))["followed"] == how)
+
+    await until(found, 10, f"{agent} to be followed by {how}")
+
+
+@pytest.mark.parametrize(
+    ("agent", "how", "which"),
+    [
+        ("whole", "streaming", EVERY),
+        ("nolist", "streaming", OURS_ONLY),
+        ("unary", POLLING, EVERY),
+        ("least", POLLING, OURS_ONLY),
+    ],
+)
+async def test_an_agent_says_how_it_is_followed_and_which_tasks_are_found(
+    host: HostClient, agent: str, how: str, which: str
+) -> None:
+    row = await row_of(host, agent)
+
+    assert (row["followed"], row["discovery"]) == (how, which)
+
+
+@pytest.mark.parametrize("agent", KINDS)
+async def test_a_task_that_was_started_here_is_told_whole_whatever_the_agent_lacks(
+    stack: Stack, host: HostClient, agent: str
+) -> None:
+    async with watching(f"{stack.url}/feed?agent={agent}") as reader:
+        task_id = await host.start(agent)
+        await reader.until_over(task_id)
+
+    told = reader.of_task(task_id)
+    words = [event["message"] for event in told if event["kind"] == "task"]
+    assert [word for word in dict.fromkeys(words) if word in WORDS] == list(WORDS)
+    assert told[-1]["status"] == "completed"
+    assert told[-1]["result"] == RESULT
+    assert "gap" not in {event["kind"] for event in told}
+
+
+@pytest.mark.parametrize("agent", ["whole", "nosubscribe", "unary"])
+async def test_a_task_of_somebody_else_is_found_where_tasks_are_listed(
+    stack: Stack, urls: dict[str, str], agent: str
+) -> None:
+    async with watching(f"{stack.url}/feed?agent={agent}") as reader:
+        task_id = await start_at(urls[agent])
+        await reader.until_over(task_id)
+
+    assert reader.of_task(task_id)[-1]["result"] == RESULT
+
+
+async def test_where_tasks_are_not_listed_those_of_others_are_not_claimed(
+    stack: Stack, host: HostClient, urls: dict[str, str]
+) -> None:
+    async with watching(f"{stack.url}/feed?agent=nolist") as reader:
+        theirs = await start_at(urls["nolist"])
+        ours = await host.start("nolist")
+        await reader.until_over(ours)
+
+    assert reader.of_task(theirs) == []
+
+
+async def test_an_agent_that_refuses_to_be_subscribed_to_is_polled_and_says_so(
+    stack: Stack, host: HostClient, urls: dict[str, str]
+) -> None:
+    async with watching(f"{stack.url}/feed?agent=nosubscribe") as reader:
+        task_id = await start_at(urls["nosubscribe"], "wait")
+        await followed(host, "nosubscribe", POLLING)
+        await host.row_with(task_id, "running")
+        assert (await host.cancel("nosubscribe", task_id)).status_code == 200
+        await reader.until_over(task_id)
+
+    assert reader.of_task(task_id)[-1]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("agent", ["wordy", "least"])
+async def test_an_answer_without_a_task_is_answered_and_told(
+    stack: Stack, host: HostClient, agent: str
+) -> None:
+    async with watching(f"{stack.url}/feed?agent={agent}&kind=message") as reader:
+        answer = (await host.send(agent, "talk")).json()
+        await reader.until(lambda: bool(reader.events), "the message")
+
+    assert answer["message"]["parts"] == [{"text": "Hello."}]
+    (event,) = reader.events
+    assert (event["agent"], event["message"]) == (agent, "Hello.")
