@@ -1,4 +1,4 @@
-"""Owns the wiring: one log, one feed, a collector for each agent, the HTTP doors.
+"""Owns the wiring: one log, one feed, the roster of agents, the HTTP doors.
 
 `create_app` builds it; `__main__` serves it. The only module of the host that
 knows the dashboard.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
@@ -19,7 +19,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.app import create_app as create_dashboard
-from host.collector import Collector
+from host.agent_settings import AgentSettings
+from host.agents_api import AgentsApi
 from host.config import Config
 from host.errors import CursorError, CursorExpired
 from host.fanout import Fanout
@@ -27,7 +28,10 @@ from host.feed import Feed
 from host.guard import refusal
 from host.history import History
 from host.log import Log
-from host.relay import HANDLED, Relay, error_response
+from host.relay import Relay
+from host.reloader import Reloader
+from host.rest import HANDLED, error_response
+from host.roster import Roster
 from host.stream import FeedStream
 
 logger = logging.getLogger("courtside.app")
@@ -36,24 +40,34 @@ DRAIN_S = 1.0
 
 
 class Host:
-    """The ASGI application, and `stop` to end its streams before the server waits."""
+    """The ASGI application, and `stop` to end its streams before the server waits.
 
-    def __init__(self, config: Config, log: Log) -> None:
+    `reread` gives the agents of the settings as they are now.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        reread: Callable[[], Mapping[str, AgentSettings]] | None = None,
+    ) -> None:
         self.failed = False
         self._log = log
         self.feed = Feed(log, config.keep_events, config.keep_s)
         self._fanout = Fanout(self.feed)
-        self._collectors = {
-            name: Collector(name, url, self.feed) for name, url in config.agents.items()
-        }
+        self._roster = Roster(self.feed, config.agents, config.data_dir)
+        self._reloader = Reloader(
+            self._roster, config.file, reread or (lambda: config.agents)
+        )
         self._streams: dict[str, ASGIApp] = {
             "/feed": FeedStream(self.feed, self._fanout),
             "/tasks/stream": FeedStream(self.feed, self._fanout, lesson=True),
         }
         self._rest = Starlette(
             routes=[
-                *History(self.feed).routes(),
-                *Relay(self._collectors).routes(),
+                *History(self.feed, self._reloader).routes(),
+                *AgentsApi(self._roster, self._reloader).routes(),
+                *Relay(self._roster).routes(),
             ],
             exception_handlers={
                 CursorError: _refuse(400),
@@ -94,8 +108,8 @@ class Host:
             async with anyio.create_task_group() as following:
                 following.start_soon(self.feed.tend)
                 following.start_soon(self._fanout.run)
-                for collector in self._collectors.values():
-                    following.start_soon(collector.run)
+                await following.start(self._roster.run)
+                following.start_soon(self._reloader.run)
                 yield
                 following.cancel_scope.cancel()
             self.feed.close()

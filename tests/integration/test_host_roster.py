@@ -1,0 +1,348 @@
+"""Agents come and go while the host runs: over HTTP, by courtside.toml, over restarts.
+
+Real agents and a real host; what the roster decides is in the unit tests.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from host.changes import FILE
+from tests.harness import Server, Stack, free_port, until
+from tests.host_client import HostClient, Watcher, host_at, watching
+
+FOUND_S = 2.0
+"""What is promised for an agent that comes back."""
+BACKED_OFF = 4
+"""Attempts after which the wait before the next one grows no more."""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """A host that follows Carly; Walter runs and is unknown to it."""
+    with Stack(tmp_path, ["carly"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The same, for requests that change nothing."""
+    with Stack(tmp_path_factory.mktemp("steady"), ["carly"]) as running:
+        yield running
+
+
+@pytest.fixture
+def walter(tmp_path: Path) -> Iterator[Server]:
+    folder = tmp_path / "walter"
+    folder.mkdir()
+    with Stack(folder, ["walter"], with_host=False) as alone:
+        yield alone.agents["walter"]
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+def configure(stack: Stack, agents: Mapping[str, str]) -> None:
+    """Writes the host's courtside.toml: names and URLs."""
+    tables = [f"[agents.{name}]\nurl = '{url}'\n" for name, url in agents.items()]
+    stack.config.write_text("\n".join(tables), "utf-8")
+
+
+@pytest.fixture
+async def steady_host(steady: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(steady.url) as client:
+        yield client
+
+
+async def until_agents(host: HostClient, wanted: Mapping[str, str]) -> None:
+    """Until the host follows exactly these, each connected or lost as said."""
+
+    async def as_wanted() -> bool:
+        return bool((await host.get("/healthz"))["agents"] == wanted)
+
+    await until(as_wanted, 10, f"the agents to be {wanted}")
+
+
+def connections(reader: Watcher, agent: str) -> list[str]:
+    return [
+        event["connection"]
+        for event in reader.events
+        if event["kind"] == "agent" and event["agent"] == agent
+    ]
+
+
+class TestAdd:
+    async def test_an_agent_by_its_url_is_followed_and_takes_tasks(
+        self, host: HostClient, walter: Server
+    ) -> None:
+        body = {"url": walter.url + "/", "name": "rain"}
+        answer = await host.http.post("/agents", json=body)
+
+        assert answer.status_code == 201
+        assert answer.headers["location"] == "agents/rain"
+        row = answer.json()
+        assert (row["agent"], row["url"]) == ("rain", walter.url)
+        assert row["connection"] == "connecting"
+        await until_agents(host, {"carly": "connected", "rain": "connected"})
+        task_id = await host.start("rain")
+        await host.row_with(task_id, "completed")
+        now = await host.get("/agents/rain")
+        assert now["title"] == "Walter"
+        assert [a["agent"] for a in (await host.get("/agents"))["agents"]] == [
+            *("carly", "rain")
+        ]
+
+    async def test_without_a_name_takes_one_from_the_url(
+        self, host: HostClient, walter: Server
+    ) -> None:
+        answer = await host.http.post("/agents", json={"url": walter.url})
+
+        port = walter.url.rpartition(":")[2]
+        assert answer.json()["agent"] == f"agent-{port}"
+
+    async def test_is_kept_when_the_host_is_killed_at_once(
+        self, stack: Stack, host: HostClient, walter: Server
+    ) -> None:
+        await host.http.post("/agents", json={"url": walter.url, "name": "walter"})
+        stack.host.kill()
+        await anyio.to_thread.run_sync(stack.host.restart)
+
+        await until_agents(host, {"carly": "connected", "walter": "connected"})
+
+    async def test_an_agent_that_is_not_there_shows_why(self, host: HostClient) -> None:
+        url = f"http://127.0.0.1:{free_port()}"
+        await host.http.post("/agents", json={"url": url, "name": "ghost"})
+
+        await until_agents(host, {"carly": "connected", "ghost": "lost"})
+        assert "refused" in (await host.get("/agents/ghost"))["cause"]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("body", "names"),
+        [
+            ({}, "url"),
+            ({"url": 7}, "url"),
+            ({"url": "carly.example"}, "url"),
+            ({"url": "ftp://carly.example"}, "url"),
+            ({"url": "http://user:secret@carly.example"}, "url"),
+            ({"url": "http://169.254.169.254/latest"}, "link-local"),
+            ({"url": "http://[fe80::1]:80"}, "link-local"),
+            ({"url": "http://x.example", "name": "host"}, "name"),
+            ({"url": "http://x.example", "name": "No Name"}, "name"),
+            ({"url": "http://x.example", "card": "card.json"}, "card"),
+            ({"url": "http://x.example", "bearer": "secret"}, "bearer"),
+        ],
+    )
+    async def test_what_cannot_be_followed_is_400_naming_it(
+        self, steady_host: HostClient, body: dict[str, Any], names: str
+    ) -> None:
+        answer = await steady_host.http.post("/agents", json=body)
+
+        error = answer.json()["error"]
+        assert answer.status_code == error["code"] == 400
+        assert names in error["message"]
+        assert "secret" not in error["message"].replace(names, "")
+        assert list((await steady_host.get("/healthz"))["agents"]) == ["carly"]
+
+    @pytest.mark.parametrize("again", ["name", "url"])
+    async def test_what_is_there_already_is_409(
+        self, steady: Stack, steady_host: HostClient, again: str
+    ) -> None:
+        other = {"url": f"http://127.0.0.1:{free_port()}", "name": "carly"}
+        same = {"url": steady.agent_url("carly"), "name": "another"}
+        answer = await steady_host.http.post(
+            "/agents", json=other if again == "name" else same
+        )
+
+        assert answer.status_code == 409
+        assert answer.json()["error"]["details"][0]["reason"] == "AGENT_EXISTS"
+        assert steady.agent_url("carly") in answer.json()["error"]["message"]
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [("POST", "/agents"), ("DELETE", "/agents/carly"), ("POST", "/agents:reload")],
+    )
+    async def test_a_page_of_another_origin_may_not(
+        self, steady_host: HostClient, method: str, path: str
+    ) -> None:
+        origin = {"origin": "https://hostile.example"}
+        answer = await steady_host.http.request(
+            method, path, json={"url": "http://x.example"}, headers=origin
+        )
+
+        assert answer.status_code == 403
+        assert list((await steady_host.get("/healthz"))["agents"]) == ["carly"]
+
+    async def test_a_form_of_a_page_may_not_either(
+        self, steady_host: HostClient
+    ) -> None:
+        answer = await steady_host.http.post(
+            "/agents", data={"url": "http://x.example"}
+        )
+
+        assert answer.status_code == 415
+
+
+class TestRemove:
+    async def test_ends_at_once_and_leaves_the_history(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        task_id = await host.start("carly")
+        await host.row_with(task_id, "completed")
+        before = await host.history(agent="carly", task=task_id)
+        async with watching(f"{stack.url}/feed") as reader:
+            answer = await host.http.delete("/agents/carly")
+            assert answer.status_code == 204
+            await reader.until(
+                lambda: connections(reader, "carly") == ["removed"], "its last word"
+            )
+
+        assert await host.history(agent="carly", task=task_id) == before
+        assert (await host.get("/healthz"))["agents"] == {}
+        assert await host.get("/agents") == {"agents": []}
+        for method, path in (
+            ("GET", "/agents/carly"),
+            ("DELETE", "/agents/carly"),
+            ("POST", "/agents/carly:retry"),
+        ):
+            gone = await host.http.request(method, path)
+            assert gone.status_code == 404
+            assert "no agent 'carly'" in gone.json()["error"]["message"]
+        assert (await host.send("carly", "Are you there?")).status_code == 404
+        stack.agents["carly"].terminate()
+
+    async def test_in_the_middle_of_a_task_holds_nobody_up(
+        self, stack: Stack, host: HostClient, walter: Server
+    ) -> None:
+        await host.http.post("/agents", json={"url": walter.url, "name": "walter"})
+        await until_agents(host, {"carly": "connected", "walter": "connected"})
+        walter.pause()
+        try:
+            asked = time.monotonic()
+            assert (await host.http.delete("/agents/walter")).status_code == 204
+            await until_agents(host, {"carly": "connected"})
+            assert time.monotonic() - asked < FOUND_S
+        finally:
+            walter.resume()
+        await host.row_with(await host.start("carly"), "completed")
+
+    async def test_outlasts_a_restart_though_the_file_names_it(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        await host.http.delete("/agents/carly")
+        await anyio.to_thread.run_sync(stack.host.restart)
+
+        assert (await host.get("/healthz"))["agents"] == {}
+
+    async def test_and_add_again_goes_on_with_its_tasks(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        """What its agent said meanwhile is in the feed, once."""
+        task_id = await host.start("carly", skill="calendar_check")
+        await host.row_with(task_id, "running")
+        await host.http.delete("/agents/carly")
+        body = {"url": stack.agent_url("carly")}
+        answer = await host.http.post("/agents", json=body)
+
+        assert answer.json()["agent"] == "carly"
+        last = await host.row_with(task_id, "completed")
+        assert last["result"]
+        assert (
+            len([r for r in await host.rows(task_id) if r["status"] == "completed"])
+            == 1
+        )
+
+
+class TestComingBack:
+    async def test_an_agent_is_found_in_under_two_seconds(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        async def backed_off() -> bool:
+            row = await host.get("/agents/carly")
+            return bool(row["connection"] == "lost" and row["attempt"] >= BACKED_OFF)
+
+        carly = stack.agents["carly"]
+        for _ in range(3):
+            carly.kill()
+            await until(backed_off, 10, "the host to try less often")
+            await anyio.to_thread.run_sync(carly.restart)
+            ready = time.monotonic()
+            await until_agents(host, {"carly": "connected"})
+            assert time.monotonic() - ready < FOUND_S
+
+    async def test_and_is_tried_at_once_when_asked(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        assert (await host.http.post("/agents/carly:retry")).status_code == 202
+        assert (await host.http.post("/agents/nobody:retry")).status_code == 404
+
+
+class TestTheFile:
+    async def test_is_read_again_when_it_is_written(
+        self, stack: Stack, host: HostClient, walter: Server
+    ) -> None:
+        configure(stack, {"walter": walter.url})
+
+        await until_agents(host, {"walter": "connected"})
+        assert (await host.get("/healthz"))["config"] is None
+
+    async def test_that_is_broken_changes_nothing_and_is_said(
+        self, stack: Stack, host: HostClient, walter: Server
+    ) -> None:
+        head = await host.head()
+        stack.config.write_text('[agents.carly]\nurl = "nonsense"\n', "utf-8")
+
+        async def said() -> Any:
+            return (await host.get("/healthz"))["config"]
+
+        trouble = await until(said, 5, "the trouble with the file")
+        assert "courtside.toml, line 2: agents.carly.url" in trouble
+        assert (await host.get("/healthz"))["status"] == "ok"
+        assert await host.head() == head, "nobody noticed"
+        answer = await host.http.post("/agents:reload")
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"] == trouble
+        assert "line 2" in stack.host.output()
+
+        urls = {"carly": stack.agent_url("carly"), "walter": walter.url}
+        configure(stack, urls)
+        answer = await host.http.post("/agents:reload")
+        assert answer.status_code == 200
+        assert answer.json() == {"added": ["walter"], "removed": [], "changed": []}
+        assert await said() is None
+        await until_agents(host, {"carly": "connected", "walter": "connected"})
+
+    async def test_changed_while_the_host_was_down_is_what_counts(
+        self, stack: Stack, host: HostClient, walter: Server
+    ) -> None:
+        stack.host.terminate()
+        configure(stack, {"walter": walter.url})
+        await anyio.to_thread.run_sync(stack.host.restart)
+
+        await until_agents(host, {"walter": "connected"})
+        rows = await host.history(after=0, agent="carly", kind="agent")
+        assert rows[-1]["connection"] == "removed"
+
+    async def test_of_changes_that_is_broken_stops_the_start_with_one_line(
+        self, stack: Stack
+    ) -> None:
+        stack.host.terminate()
+        (stack.data_dir / FILE).write_text(json.dumps({"added": 7}), "utf-8")
+        stack.host.start()
+
+        assert stack.host.wait_end(10) == 1
+        last = stack.host.output().splitlines()[-1]
+        assert last.startswith("courtside: ")
+        assert "agents.json" in last
+        assert "mend it" in last

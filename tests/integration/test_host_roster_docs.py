@@ -1,0 +1,29 @@
+"""Owns the promise of docs/roster.md: its commands print what it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.documented import examples_in, printed_by, prints
+from tests.harness import ROOT, Stack
+
+PAGE = ROOT / "docs" / "roster.md"
+
+
+def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+    examples = examples_in(PAGE)
+    alone = tmp_path / "walter"
+    alone.mkdir()
+    with (
+        Stack(alone, ["walter"], with_host=False) as walter,
+        Stack(tmp_path, ["carly"]) as stack,
+    ):
+        addresses = {
+            "http://localhost:8000": stack.url,
+            "http://localhost:8002": walter.agent_url("walter"),
+        }
+        printed = printed_by(examples, addresses, tmp_path)
+
+    assert examples
+    for example, output in zip(examples, printed, strict=True):
+        assert prints(example, output), f"{example.command}printed: {output}"
