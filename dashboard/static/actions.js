@@ -1,6 +1,7 @@
 // @ts-check
-// Owns what the page asks of the host: start, stop, reply, retry. The host passes them
-// to the agents; what the page shows changes when the event comes back up the feed.
+// Owns what the page asks of the host: start, stop and reply, which it passes to the
+// agents; add, remove and retry one. What the page shows changes when the event comes
+// back up the feed.
 
 /**
  * @typedef {{ text: string, skillId?: string, taskId?: string, contextId?: string | null }} Words
@@ -55,6 +56,16 @@ export async function retry(agent) {
   await post(`agents/${encodeURIComponent(agent)}:retry`, {});
 }
 
+/** Has the host follow one more agent. @param {Record<string, unknown>} agent url, name, card */
+export async function add(agent) {
+  await post('agents', agent);
+}
+
+/** Has the host follow an agent no more. @param {string} agent */
+export async function remove(agent) {
+  await ask('DELETE', `agents/${encodeURIComponent(agent)}`);
+}
+
 /** @param {string} agent @param {string} path */
 const url = (agent, path) => `a2a/${encodeURIComponent(agent)}/${path}`;
 
@@ -78,14 +89,20 @@ export function startAsCurl(base, agent, words) {
   ].join('\n');
 }
 
-/** @param {string} path @param {object} body @returns {Promise<any>} */
-async function post(path, body) {
+/** @param {string} path @param {object} body */
+const post = (path, body) => ask('POST', path, body);
+
+/**
+ * @param {'POST' | 'DELETE'} method @param {string} path @param {object} [body]
+ * @returns {Promise<any>}
+ */
+async function ask(method, path, body) {
   let response;
   try {
     response = await fetch(path, {
-      method: 'POST',
+      method,
       headers: HEADERS,
-      body: JSON.stringify(body),
+      body: body && JSON.stringify(body),
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
   } catch (error) {

@@ -58,7 +58,7 @@ export function tasksOf(agent) {
 export function waitingTasks(state) {
   /** @type {Task[]} */
   const waiting = [];
-  for (const agent of state.agents.values()) {
+  for (const agent of followedAgents(state)) {
     for (const task of agent.tasks.values()) {
       if (isWaiting(task.row)) waiting.push(task);
     }
@@ -66,10 +66,18 @@ export function waitingTasks(state) {
   return waiting.sort((a, b) => a.order - b.order);
 }
 
+/**
+ * The agents that the host follows. One that was removed stays in the state: its rows
+ * in the feed still need its name and colour.
+ * @param {State} state
+ */
+export const followedAgents = (state) =>
+  [...state.agents.values()].filter(({ row }) => row?.connection !== 'removed');
+
 /** What the top bar counts. @param {State} state */
 export function totals(state) {
   const sum = { agents: 0, connected: 0, running: 0, waiting: 0, failed: 0 };
-  for (const agent of state.agents.values()) {
+  for (const agent of followedAgents(state)) {
     sum.agents += 1;
     if (agent.row?.connection === 'connected') sum.connected += 1;
     for (const { row } of agent.tasks.values()) {

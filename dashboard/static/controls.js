@@ -2,7 +2,7 @@
 // Owns what happens when something on the page is used: it asks the host (actions.js),
 // notes what is waited for (ui.js), and has the page drawn again.
 
-import { ActionError, cancel, retry, send } from './actions.js';
+import { ActionError, add, cancel, remove, retry, send } from './actions.js';
 import { readFilter, writeFilter } from './ui.js';
 
 /**
@@ -36,7 +36,7 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder }) {
     try {
       const task_id = await run();
       if (task_id) pending.task_id = task_id;
-      // A message without a task, or a retry: nothing more to wait for.
+      // A message without a task, or a new agent: nothing more to wait for.
       if (task_id === null) ui.pending.delete(key);
       return true;
     } catch (error) {
@@ -90,6 +90,22 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder }) {
         { agent, task_id: null, row: state.agents.get(agent)?.row },
         () => retry(agent),
       ),
+
+    /** @param {Record<string, unknown>} agent url, and where wanted name and card */
+    add: (agent) =>
+      command('add', '', { agent: '', task_id: null, row: null }, async () => {
+        await add(agent);
+        return null;
+      }),
+
+    /** Asks for a yes first: null takes the question back. @param {string | null} agent */
+    confirmRemoval(agent) {
+      ui.removing = agent;
+      redraw();
+    },
+    /** @param {string} agent */
+    remove: (agent) =>
+      command('remove', agent, { agent, task_id: null, row: null }, () => remove(agent)),
 
     /** Takes the notice away that the log was another, or had moved on. */
     dismissReset() {

@@ -72,5 +72,6 @@ export const percent = (progress) =>
 export const perSecond = (rate) =>
   rate === 0 || rate >= 10 ? rate.toFixed(0) : rate.toFixed(1);
 
-/** `1 task`, `3 tasks`. @param {number} n @param {string} one */
-export const plural = (n, one) => `${n} ${one}${n === 1 ? '' : 's'}`;
+/** `1 task`, `3 tasks`, `17,500 tasks`. @param {number} n @param {string} one */
+export const plural = (n, one) =>
+  `${String(n).replace(/\B(?=(\d{3})+$)/g, ',')} ${one}${n === 1 ? '' : 's'}`;

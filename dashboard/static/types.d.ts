@@ -1,7 +1,7 @@
 // Owns the shapes that the modules share: events as the host sends them, and the state
 // folded from them. Read by tsc and by people; the browser never loads it.
 
-export type Connection = 'connecting' | 'connected' | 'lost';
+export type Connection = 'connecting' | 'connected' | 'lost' | 'removed';
 
 interface Stamped {
   /** The feed's number; rows inside a snapshot may lack it. */
@@ -70,7 +70,17 @@ export interface AgentEvent extends Stamped {
   title: string | null;
   description: string | null;
   version: string | null;
+  /** `JSONRPC`, `HTTP+JSON` or `GRPC`: what is spoken with it. */
+  binding?: string | null;
+  /** A2A's version, `1.0` or `0.3`. */
+  protocol?: string | null;
+  interface_url?: string | null;
+  /** `streaming`, or `polling every 1 s`. */
   followed: string | null;
+  /** Which of its tasks are found. */
+  discovery?: string | null;
+  /** What is wrong with an agent that is connected all the same. */
+  trouble?: string | null;
   skills: Skill[];
 }
 
@@ -79,6 +89,8 @@ export interface GapEvent extends Stamped {
   task_id: string;
   context_id: string | null;
   message: string;
+  /** How many updates at most; not there where nobody can know. */
+  missing?: number;
 }
 
 export type FeedEvent =

@@ -10,7 +10,7 @@ import { isOpen, isWaiting } from './store.js';
  * @typedef {import('./types.d.ts').Task} Task
  *
  * @typedef {object} Pending a click that the feed has not answered yet
- * @property {'start' | 'stop' | 'reply' | 'retry'} verb
+ * @property {'start' | 'stop' | 'reply' | 'retry' | 'add' | 'remove'} verb
  * @property {string} agent
  * @property {string | null} task_id null until the host has named it
  * @property {unknown} row the row that was there at the click; another one answers it
@@ -27,6 +27,7 @@ import { isOpen, isWaiting } from './store.js';
  * @property {Set<string>} opened popovers that are open, by element id
  * @property {Map<string, Pending>} pending
  * @property {Map<string, string>} errors by the same keys as `pending`
+ * @property {string | null} removing the agent whose removal asks to be confirmed
  * @property {string} copied what was copied last, to say so
  */
 
@@ -45,6 +46,7 @@ export function createUi(search) {
     opened: new Set(),
     pending: new Map(),
     errors: new Map(),
+    removing: null,
     copied: '',
   };
 }
@@ -92,12 +94,15 @@ const OVERDUE = {
   stop: 'Asked to stop, but the agent has not confirmed it yet.',
   reply: 'Sent, but the agent has not gone on yet.',
   retry: 'Asked to reconnect, but nothing has changed yet.',
+  add: 'The host has not answered yet.',
+  remove: 'Asked to remove it, but it is still there.',
 };
 
 /** @param {Pending} click @param {State} state */
 function isAnswered(click, state) {
   const agent = state.agents.get(click.agent);
   if (click.verb === 'retry') return agent?.row !== click.row;
+  if (click.verb === 'remove') return agent?.row?.connection === 'removed';
   if (click.task_id === null) return false;
   const task = agent?.tasks.get(click.task_id);
   if (click.verb === 'start') return task !== undefined;

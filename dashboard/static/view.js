@@ -4,7 +4,7 @@
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
-import { isFiltering } from './board.js';
+import { followedAgents, isFiltering } from './board.js';
 import { agentCard } from './view/card.js';
 import { emptyState } from './view/empty.js';
 import { feedList } from './view/feed.js';
@@ -27,7 +27,7 @@ export { topBar } from './view/bar.js';
 /** @param {Page} page */
 export function main(page) {
   const { state, ui } = page;
-  const agents = [...state.agents.values()];
+  const agents = followedAgents(state);
   const empty = state.rows.every((row) => row.kind === 'agent');
   return html`
     ${needsYou(page)}

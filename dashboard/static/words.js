@@ -2,13 +2,14 @@
 // Owns what things are called: the word and the icon of each status and connection,
 // and one line of text for each event. Drawn by the views, said by the announcer. Pure.
 
-import { seconds } from './format.js';
+import { plural, seconds } from './format.js';
 
 /**
  * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
  * @typedef {import('./types.d.ts').AgentEvent} AgentEvent
  * @typedef {import('./types.d.ts').ArtifactEvent} ArtifactEvent
  * @typedef {import('./types.d.ts').Agent} Agent
+ * @typedef {import('./types.d.ts').GapEvent} GapEvent
  * @typedef {import('./types.d.ts').Part} Part
  * @typedef {{ word: string, icon: import('./view/icons.js').IconName }} Label
  */
@@ -31,7 +32,11 @@ const CONNECTION = {
   connecting: { word: 'connecting', icon: 'dashed' },
   connected: { word: 'connected', icon: 'dot' },
   lost: { word: 'lost', icon: 'broken' },
+  removed: { word: 'removed', icon: 'minus' },
 };
+
+/** @type {Record<string, string>} */
+const BINDING = { JSONRPC: 'JSON-RPC', GRPC: 'gRPC' };
 
 /** @type {Record<string, Label>} */
 const KIND = {
@@ -43,21 +48,27 @@ const KIND = {
 /** @param {string} status @returns {Label} */
 export const statusLabel = (status) => STATUS[status] ?? STATUS.unknown;
 
-/** @param {string} connection @returns {Label} */
-export const connectionLabel = (connection) =>
-  CONNECTION[connection] ?? CONNECTION.connecting;
+/** Connected is not all: it may behave badly. @param {AgentEvent | null} row @returns {Label} */
+export function agentLabel(row) {
+  const label = CONNECTION[row?.connection ?? 'connecting'] ?? CONNECTION.connecting;
+  return row?.trouble ? { ...label, icon: 'warning' } : label;
+}
+
+/** @param {AgentEvent | null} row */
+export const agentTone = (row) =>
+  row?.trouble ? 'trouble' : (row?.connection ?? 'connecting');
 
 /** @param {FeedEvent} event @returns {Label} */
 export function eventLabel(event) {
   if (event.kind === 'task') return statusLabel(event.status);
-  if (event.kind === 'agent') return connectionLabel(event.connection);
+  if (event.kind === 'agent') return agentLabel(event);
   return KIND[event.kind] ?? { word: event.kind, icon: 'dashed' };
 }
 
 /** The `data-tone` of an event, which chooses its colour. @param {FeedEvent} event */
 export function eventTone(event) {
   if (event.kind === 'task') return event.status;
-  return event.kind === 'agent' ? event.connection : event.kind;
+  return event.kind === 'agent' ? agentTone(event) : event.kind;
 }
 
 /** What an event says, in one line. @param {FeedEvent} event @returns {string} */
@@ -69,6 +80,8 @@ export function eventText(event) {
       return artifactText(event);
     case 'agent':
       return agentText(event);
+    case 'gap':
+      return gapText(event);
     default:
       return event.message;
   }
@@ -76,11 +89,30 @@ export function eventText(event) {
 
 /** @param {AgentEvent} row */
 function agentText(row) {
-  if (row.connection === 'connected') return row.url;
+  if (row.connection === 'connected') {
+    return row.trouble ?? [row.url, ...followedHow(row)].join(' · ');
+  }
+  if (row.connection === 'removed') return 'No longer followed. What it said stays here.';
   const attempt = row.attempt > 0 ? `attempt ${row.attempt}` : null;
   const next = row.retry_s === null ? null : `next in ${seconds(row.retry_s)}`;
   const when = [attempt, next].filter(Boolean).join(', ');
   return [row.cause ?? row.url, when].filter(Boolean).join(' · ');
+}
+
+/**
+ * What is spoken with the agent and how its tasks are followed, as far as it is known:
+ * `JSON-RPC 1.0`, `streaming`.
+ * @param {AgentEvent} row
+ */
+export function followedHow(row) {
+  const { binding, protocol, followed } = row;
+  const spoken = binding && [BINDING[binding] ?? binding, protocol].filter(Boolean);
+  return [spoken && spoken.join(' '), followed].filter((word) => typeof word === 'string');
+}
+
+/** @param {GapEvent} event */
+function gapText({ message, missing }) {
+  return missing === undefined ? message : `${message} · at most ${plural(missing, 'update')}`;
 }
 
 /** @param {ArtifactEvent} event */

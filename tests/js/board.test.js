@@ -4,6 +4,7 @@ import test from 'node:test';
 
 import {
   eventRate,
+  followedAgents,
   frontTask,
   isQuiet,
   lastMinute,
@@ -135,4 +136,27 @@ test('filters leave what matches, and a hold leaves what was there', () => {
   assert.deepEqual(ids({}, 3), [1, 2, 3]);
   assert.deepEqual(ids({ agents: new Set(['carly']) }, 3), [1, 3]);
   assert.deepEqual(ids({}, 0), []);
+});
+
+test('an agent that was removed counts no more, nor do its tasks', () => {
+  const state = after(
+    task(1, { task_id: 'a' }),
+    task(2, { task_id: 'b', status: 'input-required' }),
+    task(3, { task_id: 'c', agent: 'walter' }),
+    agent(4, { connection: 'removed' }),
+  );
+  assert.deepEqual(followedAgents(state).map(({ name }) => name), ['walter']);
+  assert.deepEqual(waitingTasks(state), []);
+  const { agents, connected, running, waiting } = totals(state);
+  assert.deepEqual([agents, connected, running, waiting], [1, 1, 1, 0]);
+});
+
+test('an agent that was removed and added again has its tasks back', () => {
+  const state = after(
+    task(1),
+    agent(2, { connection: 'removed' }),
+    agent(3, { connection: 'connecting' }),
+  );
+  assert.equal(totals(state).running, 1);
+  assert.equal(state.agents.get('carly')?.index, 0);
 });

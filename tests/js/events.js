@@ -4,6 +4,7 @@
 /**
  * @typedef {import('../../dashboard/static/types.d.ts').TaskEvent} TaskEvent
  * @typedef {import('../../dashboard/static/types.d.ts').AgentEvent} AgentEvent
+ * @typedef {import('../../dashboard/static/types.d.ts').GapEvent} GapEvent
  * @typedef {import('../../dashboard/static/types.d.ts').Snapshot} Snapshot
  */
 
@@ -40,8 +41,25 @@ export const agent = (id, more = {}) => ({
   title: 'Carly',
   description: 'Keeps the calendar.',
   version: '1.0',
+  binding: 'JSONRPC',
+  protocol: '1.0',
+  interface_url: 'http://127.0.0.1:8001/a2a',
   followed: 'streaming',
+  discovery: 'every task',
+  trouble: null,
   skills: [],
+  received_at: at(id),
+  ...more,
+});
+
+/** @param {number} id @param {Partial<GapEvent>} [more] @returns {GapEvent} */
+export const gap = (id, more = {}) => ({
+  id,
+  kind: 'gap',
+  agent: 'carly',
+  task_id: 't1',
+  context_id: 'c1',
+  message: 'updates in between may be missing',
   received_at: at(id),
   ...more,
 });

@@ -86,3 +86,15 @@ test('a click that nothing comes of is not pending for ever', () => {
   assert.ok(!isPending(ui, 'stop', 'x'));
   assert.match(ui.errors.get('stop:x') ?? '', /not confirmed/);
 });
+
+test('a removal lasts until the feed says that the agent is removed', () => {
+  const state = createState();
+  applyEvent(state, agent(1), 0);
+  const ui = clicked('remove');
+  applyEvent(state, agent(2, { connection: 'lost' }), 0);
+  settle(ui, state, 1);
+  assert.ok(isPending(ui, 'remove', 'x'));
+  applyEvent(state, agent(3, { connection: 'removed' }), 0);
+  settle(ui, state, 1);
+  assert.ok(!isPending(ui, 'remove', 'x'));
+});

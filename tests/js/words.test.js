@@ -8,6 +8,7 @@ import {
   ago,
   percent,
   perSecond,
+  plural,
   rowTime,
   seconds,
   stopwatch,
@@ -18,8 +19,8 @@ import {
   applySnapshot,
   createState,
 } from '../../dashboard/static/store.js';
-import { eventText } from '../../dashboard/static/words.js';
-import { agent, at, snapshot, task } from './events.js';
+import { agentLabel, agentTone, eventText, followedHow } from '../../dashboard/static/words.js';
+import { agent, at, gap, snapshot, task } from './events.js';
 
 test('the time of a row is twelve characters wide, today, once, or broken', () => {
   const now = new Date(2026, 8, 22, 12, 4, 31, 207);
@@ -122,4 +123,35 @@ test('a lost connection is announced once, and its return', () => {
   assert.equal(announce(state, 0).assertive, 'Connection lost.');
   state.link.phase = 'live';
   assert.equal(announce(state, 0).assertive, 'Connected again.');
+});
+
+test('counts are grouped, and one is not many', () => {
+  assert.deepEqual(
+    [0, 1, 999, 17_500, 1_000_000].map((n) => plural(n, 'update')),
+    ['0 updates', '1 update', '999 updates', '17,500 updates', '1,000,000 updates'],
+  );
+});
+
+test('how an agent is followed is said as far as it is known', () => {
+  assert.deepEqual(followedHow(agent(1)), ['JSON-RPC 1.0', 'streaming']);
+  const polled = agent(1, { binding: 'GRPC', protocol: '0.3', followed: 'polling every 1 s' });
+  assert.deepEqual(followedHow(polled), ['gRPC 0.3', 'polling every 1 s']);
+  const lost = agent(1, { binding: null, protocol: null, followed: null });
+  assert.deepEqual(followedHow(lost), []);
+  const { binding: _, protocol: __, ...older } = agent(1);
+  assert.deepEqual(followedHow(older), ['streaming']);
+});
+
+test('an agent in trouble is connected, with a warning and its reason', () => {
+  const row = agent(1, { trouble: 'floods: 17,500 updates were left out' });
+  assert.deepEqual(agentLabel(row), { word: 'connected', icon: 'warning' });
+  assert.equal(agentTone(row), 'trouble');
+  assert.equal(eventText(row), 'floods: 17,500 updates were left out');
+  assert.equal(agentTone(agent(1)), 'connected');
+  assert.equal(agentTone(null), 'connecting');
+});
+
+test('a gap says how many updates are missing, where that is known', () => {
+  assert.equal(eventText(gap(1, { message: 'cut' })), 'cut');
+  assert.equal(eventText(gap(1, { message: 'cut', missing: 1 })), 'cut · at most 1 update');
 });

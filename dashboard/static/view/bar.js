@@ -5,6 +5,7 @@ import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
 import { eventRate, lastMinute, totals } from '../board.js';
 import { clockTime, perSecond, plural, seconds } from '../format.js';
+import { addButton, addMenu } from './add.js';
 import { icon } from './icons.js';
 
 /** @typedef {import('../view.js').Page} Page */
@@ -45,9 +46,10 @@ export function topBar(page) {
           </li>
         </ul>`
       : nothing}
-    ${known
+    ${known && link.phase === 'live'
       ? guard([Math.floor(now_ms / 1000), state.epoch], () => activity(page))
       : nothing}
+    ${known ? html`${addButton()} ${addMenu(page)}` : nothing}
   `;
 }
 

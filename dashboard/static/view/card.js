@@ -6,7 +6,8 @@ import { frontTask, isQuiet, taskCounts } from '../board.js';
 import { ago, percent, plural, seconds, stopwatch, took } from '../format.js';
 import { isOpen, isWaiting } from '../store.js';
 import { isPending, keyOf } from '../ui.js';
-import { agentTitle, connectionLabel, statusLabel } from '../words.js';
+import { agentLabel, agentTitle, agentTone, followedHow, statusLabel } from '../words.js';
+import { aboutButton, aboutMenu } from './about.js';
 import { icon } from './icons.js';
 import { clip, errorAt, status } from './parts.js';
 import { startMenu, startMenuId } from './start.js';
@@ -31,14 +32,14 @@ export function agentCard(page, agent) {
     data-agent=${agent.name}
     data-hue=${agent.index % 8}
     data-connection=${connection}
+    ?data-trouble=${row?.trouble}
   >
     <header>
       <span class="monogram" aria-hidden="true">${title.charAt(0)}</span>
       <h2 id="agent-${agent.index}">${title}</h2>
       ${connection === 'lost' ? nextTry(page, agent) : nothing}
-      <span class="connection" title=${whereabouts(row)}>
-        ${status(connectionLabel(connection), connection)}
-      </span>
+      <span class="connection">${status(agentLabel(row), agentTone(row))}</span>
+      ${aboutButton(agent)}
     </header>
     ${about(row)}
     ${task ? taskView(page, task) : idle(page, agent)}
@@ -51,24 +52,26 @@ export function agentCard(page, agent) {
   </article>`;
 }
 
-/** @param {Agent['row']} row */
-const whereabouts = (row) =>
-  [
-    row?.url,
-    row?.version && `version ${row.version}`,
-    row?.followed && `followed by ${row.followed}`,
-  ]
-    .filter(Boolean)
-    .join(' · ');
-
-/** What the agent does; why the host does not reach it. @param {Agent['row']} row */
+/**
+ * What the agent does and how it is followed; or why the host does not reach it, or
+ * what is wrong with it.
+ * @param {Agent['row']} row
+ */
 function about(row) {
-  if (row?.connection === 'connected') {
-    return html`<p class="about" title=${row.description ?? ''}>${row.description}</p>`;
-  }
-  const cause = row?.cause ?? 'Waiting for its card.';
-  return html`<p class="about cause" title=${cause}>${cause}</p>`;
+  const cause = row?.trouble ?? row?.cause;
+  const how = row ? followedHow(row).concat(partly(row)).join(' · ') : '';
+  const where = how || row?.url || '';
+  return html`<div class="about">
+    ${row?.connection === 'connected' && !cause
+      ? html`<p title=${row.description ?? ''}>${row.description}</p>`
+      : html`<p class="cause" title=${cause ?? ''}>${cause ?? 'Waiting for its card.'}</p>`}
+    <p class="how" title=${where}>${where}</p>
+  </div>`;
 }
+
+/** Said on the card only where not every task is found. @param {NonNullable<Agent['row']>} row */
+const partly = ({ discovery }) =>
+  discovery && discovery !== 'every task' ? [discovery] : [];
 
 /** `retry 4 in 3 s`. @param {Page} page @param {Agent} agent */
 function nextTry({ host_now_ms }, { row }) {
@@ -175,7 +178,7 @@ function controlsView(page, agent, task) {
           </button>`
         : nothing}
     </footer>
-    ${startMenu(page, agent)} ${taskMenu(page, agent, task)}`;
+    ${startMenu(page, agent)} ${taskMenu(page, agent, task)} ${aboutMenu(page, agent)}`;
 }
 
 /** What is out of reach cannot be started; it can be tried again. @param {Page} page @param {Agent} agent */

@@ -3,15 +3,17 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { startAsCurl } from '../actions.js';
+import { followedAgents } from '../board.js';
 import { isPending } from '../ui.js';
 import { agentTitle } from '../words.js';
+import { ADD_MENU } from './add.js';
 import { icon } from './icons.js';
 
 /** @typedef {import('../view.js').Page} Page */
 
 /** @param {Page} page */
 export function emptyState({ state, ui, controls, base }) {
-  const agents = [...state.agents.values()];
+  const agents = followedAgents(state);
   if (agents.length === 0) return noAgents();
   const agent = agents.find(({ row }) => row?.connection === 'connected');
   const skill = agent?.row?.skills[0];
@@ -43,10 +45,8 @@ export function emptyState({ state, ui, controls, base }) {
 const noAgents = () =>
   html`<div class="empty">
     <h3>No agents</h3>
-    <p>
-      The host follows none. Name them in <code>courtside.toml</code> and start the host
-      again.
-    </p>
+    <p>The host follows none. Add one by its address, or in <code>courtside.toml</code>.</p>
+    <button class="primary" popovertarget=${ADD_MENU}>${icon('plus')}Add agent</button>
   </div>`;
 
 const noneConnected = () =>

@@ -3,7 +3,7 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
-import { isFiltering } from '../board.js';
+import { followedAgents, isFiltering } from '../board.js';
 import { agentTitle, shortId } from '../words.js';
 import { icon } from './icons.js';
 
@@ -23,7 +23,7 @@ export function filterBar({ state, ui, controls }) {
         All
       </button>
       ${repeat(
-        state.agents.values(),
+        chosen(state, filter),
         (agent) => agent.name,
         (agent) =>
           html`<button
@@ -45,6 +45,17 @@ export function filterBar({ state, ui, controls }) {
     </button>
   </div>`;
 }
+
+/**
+ * The agents to choose from: one that was removed only while it is chosen, from a link.
+ * @param {import('../types.d.ts').State} state @param {import('../ui.js').Ui['filter']} filter
+ */
+const chosen = (state, filter) => {
+  const followed = new Set(followedAgents(state));
+  return [...state.agents.values()].filter(
+    (agent) => followed.has(agent) || filter.agents.has(agent.name),
+  );
+};
 
 /** A filter that is on and can be taken off. @param {string} text @param {() => void} off */
 const chip = (text, off) =>

@@ -1,0 +1,172 @@
+"""Owns the promises of the page about who is followed, and how, in a real Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.screen import Screen
+from tests.browser.test_fit import AXE, axe
+from tests.harness import Server, Stack, free_port
+
+if TYPE_CHECKING:
+    from playwright.async_api import Locator, Page
+
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+CONFLICT = r"status of 409"
+ADDRESS, NAME = re.compile("^Address"), re.compile("^Name")
+
+
+@pytest.fixture
+def walter(tmp_path: Path) -> Iterator[Server]:
+    """An agent that no host knows."""
+    folder = tmp_path / "walter"
+    folder.mkdir()
+    with Stack(folder, ["walter"], with_host=False) as alone:
+        yield alone.agents["walter"]
+
+
+async def add(page: Page, url: str, name: str = "") -> Locator:
+    """Fills in the form and sends it; the form."""
+    await page.get_by_role("button", name="Add agent").first.click()
+    form = page.get_by_role("dialog", name="Add an agent")
+    await form.get_by_label(ADDRESS).fill(url)
+    await form.get_by_label(NAME).fill(name)
+    await form.get_by_role("button", name="Add", exact=True).click()
+    return form
+
+
+async def open_about(screen: Screen, name: str) -> Locator:
+    card = screen.card(name).root
+    await card.get_by_role("button", name="More about").click()
+    return card.get_by_role("dialog", name="About")
+
+
+async def test_an_agent_is_added_by_its_address_and_works(
+    new_stack: Stack, walter: Server, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    form = await add(page, walter.url, "rain")
+    await expect(form).to_be_hidden()
+    rain = screen.card("rain")
+    await expect(rain.connection).to_have_text("connected")
+    await expect(rain.title).to_have_text("Walter")
+    await expect(page.locator(".totals")).to_contain_text("2/2 agents")
+    await screen.shot("added")
+    await rain.start_skill("weather_forecast")
+    await rain.expect_status("completed")
+
+
+async def test_an_address_where_nobody_is_shows_why_and_can_be_retried(
+    new_stack: Stack, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    await add(page, f"http://127.0.0.1:{free_port()}", "ghost")
+    ghost = screen.card("ghost")
+    await expect(ghost.connection).to_have_text("lost")
+    await expect(ghost.cause).to_contain_text("refused")
+    await expect(ghost.root.get_by_role("button", name="Retry now")).to_be_enabled()
+
+
+@pytest.mark.console_errors(CONFLICT)
+async def test_a_refusal_is_said_in_the_form_and_nothing_typed_is_lost(
+    new_stack: Stack, page: Page
+) -> None:
+    await Screen(page).open(new_stack.url)
+    url = new_stack.agent_url("carly")
+    form = await add(page, url, "another")
+    await expect(form.get_by_role("alert")).to_contain_text(
+        "followed already, as carly"
+    )
+    await expect(form.get_by_label(ADDRESS)).to_have_value(url)
+    await expect(form.get_by_label(NAME)).to_have_value("another")
+
+
+async def test_a_card_says_how_its_agent_is_followed(
+    new_stack: Stack, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    how = screen.card("carly").root.locator(".how")
+    await expect(how).to_have_text(
+        re.compile(r"^(JSON-RPC|HTTP\+JSON) 1\.0 · streaming$")
+    )
+    about = await open_about(screen, "carly")
+    await expect(about).to_contain_text(new_stack.agent_url("carly"))
+    await expect(about).to_contain_text("every task")
+
+
+async def test_an_agent_is_removed_after_a_yes_and_its_history_stays(
+    new_stack: Stack, walter: Server, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    await add(page, walter.url, "rain")
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("completed")
+    about = await open_about(screen, "carly")
+    await about.get_by_role("button", name="Remove…").click()
+    await about.get_by_role("button", name="Keep").click()
+    await about.get_by_role("button", name="Remove…").click()
+    await about.get_by_role("button", name="Remove Carly").click()
+    await expect(carly.root).to_have_count(0)
+    await expect(page.locator(".totals")).to_contain_text("1/1 agents")
+    await expect(screen.filter_chip("Carly")).to_have_count(0)
+    await screen.shot("removed")
+
+    await page.reload()
+    await expect(screen.card("rain").root).to_be_visible()
+    await expect(carly.root).to_have_count(0)
+    said = screen.rows.filter(has_text="Found 3 available slots for tomorrow!")
+    await expect(said.first).to_contain_text("Carly")
+
+
+async def test_without_any_agent_the_page_says_what_to_do(
+    new_stack: Stack, walter: Server, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    about = await open_about(screen, "carly")
+    await about.get_by_role("button", name="Remove…").click()
+    await about.get_by_role("button", name="Remove Carly").click()
+    empty = page.locator(".empty")
+    await expect(empty).to_contain_text("No agents")
+    await empty.get_by_role("button", name="Add agent").click()
+    form = page.get_by_role("dialog", name="Add an agent")
+    await form.get_by_label(ADDRESS).fill(walter.url)
+    await form.get_by_label(ADDRESS).press("Enter")
+    await expect(page.locator(".card .connection")).to_have_text("connected")
+
+
+async def test_an_agent_that_another_page_removes_goes_here_too(
+    new_stack: Stack, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    await page.request.delete(f"{new_stack.url}/agents/carly")
+    await expect(screen.card("carly").root).to_have_count(0)
+    await expect(screen.rows.first).to_contain_text("removed")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
+@pytest.mark.console_errors(CONFLICT)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_axe_finds_nothing_in_the_form_and_in_what_is_known_of_an_agent(
+    new_stack: Stack, page: Page, scheme: Literal["light", "dark"], width: int
+) -> None:
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await page.set_viewport_size({"width": width, "height": 780})
+    screen = await Screen(page).open(new_stack.url)
+    form = await add(page, new_stack.agent_url("carly"))
+    await expect(form.get_by_role("alert")).to_be_visible()
+    await screen.shot(f"add-{width}-{scheme}")
+    assert await axe(page) == []
+    await page.keyboard.press("Escape")
+    about = await open_about(screen, "carly")
+    await about.get_by_role("button", name="Remove…").click()
+    await screen.shot(f"about-{width}-{scheme}")
+    assert await axe(page) == []
+    assert await page.evaluate("() => document.documentElement.scrollWidth") == width
