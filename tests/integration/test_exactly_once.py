@@ -1,0 +1,70 @@
+"""Exactly once: what numbered agents told stands in the feed once, whatever broke.
+
+A few rounds of rounds.py with real processes; scripts/exactly-once plays 200.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.a2a_client import agent_at
+from tests.fault_proxy import Faults
+from tests.harness import Stack
+from tests.host_client import host_at
+from tests.ledger import Sums, is_wrong, reckon
+from tests.rounds import followed, run
+from tests.stage import settled
+
+ROUNDS = 20
+AGENTS = (("resumable", "JSONRPC"), ("resumable", "GRPC"), ("plain", "HTTP+JSON"))
+
+
+async def test_nothing_is_doubled_or_lost_in_silence_whatever_breaks(
+    tmp_path: Path,
+) -> None:
+    seed = random.randrange(1_000_000)  # noqa: S311
+
+    tally = await run(tmp_path, ROUNDS, seed, AGENTS)
+
+    assert tally.struck.total() == ROUNDS
+    assert tally.cuts > ROUNDS
+    assert not tally.reader_wrong, tally
+    wrong = [name for name, sums in tally.sums.items() if is_wrong(name, sums)]
+    assert not wrong, f"{tally}\n{tally.feeds}"
+    assert tally.sums["plain-http"].in_gap, "else nothing was tried"
+
+
+@pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON", "GRPC"])
+async def test_what_a_resumable_agent_no_longer_keeps_is_counted_in_a_gap(
+    tmp_path: Path, binding: str
+) -> None:
+    with followed(tmp_path, [("forgetful", binding)]) as (agent,):
+        urls = {agent.name: agent.url_for_host}
+        with Stack(tmp_path, (), extra_agents=urls) as stack:
+            stack.wait_connected(agent.name)
+            async with host_at(stack.url) as host, agent_at(agent.url) as direct:
+                task_id = await host.start(agent.name, "60")
+                await host.row_with(task_id, "running")
+                agent.proxy.suffer(Faults(refuse=True))
+                agent.proxy.cut()
+                task = await settled(direct, task_id, "TASK_STATE_COMPLETED")
+                agent.proxy.heal()
+                await host.row_with(task_id, "completed", deadline_s=20)
+                events = await host.history(after=0, task=task_id)
+
+    sums = reckon(events, task)
+    (gap,) = [event for event in events if event["kind"] == "gap"]
+    assert not sums.wrong, events
+    assert sums.in_gap
+    # At most: some of what it could not replay, it still knew.
+    assert sums.in_gap <= gap["missing"] <= sums.updates
+
+
+def test_a_resumable_agent_may_lose_nothing_even_inside_a_gap() -> None:
+    lossy = Sums(tasks=1, gaps=1, updates=61, told=60, in_gap=1)
+
+    assert is_wrong("resumable-grpc", lossy)
+    assert not is_wrong("plain-grpc", lossy)

@@ -1,0 +1,198 @@
+"""What the feed says of the tasks of numbered.py, reckoned up: told, doubled, lost.
+
+Takes feed events as JSON; tests and scripts/exactly-once print and judge the sums.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import groupby
+from typing import Any
+
+Json = dict[str, Any]
+
+BEGUN = 0
+"""The number of a task's first row; `completed` has the one after its last update."""
+
+
+@dataclass
+class Sums:
+    """Of one task, or of many added up. All but the first two and the last: updates."""
+
+    tasks: int = 0
+    gaps: int = 0
+    updates: int = 0
+    told: int = 0
+    doubled: int = 0
+    disordered: int = 0
+    unseen: int = 0
+    """Lost before the host first heard of their task."""
+    in_gap: int = 0
+    in_silence: int = 0
+    """Lost where no gap says so. There must be none."""
+    withheld: int = 0
+    """Not told, though the agent still knows them. There must be none."""
+
+    def __add__(self, other: Sums) -> Sums:
+        names = [each.name for each in fields(self)]
+        return Sums(*(getattr(self, name) + getattr(other, name) for name in names))
+
+    @property
+    def wrong(self) -> int:
+        """How much of it breaks the host's promises."""
+        return self.doubled + self.disordered + self.in_silence + self.withheld
+
+
+@dataclass
+class Tally:
+    """What a run came to."""
+
+    seed: int
+    rounds: int = 0
+    took_s: float = 0.0
+    struck: Counter[str] = field(default_factory=Counter)
+    cuts: int = 0
+    reader_connections: int = 0
+    events: int = 0
+    reader_wrong: list[str] = field(default_factory=list)
+    sums: dict[str, Sums] = field(default_factory=dict)
+    feeds: dict[str, list[Json]] = field(default_factory=dict)
+    """The feed of each task in which something is wrong."""
+
+    def __str__(self) -> str:
+        amiss = " and ".join(self.reader_wrong) or "nothing"
+        struck = ", ".join(f"{n} × {what}" for what, n in sorted(self.struck.items()))
+        names = [each.name for each in fields(Sums)]
+        head = f"{'agent':<20}" + "".join(f"{name:>11}" for name in names)
+        rows = [
+            f"{agent:<20}" + "".join(f"{getattr(sums, name):>11,}" for name in names)
+            for agent, sums in self.sums.items()
+        ]
+        return "\n".join(
+            [
+                f"{self.rounds} rounds in {self.took_s:.0f} s (seed {self.seed}): "
+                f"{struck}; {self.cuts} connections cut.",
+                f"The reader came {self.reader_connections} times for {self.events:,} "
+                f"events; wrong with them: {amiss}.",
+                "",
+                head,
+                *rows,
+            ]
+        )
+
+
+def is_wrong(agent: str, sums: Sums) -> bool:
+    """A resumable agent's updates are all there; others' may be lost inside a gap."""
+    complete = sums.told == sums.updates and not sums.gaps
+    return sums.wrong > 0 or (agent.startswith("resumable") and not complete)
+
+
+@dataclass
+class _Batch:
+    """What one A2A update added to the feed, and whether a gap stands before it."""
+
+    after_gap: bool = False
+    numbers: list[int] = field(default_factory=list)
+
+
+def reckon(events: Sequence[Json], task: Json) -> Sums:
+    """One task: its events as the feed has them, and as its agent has it at the end.
+
+    The agent is asked how much there was: `history` begins with "60".
+    """
+    count = int(text_of(task["history"][0]["parts"]).split()[0])
+    batches = list(_batches(events, count))
+    told = Counter(number for batch in batches for number in batch.numbers)
+    missing = [n for n in range(1, count + 2) if n not in told]
+    silent, unseen = 0, 0
+    for number in missing:
+        if _in_gap(number, batches):
+            continue
+        if batches and BEGUN not in told and number < max(batches[0].numbers):
+            unseen += 1
+        else:
+            silent += 1
+    return Sums(
+        tasks=1,
+        gaps=sum(batch.after_gap for batch in batches),
+        updates=count + 1,
+        told=count + 1 - len(missing),
+        doubled=sum(times - 1 for times in told.values()),
+        disordered=_disordered(batches),
+        unseen=unseen,
+        in_gap=len(missing) - silent - unseen,
+        in_silence=silent,
+        withheld=len(known_by_agent(task, count) - told.keys()),
+    )
+
+
+def known_by_agent(task: Json, count: int) -> set[int]:
+    """The numbers that a Task of `count` updates still shows."""
+    messages = [*task.get("history", ()), task["status"].get("message")]
+    said = [text_of(m["parts"]) for m in messages if m and m["role"] == "ROLE_AGENT"]
+    found = {number for text in said for number in _words(text, count)}
+    for artifact in task.get("artifacts", ()):
+        found.update(map(int, text_of(artifact["parts"]).split()))
+    return found
+
+
+def text_of(parts: Iterable[Json]) -> str:
+    return "".join(part.get("text", "") for part in parts)
+
+
+def _batches(events: Sequence[Json], count: int) -> Iterable[_Batch]:
+    """Events that the host received as one, oldest first."""
+    before: Json = {}
+    for _, group in groupby(events, key=lambda event: event["received_at"]):
+        batch = _Batch()
+        for event in group:
+            if event["kind"] == "gap":
+                if batch.numbers:
+                    yield batch
+                batch = _Batch(after_gap=True)
+            elif event["kind"] == "artifact":
+                batch.numbers += map(int, text_of(event["parts"]).split())
+            else:
+                batch.numbers.append(_number(before, event, count))
+                before = event
+        yield batch
+
+
+def _number(before: Json, row: Json, count: int) -> int:
+    """Which update this row of the task tells."""
+    if row["status"] == "submitted":
+        return BEGUN
+    if row["message_id"] != before.get("message_id"):
+        for number in _words(row["message"] or "", count):
+            return number
+    return int(row["progress"] or 0)
+
+
+def _words(text: str, count: int) -> list[int]:
+    if text == "Done.":
+        return [count + 1]
+    return [int(number) for number in re.findall(r"^update (\d+)$", text)]
+
+
+def _in_gap(number: int, batches: Sequence[_Batch]) -> bool:
+    highest = -1
+    for batch in batches:
+        numbers = batch.numbers or [highest]
+        if batch.after_gap and highest < number < max(numbers):
+            return True
+        highest = max(highest, *numbers)
+    return False
+
+
+def _disordered(batches: Sequence[_Batch]) -> int:
+    """How many updates stand behind a later one, outside of what a gap repaired."""
+    highest, wrong = -1, 0
+    for place, batch in enumerate(batches):
+        for number in batch.numbers:
+            repaired = batch.after_gap or place == 0
+            wrong += number < highest and not repaired
+            highest = max(highest, number)
+    return wrong
