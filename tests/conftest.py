@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page
 
 HERE = Path(__file__).parent
+# These assert for several tests: what differed must be said there, too.
+pytest.register_assert_rewrite("tests.foreign")
 CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",

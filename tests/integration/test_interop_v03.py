@@ -1,0 +1,75 @@
+"""The host and agents that speak protocol 0.3, made with the SDKs of that time.
+
+a2a-sdk 0.3 in Python and @a2a-js/sdk 0.3 in node, over each of their bindings; see
+tests/interop/README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests import foreign
+from tests.foreign import BINDINGS
+from tests.harness import Stack
+from tests.host_client import HostClient, host_at
+
+AGENTS = [f"{name}-{binding}" for name in ("piet", "jan") for binding in BINDINGS]
+
+pytestmark = pytest.mark.parametrize("agent", AGENTS)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("v03")
+    with foreign.following(folder, piet="agent_0_3.py", jan="agent_0_3.js") as running:
+        yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def connected(stack: Stack, agent: str) -> None:
+    stack.wait_connected(agent, deadline_s=10)
+
+
+async def test_its_row_says_how_it_is_spoken_to_and_followed(
+    host: HostClient, agent: str
+) -> None:
+    row = await foreign.row_of(host, agent)
+
+    binding = BINDINGS[agent.partition("-")[2]]
+    assert (row["binding"], row["protocol"]) == (binding, "0.3")
+    assert row["followed"] == "streaming"
+    # Protocol 0.3 has no ListTasks.
+    assert row["discovery"] == "only tasks that pass through this host"
+    assert row["trouble"] is None
+
+
+async def test_its_task_is_told_from_the_first_word_to_the_result(
+    host: HostClient, agent: str
+) -> None:
+    await foreign.told_from_the_first_word_to_the_result(host, agent)
+
+
+async def test_its_question_is_answered(host: HostClient, agent: str) -> None:
+    await foreign.replied_to(host, agent)
+
+
+async def test_its_task_is_cancelled(host: HostClient, agent: str) -> None:
+    await foreign.cancelled(host, agent)
+
+
+async def test_its_answer_without_a_task_is_a_message(
+    host: HostClient, agent: str
+) -> None:
+    await foreign.answered_without_a_task(host, agent)
+
+
+async def test_its_failure_says_why(host: HostClient, agent: str) -> None:
+    await foreign.failed(host, agent)
