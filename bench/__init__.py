@@ -1,5 +1,5 @@
 """Owns our measurements: ratios taken side by side in one run, never a timed test.
 
-`scripts/bench feed` prints the tables of bench/feed.py, `scripts/bench agents` those of
-bench/agents.py.
+`scripts/bench feed` prints the tables of bench/feed.py, and so on; __main__.py has the
+names.
 """

@@ -8,7 +8,14 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("agent_memory", "agents", "feed")
+BENCHMARKS = (
+    "agent_memory",
+    "agents",
+    "discovery",
+    "feed",
+    "ingest",
+    "neighbours",
+)
 
 
 def main() -> None:

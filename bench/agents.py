@@ -21,6 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import cast
 
+from bench.table import print_table
+
 AGENT_CORE, READER_CORE = 0, 1
 TASKS = 100
 READY_S, DEADLINE_S = 20, 300
@@ -142,7 +144,7 @@ def many(rounds: int, updates: int) -> None:
         for kind in KINDS
     ]
     title = f"{TASKS} tasks × {updates} updates"
-    _table([title, "updates/s", "CPU each", "× plain", ""], rows)
+    print_table([title, "updates/s", "CPU each", "× plain", ""], rows)
 
 
 def long(rounds: int, updates: int) -> None:
@@ -162,7 +164,7 @@ def long(rounds: int, updates: int) -> None:
         for kind in kinds
     ]
     head = ["first 1,000", "last 1,000", "grows", "updates/s", "× plain", ""]
-    _table([f"1 task × {updates:,} updates", *head], rows)
+    print_table([f"1 task × {updates:,} updates", *head], rows)
 
 
 def run(kind: Kind, tasks: int, updates: int) -> Result:
@@ -290,14 +292,6 @@ def _ratio(results: Results, kind: Kind) -> str:
 def _cut_off(results: Sequence[Result]) -> str:
     cut = sum(not result.complete for result in results)
     return f"cut off in {cut} of {len(results)} rounds" if cut else ""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, ["-" * width for width in widths], *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("| " + " | ".join(cells) + " |")
-    print()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.rig import Result, Rig, Scenario, nchan_is_installed
+from bench.table import print_table
 
 FLOODS = {100: 20_000, 1_000: 10_000}
 # The slow ones get fewer events, or a run would take minutes; rates are compared.
@@ -54,7 +55,7 @@ def compare(rig: Rig, rounds: int) -> None:
         [kind, *(_cell(results[kind, c], c < len(FLOODS)) for c in range(len(columns)))]
         for kind in kinds
     ]
-    _table(["server", *columns], rows)
+    print_table(["server", *columns], rows)
     _ratios(kinds, results, len(columns))
 
 
@@ -101,7 +102,7 @@ def _ratios(
                     p99 = median(a.p99_ms / b.p99_ms for a, b in pairs)
                     row.append(f"p99 ×{p99:.2f} · CPU ×{_cpu(pairs):.2f}")
             rows.append(row)
-    _table(["ratio", *("" for _ in range(columns))], rows)
+    print_table(["ratio", *("" for _ in range(columns))], rows)
 
 
 def _cpu(pairs: Sequence[tuple[Result, Result]]) -> float:
@@ -131,7 +132,7 @@ def ours_alone(rig: Rig, rounds: int) -> None:
         ["… until visible, p99", _own(append, "visible_p99_ms", "ms")],
         ["replay of 100,000 to one reader", f"{_speed(replay):,.0f} events/s"],
     ]
-    _table(["ours, sqlite", "median"], rows)
+    print_table(["ours, sqlite", "median"], rows)
 
 
 def _ms(results: Sequence[Result]) -> str:
@@ -145,11 +146,3 @@ def _own(results: Sequence[Result], name: str, unit: str) -> str:
 
 def _speed(results: Sequence[Result]) -> float:
     return median(r.per_s for r in results)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, ["-" * width for width in widths], *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("| " + " | ".join(cells) + " |")
-    print()

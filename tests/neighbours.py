@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Json = dict[str, Any]
+from tests.raw_agent import Json, card
+
+NO_INTERFACE: Json = {"supportedInterfaces": []}
 
 
 def task(state: str = "TASK_STATE_WORKING", **more: Any) -> Json:
@@ -115,23 +117,8 @@ class Neighbours(BaseHTTPRequestHandler):
 
     def card(self, name: str) -> bytes:
         binding = {"gopher": "GOPHER"}.get(name, "JSONRPC")
-        interface = {
-            "url": f"http://{self.headers['host']}/{name}/",
-            "protocolBinding": binding,
-            "protocolVersion": "1.0",
-        }
-        return json.dumps(
-            {
-                "name": name,
-                "description": "A bad neighbour",
-                "version": "1",
-                "supportedInterfaces": [] if name == "mute" else [interface],
-                "capabilities": {"streaming": True},
-                "defaultInputModes": ["text/plain"],
-                "defaultOutputModes": ["text/plain"],
-                "skills": [],
-            }
-        ).encode()
+        shown = card(name, f"http://{self.headers['host']}/{name}/", binding=binding)
+        return json.dumps(shown | NO_INTERFACE if name == "mute" else shown).encode()
 
     def answer(
         self, body: bytes, status: int = 200, kind: str = "application/json"

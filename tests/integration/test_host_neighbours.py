@@ -66,9 +66,9 @@ async def test_next_to_all_of_them_a_good_agent_is_followed(
     [
         *((name, "bad card") for name in ("page", "list", "null", "number", "empty")),
         *((name, "bad card") for name in ("deep", "strange", "wronghost")),
-        *(("mute", "bad card"), ("gopher", "bad card")),
+        *(("mute", "bad card"), ("gopher", "offers GOPHER")),
         *(("forbidden", "401"), ("missing", "404"), ("broken", "500")),
-        *(("moved", "302"), ("cut", "disconnected"), ("nowhere", "DNS")),
+        *(("moved", "redirect loop"), ("cut", "disconnected"), ("nowhere", "DNS")),
         ("hang", "timeout"),
     ],
 )

@@ -1,0 +1,141 @@
+"""Owns `scripts/bench discovery`: how soon tasks that others start are found, and
+what it costs the agent to be watched.
+
+Prints two tables from one run. A stranger starts the tasks at the agent itself; found
+is when the first event of a task comes out of the host's feed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import median
+
+import anyio
+
+from bench.table import print_table
+from tests.a2a_client import agent_at
+from tests.harness import Stack
+from tests.host_client import HostClient, Watcher, host_at, watching
+from tests.veteran import TASKS as FINISHED
+from tests.veteran import Call, Veteran, at_work
+
+LOADED = ("walter", "logan")
+STEP_S = 0.05  # Carly's tasks then take 200 ms.
+POLLS_TO_SETTLE = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench discovery")
+    parser.add_argument("--tasks", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=30, help="of being watched")
+    given = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder,
+        Stack(Path(folder), ("carly", *LOADED), step_s=STEP_S) as stack,
+    ):
+        found = anyio.run(find, stack, given.tasks)
+    head = [
+        f"{given.tasks} tasks of 200 ms",
+        "found",
+        "complete",
+        "median",
+        "p90",
+        "max",
+    ]
+    print_table(head, [[name, *row] for name, row in found.items()])
+    with tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder:
+        watched(Path(folder), given.seconds)
+
+
+async def find(stack: Stack, tasks: int) -> dict[str, list[str]]:
+    """The rows of the first table."""
+    found: dict[str, list[str]] = {}
+    async with AsyncExitStack() as opened:
+        agent = await opened.enter_async_context(agent_at(stack.agent_url("carly")))
+        host = await opened.enter_async_context(host_at(stack.url))
+        feed = watching(f"{stack.url}/feed?agent=carly")
+        reader = await opened.enter_async_context(feed)
+
+        async def through_the_host() -> str:
+            return await host.start("carly", "Find a slot")
+
+        async def at_the_agent() -> str:
+            return await agent.start("Find a slot")
+
+        found["started through the host"] = await _race(reader, through_the_host, tasks)
+        found["by a stranger"] = await _race(reader, at_the_agent, tasks)
+        async with anyio.create_task_group() as load:
+            for name in LOADED:
+                load.start_soon(_keep_busy, host, name)
+            row = await _race(reader, at_the_agent, tasks)
+            load.cancel_scope.cancel()
+        found["by a stranger, two other agents busy"] = row
+    return found
+
+
+async def _keep_busy(host: HostClient, agent: str) -> None:
+    while True:
+        await host.row_with(await host.start(agent), "completed")
+
+
+async def _race(
+    reader: Watcher, start: Callable[[], Awaitable[str]], tasks: int
+) -> list[str]:
+    """One task after the other, at no fixed beat: how many were found, and how soon."""
+    ms: list[float] = []
+    complete = 0
+    for _ in range(tasks):
+        await anyio.sleep(random.uniform(0, 0.3))
+        began = time.perf_counter()
+        task_id = await start()
+        while not reader.of_task(task_id):  # noqa: ASYNC110 - finer than `until`
+            await anyio.sleep(0.002)
+        ms.append((time.perf_counter() - began) * 1000)
+        await reader.until_over(task_id)
+        told = [event["kind"] for event in reader.of_task(task_id)]
+        complete += "artifact" in told and "gap" not in told
+        reader.seen.clear()
+    ms.sort()
+    return [
+        f"{len(ms)}",
+        f"{complete}",
+        f"{median(ms):.0f} ms",
+        f"{ms[int(0.9 * (len(ms) - 1))]:.0f} ms",
+        f"{ms[-1]:.0f} ms",
+    ]
+
+
+def watched(folder: Path, seconds: float) -> None:
+    """What an agent with 10,000 finished tasks is asked by a host that watches it."""
+    veteran = Veteran()
+    with (
+        at_work(veteran) as url,
+        Stack(folder, [], extra_agents={"veteran": url}, log="memory") as stack,
+    ):
+        stack.wait_connected("veteran")
+        while len(veteran.listed()) < POLLS_TO_SETTLE:
+            time.sleep(0.05)
+        met = list(veteran.calls)
+        time.sleep(seconds)
+        quiet = veteran.calls[len(met) :]
+    rows = [
+        ["at first contact, in all", *_cost(met)],
+        [f"then, in {seconds:g} s", *_cost(quiet)],
+        ["… a second", *_cost(quiet, seconds)],
+    ]
+    print_table([f"an agent with {FINISHED:,} finished tasks", "calls", "kB"], rows)
+
+
+def _cost(calls: Sequence[Call], of: float = 1) -> list[str]:
+    sent = sum(call.answer_bytes for call in calls)
+    return [f"{len(calls) / of:.1f}", f"{sent / 1000 / of:.1f}"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""Bad neighbours that begin well: what they overflow is counted, and they are named.
+
+A real host follows those of tests/neighbours_streams.py next to a real agent.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Server, Stack, free_port, until
+from tests.host_client import HostClient, Json, host_at, watching
+from tests.neighbours_streams import BURST, NAMES
+
+LOUD = ("flood", "burst", "numberedburst", "heavy", "swarm", "endless", "chatter")
+"""These send as much as is taken: each gets a machine as good as for itself."""
+MAX_PEAK_MB = 250
+"""The host alone has some 80 MB; the largest of these sends 100 MB at once."""
+
+
+@contextmanager
+def neighbours(folder: Path) -> Iterator[dict[str, str]]:
+    """The name and address of each, while the block runs."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    server = Server(
+        "neighbours",
+        [sys.executable, "-m", "tests.neighbours_streams", str(port)],
+        folder=folder,
+        url=url,
+        ready_path="/plain/.well-known/agent-card.json",
+    )
+    # Nobody accepts: the kernel alone says that somebody is there.
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        server.start()
+        server.wait_ready(server.ready_url)
+        try:
+            yield {name: f"{url}/{name}" for name in NAMES} | {
+                "deaf": f"http://127.0.0.1:{deaf.getsockname()[1]}"
+            }
+        finally:
+            server.kill()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All that are not loud, together."""
+    folder = tmp_path_factory.mktemp("stack")
+    with neighbours(folder) as urls:
+        quiet = {name: url for name, url in urls.items() if name not in LOUD}
+        with Stack(folder, ["carly"], extra_agents=quiet) as running:
+            yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+@asynccontextmanager
+async def beside(agent: str, folder: Path) -> AsyncIterator[tuple[Stack, HostClient]]:
+    """A host that follows a good agent and one bad one."""
+    with (
+        neighbours(folder) as urls,
+        Stack(folder, ["carly"], extra_agents={agent: urls[agent]}) as running,
+    ):
+        async with host_at(running.url) as client:
+            yield running, client
+
+
+async def row_that_says(host: HostClient, agent: str, words: str) -> Json:
+    """The first row of the agent with these words in its cause or its trouble.
+
+    A trouble that is over leaves the page again, but not the feed.
+    """
+
+    async def found() -> Json | None:
+        rows = await host.history(after=0, agent=agent, kind="agent")
+        return next(
+            (r for r in rows if words in f"{r.get('cause')} {r.get('trouble')}"), None
+        )
+
+    row = await until(found, 20, f"{agent} to be blamed for {words!r}")
+    assert row
+    return row
+
+
+async def told(host: HostClient, agent: str, last: str) -> list[Json]:
+    """What the feed has of an agent's task, once it has said `last`."""
+
+    async def found() -> list[Json] | None:
+        events = await host.history(after=0, agent=agent)
+        about = [event for event in events if event["kind"] in ("task", "gap")]
+        return about if any(event["message"] == last for event in about) else None
+
+    events = await until(found, 30, f"{agent} to say {last!r}")
+    assert events
+    return events
+
+
+async def followed_to_its_end(stack: Stack, host: HostClient) -> None:
+    """A task of the good agent, without a gap."""
+    async with watching(f"{stack.url}/feed?agent=carly") as reader:
+        task_id = await host.start("carly")
+        await reader.until_over(task_id)
+    assert reader.of_task(task_id)[-1]["status"] == "completed"
+    assert {event["kind"] for event in reader.events} == {"task", "artifact"}
+
+
+async def test_next_to_all_the_quiet_ones_a_good_agent_is_followed(
+    stack: Stack, host: HostClient
+) -> None:
+    await followed_to_its_end(stack, host)
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("flood", "more than 2500 updates a second"),
+        ("swarm", "of its tasks are open"),
+        ("endless", "without end"),
+    ],
+)
+async def test_a_loud_one_is_named_and_held_while_a_good_agent_is_followed(
+    tmp_path: Path, agent: str, words: str
+) -> None:
+    async with beside(agent, tmp_path) as (stack, host):
+        row = await row_that_says(host, agent, words)
+        await followed_to_its_end(stack, host)
+
+        assert row["connection"] == "connected"
+        assert peak_mb(stack.host.pid) < MAX_PEAK_MB
+        assert "Traceback" not in stack.host.output()
+
+
+@pytest.mark.parametrize("agent", ["chatter", "heavy"])
+async def test_one_that_can_wait_is_made_to_wait_and_loses_nothing(
+    tmp_path: Path, agent: str
+) -> None:
+    """Comments without end, or updates of 3 MB: only so much of them is read."""
+    async with beside(agent, tmp_path) as (stack, host):
+        await told(host, agent, "update 1")
+        await followed_to_its_end(stack, host)
+
+        assert peak_mb(stack.host.pid) < MAX_PEAK_MB
+        kinds = {event["kind"] for event in await host.history(after=0, agent=agent)}
+        assert "gap" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("deaf", "timeout"),
+        ("slowcard", "timeout"),
+        ("hugecard", "over 1 MiB"),
+        ("packedcard", "gzip"),
+        ("hugelist", "over 8 MiB"),
+        ("http500", "HTTP 500"),
+        ("loop", "307"),
+    ],
+)
+async def test_one_that_cannot_be_followed_is_lost_and_says_why(
+    host: HostClient, agent: str, words: str
+) -> None:
+    row = await row_that_says(host, agent, words)
+
+    assert row["connection"] == "lost"
+    assert row["retry_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("wrongtype", "text/html"),
+        ("huge", "4 MiB"),
+        ("garbled", "bad answer"),
+        ("foreign", "bad answer"),
+    ],
+)
+async def test_one_whose_stream_is_bad_is_connected_and_its_row_says_what_is_wrong(
+    host: HostClient, agent: str, words: str
+) -> None:
+    row = await row_that_says(host, agent, words)
+
+    assert row["connection"] == "connected"
+
+
+@pytest.mark.parametrize("agent", ["huge", "garbled", "foreign"])
+async def test_an_event_that_cannot_be_used_is_a_gap_of_one_between_its_neighbours(
+    host: HostClient, agent: str
+) -> None:
+    before, gap, after = (await told(host, agent, "after"))[-3:]
+
+    assert (before["message"], after["message"]) == ("before", "after")
+    assert gap["kind"] == "gap"
+    assert gap["missing"] == 1
+
+
+async def test_letters_that_are_no_utf8_are_replaced_and_nothing_is_lost(
+    host: HostClient,
+) -> None:
+    events = await told(host, "binary", "after")
+
+    said = [event["message"] for event in events]
+    assert said == ["update 1", "before", "caf\N{REPLACEMENT CHARACTER}", "after"]
+
+
+@pytest.mark.parametrize("agent", ["burst", "numberedburst"])
+async def test_every_update_of_a_flood_is_in_the_feed_or_counted_where_it_was(
+    tmp_path: Path, agent: str
+) -> None:
+    async with beside(agent, tmp_path) as (_, host):
+        events = await told(host, agent, f"update {BURST + 1}")
+
+    *before, last = events
+    at = 0
+    for event in before:
+        if event["kind"] == "gap":
+            at += event.get("missing", 0)
+        else:
+            at += 1
+            assert event["message"] == f"update {at}"
+    # The last one is told even where it is among those that were left out.
+    assert at in (BURST, BURST + 1)
+    assert last["status"] == "completed"
+
+
+async def test_one_that_sends_nothing_is_shown_as_its_task_is_known(
+    host: HostClient,
+) -> None:
+    (row,) = await told(host, "mum", "update 1")
+
+    assert row["status"] == "running"
+
+
+async def test_all_the_quiet_ones_together_do_not_fill_the_memory(
+    stack: Stack, host: HostClient
+) -> None:
+    for agent in ("hugecard", "hugelist"):
+        await row_that_says(host, agent, "MiB")
+    await told(host, "huge", "after")
+
+    assert peak_mb(stack.host.pid) < MAX_PEAK_MB
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        pytest.skip("memory is read from /proc, which is Linux's")
+    return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+
+async def test_nothing_that_they_do_is_logged_as_a_crash(
+    stack: Stack, host: HostClient
+) -> None:
+    await row_that_says(host, "deaf", "timeout")
+
+    assert "Traceback" not in stack.host.output()
+    assert (await host.get("/healthz"))["status"] == "ok"
