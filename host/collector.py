@@ -67,7 +67,8 @@ class Collector:
                     attempt = 0
                     await self._presence.connected(connection)
                     await self._follow(connection)
-                continue  # Its card has changed.
+                logger.info("agent=%s card=changed", self.name)
+                continue
             except AgentUnreachable as error:
                 cause = self._credentials.redacted(str(error))
             except Exception as error:

@@ -57,38 +57,42 @@ class Follower:
         self._left_out = 0
         self._why = ""
         self._accounting = False
-        self._is_live = self._is_fed = False
+        self._is_live = False
+        self._attempt = anyio.CancelScope()
+        self._begun = anyio.Event()
+        self._fed = anyio.Event()  # Set while nobody feeds it.
+        self._fed.set()
 
     async def run(self, stream: AsyncGenerator[Batch] | None = None) -> None:
         """Follows `stream` where the task was started here, else subscribes."""
         if await self._record.recall(self._known):
             self._unwatched = AWAY
         async with anyio.create_task_group() as self._group:
+            self._begun.set()
             await self._follow(stream)
             await self._end()
 
     @property
     def needs_stream(self) -> bool:
-        """Whether it has none, so that a reply's own stream is the best there is."""
-        return not self._is_live
+        """Whether the stream of a message that was sent is the best there is.
+
+        A subscription that has told more than the question is ahead of the answer's.
+        """
+        return self._fed.is_set() and (not self._is_live or self._is_waiting)
 
     async def feed(self, stream: AsyncGenerator[Batch]) -> None:
-        """Takes the stream of a message that was sent, until there is a better one.
-
-        Then it is only read to its end: some agents stop where nobody listens.
-        """
-        self._is_fed = True
+        """Takes that stream to its end, in place of its own: what two streams say
+        cannot be told from what is said twice."""
+        self._fed = anyio.Event()
         try:
+            await self._begun.wait()
+            self._attempt.cancel()
             async for batch in stream:
-                # From here on the subscription says the same, sooner or later.
-                self._is_fed = self._is_fed and not self._is_live
-                if self._is_fed:
-                    await self._take(batch)
-                    self._end_if_over()
+                await self._take(batch)
+                self._end_if_over()
         finally:
-            if self._is_fed:
-                self._is_fed = False
-                self._unwatched = self._broken
+            self._unwatched = self._broken
+            self._fed.set()
 
     def settle_after(self, delay_s: float) -> None:
         """Reads where the task stands, if its stream has not ended it by then."""
@@ -104,12 +108,15 @@ class Follower:
     async def _follow(self, stream: AsyncGenerator[Batch] | None) -> None:
         failures = 0
         while True:
+            await self._fed.wait()
+            cause = None
+            self._is_live = stream is not None
             try:
-                async with aclosing(stream or self._updates()) as batches:
-                    async for batch in batches:
-                        if await self._take(batch):
-                            failures = 0
-                cause = None
+                with anyio.CancelScope() as self._attempt:
+                    async with aclosing(stream or self._updates()) as batches:
+                        async for batch in batches:
+                            if await self._take(batch):
+                                failures = 0
             except TaskNotFoundError:
                 return await self._forget()
             except (AgentUnreachable, A2AError) as error:
@@ -118,8 +125,10 @@ class Follower:
             if self._is_over:
                 return
             stream = None
-            if not self._is_fed:
-                await self._resume(failures)
+            self._is_live = False
+            if self._attempt.cancelled_caught:
+                continue
+            await self._resume(failures)
             if cause and failures > 2:
                 await self._presence.troubled(cause)
             await anyio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
@@ -170,12 +179,11 @@ class Follower:
         and no gap: the agent's row says that it is polled."""
         while not self._is_over and (self._is_waiting or not while_waiting):
             self._unwatched = None
-            if not self._is_fed:
-                yield Batch([await self._connection.get_task(self._task_id)])
+            yield Batch([await self._connection.get_task(self._task_id)])
             await anyio.sleep(TASK_POLL_S)
 
     async def _streamed(self) -> AsyncGenerator[Batch]:
-        places = self._connection.places
+        places, was_waiting = self._connection.places, self._is_waiting
         await self._take_place()
         try:
             await self._connection.pace()
@@ -189,13 +197,13 @@ class Follower:
         finally:
             self._is_live = False
             places.release()
-        # Ended meanwhile, or asking and nothing runs, or no SubscribeToTask at all.
+        # Ended meanwhile, or asking and nothing ran, or no SubscribeToTask at all.
         yield Batch([await self._connection.get_task(self._task_id)])
         if self._is_waiting:
             async with aclosing(self._polled(while_waiting=True)) as looks:
                 async for look in looks:
                     yield look
-        elif not self._is_over:
+        elif not self._is_over and not was_waiting:
             self._connection.subscribes = False
             await self._presence.connected(self._connection)
 
@@ -285,8 +293,9 @@ class Follower:
         """Takes where the task stands, or that its agent no longer knows it."""
         try:
             update = await self._connection.get_task(self._task_id)
-            await self._take_update(update, now())
-            await self._write()
+            if self._fed.is_set():
+                await self._take_update(update, now())
+                await self._write()
         except TaskNotFoundError:
             await self._forget()
         except (AgentUnreachable, A2AError) as error:

@@ -79,7 +79,7 @@ async def replied_to(host: HostClient, agent: str) -> None:
     assert row["result"] == "You said Red."
     rows = await host.rows(task_id)
     states = ["submitted", "running", "input-required", "running", "completed"]
-    assert changes(rows, "status") == states
+    assert changes(rows, "status") == states, rows
 
 
 async def cancelled(host: HostClient, agent: str) -> None:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from host.bindings.causes import BadAnswer
+from host.bindings.causes import BadAnswer, is_cancelled
 
 Item = TypeVar("Item")
 
@@ -72,6 +72,9 @@ class Ahead(Generic[Item]):
                             self._room = anyio.Event()
                             await self._room.wait()
                 self._error = None
+        except anyio.get_cancelled_exc_class():
+            if is_cancelled():
+                raise
         except Exception as error:
             # Raised where the stream is read: there is who can say what it means.
             self._error = error

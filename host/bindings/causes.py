@@ -6,11 +6,13 @@ Whatever the network, a parser or the SDK raises becomes AgentUnreachable here.
 from __future__ import annotations
 
 import errno
+import math
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import anyio
 import httpx
 from a2a.client.errors import A2AClientError, A2AClientTimeoutError
 from a2a.utils.errors import A2AError
@@ -24,6 +26,11 @@ MAX_CAUSE = 200
 
 class BadAnswer(Exception):
     """An answer that is of no use; the message is already the cause in words."""
+
+
+def is_cancelled() -> bool:
+    """Whether a CancelledError is the host's own, and no answer of grpcio's."""
+    return anyio.current_effective_deadline() == -math.inf
 
 
 # What httpx, msgspec, protobuf, pydantic and the SDK raise for what an agent sends.

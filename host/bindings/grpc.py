@@ -33,7 +33,7 @@ from google.protobuf import json_format
 
 from host import a2a
 from host.bindings.ahead import Ahead
-from host.bindings.causes import BadAnswer
+from host.bindings.causes import BadAnswer, is_cancelled
 from host.bindings.contract import Admission, Batch, Interface, Page, Query, Update
 from host.bindings.grpc_errors import meant
 from host.bindings.http import CANCEL_S, SEND_S
@@ -61,7 +61,6 @@ class Grpc:
         self._card = card
         self._wire = wire
         self._intake = Intake(budget, wire.credentials.redacted)
-        self._closed = False
         declared = [extension.uri for extension in card.capabilities.extensions]
         self._asks = (
             {"A2A-Extensions": a2a.RESUMABLE} if a2a.RESUMABLE in declared else {}
@@ -86,7 +85,6 @@ class Grpc:
         traceback: TracebackType | None,
         /,
     ) -> None:
-        self._closed = True
         with anyio.move_on_after(CALL_S, shield=True):
             await self._channel.close()
 
@@ -187,12 +185,12 @@ class Grpc:
     ) -> Result:
         with self._explained(what), anyio.fail_after(deadline_s):
             try:
-                return await call(await self._context())
+                return await _result(call(await self._context()))
             except A2AClientError as error:
                 if not _is_unauthenticated(error):
                     raise
             # As httpx does after a 401: once more, with another token.
-            return await call(await self._context())
+            return await _result(call(await self._context()))
 
     async def _stream(
         self, what: str, source: Source, asks: Mapping[str, str] | None = None
@@ -230,11 +228,20 @@ class Grpc:
                 raise meant(error) from error
             except grpc.RpcError as error:
                 raise BadAnswer(f"broken: {str(error)[:200]}") from error
-            except asyncio.CancelledError as error:
-                if not self._closed:
-                    raise
-                # A closed channel cancels its calls, and not who waits for them.
-                raise BadAnswer("broken: the connection was closed") from error
+
+
+async def _result(call: Awaitable[Result]) -> Result:
+    """Of a call that grpcio cannot take for the host's own cancellation.
+
+    It raises a CancelledError of its own, which ends no scope but tasks and their
+    groups, also where the agent or a closed channel cancelled the call.
+    """
+    try:
+        return await call
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            await anyio.sleep_forever()
+        raise BadAnswer("broken: the call was cancelled") from error
 
 
 def _is_unauthenticated(error: A2AError) -> bool:

@@ -1,0 +1,96 @@
+"""grpcio tells of a cancelled call as if the host itself had cancelled the task.
+
+An agent that cancels every call ends only those; the host's own cancellation still
+ends what waits for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import grpc
+import pytest
+from a2a.types import a2a_pb2 as pb
+from a2a.types.a2a_pb2_grpc import A2AServiceServicer, add_A2AServiceServicer_to_server
+
+from host.agent_settings import AgentSettings
+from host.bindings import Binding, Interface, open_binding
+from host.bindings.wire import Wire
+from host.budget import Budget
+from host.credentials import Credentials
+from host.errors import AgentUnreachable
+
+
+class Rude(A2AServiceServicer):
+    """Cancels what asks for the task "cancel", and answers nothing else."""
+
+    def __init__(self) -> None:
+        self.asked = anyio.Event()
+
+    async def GetTask(
+        self, request: pb.GetTaskRequest, context: grpc.aio.ServicerContext
+    ) -> pb.Task:
+        self.asked.set()
+        await self._answer(request.id, context)
+        return pb.Task()
+
+    async def SubscribeToTask(
+        self, request: pb.SubscribeToTaskRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.StreamResponse]:
+        yield pb.StreamResponse(task=pb.Task(id=request.id))
+        await self._answer(request.id, context)
+
+    async def _answer(self, task_id: str, context: grpc.aio.ServicerContext) -> None:
+        if task_id != "cancel":
+            await anyio.sleep_forever()
+        await context.abort(grpc.StatusCode.CANCELLED)
+
+
+@asynccontextmanager
+async def rude() -> AsyncIterator[tuple[Rude, Binding]]:
+    server, agent = grpc.aio.server(), Rude()
+    add_A2AServiceServicer_to_server(agent, server)  # type: ignore[no-untyped-call]
+    url = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    try:
+        async with Wire("rude", Credentials(AgentSettings(f"http://{url}"))) as wire:
+            interface = Interface("GRPC", "1.0", url)
+            async with open_binding(
+                interface, pb.AgentCard(), wire, Budget()
+            ) as binding:
+                yield agent, binding
+    finally:
+        await server.stop(None)
+
+
+async def test_an_agent_that_cancels_its_calls_is_only_unreachable() -> None:
+    async with rude() as (_, binding), anyio.create_task_group() as group:
+        group.start_soon(anyio.sleep_forever)
+        with pytest.raises(AgentUnreachable, match="(?i)cancelled"):
+            await binding.get_task("cancel")
+        with pytest.raises(AgentUnreachable):
+            async for _ in binding.subscribe("cancel", None):
+                pass
+        # A stray CancelledError would have ended it.
+        assert not group.cancel_scope.cancel_called
+        group.cancel_scope.cancel()
+
+
+async def test_a_scope_that_is_cancelled_ends_the_call_within_it_and_no_more() -> None:
+    async with rude() as (agent, binding):
+        with anyio.fail_after(5):
+            for _ in range(100):
+                agent.asked = anyio.Event()
+                with anyio.CancelScope() as scope:
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(binding.get_task, "wait")
+                        await agent.asked.wait()
+                        scope.cancel()
+                assert scope.cancelled_caught
+            async with anyio.create_task_group() as group:
+                with anyio.CancelScope() as scope:
+                    scope.deadline = anyio.current_time() + 0.05
+                    await binding.get_task("wait")
+                assert scope.cancelled_caught
