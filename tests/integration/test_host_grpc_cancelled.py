@@ -68,7 +68,7 @@ async def rude() -> AsyncIterator[tuple[Rude, Binding]]:
 async def test_an_agent_that_cancels_its_calls_is_only_unreachable() -> None:
     async with rude() as (_, binding), anyio.create_task_group() as group:
         group.start_soon(anyio.sleep_forever)
-        with pytest.raises(AgentUnreachable, match="(?i)cancelled"):
+        with pytest.raises(AgentUnreachable, match=r"(?i)cancelled"):
             await binding.get_task("cancel")
         with pytest.raises(AgentUnreachable):
             async for _ in binding.subscribe("cancel", None):
