@@ -8,6 +8,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 import httpx
 from a2a.types import a2a_pb2 as pb
 
@@ -36,7 +37,7 @@ async def fetch(wire: Wire, url: str, explicit: str | None = None) -> pb.AgentCa
                 break
         if answer.status != httpx.codes.OK:
             raise BadAnswer(f"HTTP {answer.status}")
-        return parse_card(answer.body)
+        return await anyio.to_thread.run_sync(parse_card, answer.body)
 
 
 def interfaces(card: pb.AgentCard) -> list[Interface]:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 import anyio
 import httpx
-from a2a.client.errors import A2AClientError, A2AClientTimeoutError
 from a2a.utils.errors import A2AError
 from google.protobuf import json_format
 
@@ -26,6 +25,10 @@ MAX_CAUSE = 200
 
 class BadAnswer(Exception):
     """An answer that is of no use; the message is already the cause in words."""
+
+
+class Unnamed(A2AError):
+    """An agent's refusal for which A2A has no name; the message is the agent's."""
 
 
 def is_cancelled() -> bool:
@@ -44,8 +47,8 @@ BAD_ANSWERS = (
     AttributeError,
     LookupError,
 )
-BROKEN = (A2AClientError, httpx.HTTPError, OSError, RuntimeError)
-FAILURES = (A2AClientError, httpx.HTTPError, BadAnswer, *BAD_ANSWERS)
+BROKEN = (Unnamed, httpx.HTTPError, OSError, RuntimeError)
+FAILURES = (Unnamed, httpx.HTTPError, BadAnswer, *BAD_ANSWERS)
 
 
 def _unchanged(text: str) -> str:
@@ -87,8 +90,6 @@ def cause_of(error: BaseException, what: str) -> str:
         if isinstance(link, OSError) and link.errno == errno.ECONNREFUSED:
             return "refused: nothing listens there"
         if isinstance(link, httpx.TimeoutException | TimeoutError):
-            return "timeout: no answer in time"
-        if isinstance(link, A2AClientTimeoutError):
             return "timeout: no answer in time"
         if isinstance(link, httpx.HTTPStatusError):
             return f"HTTP {link.response.status_code}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from a2a.client.errors import A2AClientError
 from a2a.utils.errors import (
     A2A_REASON_TO_ERROR,
     JSON_RPC_ERROR_CODE_MAP,
@@ -16,7 +15,7 @@ from a2a.utils.errors import (
     MethodNotFoundError,
 )
 
-from host.bindings.causes import BadAnswer
+from host.bindings.causes import BadAnswer, Unnamed
 
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 UPDATES_GONE_CODE = -31410
@@ -48,15 +47,15 @@ BY_TYPE = {kind.__name__: kind for kind in BY_CODE.values()} | {
 
 
 def from_jsonrpc(error: object) -> A2AError:
-    """The `error` of a JSON-RPC response. A2AClientError where A2A has no such code."""
+    """The `error` of a JSON-RPC response. Unnamed where A2A has no such code."""
     if not isinstance(error, dict):
-        return A2AClientError(f"an error that is no object: {str(error)[:MAX_MESSAGE]}")
+        return Unnamed(f"an error that is no object: {str(error)[:MAX_MESSAGE]}")
     code, message = error.get("code"), _message(error)
     reason, data = _info(error.get("data"))
     kind = BY_CODE.get(code) if isinstance(code, int) else None
     kind = kind or BY_REASON.get(reason)
     if kind is None:
-        return A2AClientError(f"JSON-RPC error {code}: {message}")
+        return Unnamed(f"JSON-RPC error {code}: {message}")
     return kind(message, data)
 
 

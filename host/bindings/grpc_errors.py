@@ -6,12 +6,12 @@ The gRPC binding raises what is made here.
 from __future__ import annotations
 
 import grpc
-from a2a.client.errors import A2AClientError
+from a2a.client.errors import A2AClientError, A2AClientTimeoutError
 from a2a.utils.errors import MethodNotFoundError, TaskNotFoundError
 from a2a.utils.grpc_status import status_from_call
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
-from host.bindings.causes import BadAnswer
+from host.bindings.causes import BadAnswer, Unnamed
 from host.bindings.errors import UpdatesGone
 
 # What grpc's own library writes, and a person would say.
@@ -30,7 +30,12 @@ def meant(error: A2AClientError) -> Exception:
     """The refusal or the BadAnswer behind what the SDK could not name."""
     call = error.__cause__
     if not isinstance(call, grpc.aio.AioRpcError):
-        return error
+        timed_out = isinstance(error, A2AClientTimeoutError)
+        return (
+            BadAnswer("timeout: no answer in time")
+            if timed_out
+            else Unnamed(str(error))
+        )
     code, details = call.code(), (call.details() or "")[:200]
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return MethodNotFoundError(details)

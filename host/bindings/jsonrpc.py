@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import httpx
 import msgspec
-from a2a.client.errors import A2AClientError
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError
 from google.protobuf.json_format import MessageToDict
@@ -20,7 +19,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from host import a2a, protojson
 from host.bindings.agent_card import parse_card
-from host.bindings.causes import BadAnswer
+from host.bindings.causes import BadAnswer, Unnamed
 from host.bindings.contract import Batch, Page, Query, Update
 from host.bindings.errors import from_jsonrpc
 from host.bindings.http import (
@@ -150,7 +149,7 @@ class JsonRpc(HttpBinding):
             return self._update(_result(frame.data))
         with suppress(ValueError):
             _result(frame.data)
-        raise A2AClientError(frame.data.decode(errors="replace")[:200])
+        raise Unnamed(frame.data.decode(errors="replace")[:200])
 
     def _refused(self, answer: Answer) -> Exception:
         said = f"HTTP {answer.status}"
@@ -158,7 +157,7 @@ class JsonRpc(HttpBinding):
             _result(answer.body)
         except A2AError as error:
             # A2A has no code for "who are you?": then the status says more.
-            if not isinstance(error, A2AClientError) and answer.status not in DENIED:
+            if not isinstance(error, Unnamed) and answer.status not in DENIED:
                 return error
             said = f"{said}: {error}"
         except ValueError:

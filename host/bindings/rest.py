@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
-from a2a.client.errors import A2AClientError
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import MethodNotFoundError, TaskNotFoundError
 from google.protobuf.json_format import MessageToDict
 
 from host import a2a
 from host.bindings.agent_card import parse_card
+from host.bindings.causes import Unnamed
 from host.bindings.contract import Batch, Page, Query, Update
 from host.bindings.errors import from_http, from_status
 from host.bindings.http import (
@@ -156,7 +156,7 @@ class Rest(HttpBinding):
                     raise
                 raise refusal from None
         said = frame.data.decode(errors="replace")[:200]
-        raise from_status(frame.data) or A2AClientError(said)
+        raise from_status(frame.data) or Unnamed(said)
 
     def _refused(self, answer: Answer) -> Exception:
         return from_http(answer.status, answer.body)
