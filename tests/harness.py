@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,21 +41,36 @@ T = TypeVar("T")
 live: list[Process] = []
 """Every process that was started and not yet ended, oldest first."""
 
-_given_ports: set[int] = set()
+_FIRST_PORT, _PORTS, _WORKERS = 12_000, 5_000, 4
 
 
 class HarnessError(AssertionError):
     """A process or stream did not do in time what the test needs."""
 
 
+def _ports() -> Iterator[int]:
+    """Each again only after all others.
+
+    Below those that the kernel gives to clients, and for each of pytest's workers
+    others: what was free a moment ago stays so.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + worker % _WORKERS * _PORTS
+    begin = random.randrange(_PORTS)  # noqa: S311 - other runs on this machine
+    return (first + (begin + n) % _PORTS for n in count())
+
+
+_next_ports = _ports()
+
+
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that is free now and was not handed out before."""
+    """A TCP port on 127.0.0.1 that is free now and was not handed out lately."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in _given_ports:
-            _given_ports.add(port)
+        port = next(_next_ports)
+        with socket.socket() as probe, suppress(OSError):
+            # As servers do: connections that were closed do not keep a port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             return port
 
 
