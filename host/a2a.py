@@ -39,12 +39,17 @@ Data = Json | list[Any] | str | int | float | bool
 
 # Without cycles there is nothing for the garbage collector.
 class _Object(
-    Struct, rename="camel", frozen=True, forbid_unknown_fields=True, gc=False
+    Struct,
+    rename="camel",
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
 ):
     """A message of a2a.proto."""
 
 
-class Part(_Object, frozen=True, omit_defaults=True):
+class Part(_Object, frozen=True):
     """Has one of text, raw, url and data; `text: ""` is one too."""
 
     text: str | UnsetType = UNSET
@@ -181,17 +186,22 @@ def parse(data: bytes | msgspec.Raw) -> StreamResponse:
     without an id, nested too deeply.
     """
     data = bytes(data)
-    try:
-        response = _responses.decode(data)
-        if _is_one(response) and _is_shallow(data, response):
-            return response
-    except (ValueError, RecursionError):
-        pass
+    if plain := parse_plain(data):
+        return plain
     body = protojson.loads(data)
     response = _convert(body, pb.StreamResponse(), StreamResponse)
     if not _is_one(response):
         raise ValueError(f"no stream response, but an object of {sorted(body)[:8]}")
     return response
+
+
+def parse_plain(data: bytes) -> StreamResponse | None:
+    """The quick half of `parse`; None where the JSON is odd or none."""
+    try:
+        response = _responses.decode(data)
+    except (ValueError, RecursionError):
+        return None
+    return response if _is_one(response) and _is_shallow(data, response) else None
 
 
 def parse_task(data: bytes | msgspec.Raw) -> Task:
@@ -238,6 +248,8 @@ def parse_listed(data: bytes | msgspec.Raw) -> tuple[list[Listed], str | None]:
 
 def text_of(parts: list[Part], between: str = "\n") -> str:
     """The text parts, one below the other."""
+    if len(parts) == 1:
+        return parts[0].text or ""
     return between.join(part.text for part in parts if part.text)
 
 

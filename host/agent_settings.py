@@ -17,6 +17,7 @@ import httpx
 from host.errors import ConfigError
 from host.link_local import is_link_local
 
+HOST_NAME = "host"  # The host's own name: no agent is called that.
 MAX_URL = 2048
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
@@ -90,7 +91,7 @@ class AgentSettings:
 def check_name(name: object) -> str:
     """The name if it can be one. Raises ConfigError, as all that follow: a sentence
     without its subject, for the caller knows where the value stands."""
-    if not isinstance(name, str) or not NAME.fullmatch(name) or name == "host":
+    if not isinstance(name, str) or not NAME.fullmatch(name) or name == HOST_NAME:
         raise ConfigError(
             "is no name for an agent: use up to 32 small letters, digits and dashes, "
             'not "host"'

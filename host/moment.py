@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,6 +21,12 @@ def moment(text: str) -> str | None:
     "2026-11-22T12:00:00.123Z". Without a zone it is read as UTC; what is finer than
     a millisecond is cut off, so that order is kept.
     """
+    if (
+        (len(text) == 24 and text[19] == "." and text[23] == "Z")
+        and (text[20:23].isdecimal() and text.isascii())
+        and _is_time(text[:19])
+    ):
+        return text
     utc = text[:-6] + "Z" if text.endswith("+00:00") else text
     try:
         if utc[-1:] == "Z" and utc[10] == "T" and msgspec.convert(utc, datetime):
@@ -27,6 +34,15 @@ def moment(text: str) -> str | None:
     except (msgspec.ValidationError, IndexError):
         pass
     return _odd_moment(text) if len(text) <= MAX_CHARS else None
+
+
+@lru_cache(1_024)
+def _is_time(text: str) -> bool:
+    """Whether it is one to the second, as many updates share it."""
+    try:
+        return text[10] == "T" and bool(msgspec.convert(text + "Z", datetime))
+    except msgspec.ValidationError:
+        return False
 
 
 def earlier(stamp: str, seconds: float) -> str:

@@ -44,11 +44,11 @@ def _percent(progress: dict[str, Any]) -> int | float | None:
 def _share(tracker: Any) -> float | None:
     if not isinstance(tracker, dict):
         return None
-    done, total = _number(tracker.get("progress")), _number(tracker.get("total"))
-    return done / total if done is not None and total else None
-
-
-def _number(value: Any) -> float | None:
+    done: Any = tracker.get("progress")
+    total: Any = tracker.get("total")
     # By its type, as a bool is an int.
-    usable = type(value) in NUMBERS and 0 <= value <= MAX_FLOAT
-    return float(value) if usable else None
+    if type(done) not in NUMBERS or type(total) not in NUMBERS:
+        return None
+    if not (0 <= done <= MAX_FLOAT and 0 < total <= MAX_FLOAT):
+        return None
+    return float(done) / float(total)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import NamedTuple, Protocol
 
 from a2a.types import a2a_pb2 as pb
+from msgspec import Struct
 
 from host import a2a
 from host.errors import AgentUnreachable
@@ -32,7 +33,7 @@ class TooLarge(ValueError):
     """An event that was left out unread."""
 
 
-class Update(NamedTuple):
+class Update(Struct, frozen=True, gc=False):
     """One A2A stream response and its JSON as it goes into the log."""
 
     response: a2a.StreamResponse

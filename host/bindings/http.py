@@ -175,6 +175,9 @@ def sound(data: bytes) -> bytes:
 
 def stream_update(data: bytes) -> Update:
     """An Update from a StreamResponse's JSON. Raises ValueError."""
+    plain = a2a.parse_plain(data)
+    if plain and data.isascii():
+        return Update(plain, data)
     raw = sound(data)
     return Update(a2a.parse(raw), raw)
 

@@ -5,7 +5,7 @@ The HTTP bindings decode what it finds. WHATWG HTML, section 9.2.6; no I/O.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from host.bindings.causes import BadAnswer
 from host.bindings.contract import TooLarge
@@ -16,7 +16,7 @@ MAX_SKIPPED = 64 * MIB
 BOM = b"\xef\xbb\xbf"
 
 
-class Frame(NamedTuple):
+class Frame(Struct, frozen=True, gc=False):
     """The data of one event, its lines joined by line feeds; None where it was over
     MAX_EVENT. Of the event types only "error" means something to A2A."""
 
@@ -53,7 +53,7 @@ class Splitter:
         self._kept.clear()
         self._size = 0
         self._keep(rest)
-        return [frame for frame in frames if frame]
+        return list(filter(None, frames))
 
     def _with_line_feeds(self, data: bytes) -> bytes:
         if not self._begun:

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from host.event import Event, encode
 from host.filter import ALL, Filter, Place
 
 
-class Entry(NamedTuple):
+# A struct is made in a fifth of a named tuple's time.
+class Entry(Struct, frozen=True, gc=False):
     """An event on its way into the log.
 
     `source` names who it is from (`carly`, or `carly/TASK_ID`) and `version` its
@@ -35,12 +38,16 @@ class Entry(NamedTuple):
         return cls(source, version, place_of(event), event, encode(event), raw)
 
 
-class Row(NamedTuple):
-    """An event in the log. `body` is its JSON without the id."""
+class Row(Struct, frozen=True, gc=False):
+    """An event in the log. `body` is its JSON without the id.
+
+    `version` is the Entry's; 0 where the log is older than that.
+    """
 
     id: int
     place: Place
     body: bytes
+    version: int
 
 
 class Bounds(NamedTuple):

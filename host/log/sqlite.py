@@ -1,7 +1,7 @@
 """Owns the log in one SQLite file: WAL, synchronous=FULL, one writer thread.
 
-`append` puts events, raw updates and each source's last version into one
-transaction; reads go through a connection and a thread of their own.
+`append` puts events and each source's last version into one transaction; reads go
+through a connection and a thread of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from host.errors import LogError
 from host.filter import ALL, Filter, Place
@@ -24,7 +24,7 @@ from host.log import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
 T = TypeVar("T")
 
 APPLICATION_ID = 0x436F7572
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE source (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE place (
@@ -33,13 +33,34 @@ CREATE TABLE place (
 CREATE INDEX place_task ON place (task);
 CREATE INDEX place_context ON place (context);
 CREATE TABLE event (
-    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, at REAL NOT NULL,
-    body BLOB NOT NULL);
+    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, version INTEGER NOT NULL,
+    at REAL NOT NULL, body BLOB NOT NULL, raw BLOB);
 CREATE INDEX event_place ON event (place, id);
-CREATE TABLE raw (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE checkpoint (one INTEGER PRIMARY KEY, event_id INTEGER, board BLOB);
 CREATE TABLE bounds (one INTEGER PRIMARY KEY, epoch TEXT, first INTEGER, last INTEGER);
 """
+# Version 1 kept the A2A updates in a table of their own, and no versions.
+FROM_1_TO_2 = """
+ALTER TABLE event RENAME TO old_event;
+DROP INDEX event_place;
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, version INTEGER NOT NULL,
+    at REAL NOT NULL, body BLOB NOT NULL, raw BLOB);
+INSERT INTO event
+    SELECT old_event.id, place, 0, at, old_event.body, raw.body
+    FROM old_event LEFT JOIN raw ON raw.id = old_event.id ORDER BY old_event.id;
+CREATE INDEX event_place ON event (place, id);
+DROP TABLE old_event;
+DROP TABLE raw
+"""
+SELECT = "SELECT id, place, body, version FROM event"
+COLUMNS = ("id", "place", "version", "at", "body", "raw")
+MAX_ROWS = 128
+_ROW = f"({', '.join('?' * len(COLUMNS))})"
+_INSERTS = {
+    count: f"INSERT INTO event VALUES {', '.join([_ROW] * count)}"  # noqa: S608
+    for count in (1, 2, 4, 8, 16, 32, 64, MAX_ROWS)
+}
 MAX_CACHED = 100_000  # A bound, not a tuning: some 20 MB.
 
 
@@ -96,25 +117,21 @@ class SqliteLog:
         ids: list[int | None] = []
         now = time.time()
         last = self._last
-        events, raws = [], []
+        events: list[Any] = []
         versions: dict[str, int] = {}
-        for source, version, place, _, body, raw in entries:
-            if version <= (versions.get(source) or self._version(source)):
-                ids.append(None)
-                continue
-            last += 1
-            versions[source] = version
-            events.append((last, place, now, body))
-            if raw is not None:
-                raws.append((last, raw))
-            ids.append(last)
         self._in_doubt = True
         with _transaction(self._writer) as db:
-            db.executemany(
-                "INSERT INTO event VALUES (?, ?, ?, ?)",
-                [(i, self._place_id(place), at, body) for i, place, at, body in events],
-            )
-            db.executemany("INSERT INTO raw VALUES (?, ?)", raws)
+            for entry in entries:
+                source, version = entry.source, entry.version
+                if version <= (versions.get(source) or self._version(source)):
+                    ids.append(None)
+                    continue
+                last += 1
+                versions[source] = version
+                place = self._place_id(entry.place)
+                events += (last, place, version, now, entry.body, entry.raw)
+                ids.append(last)
+            _insert(db, events)
             db.executemany(
                 "INSERT INTO source VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET version = excluded.version",
@@ -160,23 +177,23 @@ class SqliteLog:
 
     async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
         condition, values = _condition(where)
-        sql = f"SELECT id, place, body FROM event WHERE id > ? {condition} LIMIT ?"  # noqa: S608
+        sql = f"{SELECT} WHERE id > ? {condition} LIMIT ?"
         return await self._rows(sql, (after, *values, limit))
 
     async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
         condition, values = _condition(where, newest_first=True)
-        sql = f"SELECT id, place, body FROM event WHERE id < ? {condition} LIMIT ?"  # noqa: S608
+        sql = f"{SELECT} WHERE id < ? {condition} LIMIT ?"
         return (await self._rows(sql, (before, *values, limit)))[::-1]
 
     async def _rows(self, sql: str, values: tuple[object, ...]) -> list[Row]:
         def fetch() -> list[Row]:
             rows: list[Row] = []
             size = 0
-            for event_id, place, body in self._reader.execute(sql, values):
+            for event_id, place, body, version in self._reader.execute(sql, values):
                 size += len(body)
                 if rows and size > READ_BYTES:
                     break
-                rows.append(Row(event_id, self._place(place), body))
+                rows.append(Row(event_id, self._place(place), body, version))
             return rows
 
         return await self._run(self._reading, fetch)
@@ -192,7 +209,7 @@ class SqliteLog:
         return known
 
     async def raw(self, event_id: int) -> bytes | None:
-        sql = "SELECT body FROM raw WHERE id = ?"
+        sql = "SELECT raw FROM event WHERE id = ?"
         found = await self._run(
             self._reading, lambda: self._reader.execute(sql, (event_id,)).fetchone()
         )
@@ -245,7 +262,6 @@ class SqliteLog:
             self._in_doubt = True
             with _transaction(self._writer) as db:
                 db.execute("DELETE FROM event WHERE id < ?", (first,))
-                db.execute("DELETE FROM raw WHERE id < ?", (first,))
                 db.execute("UPDATE bounds SET first = ?", (first,))
             self._first = first
             self._in_doubt = False
@@ -255,6 +271,19 @@ class SqliteLog:
         self._writing.shutdown()
         self._reading.shutdown()
         self._opened.close()
+
+
+def _insert(db: sqlite3.Connection, values: list[Any]) -> None:
+    """Rows of `event`, one after the other in `values`: many with each statement.
+
+    Between two statements another thread runs, for as long as it likes to.
+    """
+    done = 0
+    while left := (len(values) - done) // len(COLUMNS):
+        count = min(MAX_ROWS, 1 << left.bit_length() - 1)
+        end = done + count * len(COLUMNS)
+        db.execute(_INSERTS[count], values[done:end])
+        done = end
 
 
 class _transaction:
@@ -322,6 +351,11 @@ def _prepare(db: sqlite3.Connection) -> None:
             )
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    elif version == 1:
+        with _transaction(db):
+            for statement in FROM_1_TO_2.split(";"):
+                db.execute(statement)
+            db.execute("PRAGMA user_version = 2")
 
 
 def _condition(where: Filter, newest_first: bool = False) -> tuple[str, list[str]]:

@@ -62,7 +62,7 @@ def message(version: int, context: str | None, agent: str = "carly") -> Entry:
 
 def row(event_id: int, of: Entry) -> Row:
     """What the log gives back of an entry."""
-    return Row(event_id, of.place, of.body)
+    return Row(event_id, of.place, of.body, of.version)
 
 
 async def everything(log: Log) -> list[Row]:
