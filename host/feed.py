@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -26,6 +27,8 @@ PAGE = 1_000
 CHECKPOINT_EVERY = 20_000  # Events to fold again at a start: some 0.1 s.
 TEND_S = 1.0
 RETRY_S = 1.0
+
+Tell = Callable[[Row | None], None]
 
 
 class FeedClosed(Exception):
@@ -47,6 +50,8 @@ class Feed:
         self._arrived = asyncio.Event()
         self._published = asyncio.Event()
         self._closed = False
+        # By task, None for those that listen to every event.
+        self._listeners: dict[str | None, dict[Tell, None]] = {}
 
     async def open(self) -> None:
         """Takes the board and the head from the log. Raises LogError."""
@@ -125,7 +130,7 @@ class Feed:
         else:
             for event_id, entry in zip(ids, entries, strict=True):
                 if event_id is not None:
-                    row = Row(event_id, entry.place, entry.body)
+                    row = Row(event_id, entry.place, entry.body, entry.version)
                     self._publish(row, entry.event)
         self._published.set()
 
@@ -138,6 +143,10 @@ class Feed:
     def _publish(self, row: Row, event: Event) -> None:
         self._ring.append(row.place, frame(self.epoch, row.id, row.body))
         self.board.fold(event)
+        if self._listeners:
+            for key in {row.place.task, None}:
+                for tell in self._listeners.get(key, ()):
+                    tell(row)
 
     async def tend(self) -> None:
         """Keeps the log short and the next start quick, in small steps."""
@@ -169,6 +178,9 @@ class Feed:
         """Takes no more events; `write` commits what has arrived and returns."""
         self._closed = True
         self._arrived.set()
+        for told in self._listeners.values():
+            for tell in told:
+                tell(None)
 
     async def published(self) -> None:
         """Returns when something was published since it last returned.
@@ -177,6 +189,23 @@ class Feed:
         """
         await self._published.wait()
         self._published.clear()
+
+    @contextmanager
+    def listening(self, tasks: Iterable[str], tell: Tell) -> Iterator[None]:
+        """Calls `tell` with each event of these tasks (without any: of all) at the
+        moment when it is published, and with None when the feed closes."""
+        keys: list[str | None] = [*tasks] or [None]
+        for key in keys:
+            self._listeners.setdefault(key, {})[tell] = None
+        if self._closed:
+            tell(None)
+        try:
+            yield
+        finally:
+            for key in keys:
+                del self._listeners[key][tell]
+                if not self._listeners[key]:
+                    del self._listeners[key]
 
     def ready(self, cursor: int, where: Filter = ALL) -> Piece | None:
         """Frames behind `cursor` from the ring; None when only the log has them."""
