@@ -97,18 +97,28 @@ class Collector:
             raise AgentUnreachable(f"{self.name} cannot be reached: {cause}")
         return self._connection
 
-    async def send(self, request: pb.SendMessageRequest) -> Update:
+    async def send(
+        self, request: pb.SendMessageRequest, parent_task_id: str | None = None
+    ) -> Update:
         """Sends a message and follows what comes of it; returns the first answer.
 
-        Whoever asked may go away: the task is followed all the same. Raises
-        AgentUnreachable, and A2AError when the agent refuses.
+        Whoever asked may go away: the task is followed all the same. A task that
+        comes of it is the child of `parent_task_id`. Raises AgentUnreachable, and
+        A2AError when the agent refuses.
         """
         connection, followers = self.connection, self._followers
         if followers is None:
             raise AgentUnreachable(f"{self.name} was lost just now: try again")
         first: asyncio.Future[Update] = asyncio.get_running_loop().create_future()
-        followers.start_soon(self._send, connection, request, first)
+        followers.start_soon(self._send, connection, request, parent_task_id, first)
         return await first
+
+    def follow(self, task_id: str, parent_task_id: str | None = None) -> None:
+        """Follows a task that is known to be there, if it is not followed yet."""
+        self._follow_soon(task_id, parent_task_id)
+        follower = self._following.get(task_id)
+        if follower and parent_task_id:
+            follower.adopt(parent_task_id)
 
     async def cancel(self, task_id: str) -> Update:
         """The task as its agent leaves it, which may not be cancelled.
@@ -126,6 +136,7 @@ class Collector:
         self,
         connection: Connection,
         request: pb.SendMessageRequest,
+        parent_task_id: str | None,
         first: asyncio.Future[Update],
     ) -> None:
         async with aclosing(connection.send(request)) as stream:
@@ -143,8 +154,10 @@ class Collector:
             # A reply's answers come up by the subscription, where there is one.
             task_id = batch.updates[0].response.task_id
             answer, follower = _chain(batch, stream), self._following.get(task_id or "")
+            if follower and parent_task_id:
+                follower.adopt(parent_task_id)
             if follower is None and task_id:
-                await self._run_follower(task_id, connection, answer)
+                await self._run_follower(task_id, connection, answer, parent_task_id)
             elif follower is not None and follower.needs_stream:
                 await follower.feed(answer)
 
@@ -197,12 +210,14 @@ class Collector:
             for follower in self._following.values():
                 follower.watch()
 
-    def _follow_soon(self, task_id: str) -> bool:
+    def _follow_soon(self, task_id: str, parent_task_id: str | None = None) -> bool:
         """Returns whether it was not followed yet."""
         connection, followers = self._connection, self._followers
         if not connection or not followers or task_id in self._following:
             return False
-        followers.start_soon(self._run_follower, task_id, connection)
+        followers.start_soon(
+            self._run_follower, task_id, connection, None, parent_task_id
+        )
         return True
 
     async def _run_follower(
@@ -210,11 +225,14 @@ class Collector:
         task_id: str,
         connection: Connection,
         stream: AsyncGenerator[Batch] | None = None,
+        parent_task_id: str | None = None,
     ) -> None:
         if task_id in self._following:
             return
         follower = Follower(task_id, connection, self._feed, self._presence)
         self._following[task_id] = follower
+        if parent_task_id:
+            follower.adopt(parent_task_id)
         try:
             await follower.run(stream)
         except Exception:

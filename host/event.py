@@ -26,12 +26,14 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     `progress` is 0-100, or None when the agent does not say; `at` is the agent's
     clock, `received_at` the host's, both RFC 3339 in UTC. `result` is there on
     `completed` only. `message_id` is the A2A messageId behind `message`, `sequence`
-    the agent's own number of the update, where it has one.
+    the agent's own number of the update, where it has one, `parent_task_id` the task
+    that started this one through the host, if one did.
     """
 
     agent: str
     task_id: str
     context_id: str | None
+    parent_task_id: str | UnsetType = UNSET
     status: str
     state: str
     progress: int | float | None

@@ -14,16 +14,18 @@ from contextlib import aclosing
 import anyio
 import msgspec
 from a2a.utils.errors import A2AError, TaskNotFoundError
+from msgspec.structs import replace
 
 from host.bindings import Batch, Update
-from host.connection import MAX_STREAMS, NOT_THERE, TASK_POLL_S, Connection
+from host.connection import Connection
 from host.errors import AgentUnreachable
-from host.event import TERMINAL, WAITING, ArtifactEvent, Event
+from host.event import TERMINAL, ArtifactEvent, Event
 from host.feed import Feed
 from host.known import Known, repeats
 from host.presence import Presence, now
 from host.record import Record
 from host.translate import STATUS, ended, missing, translate
+from host.updates import Updates
 
 logger = logging.getLogger("courtside.follower")
 
@@ -32,8 +34,6 @@ RETRY_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 MAX_UNSEEN = 4
 ACCOUNT_S = 1.0  # One gap for all that was left out meanwhile.
 QUIET_S = 60.0  # Some agents forget a subscriber, and neither say nor end anything.
-PLACE_S = 30.0
-CROWDED = f"more than {MAX_STREAMS} of its tasks are open: the others wait their turn"
 BROKEN = "the stream broke: state re-read, updates in between may be missing"
 AWAY = "the host was away: updates in between may be missing"
 
@@ -50,23 +50,29 @@ class Follower:
         self._known = Known(presence.name, task_id)
         self._record = Record(presence.name, task_id, feed)
         self._name = f"{presence.name}/{task_id}"
-        # Why updates may have passed while nobody listened, if they may.
-        self._unwatched: str | None = None
+        self._updates = Updates(self._known, connection, presence)
         self._behind_task = False
         self._taken_at = anyio.current_time()
         self._left_out = 0
         self._why = ""
         self._accounting = False
-        self._is_live = False
         self._attempt = anyio.CancelScope()
         self._begun = anyio.Event()
         self._fed = anyio.Event()  # Set while nobody feeds it.
         self._fed.set()
 
+    def adopt(self, parent_task_id: str) -> None:
+        """Says in each row of the task from now on which task started it."""
+        self._known.parent_task_id = parent_task_id
+        if self._begun.is_set():
+            self._tell_parent()
+            self._group.start_soon(self._write)
+
     async def run(self, stream: AsyncGenerator[Batch] | None = None) -> None:
         """Follows `stream` where the task was started here, else subscribes."""
         if await self._record.recall(self._known):
-            self._unwatched = AWAY
+            self._updates.unwatched = AWAY
+            self._tell_parent()
         async with anyio.create_task_group() as self._group:
             self._begun.set()
             await self._follow(stream)
@@ -78,7 +84,9 @@ class Follower:
 
         A subscription that has told more than the question is ahead of the answer's.
         """
-        return self._fed.is_set() and (not self._is_live or self._is_waiting)
+        return self._fed.is_set() and (
+            not self._updates.is_live or self._known.is_waiting
+        )
 
     async def feed(self, stream: AsyncGenerator[Batch]) -> None:
         """Takes that stream to its end, in place of its own: what two streams say
@@ -87,11 +95,15 @@ class Follower:
         try:
             await self._begun.wait()
             self._attempt.cancel()
+            if self._known.is_waiting:
+                self._updates.unwatched = (
+                    None  # A task that asks says nothing meanwhile.
+                )
             async for batch in stream:
                 await self._take(batch)
                 self._end_if_over()
         finally:
-            self._unwatched = self._broken
+            self._updates.unwatched = self._broken
             self._fed.set()
 
     def settle_after(self, delay_s: float) -> None:
@@ -107,132 +119,79 @@ class Follower:
 
     async def _follow(self, stream: AsyncGenerator[Batch] | None) -> None:
         failures = 0
-        while True:
-            await self._fed.wait()
-            cause = None
-            self._is_live = stream is not None
-            try:
+        try:
+            while not self._known.is_over:
+                await self._fed.wait()
                 with anyio.CancelScope() as self._attempt:
-                    async with aclosing(stream or self._updates()) as batches:
-                        async for batch in batches:
-                            if await self._take(batch):
-                                failures = 0
-            except TaskNotFoundError:
-                return await self._forget()
-            except (AgentUnreachable, A2AError) as error:
-                cause = str(error)
-                logger.info("task=%s stream=broken cause=%r", self._name, cause)
-            if self._is_over:
-                return
-            stream = None
-            self._is_live = False
-            if self._attempt.cancelled_caught:
-                continue
-            await self._resume(failures)
-            if cause and failures > 2:
-                await self._presence.troubled(cause)
-            await anyio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
-            failures += 1
+                    failures = await self._try(stream, failures)
+                stream = None
+        except TaskNotFoundError:
+            await self._forget()
+
+    async def _try(self, stream: AsyncGenerator[Batch] | None, failures: int) -> int:
+        """One stream to its end, and a rest; how many brought nothing by now."""
+        cause = None
+        self._updates.is_live = stream is not None
+        try:
+            async with aclosing(stream or self._updates.come()) as batches:
+                async for batch in batches:
+                    if await self._take(batch):
+                        failures = 0
+                    if self._known.is_over:
+                        return 0  # Not every agent ends the stream then.
+        except TaskNotFoundError:
+            raise
+        except (AgentUnreachable, A2AError) as error:
+            cause = str(error)
+            logger.info("task=%s stream=broken cause=%r", self._name, cause)
+        finally:
+            self._updates.is_live = False
+        if self._known.is_over:
+            return 0
+        await self._resume(failures)
+        if cause and failures > 2:
+            await self._presence.troubled(cause)
+        await anyio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+        return failures + 1
 
     async def _resume(self, failures: int) -> None:
         # A clean end is no promise: some agents drop a slow subscriber.
-        self._unwatched = self._broken
+        self._updates.unwatched = self._broken
         # What can be replayed in full is not to be cut short by a look.
         unseen = self._known.row is None and failures > MAX_UNSEEN
         if unseen or not self._connection.resumable:
             await self._look()
-            self._unwatched = self._broken
+            self._updates.unwatched = self._broken
 
     @property
     def _broken(self) -> str | None:
         return BROKEN if self._connection.streaming else None
 
-    @property
-    def _is_over(self) -> bool:
-        return self._known.row is not None and not self._known.row.is_open
-
-    @property
-    def _is_waiting(self) -> bool:
-        return self._known.row is not None and self._known.row.status in WAITING
-
     def _end_if_over(self) -> None:
-        if self._is_over:
+        if self._known.is_over:
             self._group.start_soon(self._end)
+
+    def _tell_parent(self) -> None:
+        """Where the task was found before the answer came that says whose it is."""
+        row, parent = self._known.row, self._known.parent_task_id
+        if row and row.parent_task_id != parent:
+            told = replace(row, parent_task_id=parent, received_at=now())
+            self._known.note([told])
+            self._record.add([told], None)
 
     async def _end(self) -> None:
         await self._record.written()
         self._group.cancel_scope.cancel()
-
-    async def _updates(self) -> AsyncGenerator[Batch]:
-        """What the agent says of the task from now on, in the best way it can."""
-        if self._connection.subscribes:
-            async with aclosing(self._streamed()) as batches:
-                async for batch in batches:
-                    yield batch
-        if not self._connection.subscribes:
-            async with aclosing(self._polled()) as batches:
-                async for batch in batches:
-                    yield batch
-
-    async def _polled(self, *, while_waiting: bool = False) -> AsyncGenerator[Batch]:
-        """Looks again and again. What comes and goes between two looks is not known,
-        and no gap: the agent's row says that it is polled."""
-        while not self._is_over and (self._is_waiting or not while_waiting):
-            self._unwatched = None
-            yield Batch([await self._connection.get_task(self._task_id)])
-            await anyio.sleep(TASK_POLL_S)
-
-    async def _streamed(self) -> AsyncGenerator[Batch]:
-        places, was_waiting = self._connection.places, self._is_waiting
-        await self._take_place()
-        try:
-            await self._connection.pace()
-            async with aclosing(self._subscribed()) as batches:
-                async for batch in batches:
-                    self._is_live = True
-                    yield batch
-            return
-        except (TaskNotFoundError, *NOT_THERE):
-            pass
-        finally:
-            self._is_live = False
-            places.release()
-        # Ended meanwhile, or asking and nothing ran, or no SubscribeToTask at all.
-        yield Batch([await self._connection.get_task(self._task_id)])
-        if self._is_waiting:
-            async with aclosing(self._polled(while_waiting=True)) as looks:
-                async for look in looks:
-                    yield look
-        elif not self._is_over and not was_waiting:
-            self._connection.subscribes = False
-            await self._presence.connected(self._connection)
-
-    async def _subscribed(self) -> AsyncGenerator[Batch]:
-        known = self._known
-        if self._connection.resumable:
-            after = 0 if known.row is None else known.sequence
-            try:
-                async with aclosing(
-                    self._connection.subscribe(self._task_id, after)
-                ) as batches:
-                    async for batch in batches:
-                        yield batch
-                return
-            except TaskNotFoundError:
-                raise
-            except A2AError as error:
-                # UpdatesGone, or a word for it: protocol 0.3 has none.
-                logger.info("task=%s replay=refused cause=%r", self._name, str(error))
-        async with aclosing(self._connection.subscribe(self._task_id)) as batches:
-            async for batch in batches:
-                yield batch
 
     async def _take(self, batch: Batch) -> bool:
         """Records what the batch adds. Returns whether that was anything."""
         self._taken_at = anyio.current_time()
         added, moment = False, now()
         for update in batch.updates:
-            added |= await self._take_update(update, moment)
+            if self._behind_task or self._updates.unwatched:
+                added |= await self._take_update(update, moment)
+            else:
+                added |= self._add(update, moment)
         if batch.left_out:
             self._left_out += batch.left_out
             self._why = batch.why or ""
@@ -247,11 +206,16 @@ class Follower:
         response = update.response
         if self._behind_task and await self._is_repeat(update):
             return False
-        if self._unwatched and response.status_update and _is_end(update):
+        if self._updates.unwatched and response.status_update and _is_end(update):
             # After the end nothing is added: what came before it must be read now.
             update = await self._get() or update
-        why, self._unwatched = self._unwatched, None
-        events = translate(self._known, update.response, moment, why)
+        return self._add(update, moment)
+
+    def _add(self, update: Update, moment: str) -> bool:
+        """Records what the update adds. Returns whether that was anything."""
+        response = update.response
+        why, self._updates.unwatched = self._updates.unwatched, None
+        events = translate(self._known, response, moment, why)
         if self._left_out:
             self._record.add(self._accounted(), None)
         self._known.note(events)
@@ -339,19 +303,6 @@ class Follower:
         events: list[Event] = [ended(self._known, why, now())]
         self._known.note(events)
         self._record.add(events, None)
-
-    async def _take_place(self) -> None:
-        """Waits for one of the agent's streams, and looks now and then meanwhile."""
-        places = self._connection.places
-        while places.value == 0:
-            await self._presence.troubled(CROWDED)
-            if not self._connection.resumable:
-                self._unwatched = CROWDED
-                await self._look()
-                self._unwatched = CROWDED
-            with anyio.move_on_after(PLACE_S):
-                return await places.acquire()
-        places.acquire_nowait()
 
 
 def _is_end(update: Update) -> bool:

@@ -5,14 +5,15 @@ translate compares each update with it; the follower notes what the feed takes.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from host.event import ArtifactEvent, Event, TaskEvent
+from host.event import WAITING, ArtifactEvent, Event, TaskEvent
 
 Parts = list[dict[str, Any]]
 
@@ -35,29 +36,45 @@ class Kept:
 
 @dataclass
 class Known:
-    """What the feed already says of one task; `sequence` is the last number told."""
+    """What the feed already says of one task; `sequence` is the last number told.
+
+    `parent_task_id` goes into each row that is told from now on.
+    """
 
     agent: str
     task_id: str
     row: TaskEvent | None = None
     sequence: int | None = None
-    message_ids: dict[str, None] = field(default_factory=dict)  # The latest, in order.
+    # The latest; of a plain dict it would cost more and more to drop the oldest.
+    message_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
     artifacts: dict[str, Kept] = field(default_factory=dict)
+    parent_task_id: str | UnsetType = UNSET
 
     @property
     def is_nothing(self) -> bool:
         """Whether the feed has never heard of the task."""
         return self.row is None and not self.artifacts
 
+    @property
+    def is_over(self) -> bool:
+        return self.row is not None and not self.row.is_open
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the task asks somebody something, and waits for it."""
+        return self.row is not None and self.row.status in WAITING
+
     def note(self, events: Iterable[Event]) -> None:
         """Takes in events that the feed has accepted, in their order."""
         for event in events:
             if isinstance(event, TaskEvent):
                 self.row = event
+                if event.parent_task_id is not UNSET:
+                    self.parent_task_id = event.parent_task_id
                 if event.message_id:
                     self.message_ids[event.message_id] = None
                     if len(self.message_ids) > MAX_MESSAGE_IDS:
-                        del self.message_ids[next(iter(self.message_ids))]
+                        self.message_ids.popitem(last=False)
             elif isinstance(event, ArtifactEvent):
                 self._note_artifact(event)
             else:
@@ -79,8 +96,7 @@ class Known:
             artifact_id: Kept(list(kept.parts), kept.name, kept.is_whole)
             for artifact_id, kept in self.artifacts.items()
         }
-        ids = dict(self.message_ids)
-        return Known(self.agent, self.task_id, self.row, self.sequence, ids, artifacts)
+        return replace(self, message_ids=self.message_ids.copy(), artifacts=artifacts)
 
 
 def unseen(told: Parts, now: Parts) -> Parts | None:

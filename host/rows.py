@@ -57,6 +57,7 @@ def row_of(
         agent=known.agent,
         task_id=known.task_id,
         context_id=context_id or None,
+        parent_task_id=known.parent_task_id,
         status=word,
         state=status.state,
         progress=percent,

@@ -162,6 +162,7 @@ EVENTS: list[Event] = [
         missing=3,
         received_at=RECEIVED,
     ),
+    task("TASK_STATE_SUBMITTED", None, None, parent_task_id="c0de"),
 ]
 
 

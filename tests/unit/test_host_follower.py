@@ -13,7 +13,7 @@ import anyio
 import pytest
 from a2a.utils.errors import TaskNotFoundError, UnsupportedOperationError
 
-from host import a2a, follower
+from host import a2a, follower, updates
 from host.bindings import Batch, Update
 from host.bindings.errors import UpdatesGone
 from host.connection import Connection
@@ -227,7 +227,7 @@ async def followed_for_a_while(script: Script, feed: Feed) -> None:
 async def test_an_agent_without_subscriptions_is_polled_without_gaps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(follower, "TASK_POLL_S", 0.001)
+    monkeypatch.setattr(updates, "TASK_POLL_S", 0.001)
     script = Script(
         [[UnsupportedOperationError()]],
         [

@@ -1,0 +1,140 @@
+"""The stream of a message that was sent, and the follower's own: one at a time.
+
+A real feed on a memory log; the connection is played, and waits where the test says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import anyio
+
+from host.bindings import Batch, Update
+from host.connection import Connection
+from host.event import ArtifactEvent, decode
+from host.feed import Feed
+from host.filter import ALL
+from host.follower import Follower
+from host.log.memory import MemoryLog
+from host.presence import Presence
+from tests.unit.test_host_follower import (
+    NoPresence,
+    Script,
+    live,
+    snapshot,
+    update,
+    words_of,
+)
+
+
+class Slow(Script):
+    """Holds back its streams until `streaming_on`, its Tasks until `answering`."""
+
+    def __init__(self, streams: list[list[Update]], tasks: list[Update]) -> None:
+        super().__init__([list(steps) for steps in streams], tasks)
+        self.streaming_on = anyio.Event()
+        self.answering = anyio.Event()
+        self.looking = anyio.Event()
+
+    async def subscribe(
+        self, task_id: str, after: int | None = None
+    ) -> AsyncGenerator[Batch, None]:
+        self.asked.append(after)
+        await self.streaming_on.wait()
+        for step in self.streams.pop(0) if self.streams else []:
+            yield Batch([cast(Update, step)])
+        await anyio.sleep_forever()
+
+    async def get_task(self, task_id: str) -> Update:
+        self.looking.set()
+        await self.answering.wait()
+        return await super().get_task(task_id)
+
+
+def chunk(text: str) -> Update:
+    artifact = {"artifactId": "a", "parts": [{"text": text}]}
+    body = {"taskId": "t1", "contextId": "c1", "artifact": artifact, "append": True}
+    return update({"artifactUpdate": body})
+
+
+async def stream(*updates: Update) -> AsyncGenerator[Batch, None]:
+    for one in updates:
+        await anyio.lowlevel.checkpoint()
+        yield Batch([one])
+
+
+@asynccontextmanager
+async def running(script: Script) -> AsyncIterator[tuple[Follower, Feed]]:
+    feed = Feed(MemoryLog())
+    await feed.open()
+    follower = Follower(
+        "t1", cast(Connection, script), feed, cast(Presence, NoPresence())
+    )
+    async with anyio.create_task_group() as group:
+        group.start_soon(feed.write)
+        with anyio.fail_after(10):
+            yield follower, feed
+        feed.close()
+
+
+async def test_a_task_found_while_its_message_is_answered_is_told_once() -> None:
+    """The subscription, on its way when the answer comes, would say all of it again."""
+    both = [live("WORKING", "one"), chunk("a"), chunk("b"), live("COMPLETED", "two")]
+    script = Slow([[snapshot("WORKING", "one"), *both[1:]]], [])
+    async with running(script) as (follower, feed):
+        async with anyio.create_task_group() as group:
+            group.start_soon(follower.run)
+            while not script.asked:
+                await anyio.lowlevel.checkpoint()
+            assert follower.needs_stream
+            group.start_soon(follower.feed, stream(*both))
+            await anyio.lowlevel.checkpoint()
+            script.streaming_on.set()
+        rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
+
+    parts = [e.parts[0]["text"] for e in rows if isinstance(e, ArtifactEvent)]
+    assert parts == ["a", "b"]
+    assert words_of(rows) == ["running one", "completed two"]
+
+
+async def test_a_look_from_before_the_reply_takes_nothing_back() -> None:
+    asking = live("INPUT_REQUIRED", "Red or blue?")
+    script = Slow([[]], [snapshot("INPUT_REQUIRED", "Red or blue?")])
+    answer = stream(live("WORKING", "Thanks."), live("COMPLETED", "Done."))
+    async with running(script) as (follower, feed):
+        async with anyio.create_task_group() as group:
+            group.start_soon(follower.run, stream(asking))
+            await script.looking.wait()
+            group.start_soon(follower.feed, answer)
+            script.answering.set()
+        rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
+
+    assert words_of(rows) == [
+        "input-required Red or blue?",
+        "running Thanks.",
+        "completed Done.",
+    ]
+
+
+async def test_after_a_reply_s_stream_the_task_is_followed_on() -> None:
+    """A stream that ended at the next question says nothing of what comes after it."""
+    script = Slow([[snapshot("COMPLETED", "Done.", "Sure?")]], [])
+    script.answering.set()
+    script.tasks = [snapshot("INPUT_REQUIRED", "Red or blue?")]
+    asking, again = live("INPUT_REQUIRED", "Red or blue?"), live("WORKING", "Sure?")
+    async with running(script) as (follower, feed):
+        async with anyio.create_task_group() as group:
+            group.start_soon(follower.run, stream(asking))
+            await script.looking.wait()
+            await follower.feed(stream(again))
+            script.streaming_on.set()
+        rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
+
+    assert words_of(rows) == [
+        "input-required Red or blue?",
+        "running Sure?",
+        "gap",
+        "completed Done.",
+    ]
