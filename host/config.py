@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from host.agent_settings import AgentSettings, credentials_of
 from host.errors import ConfigError
+from host.plans import Plan, built_in
 from host.settings_file import SettingsFile, credentials_in
 
 CONFIG_FILE = "courtside.toml"
@@ -33,6 +34,8 @@ class Config:
     agents: Mapping[str, AgentSettings]
     file: Path | None = None
     """The settings file, or where it would be."""
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    """What the host itself can be asked for, by key."""
 
 
 def read(argv: list[str], environ: Mapping[str, str], cwd: Path) -> Config:
@@ -64,6 +67,8 @@ def read(argv: list[str], environ: Mapping[str, str], cwd: Path) -> Config:
     if log not in LOGS:
         raise ConfigError(f"{log_at}: {log!r} is not a log: use {' or '.join(LOGS)}")
     data_dir, _ = setting("data_dir", ".courtside")
+    agents = file.agents(environ) or _stub_agents(environ)
+    plans = file.plans(agents)
     return Config(
         host=host,
         port=_port(*setting("port", "8000")),
@@ -71,8 +76,9 @@ def read(argv: list[str], environ: Mapping[str, str], cwd: Path) -> Config:
         log=log,
         keep_events=_count(*setting("keep_events", "1000000")),
         keep_s=_count(*setting("keep_s", "0")) or None,
-        agents=file.agents(environ) or _stub_agents(environ),
+        agents=agents,
         file=path,
+        plans=built_in(agents) if plans is None else plans,
     )
 
 

@@ -1,13 +1,14 @@
 """Owns courtside.toml: what it may hold, and on which line each key stands.
 
-`config` asks it for the host's settings and for the agents.
+`config` asks it for the host's settings, for the agents and for the plans.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,12 +23,14 @@ from host.agent_settings import (
     credentials_of,
 )
 from host.errors import ConfigError
+from host.plans import Plan, PlanError, load, read_plans
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+TABLES = ("host", "agents", "plans")
 HOST_SETTINGS = ("host", "port", "data_dir", "log", "keep_events", "keep_s")
 AGENT_SETTINGS = ("url", "card", "trusted_hosts", "credentials")
 ELSEWHERE = "env:"
@@ -42,7 +45,7 @@ class SettingsFile:
         self._path = path
         self._lines = text.splitlines()
         self._data = data
-        self._only(data, "", ("host", "agents"), "there are [host] and [agents]")
+        self._only(data, "", TABLES, "there are [host], [agents] and [plans]")
         for table in ("host", "agents"):
             if not isinstance(data.get(table, {}), dict):
                 raise self._wrong(table, f"must be a table: [{table}]")
@@ -74,6 +77,17 @@ class SettingsFile:
         """By name; a variable of the environment wins over what stands here."""
         tables = self._data.get("agents", {})
         return {name: self._agent(name, tables[name], environ) for name in tables}
+
+    def plans(self, agents: Collection[str]) -> dict[str, Plan] | None:
+        """By key, None where there is no [plans]. Their steps may use `agents`; their
+        planners are imported, from the folder of the file as well."""
+        if "plans" not in self._data:
+            return None
+        planner = partial(load, folder=self._path.parent)
+        try:
+            return read_plans(self._data["plans"], agents, planner)
+        except PlanError as error:
+            raise self._wrong(error.key, error.why) from error.__cause__
 
     def _agent(
         self, name: str, table: Any, environ: Mapping[str, str]

@@ -6,6 +6,7 @@ host/config.py, with files in a folder of the test's own.
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from host.agent_settings import AgentSettings
 from host.config import Config, read, read_agents
 from host.errors import ConfigError
+from host.plans import Step, built_in
 from tests.harness import AGENTS
 
 
@@ -136,8 +138,8 @@ class TestPrecedence:
     ("text", "line", "key", "fix"),
     [
         # Tables and keys
-        ("[hots]\nport = 1\n", 1, "hots", "[host] and [agents]"),
-        ("\n\nport = 1\n", 3, "port", "[host] and [agents]"),
+        ("[hots]\nport = 1\n", 1, "hots", "[host], [agents] and [plans]"),
+        ("\n\nport = 1\n", 3, "port", "[host], [agents] and [plans]"),
         ("[host]\nprot = 8000\n", 2, "host.prot", "port"),
         ("[host]\n\n# why\n'prot' = 1\n", 4, "host.prot", "port"),
         ("host = 1\n", 1, "host", "[host]"),
@@ -180,6 +182,25 @@ class TestPrecedence:
         ("[agents]\na.url = 'x'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
         ("agents.a.url = 'x'\n", 1, "agents.a.url", "http://127.0.0.1:8001"),
         ("[ agents . a ]\nurl = 'x'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        # [plans.…]
+        ("plans = 1\n", 1, "plans", "[plans]"),
+        ("[plans.p]\nname = 'x'\n", 1, "plans.p", "[plans.p.steps.calendar]"),
+        (
+            "[plans.p.steps.one]\nagent = 'carly'\nneeds = ['two']\n",
+            *(3, "plans.p.steps.one.needs", "there are one"),
+        ),
+        (
+            "[agents.zoe]\nurl = 'http://z'\n[plans.p.steps.one]\nagent = 'carly'\n",
+            *(4, "plans.p.steps.one.agent", "is 'carly', which is no agent: use zoe"),
+        ),
+        (
+            "[plans.p.steps]\n\none = {agent = 'carly', message = '{two}'}\n",
+            *(3, "plans.p.steps.one.message", "neither {request} nor a step"),
+        ),
+        (
+            "[plans.p]\nplanner = 'no_such_module:make'\n",
+            *(2, "plans.p.planner", "cannot be imported"),
+        ),
     ],
 )
 def test_a_bad_setting_is_told_with_file_line_key_and_fix(
@@ -253,6 +274,63 @@ def test_whatever_the_file_says_it_is_read_or_refused_in_one_sentence(
         read([], {}, folder)
     except ConfigError as refused:
         assert re.match(rf"{re.escape(str(folder))}/courtside.toml[:,] ", str(refused))
+
+
+PLAN = (
+    "[plans.ask]\nexamples = ['Ask everyone']\n[plans.ask.steps.one]\nagent = 'zoe'\n"
+)
+ZOE = "[agents.zoe]\nurl = 'http://127.0.0.1:9'\n"
+
+
+class TestPlans:
+    def test_need_no_file_where_the_four_are_followed(self, tmp_path: Path) -> None:
+        assert read([], {}, tmp_path).plans == built_in(AGENTS)
+
+    def test_are_none_where_others_are_followed(self, tmp_path: Path) -> None:
+        written(tmp_path, ZOE)
+
+        assert read([], {}, tmp_path).plans == {}
+
+    def test_of_the_file_replace_the_built_in_one(self, tmp_path: Path) -> None:
+        written(tmp_path, ZOE + PLAN)
+
+        plan = read([], {}, tmp_path).plans["ask"]
+
+        assert plan.examples == ("Ask everyone",)
+        assert plan.steps == {"one": Step("one", "zoe")}
+
+    def test_are_taken_away_by_an_empty_table(self, tmp_path: Path) -> None:
+        written(tmp_path, "[plans]\n")
+
+        assert read([], {}, tmp_path).plans == {}
+
+    def test_may_use_the_procfiles_agents(self, tmp_path: Path) -> None:
+        written(tmp_path, PLAN.replace("zoe", "walter"))
+
+        assert read([], {}, tmp_path).plans["ask"].steps["one"].agent == "walter"
+
+    def test_may_have_a_planner_that_lies_beside_the_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "elsewhere"
+        folder.mkdir()
+        monkeypatch.setattr("sys.path", [*sys.path])
+        (folder / "beside_the_file.py").write_text("def make(request, agents): ...\n")
+        (folder / "mine.toml").write_text(
+            "[plans.p]\nplanner = 'beside_the_file:make'\n"
+        )
+
+        found = read(["--config=elsewhere/mine.toml"], {}, tmp_path)
+
+        planner = found.plans["p"].planner
+        assert planner and planner.name == "beside_the_file:make"
+
+    def test_are_not_looked_at_when_the_agents_are_read_again(
+        self, tmp_path: Path
+    ) -> None:
+        path = written(tmp_path, ZOE + PLAN.replace("zoe", "gone"))
+
+        assert list(read_agents(path, {})) == ["zoe"]
 
 
 class TestReadingTheAgentsAgain:
