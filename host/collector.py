@@ -1,7 +1,7 @@
 """Owns the following of one agent: finds its tasks, brings them up into the feed.
 
 Never ends on its own: an agent that is lost is tried again, and says so in the
-feed. The relay starts tasks through it, so that their first update is followed.
+feed. The gateway starts tasks through it, so that their first update is followed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import anyio
@@ -24,10 +24,11 @@ from host.connection import Connection
 from host.credentials import Credentials
 from host.discovery import Discovery
 from host.errors import AgentUnreachable
+from host.event import TERMINAL
 from host.feed import Feed
 from host.follower import Follower
 from host.presence import Presence, now
-from host.translate import message_event
+from host.translate import STATUS, message_event
 
 logger = logging.getLogger("courtside.collector")
 
@@ -37,7 +38,11 @@ SETTLE_S = 1.0
 
 
 class Collector:
-    """Follows the agent `name` while `run` runs."""
+    """Follows the agent `name` while `run` runs.
+
+    Of the tasks that it finds there it follows those that are wanted: all, if `wants`
+    does not say otherwise.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Collector:
         settings: AgentSettings,
         feed: Feed,
         budget: Budget | None = None,
+        wants: Callable[[str], bool] | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -55,7 +61,8 @@ class Collector:
         self._connection: Connection | None = None
         self._followers: TaskGroup | None = None
         self._following: dict[str, Follower] = {}
-        self._discovery = Discovery(name, feed, self._follow_soon)
+        self._wants = wants
+        self._discovery = Discovery(name, feed, self._found)
         self._retry = anyio.Event()
 
     async def run(self) -> None:
@@ -96,6 +103,22 @@ class Collector:
             cause = self._presence.cause or "still connecting"
             raise AgentUnreachable(f"{self.name} cannot be reached: {cause}")
         return self._connection
+
+    @property
+    def card(self) -> pb.AgentCard:
+        """As the agent shows it to the host. Raises AgentUnreachable."""
+        return self.connection.card
+
+    async def get_task(self, task_id: str) -> Update:
+        """The task as its agent has it, and is followed if it is open.
+
+        Raises AgentUnreachable, and A2AError when the agent refuses.
+        """
+        update = await self.connection.get_task(task_id)
+        task = update.response.task
+        if task and STATUS.get(task.status.state) not in TERMINAL:
+            self.follow(task_id)
+        return update
 
     async def send(
         self, request: pb.SendMessageRequest, parent_task_id: str | None = None
@@ -209,6 +232,10 @@ class Collector:
             await self._presence.calm()
             for follower in self._following.values():
                 follower.watch()
+
+    def _found(self, task_id: str) -> bool:
+        wanted = self._wants is None or self._wants(task_id)
+        return wanted and self._follow_soon(task_id)
 
     def _follow_soon(self, task_id: str, parent_task_id: str | None = None) -> bool:
         """Returns whether it was not followed yet."""

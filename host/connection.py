@@ -1,7 +1,7 @@
 """Owns one connection to one agent: its card, the interface chosen, the A2A calls.
 
 Reads the card, tries its interfaces in the card's order, and speaks over the first
-that works. The collector opens one; followers, discovery and the relay call it.
+that works. A collector opens one; it, its followers and discovery call it.
 """
 
 from __future__ import annotations

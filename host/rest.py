@@ -1,25 +1,27 @@
 """Owns the form of our HTTP doors: a request's JSON body, and errors as A2A has them.
 
-The relay and the agents' own door read and answer with it.
+The gateway and the agents' own door read and answer with it.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
-from a2a.utils.error_handlers import build_rest_error_payload
-from a2a.utils.errors import A2AError
+from a2a.utils.error_handlers import A2A_DOMAIN, build_rest_error_payload
+from a2a.utils.errors import JSON_RPC_ERROR_CODE_MAP, A2AError, JSONParseError
 from google.protobuf.json_format import ParseError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from host.bindings.errors import UPDATES_GONE_CODE, UpdatesGone
 from host.changes import NotKept
-from host.errors import AgentUnreachable, ConfigError, UnknownAgent
+from host.errors import AgentUnreachable, ConfigError, LogError, UnknownAgent
 from host.roster import AgentExists
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 JSON_TYPES = ("application/json", "application/a2a+json")
+INTERNAL_CODE = -32603
 
 
 class BodyTooLarge(Exception):
@@ -28,6 +30,10 @@ class BodyTooLarge(Exception):
 
 class WrongContentType(Exception):
     """The body is not declared as JSON."""
+
+
+class Ending(Exception):
+    """The host was asked to stop before there was an answer."""
 
 
 async def json_object(request: Request) -> dict[str, Any]:
@@ -51,16 +57,57 @@ async def json_object(request: Request) -> dict[str, Any]:
     return body
 
 
-def error_response(_: Request, error: Exception) -> Response:
-    """An error as A2A's HTTP+JSON binding writes it (section 11.6).
+class Refusal(NamedTuple):
+    """An error in the words of both bindings: `http` and `status` of HTTP+JSON
+    (section 11.6), `rpc` of JSON-RPC (section 9.5)."""
 
-    The agent's own errors pass as they are; ours carry the domain `courtside`.
+    http: int
+    status: str
+    rpc: int
+    message: str
+    details: list[dict[str, Any]]
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """The agent's own errors pass as they are; ours carry the domain `courtside`.
+
+    The JSON-RPC codes of ours lie outside the ranges that JSON-RPC and A2A reserve.
     """
+    if isinstance(error, UpdatesGone):
+        info = _info("UPDATES_GONE", A2A_DOMAIN) | {"metadata": error.data or {}}
+        return Refusal(410, "OUT_OF_RANGE", UPDATES_GONE_CODE, str(error), [info])
     if isinstance(error, A2AError | ParseError):
-        payload = build_rest_error_payload(error)
-        return JSONResponse(payload, payload["error"]["code"])
-    code, status, reason = _OURS[type(error)]
-    return JSONResponse(_payload(code, status, reason, str(error)), code)
+        said = build_rest_error_payload(error)["error"]
+        rpc = JSON_RPC_ERROR_CODE_MAP.get(type(error), INTERNAL_CODE)  # type: ignore[arg-type]
+        if isinstance(error, ParseError):
+            rpc = JSON_RPC_ERROR_CODE_MAP[JSONParseError]
+        return Refusal(
+            said["code"], said["status"], rpc, said["message"], said["details"]
+        )
+    code, status, reason = next(
+        _OURS[kind] for kind in type(error).__mro__ if kind in _OURS
+    )
+    return Refusal(
+        code, status, -31000 - code, str(error), [_info(reason, "courtside")]
+    )
+
+
+def error_response(_: Request, error: Exception) -> Response:
+    """An error as A2A's HTTP+JSON binding writes it."""
+    refusal = refusal_of(error)
+    return JSONResponse(error_body(refusal), refusal.http)
+
+
+def error_body(refusal: Refusal) -> dict[str, Any]:
+    """The same where it is an event of a stream."""
+    return {
+        "error": {
+            "code": refusal.http,
+            "status": refusal.status,
+            "message": refusal.message,
+            "details": refusal.details,
+        }
+    }
 
 
 _OURS: dict[type[Exception], tuple[int, str, str]] = {
@@ -68,24 +115,18 @@ _OURS: dict[type[Exception], tuple[int, str, str]] = {
     AgentExists: (409, "ALREADY_EXISTS", "AGENT_EXISTS"),
     ConfigError: (400, "INVALID_ARGUMENT", "BAD_SETTING"),
     NotKept: (503, "UNAVAILABLE", "NOT_KEPT"),
+    LogError: (503, "UNAVAILABLE", "LOG_FAILED"),
+    Ending: (503, "UNAVAILABLE", "HOST_ENDING"),
     AgentUnreachable: (502, "UNAVAILABLE", "AGENT_UNREACHABLE"),
     BodyTooLarge: (413, "INVALID_ARGUMENT", "BODY_TOO_LARGE"),
     WrongContentType: (415, "INVALID_ARGUMENT", "CONTENT_TYPE_NOT_SUPPORTED"),
 }
-HANDLED = (A2AError, ParseError, *_OURS)
+HANDLED: tuple[type[Exception], ...] = (A2AError, ParseError, *_OURS)
 
 
-def _payload(code: int, status: str, reason: str, message: str) -> dict[str, Any]:
-    info = {
+def _info(reason: str, domain: str) -> dict[str, Any]:
+    return {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": reason,
-        "domain": "courtside",
-    }
-    return {
-        "error": {
-            "code": code,
-            "status": status,
-            "message": message,
-            "details": [info],
-        }
+        "domain": domain,
     }

@@ -1,6 +1,6 @@
 """Owns the agents' refusals: what each binding writes on the wire, as A2A's errors.
 
-The bindings raise what is made here; followers and the relay tell them apart.
+The bindings raise what is made here; followers and the gateway tell them apart.
 """
 
 from __future__ import annotations

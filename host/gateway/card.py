@@ -1,0 +1,45 @@
+"""Owns the card that the host shows for an agent: the agent's, with the host's doors.
+
+The gateway's operations serve it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from a2a.types import a2a_pb2 as pb
+from google.protobuf.json_format import MessageToDict
+
+from host.a2a import RESUMABLE
+
+BINDINGS = ("JSONRPC", "HTTP+JSON")
+RESUMES = (
+    "Each streamed update carries its number in the task; SubscribeToTask with "
+    "Last-Event-ID replays what followed it, for as long as the host keeps it."
+)
+
+
+def shown(card: pb.AgentCard, url: str) -> bytes:
+    """The card's JSON, with its interfaces at `url`.
+
+    What the agent asks of its callers is the host's affair; what it signed was another
+    card.
+    """
+    ours = pb.AgentCard()
+    ours.CopyFrom(card)
+    for field in ("security_schemes", "security_requirements", "signatures"):
+        ours.ClearField(field)
+    for skill in ours.skills:
+        skill.ClearField("security_requirements")
+    del ours.supported_interfaces[:]
+    for binding in BINDINGS:
+        ours.supported_interfaces.add(
+            url=url, protocol_binding=binding, protocol_version="1.0"
+        )
+    capabilities = ours.capabilities
+    capabilities.streaming = True
+    capabilities.push_notifications = capabilities.extended_agent_card = False
+    others = [one for one in capabilities.extensions if one.uri != RESUMABLE]
+    del capabilities.extensions[:]
+    capabilities.extensions.extend(others)
+    capabilities.extensions.add(uri=RESUMABLE, description=RESUMES)
+    return msgspec.json.encode(MessageToDict(ours))

@@ -1,0 +1,211 @@
+"""Bad input at the gateway: the A2A error where there is one, else 4xx with words.
+
+Nothing is sent down, nothing is told, and whose error it is can be seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.a2a_client import agent_at
+from tests.a2a_client import request as message
+from tests.harness import Stack, free_port
+from tests.host_client import HostClient, Json, host_at
+
+RPC = "/a2a/carly"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    gone = {"gone": f"http://127.0.0.1:{free_port()}"}
+    folder = tmp_path_factory.mktemp("stack")
+    with Stack(folder, ["carly"], log="memory", extra_agents=gone) as running:
+        yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    """Nothing is told, sent or logged as a crash."""
+
+    async def told() -> tuple[int, int]:
+        events = await client.history(after=0, agent="carly")
+        async with agent_at(stack.agent_url("carly")) as carly:
+            return len(events), len(await carly.tasks())
+
+    async with host_at(stack.url) as client:
+        before = await told()
+        yield client
+        assert await told() == before
+        assert "Traceback" not in stack.host.output()
+
+
+@pytest.fixture(scope="module")
+async def over(stack: Stack) -> str:
+    """A task that is over."""
+    async with host_at(stack.url) as host:
+        task_id = await host.start("carly")
+        await host.row_with(task_id, "completed")
+    return task_id
+
+
+def rpc(method: str, params: Any) -> Json:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+def error_in(body: Json) -> tuple[int, str, str]:
+    """Code, reason and domain; every error has words."""
+    error = body["error"]
+    assert len(error["message"]) > 10
+    (info, *_) = error.get("details") or error["data"]
+    return error["code"], info["reason"], info["domain"]
+
+
+CALLS: list[tuple[str, Json, int, str]] = [
+    ("SendMessage", {}, -32602, "INVALID_PARAMS"),
+    ("SendMessage", {"message": {"parts": []}}, -32602, "INVALID_PARAMS"),
+    ("SendMessage", {"message": 7}, -32602, "INVALID_PARAMS"),
+    ("SendStreamingMessage", {"message": {}}, -32602, "INVALID_PARAMS"),
+    ("SendMessage", message(taskId="nothing"), -32001, "TASK_NOT_FOUND"),
+    ("GetTask", {}, -32602, "INVALID_PARAMS"),
+    ("GetTask", {"id": "nothing"}, -32001, "TASK_NOT_FOUND"),
+    ("CancelTask", {"id": "nothing"}, -32001, "TASK_NOT_FOUND"),
+    ("SubscribeToTask", {"id": "nothing"}, -32001, "TASK_NOT_FOUND"),
+    ("ListTasks", {"pageSize": 1000}, -32602, "INVALID_PARAMS"),
+    ("ListTasks", {"status": "BUSY"}, -32602, "INVALID_PARAMS"),
+    ("ListTasks", {"pageToken": "x"}, -32602, "INVALID_PARAMS"),
+    ("ListTasks", {"statusTimestampAfter": "noon"}, -32602, "INVALID_PARAMS"),
+    ("Nothing", {}, -32601, "METHOD_NOT_FOUND"),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "code", "reason"), CALLS)
+async def test_a_call_that_cannot_be_is_answered_in_a2as_words(
+    host: HostClient, method: str, params: Json, code: int, reason: str
+) -> None:
+    answer = await host.http.post(RPC, json=rpc(method, params))
+
+    assert answer.status_code == 200
+    assert error_in(answer.json()) == (code, reason, "a2a-protocol.org")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "reason"),
+    [
+        ("tasks/nothing", 404, "TASK_NOT_FOUND"),
+        ("tasks/nothing:subscribe", 404, "TASK_NOT_FOUND"),
+        ("tasks/no%2Fthing%3Aat%20all", 404, "TASK_NOT_FOUND"),
+        ("tasks/no%2Fthing:subscribe", 404, "TASK_NOT_FOUND"),
+        ("tasks?pageSize=0", 400, "INVALID_PARAMS"),
+        ("tasks?pageSize=many", 400, "INVALID_PARAMS"),
+        ("tasks?status=BUSY", 400, "INVALID_PARAMS"),
+        ("tasks/nothing?historyLength=x", 400, "INVALID_PARAMS"),
+    ],
+)
+async def test_a_get_that_cannot_be_is_answered_in_a2as_words(
+    host: HostClient, path: str, status: int, reason: str
+) -> None:
+    answer = await host.http.get(f"{RPC}/{path}")
+
+    assert answer.status_code == status
+    assert error_in(answer.json()) == (status, reason, "a2a-protocol.org")
+
+
+class TestATaskThatIsOver:
+    async def test_takes_no_reply(self, host: HostClient, over: str) -> None:
+        body = message("And now?", taskId=over)
+        for path in ("message:send", "message:stream"):
+            answer = await host.http.post(f"{RPC}/{path}", json=body)
+            assert error_in(answer.json())[:2] == (400, "UNSUPPORTED_OPERATION")
+        answer = await host.http.post(RPC, json=rpc("SendMessage", body))
+        assert error_in(answer.json())[:2] == (-32004, "UNSUPPORTED_OPERATION")
+
+    async def test_is_not_cancelled(self, host: HostClient, over: str) -> None:
+        answer = await host.http.post(f"{RPC}/tasks/{over}:cancel")
+
+        assert error_in(answer.json())[:2] == (400, "TASK_NOT_CANCELABLE")
+        assert over in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        *((b"", -32700), (b"{", -32700), (b"\xff", -32700), (b"[" * 100_000, -32700)),
+        *((b"[]", -32700), (b"{}", -32600), (b'{"jsonrpc": "1.0"}', -32600)),
+        (b'{"jsonrpc": "2.0", "method": 7, "id": {}}', -32600),
+        (json.dumps(rpc("SendMessage", 7)).encode(), -32602),
+        (json.dumps(rpc("SendMessage", [1])).encode(), -32602),
+    ],
+)
+async def test_what_is_no_call_is_an_error_of_json_rpc(
+    host: HostClient, body: bytes, code: int
+) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await host.http.post(RPC, content=body, headers=headers)
+
+    assert answer.status_code == 200
+    assert error_in(answer.json())[0] == code
+
+
+class TestAnErrorOfTheHostsOwn:
+    @pytest.mark.parametrize(
+        ("agent", "status", "code", "reason"),
+        [
+            ("gone", 502, -31502, "AGENT_UNREACHABLE"),
+            ("bob", 404, -31404, "UNKNOWN_AGENT"),
+        ],
+    )
+    async def test_is_told_apart_from_the_agents(
+        self, host: HostClient, agent: str, status: int, code: int, reason: str
+    ) -> None:
+        body = message("hello")
+        for path in ("message:send", "message:stream"):
+            answer = await host.http.post(f"/a2a/{agent}/{path}", json=body)
+            assert answer.status_code == status
+            assert error_in(answer.json()) == (status, reason, "courtside")
+        for path in ("tasks/t1", "tasks/t1:subscribe", ".well-known/agent-card.json"):
+            answer = await host.http.get(f"/a2a/{agent}/{path}")
+            assert error_in(answer.json()) == (status, reason, "courtside")
+        for method in ("SendMessage", "SendStreamingMessage"):
+            answer = await host.http.post(f"/a2a/{agent}", json=rpc(method, body))
+            assert error_in(answer.json()) == (code, reason, "courtside")
+            assert agent in answer.json()["error"]["message"]
+
+    async def test_says_that_a_message_is_too_large(self, host: HostClient) -> None:
+        body = message("x" * 5_000_000)
+        for path, sent, code in (
+            (f"{RPC}/message:stream", body, 413),
+            (RPC, rpc("SendMessage", body), -31413),
+        ):
+            answer = await host.http.post(path, json=sent)
+            assert answer.status_code == 413
+            assert error_in(answer.json()) == (code, "BODY_TOO_LARGE", "courtside")
+            assert "4194304 bytes" in answer.text
+
+    async def test_says_that_it_wants_json(self, host: HostClient) -> None:
+        headers = {"content-type": "text/plain"}
+        answer = await host.http.post(RPC, content=b"{}", headers=headers)
+
+        assert answer.status_code == 415
+        assert error_in(answer.json())[0] == -31415
+
+
+@pytest.mark.parametrize("version", ["0.3", "2.0", "x"])
+async def test_another_version_is_refused(host: HostClient, version: str) -> None:
+    headers = {"a2a-version": version}
+    call = rpc("GetTask", {"id": "t"})
+    by_rpc = await host.http.post(RPC, json=call, headers=headers)
+    by_path = await host.http.get(f"{RPC}/tasks", headers=headers)
+
+    assert error_in(by_rpc.json())[0] == -32009
+    assert error_in(by_path.json())[1] == "VERSION_NOT_SUPPORTED"
+
+
+async def test_a_page_of_another_origin_may_not_speak_to_it(host: HostClient) -> None:
+    headers = {"origin": "http://evil.example"}
+    answer = await host.http.post(RPC, json=rpc("ListTasks", {}), headers=headers)
+
+    assert answer.status_code == 403

@@ -1,0 +1,38 @@
+"""docs/gateway.md is true: its examples are what the host really sends.
+
+The host and Carly are real; only the port is put in place of the documented one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from host.rest import _OURS
+from tests.documented import examples_in, printed_by, prints
+from tests.harness import ROOT, Stack
+
+PAGE = ROOT / "docs" / "gateway.md"
+EXAMPLES = examples_in(PAGE)
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder: Path = tmp_path_factory.mktemp("gateway")
+    with Stack(folder, ["carly"]) as stack:
+        address = stack.url.removeprefix("http://")
+        return printed_by(EXAMPLES, {"localhost:8000": address}, folder)
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_is_what_the_host_sends(number: int, outputs: list[str]) -> None:
+    assert prints(EXAMPLES[number], outputs[number]), outputs[number]
+
+
+def test_the_page_has_every_error_that_can_come_of_a_call() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    elsewhere = {"AGENT_EXISTS", "BAD_SETTING", "NOT_KEPT"}  # Of /agents.
+    for code, _, reason in _OURS.values():
+        if reason not in elsewhere:
+            assert f"`{reason}` | {code} | -31{code}" in page
