@@ -1,0 +1,70 @@
+"""Owns what a manager needs of the agents, however it speaks with them.
+
+straight.py and over_host.py are the two ways; the manager takes one.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from host.a2a import StreamResponse
+from host.agent_settings import AgentSettings, check_name, check_url
+from host.config import read
+from host.errors import ConfigError
+from host.tasks.ledger import Ledger, Update
+from host.tasks.over_host import OverHost
+from host.tasks.straight import Straight
+
+
+class Way(Protocol):
+    """Calls raise AgentUnreachable, HostUnreachable and Refused."""
+
+    async def run(self, ledger: Ledger) -> None:
+        """Brings every event to `ledger`, until cancelled. It says when it is ready."""
+
+    async def send(self, agent: str, body: Update) -> StreamResponse:
+        """The first answer to an A2A SendMessageRequest, given as JSON."""
+
+    async def cancel(self, agent: str, task_id: str) -> str:
+        """The state (TASK_STATE_…) in which the agent leaves the task."""
+
+
+def way_to(agents: Mapping[str, str] | None, host: str | None) -> Way:
+    if host is None:
+        return Straight(_here() if agents is None else _checked(agents))
+    if agents is not None:
+        raise ConfigError("give agents or host, not both: the host has its own agents")
+    return OverHost(host)
+
+
+def _here() -> Mapping[str, AgentSettings]:
+    """As the host would read them in this folder."""
+    return read([], os.environ, Path.cwd()).agents
+
+
+def _checked(agents: Mapping[str, str]) -> dict[str, AgentSettings]:
+    checked = {}
+    for name, url in agents.items():
+        try:
+            checked[check_name(name)] = AgentSettings(check_url(url))
+        except ConfigError as error:
+            # Not the URL: there may be a password in it.
+            raise ConfigError(f"agents[{name!r}]: {error}") from None
+    return checked
+
+
+def request(text: str, more: Update) -> Update:
+    """An A2A SendMessageRequest; the answer is wanted before the work is done."""
+    return {
+        "message": {
+            "messageId": str(uuid.uuid4()),
+            "role": "ROLE_USER",
+            "parts": [{"text": text}],
+            **more,
+        },
+        "configuration": {"returnImmediately": True},
+    }

@@ -1,0 +1,115 @@
+"""docs/task-manager.md is true: its scripts run as they stand and print what is shown.
+
+The agents and the host are real ones; only their ports are put in place of the
+documented ones.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from host.event import decode, encode, with_id
+from tests.documented import Example, prints
+from tests.harness import AGENTS, ROOT, Stack
+
+PAGE = (ROOT / "docs" / "task-manager.md").read_text(encoding="utf-8")
+SCRIPT = re.compile(r"^```python\n(.*?)^```\n\n^```\n(.*?)^```$", re.M | re.S)
+EXAMPLES = [Example(*found.groups()) for found in SCRIPT.finditer(PAGE)]
+LESSON = """\
+import asyncio, json
+from host import TaskManager
+
+async def main():
+    async with TaskManager() as manager:
+        await manager.start_task("calendar_check")
+        await manager.start_task("weather_forecast")
+        await manager.start_task("venue_search")
+        async for update in manager.stream_all():
+            print(json.dumps(update))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack"), step_s=0.1) as running:
+        yield running
+
+
+def run(script: str, folder: Path, **environ: str) -> str:
+    """What a script prints that is started in `folder`; it may not complain."""
+    done = subprocess.run(
+        # Warnings say what was not closed or not awaited.
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        encoding="utf-8",
+        env={"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environ},
+        timeout=60,
+    )
+    assert not done.stderr
+    assert done.returncode == 0
+    return done.stdout
+
+
+def test_the_lessons_snippet_runs_unchanged_with_the_agents_that_come_along(
+    stack: Stack, tmp_path: Path
+) -> None:
+    printed = run(LESSON, tmp_path, **ports(stack))
+
+    updates = [json.loads(line) for line in printed.splitlines()]
+    ended = [u["agent"] for u in updates if u.get("status") == "completed"]
+    assert sorted(ended) == ["carly", "logan", "walter"]
+    assert updates[-1]["status"] == "completed"
+    ids = [update["id"] for update in updates]
+    assert ids == sorted(set(ids))
+    assert EXAMPLES[0].command == LESSON
+
+
+def test_it_runs_with_the_agents_of_the_courtside_toml_beside_it(
+    stack: Stack, tmp_path: Path
+) -> None:
+    (tmp_path / "courtside.toml").write_bytes(stack.config.read_bytes())
+    assert '"completed"' in run(LESSON, tmp_path)
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_a_documented_script_prints_what_the_page_shows(
+    number: int, stack: Stack, tmp_path: Path
+) -> None:
+    script = EXAMPLES[number].command.replace("http://127.0.0.1:8000", stack.url)
+    script = script.replace("http://127.0.0.1:8001", stack.agent_url("carly"))
+    printed = run(script, tmp_path, **ports(stack))
+    assert prints(EXAMPLES[number], printed), printed
+
+
+def test_every_script_of_the_page_is_run() -> None:
+    assert len(EXAMPLES) == PAGE.count("```python") == 3
+
+
+def test_the_shapes_of_the_page_are_those_of_the_feed() -> None:
+    block = re.search(r"^```json\n(.*?)^```$", PAGE, re.M | re.S)
+    assert block
+    shown = block[1].splitlines()
+    for line in shown:
+        event = encode(decode(line.encode()))
+        assert json.loads(with_id(json.loads(line)["id"], event)) == json.loads(line)
+    assert [json.loads(line)["kind"] for line in shown] == [
+        *("task", "artifact", "message", "gap"),
+    ]
+
+
+def ports(stack: Stack) -> dict[str, str]:
+    return {
+        f"{name.upper()}_PORT": stack.agent_url(name).rpartition(":")[2]
+        for name in AGENTS
+    }

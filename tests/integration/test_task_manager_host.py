@@ -1,0 +1,236 @@
+"""TaskManager over a host: nothing lost or twice, whatever happens to the connection.
+
+What it saw is compared with the host's own log.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from host import TaskManager
+from host.errors import AgentUnreachable
+from host.tasks import HostUnreachable
+from host.tasks import manager as manager_module
+from tests.fault_proxy import FaultProxy, Faults
+from tests.harness import Stack, free_port, until
+from tests.host_client import HostClient, host_at
+from tests.task_ways import Json, row_of, updates_of
+
+STEP_S = 0.2
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    nobody = {"nobody": f"http://127.0.0.1:{free_port()}"}
+    with Stack(folder, step_s=STEP_S, extra_agents=nobody) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[FaultProxy]:
+    """Stands before the host."""
+    with FaultProxy(int(stack.url.rpartition(":")[2])) as running:
+        yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+async def start_three(manager: TaskManager) -> list[str]:
+    names = ("calendar_check", "weather_forecast", "venue_search")
+    return [await manager.start_task(name) for name in names]
+
+
+async def told(host: HostClient, task_ids: list[str]) -> list[Json]:
+    """What the log has of these tasks."""
+    return await host.history(after=0, task=task_ids)
+
+
+async def test_a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing(
+    proxy: FaultProxy, host: HostClient
+) -> None:
+    async with TaskManager(host=proxy.url) as manager:
+        task_ids = await start_three(manager)
+        updates: list[Json] = []
+        async for update in manager.stream_all():
+            updates.append(update)
+            if len(updates) % 4 == 0:
+                # Now between two events, now in the middle of one.
+                proxy.suffer(Faults(cut_after=1 + 211 * (len(updates) % 7)))
+
+    assert proxy.counts.cuts > 3
+    assert updates == await told(host, task_ids)
+
+
+async def test_a_host_that_is_killed_and_started_again_loses_and_doubles_nothing(
+    stack: Stack, host: HostClient
+) -> None:
+    async with TaskManager(host=stack.url) as manager:
+        task_ids = await start_three(manager)
+        await row_of(manager, task_ids[0], "running")
+        stack.host.kill()
+        await anyio.to_thread.run_sync(stack.host.restart)
+        updates = await updates_of(manager)
+
+    assert updates == await told(host, task_ids)
+    ended = [one["task_id"] for one in updates if one.get("status") == "completed"]
+    assert sorted(ended) == sorted(task_ids)
+
+
+async def restart_without_log(stack: Stack) -> None:
+    stack.host.kill()
+    shutil.rmtree(stack.data_dir)
+    await anyio.to_thread.run_sync(stack.host.restart)
+
+
+async def test_a_host_whose_log_is_gone_finds_the_task_again_behind_a_gap(
+    tmp_path: Path,
+) -> None:
+    with Stack(tmp_path, ["nancy"]) as stack:
+        async with TaskManager(host=stack.url) as manager:
+            task_id = await manager.start_task("invite_everyone")
+            seen: list[Json] = []
+            async for update in manager.stream(task_id):
+                seen.append(update)
+                if update.get("status") != "input-required":
+                    continue
+                if "gap" in [one["kind"] for one in seen]:
+                    await manager.reply(task_id, "Send")
+                else:
+                    await restart_without_log(stack)
+
+    assert [one["kind"] for one in seen].count("gap") == 1
+    assert seen[-1]["result"] == "Sent 4 invitations: Alex, Kim, Robin and Sam."
+
+
+async def test_a_task_that_such_a_host_does_not_find_again_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.tasks.over_host.FIND_S", 0.5)
+    with Stack(tmp_path, ["nancy"]) as stack:
+        async with TaskManager(host=stack.url) as manager:
+            task_id = await manager.start_task("invite_everyone")
+            await row_of(manager, task_id, "input-required")
+            await anyio.to_thread.run_sync(stack.agents["nancy"].restart)
+            await restart_without_log(stack)
+            with pytest.raises(HostUnreachable, match=f"not found task {task_id}"):
+                await updates_of(manager)
+
+
+async def test_what_the_host_no_longer_keeps_is_a_gap(tmp_path: Path) -> None:
+    """Who was away for too long is told where each task stands, and that it missed
+    something."""
+    keeping_little = "[host]\nkeep_events = 5\n"
+    with (
+        Stack(tmp_path, ["carly", "nancy"], toml=keeping_little) as stack,
+        FaultProxy(int(stack.url.rpartition(":")[2])) as proxy,
+    ):
+        async with TaskManager(host=proxy.url) as manager, host_at(stack.url) as host:
+            asking = await manager.start_task("invite_everyone")
+            await row_of(manager, asking, "input-required")
+            running = await manager.start_task("calendar_check")
+            await row_of(manager, running, "running")
+            proxy.suffer(Faults(refuse=True))
+            proxy.cut()
+            await host.row_with(running, "completed")
+            first = (await host.history(after=0, limit=1))[0]["id"]
+            while first <= (await host.head()) - 6 or first < 12:
+                await host.start("carly", "Something else")
+                await anyio.sleep(0.1)
+                first = (await host.history(after=0, limit=1))[0]["id"]
+            proxy.heal()
+            ended = await row_of(manager, running, "completed")
+            seen = [
+                update
+                async for update in manager.stream(running)
+                if update["kind"] == "gap" or update == ended
+            ]
+            await manager.reply(asking, "Send")
+            last = await row_of(manager, asking, "completed")
+
+    assert [update["kind"] for update in seen] == ["gap", "task"]
+    assert "no longer kept" in seen[0]["message"]
+    assert last["result"] == "Sent 4 invitations: Alex, Kim, Robin and Sam."
+
+
+async def test_a_host_that_stays_away_is_named_after_a_while(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.tasks.over_host.PATIENCE_S", 0.5)
+    monkeypatch.setattr(manager_module, "LEAVE_S", 0.2)
+    async with TaskManager(host=proxy.url) as manager:
+        task_id = await manager.start_task("calendar_check")
+        proxy.suffer(Faults(refuse=True))
+        proxy.cut()
+        with pytest.raises(HostUnreachable, match=f"no Courtside host .* {proxy.url}"):
+            await updates_of(manager)
+        with pytest.raises(HostUnreachable, match="stayed away for too long"):
+            await manager.cancel_task(task_id)
+
+
+async def test_a_host_that_was_only_quiet_for_long_is_not_given_up(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience_s = 0.5
+    monkeypatch.setattr("host.tasks.over_host.PATIENCE_S", patience_s)
+    async with TaskManager(host=proxy.url) as manager:
+        task_id = await manager.start_task("invite_everyone")
+        await row_of(manager, task_id, "input-required")
+        await anyio.sleep(2 * patience_s)
+        proxy.cut()
+        await manager.reply(task_id, "Don't send")
+        last = await row_of(manager, task_id, "completed")
+    assert last["result"] == "Nothing was sent."
+
+
+async def test_a_start_whose_answer_is_lost_may_have_been_done_and_says_so(
+    proxy: FaultProxy,
+) -> None:
+    async with TaskManager(host=proxy.url) as manager:
+        await manager.start_task("carly/availability")
+        await updates_of(manager)
+        sent = proxy.counts.requests
+        proxy.suffer(Faults(stall_after=0))
+        start = manager.start_task("carly/availability")
+
+        async def is_sent() -> bool:
+            return proxy.counts.requests > sent
+
+        await until(is_sent, 5, "the start to be sent")
+        proxy.cut()
+        proxy.heal()
+        with pytest.raises(HostUnreachable, match="may have been done"):
+            await start
+
+
+async def test_an_agent_that_the_host_does_not_reach_is_named_with_the_cause(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manager_module, "REACH_S", 0.3)
+    async with TaskManager(host=stack.url) as manager:
+        with pytest.raises(AgentUnreachable, match="nobody cannot be reached: refused"):
+            await manager.start_task("nobody")
+        with pytest.raises(
+            AgentUnreachable, match=r"has 'dance': carly \(calendar_check.*nobody \("
+        ):
+            await manager.start_task("dance")
+
+
+async def test_the_hosts_own_plan_is_a_task_like_any_other(stack: Stack) -> None:
+    async with TaskManager(host=stack.url) as manager:
+        task_id = await manager.start_task("host", message="Schedule a game tomorrow")
+        async for update in manager.stream_all():
+            if update.get("status") == "input-required":
+                await manager.reply(task_id, "Send")
+
+    assert update["agent"] == "host"
+    assert update["status"] == "completed"

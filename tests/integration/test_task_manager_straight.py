@@ -1,0 +1,139 @@
+"""TaskManager straight to agents: settings, broken streams, what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from host import TaskManager
+from host.agent_settings import AgentSettings
+from host.collector import Collector
+from host.errors import ConfigError
+from host.feed import Feed
+from host.log.memory import MemoryLog
+from tests.card_server import card_server
+from tests.fault_proxy import FaultProxy, Faults
+from tests.harness import NO_TLS, Stack, until
+from tests.host_client import client, told_by_agent, told_by_feed
+from tests.task_ways import Json, updates_of
+from tests.third_party import start_at
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    with Stack(folder, ["carly"], with_host=False, step_s=0.2) as running:
+        yield running
+
+
+@pytest.fixture
+def carly(stack: Stack) -> str:
+    return stack.agent_url("carly")
+
+
+@contextmanager
+def proxied(url: str) -> Iterator[tuple[str, FaultProxy]]:
+    """The URL of the same agent whose card names the proxy before it."""
+    path = "/.well-known/agent-card.json"
+    card = httpx.get(url + path, trust_env=False, verify=NO_TLS).text
+    with FaultProxy(int(url.rpartition(":")[2])) as proxy:
+        cards = {path: json.loads(card.replace(url, proxy.url))}
+        with card_server(cards) as server:
+            yield server.url, proxy
+
+
+async def test_a_stream_that_is_cut_again_and_again_loses_and_doubles_nothing(
+    carly: str,
+) -> None:
+    with proxied(carly) as (url, proxy):
+        async with TaskManager({"carly": url}) as manager:
+            task_id = await manager.start_task("calendar_check")
+            updates: list[Json] = []
+            async for update in manager.stream_all():
+                updates.append(update)
+                # Now between two updates, now in the middle of one.
+                proxy.suffer(Faults(cut_after=1 + 61 * len(updates)))
+        assert proxy.counts.cuts > 1
+
+    assert "gap" not in [update["kind"] for update in updates]
+    assert told_by_feed(updates, task_id) == await told_by_agent(carly, task_id)
+    assert updates[-1]["status"] == "completed"
+
+
+async def test_it_does_not_follow_the_tasks_of_others(carly: str) -> None:
+    with proxied(carly) as (url, proxy):
+        async with client() as http, TaskManager({"carly": url}) as manager:
+            strange = {await start_at(carly, http=http) for _ in range(20)}
+            ours = await manager.start_task("calendar_check")
+            updates = await updates_of(manager)
+
+    assert {update["task_id"] for update in updates} == {ours}
+    # Each task that is followed is a connection.
+    assert proxy.counts.connections < len(strange)
+
+
+async def test_a_collector_follows_no_task_that_is_not_wanted(carly: str) -> None:
+    feed = Feed(MemoryLog())
+    await feed.open()
+    wanted: set[str] = set()
+    collector = Collector(
+        "carly", AgentSettings(carly), feed, wants=wanted.__contains__
+    )
+
+    async def is_told() -> bool:
+        return any(feed.board.task("carly", task_id) for task_id in wanted)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(feed.write)
+        group.start_soon(collector.run)
+        strange = await start_at(carly)
+        wanted.add(await start_at(carly))
+        # One page lists both: had it wanted the first, that would be there.
+        await until(is_told, 10, "the task that is wanted")
+        assert feed.board.task("carly", strange) is None
+        group.cancel_scope.cancel()
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("agents", "host", "words"),
+        [
+            ({"Carly": "http://127.0.0.1:1"}, None, r"agents\['Carly'\]: is no name"),
+            ({"carly": "127.0.0.1:1"}, None, r"agents\['carly'\]: "),
+            (None, "localhost:8000", "host: "),
+            ({}, "http://127.0.0.1:1", "agents or host, not both"),
+        ],
+    )
+    def test_that_cannot_be_used_are_refused_at_once(
+        self, agents: dict[str, str] | None, host: str | None, words: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=words):
+            TaskManager(agents, host=host)
+
+    def test_do_not_come_back_in_an_error_where_they_are_secret(self) -> None:
+        url = "http://me:hush@127.0.0.1:1"
+        for agents, host in (({"carly": url}, None), (None, url)):
+            with pytest.raises(ConfigError) as refused:
+                TaskManager(agents, host=host)
+            assert "hush" not in str(refused.value)
+
+    def test_of_a_broken_file_name_the_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "courtside.toml").write_text("[agents.carly]\nurl = 5\n")
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ConfigError, match=r"courtside.toml.*agents.carly.url"):
+            TaskManager()
+
+
+async def test_agents_that_are_none_are_said_to_be_none() -> None:
+    async with TaskManager({}) as manager:
+        assert await updates_of(manager) == []
+        with pytest.raises(Exception, match="there are: no agents"):
+            await manager.start_task("calendar_check")
