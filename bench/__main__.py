@@ -11,6 +11,7 @@ import sys
 BENCHMARKS = (
     "agent_memory",
     "agents",
+    "conductor",
     "discovery",
     "feed",
     "ingest",

@@ -1,4 +1,4 @@
-"""Owns the wiring: one log, one feed, the roster of agents, the HTTP doors.
+"""Owns the wiring: one log, one feed, the agents, the host as one, the HTTP doors.
 
 `create_app` builds it; `__main__` serves it. The only module of the host that
 knows the dashboard.
@@ -19,16 +19,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.app import create_app as create_dashboard
-from host.agent_settings import AgentSettings
+from host.agent_settings import HOST_NAME, AgentSettings
 from host.agents_api import AgentsApi
+from host.conductor import Conductor
 from host.config import Config
 from host.errors import CursorError, CursorExpired
 from host.fanout import Fanout
 from host.feed import Feed
+from host.gateway import ClientGone, Downstream, Gateway, nobody
 from host.guard import refusal
 from host.history import History
 from host.log import Log
-from host.relay import Relay
 from host.reloader import Reloader
 from host.rest import HANDLED, error_response
 from host.roster import Roster
@@ -59,6 +60,9 @@ class Host:
         self._reloader = Reloader(
             self._roster, config.file, reread or (lambda: config.agents)
         )
+        url = f"http://{_authority(config)}/a2a/{HOST_NAME}"
+        self._conductor = Conductor(config.plans, self._roster, self.feed, url)
+        self._gateway = Gateway(self.feed, self._find)
         self._streams: dict[str, ASGIApp] = {
             "/feed": FeedStream(self.feed, self._fanout),
             "/tasks/stream": FeedStream(self.feed, self._fanout, lesson=True),
@@ -67,26 +71,35 @@ class Host:
             routes=[
                 *History(self.feed, self._reloader).routes(),
                 *AgentsApi(self._roster, self._reloader).routes(),
-                *Relay(self._roster).routes(),
+                *self._gateway.routes(),
+                *self._conductor.routes(),
             ],
             exception_handlers={
                 CursorError: _refuse(400),
                 CursorExpired: _refuse(410),
+                ClientGone: nobody,
                 **dict.fromkeys(HANDLED, error_response),
             },
             lifespan=self._lifespan,
         )
         # Not a mount: at "/" it would answer 404 where a route of ours says 405.
-        self._rest.router.default = create_dashboard()
+        self._rest.router.default = create_dashboard(self.feed.board.checkpoint)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Streams are taken here: each layer more is a coroutine per open reader.
         app = self._streams.get(scope.get("path", ""), self._rest)
         await (refusal(scope) or app)(scope, receive, send)
 
+    def _find(self, name: str) -> Downstream:
+        """Who is called so. Raises UnknownAgent."""
+        if name == self._conductor.name:
+            return self._conductor
+        return self._roster.collector(name)
+
     def stop(self) -> None:
-        """Ends every reader's stream. Safe to call from a signal handler."""
+        """Ends every stream. Safe to call from a signal handler."""
         self._loop.call_soon_threadsafe(self._fanout.stop)
+        self._loop.call_soon_threadsafe(self._gateway.stop)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -109,7 +122,9 @@ class Host:
                 following.start_soon(self.feed.tend)
                 following.start_soon(self._fanout.run)
                 await following.start(self._roster.run)
+                await following.start(self._conductor.run)
                 following.start_soon(self._reloader.run)
+                following.start_soon(self._gateway.run)
                 yield
                 following.cancel_scope.cancel()
             self.feed.close()
@@ -117,6 +132,11 @@ class Host:
             writing.cancel_scope.deadline = anyio.current_time() + DRAIN_S
         await self.feed.checkpoint()
         await self._log.close()
+
+
+def _authority(config: Config) -> str:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{host}:{config.port}"
 
 
 def _refuse(status: int) -> Callable[[Request, Exception], Response]:

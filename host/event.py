@@ -25,9 +25,10 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
 
     `progress` is 0-100, or None when the agent does not say; `at` is the agent's
     clock, `received_at` the host's, both RFC 3339 in UTC. `result` is there on
-    `completed` only. `message_id` is the A2A messageId behind `message`, `sequence`
-    the agent's own number of the update, where it has one, `parent_task_id` the task
-    that started this one through the host, if one did.
+    `completed` only, `choices` where it waits and offers answers. `message_id` is the
+    A2A messageId behind `message`, `sequence` the agent's own number of the update,
+    where it has one, `parent_task_id` the task that started this one through the host,
+    if one did.
     """
 
     agent: str
@@ -39,6 +40,7 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     progress: int | float | None
     message: str | None
     result: str | UnsetType = UNSET
+    choices: list[str] | UnsetType = UNSET
     message_id: str | None = None
     sequence: int | UnsetType = UNSET
     at: str | None

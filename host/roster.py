@@ -17,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from host import changes
-from host.agent_settings import AgentSettings, check_name
+from host.agent_settings import HOST_NAME, AgentSettings, check_name
 from host.changes import Added, Changes, checked
 from host.collector import Collector
 from host.errors import CourtsideError, UnknownAgent
@@ -77,6 +77,8 @@ class Roster:
             for name, settings in self._changes.applied(self._configured).items():
                 self._start(name, settings)
             for row in list(self._feed.board.agents.values()):
+                if row.agent == HOST_NAME:
+                    continue  # The conductor's own.
                 if row.agent not in self._followed and row.connection != "removed":
                     # Taken out of the settings while the host was down.
                     self._start(row.agent, AgentSettings(url=row.url))
@@ -128,7 +130,7 @@ class Roster:
     def _name_for(self, url: str) -> str:
         """The one it had before, so that its history goes on; else a new one."""
         rows = self._feed.board.agents
-        before = {row.url: name for name, row in rows.items()}
+        before = {row.url: name for name, row in rows.items() if name != HOST_NAME}
         before |= {settings.url: name for name, settings in self._configured.items()}
         name = before.get(url)
         if name and name not in self._followed:

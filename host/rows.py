@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from host import a2a
-from host.event import ArtifactEvent, TaskEvent
+from host.event import WAITING, ArtifactEvent, TaskEvent
 from host.known import Known
 from host.moment import moment
 from host.progress import percent_of
@@ -29,6 +29,10 @@ STATUS = {
 }
 
 Sequence = int | UnsetType
+Choices = list[str] | UnsetType
+# What fits on buttons; a longer list is the text's affair.
+MAX_CHOICES = 12
+MAX_CHOICE_CHARS = 100
 
 
 def row_of(
@@ -41,18 +45,22 @@ def row_of(
 ) -> TaskEvent:
     before, message = known.row, status.message
     text = message_id = None
+    choices: Choices = UNSET
+    word = STATUS.get(status.state, "unknown")
     percent = percent_of(metadata) if metadata else None
     if message is not None:
         text, message_id = a2a.text_of(message.parts), message.message_id
+        if word in WAITING:
+            choices = _choices(message.parts)
         if percent is None and message.metadata:
             percent = percent_of(message.metadata)
     if before is not None:
         if message is None and before.state == status.state:
             text, message_id = before.message, before.message_id
+            choices = before.choices
         if before.progress is not None:
             percent = max(before.progress, percent or 0)
         context_id = context_id or before.context_id or ""
-    word = STATUS.get(status.state, "unknown")
     return TaskEvent(
         agent=known.agent,
         task_id=known.task_id,
@@ -63,6 +71,7 @@ def row_of(
         progress=percent,
         message=text or None,
         result=_result(known, text) if word == "completed" else UNSET,
+        choices=choices,
         message_id=message_id or None,
         sequence=sequence,
         at=at_of(status),
@@ -98,6 +107,16 @@ def artifact_of(
 def _result(known: Known, last_words: str | None) -> str:
     texts = (kept.text for kept in known.artifacts.values())
     return "\n\n".join(text for text in texts if text) or last_words or ""
+
+
+def _choices(parts: list[a2a.Part]) -> Choices:
+    """The answers that a question offers in a data part, `{"choices": ["A", "B"]}`."""
+    for part in parts:
+        said = part.data.get("choices") if isinstance(part.data, dict) else None
+        if isinstance(said, list) and 0 < len(said) <= MAX_CHOICES:
+            fit = all(type(c) is str and 0 < len(c) <= MAX_CHOICE_CHARS for c in said)
+            return said if fit else UNSET
+    return UNSET
 
 
 def at_of(status: a2a.Status) -> str | None:

@@ -1,0 +1,370 @@
+"""The host as an agent, as any A2A client sees it: a plan with the four, start to end.
+
+Real agents and a real host; tests/unit/test_conductor*.py have what cannot be timed
+here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.a2a_client import (
+    CANCELED,
+    COMPLETED,
+    INPUT_REQUIRED,
+    Agent,
+    agent_at,
+    request,
+)
+from tests.harness import AGENTS, Stack, until
+from tests.host_client import HostClient, host_at
+from tests.wire import read_events
+
+Json = dict[str, Any]
+PROGRESS = "https://a2a-protocol.org/extensions/task-progress/v1"
+REQUEST = "Schedule a game tomorrow"
+TWO_ASK = """
+[plans.two]
+examples = ["Ask me twice"]
+[plans.two.steps.first]
+agent = "nancy"
+skill = "invite_everyone"
+[plans.two.steps.second]
+agent = "nancy"
+skill = "announce_publicly"
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """With the plan that is built in, slow enough to step in."""
+    with Stack(tmp_path_factory.mktemp("stack"), step_s=0.1) as running:
+        yield running
+
+
+@pytest.fixture
+async def agent(stack: Stack) -> AsyncIterator[Agent]:
+    """The host, spoken to as an agent."""
+    async with agent_at(f"{stack.url}/a2a/host") as courtside:
+        yield courtside
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+async def at_the_question(agent: Agent, host: HostClient) -> str:
+    task_id = await agent.start(REQUEST)
+    row = await host.row_with(task_id, "input-required")
+    assert row["message"] == "nancy: Send 4 invitations?"
+    return task_id
+
+
+async def children(host: HostClient, task_id: str) -> dict[str, Json]:
+    """The last row of each child of a task, by agent."""
+    rows = await host.history(after=0, kind="task")
+    return {row["agent"]: row for row in rows if row.get("parent_task_id") == task_id}
+
+
+def status_of(update: Json) -> Json:
+    """Of the update that a stream ends with."""
+    status: Json = update["statusUpdate"]["status"]
+    return status
+
+
+async def test_a_client_that_knows_only_the_address_finds_the_card(
+    stack: Stack, host: HostClient
+) -> None:
+    card = await host.get("/.well-known/agent-card.json")
+
+    assert card == await host.get("/a2a/host/.well-known/agent-card.json")
+    assert {one["url"] for one in card["supportedInterfaces"]} == {
+        f"{stack.url}/a2a/host"
+    }
+    assert [skill["id"] for skill in card["skills"]] == ["schedule"]
+    assert card["skills"][0]["examples"] == [REQUEST]
+    assert card["capabilities"]["streaming"] is True
+
+
+class TestThePlan:
+    async def test_streams_to_nancys_question_and_on_to_the_summary(
+        self, agent: Agent, host: HostClient
+    ) -> None:
+        told = await agent.stream(REQUEST)
+        task_id = told[0]["task"]["id"]
+        asked = status_of(told[-1])
+        assert asked["state"] == INPUT_REQUIRED
+        assert asked["message"]["parts"] == [{"text": "nancy: Send 4 invitations?"}]
+
+        told = await agent.stream("Send", taskId=task_id)
+
+        (artifact,) = [u["artifactUpdate"] for u in told if "artifactUpdate" in u]
+        text, found = artifact["artifact"]["parts"]
+        assert "calendar (carly): Found 3 available slots for tomorrow!" in text["text"]
+        assert "notify (nancy): Sent 4 invitations: Alex, Kim" in text["text"]
+        assert list(found["data"]) == ["calendar", "weather", "venue", "notify"]
+        assert status_of(told[-1])["state"] == COMPLETED
+        assert (await agent.get(task_id))["artifacts"] == [artifact["artifact"]]
+
+    async def test_shows_each_step_as_a_tracker(self, agent: Agent) -> None:
+        told = await agent.stream(REQUEST)
+
+        progress = [
+            update["statusUpdate"]["metadata"][PROGRESS]
+            for update in told
+            if "statusUpdate" in update
+        ]
+        trackers = {
+            (tracker["id"], tracker.get("message"))
+            for one in progress
+            for tracker in one["trackers"]
+        }
+        assert any(said for name, said in trackers if name == "calendar")
+        assert {name for name, _ in trackers} == {
+            *("calendar", "weather", "venue", "notify")
+        }
+        percents = [one["aggregate"]["progress"] for one in progress]
+        assert percents == sorted(percents)
+        assert len(set(percents)) > 3
+
+    async def test_runs_over_json_rpc_too(self, agent: Agent) -> None:
+        told = await agent.rpc_stream("SendStreamingMessage", request(REQUEST))
+
+        assert status_of(told[-1])["state"] == INPUT_REQUIRED
+
+    async def test_has_children_that_point_to_it_and_share_its_context(
+        self, agent: Agent, host: HostClient
+    ) -> None:
+        task_id = await at_the_question(agent, host)
+
+        rows = await children(host, task_id)
+        assert set(rows) == set(AGENTS)
+        context = (await agent.get(task_id))["contextId"]
+        assert {row["context_id"] for row in rows.values()} == {context}
+        all_rows = await host.history(after=0, context=context, kind="task")
+        assert {
+            row.get("parent_task_id") for row in all_rows if row["agent"] != "host"
+        } == {task_id}
+
+    async def test_is_in_the_feed_like_any_other(
+        self, stack: Stack, agent: Agent, host: HostClient
+    ) -> None:
+        task_id = await at_the_question(agent, host)
+        await agent.start("Send", taskId=task_id)
+        last = await host.row_with(task_id, "completed")
+
+        assert (last["agent"], last["progress"]) == ("host", 100)
+        assert "Sent 4 invitations" in last["result"]
+        (snapshot,) = await read_events(f"{stack.url}/feed", until=lambda seen: True)
+        rows = {row["agent"]: row for row in snapshot.data["agents"]}
+        assert rows["host"]["title"] == "Courtside"
+        assert rows["host"]["skills"][0]["id"] == "schedule"
+
+    async def test_starts_nancy_when_the_others_are_done(
+        self, agent: Agent, host: HostClient
+    ) -> None:
+        task_id = await at_the_question(agent, host)
+
+        rows = await host.history(after=0, kind="task")
+        ours = [row for row in rows if row.get("parent_task_id") == task_id]
+        begun = next(i for i, row in enumerate(ours) if row["agent"] == "nancy")
+        over = {row["agent"] for row in ours[:begun] if row["status"] == "completed"}
+        assert over == {"carly", "walter", "logan"}
+
+    async def test_can_be_resumed_when_it_has_ended(
+        self, agent: Agent, host: HostClient
+    ) -> None:
+        task_id = await at_the_question(agent, host)
+        await agent.start("Don't send", taskId=task_id)
+        await host.row_with(task_id, "completed")
+
+        frames = await agent.resume(task_id, 1)
+
+        ids = [int(frame.id) for frame in frames]
+        assert ids == list(range(2, len(ids) + 2))
+        assert status_of(frames[-1].data)["state"] == COMPLETED
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """So slow that nobody is done while a test looks for three tasks."""
+    with Stack(tmp_path_factory.mktemp("slow"), step_s=2) as running:
+        yield running
+
+
+class TestCancelling:
+    @pytest.fixture
+    def stack(self, stack: Stack, slow: Stack, at: str) -> Stack:
+        return slow if at == "running" else stack
+
+    @pytest.mark.parametrize("at", ["running", "input-required"])
+    async def test_cancels_the_children_too(
+        self, stack: Stack, agent: Agent, host: HostClient, at: str
+    ) -> None:
+        task_id = await agent.start(REQUEST)
+        await host.row_with(task_id, at)
+        names = ("nancy",) if at == "input-required" else ("carly", "walter", "logan")
+        for name in names:
+            await child_of(host, task_id, name)
+
+        answer = await agent.cancel(task_id)
+
+        assert answer.json()["status"]["state"] == CANCELED
+        await host.row_with(task_id, "cancelled")
+        for name in names:
+            child = await child_of(host, task_id, name)
+            row = await host.row_with(child, "cancelled")
+            assert row["parent_task_id"] == task_id
+            async with agent_at(stack.agent_url(name)) as one:
+                assert (await one.get(child))["status"]["state"] == CANCELED
+
+
+async def child_of(host: HostClient, task_id: str, name: str) -> str:
+    """The child's id, as soon as it is there."""
+
+    async def found() -> str | None:
+        row = (await children(host, task_id)).get(name)
+        return row["task_id"] if row else None
+
+    child = await until(found, 10, f"a task of {name}'s")
+    assert child
+    return child
+
+
+@pytest.fixture(scope="module")
+def nancy_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("nancy-alone")
+    with Stack(folder, ["nancy"], toml=TWO_ASK) as running:
+        yield running
+
+
+class TestTwoChildrenThatAsk:
+    @pytest.fixture
+    def stack(self, nancy_alone: Stack) -> Stack:
+        return nancy_alone
+
+    async def test_each_get_their_own_answer(
+        self, agent: Agent, host: HostClient
+    ) -> None:
+        task_id = await agent.start("Ask me twice")
+        both = (
+            "first: Send 4 invitations?\nsecond: May Nancy write on the club's board?"
+        )
+        await said(host, task_id, both)
+
+        answer = await agent.send("Send", wait=False, taskId=task_id)
+        assert answer.json()["task"]["status"]["state"] == INPUT_REQUIRED
+        rows = await host.rows(task_id)
+        assert "you may answer first, second" in rows[-1]["message"]
+
+        await agent.start("second: Refuse", taskId=task_id)
+        # Nobody allowed it: with its own words that step fails the plan.
+        row = await host.row_with(task_id, "error")
+        assert row["message"].startswith("second (nancy) failed: Nobody allowed Nancy")
+
+    async def test_may_be_answered_by_the_step_in_the_metadata(
+        self, agent: Agent, host: HostClient
+    ) -> None:
+        task_id = await agent.start("Ask me twice")
+        await said(host, task_id, "first: Send 4 invitations?\nsecond: May Nancy")
+
+        for step, word in (("second", "Allow"), ("first", "Send")):
+            metadata = {"courtside/step": step}
+            await agent.start(word, taskId=task_id, metadata=metadata)
+
+        result = (await host.row_with(task_id, "completed"))["result"]
+        assert "first (nancy): Sent 4 invitations" in result
+        assert "second (nancy): The club's board says" in result
+
+
+async def said(host: HostClient, task_id: str, start: str) -> None:
+    async def is_said() -> bool:
+        rows = await host.rows(task_id)
+        return str(rows[-1]["message"]).startswith(start)
+
+    await until(is_said, 10, start)
+
+
+class TestBadInput:
+    """Nothing is sent, nothing recorded."""
+
+    @pytest.fixture(autouse=True)
+    async def no_trace(self, host: HostClient) -> AsyncIterator[None]:
+        before = await host.history(after=0, agent="host", kind="task")
+        yield
+        after = await host.history(after=0, agent="host", kind="task")
+        assert [row["id"] for row in after] == [row["id"] for row in before]
+
+    @pytest.mark.parametrize(
+        ("message", "status", "reason", "said"),
+        [
+            ({"skill": "juggle"}, 400, "INVALID_PARAMS", "no plan 'juggle'"),
+            ({"text": " "}, 400, "INVALID_PARAMS", "say what is wanted"),
+            ({"taskId": "nothing"}, 404, "TASK_NOT_FOUND", "no task 'nothing'"),
+        ],
+    )
+    async def test_is_refused_in_words_for_a_person(
+        self, host: HostClient, message: Json, status: int, reason: str, said: str
+    ) -> None:
+        answer = await host.send("host", **{"text": "please", **message})
+
+        error = answer.json()["error"]
+        assert (answer.status_code, error["details"][0]["reason"]) == (status, reason)
+        assert said in error["message"]
+
+    async def test_an_unknown_task_cannot_be_read_or_cancelled(
+        self, host: HostClient
+    ) -> None:
+        for answer in (
+            await host.cancel("host", "nothing"),
+            await host.http.get("/a2a/host/tasks/nothing"),
+        ):
+            assert answer.status_code == 404
+            reason = answer.json()["error"]["details"][0]["reason"]
+            assert reason == "TASK_NOT_FOUND"
+
+    async def test_a_message_that_is_too_large_is_413(self, host: HostClient) -> None:
+        answer = await host.send("host", "x" * 5_000_000)
+
+        assert answer.status_code == 413
+
+    async def test_the_host_is_no_agent_to_be_removed_tried_again_or_added(
+        self, stack: Stack, host: HostClient
+    ) -> None:
+        removed = await host.http.delete("/agents/host")
+        retried = await host.http.post("/agents/host:retry")
+        added = await host.http.post(
+            "/agents", json={"url": "http://127.0.0.1:9", "name": "host"}
+        )
+
+        assert [a.status_code for a in (removed, retried, added)] == [404, 404, 400]
+        agents = [row["agent"] for row in (await host.get("/agents"))["agents"]]
+        assert sorted(agents) == sorted(AGENTS)
+
+
+async def test_a_reply_to_what_asks_nothing_and_a_cancel_of_what_is_over_are_refused(
+    agent: Agent, host: HostClient
+) -> None:
+    task_id = await agent.start(REQUEST)
+    await host.row_with(task_id, "running")
+
+    early = await agent.send("Send", taskId=task_id)
+    await agent.cancel(task_id)
+    head = len(await host.rows(task_id))
+    late = await agent.send("Send", taskId=task_id)
+    again = await agent.cancel(task_id)
+
+    answers = [json.loads(a.text)["error"] for a in (early, late, again)]
+    assert [error["details"][0]["reason"] for error in answers] == [
+        "UNSUPPORTED_OPERATION",
+        "UNSUPPORTED_OPERATION",
+        "TASK_NOT_CANCELABLE",
+    ]
+    assert "asks nothing" in answers[0]["message"]
+    assert len(await host.rows(task_id)) == head

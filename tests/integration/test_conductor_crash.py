@@ -1,0 +1,127 @@
+"""The host killed with -9 while it runs a plan: it takes it up where it was.
+
+Real agents, a real host on a SQLite log. No step may be done twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.a2a_client import agent_at
+from tests.harness import AGENTS, Stack, until
+from tests.host_client import HostClient, host_at
+
+REQUEST = "Schedule a game tomorrow"
+Wait = Callable[[HostClient, str], Awaitable[Any]]
+
+
+async def kill_and_restart(stack: Stack) -> None:
+    stack.host.kill()
+    await anyio.to_thread.run_sync(stack.host.restart)
+
+
+async def at_once(host: HostClient, task_id: str) -> None: ...
+
+
+async def with_children(host: HostClient, task_id: str) -> None:
+    async def there() -> bool:
+        rows = await host.history(after=0, kind="task")
+        return any(row.get("parent_task_id") == task_id for row in rows)
+
+    await until(there, 10, "the first child")
+
+
+async def half_way(host: HostClient, task_id: str) -> None:
+    async def there() -> bool:
+        return bool((await host.rows(task_id))[-1]["progress"] > 30)
+
+    await host.row_with(task_id, "running")
+    await until(there, 10, "a third of the plan")
+
+
+async def at_the_question(host: HostClient, task_id: str) -> None:
+    await host.row_with(task_id, "input-required", 20)
+
+
+@pytest.mark.parametrize("when", [at_once, with_children, half_way, at_the_question])
+async def test_a_plan_goes_on_after_kill_9_and_does_nothing_twice(
+    tmp_path: Path, when: Wait
+) -> None:
+    with Stack(tmp_path, step_s=0.1) as stack:
+        async with host_at(stack.url) as host:
+            task_id = await host.start("host", REQUEST)
+            await when(host, task_id)
+            await kill_and_restart(stack)
+
+            await at_the_question(host, task_id)
+            await reply(host, task_id, "Send")
+            last = await host.row_with(task_id, "completed", 20)
+            events = await host.history(after=0, task=task_id)
+
+        assert "notify (nancy): Sent 4 invitations" in last["result"]
+        assert [event["kind"] for event in events].count("artifact") == 1
+        progress = [e["progress"] or 0 for e in events if e["kind"] == "task"]
+        assert progress == sorted(progress)
+        for name in AGENTS:
+            async with agent_at(stack.agent_url(name)) as agent:
+                tasks = await agent.tasks(contextId=last["context_id"])
+                assert len(tasks) == 1, name
+
+
+async def test_a_plan_that_is_killed_again_and_again_comes_to_its_end(
+    tmp_path: Path,
+) -> None:
+    with Stack(tmp_path, step_s=0.2) as stack:
+        async with host_at(stack.url) as host:
+            task_id = await host.start("host", REQUEST)
+            for _ in range(3):
+                before = len(await host.rows(task_id))
+                await kill_and_restart(stack)
+                await until_more(host, task_id, before)
+            await at_the_question(host, task_id)
+            await reply(host, task_id, "Don't send")
+            last = await host.row_with(task_id, "completed", 20)
+
+        assert "notify (nancy): Nothing was sent." in last["result"]
+
+
+async def test_a_child_that_its_agent_forgot_meanwhile_follows_the_plan(
+    tmp_path: Path,
+) -> None:
+    with Stack(tmp_path, step_s=0.2) as stack:
+        async with host_at(stack.url) as host:
+            task_id = await host.start("host", REQUEST)
+            await half_way(host, task_id)
+            stack.host.kill()
+            # Without a store of its own it begins with nothing.
+            await anyio.to_thread.run_sync(stack.agents["logan"].restart)
+            await anyio.to_thread.run_sync(stack.host.restart)
+
+            await at_the_question(host, task_id)
+            rows = await host.history(after=0, agent="logan", kind="task")
+
+        ours = {row["task_id"] for row in rows if row["parent_task_id"] == task_id}
+        assert len(ours) == 2, "the plan says that it may be tried once more"
+
+
+async def reply(host: HostClient, task_id: str, text: str) -> None:
+    """As soon as the agent that asks can be reached again."""
+
+    async def passed_on() -> bool:
+        answer = await host.send("host", text, taskId=task_id)
+        assert answer.status_code in (200, 502), answer.text
+        return answer.status_code == 200
+
+    await until(passed_on, 20, "the reply to be passed on")
+
+
+async def until_more(host: HostClient, task_id: str, before: int) -> None:
+    async def more() -> bool:
+        return len(await host.rows(task_id)) > before
+
+    await until(more, 20, "the plan to go on")

@@ -1,0 +1,22 @@
+"""Owns the promise of docs/plans.md: its commands print what it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.documented import examples_in, printed_by, prints
+from tests.harness import ROOT, Stack
+
+PAGE = ROOT / "docs" / "plans.md"
+
+
+def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+    examples = examples_in(PAGE)
+    # Slow enough for each update to be told, whatever else the machine does.
+    with Stack(tmp_path, step_s=0.3) as stack:
+        addresses = {"localhost:8000": stack.url.removeprefix("http://")}
+        printed = printed_by(examples, addresses, tmp_path)
+
+    assert len(examples) == 3
+    for example, output in zip(examples, printed, strict=True):
+        assert prints(example, output), f"{example.command}printed: {output}"
