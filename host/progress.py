@@ -37,7 +37,9 @@ def _percent(progress: dict[str, Any]) -> int | float | None:
         if not known:
             return None
         share = sum(known) / len(known)
-    percent = round(100 * share, 1) if share < 1 else 100.0
+    percent = 100 * share if share < 1 else 100.0
+    if not percent.is_integer():
+        percent = round(percent, 1)
     return int(percent) if percent.is_integer() else percent
 
 

@@ -97,6 +97,7 @@ def ended(known: Known, why: str, received_at: str) -> TaskEvent:
         status="error",
         state="TASK_STATE_FAILED",
         message=why,
+        choices=UNSET,
         message_id=None,
         sequence=UNSET,
         at=None,

@@ -7,60 +7,28 @@ through a connection and a thread of their own.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from host.errors import LogError
 from host.filter import ALL, Filter, Place
 from host.log import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
+from host.log.sqlite_file import Insert, connect, lock, prepare, transaction
 
 T = TypeVar("T")
 
-APPLICATION_ID = 0x436F7572
-SCHEMA_VERSION = 2
-SCHEMA = """
-CREATE TABLE source (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE place (
-    id INTEGER PRIMARY KEY, agent TEXT NOT NULL, task TEXT, context TEXT,
-    kind TEXT NOT NULL);
-CREATE INDEX place_task ON place (task);
-CREATE INDEX place_context ON place (context);
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, version INTEGER NOT NULL,
-    at REAL NOT NULL, body BLOB NOT NULL, raw BLOB);
-CREATE INDEX event_place ON event (place, id);
-CREATE TABLE checkpoint (one INTEGER PRIMARY KEY, event_id INTEGER, board BLOB);
-CREATE TABLE bounds (one INTEGER PRIMARY KEY, epoch TEXT, first INTEGER, last INTEGER);
-"""
-# Version 1 kept the A2A updates in a table of their own, and no versions.
-FROM_1_TO_2 = """
-ALTER TABLE event RENAME TO old_event;
-DROP INDEX event_place;
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, version INTEGER NOT NULL,
-    at REAL NOT NULL, body BLOB NOT NULL, raw BLOB);
-INSERT INTO event
-    SELECT old_event.id, place, 0, at, old_event.body, raw.body
-    FROM old_event LEFT JOIN raw ON raw.id = old_event.id ORDER BY old_event.id;
-CREATE INDEX event_place ON event (place, id);
-DROP TABLE old_event;
-DROP TABLE raw
-"""
 SELECT = "SELECT id, place, body, version FROM event"
-COLUMNS = ("id", "place", "version", "at", "body", "raw")
-MAX_ROWS = 128
-_ROW = f"({', '.join('?' * len(COLUMNS))})"
-_INSERTS = {
-    count: f"INSERT INTO event VALUES {', '.join([_ROW] * count)}"  # noqa: S608
-    for count in (1, 2, 4, 8, 16, 32, 64, MAX_ROWS)
-}
+EVENTS = Insert("event", 6)
+SOURCES = Insert(
+    "source", 2, "ON CONFLICT (name) DO UPDATE SET version = excluded.version"
+)
+STATEMENT_BYTES = 1024 * 1024  # SQLite makes a copy of what it is given.
 MAX_CACHED = 100_000  # A bound, not a tuning: some 20 MB.
 
 
@@ -79,11 +47,11 @@ class SqliteLog:
         with ExitStack() as opened:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                opened.callback(_lock(path).close)
-                self._writer = _connect(path)
+                opened.callback(lock(path).close)
+                self._writer = connect(path)
                 opened.callback(self._writer.close)
-                _prepare(self._writer)
-                self._reader = _connect(path)
+                prepare(self._writer)
+                self._reader = connect(path)
                 opened.callback(self._reader.close)
                 self._load()
             except (sqlite3.Error, OSError) as error:
@@ -94,7 +62,10 @@ class SqliteLog:
 
     def _load(self) -> None:
         """Takes the counters from the file: at the start, and after a failure."""
-        bounds = self._writer.execute("SELECT epoch, first, last FROM bounds")
+        bounds = self._writer.execute(
+            "SELECT epoch, first, max(last, coalesce((SELECT max(id) FROM event), 0)) "
+            "FROM bounds"
+        )
         self._epoch, self._first, self._last = bounds.fetchone()
         newest = self._writer.execute("SELECT coalesce(max(id), 0) FROM place")
         (self._last_place,) = newest.fetchone()
@@ -118,9 +89,10 @@ class SqliteLog:
         now = time.time()
         last = self._last
         events: list[Any] = []
+        size = 0
         versions: dict[str, int] = {}
         self._in_doubt = True
-        with _transaction(self._writer) as db:
+        with transaction(self._writer) as db:
             for entry in entries:
                 source, version = entry.source, entry.version
                 if version <= (versions.get(source) or self._version(source)):
@@ -131,13 +103,12 @@ class SqliteLog:
                 place = self._place_id(entry.place)
                 events += (last, place, version, now, entry.body, entry.raw)
                 ids.append(last)
-            _insert(db, events)
-            db.executemany(
-                "INSERT INTO source VALUES (?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET version = excluded.version",
-                versions.items(),
-            )
-            db.execute("UPDATE bounds SET last = ?", (last,))
+                size += len(entry.body) + len(entry.raw or b"")
+                if size > STATEMENT_BYTES:
+                    EVENTS.run(db, events)
+                    events, size = [], 0
+            EVENTS.run(db, events)
+            SOURCES.run(db, list(chain.from_iterable(versions.items())))
         self._last = last
         self._versions.update(versions)
         self._in_doubt = False
@@ -228,7 +199,7 @@ class SqliteLog:
 
     async def save_checkpoint(self, event_id: int, board: bytes) -> None:
         def save() -> None:
-            with _transaction(self._writer) as db:
+            with transaction(self._writer) as db:
                 db.execute(
                     "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)",
                     (event_id, board),
@@ -260,9 +231,10 @@ class SqliteLog:
         dropped: int = first - self._first
         if dropped:
             self._in_doubt = True
-            with _transaction(self._writer) as db:
+            with transaction(self._writer) as db:
                 db.execute("DELETE FROM event WHERE id < ?", (first,))
-                db.execute("UPDATE bounds SET first = ?", (first,))
+                # Here only: an append need not write what the events say.
+                db.execute("UPDATE bounds SET first = ?, last = ?", (first, self._last))
             self._first = first
             self._in_doubt = False
         return dropped
@@ -271,91 +243,6 @@ class SqliteLog:
         self._writing.shutdown()
         self._reading.shutdown()
         self._opened.close()
-
-
-def _insert(db: sqlite3.Connection, values: list[Any]) -> None:
-    """Rows of `event`, one after the other in `values`: many with each statement.
-
-    Between two statements another thread runs, for as long as it likes to.
-    """
-    done = 0
-    while left := (len(values) - done) // len(COLUMNS):
-        count = min(MAX_ROWS, 1 << left.bit_length() - 1)
-        end = done + count * len(COLUMNS)
-        db.execute(_INSERTS[count], values[done:end])
-        done = end
-
-
-class _transaction:
-    """BEGIN … COMMIT, or ROLLBACK when the body or the commit fails."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._end()  # What a failure before this one may have left open.
-        self._db.execute("BEGIN IMMEDIATE")
-        return self._db
-
-    def __exit__(self, failed: object, *_: object) -> None:
-        try:
-            if failed is None:
-                self._db.execute("COMMIT")
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-
-
-def _lock(path: Path) -> IO[str]:
-    """Held while the log is open; the kernel lets go of it when we die."""
-    lock = path.with_name(path.name + ".lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise LogError(
-            "another Courtside has this log open; stop it, or choose another --data-dir"
-        ) from None
-    return lock
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Each connection is used by one thread only, but not the one that opens it.
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    """Makes sure that the file is a log of ours, and makes one of an empty file."""
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application != APPLICATION_ID:
-        raise LogError("it is another program's database; choose another --data-dir")
-    if version > SCHEMA_VERSION:
-        raise LogError(
-            f"it was written by a newer Courtside (log version {version}, this one "
-            f"knows {SCHEMA_VERSION}); update, or choose another --data-dir"
-        )
-    db.execute("PRAGMA journal_mode = WAL")
-    # With NORMAL a power cut loses events that readers saw: test_feed_power_cut.py.
-    db.execute("PRAGMA synchronous = FULL")
-    if not tables:
-        with _transaction(db):
-            for statement in SCHEMA.split(";"):
-                db.execute(statement)
-            db.execute(
-                "INSERT INTO bounds VALUES (1, ?, 1, 0)", (secrets.token_hex(4),)
-            )
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    elif version == 1:
-        with _transaction(db):
-            for statement in FROM_1_TO_2.split(";"):
-                db.execute(statement)
-            db.execute("PRAGMA user_version = 2")
 
 
 def _condition(where: Filter, newest_first: bool = False) -> tuple[str, list[str]]:

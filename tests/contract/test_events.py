@@ -163,6 +163,7 @@ EVENTS: list[Event] = [
         received_at=RECEIVED,
     ),
     task("TASK_STATE_SUBMITTED", None, None, parent_task_id="c0de"),
+    task("TASK_STATE_INPUT_REQUIRED", "Send?", 50, choices=["Send", "Don't send"]),
 ]
 
 

@@ -126,6 +126,16 @@ class TestAppend:
 
         assert await everything(log) == rows(*many)
 
+    async def test_keeps_large_updates_among_small_ones_in_order(
+        self, log: Log
+    ) -> None:
+        raws = [bytes([n]) * (n % 3 * 600_000) for n in range(10)]
+        many = [entry(n, raw=raw) for n, raw in enumerate(raws, 1)]
+        await log.append(many)
+
+        assert await everything(log) == rows(*many)
+        assert [await log.raw(n) for n in range(1, 11)] == raws
+
     async def test_that_nobody_waited_for_can_be_repeated(self, log: Log) -> None:
         both = batch(2)
         with anyio.CancelScope() as impatient:

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from host.errors import LogError
 from host.filter import Filter
 from host.log import Entry, Row
-from host.log.sqlite import APPLICATION_ID, SqliteLog
+from host.log.sqlite import SqliteLog
+from host.log.sqlite_file import APPLICATION_ID
 from tests.contract.entries import entry, everything, ids, row
 
 SCHEMA_1 = """

@@ -19,7 +19,8 @@ import pytest
 
 from host.errors import LogError
 from host.log import Entry
-from host.log.sqlite import SCHEMA_VERSION, SqliteLog
+from host.log.sqlite import SqliteLog
+from host.log.sqlite_file import SCHEMA_VERSION
 from tests.contract.entries import batch, entry, everything, ids, rows
 from tests.harness import Process, wait_until
 

@@ -6,7 +6,7 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.budget import BURST_S, PATIENCE_S, Budget
+from host.budget import BURST_S, PATIENCE_S, PEAK, Budget
 
 RATE = 1_000
 
@@ -28,14 +28,24 @@ def budget(clock: Clock) -> Budget:
     return Budget(RATE, clock, clock.sleep)
 
 
-async def test_a_burst_passes_at_once() -> None:
+async def test_a_burst_passes_in_portions_so_that_others_have_a_turn() -> None:
     clock = Clock()
     spent = budget(clock)
 
     admitted = [await spent.admit(100) for _ in range(int(RATE * BURST_S / 100))]
 
     assert sum(admitted) == RATE * BURST_S
-    assert clock.now == 100.0
+    assert 0 < clock.now - 100 <= BURST_S / PEAK
+
+
+async def test_what_comes_at_the_rate_never_waits() -> None:
+    clock = Clock()
+    spent = budget(clock)
+
+    for n in range(1_000):
+        clock.now = max(clock.now, 100 + n * 0.05)
+        assert await spent.admit(50) == 50
+        assert clock.now == 100 + n * 0.05
 
 
 async def test_what_comes_faster_is_held_back_and_nothing_left_out() -> None:

@@ -220,6 +220,36 @@ def test_words_of_one_state_are_not_put_into_the_mouth_of_the_next(
     assert row.message is None
 
 
+QUESTION = {
+    **said("Send them?", "m1"),
+    "parts": [{"text": "Send them?"}, {"data": {"choices": ["Send", "Don't send"]}}],
+}
+
+
+def test_a_question_has_the_choices_that_it_offers_until_it_is_answered(
+    known: Known,
+) -> None:
+    updates = (
+        status("INPUT_REQUIRED", QUESTION),
+        status("INPUT_REQUIRED", at=LATER),
+        status("WORKING", said("Sending…", "m2")),
+    )
+    told = [row.choices for update in updates for row in rows(take(known, update))]
+    assert told == [["Send", "Don't send"], ["Send", "Don't send"], UNSET]
+
+
+@pytest.mark.parametrize(
+    "choices", ["Send", [], [1, "a"], [""], ["a" * 101], ["a"] * 13, {"a": 1}]
+)
+def test_choices_that_no_button_could_show_are_not_told(
+    known: Known, choices: object
+) -> None:
+    parts = [{"text": "Send them?"}, {"data": {"choices": choices}}, {"data": "a"}]
+    [row] = take(known, status("INPUT_REQUIRED", said("", "m1") | {"parts": parts}))
+    assert isinstance(row, TaskEvent)
+    assert row.choices is UNSET
+
+
 def test_a_context_once_told_stays(known: Known) -> None:
     take(known, status())
 

@@ -1,0 +1,141 @@
+"""Owns the file under the SQLite log: its schema, who has it open, how it is written.
+
+sqlite.py opens it here and keeps the promises of a log in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import IO, Any
+
+from host.errors import LogError
+
+APPLICATION_ID = 0x436F7572
+SCHEMA_VERSION = 2
+SCHEMA = """
+CREATE TABLE source (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE place (
+    id INTEGER PRIMARY KEY, agent TEXT NOT NULL, task TEXT, context TEXT,
+    kind TEXT NOT NULL);
+CREATE INDEX place_task ON place (task);
+CREATE INDEX place_context ON place (context);
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, version INTEGER NOT NULL,
+    at REAL NOT NULL, body BLOB NOT NULL, raw BLOB);
+CREATE INDEX event_place ON event (place, id);
+CREATE TABLE checkpoint (one INTEGER PRIMARY KEY, event_id INTEGER, board BLOB);
+CREATE TABLE bounds (one INTEGER PRIMARY KEY, epoch TEXT, first INTEGER, last INTEGER);
+"""
+# Version 1 kept the A2A updates in a table of their own, and no versions.
+FROM_1_TO_2 = """
+ALTER TABLE event RENAME TO old_event;
+DROP INDEX event_place;
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, version INTEGER NOT NULL,
+    at REAL NOT NULL, body BLOB NOT NULL, raw BLOB);
+INSERT INTO event
+    SELECT old_event.id, place, 0, at, old_event.body, raw.body
+    FROM old_event LEFT JOIN raw ON raw.id = old_event.id ORDER BY old_event.id;
+CREATE INDEX event_place ON event (place, id);
+DROP TABLE old_event;
+DROP TABLE raw
+"""
+
+
+class Insert:
+    """Writes many rows with each statement: around every one of them the thread
+    waits for the interpreter, which the event loop may not let go of for long."""
+
+    MAX_ROWS = 128  # Of six columns: older SQLites take 999 values.
+
+    def __init__(self, table: str, columns: int, then: str = "") -> None:
+        self._columns = columns
+        row = f"({', '.join('?' * columns)})"
+        self._statements = {
+            count: f"INSERT INTO {table} VALUES {', '.join([row] * count)} {then}"  # noqa: S608
+            for count in (1, 2, 4, 8, 16, 32, 64, self.MAX_ROWS)
+        }
+
+    def run(self, db: sqlite3.Connection, values: list[Any]) -> None:
+        """`values` are those of one row after the other."""
+        done = 0
+        while left := (len(values) - done) // self._columns:
+            count = min(self.MAX_ROWS, 1 << left.bit_length() - 1)
+            end = done + count * self._columns
+            db.execute(self._statements[count], values[done:end])
+            done = end
+
+
+class transaction:
+    """BEGIN … COMMIT, or ROLLBACK when the body or the commit fails."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._end()  # What a failure before this one may have left open.
+        self._db.execute("BEGIN IMMEDIATE")
+        return self._db
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        try:
+            if failed is None:
+                self._db.execute("COMMIT")
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+
+def lock(path: Path) -> IO[str]:
+    """Held while the log is open; the kernel lets go of it when we die."""
+    held = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        raise LogError(
+            "another Courtside has this log open; stop it, or choose another --data-dir"
+        ) from None
+    return held
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    # Each connection is used by one thread only, but not the one that opens it.
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Makes sure that the file is a log of ours, and makes one of an empty file."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise LogError("it is another program's database; choose another --data-dir")
+    if version > SCHEMA_VERSION:
+        raise LogError(
+            f"it was written by a newer Courtside (log version {version}, this one "
+            f"knows {SCHEMA_VERSION}); update, or choose another --data-dir"
+        )
+    db.execute("PRAGMA journal_mode = WAL")
+    # With NORMAL a power cut loses events that readers saw: test_feed_power_cut.py.
+    db.execute("PRAGMA synchronous = FULL")
+    if not tables:
+        with transaction(db):
+            for statement in SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(
+                "INSERT INTO bounds VALUES (1, ?, 1, 0)", (secrets.token_hex(4),)
+            )
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    elif version == 1:
+        with transaction(db):
+            for statement in FROM_1_TO_2.split(";"):
+                db.execute(statement)
+            db.execute("PRAGMA user_version = 2")
