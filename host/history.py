@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from host.agent_settings import HOST_NAME
 from host.config import is_number
 from host.cursor import parse
 from host.errors import CursorExpired
@@ -23,11 +24,14 @@ from host.feed import Feed
 from host.filter import ALL, Filter
 from host.log import Row
 from host.reloader import Reloader
+from host.search import Search, search, search_of
 from host.stream import filter_of
 
 PAGE = 1_000
 MAX_LIMIT = 10_000  # What one answer holds in memory; without a limit it streams.
 NDJSON = "application/x-ndjson"
+NEXT = "courtside-next"
+"""Of a search that is not through: the `before` or `after` to go on with."""
 
 
 class History:
@@ -46,20 +50,32 @@ class History:
         ]
 
     async def ndjson(self, request: Request) -> Response:
-        """One event a line, oldest first: the first past `after`, else the last."""
+        """One event a line, oldest first: the first past `after`, else the last.
+
+        Without a limit all of them, as a stream.
+        """
         query = request.query_params
         after = await self._id(query, "after")
         before = await self._id(query, "before")
         limit = _limit(query.get("limit"))
-        where = filter_of(query)
+        where, wanted = filter_of(query), search_of(query)
+        if wanted and limit is not None:
+            found = await search(self._feed, after, before, limit, where, wanted)
+            more = {} if found.next is None else {NEXT: str(found.next)}
+            return Response(_lines(found.rows), media_type=NDJSON, headers=more)
         if after is None and limit is not None:
             rows = await self._feed.history(None, before, limit, where)
             return Response(_lines(rows), media_type=NDJSON)
-        pages = self._pages(after or 0, before, limit, where)
+        pages = self._pages(after or 0, before, limit, where, wanted or Search())
         return StreamingResponse(pages, media_type=NDJSON)
 
     async def _pages(
-        self, after: int, before: int | None, limit: int | None, where: Filter
+        self,
+        after: int,
+        before: int | None,
+        limit: int | None,
+        where: Filter,
+        wanted: Search,
     ) -> AsyncIterator[bytes]:
         left = sys.maxsize if limit is None else limit
         while left > 0:
@@ -71,7 +87,8 @@ class History:
                 raise CursorExpired(f"events up to {kept.first - 1} are gone meanwhile")
             if not rows:
                 return
-            yield _lines(rows)
+            if lines := _lines([row for row in rows if wanted.wants(row)]):
+                yield lines
             after = rows[-1].id
             left -= len(rows)
 
@@ -109,9 +126,14 @@ class History:
         return _json({"agents": self._followed()})
 
     def _followed(self) -> list[AgentEvent]:
-        """The board keeps who was removed, too: its history can still be read."""
+        """The board has the host itself, too, and who was removed: its history can
+        still be read."""
         rows = self._feed.board.agents.values()
-        return [row for row in rows if row.connection != "removed"]
+        return [
+            row
+            for row in rows
+            if row.connection != "removed" and row.agent != HOST_NAME
+        ]
 
     async def healthz(self, request: Request) -> Response:
         """200 while the log can be written, else 503 with the cause.

@@ -242,7 +242,6 @@ class TestTheCommandLine:
             ("[host]\nprot = 8000\n", 2, "host.prot"),
             ("\n[agents.carly]\nurl = 8001\n", 3, "agents.carly.url"),
             ("[plans.p.steps.one]\nagent = 'zoe'\n", 2, "plans.p.steps.one.agent"),
-            ("[plans.p]\nplanner = 'no_such:one'\n", 2, "plans.p.planner"),
         ],
     )
     def test_names_line_and_key_of_a_bad_setting(

@@ -117,7 +117,8 @@ class TestJoining:
         assert snapshot.data["id"] == head
         assert (snapshot.data["reset"], snapshot.data["reason"]) == (False, None)
         agents = snapshot.data["agents"]
-        assert {agent["agent"] for agent in agents} == set(AGENTS)
+        # The host is one, too: it has a plan for these four.
+        assert {agent["agent"] for agent in agents} == {*AGENTS, "host"}
         assert {agent["connection"] for agent in agents} == {"connected"}
         tasks = {task["task_id"]: task for task in snapshot.data["tasks"]}
         assert tasks[task_id]["status"] == "completed"
