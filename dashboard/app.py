@@ -19,6 +19,9 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.board import Board, State
+from dashboard.bundle import Served, modules, sheets
+
 HERE = Path(__file__).parent
 
 # Trusted Types close the one door that `script-src 'self'` leaves open, markup made
@@ -69,17 +72,13 @@ class SafetyHeaders:
 class Page:
     """The one page. Its links are relative, so that it works under any base path."""
 
-    def __init__(self) -> None:
-        self.templates = Jinja2Templates(directory=HERE / "templates")
-        # Listed for preload, or the browser finds each module only inside another.
-        static = HERE / "static"
-        self.modules = sorted(
-            path.relative_to(HERE).as_posix() for path in static.rglob("*.js")
-        )
+    def __init__(self, templates: Jinja2Templates, *, board: bool) -> None:
+        self.templates = templates
+        self.board = board
 
     async def __call__(self, request: Request) -> Response:
         response = self.templates.TemplateResponse(
-            request, "index.html", {"modules": self.modules}
+            request, "index.html", {"board": self.board}
         )
         etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
         response.headers["etag"] = etag
@@ -88,12 +87,23 @@ class Page:
         return response
 
 
-def create_app() -> Starlette:
-    """The page at `/` and its files under `/static`, ready to be mounted."""
+def create_app(state: State | None = None) -> Starlette:
+    """The page at `/` and its files under `/static`, ready to be mounted.
+
+    With the `state` of a host there is `/board`, too, for browsers without JavaScript.
+    """
+    static = HERE / "static"
+    templates = Jinja2Templates(directory=HERE / "templates")
+    board = [Route("/board", Board(state, templates).__call__)] if state else []
     return Starlette(
         routes=[
-            Route("/", Page().__call__, name="page"),
-            Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
+            Route("/", Page(templates, board=bool(board)).__call__, name="page"),
+            *board,
+            Route(
+                "/static/all.js", Served(modules, static, "text/javascript").__call__
+            ),
+            Route("/static/all.css", Served(sheets, static, "text/css").__call__),
+            Mount("/static", StaticFiles(directory=static), name="static"),
         ],
         middleware=[
             Middleware(SafetyHeaders),

@@ -73,21 +73,71 @@ const url = (agent, path) => `a2a/${encodeURIComponent(agent)}/${path}`;
  * The same start as a command for a terminal.
  * @param {string} base the page's own address @param {string} agent @param {Words} words
  */
-export function startAsCurl(base, agent, words) {
-  const { text, skillId } = words;
+export function startAsCurl(base, agent, { text, skillId, taskId, contextId }) {
   const message = {
-    messageId: 'm1',
+    messageId: taskId ? 'm2' : 'm1',
     role: 'ROLE_USER',
     parts: [{ text }],
+    ...(taskId && { taskId }),
+    ...(contextId && { contextId }),
     ...(skillId && { metadata: { skillId } }),
   };
-  const body = JSON.stringify({ message }).replaceAll("'", "'\\''");
-  return [
-    `curl ${new URL(url(agent, 'message:send'), base).href} \\`,
-    "  -H 'content-type: application/json' -H 'a2a-version: 1.0' \\",
-    `  -d '${body}'`,
-  ].join('\n');
+  return asCurl(base, url(agent, 'message:send'), { message });
 }
+
+/**
+ * What can be done with a task, as commands for a terminal, by what they do.
+ * @param {string} base the page's own address @param {import('./types.d.ts').TaskEvent} row
+ */
+export function curlsOf(base, { agent, task_id, context_id, status, choices }) {
+  const path = url(agent, `tasks/${encodeURIComponent(task_id)}`);
+  const query = new URLSearchParams({ agent, task: task_id });
+  const asks = status === 'input-required' || status === 'auth-required';
+  const answer = { text: choices?.[0] ?? 'Yes', taskId: task_id, contextId: context_id };
+  return {
+    'Its events': asCurl(base, `feed.ndjson?${query}`),
+    'As the agent has it': asCurl(base, path),
+    ...(FINISHED.has(status)
+      ? null
+      : {
+          Follow: asCurl(base, `${path}:subscribe`, null, '-N '),
+          ...(asks && { Answer: startAsCurl(base, agent, answer) }),
+          Stop: asCurl(base, `${path}:cancel`, {}),
+        }),
+  };
+}
+
+/** What can be done about an agent. @param {string} base @param {string} agent */
+export function agentCurls(base, agent) {
+  const path = `agents/${encodeURIComponent(agent)}`;
+  return {
+    'Retry now': asCurl(base, `${path}:retry`, {}),
+    Remove: asCurl(base, path, null, '-X DELETE '),
+  };
+}
+
+const FINISHED = new Set(['completed', 'error', 'cancelled', 'rejected']);
+
+/**
+ * Without what the page's address may hold of a name and a password.
+ * @param {string} base @param {string} path @param {object | null} [body] @param {string} [how]
+ */
+function asCurl(base, path, body = null, how = '') {
+  const address = new URL(path, base);
+  Object.assign(address, { username: '', password: '' });
+  const lines = [`curl ${how}${quoted(address.href)}`];
+  const headers = [
+    ...(body ? ["-H 'content-type: application/json'"] : []),
+    ...(path.startsWith('a2a/') ? ["-H 'a2a-version: 1.0'"] : []),
+  ];
+  if (headers.length > 0) lines.push(headers.join(' '));
+  if (body) lines.push(`-d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
+  return lines.join(' \\\n  ');
+}
+
+/** For a shell. @param {string} text */
+const quoted = (text) =>
+  /^[\w:/.%~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** @param {string} path @param {object} body */
 const post = (path, body) => ask('POST', path, body);

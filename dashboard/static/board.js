@@ -145,7 +145,7 @@ export function matchingRows(rows, filter, until) {
 }
 
 /** @param {FeedEvent} row @param {Filter} filter */
-function matches(row, filter) {
+export function matches(row, filter) {
   if (filter.agents.size > 0 && !filter.agents.has(row.agent)) return false;
   if (filter.task !== null) {
     if (!('task_id' in row) || taskKey(row.agent, row.task_id) !== filter.task) {

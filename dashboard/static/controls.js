@@ -3,7 +3,10 @@
 // notes what is waited for (ui.js), and has the page drawn again.
 
 import { ActionError, add, cancel, remove, retry, send } from './actions.js';
-import { readFilter, writeFilter } from './ui.js';
+import { taskKey } from './board.js';
+import { isOpen } from './store.js';
+import { MAX_SHOWN, readFilter, writeFilter } from './ui.js';
+import { kinOf } from './updates.js';
 
 /**
  * @typedef {import('./types.d.ts').State} State
@@ -16,9 +19,10 @@ import { readFilter, writeFilter } from './ui.js';
 
 /**
  * @param {State} state @param {Ui} ui
- * @param {{ redraw: () => void, reconnect: () => void, loadOlder: () => void }} page
+ * @param {{ redraw: () => void, reconnect: () => void, loadOlder: () => void,
+ *   open: (file: File | undefined) => Promise<void> }} page
  */
-export function createControls(state, ui, { redraw, reconnect, loadOlder }) {
+export function createControls(state, ui, { redraw, reconnect, loadOlder, open }) {
   /**
    * Runs one command: pending from the click until the feed answers, or its error.
    * @param {Pending['verb']} verb @param {string} about
@@ -27,7 +31,8 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder }) {
    */
   async function command(verb, about, click, run) {
     const key = `${verb}:${about}`;
-    if (ui.pending.has(key)) return false;
+    // Behind a recording there is nobody to ask.
+    if (ui.pending.has(key) || state.link.phase === 'recording') return false;
     /** @type {Pending} */
     const pending = { verb, at_ms: Date.now(), ...click };
     ui.errors.delete(key);
@@ -58,9 +63,13 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder }) {
     redraw();
   }
 
+  /** Where the focus was before the drawer. @type {HTMLElement | null} */
+  let back = null;
+
   return {
     reconnect,
     loadOlder,
+    open,
 
     /** @param {string} agent @param {Words} words */
     start: (agent, words) =>
@@ -70,11 +79,46 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder }) {
         return task_id;
       }),
 
-    /** @param {Task} task */
-    stop: ({ row }) =>
-      command('stop', `${row.agent}/${row.task_id}`, { ...row, row }, () =>
-        cancel(row.agent, row.task_id),
-      ),
+    /**
+     * The same to several at once, and what becomes of it side by side.
+     * @param {string[]} agents @param {Words} words
+     */
+    async startAll(agents, words) {
+      const started = await Promise.all(
+        agents.map(async (agent) => {
+          /** @type {string | null} */
+          let id = null;
+          await command('start', agent, { agent, task_id: null, row: null }, async () => {
+            id = await send(agent, words);
+            return id;
+          });
+          return id === null ? [] : [taskKey(agent, id)];
+        }),
+      );
+      const show = started.flat().slice(0, MAX_SHOWN);
+      if (show.length > 0) filter({ show }, 'push');
+      return show.length === agents.length;
+    },
+
+    /**
+     * At once, unless it would stop what it has started at other agents: then it asks.
+     * @param {Task} task
+     */
+    stop({ row }) {
+      const key = taskKey(row.agent, row.task_id);
+      const others = kinOf(state, row).children.filter((each) => isOpen(each.row)).length;
+      if (others > 0 && ui.asking?.key !== key) {
+        ui.asking = { key, others };
+        return redraw();
+      }
+      ui.asking = null;
+      return command('stop', key, { ...row, row }, () => cancel(row.agent, row.task_id));
+    },
+    /** @param {Ui['asking']} asking */
+    ask(asking) {
+      ui.asking = asking;
+      redraw();
+    },
 
     /** @param {Task} task @param {string} text */
     reply: ({ row }, text) =>
@@ -125,10 +169,41 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder }) {
       if (!agents.delete(agent)) agents.add(agent);
       filter({ agents }, 'replace');
     },
+    /** @param {import('./ui.js').Tab} tab */
+    showTab: (tab) => filter({ tab }, 'push'),
     showAll: () => filter({ agents: new Set(), task: null, failed: false }, 'replace'),
+    /** @param {Partial<Ui['filter']>} words */
+    search: (words) => filter(words, 'replace'),
     toggleFailed: () => filter({ failed: !ui.filter.failed }, 'replace'),
     /** @param {string | null} key `agent/task_id` */
     showTask: (key) => filter({ task: key }, 'push'),
+    /** Shows a task in full. @param {string} key `agent/task_id` */
+    openTask(key) {
+      if (ui.filter.show.join() === key) return;
+      const opener = document.activeElement;
+      filter({ show: [key] }, 'push');
+      // It is in the document after the next drawing.
+      requestAnimationFrame(() => {
+        if (opener instanceof HTMLElement && !opener.closest('.drawers')) back = opener;
+        /** @type {HTMLElement | null} */
+        const title = document.querySelector('.drawer h2');
+        title?.focus({ preventScroll: true });
+      });
+    },
+    /** @param {string | null} key null for all */
+    closeTask(key) {
+      if (ui.filter.show.length === 0) return;
+      const show = key === null ? [] : ui.filter.show.filter((each) => each !== key);
+      filter({ show }, 'push');
+      if (show.length === 0 && back?.isConnected) back.focus({ preventScroll: true });
+    },
+    /** @param {string} what */
+    toggle(what) {
+      const toggled = new Set(ui.toggled);
+      if (!toggled.delete(what)) toggled.add(what);
+      ui.toggled = toggled;
+      redraw();
+    },
     readUrl() {
       ui.filter = readFilter(location.search);
       redraw();

@@ -115,12 +115,12 @@ export function followFeed(handlers, world = browser) {
 /**
  * A page of the log: the last `limit` events, all before the id `before` where there is
  * one, oldest first; and the host's clock as far as its Date header tells.
- * @param {number | null} before @param {number} limit
+ * @param {number | null} before @param {number} limit @param {string} [where] `kind=task&`
  * @returns {Promise<{ events: FeedEvent[], host_now_ms: number | null }>}
  */
-export async function fetchHistory(before, limit) {
+export async function fetchHistory(before, limit, where = '') {
   const until = before === null ? '' : `before=${before}&`;
-  const response = await fetch(`feed.ndjson?${until}limit=${limit}`);
+  const response = await fetch(`feed.ndjson?${where}${until}limit=${limit}`);
   if (!response.ok) throw new Error(`The host answered ${response.status}.`);
   const text = await response.text();
   const date = Date.parse(response.headers.get('date') ?? '');

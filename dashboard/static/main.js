@@ -8,8 +8,13 @@ import { isFiltering, totals } from './board.js';
 import { createControls } from './controls.js';
 import { fetchHistory, followFeed } from './feed.js';
 import { addHistory, applyEvent, applySnapshot, createState } from './store.js';
+import { applyRecording, readRecording } from './recording.js';
+import { createPast } from './past.js';
+import { listenToKeys } from './keys.js';
+import { createDossiers } from './dossiers.js';
+import { createTravel } from './travel.js';
 import { createUi, settle } from './ui.js';
-import { main, topBar } from './view.js';
+import { main, openScreen, topBar } from './view.js';
 
 const PAGE_OF_HISTORY = 200;
 /** Ages and countdowns move once a second. */
@@ -21,6 +26,9 @@ const MIN_SKEW_MS = 2_000;
 
 const state = createState();
 const ui = createUi(location.search);
+const travel = createTravel(state, redraw);
+const past = createPast(state, ui, redraw);
+const dossiers = createDossiers(state, ui, redraw);
 const announce = createAnnouncer();
 const title = document.title;
 const regions = {
@@ -47,12 +55,16 @@ function draw() {
   const now_ms = Date.now();
   settle(ui, state, now_ms);
   // Without the host nothing ages: what is shown is as it was.
-  const seen_ms = state.link.phase === 'reconnecting' ? state.link.lost_at_ms : null;
+  const { phase, lost_at_ms } = state.link;
+  const seen_ms = phase === 'reconnecting' || phase === 'recording' ? lost_at_ms : null;
   const host_now_ms = (seen_ms ?? now_ms) - state.skew_ms;
-  const page = { state, ui, controls, now_ms, host_now_ms, base: location.href };
+  const page = { state, ui, controls, travel, past, dossiers, now_ms, host_now_ms, base: location.href };
   moveList(now_ms);
+  if (ui.filter.tab === 'history' && state.epoch !== null) past.settle();
+  if (state.epoch !== null) dossiers.settle();
   render(topBar(page), regions.bar);
   if (state.epoch !== null) render(main(page), regions.app);
+  else if (ui.filter.open) render(openScreen(page), regions.app);
   measure();
   say(now_ms);
   maybeLoadOlder();
@@ -84,22 +96,42 @@ function say(now_ms) {
 
 /** The list's size, which the window of rows is cut to. */
 function measure() {
-  const list = document.getElementById('list');
-  if (!list || watched === list) return;
-  watched = list;
-  new ResizeObserver(() => {
-    ui.list.height = list.clientHeight;
-    ui.list.row = Number.parseFloat(getComputedStyle(list).getPropertyValue('--row'));
-    redraw();
-  }).observe(list);
+  for (const [id, its] of /** @type {const} */ ([['list', ui.list], ['past', past.list]])) {
+    watch(id, (list, isNew) => {
+      if (isNew) list.scrollTop = its.top;
+      its.height = list.clientHeight;
+      its.row = Number.parseFloat(getComputedStyle(list).getPropertyValue('--row'));
+    });
+  }
+  watch('lanes', (lanes) => {
+    travel.resize(lanes.querySelector('.ruler')?.clientWidth ?? 0);
+  });
 }
-/** @type {HTMLElement | null} */
-let watched = null;
+
+/**
+ * Calls `note` when the element has come into the page, and when its size has changed.
+ * @param {string} id @param {(found: HTMLElement, isNew: boolean) => void} note
+ */
+function watch(id, note) {
+  const found = document.getElementById(id);
+  if (!found || watched.get(id) === found) return;
+  let isNew = true;
+  watched.set(id, found);
+  new ResizeObserver(() => {
+    if (!found.isConnected) return;
+    note(found, isNew);
+    isNew = false;
+    redraw();
+  }).observe(found);
+}
+/** @type {Map<string, HTMLElement>} */
+const watched = new Map();
 
 /** Reaching the end of the list loads more, except in what a filter leaves over. */
 function maybeLoadOlder() {
   const { top, height, row } = ui.list;
   const nearEnd = top + height > (state.rows.length - 20) * row;
+  if (ui.filter.tab !== 'feed') return;
   if (nearEnd && state.has_older && ui.history === 'idle' && !isFiltering(ui.filter)) {
     loadOlder();
   }
@@ -127,14 +159,18 @@ async function loadOlder() {
 }
 
 regions.app.replaceChildren();
-const feed = followFeed({
+const feed = ui.filter.open ? null : followFeed({
   snapshot(snapshot) {
     applySnapshot(state, snapshot);
     ui.history = 'idle';
+    travel.forget();
+    dossiers.forget();
     redraw();
   },
   event(event) {
     applyEvent(state, event, Date.now(), ui.hold !== null);
+    travel.note(event);
+    dossiers.note(event);
     redraw();
   },
   link(link) {
@@ -142,15 +178,43 @@ const feed = followFeed({
     redraw();
   },
 });
+function reconnect() {
+  feed?.retryNow();
+}
+
+/** Shows a saved feed, and no host from now on. @param {File | undefined} file */
+async function open(file) {
+  if (!file) return;
+  ui.errors.delete('open');
+  try {
+    const events = readRecording(await file.text());
+    feed?.close();
+    applyRecording(state, events, file.name);
+    Object.assign(ui, { hold: null, paused: false, history: 'idle' });
+    ui.list.head = state.head;
+    controls.search({ open: true });
+  } catch (error) {
+    ui.errors.set('open', `${file.name}: ${error instanceof Error ? error.message : error}`);
+    redraw();
+  }
+}
+
 const controls = createControls(state, ui, {
   redraw,
-  reconnect: feed.retryNow,
+  reconnect,
   loadOlder,
+  open,
 });
 
+listenToKeys(controls);
 setInterval(redraw, TICK_MS);
 addEventListener('popstate', controls.readUrl);
-addEventListener('online', feed.retryNow);
+addEventListener('online', reconnect);
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible') feed.retryNow();
+  if (document.visibilityState === 'visible') reconnect();
+});
+addEventListener('dragover', (event) => event.preventDefault());
+addEventListener('drop', (event) => {
+  event.preventDefault();
+  open(event.dataTransfer?.files[0]);
 });

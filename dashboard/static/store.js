@@ -2,6 +2,8 @@
 // Owns the state: folds snapshots and events into agents, tasks and feed rows.
 // board.js asks it questions; the views draw the answers. No DOM, no fetch, no clock.
 
+import { lint, unseen } from './lint.js';
+
 /**
  * @typedef {import('./types.d.ts').State} State
  * @typedef {import('./types.d.ts').Agent} Agent
@@ -19,6 +21,9 @@ export const MAX_ROWS_HELD = 50_000;
 const TRIM_STEP = 500;
 /** Finished tasks kept per agent; open ones are always kept. */
 export const MAX_FINISHED = 500;
+
+/** Events whose flaws are kept. */
+const MAX_FLAWS = 2_000;
 
 const FINISHED = new Set(['completed', 'error', 'cancelled', 'rejected']);
 const WAITING = new Set(['input-required', 'auth-required']);
@@ -42,6 +47,7 @@ export function createState() {
     skew_ms: 0,
     rate: { second: 0, counts: new Array(60).fill(0) },
     tasks_seen: 0,
+    flaws: new Map(),
   };
 }
 
@@ -72,6 +78,7 @@ export function applySnapshot(state, snapshot) {
     const known = sameLog && before.get(row.agent)?.tasks.get(row.task_id);
     const task = state.agents.get(row.agent)?.tasks.get(row.task_id);
     if (known && task) task.first = known.first;
+    if (known && task && known.row.status === row.status) task.seen = known.seen;
   }
   if (!sameLog || snapshot.id !== state.head) {
     state.rows = [];
@@ -97,24 +104,41 @@ export function applyEvent(state, event, now_ms, held = false) {
     state.has_older = true;
   }
   count(state, now_ms);
+  const seen = note(state, event);
   if (event.kind === 'task') {
-    keepTask(state, event, event);
+    keepTask(state, event, event, seen);
   } else if (event.kind === 'agent') {
     agentOf(state, event.agent).row = event;
   }
 }
 
 /**
+ * Keeps what is wrong with an event, and forgets the oldest of too many. What is now
+ * known of its task.
+ * @param {State} state @param {FeedEvent} event
+ */
+function note(state, event) {
+  if (!('task_id' in event)) return undefined;
+  const seen = state.agents.get(event.agent)?.tasks.get(event.task_id)?.seen ?? unseen();
+  const found = lint(seen, event);
+  if (found.length > 0) state.flaws.set(event.id, found);
+  const [oldest] = state.flaws.keys();
+  if (state.flaws.size > MAX_FLAWS) state.flaws.delete(oldest);
+  return seen;
+}
+
+/**
  * @param {State} state @param {TaskEvent} row
  * @param {TaskEvent | null} [first] the same row, where it may be the task's first
+ * @param {import('./lint.js').Seen} [seen]
  */
-function keepTask(state, row, first = null) {
+function keepTask(state, row, first = null, seen = unseen(row)) {
   const { tasks } = agentOf(state, row.agent);
   const task = tasks.get(row.task_id);
   if (task) {
     task.row = row;
   } else {
-    tasks.set(row.task_id, { row, order: ++state.tasks_seen, first });
+    tasks.set(row.task_id, { row, order: ++state.tasks_seen, first, seen });
   }
   if (tasks.size > MAX_FINISHED && !isOpen(row)) dropOldestFinished(tasks);
 }

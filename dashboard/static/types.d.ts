@@ -1,7 +1,7 @@
 // Owns the shapes that the modules share: events as the host sends them, and the state
 // folded from them. Read by tsc and by people; the browser never loads it.
 
-export type Connection = 'connecting' | 'connected' | 'lost' | 'removed';
+export type Connection = 'connecting' | 'connected' | 'lost' | 'removed' | 'recorded';
 
 interface Stamped {
   /** The feed's number; rows inside a snapshot may lack it. */
@@ -22,6 +22,10 @@ export interface TaskEvent extends Stamped {
   progress: number | null;
   message: string | null;
   result?: string;
+  /** The answers that its question offers. */
+  choices?: string[];
+  /** The task that started it through the host. */
+  parent_task_id?: string;
   message_id: string | null;
   at: string | null;
 }
@@ -116,6 +120,8 @@ export interface Task {
   order: number;
   /** Its first event; null when that was never seen. */
   first: TaskEvent | null;
+  /** What lint.js remembers of it. */
+  seen: import('./lint.js').Seen;
 }
 
 export interface Agent {
@@ -129,7 +135,8 @@ export interface Agent {
 
 /** How the browser's connection to the host stands. */
 export interface Link {
-  phase: 'connecting' | 'live' | 'reconnecting';
+  /** `recording`: there is no host, only a file that was opened. */
+  phase: 'connecting' | 'live' | 'reconnecting' | 'recording';
   /** Failed attempts since it was last live. */
   attempt: number;
   /** When the next attempt begins, in browser ms; null while one is under way. */
@@ -155,4 +162,6 @@ export interface State {
   /** Events per second, the last minute: counts[second % 60]. */
   rate: { second: number; counts: number[] };
   tasks_seen: number;
+  /** What the specification says against events, by their id. */
+  flaws: Map<number, string[]>;
 }

@@ -16,8 +16,12 @@ import { isOpen, isWaiting } from './store.js';
  * @property {unknown} row the row that was there at the click; another one answers it
  * @property {number} at_ms
  *
+ * @typedef {'feed' | 'timeline' | 'history'} Tab
+ *
  * @typedef {object} Ui
- * @property {{ agents: Set<string>, task: string | null, failed: boolean }} filter
+ * @property {{ agents: Set<string>, task: string | null, failed: boolean, tab: Tab, q: string,
+ *   status: string, since: string, until: string, open: boolean, show: string[] }} filter `q` to
+ *   `until` search the log; `show` are the tasks in the drawer, as `agent/task_id`
  * @property {number | null} hold the newest id shown, while reading further back
  * @property {boolean} paused held by the button, not by scrolling
  * @property {{ top: number, height: number, row: number, head: number }} list the feed's
@@ -27,6 +31,8 @@ import { isOpen, isWaiting } from './store.js';
  * @property {Set<string>} opened popovers that are open, by element id
  * @property {Map<string, Pending>} pending
  * @property {Map<string, string>} errors by the same keys as `pending`
+ * @property {ReadonlySet<string>} toggled what is unfolded or shown in its other way
+ * @property {{ key: string, others: number } | null} asking the stop that waits for a yes
  * @property {string | null} removing the agent whose removal asks to be confirmed
  * @property {string} copied what was copied last, to say so
  */
@@ -46,10 +52,18 @@ export function createUi(search) {
     opened: new Set(),
     pending: new Map(),
     errors: new Map(),
+    toggled: new Set(),
+    asking: null,
     removing: null,
     copied: '',
   };
 }
+
+/** Side by side; more would be no wider than a word. */
+export const MAX_SHOWN = 8;
+
+/** @type {Tab[]} */
+export const TABS = ['feed', 'timeline', 'history'];
 
 /** @param {string} search @returns {Ui['filter']} */
 export function readFilter(search) {
@@ -58,16 +72,27 @@ export function readFilter(search) {
     agents: new Set(query.getAll('agent')),
     task: query.get('task'),
     failed: query.has('failed'),
+    tab: TABS.find((tab) => tab === query.get('tab')) ?? 'feed',
+    q: query.get('q') ?? '',
+    status: query.get('status') ?? '',
+    since: query.get('since') ?? '',
+    until: query.get('until') ?? '',
+    open: query.has('open'),
+    show: query.getAll('show').slice(0, MAX_SHOWN),
   };
 }
 
 /** The query for that filter: `?agent=carly`, or nothing. @param {Ui['filter']} filter */
-export function writeFilter({ agents, task, failed }) {
+export function writeFilter({ agents, task, failed, tab, open, show, ...search }) {
   const query = new URLSearchParams();
+  if (tab !== 'feed') query.set('tab', tab);
   for (const agent of agents) query.append('agent', agent);
   if (task) query.set('task', task);
   if (failed) query.set('failed', '');
-  const text = query.toString().replace('failed=', 'failed');
+  for (const [name, value] of Object.entries(search)) if (value) query.set(name, value);
+  if (open) query.set('open', '');
+  for (const key of show) query.append('show', key);
+  const text = query.toString().replace(/\b(failed|open)=(?=&|$)/g, '$1');
   return text ? `?${text}` : '';
 }
 

@@ -6,12 +6,16 @@ import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { followedAgents, isFiltering } from './board.js';
 import { agentCard } from './view/card.js';
+import { drawers } from './view/drawer.js';
 import { emptyState } from './view/empty.js';
 import { feedList } from './view/feed.js';
 import { filterBar } from './view/filters.js';
+import { history } from './view/history.js';
 import { needsYou } from './view/needs.js';
+import { timeline } from './view/timeline.js';
 
 export { topBar } from './view/bar.js';
+export { openScreen } from './view/recording.js';
 
 /**
  * Everything that a view may look at, and the controls it hands to its buttons.
@@ -19,6 +23,9 @@ export { topBar } from './view/bar.js';
  * @property {import('./types.d.ts').State} state
  * @property {import('./ui.js').Ui} ui
  * @property {import('./controls.js').Controls} controls
+ * @property {import('./travel.js').Travel} travel the timeline
+ * @property {import('./past.js').Past} past the search of the whole log
+ * @property {import('./dossiers.js').Dossiers} dossiers the tasks in the drawer
  * @property {number} now_ms the browser's clock
  * @property {number} host_now_ms the host's clock, for ages of events
  * @property {string} base the page's own address
@@ -36,10 +43,13 @@ export function main(page) {
     </section>
     <section class="feed" aria-label="Feed" data-frozen=${state.link.phase}>
       ${filterBar(page)}
-      ${empty && !state.has_older && !isFiltering(ui.filter)
+      ${empty && ui.filter.tab === 'feed' && !state.has_older && !isFiltering(ui.filter)
         ? emptyState(page)
         : nothing}
-      ${feedList(page)}
+      ${SHOWS[ui.filter.tab](page)}
     </section>
+    ${drawers(page)}
   `;
 }
+
+const SHOWS = { feed: feedList, timeline, history };

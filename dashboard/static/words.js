@@ -27,12 +27,15 @@ const STATUS = {
   unknown: { word: 'unknown', icon: 'dashed' },
 };
 
+export const STATUSES = Object.keys(STATUS);
+
 /** @type {Record<string, Label>} */
 const CONNECTION = {
   connecting: { word: 'connecting', icon: 'dashed' },
   connected: { word: 'connected', icon: 'dot' },
   lost: { word: 'lost', icon: 'broken' },
   removed: { word: 'removed', icon: 'minus' },
+  recorded: { word: 'recorded', icon: 'page' },
 };
 
 /** @type {Record<string, string>} */

@@ -27,6 +27,7 @@ class Screen:
         self.needs = page.locator(".needs")
         self.rows = page.locator(".row")
         self.list = page.locator("#list")
+        self.drawer = page.locator(".drawer")
 
     async def open(self, url: str, path: str = "/") -> Screen:
         await self.page.goto(url + path)
@@ -64,6 +65,7 @@ class Card:
         self.progress = root.get_by_role("progressbar")
         self.start_button = root.locator("button.start")
         self.stop_button = root.locator("button.stop")
+        self.details_button = root.locator("button.details")
         self.reply_button = root.get_by_role("button", name="Reply")
         self.menu = root.locator(".menu.start")
         self.error = root.get_by_role("alert").first

@@ -99,12 +99,38 @@ async def test_it_works_by_keyboard_alone_from_start_to_reply(screen: Screen) ->
     await expect(nancy.says).to_have_text("Nothing was sent.")
 
 
-async def test_without_javascript_it_says_what_to_do(
-    browser: Browser, stack: Stack
+async def test_without_javascript_it_shows_agents_and_tasks_as_they_are_now(
+    browser: Browser, stack: Stack, screen: Screen
 ) -> None:
+    await screen.card("nancy").start_skill("invite_everyone")
+    await screen.card("nancy").expect_status("needs input")
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
     await page.goto(stack.url)
+    await expect(page).to_have_url(f"{stack.url}/board")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Courtside")
-    await expect(page.get_by_role("link", name="feed.ndjson")).to_be_visible()
+    agents, tasks = await page.get_by_role("table").all()
+    for name in stack.agents:
+        row = agents.get_by_role("row", name=name.capitalize())
+        await expect(row).to_contain_text("connected")
+    first = tasks.get_by_role("row").nth(1)
+    await expect(first).to_contain_text("needs input")
+    await expect(first).to_contain_text("Send 4 invitations?")
+    await Screen(page).shot("board")
+    await page.set_viewport_size({"width": 360, "height": 780})
+    await Screen(page).shot("board-narrow")
+    await screen.card("nancy").stop_button.click()
+    await screen.card("nancy").expect_status("cancelled")
+    await page.get_by_role("link", name="load it again").click()
+    await expect(tasks).to_contain_text("cancelled")
     await context.close()
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_axe_finds_nothing_on_the_board(
+    page: Page, stack: Stack, scheme: Literal["light", "dark"]
+) -> None:
+    await page.emulate_media(color_scheme=scheme)
+    await page.goto(f"{stack.url}/board")
+    assert await axe(page) == []

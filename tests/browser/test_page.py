@@ -20,7 +20,7 @@ NAMES = ("carly", "walter", "logan", "nancy")
 
 async def test_the_page_shows_four_connected_agents(screen: Screen) -> None:
     await expect(screen.page.get_by_role("heading", level=1)).to_have_text("Courtside")
-    await expect(screen.page.locator(".totals")).to_contain_text("4/4 agents")
+    await expect(screen.page.locator(".totals")).to_contain_text("5/5 agents")
     for name in NAMES:
         await expect(screen.card(name).title).to_have_text(name.capitalize())
         await expect(screen.card(name).connection).to_have_text("connected")
@@ -131,11 +131,14 @@ async def test_chips_filter_the_feed_and_live_in_the_url(
     agents = screen.page.locator(".row .agent")
     assert {text.strip() for text in await agents.all_inner_texts()} == {"Logan"}
 
-    await screen.rows.first.locator(".id button").click()
-    assert "task=logan" in screen.page.url
+    await screen.rows.first.click()
+    await screen.drawer.get_by_role("button", name="Only this").click()
+    await expect(screen.page).to_have_url(re.compile("task=logan"))
+    await screen.page.keyboard.press("Escape")
     await screen.page.reload()
     await expect(screen.page.locator(".chips")).to_contain_text("task")
-    await screen.page.go_back()
+    for _ in range(3):
+        await screen.page.go_back()
     await expect(screen.page).to_have_url(f"{stack.url}/?agent=logan")
     await expect(screen.page.locator(".chips")).not_to_contain_text("task")
 

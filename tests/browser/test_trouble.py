@@ -23,7 +23,7 @@ async def test_an_agent_that_is_killed_is_shown_lost_and_found_again(
     stack.agents["logan"].kill()
     await expect(logan.connection).to_have_text("lost")
     await expect(logan.cause).to_contain_text("refused")
-    await expect(screen.page.locator(".totals")).to_contain_text("3/4 agents")
+    await expect(screen.page.locator(".totals")).to_contain_text("4/5 agents")
     await expect(screen.link).to_have_text("Live")
     await screen.shot("agent-lost")
 

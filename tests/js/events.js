@@ -4,6 +4,7 @@
 /**
  * @typedef {import('../../dashboard/static/types.d.ts').TaskEvent} TaskEvent
  * @typedef {import('../../dashboard/static/types.d.ts').AgentEvent} AgentEvent
+ * @typedef {import('../../dashboard/static/types.d.ts').ArtifactEvent} ArtifactEvent
  * @typedef {import('../../dashboard/static/types.d.ts').GapEvent} GapEvent
  * @typedef {import('../../dashboard/static/types.d.ts').Snapshot} Snapshot
  */
@@ -60,6 +61,22 @@ export const gap = (id, more = {}) => ({
   task_id: 't1',
   context_id: 'c1',
   message: 'updates in between may be missing',
+  received_at: at(id),
+  ...more,
+});
+
+/** @param {number} id @param {Partial<ArtifactEvent>} [more] @returns {ArtifactEvent} */
+export const chunk = (id, more = {}) => ({
+  id,
+  kind: 'artifact',
+  agent: 'carly',
+  task_id: 't1',
+  context_id: 'c1',
+  artifact_id: 'a1',
+  name: null,
+  parts: [{ text: 'Once ' }],
+  append: false,
+  last_chunk: false,
   received_at: at(id),
   ...more,
 });

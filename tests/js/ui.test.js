@@ -19,6 +19,7 @@ test('a filter survives its way through the URL', () => {
     '?agent=carly&agent=walter',
     '?agent=a+%26+b&task=carly%2Ft1',
     '?failed',
+    '?tab=timeline&agent=carly',
   ]) {
     assert.equal(writeFilter(readFilter(search)), search);
   }

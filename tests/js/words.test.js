@@ -1,8 +1,9 @@
 // @ts-check
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import test from 'node:test';
 
-import { messageRequest, startAsCurl } from '../../dashboard/static/actions.js';
+import { curlsOf, messageRequest, startAsCurl } from '../../dashboard/static/actions.js';
 import { createAnnouncer } from '../../dashboard/static/announcer.js';
 import {
   ago,
@@ -154,4 +155,32 @@ test('an agent in trouble is connected, with a warning and its reason', () => {
 test('a gap says how many updates are missing, where that is known', () => {
   assert.equal(eventText(gap(1, { message: 'cut' })), 'cut');
   assert.equal(eventText(gap(1, { message: 'cut', missing: 1 })), 'cut · at most 1 update');
+});
+
+test('commands for a task are quoted, complete, and without what the address keeps secret', () => {
+  const row = task(1, {
+    task_id: "a'b c",
+    status: 'input-required',
+    choices: ["Don't"],
+  });
+  const curls = curlsOf('http://me:secret@localhost:8000/base/?show=x', row);
+  assert.deepEqual(Object.keys(curls), [
+    'Its events',
+    'As the agent has it',
+    'Follow',
+    'Answer',
+    'Stop',
+  ]);
+  const all = Object.values(curls).join('\n');
+  assert.ok(!all.includes('secret') && !all.includes('me:'));
+  for (const command of Object.values(curls)) {
+    assert.match(command, /^curl (-N )?'http:\/\/localhost:8000\/base\/|^curl http:\/\/localhost:8000\/base\//);
+  }
+  const words = execFileSync('sh', ['-c', String(curls.Answer).replace('curl', "printf '%s\\n'")]).toString();
+  assert.ok(words.includes('"text":"Don\'t"'));
+  assert.ok(words.includes('"taskId":"a\'b c"'));
+  assert.deepEqual(Object.keys(curlsOf('http://h/', task(1, { status: 'completed' }))), [
+    'Its events',
+    'As the agent has it',
+  ]);
 });

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +15,15 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from dashboard.app import HERE, create_app
+from dashboard.bundle import BundleError, modules, without_comments
+
+TYPESCRIPT = HERE.parent / "node_modules" / "typescript"
+OURS = {
+    path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted(HERE.rglob("static/**/*.js"))
+    if "vendor" not in path.parts
+}
+BOARD = (HERE / "static" / "board.css").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -31,21 +43,14 @@ async def test_every_link_of_the_page_works_under_a_base_path(
     page = await browser.get("")
     links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
     files = [link for link in links if link.startswith("static/")]
-    assert len(files) > 20
+    assert {"static/all.js", "static/all.css"} <= set(files)
     assert not [link for link in links if link.startswith(("/", "http"))]
     for link in files:
         answer = await browser.get(link)
         assert answer.status_code == 200, link
 
 
-async def test_every_module_is_preloaded_once(browser: httpx.AsyncClient) -> None:
-    page = await browser.get("")
-    preloaded = re.findall(r'rel="modulepreload" href="static/([^"]+)"', page.text)
-    modules = [p.relative_to(HERE / "static") for p in HERE.rglob("static/**/*.js")]
-    assert sorted(preloaded) == sorted(path.as_posix() for path in modules)
-
-
-@pytest.mark.parametrize("path", ["", "static/main.js", "static/nowhere.js"])
+@pytest.mark.parametrize("path", ["", "static/all.js", "static/nowhere.js"])
 async def test_every_answer_carries_the_safety_headers(
     browser: httpx.AsyncClient, path: str
 ) -> None:
@@ -59,7 +64,9 @@ async def test_every_answer_carries_the_safety_headers(
     assert headers["referrer-policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("path", ["", "static/main.js", "static/page.css"])
+@pytest.mark.parametrize(
+    "path", ["", "static/all.js", "static/all.css", "static/main.js"]
+)
 async def test_what_did_not_change_is_asked_for_but_not_sent_again(
     browser: httpx.AsyncClient, path: str
 ) -> None:
@@ -78,6 +85,100 @@ async def test_the_page_has_no_inline_script_or_style(
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", page)
     assert "<h1>Courtside</h1>" in page
     assert "<noscript>" in page
+
+
+SAME_PROGRAM = """
+import ts from 'typescript';
+import { readFileSync } from 'node:fs';
+const bare = (text) => ts.transpileModule(text, {
+  compilerOptions: { removeComments: true, target: 'esnext', module: 'esnext' },
+}).outputText.replace(/^[ \\t]+/gm, '');
+const both = JSON.parse(readFileSync(0, 'utf8'));
+const changed = both.filter(([, before, after]) => bare(before) !== bare(after));
+console.log(changed.map(([name]) => name).join());
+"""
+
+
+@pytest.mark.skipif(not TYPESCRIPT.exists(), reason="needs typescript: run npm ci")
+def test_modules_are_sent_without_their_comments_and_are_the_same_programs() -> None:
+    both = []
+    for name, written in OURS.items():
+        sent = without_comments(written)
+        assert len(sent) < len(written)
+        assert sent.count("\n") == written.count("\n")
+        assert "@param" not in sent
+        both.append((name, written, sent))
+    command = ["node", "--input-type=module", "-e", SAME_PROGRAM]
+    done = subprocess.run(
+        command, input=json.dumps(both), text=True, capture_output=True, cwd=HERE.parent
+    )
+    assert (done.stdout, done.stderr) == ("\n", "")
+
+
+async def test_one_file_has_every_module_and_one_has_every_sheet(
+    browser: httpx.AsyncClient,
+) -> None:
+    script, style = [await browser.get(f"static/all.{kind}") for kind in ("js", "css")]
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert style.headers["content-type"].startswith("text/css")
+    assert script.text.count("=> {") > len(OURS)
+    assert style.text.startswith("@layer base, parts, page;")
+    for written in OURS.values():
+        for name in re.findall(r"^export (?:const|function) (\w+)", written, re.M):
+            assert name in script.text
+    sheets = [path.read_text(encoding="utf-8") for path in HERE.glob("static/*.css")]
+    for opening in re.findall(r"^  (\.[\w-]+) \{$", "\n".join(sheets), re.M):
+        assert opening in style.text or opening in BOARD
+
+
+def test_a_bundle_runs_each_module_once_after_those_that_it_imports(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "main.js").write_text(
+        "import { a, twice as double } from './a.js';\n"
+        "import { Said, words } from './words.js';\n"
+        "console.log(a, double(2), words(), new Said().text);\n"
+    )
+    (tmp_path / "a.js").write_text(
+        "import { words } from './words.js';\n"
+        "export { words } from './words.js';\n"
+        "const own = 1;\nexport const a = own + words().length;\n"
+        "export function twice(n) { return 2 * n; }\n"
+    )
+    (tmp_path / "words.js").write_text(
+        "console.log('once');\nexport class Said { text = 'own'; }\nconst own = 'w';\n"
+        "export function words() { return own; }\n"
+    )
+    run = subprocess.run(
+        ["node", "--input-type=module"],
+        input=modules(tmp_path).body,
+        capture_output=True,
+    )
+    assert (run.stdout, run.stderr) == (b"once\n2 4 w own\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("import './main.js';", "import './main.js'"),
+        ("export default 1;", "export default 1"),
+        ("import { a } from './main.js';\n", "imports itself"),
+    ],
+)
+def test_what_no_bundle_can_have_is_said(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "main.js").write_text("import { a } from './a.js';\n")
+    (tmp_path / "a.js").write_text(text)
+    with pytest.raises(BundleError, match=re.escape(why)):
+        modules(tmp_path)
+
+
+async def test_the_whole_page_weighs_less_than_60_kb_compressed(
+    browser: httpx.AsyncClient,
+) -> None:
+    page = await browser.get("")
+    links = re.findall(r'(?:href|src)="(static/[^"]+)"', page.text)
+    files = [page, *[await browser.get(link) for link in dict.fromkeys(links)]]
+    assert sum(len(gzip.compress(file.content, 9)) for file in files) < 60_000
 
 
 def test_the_vendored_modules_are_the_ones_that_are_listed() -> None:

@@ -2,15 +2,19 @@
 // Owns the menu that says how an agent is followed, and takes it off the roster.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { agentCurls } from '../actions.js';
 import { isPending } from '../ui.js';
 import { agentTitle, followedHow } from '../words.js';
 import { icon } from './icons.js';
-import { errorAt } from './parts.js';
+import { curls, errorAt } from './parts.js';
 
 /**
  * @typedef {import('../view.js').Page} Page
  * @typedef {import('../types.d.ts').Agent} Agent
  */
+
+/** The host itself, which follows the others. */
+const HOST = 'host';
 
 /** @param {Agent} agent */
 const aboutMenuId = (agent) => `about-${agent.index}`;
@@ -55,7 +59,10 @@ function content(page, agent) {
       ${fact('Finds', row?.discovery)} ${fact('Trouble', row?.trouble, 'trouble')}
       ${fact('Lost', row?.cause, 'lost')}
     </dl>
-    ${removal(page, agent)} ${errorAt(page, `remove:${agent.name}`)}`;
+    ${agent.name === HOST
+      ? nothing
+      : [removal(page, agent), curls(page, agentCurls(page.base, agent.name))]}
+    ${errorAt(page, `remove:${agent.name}`)}`;
 }
 
 /** @param {string} name @param {string | null | undefined} value @param {string} [tone] */

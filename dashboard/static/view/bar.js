@@ -7,6 +7,8 @@ import { eventRate, lastMinute, totals } from '../board.js';
 import { clockTime, perSecond, plural, seconds } from '../format.js';
 import { addButton, addMenu } from './add.js';
 import { icon } from './icons.js';
+import { banner } from './recording.js';
+import { keysHelp, severalMenu } from './several.js';
 
 /** @typedef {import('../view.js').Page} Page */
 
@@ -14,6 +16,9 @@ import { icon } from './icons.js';
 export function topBar(page) {
   const { state, ui, controls, now_ms } = page;
   const { link } = state;
+  if (link.phase === 'recording') return banner(page);
+  // Nothing to connect to: a file is to be opened.
+  if (ui.filter.open) return nothing;
   const sum = totals(state);
   const known = state.epoch !== null;
   return html`
@@ -49,7 +54,7 @@ export function topBar(page) {
     ${known && link.phase === 'live'
       ? guard([Math.floor(now_ms / 1000), state.epoch], () => activity(page))
       : nothing}
-    ${known ? html`${addButton()} ${addMenu(page)}` : nothing}
+    ${known ? html`${severalMenu(page)} ${addButton()} ${addMenu(page)} ${keysHelp()}` : nothing}
   `;
 }
 

@@ -10,6 +10,7 @@ import { agentLabel, agentTitle, agentTone, followedHow, statusLabel } from '../
 import { aboutButton, aboutMenu } from './about.js';
 import { icon } from './icons.js';
 import { clip, errorAt, status } from './parts.js';
+import { stopButton } from './reply.js';
 import { startMenu, startMenuId } from './start.js';
 import { taskMenu } from './tasks.js';
 
@@ -143,27 +144,30 @@ function idle({ ui, controls }, agent) {
 
 /** @param {Page} page @param {Agent} agent @param {Task | null} task in front */
 function controlsView(page, agent, task) {
-  const { ui, controls } = page;
+  const { controls } = page;
   const counts = taskCounts(agent);
   const shown = task ? 1 : 0;
   const others = counts.open + counts.finished - shown;
   const otherOpen = counts.open - (task && isOpen(task.row) ? 1 : 0);
   const otherTasks = `${plural(others, 'other task')}, ${otherOpen} open`;
-  const stopping = task !== null && isPending(ui, 'stop', keyOf(task));
   return html`<footer>
       ${startOrRetry(page, agent)}
       ${task && isOpen(task.row) && agent.row?.connection !== 'lost'
-        ? html`<button
-            class="stop"
-            ?disabled=${stopping}
-            @click=${() => controls.stop(task)}
-          >
-            ${icon('stop')}${stopping ? 'Stopping…' : 'Stop'}
-          </button>`
+        ? stopButton(page, task)
         : nothing}
       ${task && isWaiting(task.row)
         ? html`<button class="primary" @click=${() => focusReply(task)}>
             ${icon('reply')}Reply
+          </button>`
+        : nothing}
+      ${task
+        ? html`<button
+            class="quiet details"
+            title="The task in full"
+            aria-label="Details of this task"
+            @click=${() => controls.openTask(keyOf(task))}
+          >
+            ${icon('page')}
           </button>`
         : nothing}
       ${others > 0

@@ -25,10 +25,6 @@ export function feedList(page) {
   const rows = matchingRows(state.rows, ui.filter, ui.hold ?? ui.list.head);
   const newer =
     ui.hold === null ? 0 : matchingRows(state.rows, ui.filter, null).length - rows.length;
-  const { top, height, row } = ui.list;
-  const from = Math.max(0, Math.floor(top / row) - OVERSCAN);
-  const to = Math.min(rows.length, Math.ceil((top + height) / row) + OVERSCAN);
-  const seen = rows.slice(rows.length - to, rows.length - from).reverse();
   return html`
     ${state.reset_reason === null ? nothing : resetNotice(page)}
     ${newer > 0 || ui.hold !== null ? resumePill(page, newer) : nothing}
@@ -44,24 +40,37 @@ export function feedList(page) {
         passive: true,
       }}
     >
-      <div
-        class="canvas"
-        role="table"
-        aria-label="Events"
-        aria-rowcount=${state.has_older ? -1 : rows.length}
-        ${vars({ '--count': rows.length })}
-      >
-        <div class="window" role="rowgroup" ${vars({ '--from': from })}>
-          ${repeat(
-            seen,
-            (event) => event.id,
-            (event, at) => feedRow(page, event, from + at + 1),
-          )}
-        </div>
-      </div>
-      ${foot(page, rows.length)}
+      ${eventTable(page, rows, ui.list, state.has_older)} ${foot(page, rows.length)}
     </div>
   `;
+}
+
+/**
+ * The rows in sight of a list of any length, the newest on top.
+ * @param {Page} page @param {FeedEvent[]} rows oldest first
+ * @param {import('../ui.js').Ui['list']} list @param {boolean} more whether there are older ones
+ * @param {number | null} [mark] the id of a row to be found at once
+ */
+export function eventTable(page, rows, list, more, mark = null) {
+  const { top, height, row } = list;
+  const from = Math.max(0, Math.floor(top / row) - OVERSCAN);
+  const to = Math.min(rows.length, Math.ceil((top + height) / row) + OVERSCAN);
+  const seen = rows.slice(rows.length - to, rows.length - from).reverse();
+  return html`<div
+    class="canvas"
+    role="table"
+    aria-label="Events"
+    aria-rowcount=${more ? -1 : rows.length}
+    ${vars({ '--count': rows.length })}
+  >
+    <div class="window" role="rowgroup" ${vars({ '--from': from })}>
+      ${repeat(
+        seen,
+        (event) => event.id,
+        (event, at) => feedRow(page, event, from + at + 1, event.id === mark),
+      )}
+    </div>
+  </div>`;
 }
 
 /** What is below is not what was there before, and why. @param {Page} page */
@@ -86,19 +95,24 @@ const resumePill = ({ controls }, newer) =>
     ${icon('up')}${newer > 0 ? `${plural(newer, 'new event')}` : 'Back to the newest'}
   </button>`;
 
-/** @param {Page} page @param {FeedEvent} event @param {number} index */
-function feedRow(page, event, index) {
+/** @param {Page} page @param {FeedEvent} event @param {number} index @param {boolean} marked */
+function feedRow(page, event, index, marked) {
   const { state, controls, host_now_ms } = page;
   const agent = state.agents.get(event.agent);
   const text = clip(eventText(event));
   const label = eventLabel(event);
   const id = 'task_id' in event ? event.task_id : null;
+  const flaws = state.flaws.get(event.id);
+  const open = (/** @type {string} */ name, /** @type {string} */ task) =>
+    controls.openTask(taskKey(name, task));
   return html`<div
     class="row"
     role="row"
     aria-rowindex=${index}
     data-kind=${event.kind}
     data-id=${event.id}
+    ?data-marked=${marked}
+    @click=${() => id !== null && getSelection()?.isCollapsed && open(event.agent, id)}
   >
     <time role="cell" class="time" title=${event.received_at}>
       ${rowTime(event.received_at, host_now_ms)}
@@ -113,14 +127,21 @@ function feedRow(page, event, index) {
     <span role="cell" class="percent">
       ${event.kind === 'task' ? percent(event.progress) : ''}
     </span>
-    <span role="cell" class="text" title=${text}>${text}</span>
+    <span role="cell" class="text" title=${flaws?.join('\n') ?? text}
+      >${flaws
+        ? html`<span class="flaw" role="img" aria-label="A2A: ${flaws.join(' ')}">${icon('warning')}</span>`
+        : nothing}${text}</span
+    >
     <span role="cell" class="id">
       ${id === null
         ? nothing
         : html`<button
             class="quiet"
-            title="Only this task: ${id}"
-            @click=${() => controls.showTask(taskKey(event.agent, id))}
+            title="Task ${id} in full"
+            @click=${(/** @type {Event} */ click) => {
+              click.stopPropagation();
+              open(event.agent, id);
+            }}
           >
             ${shortId(id)}
           </button>`}

@@ -6,6 +6,7 @@ import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { followedAgents, isFiltering } from '../board.js';
 import { agentTitle, shortId } from '../words.js';
 import { icon } from './icons.js';
+import { tabs } from './tabs.js';
 
 /** @typedef {import('../view.js').Page} Page */
 
@@ -13,7 +14,7 @@ import { icon } from './icons.js';
 export function filterBar({ state, ui, controls }) {
   const { filter } = ui;
   return html`<div class="filters">
-    <h2>Feed</h2>
+    ${tabs({ ui, controls })}
     <div class="chips" role="group" aria-label="Show">
       <button
         class="chip"
@@ -40,9 +41,15 @@ export function filterBar({ state, ui, controls }) {
         ? chip(`task ${shortId(filter.task)}`, () => controls.showTask(null))
         : nothing}
     </div>
-    <button class="pause" aria-pressed=${ui.paused} @click=${controls.togglePause}>
-      ${icon(ui.paused ? 'play' : 'pause')}${ui.paused ? 'Resume' : 'Pause'}
-    </button>
+    ${filter.tab === 'feed'
+      ? html`<button
+          class="pause"
+          aria-pressed=${ui.paused}
+          @click=${controls.togglePause}
+        >
+          ${icon(ui.paused ? 'play' : 'pause')}${ui.paused ? 'Resume' : 'Pause'}
+        </button>`
+      : nothing}
   </div>`;
 }
 

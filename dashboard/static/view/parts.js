@@ -34,3 +34,20 @@ const MAX_CHARS = 400;
 /** @param {string} text */
 export const clip = (text) =>
   text.length > MAX_CHARS ? `${text.slice(0, MAX_CHARS)}…` : text;
+
+/** The same by hand. @param {Page} page @param {Record<string, string>} commands by what they do */
+export const curls = ({ ui, controls }, commands) =>
+  html`<details>
+    <summary>As curl</summary>
+    ${Object.entries(commands).map(
+      ([name, command]) =>
+        html`<div class="curl">
+          <pre tabindex="0" aria-label=${name}><code>${command}</code></pre>
+          ${navigator.clipboard
+            ? html`<button type="button" @click=${() => controls.copy(command, command)}>
+                ${icon('copy')}${ui.copied === command ? 'Copied' : name}
+              </button>`
+            : html`<span class="note">${name}</span>`}
+        </div>`,
+    )}
+  </details>`;

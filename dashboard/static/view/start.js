@@ -3,10 +3,11 @@
 // or free text.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { startAsCurl } from '../actions.js';
 import { isPending } from '../ui.js';
 import { agentTitle } from '../words.js';
 import { icon } from './icons.js';
-import { clip, errorAt } from './parts.js';
+import { clip, curls, errorAt } from './parts.js';
 
 /**
  * @typedef {import('../view.js').Page} Page
@@ -76,9 +77,21 @@ function content(page, agent) {
         </button>
       </div>
     </form>
-    ${errorAt(page, `start:${agent.name}`)}
+    ${curls(page, asCurls(page, agent, skills))} ${errorAt(page, `start:${agent.name}`)}
   `;
 }
+
+/** A start of each skill, and one in words. @param {Page} page @param {Agent} agent @param {Skill[]} skills */
+const asCurls = ({ base }, { name }, skills) =>
+  Object.fromEntries(
+    [...skills, null].map((skill) => [
+      skill?.name ?? 'In words',
+      startAsCurl(base, name, {
+        text: skill ? (skill.examples[0] ?? skill.name) : 'Your words',
+        skillId: skill?.id,
+      }),
+    ]),
+  );
 
 /**
  * @param {Skill} skill @param {boolean} starting

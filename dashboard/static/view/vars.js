@@ -6,6 +6,9 @@ import { noChange } from '../vendor/lit-html/lit-html.js';
 import { Directive, directive } from '../vendor/lit-html/directive.js';
 
 class Vars extends Directive {
+  /** @type {Record<string, string | number> | null} */
+  last = null;
+
   /** @param {Record<string, string | number>} _values */
   render(_values) {
     return noChange;
@@ -17,7 +20,10 @@ class Vars extends Directive {
    */
   update(part, [values]) {
     const { style } = /** @type {HTMLElement} */ (part.element);
-    for (const name in values) style.setProperty(name, String(values[name]));
+    for (const name in values) {
+      if (this.last?.[name] !== values[name]) style.setProperty(name, String(values[name]));
+    }
+    this.last = values;
     return noChange;
   }
 }

@@ -1,0 +1,351 @@
+"""Owns the promises of the drawer: one task in full, live, and what to do with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from playwright.async_api import expect
+
+from tests.a2a_client import agent_at
+from tests.browser.screen import Screen
+from tests.browser.test_fit import AXE, axe
+from tests.harness import Stack
+
+if TYPE_CHECKING:
+    from playwright.async_api import Locator, Page, Route
+
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+
+
+def steps(drawer: Locator) -> Locator:
+    """What happened, the newest first."""
+    return drawer.locator(".course .step")
+
+
+async def test_a_task_is_shown_in_full_while_it_runs(screen: Screen) -> None:
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("running")
+    await carly.details_button.click()
+    drawer = screen.drawer
+    await expect(drawer.get_by_role("heading", level=2)).to_be_focused()
+    await expect(drawer.locator(".task .status")).to_contain_text("running")
+    await expect(drawer.get_by_role("progressbar")).to_have_attribute("value", "75")
+    await expect(drawer.locator(".task .status")).to_contain_text("completed")
+    await expect(drawer.locator(".task .when")).to_contain_text(re.compile("took .+ s"))
+    artifact = drawer.locator(".artifact")
+    await expect(artifact).to_contain_text("Found 3 available slots for tomorrow!")
+    await expect(steps(drawer).first).to_contain_text("completed")
+    await expect(steps(drawer).last).to_contain_text("Find a slot for a game tomorrow")
+    await expect(steps(drawer).last.locator(".status")).to_have_text("you")
+    await expect(drawer.locator(".times")).to_contain_text("running")
+    await screen.shot("drawer")
+
+
+async def test_a_drawer_is_in_the_url_and_a_reload_brings_it_back(
+    screen: Screen,
+) -> None:
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("completed")
+    await screen.rows.first.locator(".id button").click()
+    await expect(screen.page).to_have_url(re.compile(r"\?show=carly%2F"))
+    await screen.page.reload()
+    await expect(steps(screen.drawer).first).to_contain_text("completed")
+    await screen.page.keyboard.press("Escape")
+    await expect(screen.drawer).to_be_hidden()
+    await screen.page.go_back()
+    await expect(screen.drawer).to_be_visible()
+
+
+async def test_a_question_is_answered_by_one_of_its_choices(screen: Screen) -> None:
+    nancy = screen.card("nancy")
+    await nancy.start_skill("invite_everyone")
+    await nancy.expect_status("needs input")
+    choices = screen.needs.get_by_role("group", name="Answers").get_by_role("button")
+    await expect(choices).to_have_text(["Send", "Don't send"])
+    await nancy.details_button.click()
+    question = screen.drawer.locator("form.question")
+    await expect(question).to_contain_text("Send 4 invitations?")
+    await screen.shot("choices")
+    await question.get_by_role("button", name="Don't send").click()
+    await expect(screen.needs).to_be_hidden()
+    await expect(screen.drawer.locator(".says-all")).to_have_text("Nothing was sent.")
+    said = screen.drawer.locator('.step[data-kind="user"]')
+    await expect(said.first).to_contain_text("Don't send")
+
+
+async def test_the_update_behind_a_line_is_fetched_when_it_is_asked_for(
+    screen: Screen,
+) -> None:
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("completed")
+    await carly.details_button.click()
+    line = steps(screen.drawer).first
+    await line.get_by_role("button", name="raw").click()
+    await expect(line.locator(".json")).to_contain_text("statusUpdate")
+    await line.locator("summary", has_text="status:").click()
+    await expect(line.locator(".json")).to_contain_text("TASK_STATE_COMPLETED")
+    await line.get_by_role("button", name="raw").click()
+    await expect(line.locator(".json")).to_be_hidden()
+
+
+async def test_the_agents_card_is_shown_without_a_flaw(screen: Screen) -> None:
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await carly.expect_status("completed")
+    await carly.details_button.click()
+    card = screen.drawer.locator("details", has_text="Agent’s card")
+    await card.locator("summary").first.click()
+    await expect(card).to_contain_text("defaultInputModes")
+    await expect(card.locator(".flaw")).to_have_count(0)
+
+
+async def test_every_curl_of_a_task_is_for_the_shell(screen: Screen) -> None:
+    nancy = screen.card("nancy")
+    await nancy.start_skill("invite_everyone")
+    await nancy.expect_status("needs input")
+    await nancy.details_button.click()
+    curls = screen.drawer.locator("details", has_text="As curl")
+    await curls.locator("summary").click()
+    names = await curls.locator("pre").evaluate_all("all => all.map(n => n.ariaLabel)")
+    assert names == ["Its events", "As the agent has it", "Follow", "Answer", "Stop"]
+    await screen.drawer.locator("button.stop").click()
+    await expect(screen.drawer.locator(".task .status")).to_contain_text("cancelled")
+
+
+async def test_chunks_pictures_trackers_and_files_of_a_task(
+    page: Page, odd_stack: Stack
+) -> None:
+    screen = await Screen(page).open(odd_stack.url)
+    tessa = screen.card("tessa")
+    await tessa.start_skill("streaming")
+    await tessa.expect_status("completed")
+    await tessa.details_button.click()
+    story = screen.drawer.locator(".artifact", has_text="story")
+    await expect(story.locator(".words").nth(1)).to_have_text("Once upon a time")
+    await expect(story.locator(".tree")).to_contain_text("page")
+    picture = screen.drawer.locator(".artifact", has_text="picture")
+    async with page.expect_download() as download:
+        await picture.locator("button.save").click()
+    file = await download.value
+    assert file.suggested_filename == "dot.svg"
+    assert (await file.path()).read_bytes() == b"<svg/>"
+    await tessa.start_skill("parallel")
+    await tessa.expect_status("completed")
+    await tessa.details_button.click()
+    trackers = screen.drawer.locator(".trackers li")
+    await expect(trackers).to_have_count(2)
+    await expect(trackers.first).to_contain_text("left")
+    await screen.shot("trackers")
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)> [a](javascript:alert(1)) "
+    "**bold** \u202eevil\u202c https://example.org/a"
+)
+
+
+async def feed_of(route: Route) -> None:
+    """A task whose agent means no good: its events, as the host would give them."""
+    at = "2026-11-22T12:00:00.000Z"
+    own = {"agent": "carly", "task_id": "evil", "context_id": "c1", "received_at": at}
+    task: dict[str, Any] = {
+        **{"kind": "task", "status": "running", "state": "TASK_STATE_WORKING", **own},
+        **{"progress": 50, "message": HOSTILE, "message_id": "m1", "at": at},
+    }
+    parts: list[dict[str, Any]] = [
+        {"text": f"# {HOSTILE}\n\n- {HOSTILE}", "mediaType": "text/markdown"},
+        {"data": {HOSTILE: [HOSTILE, {"deep": None}]}},
+        {"url": "javascript:alert(1)"},
+        {"url": "https://example.org/picture.png", "mediaType": "image/png"},
+        {"raw": "PHNjcmlwdD4=", "mediaType": "text/html", "filename": "../\u202efdp.x"},
+        {"text": "x" * 100_000},
+    ]
+    artifact = {
+        **{"kind": "artifact", "artifact_id": HOSTILE, "name": HOSTILE, **own},
+        **{"parts": parts, "append": False, "last_chunk": True},
+    }
+    later = {**task, "context_id": "c2", "status": "submitted"}
+    rows = [
+        {"id": number, **row} for number, row in enumerate((task, artifact, later), 1)
+    ]
+    await route.fulfill(body="\n".join(map(json.dumps, rows)))
+
+
+@pytest.mark.console_errors(r"404 \(Not Found\)")
+async def test_whatever_an_agent_says_stays_text_and_is_not_fetched(
+    screen: Screen, stack: Stack
+) -> None:
+    page = screen.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.route(re.compile("feed.ndjson.*task=evil"), feed_of)
+    await page.goto(f"{stack.url}/?show=carly%2Fevil")
+    drawer = screen.drawer
+    await expect(drawer.locator(".artifact")).to_contain_text("<img src=x onerror")
+    await expect(drawer.locator(".prose li")).to_contain_text("[a](javascript:alert(1)")
+    await expect(drawer.locator(".prose .heading b")).to_have_text("bold")
+    assert await drawer.locator("img, script, iframe, form").count() == 0
+    links = await drawer.locator("a").evaluate_all(
+        "all => all.map(a => [a.href, a.rel])"
+    )
+    assert {href for href, _ in links} == {
+        *("https://example.org/a", "https://example.org/picture.png")
+    }
+    assert {rel for _, rel in links} == {"noopener noreferrer"}
+    assert await drawer.locator("button.save").nth(2).inner_text() == "_fdp.x · 9 B"
+    await screen.shot("hostile")
+    assert not [url for url in asked if "example.org" in url]
+
+
+@pytest.mark.console_errors(r"404 \(Not Found\)")
+async def test_what_the_specification_says_against_an_agent_is_marked(
+    screen: Screen, stack: Stack
+) -> None:
+    page = screen.page
+    await page.route(re.compile("feed.ndjson.*task=evil"), feed_of)
+    await page.goto(f"{stack.url}/?show=carly%2Fevil")
+    flaws = steps(screen.drawer).first.locator(".flaw")
+    await expect(flaws).to_have_count(2)
+    await expect(flaws.first).to_contain_text("It is of context c2, the task of c1.")
+    await expect(flaws.last).to_contain_text("a task is submitted once")
+
+
+@pytest.mark.console_errors(r"404 \(Not Found\)")
+async def test_a_card_that_does_not_validate_says_what_it_lacks(
+    screen: Screen, stack: Stack
+) -> None:
+    page = screen.page
+    await page.route(
+        "**/a2a/carly/.well-known/agent-card.json",
+        lambda route: route.fulfill(json={"name": "Carly", "skills": [{"id": "a"}]}),
+    )
+    await page.route(re.compile("feed.ndjson.*task=evil"), feed_of)
+    await page.goto(f"{stack.url}/?show=carly%2Fevil")
+    await screen.drawer.locator("summary", has_text="Agent’s card").click()
+    flaws = screen.drawer.locator("details > .flaw")
+    await expect(flaws.first).to_contain_text("AgentCard.description is required")
+    await expect(flaws.last).to_contain_text("Skill “a”: AgentSkill.tags is required")
+
+
+async def test_several_agents_are_asked_at_once_and_shown_side_by_side(
+    screen: Screen, stack: Stack
+) -> None:
+    page = screen.page
+    await page.get_by_role("button", name="Ask several").click()
+    menu = page.get_by_role("dialog", name="Ask several agents")
+    for name in ("Carly", "Walter", "Logan"):
+        await menu.get_by_label(name).check()
+    await menu.get_by_role("textbox").fill("Tennis tomorrow evening?")
+    await screen.shot("ask-several")
+    await menu.get_by_role("button", name="Start").click()
+    await expect(menu).to_be_hidden()
+    await expect(screen.drawer).to_have_count(3)
+    for at in range(3):
+        status = screen.drawer.nth(at).locator(".task .status")
+        await expect(status).to_contain_text("completed", timeout=20_000)
+        await expect(screen.drawer.nth(at).locator(".artifact").first).to_be_visible()
+    await screen.shot("side-by-side")
+    await page.reload()
+    await expect(screen.drawer).to_have_count(3)
+    await screen.drawer.first.get_by_role("button", name="Close").click()
+    await expect(screen.drawer).to_have_count(2)
+
+
+async def test_a_plan_shows_whom_it_started_and_asks_before_it_stops_them(
+    screen: Screen, stack: Stack
+) -> None:
+    host = screen.card("host")
+    await host.start_button.click()
+    await host.menu.locator(".choice").first.click()
+    await host.expect_status("running")
+    await host.details_button.click()
+    started = screen.drawer.locator(".kin li")
+    await expect(started.first).to_be_visible(timeout=20_000)
+    await screen.shot("plan")
+    await screen.drawer.locator("button.stop").click()
+    ask = screen.drawer.get_by_role("group", name="Stop it?")
+    await ask.get_by_role("button", name="Keep").click()
+    await expect(ask).to_be_hidden()
+    await host.expect_status("running|needs")
+    await screen.drawer.locator("button.stop").click()
+    await ask.get_by_role("button", name="of others, too").click()
+    await host.expect_status("cancelled")
+    await started.first.locator("button").click()
+    await expect(screen.drawer.locator(".kin h3").first).to_have_text("Started by")
+    async with agent_at(stack.agent_url("carly")) as agent:
+        assert "TASK_STATE_WORKING" not in str(await agent.tasks())
+
+
+async def test_the_drawer_goes_on_after_a_lost_connection_and_typed_text_stays(
+    new_stack: Stack, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    await screen.card("carly").start_skill("calendar_check")
+    await screen.card("carly").expect_status("running")
+    await screen.card("carly").details_button.click()
+    await expect(steps(screen.drawer).first).to_be_visible()
+    await page.context.set_offline(True)
+    await page.context.set_offline(False)
+    await expect(screen.drawer.locator(".task .status")).to_contain_text("completed")
+    await expect(steps(screen.drawer).first).to_contain_text("completed")
+
+
+async def test_keys_do_what_the_buttons_do(screen: Screen) -> None:
+    press, page = screen.page.keyboard.press, screen.page
+    await press("?")
+    await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await press("Escape")
+    await press("4")
+    await press("s")
+    nancy = screen.card("nancy")
+    await expect(nancy.menu).to_be_visible()
+    await nancy.menu.locator('[data-skill="invite_everyone"] button').first.click()
+    await nancy.expect_status("needs input")
+    await press("r")
+    await expect(screen.needs.get_by_role("textbox")).to_be_focused()
+    await page.keyboard.type("xst")
+    await expect(screen.needs.get_by_role("textbox")).to_have_value("xst")
+    await screen.list.focus()
+    await press("j")
+    await press("j")
+    await press("k")
+    await press("Enter")
+    await expect(screen.drawer).to_be_visible()
+    await press("x")
+    await nancy.expect_status("cancelled")
+    await press("Escape")
+    await expect(screen.drawer).to_be_hidden()
+    await press("t")
+    await expect(page).to_have_url(re.compile("tab=timeline"))
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_axe_finds_nothing_in_the_drawer(
+    page: Page, odd_stack: Stack, scheme: Literal["light", "dark"]
+) -> None:
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    screen = await Screen(page).open(odd_stack.url)
+    tessa = screen.card("tessa")
+    await tessa.start_skill("asking")
+    await tessa.expect_status("needs input")
+    await tessa.details_button.click()
+    await steps(screen.drawer).first.get_by_role("button", name="raw").click()
+    await expect(screen.drawer.locator(".json")).to_be_visible()
+    for summary in await screen.drawer.locator(".inner > details > summary").all():
+        await summary.click()
+    await expect(screen.drawer.locator("details .json")).to_be_visible()
+    await screen.shot(f"drawer-{scheme}")
+    assert await axe(page) == []
+    await page.set_viewport_size({"width": 360, "height": 780})
+    await screen.shot(f"drawer-narrow-{scheme}")
+    assert await axe(page) == []
+    assert await page.evaluate("() => document.documentElement.scrollWidth") == 360
+    await screen.drawer.locator("button.stop").click()
+    await tessa.expect_status("cancelled")

@@ -1,0 +1,173 @@
+"""Owns the promises of a saved feed, opened in the page without a host behind it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+import pytest
+from playwright.async_api import expect
+
+from host.event import with_id
+from tests import past
+from tests.browser.screen import Screen
+from tests.browser.test_fit import AXE, axe
+from tests.harness import Server, Stack, free_port
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+TASKS = 400
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def page_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page's files from a server that knows nothing else."""
+    port = free_port()
+    server = Server(
+        "page",
+        [
+            *(sys.executable, "-m", "uvicorn", "--factory", f"--port={port}"),
+            "dashboard.app:create_app",
+        ],
+        folder=tmp_path_factory.mktemp("page"),
+        url=f"http://127.0.0.1:{port}",
+        ready_path="/",
+    )
+    server.restart()
+    yield server.url
+    server.terminate()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A saved feed of four hundred tasks."""
+    start = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
+    lines = [
+        with_id(number, msgspec.json.encode(event))
+        for number, (_, event) in enumerate(past.events(TASKS, start), 1)
+    ]
+    file = tmp_path / "run.ndjson"
+    file.write_bytes(b"\n".join(lines))
+    return file
+
+
+@pytest.mark.console_errors(r"ERR_INTERNET_DISCONNECTED.*favicon")
+async def test_a_saved_feed_is_read_without_a_host_and_asks_for_nothing(
+    page: Page, page_alone: str, run: Path
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(f"{page_alone}/?open")
+    await expect(page.get_by_text("Open a saved feed")).to_be_visible()
+    assert not [url for url in asked[1:] if "/static/" not in url]
+    # From here on there is nobody who could answer.
+    await page.context.set_offline(True)
+    asked.clear()
+    await page.locator("input[type=file]").set_input_files(run)
+
+    screen = Screen(page)
+    await expect(screen.link).to_have_text("Recording")
+    await expect(page.locator(".recorded")).to_contain_text("run.ndjson · 2,000 events")
+    await expect(screen.rows.first).to_have_attribute("data-id", "2000")
+    carly = screen.card("carly")
+    await expect(carly.says).to_have_text("Step of 396")
+    await expect(carly.connection).to_have_text("recorded")
+    await expect(carly.start_button).to_be_hidden()
+    await expect(page.get_by_role("button", name="Add agent")).to_be_hidden()
+    await screen.shot("recording")
+
+    await page.get_by_role("link", name="Timeline").click()
+    await expect(page.locator(".tools .loaded")).to_have_text(f"{TASKS} tasks")
+    await expect(page.locator("#lanes .item").first).to_be_visible()
+    await screen.shot("recording-timeline")
+
+    await page.get_by_role("link", name="History").click()
+    await page.get_by_role("searchbox", name="Text").fill("rain at seven")
+    await page.keyboard.press("Enter")
+    rows = page.locator("#past .row")
+    await expect(rows.first).to_contain_text("Rain at seven")
+    await expect(page.locator("#past .foot")).to_have_text("20 events. That is all.")
+    await expect(page).to_have_url(re.compile("open"))
+    # The browser itself looks for the icon again.
+    assert not [url for url in asked if "/static/" not in url]
+
+
+async def test_what_a_host_exported_can_be_opened_and_left_again(
+    new_stack: Stack, page: Page, tmp_path: Path
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    await screen.card("carly").start_skill("calendar_check")
+    await screen.card("carly").expect_status("completed")
+    await page.get_by_role("link", name="History").click()
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Export").click()
+    file = tmp_path / "run.ndjson"
+    await (await download.value).save_as(file)
+    await page.get_by_role("link", name="Open", exact=True).click()
+    await page.locator("input[type=file]").set_input_files(file)
+    await expect(screen.link).to_have_text("Recording")
+    carly = screen.card("carly")
+    await expect(carly.says).to_have_text("Found 3 available slots for tomorrow!")
+    await expect(carly.start_button).to_be_hidden()
+    await page.get_by_role("link", name="Back to the live page").click()
+    await expect(screen.link).to_have_text("Live")
+    await expect(carly.start_button).to_be_visible()
+
+
+async def test_a_file_dropped_on_the_live_page_takes_its_place(
+    new_stack: Stack, page: Page, run: Path
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    drop = """text => {
+        const data = new DataTransfer();
+        data.items.add(new File([text], 'dropped.ndjson'));
+        document.body.dispatchEvent(
+            new DragEvent('drop', { dataTransfer: data, bubbles: true }));
+    }"""
+    await page.evaluate(drop, await anyio.Path(run).read_text())
+    await expect(screen.link).to_have_text("Recording")
+    await expect(page.locator(".recorded")).to_contain_text("dropped.ndjson")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
+async def test_a_file_that_is_no_feed_is_refused_with_its_line(
+    page: Page, page_alone: str, tmp_path: Path
+) -> None:
+    await page.goto(f"{page_alone}/?open")
+    file = tmp_path / "notes.ndjson"
+    file.write_text(f'{{"id": 1}}\n{MARKUP}')
+    await page.locator("input[type=file]").set_input_files(file)
+    why = "notes.ndjson: Line 1 is not an event of a feed: it has no kind."
+    await expect(page.get_by_role("alert").first).to_have_text(why)
+    assert await axe(page) == []
+    await Screen(page).shot("open")
+
+
+async def test_a_hostile_recording_stays_text(
+    page: Page, page_alone: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "evil.ndjson"
+    event = {
+        "id": 1,
+        "kind": "task",
+        "agent": MARKUP,
+        "task_id": MARKUP,
+        "status": "x),url(http://evil.example/a",
+        "message": MARKUP,
+        "received_at": "2026-11-22T12:00:00Z",
+    }
+    file.write_bytes(msgspec.json.encode(event))
+    await page.goto(f"{page_alone}/?open&tab=timeline")
+    await page.locator("input[type=file]").set_input_files(file)
+    await expect(page.locator("#lanes .item")).to_have_count(1)
+    await page.get_by_role("link", name="Feed").click()
+    await expect(page.locator(".row .text")).to_contain_text(MARKUP)
+    assert await page.locator("main img").count() == 0
