@@ -91,6 +91,14 @@ function taskView(page, task) {
       ${status(statusLabel(row.status), row.status)}
       <span class="percent">${percent(row.progress)}</span>
       <span class="when">${when(page, task)}</span>
+      <button
+        class="quiet details"
+        title="The task in full"
+        aria-label="Details of this task"
+        @click=${() => page.controls.openTask(keyOf(task))}
+      >
+        ${icon('page')}
+      </button>
     </p>
     <progress
       max="100"
@@ -158,16 +166,6 @@ function controlsView(page, agent, task) {
       ${task && isWaiting(task.row)
         ? html`<button class="primary" @click=${() => focusReply(task)}>
             ${icon('reply')}Reply
-          </button>`
-        : nothing}
-      ${task
-        ? html`<button
-            class="quiet details"
-            title="The task in full"
-            aria-label="Details of this task"
-            @click=${() => controls.openTask(keyOf(task))}
-          >
-            ${icon('page')}
           </button>`
         : nothing}
       ${others > 0
