@@ -152,7 +152,6 @@ function idle({ ui, controls }, agent) {
 
 /** @param {Page} page @param {Agent} agent @param {Task | null} task in front */
 function controlsView(page, agent, task) {
-  const { controls } = page;
   const counts = taskCounts(agent);
   const shown = task ? 1 : 0;
   const others = counts.open + counts.finished - shown;
