@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import harness
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page
 
 HERE = Path(__file__).parent
+# What is slow on a busy machine is not wrong.
+settings.register_profile(
+    "courtside", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("courtside")
 # These assert for several tests: what differed must be said there, too.
 pytest.register_assert_rewrite("tests.foreign")
 CHROMIUM_FLAGS = [
