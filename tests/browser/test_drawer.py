@@ -86,6 +86,8 @@ async def test_the_update_behind_a_line_is_fetched_when_it_is_asked_for(
     await carly.expect_status("completed")
     await carly.details_button.click()
     line = steps(screen.drawer).first
+    # Before its own end the card may still show the end of the task before it.
+    await expect(line).to_contain_text("completed")
     await line.get_by_role("button", name="raw").click()
     await expect(line.locator(".json")).to_contain_text("statusUpdate")
     await line.locator("summary", has_text="status:").click()
@@ -282,7 +284,7 @@ async def test_a_plan_shows_whom_it_started_and_asks_before_it_stops_them(
         assert "TASK_STATE_WORKING" not in str(await agent.tasks())
 
 
-async def test_the_drawer_goes_on_after_a_lost_connection_and_typed_text_stays(
+async def test_the_drawer_goes_on_when_the_browser_was_offline(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
