@@ -23,7 +23,6 @@ from a2a.types.a2a_pb2 import SubscribeToTaskRequest
 from a2a.utils.constants import TransportProtocol
 from httpx_sse import aconnect_sse
 
-from host.__main__ import settle_memory
 from host.agent_settings import AgentSettings
 from host.budget import Budget
 from host.collector import Collector
@@ -31,6 +30,7 @@ from host.feed import Feed
 from host.log import Log
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
+from host.server import settle_memory
 
 TASK = "t1"
 UNLIMITED = 1e9

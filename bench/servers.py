@@ -23,13 +23,13 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from host.__main__ import listen, serve
 from host.app import Host
 from host.config import Config
 from host.event import TaskEvent, encode, with_id
 from host.log import Entry
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
+from host.server import listen, serve
 
 TASKS = 100
 BATCH = 64

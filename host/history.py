@@ -16,7 +16,6 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from host.agent_settings import HOST_NAME
-from host.config import is_number
 from host.cursor import parse
 from host.errors import CursorExpired
 from host.event import AgentEvent, with_id
@@ -25,6 +24,7 @@ from host.filter import ALL, Filter
 from host.log import Row
 from host.reloader import Reloader
 from host.search import Search, search, search_of
+from host.settings import is_number
 from host.stream import filter_of
 
 PAGE = 1_000

@@ -24,6 +24,7 @@ from host.agent_settings import (
 )
 from host.errors import ConfigError
 from host.plans import Plan, PlanError, load, read_plans
+from host.settings import SETTINGS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,7 +32,6 @@ else:
     import tomli as tomllib
 
 TABLES = ("host", "agents", "plans")
-HOST_SETTINGS = ("host", "port", "data_dir", "log", "keep_events", "keep_s")
 AGENT_SETTINGS = ("url", "card", "trusted_hosts", "credentials")
 ELSEWHERE = "env:"
 
@@ -49,7 +49,8 @@ class SettingsFile:
         for table in ("host", "agents"):
             if not isinstance(data.get(table, {}), dict):
                 raise self._wrong(table, f"must be a table: [{table}]")
-        self._only(data.get("host", {}), "host", HOST_SETTINGS)
+        known = tuple(setting.name for setting in SETTINGS)
+        self._only(data.get("host", {}), "host", known)
 
     @classmethod
     def read_if_there(cls, path: Path) -> SettingsFile:

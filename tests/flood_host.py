@@ -15,13 +15,13 @@ from pathlib import Path
 import anyio
 from starlette.types import Receive, Scope, Send
 
-from host.__main__ import listen, serve
 from host.app import Host
 from host.config import Config
 from host.event import ArtifactEvent, Event, TaskEvent
 from host.feed import FeedClosed
 from host.log import Entry
 from host.log.sqlite import SqliteLog
+from host.server import listen, serve
 
 TASKS = 20
 AGENTS = ("carly", "walter")

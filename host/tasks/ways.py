@@ -43,7 +43,7 @@ def way_to(agents: Mapping[str, str] | None, host: str | None) -> Way:
 
 def _here() -> Mapping[str, AgentSettings]:
     """As the host would read them in this folder."""
-    return read([], os.environ, Path.cwd()).agents
+    return read({}, os.environ, Path.cwd()).agents
 
 
 def _checked(agents: Mapping[str, str]) -> dict[str, AgentSettings]:

@@ -68,7 +68,7 @@ def test_a_documented_path_answers(host: str, path: str) -> None:
 
 def test_the_settings_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "courtside.toml").write_text(block("toml"), encoding="utf-8")
-    agents = read([], {}, tmp_path).agents
+    agents = read({}, {}, tmp_path).agents
     assert {name: settings.url for name, settings in agents.items()} == {
         "booking": "http://localhost:9000",
         "travel": "https://agents.example.org/travel",

@@ -30,36 +30,36 @@ def refusal(folder: Path, text: str) -> str:
     """What is said about a courtside.toml that holds `text`."""
     written(folder, text)
     with pytest.raises(ConfigError) as refused:
-        read([], {}, folder)
+        read({}, {}, folder)
     return str(refused.value)
 
 
 class TestDefaults:
     def test_need_no_file_and_no_variable(self, tmp_path: Path) -> None:
-        found = read([], {}, tmp_path)
+        found = read({}, {}, tmp_path)
 
         assert (found.host, found.port, found.log) == ("127.0.0.1", 8000, "sqlite")
         assert found.data_dir == tmp_path / ".courtside"
 
     def test_are_the_four_agents_of_the_procfile(self, tmp_path: Path) -> None:
-        assert read([], {}, tmp_path).agents == {
+        assert read({}, {}, tmp_path).agents == {
             name: AgentSettings(f"http://127.0.0.1:{port}")
             for name, port in zip(AGENTS, range(8001, 8005), strict=True)
         }
 
     def test_follow_the_procfiles_variables(self, tmp_path: Path) -> None:
-        found = read([], {"WALTER_PORT": "9002", "LOGAN_PORT": ""}, tmp_path)
+        found = read({}, {"WALTER_PORT": "9002", "LOGAN_PORT": ""}, tmp_path)
 
         assert found.agents["walter"].url == "http://127.0.0.1:9002"
         assert found.agents["logan"].url == "http://127.0.0.1:8003"
 
     def test_keep_a_million_events_however_old(self, tmp_path: Path) -> None:
-        found = read([], {}, tmp_path)
+        found = read({}, {}, tmp_path)
 
         assert (found.keep_events, found.keep_s) == (1_000_000, None)
 
     def test_cannot_be_changed_afterwards(self, tmp_path: Path) -> None:
-        found = read([], {}, tmp_path)
+        found = read({}, {}, tmp_path)
 
         with pytest.raises(AttributeError):
             found.port = 1  # type: ignore[misc]
@@ -78,7 +78,7 @@ VARIABLES = {
     "COURTSIDE_DATA_DIR": "variable",
     "COURTSIDE_LOG": "sqlite",
 }
-FLAGS = ["--host=127.0.0.1", "--port=7002", "--data-dir=flag", "--log=memory"]
+FLAGS = {"host": "127.0.0.1", "port": "7002", "data_dir": "flag", "log": "memory"}
 
 
 def told(found: Config) -> tuple[str, int, str, str]:
@@ -89,12 +89,12 @@ class TestPrecedence:
     def test_the_file_wins_over_the_default(self, tmp_path: Path) -> None:
         written(tmp_path, FILE)
 
-        assert told(read([], {}, tmp_path)) == ("::1", 7000, "file", "memory")
+        assert told(read({}, {}, tmp_path)) == ("::1", 7000, "file", "memory")
 
     def test_a_variable_wins_over_the_file(self, tmp_path: Path) -> None:
         written(tmp_path, FILE)
 
-        found = read([], VARIABLES, tmp_path)
+        found = read({}, VARIABLES, tmp_path)
 
         assert told(found) == ("localhost", 7001, "variable", "sqlite")
 
@@ -108,19 +108,19 @@ class TestPrecedence:
     def test_each_setting_is_looked_up_by_itself(self, tmp_path: Path) -> None:
         written(tmp_path, FILE)
 
-        found = read(["--port=7002"], {"COURTSIDE_LOG": "sqlite"}, tmp_path)
+        found = read({"port": "7002"}, {"COURTSIDE_LOG": "sqlite"}, tmp_path)
 
         assert told(found) == ("::1", 7002, "file", "sqlite")
 
     def test_an_empty_variable_is_none(self, tmp_path: Path) -> None:
-        found = read([], dict.fromkeys(VARIABLES, ""), tmp_path)
+        found = read({}, dict.fromkeys(VARIABLES, ""), tmp_path)
 
         assert told(found) == ("127.0.0.1", 8000, ".courtside", "sqlite")
 
     def test_agents_of_the_file_replace_the_default_four(self, tmp_path: Path) -> None:
         written(tmp_path, '[agents.zoe]\nurl = "http://127.0.0.1:9/base/"\n')
 
-        assert read([], {}, tmp_path).agents == {
+        assert read({}, {}, tmp_path).agents == {
             "zoe": AgentSettings("http://127.0.0.1:9/base")
         }
 
@@ -128,7 +128,7 @@ class TestPrecedence:
     def test_another_file_can_be_named(self, tmp_path: Path, how: str) -> None:
         written(tmp_path, "[host]\nport = 1\n")
         (tmp_path / "other.toml").write_text("[host]\nport = 2\n")
-        flags = ["--config=other.toml"] if how == "flag" else []
+        flags = {"config": "other.toml"} if how == "flag" else {}
         environ = {"COURTSIDE_CONFIG": "other.toml"} if how == "variable" else {}
 
         assert read(flags, environ, tmp_path).port == 2
@@ -227,7 +227,7 @@ def test_a_file_that_is_not_toml_is_told_with_its_line(
 
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
-        read(["--config=gone.toml"], {}, tmp_path)
+        read({"config": "gone.toml"}, {}, tmp_path)
 
     assert str(refused.value).startswith(f"{tmp_path / 'gone.toml'}: cannot be read: ")
 
@@ -236,25 +236,25 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "courtside.toml").write_bytes(b"\xff\xfe")
 
     with pytest.raises(ConfigError, match=r"courtside\.toml: cannot be read"):
-        read([], {}, tmp_path)
+        read({}, {}, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("flags", "environ", "where"),
     [
-        (["--port=http"], {}, "--port: 'http' is not a port: use 1 to 65535"),
-        (["--port=²"], {}, "--port: '²' is not a port: use 1 to 65535"),
-        ([], {"COURTSIDE_PORT": "0"}, "COURTSIDE_PORT: '0' is not a port"),
-        ([], {"NANCY_PORT": "x"}, "NANCY_PORT: 'x' is not a port: use 1 to 65535"),
-        (["--keep-events=1e6"], {}, "--keep-events: '1e6' is not a whole number"),
-        ([], {"COURTSIDE_KEEP_S": "-1"}, "COURTSIDE_KEEP_S: '-1' is not a whole"),
-        (["--log=redis"], {}, "--log: 'redis' is not a log: use sqlite or memory"),
-        (["--host=0.0.0.0"], {}, "--host: the host listens on this machine only"),
-        ([], {"COURTSIDE_HOST": "x"}, "COURTSIDE_HOST: the host listens on this"),
+        ({"port": "http"}, {}, "--port: 'http' is not a port: use 1 to 65535"),
+        ({"port": "²"}, {}, "--port: '²' is not a port: use 1 to 65535"),
+        ({}, {"COURTSIDE_PORT": "0"}, "COURTSIDE_PORT: '0' is not a port"),
+        ({}, {"NANCY_PORT": "x"}, "NANCY_PORT: 'x' is not a port: use 1 to 65535"),
+        ({"keep_events": "1e6"}, {}, "--keep-events: '1e6' is not a whole number"),
+        ({}, {"COURTSIDE_KEEP_S": "-1"}, "COURTSIDE_KEEP_S: '-1' is not a whole"),
+        ({"log": "redis"}, {}, "--log: 'redis' is not a log: use sqlite or memory"),
+        ({"host": "0.0.0.0"}, {}, "--host: the host listens on this machine only"),
+        ({}, {"COURTSIDE_HOST": "x"}, "COURTSIDE_HOST: the host listens on this"),
     ],
 )
 def test_a_bad_flag_or_variable_is_named(
-    tmp_path: Path, flags: list[str], environ: dict[str, str], where: str
+    tmp_path: Path, flags: dict[str, str], environ: dict[str, str], where: str
 ) -> None:
     with pytest.raises(ConfigError) as refused:
         read(flags, environ, tmp_path)
@@ -271,7 +271,7 @@ def test_whatever_the_file_says_it_is_read_or_refused_in_one_sentence(
     written(folder, text)
 
     try:
-        read([], {}, folder)
+        read({}, {}, folder)
     except ConfigError as refused:
         assert re.match(rf"{re.escape(str(folder))}/courtside.toml[:,] ", str(refused))
 
@@ -284,17 +284,17 @@ ZOE = "[agents.zoe]\nurl = 'http://127.0.0.1:9'\n"
 
 class TestPlans:
     def test_need_no_file_where_the_four_are_followed(self, tmp_path: Path) -> None:
-        assert read([], {}, tmp_path).plans == built_in(AGENTS)
+        assert read({}, {}, tmp_path).plans == built_in(AGENTS)
 
     def test_are_none_where_others_are_followed(self, tmp_path: Path) -> None:
         written(tmp_path, ZOE)
 
-        assert read([], {}, tmp_path).plans == {}
+        assert read({}, {}, tmp_path).plans == {}
 
     def test_of_the_file_replace_the_built_in_one(self, tmp_path: Path) -> None:
         written(tmp_path, ZOE + PLAN)
 
-        plan = read([], {}, tmp_path).plans["ask"]
+        plan = read({}, {}, tmp_path).plans["ask"]
 
         assert plan.examples == ("Ask everyone",)
         assert plan.steps == {"one": Step("one", "zoe")}
@@ -302,12 +302,12 @@ class TestPlans:
     def test_are_taken_away_by_an_empty_table(self, tmp_path: Path) -> None:
         written(tmp_path, "[plans]\n")
 
-        assert read([], {}, tmp_path).plans == {}
+        assert read({}, {}, tmp_path).plans == {}
 
     def test_may_use_the_procfiles_agents(self, tmp_path: Path) -> None:
         written(tmp_path, PLAN.replace("zoe", "walter"))
 
-        assert read([], {}, tmp_path).plans["ask"].steps["one"].agent == "walter"
+        assert read({}, {}, tmp_path).plans["ask"].steps["one"].agent == "walter"
 
     def test_may_have_a_planner_that_lies_beside_the_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -320,7 +320,7 @@ class TestPlans:
             "[plans.p]\nplanner = 'beside_the_file:make'\n"
         )
 
-        found = read(["--config=elsewhere/mine.toml"], {}, tmp_path)
+        found = read({"config": "elsewhere/mine.toml"}, {}, tmp_path)
 
         planner = found.plans["p"].planner
         assert planner and planner.name == "beside_the_file:make"
@@ -335,14 +335,14 @@ class TestPlans:
 
 class TestReadingTheAgentsAgain:
     def test_finds_the_file_that_was_read(self, tmp_path: Path) -> None:
-        found = read(["--config=other.toml"], {}, other(tmp_path, "http://a"))
+        found = read({"config": "other.toml"}, {}, other(tmp_path, "http://a"))
         other(tmp_path, "http://b")
 
         assert found.file
         assert read_agents(found.file, {})["zoe"].url == "http://b"
 
     def test_finds_a_file_that_was_not_there_at_the_start(self, tmp_path: Path) -> None:
-        found = read([], {}, tmp_path)
+        found = read({}, {}, tmp_path)
         written(tmp_path, "[agents.zoe]\nurl = 'http://a'\n")
 
         assert found.file
@@ -359,7 +359,7 @@ class TestReadingTheAgentsAgain:
         text = "[agents.zoe]\nurl = 'http://a'\ncredentials.bearer = 'abc'\n"
         path = written(tmp_path, text)
 
-        assert read_agents(path, {}) == read([], {}, tmp_path).agents
+        assert read_agents(path, {}) == read({}, {}, tmp_path).agents
         assert read_agents(written(tmp_path, text.replace("abc", "abd")), {}) != (
             read_agents(written(tmp_path, text), {})
         )
@@ -372,7 +372,7 @@ def other(folder: Path, url: str) -> Path:
 
 class TestTheProcfilesAgents:
     def test_take_credentials_from_the_environment(self, tmp_path: Path) -> None:
-        found = read([], {"COURTSIDE_AGENT_CARLY_BEARER": "abc"}, tmp_path)
+        found = read({}, {"COURTSIDE_AGENT_CARLY_BEARER": "abc"}, tmp_path)
 
         assert found.agents["carly"].credentials.bearer == "abc"
         assert found.agents["walter"].credentials.bearer is None
