@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from host.errors import LogError
 from host.filter import ALL, Filter, Place
 from host.log import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
+from host.log.backfill import Backfill
 from host.log.sqlite_file import Insert, connect, lock, prepare, transaction
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ SOURCES = Insert(
     "source", 2, "ON CONFLICT (name) DO UPDATE SET version = excluded.version"
 )
 STATEMENT_BYTES = 1024 * 1024  # SQLite makes a copy of what it is given.
+ROW_BYTES = 1024  # As a guess, where none is looked at.
 MAX_CACHED = 100_000  # A bound, not a tuning: some 20 MB.
 
 
@@ -51,6 +53,8 @@ class SqliteLog:
                 self._writer = connect(path)
                 opened.callback(self._writer.close)
                 prepare(self._writer)
+                self._backfill = Backfill(path, self._writer)
+                opened.callback(self._backfill.close)
                 self._reader = connect(path)
                 opened.callback(self._reader.close)
                 self._load()
@@ -89,7 +93,7 @@ class SqliteLog:
         now = time.time()
         last = self._last
         events: list[Any] = []
-        size = 0
+        size = total = 0
         versions: dict[str, int] = {}
         self._in_doubt = True
         with transaction(self._writer) as db:
@@ -106,12 +110,14 @@ class SqliteLog:
                 size += len(entry.body) + len(entry.raw or b"")
                 if size > STATEMENT_BYTES:
                     EVENTS.run(db, events)
+                    total += size
                     events, size = [], 0
             EVENTS.run(db, events)
             SOURCES.run(db, list(chain.from_iterable(versions.items())))
         self._last = last
         self._versions.update(versions)
         self._in_doubt = False
+        self._backfill.committed(total + size)
         return ids
 
     def _version(self, source: str) -> int:
@@ -204,6 +210,7 @@ class SqliteLog:
                     "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)",
                     (event_id, board),
                 )
+            self._backfill.committed(len(board))
 
         await self._run(self._writing, save)
 
@@ -237,6 +244,7 @@ class SqliteLog:
                 db.execute("UPDATE bounds SET first = ?, last = ?", (first, self._last))
             self._first = first
             self._in_doubt = False
+            self._backfill.committed(dropped * ROW_BYTES)
         return dropped
 
     async def close(self) -> None:

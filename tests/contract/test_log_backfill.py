@@ -1,0 +1,80 @@
+"""The write-ahead log is emptied beside the writer, whatever happens on that way.
+
+host/log/backfill.py under a real log in a file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import anyio
+import pytest
+
+from host.log import Entry
+from host.log.sqlite import SqliteLog
+from tests.contract.entries import entry, everything, rows
+
+RAW = b'"%b"' % (b"x" * 10_000)
+PER_COMMIT = 50
+
+
+def batch(number: int) -> list[Entry]:
+    first = number * PER_COMMIT + 1
+    return [entry(n, raw=RAW) for n in range(first, first + PER_COMMIT)]
+
+
+def times_begun_anew(path: Path) -> int:
+    """The write-ahead log's own count. SQLite file format, section 4.1."""
+    header = path.with_name(path.name + "-wal").read_bytes()[:32]
+    return int.from_bytes(header[12:16], "big")
+
+
+async def append_until_begun_anew(log: SqliteLog, path: Path, times: int) -> int:
+    """How many batches that took."""
+    with anyio.fail_after(30):
+        for number in range(10_000):
+            await log.append(batch(number))
+            if times_begun_anew(path) >= times:
+                return number + 1
+    raise AssertionError("10,000 batches, and still the same write-ahead log")
+
+
+async def test_it_is_used_again_from_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "feed.db"
+    log = SqliteLog(path)
+    try:
+        batches = await append_until_begun_anew(log, path, 3)
+
+        assert len(await everything(log)) == batches * PER_COMMIT
+    finally:
+        await log.close()
+
+
+async def test_a_copy_that_fails_loses_nothing_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(sqlite3.Connection):
+        left = 2
+
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+            if "wal_checkpoint" in sql and Refusing.left:
+                Refusing.left -= 1
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *values)  # type: ignore[arg-type]
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *a, **named: connect(*a, factory=Refusing, **named)
+    )
+    path = tmp_path / "feed.db"
+    log = SqliteLog(path)
+    try:
+        batches = await append_until_begun_anew(log, path, 1)
+
+        assert Refusing.left == 0
+        assert await everything(log) == rows(
+            *(one for number in range(batches) for one in batch(number))
+        )
+    finally:
+        await log.close()
