@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.board import Board, State
 from dashboard.bundle import Served, modules, sheets
+from dashboard.debug import Debug, Inside
 
 HERE = Path(__file__).parent
 
@@ -87,18 +88,21 @@ class Page:
         return response
 
 
-def create_app(state: State | None = None) -> Starlette:
+def create_app(state: State | None = None, inside: Inside | None = None) -> Starlette:
     """The page at `/` and its files under `/static`, ready to be mounted.
 
-    With the `state` of a host there is `/board`, too, for browsers without JavaScript.
+    With the `state` of a host there is `/board`, too, for browsers without JavaScript;
+    with its `inside` there is `/debug`.
     """
     static = HERE / "static"
     templates = Jinja2Templates(directory=HERE / "templates")
     board = [Route("/board", Board(state, templates).__call__)] if state else []
+    debug = [Route("/debug", Debug(inside, templates).__call__)] if inside else []
     return Starlette(
         routes=[
             Route("/", Page(templates, board=bool(board)).__call__, name="page"),
             *board,
+            *debug,
             Route(
                 "/static/all.js", Served(modules, static, "text/javascript").__call__
             ),

@@ -30,6 +30,7 @@ from host.gateway import ClientGone, Downstream, Gateway, nobody
 from host.guard import refusal
 from host.history import History
 from host.log import Log
+from host.observatory import Observatory
 from host.reloader import Reloader
 from host.rest import HANDLED, error_response
 from host.roster import Roster
@@ -61,6 +62,7 @@ class Host:
             self._roster, config.file, reread or (lambda: config.agents)
         )
         url = f"http://{_authority(config)}/a2a/{HOST_NAME}"
+        self._observatory = Observatory(self.feed, self._fanout, self._roster)
         self._conductor = Conductor(config.plans, self._roster, self.feed, url)
         self._gateway = Gateway(self.feed, self._find)
         self._streams: dict[str, ASGIApp] = {
@@ -70,6 +72,7 @@ class Host:
         self._rest = Starlette(
             routes=[
                 *History(self.feed, self._reloader).routes(),
+                *self._observatory.routes(),
                 *AgentsApi(self._roster, self._reloader).routes(),
                 *self._gateway.routes(),
                 *self._conductor.routes(),
@@ -83,7 +86,9 @@ class Host:
             lifespan=self._lifespan,
         )
         # Not a mount: at "/" it would answer 404 where a route of ours says 405.
-        self._rest.router.default = create_dashboard(self.feed.board.checkpoint)
+        self._rest.router.default = create_dashboard(
+            self.feed.board.checkpoint, self._observatory.as_json
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Streams are taken here: each layer more is a coroutine per open reader.
@@ -98,6 +103,7 @@ class Host:
 
     def stop(self) -> None:
         """Ends every stream. Safe to call from a signal handler."""
+        self._observatory.not_ready = "the host is stopping"
         self._loop.call_soon_threadsafe(self._fanout.stop)
         self._loop.call_soon_threadsafe(self._gateway.stop)
 
@@ -105,7 +111,7 @@ class Host:
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Without its writer or its fan-out the host is no use: it ends and says so."""
         try:
-            async with self._running():
+            async with self.running():
                 yield
         except Exception:
             logger.critical("host=failed", exc_info=True)
@@ -113,7 +119,8 @@ class Host:
             signal.raise_signal(signal.SIGTERM)
 
     @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
+        """Follows and writes while the block runs."""
         self._loop = asyncio.get_running_loop()
         await self.feed.open()
         async with anyio.create_task_group() as writing:
@@ -125,6 +132,8 @@ class Host:
                 await following.start(self._conductor.run)
                 following.start_soon(self._reloader.run)
                 following.start_soon(self._gateway.run)
+                following.start_soon(self._observatory.run)
+                self._observatory.not_ready = None
                 yield
                 following.cancel_scope.cancel()
             self.feed.close()

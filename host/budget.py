@@ -37,6 +37,12 @@ class Budget:
         self._short_since: float | None = None
         self._skimming = False
 
+    @property
+    def left(self) -> int:
+        """Updates that may come at once now."""
+        refilled = (self._clock() - self._at) * self._rate_per_s
+        return max(0, int(min(self._rate_per_s * BURST_S, self._left + refilled)))
+
     async def admit(self, count: int) -> int:
         """How many of `count` updates may pass; the others are to be left out.
 

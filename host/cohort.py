@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Coroutine, Generator
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import anyio
@@ -27,7 +27,16 @@ COHORT = 64
 class Reader:
     """One open response: where to write, what it wants, the last event it has."""
 
-    __slots__ = ("cohort", "cursor", "hung_up", "lagging", "send", "task", "where")
+    __slots__ = (
+        "cohort",
+        "cursor",
+        "hung_up",
+        "lagging",
+        "send",
+        "since",
+        "task",
+        "where",
+    )
 
     def __init__(self, send: Send, where: Filter, cursor: int) -> None:
         self.send = send
@@ -37,6 +46,12 @@ class Reader:
         self.lagging: anyio.CancelScope | None = None
         self.task = asyncio.current_task()
         self.hung_up = False
+        self.since = time()  # It began to lag, or ceased to.
+
+    @property
+    def at(self) -> int:
+        """The last event it was given."""
+        return self.cohort.cursor if self.cohort else self.cursor
 
     def hang_up(self) -> None:
         """Ends the request of a reader that takes nothing, not even an end.

@@ -20,13 +20,14 @@ from anyio.abc import TaskGroup
 from host.agent_settings import AgentSettings
 from host.bindings import Batch, Update
 from host.budget import Budget
-from host.connection import Connection
+from host.connection import MAX_STREAMS, Connection
 from host.credentials import Credentials
 from host.discovery import Discovery
 from host.errors import AgentUnreachable
 from host.event import TERMINAL
 from host.feed import Feed
 from host.follower import Follower
+from host.insight import MAX_SHOWN, CollectorState
 from host.presence import Presence, now
 from host.translate import STATUS, message_event
 
@@ -64,14 +65,15 @@ class Collector:
         self._wants = wants
         self._discovery = Discovery(name, feed, self._found)
         self._retry = anyio.Event()
+        self._attempts = 0
+        self._retry_at: float | None = None
 
     async def run(self) -> None:
         await self._presence.connecting()
-        attempt = 0
         while True:
             try:
                 async with self._connect() as connection:
-                    attempt = 0
+                    self._attempts = 0
                     await self._presence.connected(connection)
                     await self._follow(connection)
                 logger.info("agent=%s card=changed", self.name)
@@ -82,8 +84,8 @@ class Collector:
                 # Whatever it is, it must not end the following of the others.
                 logger.exception("agent=%s following=failed", self.name)
                 cause = f"the host failed to follow it: {error!r}"
-            attempt += 1
-            await self._wait_to_retry(attempt, cause)
+            self._attempts += 1
+            await self._wait_to_retry(self._attempts, cause)
 
     def _connect(self) -> Connection:
         return Connection(self.name, self.settings, self._credentials, self._budget)
@@ -91,6 +93,27 @@ class Collector:
     def retry_now(self) -> None:
         """Ends the wait before the next attempt, if there is one."""
         self._retry.set()
+
+    @property
+    def left_out(self) -> int:
+        """Updates of the agent that did not get into the feed since it is followed."""
+        return self._presence.left_out
+
+    @property
+    def state(self) -> CollectorState:
+        """What it is doing, for whoever looks into the host."""
+        at, connection = self._retry_at, self._connection
+        tasks = [follower.state for follower in self._following.values()]
+        return CollectorState(
+            attempts=self._attempts,
+            retry_in_s=round(max(0, at - anyio.current_time()), 1) if at else None,
+            streams=MAX_STREAMS - connection.places.value if connection else 0,
+            max_streams=MAX_STREAMS,
+            budget=self._budget.left,
+            left_out=self.left_out,
+            following=len(tasks),
+            tasks=sorted(tasks, key=lambda task: -task.quiet_s)[:MAX_SHOWN],
+        )
 
     async def announce_removed(self) -> None:
         """Its last word in the feed, when `run` has ended."""
@@ -274,8 +297,10 @@ class Collector:
         if attempt & (attempt - 1) == 0:
             await self._presence.lost(cause, attempt, retry_s)
         self._retry = anyio.Event()
+        self._retry_at = anyio.current_time() + retry_s
         with anyio.move_on_after(retry_s):
             await self._retry.wait()
+        self._retry_at = None
 
 
 def _jitter() -> float:

@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 TERMINAL = frozenset({"completed", "error", "cancelled", "rejected"})
 WAITING = frozenset({"input-required", "auth-required"})
+STATUSES = TERMINAL | WAITING | {"submitted", "running", "unknown"}
 
 
 # Without cycles there is nothing in them for the garbage collector.
@@ -130,6 +131,19 @@ class GapEvent(_Event, frozen=True, kw_only=True, tag="gap"):
     message: str
     missing: int | UnsetType = UNSET
     received_at: str
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """The state of every agent and task after the event `id`: what a reader gets that
+    has no usable cursor, and goes on from. `reset` and `reason` say whether it came
+    with one, and why that could not be continued."""
+
+    id: int
+    epoch: str
+    reset: bool
+    reason: str | None
+    agents: list[AgentEvent]
+    tasks: list[TaskEvent]
 
 
 Event: TypeAlias = TaskEvent | ArtifactEvent | MessageEvent | AgentEvent | GapEvent

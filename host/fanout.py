@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from time import perf_counter
+from heapq import nsmallest
+from time import perf_counter, time
 
 import anyio
 from anyio.abc import TaskGroup
@@ -20,6 +21,8 @@ from host.cohort import Blocked, Channel, Cohort, Reader, step
 from host.errors import CursorExpired
 from host.feed import Feed
 from host.filter import Filter
+from host.insight import ReaderState
+from host.moment import stamp
 from host.ring import BLOCK_BYTES
 
 logger = logging.getLogger("courtside.fanout")
@@ -77,6 +80,24 @@ class Fanout:
         self._stopped = True
         for reader in list(self._readers):
             self._end(reader)
+
+    def count(self) -> tuple[int, int]:
+        """How many readers there are, and how many of them lag."""
+        return len(self._readers), sum(1 for r in self._readers if r.lagging)
+
+    def furthest_behind(self, most: int) -> list[ReaderState]:
+        """Some readers, for whoever looks into the host."""
+        head = self._feed.head
+        return [
+            ReaderState(
+                reader.at,
+                head - reader.at,
+                reader.lagging is not None,
+                stamp(reader.since),
+                {k: sorted(v) for k, v in reader.where._asdict().items() if v},
+            )
+            for reader in nsmallest(most, self._readers, key=lambda r: r.at)
+        ]
 
     def _end(self, reader: Reader, last: bytes = b"") -> None:
         """The last words. A laggard may be writing: its own task then says them."""
@@ -173,7 +194,7 @@ class Fanout:
         if blocked is None and reader.cursor == self._feed.head:
             self._join(reader)
         elif self._tasks:
-            reader.lagging = anyio.CancelScope()
+            reader.lagging, reader.since = anyio.CancelScope(), time()
             self._tasks.start_soon(self._catch_up, reader, blocked)
 
     def _join(self, reader: Reader) -> None:
@@ -199,6 +220,7 @@ class Fanout:
                     await asyncio.sleep(0)
                 if reader in self._readers:
                     self._join(reader)
+                    reader.since = time()
             except CursorExpired as error:
                 reader.lagging = None
                 self._cut(reader, str(error))

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter, time
 
 import msgspec
 
 from host.board import Board
 from host.errors import CursorExpired, LogError
-from host.event import Event, decode, frame
+from host.event import Event, Snapshot, decode, frame
 from host.filter import ALL, Filter
+from host.insight import Commit, FeedState
 from host.log import Bounds, Entry, Log, Row
+from host.moment import stamp
 from host.ring import Piece, Ring
+from host.tally import Durations
 
 logger = logging.getLogger("courtside.feed")
 
@@ -26,6 +31,7 @@ MAX_BATCH = 5_000
 PAGE = 1_000
 CHECKPOINT_EVERY = 20_000  # Events to fold again at a start: some 0.1 s.
 TEND_S = 1.0
+COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 RETRY_S = 1.0
 
 Tell = Callable[[Row | None], None]
@@ -43,6 +49,9 @@ class Feed:
     ) -> None:
         self.board = Board()
         self.fault: str | None = None
+        self.published_by: Counter[tuple[str, str]] = Counter()  # Agent and kind.
+        self.commits = Durations(*COMMIT_S)
+        self._last_commit: tuple[float, float, int] | None = None
         self._log = log
         self._keep = (keep_events, keep_s)
         self._pending: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
@@ -72,6 +81,12 @@ class Feed:
     def head(self) -> int:
         """The id of the last event that readers may see."""
         return self._ring.head
+
+    @property
+    def queued(self) -> int:
+        """Entries that wait to be durable."""
+        waiting = sum(len(entries) for entries, _ in self._pending)
+        return waiting + len(self._committing)
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Returns when the entries are durable. One that the log has is left out.
@@ -114,7 +129,9 @@ class Feed:
         """Appends until the log says yes; an append that failed may have happened."""
         while True:
             try:
+                began = perf_counter()
                 ids = await self._log.append(entries)
+                self._note_commit(perf_counter() - began, len(entries))
                 if self.fault is not None:
                     await self._publish_from_log()
             except LogError as error:
@@ -134,6 +151,10 @@ class Feed:
                     self._publish(row, entry.event)
         self._published.set()
 
+    def _note_commit(self, took_s: float, entries: int) -> None:
+        self.commits.add(took_s)
+        self._last_commit = (time(), took_s, entries)
+
     async def _publish_from_log(self) -> None:
         """After a failure only the log knows which ids were given."""
         while rows := await self._log.read(self.head, MAX_BATCH):
@@ -143,6 +164,7 @@ class Feed:
     def _publish(self, row: Row, event: Event) -> None:
         self._ring.append(row.place, frame(self.epoch, row.id, row.body))
         self.board.fold(event)
+        self.published_by[row.place.agent, row.place.kind] += 1
         if self._listeners:
             for key in {row.place.task, None}:
                 for tell in self._listeners.get(key, ()):
@@ -231,14 +253,14 @@ class Feed:
         `reset` says why a reader that came with a cursor cannot have what followed.
         """
         data = msgspec.json.encode(
-            {
-                "id": self.head,
-                "epoch": self.epoch,
-                "reset": reset is not None,
-                "reason": reset,
-                "agents": list(self.board.agents.values()),
-                "tasks": list(self.board.tasks()),
-            }
+            Snapshot(
+                id=self.head,
+                epoch=self.epoch,
+                reset=reset is not None,
+                reason=reset,
+                agents=list(self.board.agents.values()),
+                tasks=list(self.board.tasks()),
+            )
         )
         name = f"{self.epoch}-{self.head}".encode()
         return b"event: snapshot\nid: %b\ndata: %b\n\n" % (name, data)
@@ -269,3 +291,18 @@ class Feed:
     async def bounds(self) -> Bounds:
         """What is kept, as readers may see it."""
         return (await self._log.bounds())._replace(last=self.head)
+
+    async def state(self) -> FeedState:
+        """How it stands, for whoever looks into the host."""
+        last = self._last_commit
+        commit = Commit(stamp(last[0]), *last[1:]) if last else None
+        return FeedState(
+            epoch=self.epoch,
+            first=(await self.bounds()).first,
+            head=self.head,
+            ring_first=self._ring.first,
+            ring_bytes=self._ring.size,
+            queued=self.queued,
+            last_commit=commit,
+            fault=self.fault,
+        )

@@ -21,6 +21,7 @@ from host.connection import Connection
 from host.errors import AgentUnreachable
 from host.event import TERMINAL, ArtifactEvent, Event
 from host.feed import Feed
+from host.insight import TaskState
 from host.known import Known, repeats
 from host.presence import Presence, now
 from host.record import Record
@@ -86,6 +87,16 @@ class Follower:
         """
         return self._fed.is_set() and (
             not self._updates.is_live or self._known.is_waiting
+        )
+
+    @property
+    def state(self) -> TaskState:
+        row = self._known.row
+        return TaskState(
+            self._task_id,
+            row.status if row else None,
+            "stream" if self._updates.is_live or not self._fed.is_set() else "looks",
+            round(anyio.current_time() - self._taken_at, 1),
         )
 
     async def feed(self, stream: AsyncGenerator[Batch]) -> None:
@@ -194,6 +205,7 @@ class Follower:
                 added |= self._add(update, moment)
         if batch.left_out:
             self._left_out += batch.left_out
+            self._presence.left_out += batch.left_out
             self._why = batch.why or ""
             if not self._accounting:
                 self._accounting = True

@@ -6,7 +6,7 @@ a2a and translate ask it.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 import msgspec
@@ -43,6 +43,12 @@ def _is_time(text: str) -> bool:
         return text[10] == "T" and bool(msgspec.convert(text + "Z", datetime))
     except msgspec.ValidationError:
         return False
+
+
+def stamp(at_s: float) -> str:
+    """A time of the host's own clock (seconds since 1970), in the same form."""
+    at = datetime.fromtimestamp(at_s, timezone.utc)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def earlier(stamp: str, seconds: float) -> str:

@@ -6,7 +6,7 @@ The collector tells it what happened; each change becomes one `agent` event.
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
+import time
 from typing import Any
 
 import anyio
@@ -17,6 +17,7 @@ from host.connection import Connection
 from host.event import AgentEvent, Event, Skill
 from host.feed import Feed
 from host.log import Entry
+from host.moment import stamp
 
 logger = logging.getLogger("courtside.presence")
 
@@ -25,8 +26,7 @@ CALM_S = 30.0  # How long an agent must behave until its trouble is over.
 
 def now() -> str:
     """This moment as RFC 3339 in UTC, to the millisecond."""
-    stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    return stamp.replace("+00:00", "Z")
+    return stamp(time.time())
 
 
 class Presence:
@@ -36,6 +36,7 @@ class Presence:
         self.name = name
         self._url = url
         self._feed = feed
+        self.left_out = 0  # Updates that were too many, or that nobody could read.
         self._version: int | None = None
         self._troubled_at = 0.0
 

@@ -35,12 +35,12 @@ class _Block:
 
 
 class Ring:
-    """The frames of the events `first` to `head`, without a hole."""
+    """The frames of the events `first` to `head`, without a hole; `size` in bytes."""
 
     def __init__(self, head: int, max_bytes: int = RING_BYTES) -> None:
         self.head = head
         self._max_bytes = max_bytes
-        self._size = 0
+        self.size = 0
         self._blocks = [_Block(head + 1)]
         self._firsts = [head + 1]
 
@@ -57,11 +57,11 @@ class Ring:
         block.frames.append(frame)
         block.places.append(place)
         block.size += len(frame)
-        self._size += len(frame)
+        self.size += len(frame)
         self.head += 1
         # One large event takes the place of many blocks.
-        while self._size > self._max_bytes and len(self._blocks) > 1:
-            self._size -= self._blocks.pop(0).size
+        while self.size > self._max_bytes and len(self._blocks) > 1:
+            self.size -= self._blocks.pop(0).size
             del self._firsts[0]
 
     def after(self, cursor: int, where: Filter = ALL) -> Piece | None:

@@ -93,6 +93,9 @@ class Roster:
         """Raises UnknownAgent."""
         return self._following(name).collector
 
+    def collectors(self) -> list[Collector]:
+        return [following.collector for following in self._followed.values()]
+
     def row(self, name: str) -> AgentEvent:
         """The agent's row as the feed has it, or will have it in a moment.
 

@@ -14,14 +14,13 @@ from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 
-from host.event import TERMINAL, WAITING
+from host.event import STATUSES
 from host.feed import Feed
 from host.filter import Filter
 from host.log import Row
 from host.moment import earlier, moment
 
 MAX_CHARS = 200
-STATUSES = TERMINAL | WAITING | {"submitted", "running", "unknown"}
 # So long it takes to look at one page; other readers get their turn in between.
 PAGE = 500
 # Of one request: some 50 ms. What is behind comes with the next.

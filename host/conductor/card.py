@@ -6,7 +6,6 @@ The conductor shows it, and announces in the feed what it says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 from a2a.types import a2a_pb2 as pb
 
@@ -14,6 +13,7 @@ from host.conductor.state import PLAN
 from host.event import Skill
 from host.plans import Plan
 from host.progress import URI as PROGRESS
+from host.release import VERSION
 
 TITLE = "Courtside"
 DESCRIPTION = "Has other agents do what it is asked for, each by its part of a plan."
@@ -24,7 +24,7 @@ def card_of(plans: Mapping[str, Plan], url: str) -> pb.AgentCard:
     return pb.AgentCard(
         name=TITLE,
         description=DESCRIPTION,
-        version=_version(),
+        version=VERSION,
         supported_interfaces=[
             pb.AgentInterface(url=url, protocol_binding=binding, protocol_version="1.0")
             for binding in ("JSONRPC", "HTTP+JSON")
@@ -60,10 +60,3 @@ def card_of(plans: Mapping[str, Plan], url: str) -> pb.AgentCard:
 
 def skills_of(card: pb.AgentCard) -> list[Skill]:
     return [Skill(s.id, s.name, s.description, list(s.examples)) for s in card.skills]
-
-
-def _version() -> str:
-    try:
-        return version("courtside")
-    except PackageNotFoundError:
-        return "0"

@@ -10,7 +10,7 @@ import pytest
 
 from dashboard.app import create_app
 from dashboard.board import MAX_FINISHED, STATUS
-from host.search import STATUSES
+from host.event import STATUSES
 
 Json = dict[str, Any]
 MARKUP = '<script>alert(1)</script>"&'
