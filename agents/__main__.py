@@ -84,10 +84,10 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     from agents.serve import Server, build_app
 
     character, step_s, faulty = settings.character, settings.step_s, settings.faults
-    logging.basicConfig(
-        format=f"agent={character.name} level=%(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler()
+    form = f"agent={character.name} level=%(levelname)s %(message)s"
+    handler.setFormatter(_OneLine(form))
+    logging.basicConfig(handlers=[handler])
     logger.setLevel(logging.INFO)
     # It warns of every request that a client got wrong; the client is told anyway.
     logging.getLogger("a2a").setLevel(logging.ERROR)
@@ -108,6 +108,14 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         Server(app).run(sockets=[listener])
     finally:
         logger.info("event=stopped")
+
+
+class _OneLine(logging.Formatter):
+    """Callers' text may hold line ends, and what a terminal would act on."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

@@ -29,6 +29,7 @@ from host.feed import Feed
 from host.gateway import ClientGone, Downstream, Gateway, nobody
 from host.guard import refusal
 from host.history import History
+from host.lines import Line
 from host.log import Log
 from host.observatory import Observatory
 from host.reloader import Reloader
@@ -114,7 +115,7 @@ class Host:
             async with self.running():
                 yield
         except Exception:
-            logger.critical("host=failed", exc_info=True)
+            logger.critical(Line(host="failed"), exc_info=True)
             self.failed = True
             signal.raise_signal(signal.SIGTERM)
 

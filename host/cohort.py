@@ -17,6 +17,7 @@ from starlette.types import Message, Send
 
 from host.feed import Feed
 from host.filter import Filter
+from host.lines import Line
 from host.ring import Piece
 
 logger = logging.getLogger("courtside.cohort")
@@ -163,6 +164,6 @@ def step(reader: Reader, message: Message) -> Blocked | None:
     except StopIteration:
         return None
     except (Exception, asyncio.CancelledError) as error:
-        logger.info("reader=gone cause=%r", error)
+        logger.info(Line(reader="gone", cause=repr(error)))
         reader.hang_up()
         return None

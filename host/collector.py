@@ -28,6 +28,7 @@ from host.event import TERMINAL
 from host.feed import Feed
 from host.follower import Follower
 from host.insight import MAX_SHOWN, CollectorState
+from host.lines import Line
 from host.presence import Presence, now
 from host.translate import STATUS, message_event
 
@@ -76,13 +77,13 @@ class Collector:
                     self._attempts = 0
                     await self._presence.connected(connection)
                     await self._follow(connection)
-                logger.info("agent=%s card=changed", self.name)
+                logger.info(Line(agent=self.name, card="changed"))
                 continue
             except AgentUnreachable as error:
                 cause = self._credentials.redacted(str(error))
             except Exception as error:
                 # Whatever it is, it must not end the following of the others.
-                logger.exception("agent=%s following=failed", self.name)
+                logger.exception(Line(agent=self.name, following="failed"))
                 cause = f"the host failed to follow it: {error!r}"
             self._attempts += 1
             await self._wait_to_retry(self._attempts, cause)
@@ -287,7 +288,7 @@ class Collector:
             await follower.run(stream)
         except Exception:
             # One task's trouble must not end the agent's other tasks.
-            logger.exception("task=%s/%s following=failed", self.name, task_id)
+            logger.exception(Line(task=f"{self.name}/{task_id}", following="failed"))
         finally:
             del self._following[task_id]
 

@@ -34,6 +34,7 @@ class Config:
     keep_events: int
     keep_s: float | None
     agents: Mapping[str, AgentSettings]
+    log_format: str = "logfmt"
     file: Path | None = None
     """The settings file, or where it would be."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
@@ -64,6 +65,7 @@ def read(flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Con
         keep_events=value(settings.KEEP_EVENTS),
         keep_s=value(settings.KEEP_S) or None,
         agents=agents,
+        log_format=value(settings.LOG_FORMAT),
         file=path,
         plans=built_in(agents) if plans is None else plans,
     )

@@ -22,6 +22,7 @@ from host.errors import CursorExpired
 from host.feed import Feed
 from host.filter import Filter
 from host.insight import ReaderState
+from host.lines import Line
 from host.moment import stamp
 from host.ring import BLOCK_BYTES
 
@@ -116,7 +117,7 @@ class Fanout:
             with anyio.move_on_after(LAST_WORDS_S):
                 return await blocked
         except Exception as error:
-            logger.info("reader=gone cause=%r", error)
+            logger.info(Line(reader="gone", cause=repr(error)))
         reader.hang_up()
 
     def _leave(self, reader: Reader) -> None:
@@ -225,7 +226,7 @@ class Fanout:
                 reader.lagging = None
                 self._cut(reader, str(error))
             except Exception:
-                logger.exception("reader=failed")
+                logger.exception(Line(reader="failed", cursor=reader.cursor))
                 reader.hang_up()
             finally:
                 reader.lagging = None
@@ -247,7 +248,7 @@ class Fanout:
             )
 
     def _cut(self, reader: Reader, why: str) -> None:
-        logger.warning("reader=cut cursor=%s cause=%r", reader.cursor, why)
+        logger.warning(Line(reader="cut", cursor=reader.cursor, cause=why))
         self._end(reader, f": cut: {why}\n\n".encode())
 
     async def _cut_stalled(self) -> None:
@@ -257,7 +258,7 @@ class Fanout:
             fell_out = reader.lagging and reader.cursor + 1 < kept.first
             if fell_out and self._feed.ready(reader.cursor, reader.where) is None:
                 why = f"stalled; events up to {kept.first - 1} are no longer kept"
-                logger.warning("reader=cut cursor=%s cause=%r", reader.cursor, why)
+                logger.warning(Line(reader="cut", cursor=reader.cursor, cause=why))
                 reader.hang_up()
 
     async def _ping(self) -> None:

@@ -20,6 +20,7 @@ from host.errors import CursorExpired, LogError
 from host.event import Event, Snapshot, decode, frame
 from host.filter import ALL, Filter
 from host.insight import Commit, FeedState
+from host.lines import Line
 from host.log import Bounds, Entry, Log, Row
 from host.moment import stamp
 from host.ring import Piece, Ring
@@ -136,13 +137,13 @@ class Feed:
                     await self._publish_from_log()
             except LogError as error:
                 if self.fault is None:
-                    logger.error("log=failing cause=%r retry_s=%s", error, RETRY_S)
+                    logger.error(Line(log="failing", cause=error, retry_s=RETRY_S))
                 self.fault = str(error)
                 await asyncio.sleep(RETRY_S)
                 continue
             break
         if self.fault is not None:
-            logger.warning("log=writing again")
+            logger.warning(Line(log="writing"))
             self.fault = None
         else:
             for event_id, entry in zip(ids, entries, strict=True):
@@ -176,7 +177,7 @@ class Feed:
             try:
                 await self._tend()
             except LogError as error:
-                logger.error("log=not tended cause=%r", error)
+                logger.error(Line(log="untended", cause=error))
             await asyncio.sleep(TEND_S)
 
     async def _tend(self) -> None:

@@ -23,6 +23,7 @@ from host.event import TERMINAL, ArtifactEvent, Event
 from host.feed import Feed
 from host.insight import TaskState
 from host.known import Known, repeats
+from host.lines import Line
 from host.presence import Presence, now
 from host.record import Record
 from host.translate import STATUS, ended, missing, translate
@@ -154,7 +155,7 @@ class Follower:
             raise
         except (AgentUnreachable, A2AError) as error:
             cause = str(error)
-            logger.info("task=%s stream=broken cause=%r", self._name, cause)
+            logger.info(Line(task=self._name, stream="broken", cause=cause))
         finally:
             self._updates.is_live = False
         if self._known.is_over:
@@ -275,7 +276,7 @@ class Follower:
         except TaskNotFoundError:
             await self._forget()
         except (AgentUnreachable, A2AError) as error:
-            logger.info("task=%s state=unread cause=%r", self._name, str(error))
+            logger.info(Line(task=self._name, state="unread", cause=error))
 
     async def _get(self) -> Update | None:
         try:

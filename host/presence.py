@@ -16,6 +16,7 @@ from a2a.types import a2a_pb2 as pb
 from host.connection import Connection
 from host.event import AgentEvent, Event, Skill
 from host.feed import Feed
+from host.lines import Line
 from host.log import Entry
 from host.moment import stamp
 
@@ -92,7 +93,7 @@ class Presence:
     async def _announce(self, connection: str, **fields: Any) -> None:
         """Appends the agent's row; who it is stays known while it is lost."""
         said = fields.get("cause") or fields.get("trouble")
-        logger.info("agent=%s connection=%s cause=%r", self.name, connection, said)
+        logger.info(Line(agent=self.name, connection=connection, cause=said))
         who = _who(self._row) if self._row else {}
         event = AgentEvent(
             agent=self.name,

@@ -13,6 +13,7 @@ import anyio
 
 from host.agent_settings import AgentSettings
 from host.errors import ConfigError, CourtsideError
+from host.lines import Line
 from host.roster import Reloaded, Roster
 
 logger = logging.getLogger("courtside.reloader")
@@ -50,7 +51,7 @@ class Reloader:
                 try:
                     await self.reload()
                 except CourtsideError as error:
-                    logger.error("config=not reloaded cause=%r", str(error))
+                    logger.error(Line(config="refused", cause=error))
 
     async def reload(self) -> Reloaded:
         """Reads the file now. Raises ConfigError and NotKept, and changes nothing."""
@@ -67,7 +68,8 @@ class Reloader:
             self.trouble = str(error)
             raise
         self.trouble = None
-        logger.info("config=reloaded difference=%s", difference)
+        changes = {key: ",".join(names) for key, names in difference._asdict().items()}
+        logger.info(Line(config="reloaded", **changes))
         return difference
 
     def _signature(self) -> Signature:

@@ -23,6 +23,7 @@ from host.collector import Collector
 from host.errors import CourtsideError, UnknownAgent
 from host.event import AgentEvent
 from host.feed import Feed
+from host.lines import Line
 from host.presence import now
 
 logger = logging.getLogger("courtside.roster")
@@ -195,7 +196,7 @@ class Roster:
             ) from None
 
     def _start(self, name: str, settings: AgentSettings) -> None:
-        logger.info("agent=%s url=%s roster=follows", name, settings.url)
+        logger.info(Line(agent=name, roster="followed", url=settings.url))
         collector = self._collect(name, settings, self._feed)
         before = self._last.get(name)
         if before:
@@ -205,7 +206,7 @@ class Roster:
         self._group.start_soon(self._follow, name, following, before)
 
     def _end(self, name: str) -> None:
-        logger.info("agent=%s roster=removed", name)
+        logger.info(Line(agent=name, roster="removed"))
         self._followed.pop(name).end(removed=True)
 
     async def _follow(

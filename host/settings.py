@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 LOGS = ("sqlite", "memory")
+FORMATS = ("logfmt", "json")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 T = TypeVar("T")
@@ -59,6 +60,12 @@ def _log(text: str) -> str:
     return text
 
 
+def _form(text: str) -> str:
+    if text not in FORMATS:
+        raise ValueError(f"{text!r} is no form of lines: use {' or '.join(FORMATS)}")
+    return text
+
+
 def _count(text: str) -> int:
     if not is_number(text):
         raise ValueError(f"{text!r} is not a whole number, 0 or more")
@@ -78,5 +85,11 @@ KEEP_EVENTS = Setting("keep_events", "1000000", "Events that the log keeps.", _c
 KEEP_S = Setting(
     "keep_s", "0", "Seconds that the log keeps an event, 0 for ever.", _count
 )
+LOG_FORMAT = Setting(
+    "log_format", "logfmt", "Form of the lines on stderr: logfmt or json.", _form
+)
 
-SETTINGS: tuple[Setting[Any], ...] = (HOST, PORT, DATA_DIR, LOG, KEEP_EVENTS, KEEP_S)
+SETTINGS: tuple[Setting[Any], ...] = (
+    *(HOST, PORT, DATA_DIR, LOG, KEEP_EVENTS, KEEP_S),
+    *(LOG_FORMAT,),
+)

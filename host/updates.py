@@ -15,6 +15,7 @@ from a2a.utils.errors import A2AError, TaskNotFoundError
 from host.bindings import Batch
 from host.connection import MAX_STREAMS, NOT_THERE, TASK_POLL_S, Connection
 from host.known import Known
+from host.lines import Line
 from host.presence import Presence
 
 logger = logging.getLogger("courtside.updates")
@@ -119,10 +120,8 @@ class Updates:
                 raise
             except A2AError as error:
                 # UpdatesGone, or a word for it: protocol 0.3 has none.
-                logger.info(
-                    "task=%s/%s replay=refused cause=%r",
-                    *(known.agent, known.task_id, str(error)),
-                )
+                task = f"{known.agent}/{known.task_id}"
+                logger.info(Line(task=task, replay="refused", cause=error))
         async with aclosing(self._connection.subscribe(self._task_id)) as batches:
             async for batch in batches:
                 yield batch

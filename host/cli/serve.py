@@ -17,12 +17,13 @@ import click
 
 from host.app import Host
 from host.config import CONFIG_FILE, Config, read, read_agents
+from host.lines import Lines
 from host.log import Log
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
 from host.server import allow_sockets, listen
 from host.server import serve as serve_host
-from host.settings import SETTINGS
+from host.settings import LOG_FORMAT, SETTINGS
 
 Command = Callable[..., Any]
 
@@ -44,9 +45,10 @@ def with_settings(command: Command) -> Command:
 def serve(**flags: str | None) -> None:
     """Start the host and its page. Ends with Ctrl-C."""
     given = {name: text for name, text in flags.items() if text is not None}
-    _log_to_stderr()
+    _log_to_stderr(LOG_FORMAT.default)
     allow_sockets()
     config = read(given, os.environ, Path.cwd())
+    _log_to_stderr(config.log_format)
     with listen(config) as listener:
         reread = partial(read_agents, config.file or Path(CONFIG_FILE), os.environ)
         host = Host(config, _open_log(config), reread)
@@ -54,11 +56,10 @@ def serve(**flags: str | None) -> None:
     sys.exit(1 if host.failed else 0)
 
 
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO,
-        format="at=%(asctime)s level=%(levelname)s from=%(name)s %(message)s",
-    )
+def _log_to_stderr(form: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines(form))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("a2a").setLevel(logging.WARNING)
 

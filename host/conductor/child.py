@@ -22,6 +22,7 @@ from host.errors import AgentUnreachable, CursorExpired
 from host.event import TaskEvent, decode
 from host.feed import Feed
 from host.filter import Filter
+from host.lines import Line
 from host.roster import Roster
 from host.watch import watch
 
@@ -191,7 +192,8 @@ async def cancel(collector: Collector, task_id: str) -> str | None:
         except (A2AError, AgentUnreachable) as error:
             why = str(error)
     if why:
-        logger.info("task=%s/%s cancel=failed cause=%r", collector.name, task_id, why)
+        task = f"{collector.name}/{task_id}"
+        logger.info(Line(task=task, cancel="failed", cause=why))
     return why
 
 

@@ -39,6 +39,7 @@ from host.event import AgentEvent, TaskEvent
 from host.feed import Feed
 from host.gateway.card import shown
 from host.gateway.wishes import base_of
+from host.lines import Line
 from host.log import Entry
 from host.plans import Plan, UnknownPlan, choose, read_plan
 from host.presence import now
@@ -144,7 +145,7 @@ class Conductor:
 
         async def begin() -> bytes:
             raw = await journal.begin(message | ids, {PLAN: about})
-            logger.info("task=host/%s plan=%s", task_id, plan.key)
+            logger.info(Line(task=f"host/{task_id}", run="started", plan=plan.key))
             self._begin(run)
             return raw
 
@@ -203,7 +204,7 @@ class Conductor:
         except ConfigError as error:
             why = f"The host was restarted and cannot go on: {error}"
             await journal.tell("TASK_STATE_FAILED", why, {PLAN: about})
-            logger.info("task=host/%s taken-up=no cause=%r", row.task_id, why)
+            logger.info(Line(task=f"host/{row.task_id}", run="given up", cause=why))
             return
         run = Run(
             *(plan, str(about.get("request", "")), journal),
@@ -212,7 +213,7 @@ class Conductor:
             steps=about.get("steps"),
             cancelling=bool(about.get("cancelling")),
         )
-        logger.info("task=host/%s taken-up=yes plan=%s", row.task_id, plan.key)
+        logger.info(Line(task=f"host/{row.task_id}", run="resumed", plan=plan.key))
         self._begin(run)
 
     def _plan_of(self, about: Json) -> Plan:

@@ -28,6 +28,7 @@ from host.conductor.state import StepState
 from host.errors import AgentUnreachable, CourtsideError, UnknownAgent
 from host.event import WAITING, TaskEvent
 from host.feed import Feed
+from host.lines import Line
 from host.roster import Roster
 
 logger = logging.getLogger("courtside.conductor")
@@ -82,7 +83,7 @@ class Performer:
         while why is not None:
             asks = step.on_failure == "ask"
             choice = await self._ask(why) if asks else step.on_failure
-            logger.info("step=%s failed=%r then=%s", step.key, why, choice)
+            logger.info(Line(step=step.key, state="failed", cause=why, then=choice))
             if choice == "fail":
                 raise StepFailed(f"{state.name} failed: {why}")
             if choice == "skip":
@@ -151,7 +152,7 @@ class Performer:
                 self.question = None
                 if failed.final or state.attempt >= state.step.retries:
                     return str(failed)
-                logger.info("step=%s attempt=failed why=%r", state.step.key, failed)
+                logger.info(Line(step=state.step.key, state="retrying", cause=failed))
                 state.says = f"{failed}; trying again"
             backoff_s = BACKOFF_S * 2**state.attempt * random.uniform(0.7, 1.3)  # noqa: S311
             state.attempt, state.stage = state.attempt + 1, "pending"

@@ -37,6 +37,7 @@ from host.conductor.state import (
 )
 from host.event import WAITING
 from host.feed import Feed
+from host.lines import Line
 from host.plans import Plan, PlannerFailed, made
 from host.roster import Roster
 
@@ -99,7 +100,7 @@ class Run:
         try:
             await self._run(cards)
         except Exception as error:
-            logger.exception("task=host/%s run=failed", self.journal.task_id)
+            logger.exception(Line(task=f"host/{self.journal.task_id}", run="failed"))
             await self._end("TASK_STATE_FAILED", f"the host failed to run it: {error}")
         finally:
             self.ended.set()

@@ -22,6 +22,7 @@ from typing import Any
 import anyio
 
 from host.errors import ConfigError, CourtsideError
+from host.lines import Line
 from host.plans.plan import Json, Plan, Planner
 from host.plans.reader import PlanError, read_plan
 
@@ -50,7 +51,7 @@ def load(name: str, folder: Path | None = None) -> Planner:
     try:
         call: Any = reduce(getattr, function.split("."), import_module(module))
     except (Exception, SystemExit) as error:
-        logger.exception("planner=%s cannot be imported", name)
+        logger.exception(Line(planner=name, loading="failed"))
         raise ConfigError(
             f"is {name!r}, which cannot be imported: {_told(error)}"
         ) from error
@@ -97,7 +98,7 @@ async def _asked(planner: Planner, request: str, agents: Mapping[str, Json]) -> 
         answer = await _in_a_thread(lambda: planner.call(request, agents))
         return await answer if inspect.isawaitable(answer) else answer
     except (Exception, SystemExit) as error:
-        logger.exception("planner=%s broke", planner.name)
+        logger.exception(Line(planner=planner.name, planning="failed"))
         raise PlannerFailed(
             f"the planner {planner.name} broke: {_told(error)}"
         ) from error

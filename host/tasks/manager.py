@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from host.errors import AgentUnreachable, CourtsideError
 from host.event import TERMINAL
+from host.lines import Line
 from host.rest import MAX_BODY_BYTES
 from host.tasks.errors import ManagerClosed, NotAsking, Refused, UnknownTask
 from host.tasks.ledger import Key, Ledger, Own, Update
@@ -185,7 +186,7 @@ class TaskManager:
             except CourtsideError as error:
                 self._ledger.fail(error)
             except Exception as error:
-                logger.exception("manager=failed")
+                logger.exception(Line(manager="failed"))
                 self._ledger.fail(
                     CourtsideError(f"no more updates can come: {error!r}")
                 )
@@ -203,7 +204,7 @@ class TaskManager:
         except CourtsideError as error:
             start.error = error
         except Exception as error:
-            logger.exception("start=failed wanted=%s", wanted)
+            logger.exception(Line(start="failed", wanted=wanted))
             start.error = CourtsideError(f"{wanted} could not be started: {error!r}")
         finally:
             if not start.task_id and not start.error:
@@ -307,9 +308,9 @@ class TaskManager:
                 await self._ledger.changed.wait()
         except Refused as error:
             # Most likely it has just ended.
-            logger.info("task=%s/%s cancel=refused cause=%r", *own.key, str(error))
+            logger.info(Line(task="/".join(own.key), cancel="refused", cause=error))
         except Exception as error:
-            logger.warning("task=%s/%s cancel=failed cause=%r", *own.key, str(error))
+            logger.warning(Line(task="/".join(own.key), cancel="failed", cause=error))
 
     async def _close(self) -> None:
         self._leaving = True

@@ -23,6 +23,7 @@ from host.a2a import StreamResponse, parse, parse_task
 from host.agent_settings import check_url
 from host.errors import AgentUnreachable, ConfigError, CourtsideError, UnknownAgent
 from host.event import AgentEvent, GapEvent, TaskEvent, encode, with_id
+from host.lines import Line
 from host.presence import now
 from host.tasks.errors import HostUnreachable, Refused
 from host.tasks.ledger import Key, Ledger, Own, Update
@@ -74,7 +75,7 @@ class OverHost:
                     cause = _explained(error)
                 if self._is_reached:
                     failures, lost_at = 0, anyio.current_time()
-                logger.info("host=%s feed=broken cause=%r", self._url, cause)
+                logger.info(Line(host=self._url, feed="broken", cause=cause))
                 patience_s = PATIENCE_S if self._cursor else OPEN_S
                 if anyio.current_time() - lost_at > patience_s:
                     raise HostUnreachable(
