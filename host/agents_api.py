@@ -80,7 +80,7 @@ def _name(request: Request) -> str:
     name: str = request.path_params["agent"]
     if name.endswith(":retry"):
         # No agent's name, but a path that is there for POST.
-        raise HTTPException(405, headers={"allow": "POST"})
+        raise HTTPException(405)
     return name
 
 

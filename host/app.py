@@ -32,8 +32,9 @@ from host.history import History
 from host.lines import Line
 from host.log import Log
 from host.observatory import Observatory
+from host.reference import Reference
 from host.reloader import Reloader
-from host.rest import HANDLED, error_response
+from host.rest import HANDLED, error_response, wrong_method
 from host.roster import Roster
 from host.stream import FeedStream
 
@@ -74,6 +75,7 @@ class Host:
             routes=[
                 *History(self.feed, self._reloader).routes(),
                 *self._observatory.routes(),
+                *Reference().routes(),
                 *AgentsApi(self._roster, self._reloader).routes(),
                 *self._gateway.routes(),
                 *self._conductor.routes(),
@@ -82,6 +84,7 @@ class Host:
                 CursorError: _refuse(400),
                 CursorExpired: _refuse(410),
                 ClientGone: nobody,
+                405: wrong_method,
                 **dict.fromkeys(HANDLED, error_response),
             },
             lifespan=self._lifespan,

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from a2a.utils.error_handlers import A2A_DOMAIN, build_rest_error_payload
 from a2a.utils.errors import JSON_RPC_ERROR_CODE_MAP, A2AError, JSONParseError
 from google.protobuf.json_format import ParseError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match, Route
 
 from host.bindings.errors import UPDATES_GONE_CODE, UpdatesGone
 from host.changes import NotKept
@@ -96,6 +98,17 @@ def error_response(_: Request, error: Exception) -> Response:
     """An error as A2A's HTTP+JSON binding writes it."""
     refusal = refusal_of(error)
     return JSONResponse(error_body(refusal), refusal.http)
+
+
+def wrong_method(request: Request, error: Exception) -> Response:
+    """405 with every method of the path: each of its routes knows but its own."""
+    said = error.headers or {} if isinstance(error, HTTPException) else {}
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    paths = (r.path for r in routes if r.matches(request.scope)[0] is not Match.NONE)
+    path = next(paths, None)
+    allowed = {m for route in routes if route.path == path for m in route.methods or ()}
+    allow = ", ".join(sorted(allowed)) or said.get("allow", "")
+    return PlainTextResponse("Method Not Allowed", 405, {"allow": allow})
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:

@@ -5,6 +5,8 @@ The gateway's operations serve it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from a2a.types import a2a_pb2 as pb
 from google.protobuf.json_format import MessageToDict
@@ -16,6 +18,14 @@ RESUMES = (
     "Each streamed update carries its number in the task; SubscribeToTask with "
     "Last-Event-ID replays what followed it, for as long as the host keeps it."
 )
+
+REQUIRED: dict[str, Any] = {
+    "description": "",
+    "version": "",
+    "defaultInputModes": [],
+    "defaultOutputModes": [],
+    "skills": [],
+}
 
 
 def shown(card: pb.AgentCard, url: str) -> bytes:
@@ -42,4 +52,5 @@ def shown(card: pb.AgentCard, url: str) -> bytes:
     del capabilities.extensions[:]
     capabilities.extensions.extend(others)
     capabilities.extensions.add(uri=RESUMABLE, description=RESUMES)
-    return msgspec.json.encode(MessageToDict(ours))
+    # A2A asks for them, and JSON made of protobuf leaves out a list that is empty.
+    return msgspec.json.encode(REQUIRED | MessageToDict(ours))

@@ -13,6 +13,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError
 from a2a.utils.proto_utils import parse_params
 from google.protobuf.json_format import ParseError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -56,7 +57,6 @@ class HttpJson:
             ("/message:stream", post, self._stream),
             ("/tasks", get, self._list),
             (task + ":cancel", post, self._cancel),
-            (task + ":cancel", get, _with_post),
             (task + ":subscribe", any_of_both, self._subscribe),
             (task + "/pushNotificationConfigs", any_of_both, self._push),
             (task, get, self._get),
@@ -83,6 +83,9 @@ class HttpJson:
     async def _get(self, request: Request) -> Response:
         asked = _query(request, pb.GetTaskRequest())
         asked.id = request.path_params["task_id"]
+        if asked.id.endswith(":cancel"):
+            # No task's name, but a path that is there for POST.
+            raise HTTPException(405)
         operation = self._operations.get_task
         return await self._answer(request, lambda: operation(_agent(request), asked))
 
@@ -120,11 +123,6 @@ class HttpJson:
     async def _told(self, request: Request, updates: Updates) -> Response:
         check_version(request)
         return await opened(request, self._ending, updates, WORDS, extensions(request))
-
-
-async def _with_post(_: Request) -> Response:
-    # Else it were the task of that name.
-    return Response(status_code=405, headers={"allow": "POST"})
 
 
 def _agent(request: Request) -> str:

@@ -1,0 +1,164 @@
+"""The description of the HTTP API is complete, and true where it is read in one go.
+
+/openapi.json and /feed.schema.json of a real host; fuzz/test_api.py asks the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from host.app import Host
+from host.config import Config
+from host.log.memory import MemoryLog
+from host.reference import document, schema
+from tests.documented import examples_in, printed_by, prints
+from tests.harness import ROOT, Stack
+from tests.host_client import HostClient, host_at
+from tests.wire import read_events
+
+Json = dict[str, Any]
+# Some clients put a slash at the end of a card's URL.
+ALIASES = {"/a2a/{agent}/": "/a2a/{agent}", "/static/all.js": "/static/{file}"}
+ALIASES |= {"/static/all.css": "/static/{file}", "/static": "/static/{file}"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack"), ["carly"]) as running:
+        yield running
+
+
+@pytest.fixture
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
+    async with host_at(stack.url) as client:
+        yield client
+
+
+def doors(folder: Path) -> set[tuple[str, str]]:
+    """Every method and path that the application has."""
+    host = Host(
+        Config(
+            host="127.0.0.1",
+            port=8000,
+            data_dir=folder,
+            log="memory",
+            keep_events=1,
+            keep_s=None,
+            agents={},
+        ),
+        MemoryLog(),
+    )
+    pages = host._rest.router.default
+    assert isinstance(pages, Starlette)
+    found = {("GET", path) for path in host._streams}
+    for route in [*host._rest.routes, *pages.routes]:
+        assert isinstance(route, Route | Mount)
+        methods = route.methods if isinstance(route, Route) else None
+        path = route.path.replace(":path}", "}")
+        found |= {(m, ALIASES.get(path, path)) for m in methods or {"GET"}}
+    return {(method, path) for method, path in found if method != "HEAD"}
+
+
+def described() -> set[tuple[str, str]]:
+    return {
+        (method.upper(), path)
+        for path, operations in document()["paths"].items()
+        for method in operations
+    }
+
+
+def test_every_door_is_described_and_no_other(tmp_path: Path) -> None:
+    assert described() == doors(tmp_path)
+
+
+def test_the_page_of_the_documentation_has_every_path() -> None:
+    text = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
+
+    assert [path for path in document()["paths"] if f"`{path}`" not in text] == []
+
+
+def test_the_page_shows_what_its_commands_print(stack: Stack) -> None:
+    examples = examples_in(ROOT / "docs/http-api.md")
+
+    addresses = {"http://localhost:8000": stack.url}
+    printed = printed_by(examples, addresses, stack.folder)
+
+    assert examples
+    for example, output in zip(examples, printed, strict=True):
+        assert prints(example, output), f"{example.command}printed: {output[:300]}"
+
+
+async def test_the_description_is_served(host: HostClient) -> None:
+    assert await host.get("/openapi.json") == json.loads(json.dumps(document()))
+
+
+async def test_the_feeds_schema_is_served_as_one(host: HostClient) -> None:
+    answer = await host.http.get("/feed.schema.json")
+
+    assert answer.headers["content-type"] == "application/schema+json"
+    assert answer.json() == schema()
+
+
+async def test_every_event_of_a_run_is_valid_by_the_feeds_schema(
+    host: HostClient, stack: Stack
+) -> None:
+    task_id = await host.start("carly", "Find a slot for a game tomorrow")
+    await host.row_with(task_id, "completed")
+    valid = Draft202012Validator(schema())
+
+    history = await host.history(after=0)
+    seen = await read_events(f"{stack.url}/feed", until=lambda seen: len(seen) > 0)
+
+    assert {"agent", "task", "artifact"} <= {event["kind"] for event in history}
+    for event in history:
+        valid.validate(event)
+    assert seen[0].event == "snapshot"
+    assert seen[0].data["tasks"]
+    valid.validate(seen[0].data)
+
+
+async def test_what_never_ends_is_of_the_type_that_is_described(
+    host: HostClient,
+) -> None:
+    for path in ("/feed", "/tasks/stream"):
+        answers = document()["paths"][path]["get"]["responses"]
+        async with host.http.stream("GET", path) as answer:
+            assert answer.headers["content-type"] in answers["200"]["content"]
+        refused = await host.http.get(path, params={"after": "x"})
+        assert str(refused.status_code) in answers
+
+
+class TestCasesThatSchemathesisFound:
+    @pytest.mark.parametrize(
+        ("path", "methods"),
+        [
+            ("/agents", {"GET", "HEAD", "POST"}),
+            ("/agents/0", {"GET", "HEAD", "DELETE"}),
+            ("/agents/0:retry", {"POST"}),
+            ("/a2a/carly/tasks/0:cancel", {"POST"}),
+            ("/a2a/carly/tasks/0:subscribe", {"GET", "HEAD", "POST"}),
+        ],
+    )
+    async def test_a_wrong_method_is_told_every_right_one(
+        self, host: HostClient, path: str, methods: set[str]
+    ) -> None:
+        answer = await host.http.options(path)
+
+        assert answer.status_code == 405
+        assert set(answer.headers["allow"].split(", ")) == methods
+
+    async def test_a_card_without_skills_has_an_empty_list_of_them(
+        self, host: HostClient
+    ) -> None:
+        """A2A requires the field; a client may well count it."""
+        card = await host.get("/.well-known/agent-card.json")
+
+        assert card["skills"] == []
