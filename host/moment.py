@@ -57,7 +57,7 @@ def earlier(stamp: str, seconds: float) -> str:
         at = msgspec.convert(stamp, datetime) - timedelta(seconds=seconds)
     except OverflowError:
         return stamp
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _odd_moment(text: str) -> str | None:

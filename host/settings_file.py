@@ -63,9 +63,13 @@ class SettingsFile:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read: {error}") from error
         try:
-            return cls(path, text, tomllib.loads(text))
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            data = tomllib.loads(text)
+            # Python does not read or write a number of 5,000 digits, and messages show
+            # what is wrong.
+            repr(data)
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: is not TOML: {error}") from None
+        return cls(path, text, data)
 
     def host_setting(self, name: str, default: str) -> tuple[str, str]:
         """The value and where it stands."""

@@ -1,0 +1,139 @@
+"""Whatever an agent sends, it is read, or refused with the error that is promised.
+
+From the bytes of a stream to the events of the feed, and an agent's card.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import msgspec
+import pytest
+from a2a.utils.errors import A2AError
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from host.bindings import v03
+from host.bindings.agent_card import parse_card
+from host.bindings.errors import from_http, from_jsonrpc
+from host.bindings.http import answer_update, stream_update, task_update
+from host.bindings.jsonrpc import _result
+from host.bindings.sse import Frame, Splitter
+from host.board import Board
+from host.card import interfaces
+from host.event import decode, encode, frame, with_id
+from host.gateway.card import shown
+from host.log import Row, place_of
+from host.reference import schema
+from host.search import Search
+from host.translate import Known, translate
+from tests.fuzz import hostile
+from tests.fuzz.many import fuzz
+
+NOW = "2026-11-23T12:00:00.000Z"
+VALID = Draft202012Validator(schema())
+pieces = st.lists(
+    st.binary(max_size=20)
+    | st.sampled_from(
+        [
+            *(
+                b"data: ",
+                b"data",
+                b":",
+                b"\n",
+                b"\r",
+                b"\r\n",
+                b"\n\n",
+                b"event: error",
+            ),
+            *(b"\xef\xbb\xbf", b"\xef", b"\xbb", b"id: 1", b"data: {}\n\n", b"\x00"),
+        ]
+    ),
+    max_size=20,
+)
+
+
+@fuzz(pieces)
+def test_events_are_the_same_in_whatever_pieces_their_bytes_come(
+    pieces: list[bytes],
+) -> None:
+    splitter = Splitter()
+    found = [frame for piece in pieces for frame in splitter.feed(piece)]
+
+    assert found == Splitter().feed(b"".join(pieces))
+
+
+@pytest.mark.parametrize("read", [stream_update, answer_update, task_update, _result])
+@pytest.mark.parametrize("data", hostile.DEEP)
+def test_what_is_too_deep_or_too_long_is_refused(read, data) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises((ValueError, A2AError)):
+        read(data)
+
+
+@fuzz(hostile.updates | hostile.any_json)
+def test_an_update_is_read_or_refused(data: bytes) -> None:
+    for read in (stream_update, answer_update, task_update, _result):
+        try:
+            read(data)
+        except (ValueError, A2AError):
+            continue
+
+
+@fuzz(st.lists(hostile.updates, max_size=4), st.none() | st.just("the stream broke"))
+def test_what_is_read_becomes_sound_events(sent: list[bytes], why: str | None) -> None:
+    """Of one line, valid by the schema, the same after the log, and on the board."""
+    known, board = Known("carly", "t1"), Board()
+    for data in sent:
+        try:
+            update = stream_update(data)
+        except ValueError:
+            continue
+        events = translate(known, update.response, NOW, why)
+        known.note(events)
+        for event in events:
+            body = encode(event)
+            assert decode(body) == event
+            assert b"\n" not in body
+            assert Splitter().feed(frame("e", 1, body))[0] == Frame(with_id(1, body))
+            VALID.validate(json.loads(with_id(1, body)))
+            Search(text="x", since=NOW).wants(Row(1, place_of(event), body, 1))
+            board.fold(event)
+    restored = Board()
+    restored.restore(board.checkpoint())
+    assert restored.checkpoint() == board.checkpoint()
+
+
+@fuzz(hostile.any_json)
+def test_bytes_that_are_no_checkpoint_are_refused_as_such(data: bytes) -> None:
+    with suppress(msgspec.DecodeError):
+        Board().restore(data)
+
+
+@fuzz(hostile.json_values)
+def test_a_refusal_is_read_whatever_it_says(error: object) -> None:
+    assert isinstance(from_jsonrpc(error), A2AError)
+    for body in (error, {"error": error}):
+        assert isinstance(from_http(400, json.dumps(body).encode()), Exception)
+
+
+@fuzz(hostile.spoiled(hostile.UPDATES))
+def test_what_an_agent_of_0_3_says_is_put_into_1_0_or_refused(
+    said: dict[str, object],
+) -> None:
+    for body in (said, *(one for one in said.values() if isinstance(one, dict))):
+        for read in (v03.stream_response, v03.task):
+            try:
+                read(body)
+            except ValueError:
+                continue
+
+
+@fuzz(hostile.cards | hostile.any_json)
+def test_a_card_is_read_and_shown_or_refused(data: bytes) -> None:
+    try:
+        card = parse_card(data)
+    except ValueError:
+        return
+    interfaces(card)
+    json.loads(shown(card, "http://127.0.0.1:8000/a2a/carly"))

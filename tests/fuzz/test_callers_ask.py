@@ -1,0 +1,157 @@
+"""Whatever a caller asks, it is understood, or refused with the error that is promised.
+
+Cursors, filters, searches, headers and bodies of the host's own doors.
+"""
+
+from __future__ import annotations
+
+import pytest
+from a2a.types import a2a_pb2 as pb
+from a2a.utils.errors import A2AError
+from hypothesis import strategies as st
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from host.board import Board
+from host.cursor import parse, start_of
+from host.errors import CursorError
+from host.event import MessageEvent, encode
+from host.gateway import listing
+from host.gateway.wishes import base_of, check_version, last_seen, parsed
+from host.guard import refusal
+from host.log import Bounds, Row, place_of
+from host.moment import earlier, moment
+from host.search import CLOCK_SLACK_S, MAX_CHARS, search_of
+from host.stream import filter_of
+from tests.fuzz import hostile
+from tests.fuzz.many import fuzz
+
+NAMES = ["agent", "task", "kind", "q", "status", "since", "until", "after", "x"]
+STATUS = st.sampled_from(["running", "completed", "", "done"])
+queries = st.lists(
+    st.tuples(st.sampled_from(NAMES), hostile.text | STATUS), max_size=6
+).map(QueryParams)
+header_text = st.text(st.characters(max_codepoint=255), max_size=40)
+
+
+@fuzz(hostile.text | st.from_regex(r"\A[0-9a-z-]{1,30}\Z"))
+def test_a_cursor_begins_within_what_is_kept_or_is_refused(text: str) -> None:
+    kept = Bounds("e1", 5, 9)
+    try:
+        start = start_of(parse(text), kept)
+    except CursorError as error:
+        assert len(str(error)) < 300
+        return
+    assert kept.first - 1 <= start.cursor <= kept.last
+
+
+@fuzz(queries)
+def test_a_filter_wants_what_it_names_and_nothing_else(query: QueryParams) -> None:
+    where = filter_of(query)
+
+    for name, wanted in where._asdict().items():
+        assert wanted == set(query.getlist(name))
+
+
+@fuzz(queries, hostile.text)
+def test_a_search_finds_what_is_said_or_is_refused(
+    query: QueryParams, text: str
+) -> None:
+    event = MessageEvent(
+        agent="carly",
+        context_id=None,
+        message_id=None,
+        message=f"before {text} after",
+        received_at="2026-11-23T12:00:00.000Z",
+    )
+    row = Row(1, place_of(event), encode(event), 1)
+    try:
+        wanted = search_of(query)
+    except HTTPException as error:
+        assert error.status_code == 400
+    else:
+        for backward in (True, False):
+            assert wanted is None or wanted.is_behind(row, backward=backward) in (0, 1)
+    said = search_of(QueryParams({"q": text[:MAX_CHARS]}))
+    assert said is None or said.wants(row), f"{text!r} is not found"
+
+
+@fuzz(hostile.text | st.datetimes().map(lambda at: f"{at.isoformat()}Z"))
+def test_a_moment_is_of_one_form_and_what_is_before_it_sorts_before(text: str) -> None:
+    at = moment(text)
+    if at is None:
+        return
+    assert len(at) == 24
+    assert moment(at) == at
+    assert len(earlier(at, CLOCK_SLACK_S)) == 24
+    assert earlier(at, CLOCK_SLACK_S) <= at
+
+
+def request_with(headers: dict[str, str], query: str = "") -> Request:
+    return Request(
+        {
+            "type": "http",
+            "method": "POST",
+            "path": "/a2a/carly",
+            "query_string": query.encode(),
+            "server": ("127.0.0.1", 8000),
+            "scheme": "http",
+            "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers.items()],
+        }
+    )
+
+
+@fuzz(header_text, header_text)
+def test_a_header_is_understood_or_refused(text: str, other: str) -> None:
+    headers = {"last-event-id": text, "a2a-version": other, "x-forwarded-host": other}
+    request = request_with({**headers, "x-forwarded-prefix": text})
+    for read in (last_seen, check_version):
+        try:
+            read(request)
+        except A2AError:
+            continue
+    assert base_of(request).isprintable()
+
+
+@fuzz(header_text, header_text)
+def test_the_guard_lets_nobody_in_by_an_odd_header(host: str, origin: str) -> None:
+    scope = request_with({"host": host, "origin": origin}).scope
+    told = refusal(scope)
+
+    known = host.split(":")[0].lower() in ("127.0.0.1", "localhost", "[")
+    assert told is not None or known
+
+
+MESSAGES: list[hostile.Json] = [
+    {"message": {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "x"}]}},
+    {"id": "t1", "historyLength": 3, "pageSize": 5, "status": "TASK_STATE_WORKING"},
+]
+
+
+@fuzz(hostile.spoiled(MESSAGES) | hostile.json_values)
+def test_a_body_is_understood_or_refused(body: object) -> None:
+    for kind in (pb.SendMessageRequest, pb.GetTaskRequest, pb.ListTasksRequest):
+        try:
+            parsed(body, kind())
+        except A2AError:
+            continue
+
+
+@fuzz(hostile.text, st.integers(-(2**31), 2**31 - 1))
+def test_a_page_of_tasks_is_there_or_refused(token: str, size: int) -> None:
+    try:
+        page = listing.page(
+            Board(), "carly", pb.ListTasksRequest(page_token=token, page_size=size)
+        )
+    except A2AError:
+        return
+    assert b'"tasks":[]' in page
+
+
+@pytest.mark.parametrize("text", ["0500-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+def test_the_hour_before_an_old_moment_sorts_before_it(text: str) -> None:
+    """Found: it was written 499-12-31, which is after everything."""
+    at = moment(text)
+
+    assert at and earlier(at, CLOCK_SLACK_S) <= at

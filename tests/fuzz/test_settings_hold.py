@@ -1,0 +1,141 @@
+"""Whatever stands in the settings is taken, or refused with what is wrong and where.
+
+Files, flags, variables, URLs and names.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from host.agent_settings import check_card, check_name, check_trusted_hosts, check_url
+from host.config import read
+from host.errors import ConfigError
+from host.link_local import is_link_local
+from host.roster import name_of
+from host.settings import SETTINGS
+from tests.fuzz import hostile
+from tests.fuzz.many import fuzz
+
+HOSTS = ["127.0.0.1", "[::1]", "169.254.169.254", "0xa9fea9fe", "[::ffff:a9fe:a9fe]"]
+HOSTS += ["a.example", "metadata", "[", "[::1%25lo]", "münchen.example", "xn--a"]
+urls = st.builds(
+    "{}://{}{}{}".format,
+    st.sampled_from(["http", "https", "HTTP", "ftp", "", "http:"]),
+    st.sampled_from(HOSTS) | hostile.text,
+    st.sampled_from(["", ":80", ":0", ":99999", ":x", "@a"]),
+    st.sampled_from(["", "/", "/a2a", "/a/../b", "?k=v", "#f"]) | hostile.text,
+)
+KEYS = [
+    *("host", "agents", "plans", "carly", "walter", "url", "card", "credentials"),
+    *("bearer", "headers", "scopes", "trusted_hosts", "api_key", "api_key_in", "port"),
+    *("log", "keep_events", "steps", "agent", "message", "needs", "retries", "x y"),
+    *("timeout_s", "on_failure", "name", "examples", "planner", "output"),
+]
+values = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats()
+    | hostile.text
+    | st.sampled_from(["http://127.0.0.1:8001", "carly", "env:HOME", "env:NONE", "8"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+tables = st.dictionaries(st.sampled_from(KEYS[:3]), values, max_size=3)
+
+
+def toml_of(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(k)} = {toml_of(v)}" for k, v in value.items())
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_of, value)) + "]"
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else repr(value)
+    return json.dumps(value).replace("\\ud", "\\uD").replace("\x7f", "\\u007f")
+
+
+def file_of(table: Mapping[str, Any]) -> str:
+    return "\n".join(f"{key} = {toml_of(value)}" for key, value in table.items())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("settings")
+
+
+def taken(folder: Path, content: bytes, **flags: str) -> None:
+    (folder / "courtside.toml").write_bytes(content)
+    try:
+        read(flags, {}, folder)
+    except ConfigError as error:
+        said = str(error)
+        assert said
+        assert "\n" not in said.strip()
+
+
+class TestAFile:
+    @fuzz(tables)
+    def test_of_settings_is_taken_or_refused(
+        self, folder: Path, table: dict[str, Any]
+    ) -> None:
+        taken(folder, file_of(table).encode("utf-8", "replace"))
+
+    @fuzz(hostile.raw | hostile.text.map(lambda text: text.encode("utf-8", "replace")))
+    def test_of_anything_is_refused(self, folder: Path, content: bytes) -> None:
+        taken(folder, content)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[host]\nport = " + "9" * 5_000,
+            "[host]\nport = 0x" + "f" * 5_000,
+            "a = " + "[" * 5_000,
+            "[host]\nport = 1979-05-27T07:32:00Z",
+        ],
+    )
+    def test_with_an_endless_value_is_refused(self, folder: Path, text: str) -> None:
+        taken(folder, text.encode())
+
+
+@fuzz(st.sampled_from([one.name for one in SETTINGS]), hostile.text)
+def test_a_flag_is_taken_or_refused(name: str, text: str) -> None:
+    if "\x00" in text:
+        return  # No command line can hold it.
+    try:
+        read({name: text}, {}, Path("/nonexistent"))
+    except ConfigError as error:
+        assert name.replace("_", "-") in str(error)
+
+
+@fuzz(urls | hostile.text)
+def test_a_url_is_taken_or_refused_and_then_suggests_a_name(text: str) -> None:
+    try:
+        url = check_url(text)
+    except ConfigError:
+        return
+    assert "169.254" not in url
+    assert check_name(name_of(url, ()))
+
+
+@fuzz(hostile.json_values)
+def test_a_setting_of_an_agent_is_taken_or_refused(value: object) -> None:
+    for check in (check_name, check_card, check_trusted_hosts, check_url):
+        try:
+            check(value)
+        except ConfigError:
+            continue
+
+
+@fuzz(hostile.text | st.sampled_from(HOSTS))
+def test_any_name_is_asked_whether_it_is_link_local(name: str) -> None:
+    assert is_link_local(name) in (True, False)
