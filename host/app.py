@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -36,7 +37,9 @@ from host.reference import Reference
 from host.reloader import Reloader
 from host.rest import HANDLED, error_response, wrong_method
 from host.roster import Roster
+from host.spans import Spans
 from host.stream import FeedStream
+from host.trace import PassOn, Traced, Tracer
 
 logger = logging.getLogger("courtside.app")
 
@@ -89,6 +92,8 @@ class Host:
             },
             lifespan=self._lifespan,
         )
+        self._tracer = _tracer(config)
+        self._traced = Traced(self._rest, self._tracer) if self._tracer else self._rest
         # Not a mount: at "/" it would answer 404 where a route of ours says 405.
         self._rest.router.default = create_dashboard(
             self.feed.board.checkpoint, self._observatory.as_json
@@ -96,7 +101,7 @@ class Host:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Streams are taken here: each layer more is a coroutine per open reader.
-        app = self._streams.get(scope.get("path", ""), self._rest)
+        app = self._streams.get(scope.get("path", ""), self._traced)
         await (refusal(scope) or app)(scope, receive, send)
 
     def _find(self, name: str) -> Downstream:
@@ -145,11 +150,20 @@ class Host:
             writing.cancel_scope.deadline = anyio.current_time() + DRAIN_S
         await self.feed.checkpoint()
         await self._log.close()
+        if self._tracer:
+            await anyio.to_thread.run_sync(self._tracer.close)
 
 
 def _authority(config: Config) -> str:
     host = f"[{config.host}]" if ":" in config.host else config.host
     return f"{host}:{config.port}"
+
+
+def _tracer(config: Config) -> Tracer | None:
+    """Raises ConfigError where it lacks what it needs."""
+    if not config.trace:
+        return None
+    return Spans(config.spans_of) if config.spans_of else PassOn()
 
 
 def _refuse(status: int) -> Callable[[Request, Exception], Response]:

@@ -35,6 +35,9 @@ class Config:
     keep_s: float | None
     agents: Mapping[str, AgentSettings]
     log_format: str = "logfmt"
+    trace: bool = False
+    spans_of: str | None = None
+    """The service that spans are exported of, where OpenTelemetry is told where to."""
     file: Path | None = None
     """The settings file, or where it would be."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
@@ -66,6 +69,8 @@ def read(flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Con
         keep_s=value(settings.KEEP_S) or None,
         agents=agents,
         log_format=value(settings.LOG_FORMAT),
+        trace=value(settings.TRACE),
+        spans_of=_service(environ),
         file=path,
         plans=built_in(agents) if plans is None else plans,
     )
@@ -96,6 +101,11 @@ def read_agents(file: Path, environ: Mapping[str, str]) -> dict[str, AgentSettin
     """The agents alone, read again at run time. Raises ConfigError as `read` does."""
     found = SettingsFile.read_if_there(file).agents(environ)
     return found or _stub_agents(environ)
+
+
+def _service(environ: Mapping[str, str]) -> str | None:
+    exports = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    return environ.get("OTEL_SERVICE_NAME", "courtside") if exports else None
 
 
 def _stub_agents(environ: Mapping[str, str]) -> dict[str, AgentSettings]:

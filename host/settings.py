@@ -66,6 +66,12 @@ def _form(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError(f"{text!r} is neither on nor off")
+    return text == "on"
+
+
 def _count(text: str) -> int:
     if not is_number(text):
         raise ValueError(f"{text!r} is not a whole number, 0 or more")
@@ -88,8 +94,11 @@ KEEP_S = Setting(
 LOG_FORMAT = Setting(
     "log_format", "logfmt", "Form of the lines on stderr: logfmt or json.", _form
 )
+TRACE = Setting(
+    "trace", "off", "Pass the trace of a request on to its agent: on or off.", _switch
+)
 
 SETTINGS: tuple[Setting[Any], ...] = (
     *(HOST, PORT, DATA_DIR, LOG, KEEP_EVENTS, KEEP_S),
-    *(LOG_FORMAT,),
+    *(LOG_FORMAT, TRACE),
 )

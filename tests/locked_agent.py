@@ -66,7 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         length = int(self.headers.get("content-length", 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        seen = Seen(self.path, headers, self.rfile.read(length).decode())
+        body = self.rfile.read(length).decode("utf-8", "surrogateescape")
+        seen = Seen(self.path, headers, body)
         self.server.seen.append(seen)
         reply = self.server.answer(seen)
         if reply.ends:

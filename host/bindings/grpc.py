@@ -31,7 +31,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError, MethodNotFoundError
 from google.protobuf import json_format
 
-from host import a2a
+from host import a2a, trace
 from host.bindings.ahead import Ahead
 from host.bindings.causes import BadAnswer, is_cancelled
 from host.bindings.contract import Admission, Batch, Interface, Page, Query, Update
@@ -212,7 +212,7 @@ class Grpc:
         self, asks: Mapping[str, str] | None = None
     ) -> ClientCallContext:
         shown = await self._wire.credentials.metadata(self._target)
-        parameters = {**shown, **self._asks, **(asks or {})}
+        parameters = {**shown, **self._asks, **trace.headers(), **(asks or {})}
         return ClientCallContext(service_parameters=parameters)
 
     @contextmanager

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 from a2a.types import a2a_pb2 as pb
 
-from host import a2a, protojson
+from host import a2a, protojson, trace
 from host.bindings.causes import BadAnswer
 from host.bindings.contract import Admission, Batch, Interface, Query, Update
 from host.bindings.intake import Intake
@@ -97,7 +97,7 @@ class HttpBinding:
             method,
             url,
             content=content,
-            headers={**self._headers, **kind, **(headers or {})},
+            headers={**self._headers, **kind, **trace.headers(), **(headers or {})},
             params=params,
         )
 

@@ -5,6 +5,9 @@ Cursors, filters, searches, headers and bodies of the host's own doors.
 
 from __future__ import annotations
 
+import logging
+import re
+
 import pytest
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError
@@ -13,6 +16,7 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from host import trace
 from host.board import Board
 from host.cursor import parse, start_of
 from host.errors import CursorError
@@ -20,6 +24,7 @@ from host.event import MessageEvent, encode
 from host.gateway import listing
 from host.gateway.wishes import base_of, check_version, last_seen, parsed
 from host.guard import refusal
+from host.lines import Line, Lines
 from host.log import Bounds, Row, place_of
 from host.moment import earlier, moment
 from host.search import CLOCK_SLACK_S, MAX_CHARS, search_of
@@ -112,6 +117,24 @@ def test_a_header_is_understood_or_refused(text: str, other: str) -> None:
         except A2AError:
             continue
     assert base_of(request).isprintable()
+
+
+@fuzz(header_text | st.from_regex(trace.TRACEPARENT), header_text)
+def test_a_trace_is_passed_on_whole_or_not_at_all(parent: str, state: str) -> None:
+    found = trace.trace_in({"traceparent": parent, "tracestate": state})
+
+    if found:
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", found.parent)
+        assert found.state.isascii() and (not found.state or found.state.isprintable())
+
+
+@fuzz(hostile.text, hostile.json_values, st.sampled_from(["logfmt", "json"]))
+def test_a_log_line_is_one_line_whatever_it_says(
+    text: str, value: object, form: str
+) -> None:
+    record = logging.makeLogRecord({"msg": Line(agent=text, cause=value)})
+
+    assert Lines(form).format(record).isprintable()
 
 
 @fuzz(header_text, header_text)
