@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from types import FrameType
 
 from agents import faults
@@ -21,6 +22,8 @@ logger = logging.getLogger("agents")
 def main() -> None:
     settings = read_settings(sys.argv[1:], os.environ)
     end_with_0_when_asked()
+    if settings.until_eof:
+        threading.Thread(target=end_with_stdin, daemon=True).start()
     if why_not := why_no_grpc(settings):
         sys.exit(why_not)
     try:
@@ -34,6 +37,14 @@ def end_with_0_when_asked() -> None:
     """SIGINT and SIGTERM raise SystemExit(0), before and after uvicorn handles them."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
+
+
+def end_with_stdin() -> None:
+    """However its other end went: a killed process can tell nobody that it ends."""
+    # Not sys.stdin: at the interpreter's end a lock of its own would be held.
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def listen(host: str, port: int) -> socket.socket:

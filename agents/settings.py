@@ -34,6 +34,7 @@ class Settings:
     faults: Faults = field(default_factory=dict)
     limits: Limits = DEFAULT_LIMITS
     grpc_port: int | None = None
+    until_eof: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Setti
             faults.read_faults(flags.fault or faults.listed_in(environ)),
             _limits(flags, environ),
             int(grpc_port.read(flags.grpc_port, {}, 0)) if flags.grpc_port else None,
+            flags.until_eof,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -131,6 +133,11 @@ def _command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--keep-s", help="how many seconds they are kept; default: a day"
+    )
+    parser.add_argument(
+        "--until-eof",
+        action="store_true",
+        help="end when standard input does: whoever held it is gone",
     )
     parser.add_argument(
         "--fault",

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -49,7 +50,8 @@ DRAIN_S = 1.0
 class Host:
     """The ASGI application, and `stop` to end its streams before the server waits.
 
-    `reread` gives the agents of the settings as they are now.
+    `reread` gives the agents of the settings as they are now; `also` runs while the
+    host does, beside its agents.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class Host:
         config: Config,
         log: Log,
         reread: Callable[[], Mapping[str, AgentSettings]] | None = None,
+        also: Callable[[Feed], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.failed = False
+        self._also = also
         self._log = log
         self.feed = Feed(log, config.keep_events, config.keep_s)
         self._fanout = Fanout(self.feed)
@@ -66,7 +70,7 @@ class Host:
         self._reloader = Reloader(
             self._roster, config.file, reread or (lambda: config.agents)
         )
-        url = f"http://{_authority(config)}/a2a/{HOST_NAME}"
+        url = f"{config.url}/a2a/{HOST_NAME}"
         self._observatory = Observatory(self.feed, self._fanout, self._roster)
         self._conductor = Conductor(config.plans, self._roster, self.feed, url)
         self._gateway = Gateway(self.feed, self._find)
@@ -142,6 +146,8 @@ class Host:
                 following.start_soon(self._reloader.run)
                 following.start_soon(self._gateway.run)
                 following.start_soon(self._observatory.run)
+                if self._also:
+                    following.start_soon(self._also, self.feed)
                 self._observatory.not_ready = None
                 yield
                 following.cancel_scope.cancel()
@@ -152,11 +158,6 @@ class Host:
         await self._log.close()
         if self._tracer:
             await anyio.to_thread.run_sync(self._tracer.close)
-
-
-def _authority(config: Config) -> str:
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    return f"{host}:{config.port}"
 
 
 def _tracer(config: Config) -> Tracer | None:

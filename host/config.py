@@ -5,12 +5,13 @@ The composition root reads a frozen `Config` and hands each part what it needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from host import settings
+from host.agent_name import name_of
 from host.agent_settings import AgentSettings, credentials_of
 from host.errors import ConfigError
 from host.plans import Plan, built_in
@@ -19,8 +20,26 @@ from host.settings_file import SettingsFile, credentials_in
 
 CONFIG_FILE = "courtside.toml"
 STUBS = {"carly": 8001, "walter": 8002, "logan": 8003, "nancy": 8004}
+DEFAULT = "default"
 
 T = TypeVar("T")
+
+
+class Asked(NamedTuple):
+    """Agents of the command line: URLs, and those that it starts, by name."""
+
+    urls: Sequence[str] = ()
+    demo: Mapping[str, str] = {}
+
+
+NOBODY = Asked()
+
+
+class Stated(NamedTuple):
+    """A setting's value as it was written, and where that stands."""
+
+    text: str
+    where: str
 
 
 @dataclass(frozen=True)
@@ -42,23 +61,42 @@ class Config:
     """The settings file, or where it would be."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """What the host itself can be asked for, by key."""
+    stated: Mapping[str, Stated] = field(default_factory=dict)
+    """Each setting and each agent's URL as it was told, by `port`, `agents.carly`; of
+    a secret, whether it is set."""
+
+    @property
+    def url(self) -> str:
+        """Where the host is found."""
+        return _url(self.host, self.port)
+
+    @property
+    def follows_only_stubs(self) -> bool:
+        """Nobody named any agent: those of the Procfile are followed."""
+        return all(self.stated[f"agents.{a}"].where == DEFAULT for a in self.agents)
 
 
-def read(flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Config:
+def read(
+    flags: Mapping[str, str],
+    environ: Mapping[str, str],
+    cwd: Path,
+    asked: Asked = NOBODY,
+) -> Config:
     """A flag wins over its variable, that over the file, that over the default.
 
     `flags` are those that were given, by the setting's name (`data_dir`), and `config`.
     Raises ConfigError naming the setting, where it stands and what it may be.
     """
-    named = flags.get("config") or environ.get("COURTSIDE_CONFIG")
-    path = cwd / (named or CONFIG_FILE)
-    file = SettingsFile.read(path) if named else SettingsFile.read_if_there(path)
+    path, file = _file(flags, environ, cwd)
+    stated: dict[str, Stated] = {}
 
     def value(setting: Setting[T]) -> T:
         text, where = _look_up(setting, flags, environ, file)
+        shown = ("set" if text else "not set") if setting.secret else text
+        stated[setting.name] = Stated(shown, where)
         return _parse(setting.parse, text, where)
 
-    agents = file.agents(environ) or _stub_agents(environ)
+    agents = _agents(file, environ, asked, stated)
     plans = file.plans(agents)
     return Config(
         host=value(settings.HOST),
@@ -73,7 +111,30 @@ def read(flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Con
         spans_of=_service(environ),
         file=path,
         plans=built_in(agents) if plans is None else plans,
+        stated=stated,
     )
+
+
+def address(environ: Mapping[str, str], cwd: Path) -> str:
+    """Where the host that is started in `cwd` is found. Raises ConfigError."""
+    _, file = _file({}, environ, cwd)
+    host, _ = _look_up(settings.HOST, {}, environ, file)
+    port = _parse(settings.port, *_look_up(settings.PORT, {}, environ, file))
+    return _url(host, port)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _file(
+    flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path
+) -> tuple[Path, SettingsFile]:
+    """The settings file, or where it would be. It must be there if it was named."""
+    named = flags.get("config") or environ.get("COURTSIDE_CONFIG")
+    path = cwd / (named or CONFIG_FILE)
+    there = SettingsFile.read(path) if named else SettingsFile.read_if_there(path)
+    return path, there
 
 
 def _look_up(
@@ -87,7 +148,9 @@ def _look_up(
         return flags[setting.name], setting.flag
     if environ.get(setting.variable):
         return environ[setting.variable], setting.variable
-    return file.host_setting(setting.name, setting.default)
+    if file.sets(setting.name):
+        return file.host_setting(setting.name, setting.default)
+    return setting.default, DEFAULT
 
 
 def _parse(parse: Callable[[str], T], text: str, where: str) -> T:
@@ -97,10 +160,11 @@ def _parse(parse: Callable[[str], T], text: str, where: str) -> T:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def read_agents(file: Path, environ: Mapping[str, str]) -> dict[str, AgentSettings]:
+def read_agents(
+    file: Path, environ: Mapping[str, str], asked: Asked = NOBODY
+) -> dict[str, AgentSettings]:
     """The agents alone, read again at run time. Raises ConfigError as `read` does."""
-    found = SettingsFile.read_if_there(file).agents(environ)
-    return found or _stub_agents(environ)
+    return _agents(SettingsFile.read_if_there(file), environ, asked, {})
 
 
 def _service(environ: Mapping[str, str]) -> str | None:
@@ -108,14 +172,46 @@ def _service(environ: Mapping[str, str]) -> str | None:
     return environ.get("OTEL_SERVICE_NAME", "courtside") if exports else None
 
 
-def _stub_agents(environ: Mapping[str, str]) -> dict[str, AgentSettings]:
-    """The four of the Procfile, which reads the same variables."""
-    agents = {}
-    for name, port in STUBS.items():
-        variable = f"{name.upper()}_PORT"
-        chosen = _parse(settings.port, environ.get(variable) or str(port), variable)
-        agents[name] = AgentSettings(
-            f"http://127.0.0.1:{chosen}",
-            credentials=credentials_of(credentials_in(environ, name)),
-        )
+def _agents(
+    file: SettingsFile,
+    environ: Mapping[str, str],
+    asked: Asked,
+    stated: dict[str, Stated],
+) -> dict[str, AgentSettings]:
+    """Those of the file, then those that were asked for, else the four stubs.
+
+    Notes in `stated` where each stands.
+    """
+    agents = file.agents(environ)
+    for name, known in agents.items():
+        stated[f"agents.{name}"] = Stated(known.url, file.where(name))
+
+    def add(name: str, url: str, where: str) -> None:
+        credentials = credentials_of(credentials_in(environ, name))
+        agents[name] = AgentSettings(url, credentials=credentials)
+        stated[f"agents.{name}"] = Stated(url, where)
+
+    for name, url in asked.demo.items():
+        if all(url != known.url for known in agents.values()):
+            add(name if name not in agents else f"{name}-demo", url, "--demo")
+    for url in asked.urls:
+        if all(url != known.url for known in agents.values()):
+            add(name_of(url, agents), url, "argument")
+    if not agents:
+        for name, port in stub_ports(environ).items():
+            where = DEFAULT if port == STUBS[name] else f"{name.upper()}_PORT"
+            add(name, f"http://127.0.0.1:{port}", where)
     return agents
+
+
+def stub_ports(environ: Mapping[str, str]) -> dict[str, int]:
+    """Where the four of the Procfile are expected, which reads the same variables.
+
+    Raises ConfigError.
+    """
+    ports = {}
+    for name, usual in STUBS.items():
+        variable = f"{name.upper()}_PORT"
+        text = environ.get(variable) or str(usual)
+        ports[name] = _parse(settings.port, text, variable)
+    return ports

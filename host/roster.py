@@ -6,17 +6,15 @@ What it changes goes to `agents.json` first; its collectors tell the feed.
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Container, Mapping
-from itertools import chain, count
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from host import changes
+from host.agent_name import name_of
 from host.agent_settings import HOST_NAME, AgentSettings, check_name
 from host.changes import Added, Changes, checked
 from host.collector import Collector
@@ -28,11 +26,6 @@ from host.presence import now
 
 logger = logging.getLogger("courtside.roster")
 
-# What stands at the end of many agents' URLs and names none of them.
-COMMON = re.compile(
-    r"a2a|agents?|agent-card|api|host|json-?rpc|rest|rpc|v\d+|well-known|www"
-)
-MAX_NAME = 32
 LAST_WORD_S = 1.0
 
 
@@ -242,27 +235,3 @@ class _Following:
         if self._removed:
             await self.collector.announce_removed()
         self.ended.set()
-
-
-def name_of(url: str, taken: Container[str]) -> str:
-    """A name that the URL suggests and nobody has.
-
-    The last word of its path that says something, else of its host, else its port:
-    `travel` of https://agents.example.org/travel/a2a, `agent-8001` of 127.0.0.1:8001.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    words = [word.removesuffix(".json") for word in reversed(parts.path.split("/"))]
-    if re.search("[a-z]", host) and ":" not in host and host != "localhost":
-        words += host.split(".")[:-1] or [host]
-    cleaned = map(_cleaned, words)
-    telling = (word for word in cleaned if word and not COMMON.fullmatch(word))
-    name = next(telling, f"agent-{parts.port}" if parts.port else "agent")
-    numbered = (f"{name[: MAX_NAME - 4]}-{number}" for number in count(2))
-    return next(one for one in chain([name], numbered) if one not in taken)
-
-
-def _cleaned(word: str) -> str:
-    """As a name may be written: small letters, digits and dashes, a letter first."""
-    dashed = re.sub(r"[^a-z0-9]+", "-", word.lower())
-    return dashed.lstrip("-0123456789")[:MAX_NAME].rstrip("-")

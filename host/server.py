@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
@@ -35,13 +36,18 @@ class Stoppable(Protocol):
 class _Server(uvicorn.Server):
     """Ends the streams first: uvicorn waits for open responses before it exits."""
 
-    def __init__(self, config: uvicorn.Config, host: Stoppable) -> None:
+    def __init__(
+        self, config: uvicorn.Config, host: Stoppable, ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._host = host
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         settle_memory()
+        if self.started:
+            self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Not uvicorn's own: that one raises the signal again when all is done.
@@ -60,8 +66,13 @@ def settle_memory() -> None:
     sys.setswitchinterval(SWITCH_S)
 
 
-def serve(host: Stoppable, listener: socket.socket) -> None:
-    """Returns after SIGINT or SIGTERM, when every stream has ended."""
+def serve(
+    host: Stoppable, listener: socket.socket, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Returns after SIGINT or SIGTERM, when every stream has ended.
+
+    `ready` is called once, when requests are answered.
+    """
     settings = uvicorn.Config(
         host,
         log_config=None,
@@ -70,7 +81,7 @@ def serve(host: Stoppable, listener: socket.socket) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    _Server(settings, host).run(sockets=[listener])
+    _Server(settings, host, ready).run(sockets=[listener])
 
 
 def listen(config: Config) -> socket.socket:

@@ -28,6 +28,8 @@ class Setting(Generic[T]):
     default: str
     help: str
     parse: Callable[[str], T]
+    secret: bool = False
+    """Whether it is set may be shown, what it is may not."""
 
     @property
     def flag(self) -> str:

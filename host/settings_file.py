@@ -78,6 +78,14 @@ class SettingsFile:
             raise self._wrong(f"host.{name}", f"is {value!r}: use text or a number")
         return str(value), self._at(f"host.{name}")
 
+    def sets(self, name: str) -> bool:
+        """Whether a setting of the host stands here."""
+        return name in self._data.get("host", {})
+
+    def where(self, agent: str) -> str:
+        """Where an agent stands."""
+        return self._at(f"agents.{agent}")
+
     def agents(self, environ: Mapping[str, str]) -> dict[str, AgentSettings]:
         """By name; a variable of the environment wins over what stands here."""
         tables = self._data.get("agents", {})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +35,10 @@ def examples_in(page: Path) -> list[Example]:
 def printed_by(
     examples: Sequence[Example], addresses: Mapping[str, str], folder: Path
 ) -> list[str]:
-    """What each command really prints, with `addresses` put in place of its own."""
+    """What each command really prints, with `addresses` put in place of its own.
+
+    `courtside` is that of the Python which runs the tests.
+    """
     bash = shutil.which("bash")
     if bash is None or shutil.which("curl") is None:
         pytest.fail("the documentation's commands need bash and curl")
@@ -48,7 +52,10 @@ def printed_by(
         capture_output=True,
         check=False,
         cwd=folder,
-        env={"PATH": str(Path(bash).parent) + ":/usr/local/bin:/usr/bin:/bin"},
+        env={
+            "PATH": f"{Path(sys.executable).parent}:{Path(bash).parent}:/usr/local/bin:"
+            "/usr/bin:/bin"
+        },
         text=True,
         timeout=60,
     )

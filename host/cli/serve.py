@@ -8,55 +8,75 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+import threading
+import webbrowser
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 from host.app import Host
-from host.config import CONFIG_FILE, Config, read, read_agents
+from host.cli.advice import advise
+from host.cli.demo import running_stubs
+from host.cli.options import given, with_agents, with_settings
+from host.config import CONFIG_FILE, Asked, Config, read, read_agents
 from host.lines import Lines
 from host.log import Log
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
 from host.server import allow_sockets, listen
 from host.server import serve as serve_host
-from host.settings import LOG_FORMAT, SETTINGS
-
-Command = Callable[..., Any]
-
-
-def with_settings(command: Command) -> Command:
-    """Gives a command a flag for each setting, and --config."""
-    named = click.option("--config", help=f"Settings file.  [{CONFIG_FILE} if there]")
-    for setting in reversed(SETTINGS):
-        text = f"{setting.help}  [{setting.default}]"
-        command = click.option(setting.flag, setting.name, help=text)(command)
-    return named(command)
+from host.settings import LOG_FORMAT
 
 
 @click.command(
-    epilog="Each flag can be given as a variable, too: COURTSIDE_PORT=9000. "
-    f"Both win over [host] in {CONFIG_FILE}."
+    epilog=f"""\b
+Examples:
+  courtside --demo --open                 four agents that come with it
+  courtside http://localhost:9000         an agent of your own
+  courtside localhost:9000 https://agents.example.org/travel --port 9001
+
+Agents of {CONFIG_FILE} are followed, too, where there is one; without any agent at
+all, those of `scripts/start`. Each flag can be given as a variable, too:
+COURTSIDE_PORT=9000. Both win over [host] in {CONFIG_FILE}. `courtside config` says
+which it was."""
 )
+@with_agents
+@click.option("--demo", is_flag=True, help="Start four agents to follow, too.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @with_settings
-def serve(**flags: str | None) -> None:
+def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -> None:
     """Start the host and its page. Ends with Ctrl-C."""
-    given = {name: text for name, text in flags.items() if text is not None}
-    _log_to_stderr(LOG_FORMAT.default)
+    log_to_stderr(LOG_FORMAT.default)
     allow_sockets()
-    config = read(given, os.environ, Path.cwd())
-    _log_to_stderr(config.log_format)
-    with listen(config) as listener:
-        reread = partial(read_agents, config.file or Path(CONFIG_FILE), os.environ)
+    cwd, asked = Path.cwd(), Asked(urls)
+    config = read(given(flags), os.environ, cwd, asked)
+    log_to_stderr(config.log_format)
+    with ExitStack() as ends:
+        listener = ends.enter_context(listen(config))
+        if demo:
+            stubs = ends.enter_context(running_stubs(os.environ))
+            asked = Asked(urls, stubs)
+            config = read(given(flags), os.environ, cwd, asked)
+        elif config.follows_only_stubs:
+            advise(config)
+        file = config.file or Path(CONFIG_FILE)
+        reread = partial(read_agents, file, os.environ, asked)
         host = Host(config, _open_log(config), reread)
-        serve_host(host, listener)
+        serve_host(host, listener, lambda: announce(config, opens))
     sys.exit(1 if host.failed else 0)
 
 
-def _log_to_stderr(form: str) -> None:
+def announce(config: Config, opens: bool) -> None:
+    """Says where the page is, and opens it where that is wanted."""
+    click.echo(f"The page is at {config.url}")
+    if opens:
+        # Some browsers do not return before they end.
+        threading.Thread(target=webbrowser.open, args=[config.url], daemon=True).start()
+
+
+def log_to_stderr(form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(Lines(form))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -17,9 +17,10 @@ from host.log import TRIM_STEP, Bounds, Entry, Row
 class MemoryLog:
     """Keeps the promises of `Log` but the one to survive."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 1) -> None:
+        """`first` is the id of the first event."""
         self._epoch = secrets.token_hex(4)
-        self._first = 1
+        self._first = first
         self._rows: list[Row] = []
         self._times: list[float] = []
         self._raws: list[bytes | None] = []

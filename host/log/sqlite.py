@@ -41,7 +41,8 @@ class SqliteLog:
     or when it was written by a newer Courtside.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: int = 1) -> None:
+        """A log that is made now gives its first event the id `first`."""
         self._path = path
         self._writing = ThreadPoolExecutor(1, "log-writer")
         self._reading = ThreadPoolExecutor(1, "log-reader")
@@ -52,7 +53,7 @@ class SqliteLog:
                 opened.callback(lock(path).close)
                 self._writer = connect(path)
                 opened.callback(self._writer.close)
-                prepare(self._writer)
+                prepare(self._writer, first)
                 self._backfill = Backfill(path, self._writer)
                 opened.callback(self._backfill.close)
                 self._reader = connect(path)

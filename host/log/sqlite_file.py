@@ -110,8 +110,9 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
-def prepare(db: sqlite3.Connection) -> None:
-    """Makes sure that the file is a log of ours, and makes one of an empty file."""
+def prepare(db: sqlite3.Connection, first: int = 1) -> None:
+    """Makes sure that the file is a log of ours, and makes one of an empty file,
+    whose ids begin with `first`."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -130,7 +131,8 @@ def prepare(db: sqlite3.Connection) -> None:
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
             db.execute(
-                "INSERT INTO bounds VALUES (1, ?, 1, 0)", (secrets.token_hex(4),)
+                "INSERT INTO bounds VALUES (1, ?, ?, ?)",
+                (secrets.token_hex(4), first, first - 1),
             )
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

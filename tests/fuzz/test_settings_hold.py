@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from host.agent_name import name_of
 from host.agent_settings import check_card, check_name, check_trusted_hosts, check_url
 from host.config import read
 from host.errors import ConfigError
 from host.link_local import is_link_local
-from host.roster import name_of
 from host.settings import SETTINGS
 from tests.fuzz import hostile
 from tests.fuzz.many import fuzz

@@ -53,4 +53,8 @@ const noneConnected = () =>
   html`<div class="empty">
     <h3>No agent is connected yet</h3>
     <p>Each card says why. The host keeps trying by itself.</p>
+    <p>
+      Are there none to try? <code>courtside --demo</code> starts four of them,
+      <code>courtside http://localhost:9000</code> follows your own.
+    </p>
   </div>`;

@@ -1,0 +1,105 @@
+"""`courtside --demo` and `courtside URL`: agents and page at once, and their end.
+
+Real processes; the ports are free ones, put where the usual would be.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.cli import COURTSIDE
+from tests.harness import AGENTS, END_S, ROOT, Process, Stack, free_port, wait_until
+
+START_S = 30.0
+
+
+@contextmanager
+def started(folder: Path, *words: str, **variables: str) -> Iterator[Process]:
+    """`courtside` in `folder`, on a port of its own, once the page is announced."""
+    port = free_port()
+    process = Process(
+        "courtside",
+        [*COURTSIDE, *words, f"--port={port}"],
+        folder=folder,
+        env={
+            **{f"{name.upper()}_PORT": str(free_port()) for name in AGENTS},
+            **{"PYTHONPATH": str(ROOT), "COURTSIDE_STEP_S": "0.1"},
+            **variables,
+        },
+        cwd=folder,
+    )
+    process.start()
+    try:
+        said = f"The page is at {url_of(process)}\n"
+        wait_until(lambda: said in process.output(), START_S, said)
+        yield process
+    finally:
+        if process.alive:
+            process.kill()
+
+
+def url_of(process: Process) -> str:
+    return f"http://127.0.0.1:{process.argv[-1].removeprefix('--port=')}"
+
+
+def followed(process: Process) -> dict[str, str]:
+    """URLs of connected agents by name."""
+    rows = httpx.get(f"{url_of(process)}/agents", trust_env=False).json()["agents"]
+    return {r["agent"]: r["url"] for r in rows if r["connection"] == "connected"}
+
+
+def is_open(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
+
+
+def test_one_command_follows_urls_the_file_and_the_demo_and_ends_them_in_3_s(
+    tmp_path: Path,
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    file = "[agents.logan]\nurl = 'http://127.0.0.1:9'\n"
+    (tmp_path / "courtside.toml").write_text(file, encoding="utf-8")
+    with ExitStack() as ends:
+        stack = ends.enter_context(Stack(other, ["walter"], with_host=False))
+        url = stack.agent_url("walter")
+        address = url.removeprefix("http://")
+        taken = address.rpartition(":")[2]
+        words = (address, "--demo", "--log=memory")
+        host = ends.enter_context(started(tmp_path, *words, WALTER_PORT=taken))
+        wait_until(lambda: len(followed(host)) == 5, 20, "five agents")
+        found = followed(host)
+        page = httpx.get(url_of(host), trust_env=False)
+        http = ends.enter_context(httpx.Client(trust_env=False))
+        for stream in (f"{url_of(host)}/feed", f"{found['carly']}/tasks/stream"):
+            ends.enter_context(http.stream("GET", stream))
+
+        host.child.send_signal(signal.SIGINT)
+        code = host.wait_end(END_S)
+
+        assert code == 0
+        ours = set(found.values()) - {url}
+        assert not any(map(is_open, ours))
+    assert found[f"agent-{taken}"] == url
+    assert found["walter"] != url
+    assert found["carly"] == f"http://127.0.0.1:{host.env['CARLY_PORT']}"
+    assert set(found) == {"carly", "walter", "logan-demo", "nancy", f"agent-{taken}"}
+    assert "<title>Courtside" in page.text
+
+
+def test_nothing_of_the_demo_runs_3_s_after_a_kill_9_of_the_host(
+    tmp_path: Path,
+) -> None:
+    with started(tmp_path, "--demo", "--log=memory") as host:
+        four = [f"http://127.0.0.1:{host.env[f'{n.upper()}_PORT']}" for n in AGENTS]
+        wait_until(lambda: all(map(is_open, four)), 20, "four agents")
+
+        host.kill()
+
+        wait_until(lambda: not any(map(is_open, four)), END_S, "their end")
