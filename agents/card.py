@@ -7,6 +7,7 @@ import hashlib
 import json
 from datetime import datetime, timezone
 from email.utils import format_datetime, parsedate_to_datetime
+from importlib.metadata import version
 
 from a2a.server.request_handlers.response_helpers import agent_card_to_dict
 from a2a.types.a2a_pb2 import AgentCapabilities, AgentCard, AgentInterface, AgentSkill
@@ -49,10 +50,10 @@ def build_card(
     return AgentCard(
         name=character.title,
         description=character.description,
-        version=character.version,
+        version=version("courtside"),
         supported_interfaces=[
-            AgentInterface(url=at, protocol_binding=binding, protocol_version=version)
-            for at, binding, version in bindings
+            AgentInterface(url=at, protocol_binding=binding, protocol_version=protocol)
+            for at, binding, protocol in bindings
         ],
         capabilities=AgentCapabilities(
             streaming=True,

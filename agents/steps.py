@@ -146,7 +146,6 @@ class Character:
     title: str
     description: str
     skills: tuple[Skill, ...]
-    version: str = "0.1.0"
 
     def choose(self, text: str, skill_id: str | None = None) -> Skill:
         """The skill named, or the one most of whose tags are words of `text`.

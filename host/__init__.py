@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from host.tasks import TaskManager
 
-__all__ = ["TaskManager"]
+__all__ = ["TaskManager", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from host.tasks import TaskManager
 
         return TaskManager
+    if name == "__version__":
+        from host.release import VERSION
+
+        return VERSION
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,114 @@
+"""Tries an installed `courtside` for scripts/release-check: demo, page and end.
+
+Says what it found; exits with 1 and what is wrong otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+START_S = 60.0
+END_S = 3.0
+AGENTS = ("carly", "walter", "logan", "nancy")
+START = {
+    "message": {
+        "messageId": "release-1",
+        "role": "ROLE_USER",
+        "parts": [{"text": "Find a slot"}],
+    }
+}
+
+
+def main(courtside: str, folder: Path) -> None:
+    # Nothing of this project's folder, or of whoever develops it, may help.
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "COURTSIDE_STEP_S": "0.2"}
+    env |= {f"{name.upper()}_PORT": str(free_port()) for name in AGENTS}
+    page = f"http://127.0.0.1:{free_port()}"
+    version = subprocess.check_output([courtside, "--version"], text=True, env=env)
+    argv = [courtside, "--demo", f"--port={page.rpartition(':')[2]}"]
+    host = subprocess.Popen(argv, cwd=folder, env=env)
+    try:
+        until(lambda: followed(page) == set(AGENTS), START_S, "four agents")
+        files = list(page_files(page))
+        task = post(f"{page}/a2a/carly/message:send", START)["task"]["id"]
+        rows = f"{page}/feed.ndjson?task={task}"
+        until(lambda: '"completed"' in get(rows), START_S, "Carly's answer")
+        host.send_signal(signal.SIGINT)
+        code = host.wait(END_S)
+    finally:
+        host.kill()
+    left = [name for name in AGENTS if is_taken(int(env[f"{name.upper()}_PORT"]))]
+    if code or left:
+        sys.exit(f"after Ctrl-C: exit code {code}, still there: {left}")
+    print(f"{version.strip()}: the demo runs, and its page with {len(files)} files.")
+
+
+def followed(page: str) -> set[str]:
+    agents: dict[str, str] = json.loads(get(f"{page}/healthz"))["agents"]
+    return {name for name, said in agents.items() if said == "connected"}
+
+
+def page_files(page: str) -> Iterator[str]:
+    """The page and all that it names. Raises OSError where one does not answer."""
+    text = get(f"{page}/")
+    yield "/"
+    for name in sorted(set(re.findall(r'(?:src|href)="([^":#]+)"', text))):
+        if not get(urljoin(f"{page}/", name)):
+            sys.exit(f"{page}/{name} is empty")
+        yield name
+
+
+def until(found: Callable[[], bool], deadline_s: float, what: str) -> None:
+    end = time.monotonic() + deadline_s
+    while True:
+        try:
+            if found():
+                return
+        except OSError:
+            pass
+        if time.monotonic() > end:
+            sys.exit(f"waited {deadline_s:.0f} s for {what}")
+        time.sleep(0.1)
+
+
+def get(url: str) -> str:
+    with NO_PROXY.open(url, timeout=5) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def post(url: str, body: object) -> dict[str, Any]:
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
+    with NO_PROXY.open(request, timeout=10) as answer:
+        told: dict[str, Any] = json.load(answer)
+        return told
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

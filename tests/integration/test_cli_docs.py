@@ -1,0 +1,55 @@
+"""docs/cli.md is true: its commands print what it shows, and all are understood.
+
+The host is a real one, put in place of the documented one.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import httpx
+import pytest
+
+from host.cli import courtside
+from tests.documented import examples_in, printed_by, prints
+from tests.harness import ROOT, Stack, wait_until
+from tests.wire import start_request
+
+PAGES = (ROOT / "docs" / "cli.md", ROOT / "README.md")
+SHOWN = re.compile(r"^\$? ?(courtside(?: [^\n#>|]*)?)(?:[#>|].*)?$", re.M)
+FENCED = re.compile(r"^```(?:console|sh)\n(.*?)^```$", re.M | re.S)
+
+
+def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+    examples = examples_in(PAGES[0])
+    with Stack(tmp_path, ["carly"]) as stack:
+        url = f"{stack.url}/a2a/carly/message:send"
+        assert httpx.post(url, json=start_request("Find a slot")).status_code == 200
+        done = f"{stack.url}/feed.ndjson?kind=task&limit=1"
+        wait_until(lambda: '"completed"' in httpx.get(done).text, 10, "Carly's answer")
+        addresses = {"http://localhost:8000": stack.url}
+        printed = printed_by(examples, addresses, tmp_path)
+
+    assert len(examples) > 4
+    for example, output in zip(examples, printed, strict=True):
+        assert prints(example, output), f"{example.command}printed: {output}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_that_a_page_shows_is_understood(page: Path) -> None:
+    fences = FENCED.findall(page.read_text(encoding="utf-8"))
+    commands = [line for fence in fences for line in SHOWN.findall(fence)]
+
+    assert commands
+    for command in commands:
+        words = shlex.split(command)[1:]
+        group = courtside.make_context("courtside", words)
+        name, chosen, rest = courtside.resolve_command(
+            group, [*group._protected_args, *group.args]
+        )
+        assert name and chosen, command
+        with chosen.make_context(name, rest, parent=group) as understood:
+            assert isinstance(understood, click.Context)

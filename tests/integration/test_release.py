@@ -1,0 +1,152 @@
+"""What is released: wheel and sdist have all that they need, and nothing else.
+
+They are built as scripts/release-check builds them, which also installs and runs them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_string
+from importlib.metadata import version
+from pathlib import Path, PurePath
+
+import pytest
+
+import host
+from agents.card import build_card
+from agents.carly import CARLY
+from host.conductor.card import card_of
+from tests.harness import ROOT
+
+PACKAGES = ("agents", "dashboard", "host")
+SUFFIXES = {".py", ".js", ".css", ".html", ".svg"}
+OTHERS = {"py.typed", "LICENSE"}
+VENDOR = "dashboard/static/vendor"
+LIT = f"{VENDOR}/lit-html/LICENSE"
+DEVELOPERS = ("*.d.ts", "refresh.sh", "*.pyc")
+AROUND = {
+    *(".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md"),
+    *("constraints.txt", "pyproject.toml"),
+}
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    said = tool("build", "--no-isolation", "--outdir", folder, ROOT)
+    assert "Successfully built" in said
+    return folder
+
+
+def tool(*words: str | Path) -> str:
+    """What a tool of this Python says; it must be content."""
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> zipfile.ZipFile:
+    return zipfile.ZipFile(next(dist.glob("*.whl")))
+
+
+def ours() -> set[str]:
+    """Every file of the three packages that somebody who runs them needs."""
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*"))
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in found
+        if path.is_file() and not any(map(path.match, DEVELOPERS))
+    }
+
+
+def test_the_wheel_has_the_packages_their_files_and_licences_and_nothing_else(
+    wheel: zipfile.ZipFile,
+) -> None:
+    names = set(wheel.namelist())
+    about = {name for name in names if ".dist-info/" in name}
+
+    assert names - about == ours()
+    for name in names - about:
+        path = PurePath(name)
+        assert (
+            path.suffix in SUFFIXES
+            or path.name in OTHERS
+            or path == PurePath(f"{VENDOR}/README.md")
+        )
+    assert {name.partition("/")[2] for name in about} == {
+        *("METADATA", "RECORD", "WHEEL", "entry_points.txt"),
+        *("licenses/LICENSE", f"licenses/{LIT}"),
+    }
+
+
+def test_the_sdist_has_the_same_and_what_the_wheel_is_made_of(dist: Path) -> None:
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    assert names == ours() | AROUND
+
+
+def test_both_pass_the_check_of_the_package_index(dist: Path) -> None:
+    assert tool("twine", "check", "--strict", *dist.iterdir()).count("PASSED") == 2
+
+
+def test_every_module_that_was_vendored_comes_with_its_licence() -> None:
+    vendor = ROOT / VENDOR
+
+    for folder in (path for path in vendor.iterdir() if path.is_dir()):
+        assert (folder / "LICENSE").stat().st_size > 500, folder
+        assert folder.name in (vendor / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_version_stands_in_one_place(wheel: zipfile.ZipFile) -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (written,) = re.findall(r'^version = "(.*)"$', text, re.M)
+    about = next(name for name in wheel.namelist() if name.endswith("/METADATA"))
+
+    assert message_from_string(wheel.read(about).decode())["Version"] == written
+    assert version("courtside") == host.__version__ == written
+    assert build_card(CARLY, "http://127.0.0.1:8001").version == written
+    assert card_of({}, "http://127.0.0.1:8000").version == written
+    sources = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    assert not [path for path in sources if f'"{written}"' in path.read_text("utf-8")]
+
+
+def test_the_workflows_test_every_python_that_the_package_names() -> None:
+    classifiers = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.findall(r"Python :: (3\.\d+)\"", classifiers)
+    flow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    (matrix,) = re.findall(r"^ +python: (\[.*\])$", flow, re.M)
+
+    assert json.loads(matrix) == named
+    assert re.findall(r"- run: (.*)", flow) == [
+        *("scripts/check", "scripts/test", "scripts/release-check")
+    ]
+
+
+def test_the_release_publishes_what_was_tried_and_holds_no_token() -> None:
+    text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+    build, publish = text.split("\n  publish:\n")
+
+    assert "- run: scripts/release-check dist\n" in build
+    assert publish.startswith("    needs: build\n")
+    assert "\n      id-token: write\n" in publish
+    assert "secrets." not in text
+
+
+def test_the_container_runs_as_nobody_with_rights_and_gets_what_it_copies() -> None:
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    (user,) = re.findall(r"^USER (\d+)$", text, re.M)
+
+    assert int(user) > 0
+    assert text.index("USER") > text.rindex("RUN")
+    assert ignored[1] == "*"
+    for name in (*PACKAGES, *AROUND - {".gitignore", "PKG-INFO"}):
+        assert f"!{name}" in ignored
