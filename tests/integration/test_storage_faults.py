@@ -164,7 +164,7 @@ async def test_a_host_that_cannot_write_ends_in_time_and_goes_on_later(
 
         assert code == 0
         assert "Traceback" not in host.output()
-        assert "board=not saved" in host.output()
+        assert "board=unsaved" in host.output()
         await anyio.to_thread.run_sync(host.restart)
         await well(host.url)
         await anyio.to_thread.run_sync(host.terminate, END_S)
