@@ -55,6 +55,7 @@ class Follower:
         self._name = f"{presence.name}/{task_id}"
         self._updates = Updates(self._known, connection, presence)
         self._behind_task = False
+        self._taken_at = anyio.current_time()
         self._quiet = 0
         self._left_out = 0
         self._why = ""
@@ -203,6 +204,7 @@ class Follower:
 
     async def _take(self, batch: Batch) -> bool:
         """Records what the batch adds. Returns whether that was anything."""
+        self._taken_at = anyio.current_time()
         self._quiet = 0
         added, moment = False, now()
         for update in batch.updates:

@@ -96,6 +96,7 @@ class NoPresence:
     """An agent whose row nobody looks at."""
 
     name = "carly"
+    left_out = 0
 
     def __init__(self) -> None:
         self.troubles: list[str] = []
