@@ -15,6 +15,7 @@ BENCHMARKS = (
     "discovery",
     "feed",
     "ingest",
+    "load",
     "neighbours",
 )
 

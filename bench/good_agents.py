@@ -1,7 +1,8 @@
-"""Owns the four good agents of the neighbours benchmark: each tells on a timetable.
+"""Owns the good agents of the benchmarks: each tells on a timetable.
 
-`python -m bench.good_agents PORT PER_S`; the text of an update is the nanosecond at
-which it was sent. bench/neighbours.py starts it and reads what comes of it.
+`python -m bench.good_agents PORT PER_S [AGENTS UPDATES]`; the text of an update is the
+nanosecond at which it was sent. bench/neighbours.py and bench/load.py start it and read
+what comes of it.
 """
 
 from __future__ import annotations
@@ -17,25 +18,36 @@ NAMES = ("good-1", "good-2", "good-3", "good-4")
 
 
 class Steady(Neighbour):
-    """`per_s` updates a second, each as `~` and CLOCK_MONOTONIC."""
+    """`per_s` updates a second, each as `~` and CLOCK_MONOTONIC; the last of `updates`
+    ends the task."""
 
-    def __init__(self, per_s: float) -> None:
+    def __init__(self, per_s: float, updates: int = sys.maxsize) -> None:
         super().__init__()
         self._pause_s = 1 / per_s
+        self._left = updates
 
     async def stream(self, exchange: Exchange) -> None:
         at = time.monotonic()
-        while True:
+        while self._left:
+            self._left -= 1
+            self.over = not self._left
             at += self._pause_s
             await asyncio.sleep(max(at - time.monotonic(), 0))
             text = f"~{time.monotonic_ns():019d}"
             await exchange.send(exchange.event(self.update(text)))
 
 
-async def main() -> None:
-    agents = {name: Steady(float(sys.argv[2])) for name in NAMES}
-    await serve(int(sys.argv[1]), lambda x: agents[x.name].play(x))
+def name_of(number: int) -> str:
+    return f"good-{number}"
+
+
+async def main(
+    port: str, per_s: str, count: str = "4", updates: str = str(sys.maxsize)
+) -> None:
+    names = map(name_of, range(1, int(count) + 1))
+    agents = {name: Steady(float(per_s), int(updates)) for name in names}
+    await serve(int(port), lambda x: agents[x.name].play(x))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(*sys.argv[1:]))

@@ -25,7 +25,7 @@ from host.agent_settings import HOST_NAME, AgentSettings
 from host.agents_api import AgentsApi
 from host.conductor import Conductor
 from host.config import Config
-from host.errors import CursorError, CursorExpired
+from host.errors import CourtsideError, CursorError, CursorExpired, LogError
 from host.fanout import Fanout
 from host.feed import Feed
 from host.gateway import ClientGone, Downstream, Gateway, nobody
@@ -126,8 +126,9 @@ class Host:
         try:
             async with self.running():
                 yield
-        except Exception:
-            logger.critical(Line(host="failed"), exc_info=True)
+        except Exception as error:
+            known = isinstance(error, CourtsideError)
+            logger.critical(Line(host="failed", cause=error), exc_info=not known)
             self.failed = True
             signal.raise_signal(signal.SIGTERM)
 
@@ -154,7 +155,11 @@ class Host:
             self.feed.close()
             # A log that does not answer must not keep the process.
             writing.cancel_scope.deadline = anyio.current_time() + DRAIN_S
-        await self.feed.checkpoint()
+        try:
+            await self.feed.checkpoint()
+        except LogError as error:
+            # The next start makes the board anew.
+            logger.error(Line(board="unsaved", cause=error))
         await self._log.close()
         if self._tracer:
             await anyio.to_thread.run_sync(self._tracer.close)

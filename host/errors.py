@@ -18,6 +18,10 @@ class LogError(CourtsideError):
     """The log cannot be opened, read or written."""
 
 
+class LogDamaged(LogError):
+    """The log's file is not what was written to it; that will not change by itself."""
+
+
 class CursorError(CourtsideError):
     """A cursor that was never one of ours."""
 

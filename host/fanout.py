@@ -18,8 +18,8 @@ from anyio.abc import TaskGroup
 from starlette.types import Message, Receive, Send
 
 from host.cohort import Blocked, Channel, Cohort, Reader, step
-from host.errors import CursorExpired
-from host.feed import Feed
+from host.errors import CursorExpired, LogError
+from host.feed import FAULT, Feed
 from host.filter import Filter
 from host.insight import ReaderState
 from host.lines import Line
@@ -45,6 +45,7 @@ class Fanout:
         self._readers: set[Reader] = set()
         self._tasks: TaskGroup | None = None
         self._stopped = False
+        self._told: str | None = None
 
     async def run(self) -> None:
         try:
@@ -52,6 +53,7 @@ class Fanout:
                 self._tasks.start_soon(self._ping)
                 while True:
                     await self._feed.published()
+                    await self._tell_trouble()
                     await self._deliver()
         finally:
             self._tasks = None
@@ -130,6 +132,17 @@ class Fanout:
                 del self._channels[reader.where]
         if reader.lagging:
             reader.lagging.cancel()
+
+    async def _tell_trouble(self) -> None:
+        """At once to all that stand at the head; to the others when they get there."""
+        if self._told == self._feed.fault:
+            return
+        self._told, trouble = self._feed.fault, self._feed.trouble()
+        for where, channel in list(self._channels.items()):
+            if where.wants_kind(FAULT):
+                for cohort in list(channel.cohorts):
+                    self._write(cohort, trouble)
+                    await asyncio.sleep(0)
 
     async def _deliver(self) -> None:
         """Rounds until every cohort is at the head, resting between them."""
@@ -214,15 +227,21 @@ class Fanout:
             try:
                 if blocked:
                     await blocked
+                told = None
                 # What wakes a send may be the reader's going away.
-                while reader in self._readers and reader.cursor < self._feed.head:
-                    await self._next(reader)
+                while reader in self._readers:
+                    if reader.cursor < self._feed.head:
+                        await self._next(reader)
+                    elif told != self._feed.fault and reader.where.wants_kind(FAULT):
+                        told = self._feed.fault
+                        await self._send(reader, self._feed.trouble())
+                    else:
+                        self._join(reader)
+                        reader.since = time()
+                        break
                     # A reader that never blocks must not keep the others waiting.
                     await asyncio.sleep(0)
-                if reader in self._readers:
-                    self._join(reader)
-                    reader.since = time()
-            except CursorExpired as error:
+            except (CursorExpired, LogError) as error:
                 reader.lagging = None
                 self._cut(reader, str(error))
             except Exception:
@@ -242,10 +261,12 @@ class Fanout:
         for start in range(0, len(piece.data), BLOCK_BYTES):
             if reader not in self._readers:
                 return
-            body = piece.data[start : start + BLOCK_BYTES]
-            await reader.send(
-                {"type": "http.response.body", "body": body, "more_body": True}
-            )
+            await self._send(reader, piece.data[start : start + BLOCK_BYTES])
+
+    async def _send(self, reader: Reader, body: bytes) -> None:
+        await reader.send(
+            {"type": "http.response.body", "body": body, "more_body": True}
+        )
 
     def _cut(self, reader: Reader, why: str) -> None:
         logger.warning(Line(reader="cut", cursor=reader.cursor, cause=why))

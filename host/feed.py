@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter, time
+from typing import TypeVar
 
 import msgspec
 
 from host.board import Board
-from host.errors import CursorExpired, LogError
+from host.errors import CursorExpired, LogDamaged, LogError
 from host.event import Event, Snapshot, decode, frame
 from host.filter import ALL, Filter
 from host.insight import Commit, FeedState
@@ -31,10 +32,15 @@ logger = logging.getLogger("courtside.feed")
 MAX_BATCH = 5_000
 PAGE = 1_000
 CHECKPOINT_EVERY = 20_000  # Events to fold again at a start: some 0.1 s.
+ON_THE_BOARD = Filter(kind=frozenset({"task", "agent"}))
 TEND_S = 1.0
 COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 RETRY_S = 1.0
 
+FAULT = "fault"
+"""What `trouble` is called, on the wire and in a reader's `kind=`."""
+
+T = TypeVar("T")
 Tell = Callable[[Row | None], None]
 
 
@@ -49,10 +55,11 @@ class Feed:
         self, log: Log, keep_events: int = 1_000_000, keep_s: float | None = None
     ) -> None:
         self.board = Board()
-        self.fault: str | None = None
         self.published_by: Counter[tuple[str, str]] = Counter()  # Agent and kind.
         self.commits = Durations(*COMMIT_S)
         self._last_commit: tuple[float, float, int] | None = None
+        self._unwritten: LogError | None = None
+        self._unread: LogError | None = None
         self._log = log
         self._keep = (keep_events, keep_s)
         self._pending: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
@@ -67,16 +74,31 @@ class Feed:
         """Takes the board and the head from the log. Raises LogError."""
         self.epoch, _, head = await self._log.bounds()
         self._ring = Ring(head)
-        self._checkpointed = 0
-        saved = await self._log.checkpoint()
-        if saved:
-            self._checkpointed, board = saved
-            self.board.restore(board)
-        at = self._checkpointed
-        while rows := await self._log.read(at, MAX_BATCH):
+        at = self._checkpointed = await self._restore()
+        # Of each task and agent the last row is enough: rows are whole.
+        while rows := await self._log.latest(at, ON_THE_BOARD):
             for row in rows:
                 self.board.fold(decode(row.body))
             at = rows[-1].id
+
+    async def _restore(self) -> int:
+        """The event up to which the board was saved, 0 when it is to be made anew."""
+        saved = await self._log.checkpoint()
+        if saved is None:
+            return 0
+        event_id, board = saved
+        try:
+            self.board.restore(board)
+        except msgspec.DecodeError as error:
+            logger.warning(Line(board="unreadable", cause=error))
+            return 0
+        return event_id
+
+    @property
+    def fault(self) -> str | None:
+        """Why the log cannot be written, or not read, while that is so."""
+        error = self._unwritten or self._unread
+        return str(error) if error else None
 
     @property
     def head(self) -> int:
@@ -94,12 +116,16 @@ class Feed:
 
         Waits as long as the log cannot be written; raises FeedClosed at the end.
         """
+        await self.give(entries)
+
+    def give(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
+        """The same for whoever cannot wait. Raises FeedClosed at the end."""
         if self._closed:
             raise FeedClosed
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((entries, done))
         self._arrived.set()
-        await done
+        return done
 
     async def write(self) -> None:
         """The one writer. While a commit runs, the next batch gathers: no timer."""
@@ -133,18 +159,19 @@ class Feed:
                 began = perf_counter()
                 ids = await self._log.append(entries)
                 self._note_commit(perf_counter() - began, len(entries))
-                if self.fault is not None:
+                if self._unwritten:
                     await self._publish_from_log()
             except LogError as error:
-                if self.fault is None:
+                if self._unwritten is None:
                     logger.error(Line(log="failing", cause=error, retry_s=RETRY_S))
-                self.fault = str(error)
+                self._unwritten = error
+                self._published.set()
                 await asyncio.sleep(RETRY_S)
                 continue
             break
-        if self.fault is not None:
+        if self._unwritten:
             logger.warning(Line(log="writing"))
-            self.fault = None
+            self._unwritten = None
         else:
             for event_id, entry in zip(ids, entries, strict=True):
                 if event_id is not None:
@@ -171,16 +198,39 @@ class Feed:
                 for tell in self._listeners.get(key, ()):
                     tell(row)
 
+    async def _reading(self, read: Awaitable[T]) -> T:
+        """What was read. A log that cannot be read says so until it can again; one that
+        is damaged to its end, for another part of it may well be whole."""
+        try:
+            found = await read
+        except LogError as error:
+            if self._unread is None:
+                logger.error(Line(log="unreadable", cause=error))
+            self._unread = error
+            self._published.set()
+            raise
+        if self._unread and not isinstance(self._unread, LogDamaged):
+            logger.warning(Line(log="readable"))
+            self._unread = None
+            self._published.set()
+        return found
+
     async def tend(self) -> None:
         """Keeps the log short and the next start quick, in small steps."""
+        is_tended = True
         while True:
             try:
                 await self._tend()
+                is_tended = True
             except LogError as error:
-                logger.error(Line(log="untended", cause=error))
+                if is_tended:
+                    logger.error(Line(log="untended", cause=error))
+                is_tended = False
             await asyncio.sleep(TEND_S)
 
     async def _tend(self) -> None:
+        if self._unread:
+            await self._reading(self._log.tail(self.head + 1, 1))
         keep_events, keep_s = self._keep
         kept = await self._log.bounds()
         # What is trimmed must be on the board that the next start begins from.
@@ -238,7 +288,7 @@ class Feed:
         """Frames behind `cursor` from the log. Raises CursorExpired."""
         # Before the read: events may leave the ring while it runs, unread.
         seam = self._ring.first - 1
-        rows = await self._log.read(cursor, PAGE, where)
+        rows = await self._reading(self._log.read(cursor, PAGE, where))
         bounds = await self._log.bounds()
         if cursor + 1 < bounds.first:
             raise CursorExpired(f"events up to {bounds.first - 1} are no longer kept")
@@ -266,14 +316,24 @@ class Feed:
         name = f"{self.epoch}-{self.head}".encode()
         return b"event: snapshot\nid: %b\ndata: %b\n\n" % (name, data)
 
+    def trouble(self) -> bytes:
+        """The fault as one SSE event without an id; its cause is null when it is over.
+
+        It is no event of the feed: the feed is what cannot be written.
+        """
+        return b"event: %b\ndata: %b\n\n" % (
+            FAULT.encode(),
+            msgspec.json.encode({"cause": self.fault}),
+        )
+
     async def history(
         self, after: int | None, before: int | None, limit: int, where: Filter
     ) -> list[Row]:
         """Events between two ids, oldest first: the first after, or the last before."""
         before = min(before or self.head + 1, self.head + 1)
         if after is None:
-            return await self._log.tail(before, limit, where)
-        rows = await self._log.read(after, limit, where)
+            return await self._reading(self._log.tail(before, limit, where))
+        rows = await self._reading(self._log.read(after, limit, where))
         return [row for row in rows if row.id < before]
 
     async def high_water(self, source: str) -> int:
@@ -281,13 +341,24 @@ class Feed:
 
         Whoever appended may be gone: what it gave away is not to be given twice.
         """
-        ahead = [self._committing, *(entries for entries, _ in self._pending)]
-        given = [e.version for entries in ahead for e in entries if e.source == source]
+        given = [e.version for e in self._ahead() if e.source == source]
         return max([await self._log.high_water(source), *given])
+
+    def _ahead(self) -> Iterator[Entry]:
+        """What is on its way to the log."""
+        yield from self._committing
+        for entries, _ in self._pending:
+            yield from entries
+
+    async def settled(self, source: str) -> int:
+        """The last version of a source, once all that was given of it is in the log."""
+        if any(entry.source == source for entry in self._ahead()):
+            await self.append(())  # One after the other: then the others are, too.
+        return await self._log.high_water(source)
 
     async def raw(self, event_id: int) -> bytes | None:
         """The A2A update behind an event."""
-        return await self._log.raw(event_id)
+        return await self._reading(self._log.raw(event_id))
 
     async def bounds(self) -> Bounds:
         """What is kept, as readers may see it."""

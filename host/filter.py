@@ -25,6 +25,9 @@ class Filter(NamedTuple):
     context: frozenset[str] = frozenset()
     kind: frozenset[str] = frozenset()
 
+    def wants_kind(self, kind: str) -> bool:
+        return not self.kind or kind in self.kind
+
     def wants(self, place: Place) -> bool:
         return all(
             not wanted or value in wanted

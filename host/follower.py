@@ -35,7 +35,8 @@ logger = logging.getLogger("courtside.follower")
 RETRY_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 MAX_UNSEEN = 4
 ACCOUNT_S = 1.0  # One gap for all that was left out meanwhile.
-QUIET_S = 60.0  # Some agents forget a subscriber, and neither say nor end anything.
+# Some agents forget a subscriber, and neither say nor end anything.
+QUIET_WATCHES = 12
 BROKEN = "the stream broke: state re-read, updates in between may be missing"
 AWAY = "the host was away: updates in between may be missing"
 
@@ -55,6 +56,7 @@ class Follower:
         self._updates = Updates(self._known, connection, presence)
         self._behind_task = False
         self._taken_at = anyio.current_time()
+        self._quiet = 0
         self._left_out = 0
         self._why = ""
         self._accounting = False
@@ -123,10 +125,15 @@ class Follower:
         self._group.start_soon(self._settle, delay_s)
 
     def watch(self) -> None:
-        """Looks for itself where the task was quiet for long; called now and then."""
-        at = anyio.current_time()
-        if at - self._taken_at > QUIET_S:
-            self._taken_at = at
+        """Looks for itself where the task was quiet for long; called every 5 s.
+
+        Calls are counted, not time: a host that was stopped has yet to hear what came
+        meanwhile. Nor is a task quiet whose events wait for the log: a look would be
+        ahead of them.
+        """
+        self._quiet = 0 if self._record.is_writing else self._quiet + 1
+        if self._quiet > QUIET_WATCHES:
+            self._quiet = 0
             self.settle_after(0)
 
     async def _follow(self, stream: AsyncGenerator[Batch] | None) -> None:
@@ -198,6 +205,7 @@ class Follower:
     async def _take(self, batch: Batch) -> bool:
         """Records what the batch adds. Returns whether that was anything."""
         self._taken_at = anyio.current_time()
+        self._quiet = 0
         added, moment = False, now()
         for update in batch.updates:
             if self._behind_task or self._updates.unwatched:
@@ -313,7 +321,11 @@ class Follower:
         if self._known.row is None:
             return
         why = f"{self._known.agent} restarted and no longer knows this task"
-        events: list[Event] = [ended(self._known, why, now())]
+        lost, moment = f"{why}: what it told last may be missing", now()
+        events: list[Event] = [
+            missing(self._known, lost, moment),
+            ended(self._known, why, moment),
+        ]
         self._known.note(events)
         self._record.add(events, None)
 

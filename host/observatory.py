@@ -68,9 +68,7 @@ class Observatory:
     @property
     def _trouble(self) -> str | None:
         fault = self._feed.fault
-        return self.not_ready or (
-            f"the log cannot be written: {fault}" if fault else None
-        )
+        return self.not_ready or (f"the log fails: {fault}" if fault else None)
 
     async def debug(self, _: Request) -> Response:
         """Each collector, each reader, the feed: as they stand now."""

@@ -7,17 +7,17 @@ are on their way.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import anyio
 
 from host.event import Event, decode
-from host.feed import Feed
+from host.feed import Feed, FeedClosed
 from host.filter import Filter
 from host.known import Known
 from host.log import Entry
 
-MAX_WAITING = 1_000
-APPEND_DEADLINE_S = 2.0  # What a shutdown waits for a log that does not answer.
+MAX_WAITING, MAX_WAITING_BYTES = 1_000, 4 * 1024 * 1024
 PAGE = 1_000
 
 
@@ -31,12 +31,17 @@ class Record:
         self._feed = feed
         self._version = 0
         self._waiting: list[Entry] = []
+        self._bytes = 0
         self._written = anyio.Event()
-        self._is_writing = False
+        self.is_writing = False
 
     async def recall(self, known: Known) -> bool:
-        """Notes what the feed says of the task. Returns whether it says anything."""
-        self._version = await self._feed.high_water(self._source)
+        """Notes what the feed says of the task. Returns whether it says anything.
+
+        Waits for what was given to it already: an agent told again what is on its way
+        would be heard twice.
+        """
+        self._version = await self._feed.settled(self._source)
         if not self._version:
             return False
         where = Filter(agent=frozenset([self._agent]), task=frozenset([self._task_id]))
@@ -54,43 +59,41 @@ class Record:
         """Events in their order, with the A2A update that they came from."""
         for event in events:
             self._version += 1
-            self._waiting.append(Entry.of(self._source, self._version, event, raw))
+            entry = Entry.of(self._source, self._version, event, raw)
+            self._waiting.append(entry)
+            self._bytes += len(entry.body) + len(raw or b"")
 
     def begin(self) -> bool:
         """Whether `write` must be started for what was added."""
-        if self._is_writing or not self._waiting:
+        if self.is_writing or not self._waiting:
             return False
-        self._is_writing = True
+        self.is_writing = True
         self._written = anyio.Event()
         return True
 
     async def write(self) -> None:
-        """Returns when all that was added is durable, however long the log takes.
-
-        Cut off, it waits a little: the next follower of the task could not tell what
-        was appended.
-        """
+        """Returns when all that was added is durable, however long the log takes."""
         try:
             while self._waiting:
-                entries, self._waiting = self._waiting, []
+                entries, self._waiting, self._bytes = self._waiting, [], 0
                 await self._feed.append(entries)
         except anyio.get_cancelled_exc_class():
-            # The feed keeps order: once this is in, so is what is on its way.
-            with anyio.move_on_after(APPEND_DEADLINE_S, shield=True):
-                await self._feed.append(self._waiting)
+            # In their order all the same: `recall` waits for them.
+            with suppress(FeedClosed):
+                self._feed.give(self._waiting)
             raise
         finally:
-            self._is_writing = False
+            self.is_writing = False
             self._written.set()
 
     async def room(self) -> None:
         """Waits while too much is on its way: whoever sends must wait, too."""
-        if len(self._waiting) > MAX_WAITING:
+        if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
             await self._written.wait()
 
     async def written(self) -> None:
         """Returns when nothing is on its way."""
         if self.begin():
             await self.write()
-        elif self._is_writing:
+        elif self.is_writing:
             await self._written.wait()

@@ -16,7 +16,7 @@ from host.cursor import Start, parse, start_of
 from host.errors import CursorError
 from host.event import encode, frame
 from host.fanout import Fanout
-from host.feed import Feed
+from host.feed import FAULT, Feed
 from host.filter import Filter, Place
 
 RETRY = b"retry: 1000\n\n"
@@ -71,9 +71,12 @@ class FeedStream:
 
     def _opening(self, where: Filter, start: Start | None) -> bytes:
         """What comes before the first live event."""
-        if start and not start.reset:
-            return RETRY
-        return RETRY + self._joining(where, start.reset if start else None)
+        opening = RETRY
+        if not start or start.reset:
+            opening += self._joining(where, start.reset if start else None)
+        if self._feed.fault and where.wants_kind(FAULT):
+            opening += self._feed.trouble()
+        return opening
 
     def _joining(self, where: Filter, reset: str | None) -> bytes:
         """What a reader gets that has no usable cursor."""

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httptools
+import httpx
 
 RETRY_S = 0.02
 READ_BYTES = 256 * 1024
@@ -20,7 +24,8 @@ SLOW_BYTES, SLOW_S = 8 * 1024, 0.03
 class FeedReader:
     """Reads `target` (a path with its query) from its first event, until cancelled.
 
-    A `slow` reader leaves the host's socket buffers full. `odd` is what no reader
+    A `slow` reader leaves the host's socket buffers full; one that is `held` takes
+    nothing at all. `odd` is what no reader
     with a usable cursor ever gets: an error, a snapshot, another epoch, a frame
     that is none.
     """
@@ -28,13 +33,17 @@ class FeedReader:
     def __init__(self, port: int, target: str, *, slow: bool = False) -> None:
         self.target = target
         self.slow = slow
+        self.held = False
         self.cursor: str | None = None
         self.connected = False
+        self.visits = self.clean_ends = 0
         self.ids: list[int] = []
         self.bodies: list[bytes] = []
         self.odd: list[bytes] = []
+        self.faults: list[bytes] = []
         self._port = port
         self._rest = b""
+        self._is_over = False
 
     def on_connect(self) -> None:
         """Called for each connection that was accepted."""
@@ -61,16 +70,21 @@ class FeedReader:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BYTES)
             await loop.sock_connect(sock, ("127.0.0.1", self._port))
             self.connected = True
+            self.visits += 1
             self.on_connect()
-            self._rest = b""
+            self._rest, self._is_over = b"", False
             self._response = httptools.HttpResponseParser(self)
             await loop.sock_sendall(sock, self._request())
             while data := await loop.sock_recv(
                 sock, SLOW_BYTES if self.slow else READ_BYTES
             ):
                 self._response.feed_data(data)
+                if self._is_over:
+                    return
                 if self.slow:
                     await asyncio.sleep(SLOW_S)
+                while self.held:
+                    await asyncio.sleep(RETRY_S)
 
     def _request(self) -> bytes:
         mark = "&" if "?" in self.target else "?"
@@ -86,6 +100,11 @@ class FeedReader:
         if status != 200:
             self.odd.append(b"status %d" % status)
 
+    def on_message_complete(self) -> None:
+        """For the parser: a clean end, whatever becomes of the connection."""
+        self._is_over = True
+        self.clean_ends += 1
+
     def on_body(self, data: bytes) -> None:
         """For the parser: what the host wrote, without HTTP's own framing."""
         *frames, self._rest = (self._rest + data).split(b"\n\n")
@@ -98,8 +117,32 @@ class FeedReader:
         if is_event and event_id.isdecimal() and epoch == self._epoch(epoch):
             self.cursor = f"{epoch}-{event_id}"
             self.on_event(int(event_id), data)
+        elif head == b"event: fault":
+            self.faults.append(data)
         elif frame != b"retry: 1000" and not frame.startswith(b":"):
             self.odd.append(frame)
 
     def _epoch(self, first_seen: str) -> str:
         return self.cursor.partition("-")[0] if self.cursor else first_seen
+
+    def wants(self, event: dict[str, Any]) -> bool:
+        """Whether its target asks for the event."""
+        path, query = urlsplit(self.target)[2:4]
+        wanted = parse_qs(query) | (
+            {"kind": ["task"]} if path == "/tasks/stream" else {}
+        )
+        return all(event.get(name) in values for name, values in wanted.items())
+
+    def wanted_of(self, log: dict[int, bytes]) -> list[tuple[int, bytes]]:
+        """What it must have got of what `history` says, in this order."""
+        return [item for item in log.items() if self.wants(json.loads(item[1]))]
+
+
+async def history(url: str, deadline_s: float = 30) -> dict[int, bytes]:
+    """Every line of /feed.ndjson by its id, in its order."""
+    async with httpx.AsyncClient(trust_env=False, timeout=deadline_s) as client:
+        answer = await client.get(f"{url}/feed.ndjson")
+    lines = answer.raise_for_status().content.splitlines()
+    log = {json.loads(line)["id"]: line for line in lines}
+    assert len(log) == len(lines)
+    return log

@@ -1,7 +1,8 @@
 """The real host, with producers of numbered updates in place of its collectors.
 
 `python -m tests.flood_host --port P --data-dir D --rate R` appends R updates a
-second to the log in D until SIGTERM; tests read the feed that it serves.
+second to the log in D until SIGTERM, then says how many it gave to the feed; tests read
+what it serves.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sqlite3
+import sys
 import time
 from pathlib import Path
 
@@ -74,6 +76,7 @@ class Flooded:
     def __init__(self, host: Host, rate: float) -> None:
         self._host = host
         self._rate = rate
+        self._given = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -84,6 +87,7 @@ class Flooded:
                     group.start_soon(self._produce, task)
             await self._host(scope, receive, send)
             group.cancel_scope.cancel()
+        sys.stderr.write(f"given={self._given}\n")
 
     def stop(self) -> None:
         self._host.stop()
@@ -100,9 +104,11 @@ class Flooded:
             entries = [entry_of(task, n) for n in range(number, due)]
             if entries:
                 try:
-                    await feed.append(entries)
+                    done = feed.give(entries)
                 except FeedClosed:
                     return
+                self._given += len(entries)
+                await done
                 number = due
             next_at = start + (number + 1 - first) * pause_s
             await asyncio.sleep(max(next_at - time.monotonic(), 0))

@@ -210,12 +210,12 @@ class Server(Process):
         self.url = url
         self.ready_url = url + ready_path
 
-    def restart(self) -> None:
+    def restart(self, deadline_s: float = READY_S) -> None:
         """Start again on the same port and wait until it is ready."""
         if self.alive:
             self.terminate()
         self.start()
-        self.wait_ready(self.ready_url)
+        self.wait_ready(self.ready_url, deadline_s)
 
 
 class Stack:

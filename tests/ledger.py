@@ -18,6 +18,10 @@ BEGUN = 0
 """The number of a task's first row; `completed` has the one after its last update."""
 
 
+KILLED = " killed"
+"""Ends the name under which the tasks are reckoned up that an agent lost."""
+
+
 @dataclass
 class Sums:
     """Of one task, or of many added up. All but the first two and the last: updates."""
@@ -48,13 +52,16 @@ class Sums:
 
 @dataclass
 class Tally:
-    """What a run came to."""
+    """What a run came to. `what` it was, in words."""
 
     seed: int
-    rounds: int = 0
+    what: str
     took_s: float = 0.0
     struck: Counter[str] = field(default_factory=Counter)
+    skipped: list[str] = field(default_factory=list)
+    """What could not be tried on this machine, and why."""
     cuts: int = 0
+    readers: int = 1
     reader_connections: int = 0
     events: int = 0
     reader_wrong: list[str] = field(default_factory=list)
@@ -62,21 +69,33 @@ class Tally:
     feeds: dict[str, list[Json]] = field(default_factory=dict)
     """The feed of each task in which something is wrong."""
 
+    @property
+    def wrong(self) -> list[str]:
+        """What breaks the host's promises, in words; nothing, else."""
+        return [*self.reader_wrong, *self.feeds]
+
+    def add(self, agent: str, task: str, sums: Sums, feed: list[Json]) -> None:
+        """One task more, whose feed is kept where something is wrong with it."""
+        self.sums[agent] = self.sums.get(agent, Sums()) + sums
+        if is_wrong(agent, sums):
+            self.feeds[f"{agent}/{task}"] = feed
+
     def __str__(self) -> str:
         amiss = " and ".join(self.reader_wrong) or "nothing"
         struck = ", ".join(f"{n} × {what}" for what, n in sorted(self.struck.items()))
         names = [each.name for each in fields(Sums)]
-        head = f"{'agent':<20}" + "".join(f"{name:>11}" for name in names)
+        head = f"{'agent':<26}" + "".join(f"{name:>11}" for name in names)
         rows = [
-            f"{agent:<20}" + "".join(f"{getattr(sums, name):>11,}" for name in names)
+            f"{agent:<26}" + "".join(f"{getattr(sums, name):>11,}" for name in names)
             for agent, sums in self.sums.items()
         ]
         return "\n".join(
             [
-                f"{self.rounds} rounds in {self.took_s:.0f} s (seed {self.seed}): "
+                f"{self.what} in {self.took_s:.0f} s (seed {self.seed}): "
                 f"{struck}; {self.cuts} connections cut.",
-                f"The reader came {self.reader_connections} times for {self.events:,} "
-                f"events; wrong with them: {amiss}.",
+                f"{self.readers} reader(s) came {self.reader_connections} times for "
+                f"{self.events:,} events; wrong with them: {amiss}.",
+                *(f"Not tried: {reason}." for reason in self.skipped),
                 "",
                 head,
                 *rows,
@@ -85,9 +104,11 @@ class Tally:
 
 
 def is_wrong(agent: str, sums: Sums) -> bool:
-    """A resumable agent's updates are all there; others' may be lost inside a gap."""
+    """A resumable agent's updates are all there; others' may be lost inside a gap, and
+    so may those of any agent that was killed."""
     complete = sums.told == sums.updates and not sums.gaps
-    return sums.wrong > 0 or (agent.startswith("resumable") and not complete)
+    must_be = agent.startswith("resumable") and not agent.endswith(KILLED)
+    return sums.wrong > 0 or (must_be and not complete)
 
 
 @dataclass
@@ -104,6 +125,20 @@ def reckon(events: Sequence[Json], task: Json) -> Sums:
     The agent is asked how much there was: `history` begins with "60".
     """
     count = int(text_of(task["history"][0]["parts"]).split()[0])
+    return _reckon(events, count, known_by_agent(task, count))
+
+
+def reckon_forgotten(events: Sequence[Json], told: int) -> Sums:
+    """One task that its agent lost when it had told so many updates of it.
+
+    The host's own word for that takes the place of the last one.
+    """
+    if not events:
+        return Sums(tasks=1, updates=told, unseen=told)
+    return _reckon(events, told, set())
+
+
+def _reckon(events: Sequence[Json], count: int, known: set[int]) -> Sums:
     batches = list(_batches(events, count))
     told = Counter(number for batch in batches for number in batch.numbers)
     missing = [n for n in range(1, count + 2) if n not in told]
@@ -125,7 +160,7 @@ def reckon(events: Sequence[Json], task: Json) -> Sums:
         unseen=unseen,
         in_gap=len(missing) - silent - unseen,
         in_silence=silent,
-        withheld=len(known_by_agent(task, count) - told.keys()),
+        withheld=len(known - told.keys()),
     )
 
 
@@ -165,6 +200,8 @@ def _number(before: Json, row: Json, count: int) -> int:
     """Which update this row of the task tells."""
     if row["status"] == "submitted":
         return BEGUN
+    if row["status"] == "error":
+        return count + 1
     if row["message_id"] != before.get("message_id"):
         for number in _words(row["message"] or "", count):
             return number

@@ -3,6 +3,9 @@
 `python -m tests.numbered KIND BINDING PORT URL [GRPC_PORT]` serves one; ledger.py reads
 the numbers out of the feed.
 
+Each update is noted in the file $NUMBERED_JOURNAL, if there is one, before it is told:
+"KEY 17" for a task that was asked for "60 KEY".
+
 A task that is asked for "60" tells update 1 to 60, then `completed`: every fifth has
 words, every fifth is a chunk of an artifact, the others are bare ticks; "60 ticks" has
 ticks alone. Of a tick its agent knows nothing any more once the next one came.
@@ -16,6 +19,7 @@ for gRPC at GRPC_PORT.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -59,7 +63,7 @@ class Update(NamedTuple):
 
 
 def updates_of(asked: str) -> Iterator[Update]:
-    """What a task tells that is asked for "60" or "60 ticks". At most 99."""
+    """What a task tells that is asked for "60", "60 KEY" or "60 ticks". At most 99."""
     count, _, only = asked.partition(" ")
     for number in range(1, min(int(count), MOST) + 1):
         place = number % EVERY
@@ -71,9 +75,19 @@ def updates_of(asked: str) -> Iterator[Update]:
             yield Update(number, chunk=f"{number} ")
 
 
+def noted(asked: str) -> Iterator[Update]:
+    """The same, each in the journal before it is told: kill -9 takes nothing there."""
+    path, key = os.environ.get("NUMBERED_JOURNAL"), asked.partition(" ")[2]
+    for update in updates_of(asked):
+        if path and key:
+            with open(path, "ab", buffering=0) as journal:
+                journal.write(f"{key} {update.number}\n".encode())
+        yield update
+
+
 async def script(request: Request) -> Work:
     """The same as a script for our own agents."""
-    for update in updates_of(request.text):
+    for update in noted(request.text):
         if update.chunk:
             yield Chunk("numbers", update.chunk, beats=1.0)
         else:
@@ -99,7 +113,7 @@ class PlainExecutor(AgentExecutor):
         task.status.timestamp.GetCurrentTime()
         await event_queue.enqueue_event(task)
         updater = TaskUpdater(event_queue, task_id, context_id)
-        for update in updates_of(context.get_user_input()):
+        for update in noted(context.get_user_input()):
             await tell(updater, update)
             await asyncio.sleep(PAUSE_S)
         done = updater.new_agent_message([new_text_part("Done.")])

@@ -32,7 +32,7 @@ from tests.a2a_client import agent_at
 from tests.fault_proxy import FaultProxy, Faults
 from tests.harness import NO_TLS, HarnessError, Server, Stack, free_port
 from tests.host_client import HostClient, Json, Watcher, host_at, watching
-from tests.ledger import Sums, Tally, is_wrong, reckon
+from tests.ledger import Tally, reckon
 
 ALL = tuple(
     (kind, binding)
@@ -40,9 +40,16 @@ ALL = tuple(
     for binding in ("JSONRPC", "HTTP+JSON", "GRPC")
 )
 UPDATES = 60
+JOURNAL = "journal.txt"
 END_S = 30.0
+START_S = 60.0
+"""Six agents at work leave a starting host little of two cores."""
 MOST_CUT_BYTES = 12_000
 """About half of what one task sends."""
+
+
+Strike = Callable[[], Awaitable[None]]
+Strikes = dict[str, Strike]
 
 
 class Followed:
@@ -66,6 +73,7 @@ class Followed:
                 *(str(port), offered, grpc),
             ],
             folder=to,
+            env={"NUMBERED_JOURNAL": str(to / JOURNAL)},
             url=self.url,
             ready_path="/.well-known/agent-card.json",
         )
@@ -87,7 +95,7 @@ def followed(
             stack.callback(agent.process.kill)
             agents.append(agent)
         for agent in agents:
-            agent.process.wait_ready(agent.process.ready_url)
+            agent.process.wait_ready(agent.process.ready_url, START_S)
         yield agents
 
 
@@ -100,30 +108,30 @@ class Rounds:
         self._stack = stack
         self._agents = agents
         self._random = random.Random(seed)  # noqa: S311 - a run that can be repeated
-        self._faults: dict[str, Callable[[], Awaitable[None]]] = {
+        self._on_agents: Strikes = {
             "cut": self._cut,
             "cut at some byte": self._cut_at_some_byte,
             "stalled, then cut": self._stall,
             "refused": self._refuse,
             "agents stopped": self._stop_agents,
-            "host killed": self._kill_host,
         }
+        self._on_host: Strikes = {"host killed": self._kill_host}
 
     async def play(self, rounds: int) -> None:
         """Each fault equally often, in an order of its own each time."""
         while rounds > 0:
-            order = list(self._faults)
+            order = list((self._on_agents | self._on_host).items())
             self._random.shuffle(order)
-            for what in order[:rounds]:
-                await self._round(what)
+            for what, strike in order[:rounds]:
+                await self._round(what, strike)
             rounds -= len(order)
 
-    async def _round(self, what: str) -> None:
+    async def _round(self, what: str, strike: Strike) -> None:
         async with anyio.create_task_group() as group:
             for agent in self._agents:
                 group.start_soon(self._start, agent, self._random.random() < 0.5)
             await self._some_time(0.3)
-            await self._faults[what]()
+            await strike()
         self.struck[what] += 1
 
     async def _start(self, agent: Followed, by_host: bool) -> None:
@@ -190,7 +198,7 @@ class Rounds:
 
     async def _kill_host(self) -> None:
         self._stack.host.kill()
-        await anyio.to_thread.run_sync(self._stack.host.restart)
+        await anyio.to_thread.run_sync(self._stack.host.restart, START_S)
 
     async def _some_time(self, most_s: float) -> None:
         await anyio.sleep(self._random.uniform(0, most_s))
@@ -215,7 +223,7 @@ async def run(
                         "the end of every task",
                         END_S,
                     )
-                tally = Tally(seed, rounds, struck=playing.struck)
+                tally = Tally(seed, f"{rounds} rounds", struck=playing.struck)
                 async with host_at(stack.url) as host:
                     await _check_reader(tally, reader, host)
                 await _reckon(tally, playing.tasks, reader)
@@ -247,9 +255,7 @@ async def _reckon(
         for agent, task_id in tasks:
             answer = await http.get(f"{agent.url}/tasks/{task_id}")
             sums = reckon(feeds[task_id], answer.raise_for_status().json())
-            tally.sums[agent.name] = tally.sums.get(agent.name, Sums()) + sums
-            if is_wrong(agent.name, sums):
-                tally.feeds[f"{agent.name}/{task_id}"] = feeds[task_id]
+            tally.add(agent.name, task_id, sums, feeds[task_id])
 
 
 @asynccontextmanager
@@ -274,10 +280,10 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tally = anyio.run(run, folder, given.rounds, given.seed)
     sys.stdout.write(f"{tally}\n")
-    if tally.feeds or tally.reader_wrong:
+    if tally.wrong:
         if given.keep:
             (given.keep / "wrong.json").write_text(json.dumps(tally.feeds, indent=1))
-        sys.exit(f"Wrong: {', '.join([*tally.reader_wrong, *tally.feeds])}")
+        sys.exit(f"Wrong: {', '.join(tally.wrong)}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
  * @typedef {object} Handlers
  * @property {(snapshot: Snapshot) => void} snapshot
  * @property {(event: FeedEvent) => void} event
+ * @property {(cause: string | null) => void} fault why the host's log fails, null once it works
  * @property {(link: Link) => void} link called at each change of the connection
  *
  * @typedef {object} World what a browser gives; tests hand in their own
@@ -76,6 +77,9 @@ export function followFeed(handlers, world = browser) {
       handlers.snapshot(JSON.parse(message.data));
       live();
     });
+    opened.addEventListener('fault', (message) => {
+      handlers.fault(JSON.parse(message.data).cause);
+    });
     opened.onmessage = (message) => {
       cursor = message.lastEventId || cursor;
       handlers.event(JSON.parse(message.data));
@@ -84,6 +88,8 @@ export function followFeed(handlers, world = browser) {
 
   function lose() {
     stop();
+    // It is told again, where it is so.
+    handlers.fault(null);
     const ceiling = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** link.attempt);
     // Many pages lose one host at once; they must not all come back at once.
     const wait = ceiling * (0.75 + world.random() / 4);

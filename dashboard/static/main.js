@@ -173,6 +173,10 @@ const feed = ui.filter.open ? null : followFeed({
     dossiers.note(event);
     redraw();
   },
+  fault(cause) {
+    state.fault = cause;
+    redraw();
+  },
   link(link) {
     state.link = link;
     redraw();

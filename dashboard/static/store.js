@@ -40,6 +40,7 @@ export function createState() {
     epoch: null,
     head: 0,
     link: { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null },
+    fault: null,
     agents: new Map(),
     rows: [],
     has_older: false,

@@ -150,6 +150,8 @@ export interface State {
   /** The id of the last event folded. */
   head: number;
   link: Link;
+  /** Why the host's log fails: nothing new is shown while it does. */
+  fault: string | null;
   agents: Map<string, Agent>;
   /** The newest events, oldest first, ids rising. */
   rows: FeedEvent[];

@@ -11,6 +11,7 @@ import { emptyState } from './view/empty.js';
 import { feedList } from './view/feed.js';
 import { filterBar } from './view/filters.js';
 import { history } from './view/history.js';
+import { icon } from './view/icons.js';
 import { needsYou } from './view/needs.js';
 import { timeline } from './view/timeline.js';
 
@@ -37,7 +38,7 @@ export function main(page) {
   const agents = followedAgents(state);
   const empty = state.rows.every((row) => row.kind === 'agent');
   return html`
-    ${needsYou(page)}
+    ${state.fault === null ? nothing : faultNotice(state.fault)} ${needsYou(page)}
     <section class="agents" aria-label="Agents" data-frozen=${state.link.phase}>
       ${repeat(agents, (agent) => agent.name, (agent) => agentCard(page, agent))}
     </section>
@@ -51,5 +52,15 @@ export function main(page) {
     ${drawers(page)}
   `;
 }
+
+/** @param {string} cause */
+const faultNotice = (cause) =>
+  html`<p class="notice" role="alert">
+    ${icon('warning')}
+    <span>
+      <b>The host's log fails.</b> What is new waits, and comes by itself once the log
+      works again: ${cause}
+    </span>
+  </p>`;
 
 const SHOWS = { feed: feedList, timeline, history };

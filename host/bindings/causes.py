@@ -89,6 +89,9 @@ def cause_of(error: BaseException, what: str) -> str:
             return f"TLS: {link.reason or link}"
         if isinstance(link, OSError) and link.errno == errno.ECONNREFUSED:
             return "refused: nothing listens there"
+        # What anyio finds of a connection that was reset as it was made.
+        if isinstance(link, AttributeError) and link.name == "getpeername":
+            return "broken: the connection was closed"
         if isinstance(link, httpx.TimeoutException | TimeoutError):
             return "timeout: no answer in time"
         if isinstance(link, httpx.HTTPStatusError):

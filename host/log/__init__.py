@@ -80,6 +80,10 @@ class Log(Protocol):
     async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
         """The last events below `before`, oldest first; as many as `read` gives."""
 
+    async def latest(self, after: int, where: Filter) -> list[Row]:
+        """The last event of each wanted place that lies past `after`, oldest first; as
+        many as `read` gives: of rows that are whole it is all that counts."""
+
     async def raw(self, event_id: int) -> bytes | None:
         """The A2A update behind an event, as JSON, if there was one."""
 

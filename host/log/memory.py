@@ -63,6 +63,12 @@ class MemoryLog:
                 found.append(row)
         return found[::-1]
 
+    async def latest(self, after: int, where: Filter) -> list[Row]:
+        last = {row.place: row for row in self._rows if where.wants(row.place)}
+        return sorted(
+            (row for row in last.values() if row.id > after), key=lambda row: row.id
+        )
+
     async def raw(self, event_id: int) -> bytes | None:
         index = event_id - self._first
         return self._raws[index] if 0 <= index < len(self._raws) else None

@@ -20,7 +20,15 @@ from host.errors import LogError
 from host.filter import ALL, Filter, Place
 from host.log import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
 from host.log.backfill import Backfill
-from host.log.sqlite_file import Insert, connect, lock, prepare, transaction
+from host.log.sqlite_file import (
+    Insert,
+    check,
+    connect,
+    failure,
+    lock,
+    prepare,
+    transaction,
+)
 
 T = TypeVar("T")
 
@@ -51,6 +59,7 @@ class SqliteLog:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 opened.callback(lock(path).close)
+                check(path)
                 self._writer = connect(path)
                 opened.callback(self._writer.close)
                 prepare(self._writer, first)
@@ -60,7 +69,7 @@ class SqliteLog:
                 opened.callback(self._reader.close)
                 self._load()
             except (sqlite3.Error, OSError) as error:
-                raise LogError(f"{path}: cannot be opened: {error}") from error
+                raise failure(path, error, "cannot be opened: ") from error
             except LogError as error:
                 raise LogError(f"{path}: {error}") from error
             self._opened = opened.pop_all()
@@ -82,7 +91,7 @@ class SqliteLog:
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
         except sqlite3.Error as error:
-            raise LogError(f"{self._path}: {error}") from error
+            raise failure(self._path, error) from error
 
     async def append(self, entries: Sequence[Entry]) -> list[int | None]:
         return await self._run(self._writing, lambda: self._append(entries))
@@ -162,6 +171,14 @@ class SqliteLog:
         condition, values = _condition(where, newest_first=True)
         sql = f"{SELECT} WHERE id < ? {condition} LIMIT ?"
         return (await self._rows(sql, (before, *values, limit)))[::-1]
+
+    async def latest(self, after: int, where: Filter) -> list[Row]:
+        places, values = _places(where)
+        # By the index: a million rows of a thousand tasks are a thousand looks.
+        newest = "SELECT max(e.id) FROM event e WHERE e.place = p.id"
+        ids = f"SELECT ({newest}) FROM place p WHERE p.id IN ({places})"  # noqa: S608
+        sql = f"{SELECT} WHERE id IN ({ids}) AND id > ? ORDER BY id"
+        return await self._rows(sql, (*values, after))
 
     async def _rows(self, sql: str, values: tuple[object, ...]) -> list[Row]:
         def fetch() -> list[Row]:
@@ -255,17 +272,22 @@ class SqliteLog:
 
 
 def _condition(where: Filter, newest_first: bool = False) -> tuple[str, list[str]]:
-    """The rest of a WHERE and its ORDER BY. Only names of ours enter the text."""
-    clauses, values = [], []
+    """The rest of a WHERE and its ORDER BY."""
+    order = f"ORDER BY id {'DESC' if newest_first else 'ASC'}"
+    if where == ALL:
+        return order, []
+    places, values = _places(where)
+    # A task has few events: by the index. An agent has many: in order of ids, or
+    # each page would sort them all; the plus keeps SQLite off the index.
+    column = "place" if where.task or where.context else "+place"
+    return f"AND {column} IN ({places}) {order}", values
+
+
+def _places(where: Filter) -> tuple[str, list[str]]:
+    """A SELECT of the places that are wanted. Only names of ours enter the text."""
+    clauses, values = ["TRUE"], []
     for column, wanted in zip(Place._fields, where, strict=True):
         if wanted:
             clauses.append(f"{column} IN ({', '.join('?' * len(wanted))})")
             values.extend(sorted(wanted))
-    order = f"ORDER BY id {'DESC' if newest_first else 'ASC'}"
-    if not clauses:
-        return order, values
-    # A task has few events: by the index. An agent has many: in order of ids, or
-    # each page would sort them all; the plus keeps SQLite off the index.
-    column = "place" if where.task or where.context else "+place"
-    places = f"SELECT id FROM place WHERE {' AND '.join(clauses)}"  # noqa: S608
-    return f"AND {column} IN ({places}) {order}", values
+    return f"SELECT id FROM place WHERE {' AND '.join(clauses)}", values  # noqa: S608

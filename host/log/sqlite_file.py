@@ -8,10 +8,11 @@ from __future__ import annotations
 import fcntl
 import secrets
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from host.errors import LogError
+from host.errors import LogDamaged, LogError
 
 APPLICATION_ID = 0x436F7572
 SCHEMA_VERSION = 2
@@ -92,6 +93,17 @@ class transaction:
             self._db.execute("ROLLBACK")
 
 
+def failure(path: Path, error: sqlite3.Error | OSError, doing: str = "") -> LogError:
+    """What went wrong, and what to do where nothing will change by itself."""
+    # Of its class alone: what the disk does comes as one of its subclasses.
+    if type(error) is sqlite3.DatabaseError:
+        return LogDamaged(
+            f"{path}: {doing}{error}: the file is damaged, or no log of Courtside; "
+            "stop the host, and bring a copy of it back or choose another --data-dir"
+        )
+    return LogError(f"{path}: {doing}{error}")
+
+
 def lock(path: Path) -> IO[str]:
     """Held while the log is open; the kernel lets go of it when we die."""
     held = path.with_name(path.name + ".lock").open("w")
@@ -108,6 +120,54 @@ def lock(path: Path) -> IO[str]:
 def connect(path: Path) -> sqlite3.Connection:
     # Each connection is used by one thread only, but not the one that opens it.
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def check(path: Path) -> None:
+    """Refuses a file that cannot be written, and a WAL that is not the file's own.
+
+    SQLite asks no WAL whose it is: that of another file, left beside a copy that was
+    brought back, is written over it. Raises LogError, OSError and sqlite3.Error.
+    """
+    if not path.exists():
+        return
+    with path.open("rb+"):  # SQLite would not say why it cannot.
+        pass
+    wal = path.with_name(f"{path.name}-wal")
+    if not wal.exists() or not wal.stat().st_size:
+        return
+    # Neither can write, not even when it is closed.
+    with (
+        closing(_reading(path, "immutable=1")) as alone,
+        closing(_reading(path, "mode=ro")) as together,
+    ):
+        if not _goes_on(alone, together):
+            raise LogError(
+                f"{wal.name} beside it was not written for this file and would "
+                "overwrite it: move it away, or bring back the file it belongs to"
+            )
+
+
+def _reading(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+
+
+def _goes_on(alone: sqlite3.Connection, together: sqlite3.Connection) -> bool:
+    """Whether the file with its WAL is what the file is by itself, and more."""
+    bounds = "SELECT epoch, first FROM bounds"
+    last = "SELECT id, body FROM event ORDER BY id DESC LIMIT 1"
+    try:
+        (epoch, _), event = (alone.execute(sql).fetchone() for sql in (bounds, last))
+    except (sqlite3.Error, TypeError):
+        return True  # New, or killed while the WAL was copied into it.
+    try:
+        now, first = together.execute(bounds).fetchone()
+        if now != epoch or event is None or event[0] < first:
+            return bool(now == epoch)
+        follow = "SELECT id, body FROM event WHERE id >= ? ORDER BY id LIMIT 2"
+        same, *more = together.execute(follow, event[:1]).fetchall()
+    except (sqlite3.Error, TypeError, ValueError):
+        return False
+    return same == event and all(row[0] == event[0] + 1 for row in more)
 
 
 def prepare(db: sqlite3.Connection, first: int = 1) -> None:

@@ -51,7 +51,8 @@ FEED: Json = {
         "get": operation(
             "readFeed",
             "The feed, live: every event as a server-sent event, in order. Without a "
-            "cursor a `snapshot` comes first; see /feed.schema.json.",
+            "cursor a `snapshot` comes first; see /feed.schema.json. A `fault`, which "
+            "has no id, says why the log fails; its `cause` is null once it works.",
             *(LAST_SEEN, AFTER, *FILTER),
             answers={200: text("Events without end.", EVENTS), 400: NOT_A_CURSOR},
         )

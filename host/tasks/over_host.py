@@ -114,7 +114,7 @@ class OverHost:
                 data = event.data.encode()
                 if event.event == "snapshot":
                     self._begin(ledger, msgspec.json.decode(data, type=_Snapshot))
-                else:
+                elif event.event == "message":
                     ledger.take(data)
                 # What was cut off in the middle was not received.
                 self._cursor = event.id

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.screen import Screen
+from tests.full_disk import SmallFiles
 from tests.harness import Stack
 
 if TYPE_CHECKING:
@@ -95,6 +96,24 @@ async def test_a_feed_that_starts_anew_says_so_and_shows_no_stale_rows(
     shown = await screen.ids()
     assert shown == sorted(set(shown), reverse=True)
     assert shown[0] < 20
+
+
+async def test_a_log_that_fails_is_said_until_it_works_again(
+    new_stack: Stack, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    carly = screen.card("carly")
+    disk = SmallFiles(lambda: new_stack.host.pid, 1024)
+    disk.fill()
+    await carly.start_skill("calendar_check")
+    notice = page.locator("main > .notice")
+    await expect(notice).to_contain_text("The host's log fails.")
+    await expect(notice).to_contain_text("feed.db")
+    await screen.shot("log-fails")
+
+    disk.free()
+    await expect(notice).to_have_count(0)
+    await carly.expect_status("completed")
 
 
 @pytest.mark.console_errors(r"net::ERR_")

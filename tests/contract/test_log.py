@@ -275,6 +275,26 @@ class TestAFilter:
         assert await log.tail(9, 2, where) == [k for k in wanted if k.id < 9][-2:]
 
 
+class TestTheLatest:
+    async def test_is_the_last_event_of_each_wanted_place_oldest_first(
+        self, log: Log
+    ) -> None:
+        await log.append(MIXED)
+        states = some(kind="task agent")
+        last = {r.place: r for r in rows(*MIXED) if states.wants(r.place)}
+        wanted = sorted(last.values(), key=lambda kept: kept.id)
+
+        assert await log.latest(0, states) == wanted
+        assert await log.latest(9, states) == [k for k in wanted if k.id > 9]
+        assert await log.latest(len(MIXED), states) == []
+
+    async def test_leaves_out_what_was_trimmed(self, log: Log) -> None:
+        await log.append([entry(1), entry(1, "walter/t2"), entry(2, "walter/t2")])
+        await log.trim(1, None)
+
+        assert [kept.id for kept in await log.latest(0, ALL)] == [3]
+
+
 class TestRaw:
     async def test_is_kept_as_it_came(self, log: Log) -> None:
         raw = '{"task": {"id": "t1", "emoji": "🎾"}}'.encode()

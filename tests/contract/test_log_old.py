@@ -6,15 +6,18 @@ host/log/sqlite.py: the schema of version 1 as it was, and what becomes of its r
 from __future__ import annotations
 
 import itertools
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from host.errors import LogError
+from host.feed import Feed
 from host.filter import Filter
 from host.log import Entry, Row
 from host.log.sqlite import SqliteLog
@@ -151,3 +154,26 @@ def _failing(due: int) -> type[sqlite3.Connection]:
             return super().execute(*statement)
 
     return Failing
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+async def test_a_log_as_a_release_left_it_opens_and_the_feed_goes_on(
+    schema: int, tmp_path: Path
+) -> None:
+    """logs/ has what those releases themselves wrote: six events, the first trimmed."""
+    path = tmp_path / "feed.db"
+    shutil.copy(Path(__file__).parent / "logs" / f"schema-{schema}.db", path)
+    log = SqliteLog(path)
+    feed = Feed(log)
+    await feed.open()
+
+    said = [msgspec.json.decode(kept.body) for kept in await everything(log)]
+    assert [event.get("message") for event in said] == [
+        *("update 2", None, "answer 1", "update 1", "update 3")
+    ]
+    assert [(await log.bounds())[1:], feed.head] == [(2, 6), 6]
+    assert {row.message for row in feed.board.tasks()} == {"update 1", "update 3"}
+    assert list(feed.board.agents) == ["walter"]
+    assert await log.raw(6) == b'{"statusUpdate": {"taskId": "t1"}}'
+    assert await log.append([entry(3), entry(4)]) == [None, 7]
+    await log.close()

@@ -5,7 +5,6 @@ A flooded host (flood_host.py) and six readers (feed_reader.py) that come back.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +13,9 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-import httpx
 import pytest
 
-from tests.feed_reader import FeedReader
+from tests.feed_reader import FeedReader, history
 from tests.flood import check_each_once, last_in, server
 from tests.harness import free_port, live, until
 
@@ -31,10 +29,7 @@ LONG_LIFE_S, LONG_EVERY = 1.3, 10
 STILLBORN_S, STILLBORN_EVERY = (0.3, 0.9), 6
 SEED = 20261123
 CAUGHT_UP_S = 30.0
-FILTERED: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "/feed?agent=carly": lambda event: event["agent"] == "carly",
-    "/tasks/stream": lambda event: event["kind"] == "task",
-}
+FILTERED = ("/feed?agent=carly", "/tasks/stream")
 
 
 class Lives:
@@ -137,7 +132,7 @@ async def test_readers_that_come_back_after_each_of_30_kills_see_every_event_onc
     check_each_once(log)
     for reader in readers:
         assert reader.odd == []
-        wanted = wanted_by(reader, log)
+        wanted = reader.wanted_of(log)
         assert reader.ids == [event_id for event_id, _ in wanted]
         assert reader.bodies == [body for _, body in wanted]
         assert len(reader.highest) > ROUNDS / 2
@@ -145,26 +140,8 @@ async def test_readers_that_come_back_after_each_of_30_kills_see_every_event_onc
             assert highest <= lives.last_in_log.get(life, len(log))
 
 
-async def history(url: str) -> dict[int, bytes]:
-    """Every line of /feed.ndjson by its id, in its order."""
-    async with httpx.AsyncClient(trust_env=False, timeout=CAUGHT_UP_S) as client:
-        answer = await client.get(f"{url}/feed.ndjson")
-    lines = answer.raise_for_status().content.splitlines()
-    log = {json.loads(line)["id"]: line for line in lines}
-    assert len(log) == len(lines)
-    return log
-
-
-def wanted_by(reader: FeedReader, log: dict[int, bytes]) -> list[tuple[int, bytes]]:
-    """What a reader must have got, in this order."""
-    wants = FILTERED.get(reader.target)
-    if wants is None:
-        return list(log.items())
-    return [item for item in log.items() if wants(json.loads(item[1]))]
-
-
 def caught_up(reader: FeedReader, log: dict[int, bytes]) -> Callable[[], Any]:
-    last, _ = wanted_by(reader, log)[-1]
+    last, _ = reader.wanted_of(log)[-1]
 
     async def has_the_last() -> bool:
         return last in reader.ids[-1:]

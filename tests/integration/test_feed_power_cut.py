@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,9 +16,10 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from tests.faulty_libc import NoCompiler, compiled
 from tests.feed_reader import FeedReader
 from tests.flood import check_each_once, kept_in, server
-from tests.harness import ROOT, Server, free_port, live, until
+from tests.harness import Server, free_port, live, until
 
 ROUNDS = 10
 CONTROL_ROUNDS = 5
@@ -31,21 +30,13 @@ SEED = 20261123
 SECTOR = 512
 HUNG_UP_S = 5.0
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="LD_PRELOAD of power_cut.c needs Linux"
-)
-
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("no C compiler (cc, gcc or clang) to build tests/power_cut.c with")
-    made = tmp_path_factory.mktemp("shim") / "power_cut.so"
-    source = ROOT / "tests" / "power_cut.c"
-    options = ("-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror")
-    subprocess.run([compiler, *options, "-o", made, source, "-ldl"], check=True)
-    return made
+    try:
+        return compiled("power_cut", tmp_path_factory.mktemp("shim"))
+    except NoCompiler as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(autouse=True)

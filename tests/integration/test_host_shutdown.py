@@ -1,6 +1,6 @@
 """The end of the host: asked once, it ends every stream cleanly and leaves with 0.
 
-SIGTERM and SIGINT to a real host with readers on it.
+SIGTERM and SIGINT to a real host with readers on it, quiet or under load.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.harness import Stack, free_port
+from tests.feed_reader import FeedReader
+from tests.flood import check_each_once, kept_in, server
+from tests.harness import Stack, free_port, until
 from tests.host_client import Watcher, host_at
 
 READERS = ["/feed", "/feed?after=0", "/feed?agent=carly", "/tasks/stream", "/feed"]
 END_S = 2.0
+LOADED_END_S = 3.0
 
 
 @pytest.mark.parametrize(
@@ -68,3 +71,50 @@ def test_it_ends_while_an_agent_does_not_answer(tmp_path: Path) -> None:
         stack.agents["carly"].resume()
         assert code == 0
         assert "Traceback" not in stack.host.output()
+
+
+async def test_under_load_what_was_given_is_kept_and_readers_come_back_by_themselves(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    host = server(tmp_path, port, rate=2_000)
+    # As an error the warning of a transport that the stalled reader keeps open
+    # leaves uvloop waiting for it for ever.
+    host.env["PYTHONWARNINGS"] = "error,default::ResourceWarning"
+    reader, slow, stalled = (FeedReader(port, "/feed", slow=n == 1) for n in range(3))
+    await anyio.to_thread.run_sync(host.restart)
+    async with anyio.create_task_group() as group:
+        for each in (reader, slow, stalled):
+            group.start_soon(each.run)
+        await has(stalled, 100)
+        stalled.held = True
+        await has(reader, 3_000)
+
+        asked = time.monotonic()
+        assert await anyio.to_thread.run_sync(host.terminate, LOADED_END_S) == 0
+        took_s = time.monotonic() - asked
+        given = int(host.output().rpartition("given=")[2].split()[0])
+        log = await kept_in(tmp_path / "data")
+        assert len(log) == given
+        assert reader.clean_ends == 1
+
+        calm = server(tmp_path, port, rate=0)
+        await anyio.to_thread.run_sync(calm.restart)
+        slow.slow = stalled.held = False
+        for each in (reader, slow, stalled):
+            await has(each, given)
+        assert await anyio.to_thread.run_sync(calm.terminate, LOADED_END_S) == 0
+        group.cancel_scope.cancel()
+
+    assert took_s < LOADED_END_S
+    check_each_once(log)
+    for each in (reader, slow, stalled):
+        assert each.odd == []
+        assert list(zip(each.ids, each.bodies, strict=True)) == list(log.items())
+
+
+async def has(reader: FeedReader, events: int) -> None:
+    async def enough() -> bool:
+        return len(reader.ids) >= events
+
+    await until(enough, 20, f"{events} events")

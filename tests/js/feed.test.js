@@ -63,15 +63,18 @@ function following() {
   const got = [];
   /** @type {import('../../dashboard/static/types.d.ts').Link[]} */
   const links = [];
+  /** @type {(string | null)[]} */
+  const faults = [];
   const feed = followFeed(
     {
       snapshot: (data) => got.push(data),
       event: (data) => got.push(data),
+      fault: (cause) => faults.push(cause),
       link: (link) => links.push(link),
     },
     its,
   );
-  return { its, got, links, feed, phase: () => links.at(-1)?.phase };
+  return { its, got, links, faults, feed, phase: () => links.at(-1)?.phase };
 }
 
 test('the first connection asks for a snapshot and is live when it is there', () => {
@@ -96,6 +99,18 @@ test('a reconnect goes on after the last event that was seen', () => {
   assert.equal(its.sources[1].url, 'feed?after=k3f9-5');
   its.sources[1].onopen();
   assert.equal(phase(), 'live');
+});
+
+test('a log that fails is told, and no longer than the host says so', () => {
+  const { its, got, faults } = following();
+  its.sources[0].says(snapshot({ id: 4 }), 'k3f9-4', 'snapshot');
+  its.sources[0].says({ cause: 'disk full' }, 'k3f9-4', 'fault');
+  assert.deepEqual(faults, ['disk full']);
+  assert.equal(got.length, 1);
+  its.sources[0].says({ cause: null }, 'k3f9-4', 'fault');
+  its.sources[0].says({ cause: 'disk full' }, 'k3f9-4', 'fault');
+  its.sources[0].onerror();
+  assert.deepEqual(faults, ['disk full', null, 'disk full', null]);
 });
 
 test('attempts are counted, announced with their time, and further and further apart', () => {

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from host.a2a import RESUMABLE
 from host.agent_settings import AgentSettings, CredentialSettings
 from host.bindings import Batch, Binding, Interface, Query, Unspoken, open_binding
+from host.bindings.causes import CARD, cause_of
 from host.bindings.errors import UpdatesGone
 from host.bindings.http import HttpBinding
 from host.bindings.sse import Frame
@@ -533,3 +534,12 @@ def test_whatever_an_agent_sends_it_is_an_update_a_refusal_or_of_no_use(
                 raise refusal
 
     anyio.run(read)
+
+
+def test_a_connection_that_was_reset_as_it_was_made_is_no_bad_card() -> None:
+    """What anyio does then is to ask a socket that is gone for its address."""
+    gone: Any = None
+    try:
+        gone.getpeername()
+    except AttributeError as error:
+        assert cause_of(error, CARD) == "broken: the connection was closed"

@@ -6,7 +6,7 @@ A real feed on a memory log; only the connection is played.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, cast
 
 import anyio
@@ -21,7 +21,8 @@ from host.errors import AgentUnreachable
 from host.event import Event, GapEvent, TaskEvent, decode
 from host.feed import Feed
 from host.filter import ALL
-from host.follower import Follower
+from host.follower import QUIET_WATCHES, Follower
+from host.log import Entry
 from host.log.memory import MemoryLog
 from host.presence import Presence
 
@@ -95,6 +96,7 @@ class NoPresence:
     """An agent whose row nobody looks at."""
 
     name = "carly"
+    left_out = 0
 
     def __init__(self) -> None:
         self.troubles: list[str] = []
@@ -292,3 +294,54 @@ async def test_updates_of_another_task_are_not_taken_for_this_one() -> None:
 
     assert "error other" not in events
     assert events[-1] == "completed two"
+
+
+class TestATaskThatSaysNothing:
+    """Its stream is open and silent; the agent would say where it stands."""
+
+    async def looks_after(self, watches: int, log: MemoryLog) -> int:
+        script = Silent([], [snapshot("WORKING", "b", "a")])
+        feed = Feed(log)
+        await feed.open()
+        async with anyio.create_task_group() as group:
+            group.start_soon(feed.write)
+            presence = cast(Presence, NoPresence())
+            quiet = Follower("t1", cast(Connection, script), feed, presence)
+            group.start_soon(quiet.run)
+            await script.silent.wait()
+            for _ in range(watches):
+                quiet.watch()
+                await anyio.sleep(0.001)
+            group.cancel_scope.cancel()
+        return 1 - len(script.tasks)
+
+    async def test_is_looked_at_after_a_minute(self) -> None:
+        assert await self.looks_after(QUIET_WATCHES // 2, MemoryLog()) == 0
+        assert await self.looks_after(QUIET_WATCHES * 2, MemoryLog()) == 1
+
+    async def test_is_not_while_what_it_said_waits_for_the_log(self) -> None:
+        """The look would be told before it."""
+        assert await self.looks_after(10 * QUIET_WATCHES, StuckLog()) == 0
+
+
+class Silent(Script):
+    """Says one thing and leaves its stream open."""
+
+    def __init__(self, streams: list[list[Step]], tasks: list[Update]) -> None:
+        super().__init__(streams, tasks)
+        self.silent = anyio.Event()
+
+    async def subscribe(
+        self, task_id: str, after: int | None = None
+    ) -> AsyncGenerator[Batch, None]:
+        yield Batch([live("WORKING", "a")])
+        self.silent.set()
+        await anyio.sleep_forever()
+
+
+class StuckLog(MemoryLog):
+    """Never says that something was written."""
+
+    async def append(self, entries: Sequence[Entry]) -> list[int | None]:
+        await anyio.sleep_forever()
+        return []

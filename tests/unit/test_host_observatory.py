@@ -13,6 +13,7 @@ import pytest
 
 from host.app import Host
 from host.config import Config
+from host.errors import LogError
 from host.log.memory import MemoryLog
 from host.tally import Durations
 
@@ -53,11 +54,11 @@ async def test_a_host_that_is_stopped_says_so_to_who_still_asks(host: Host) -> N
 
 async def test_a_host_that_cannot_write_its_log_says_why(host: Host) -> None:
     async with host.running():
-        host.feed.fault = "database or disk is full"
+        host.feed._unwritten = LogError("database or disk is full")
         told = await readiness(host)
-        host.feed.fault = None
+        host.feed._unwritten = None
 
-    assert told == (503, "the log cannot be written: database or disk is full")
+    assert told == (503, "the log fails: database or disk is full")
 
 
 def test_durations_fall_into_the_bucket_that_ends_with_them() -> None:

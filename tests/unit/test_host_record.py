@@ -7,16 +7,14 @@ from contextlib import asynccontextmanager
 
 import anyio
 import anyio.lowlevel
-import pytest
 
-from host import record
 from host.event import GapEvent, decode
 from host.feed import Feed
 from host.filter import ALL
 from host.known import Known
 from host.log import Entry
 from host.log.memory import MemoryLog
-from host.record import MAX_WAITING, Record
+from host.record import MAX_WAITING, MAX_WAITING_BYTES, Record
 
 
 class SlowLog(MemoryLog):
@@ -96,10 +94,25 @@ async def test_whoever_brings_more_than_can_be_written_waits() -> None:
     assert patience.cancelled_caught
 
 
-async def test_a_log_that_does_not_answer_holds_its_agents_back_for_as_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(record, "APPEND_DEADLINE_S", 0.01)
+async def test_whoever_brings_large_updates_waits_sooner() -> None:
+    log = SlowLog()
+    async with feed_on(log) as feed, anyio.create_task_group() as group:
+        kept = Record("carly", "t1", feed)
+        kept.add([gap("first")], None)
+        assert kept.begin()
+        group.start_soon(kept.write)
+        await anyio.lowlevel.checkpoint()
+        kept.add([gap("large")], b"x" * (MAX_WAITING_BYTES + 1))
+
+        with anyio.move_on_after(0.05) as patience:
+            await kept.room()
+        log.go.set()
+        await kept.room()
+
+    assert patience.cancelled_caught
+
+
+async def test_a_log_that_does_not_answer_holds_its_agents_back_for_as_long() -> None:
     log = SlowLog()
     async with feed_on(log) as feed, anyio.create_task_group() as group:
         slow = Record("carly", "t1", feed)
@@ -125,12 +138,17 @@ async def test_a_follower_cut_off_loses_nothing_and_its_heir_counts_on() -> None
             group.start_soon(kept.write)
             while not feed._pending and not feed._committing:
                 await anyio.lowlevel.checkpoint()
+            kept.add([gap("two")], None)
             group.cancel_scope.cancel()
-            log.go.set()
 
         heir = Record("carly", "t1", feed)
+        # Its agent would tell it again what is on its way.
+        with anyio.move_on_after(0.05) as patience:
+            await heir.recall(Known("carly", "t1"))
+        assert patience.cancelled_caught
+        log.go.set()
         assert await heir.recall(Known("carly", "t1"))
-        heir.add([gap("two")], None)
+        heir.add([gap("three")], None)
         await heir.written()
 
-        assert len(await feed.history(0, None, 9, ALL)) == 2
+        assert len(await feed.history(0, None, 9, ALL)) == 3

@@ -1,0 +1,70 @@
+"""Owns the agents of the load run that have many tasks open at once.
+
+`python -m bench.many_tasks PORT AGENTS TASKS`; each task tells three updates and ends.
+bench/load.py starts it and waits for the end of them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from bench.good_agents import name_of
+from tests.neighbours_streams import Neighbour
+from tests.raw_agent import Exchange, Json, serve, status
+
+UPDATES, PAUSE_S = 3, 5.0
+PAGE = 50
+
+
+class Busy(Neighbour):
+    """As many tasks as it was told; each is open until it has been listened to."""
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__()
+        self._told = {f"{number:05d}": 0 for number in range(tasks)}
+
+    async def call(self, exchange: Exchange) -> None:
+        params = exchange.params
+        if exchange.method == "ListTasks":
+            start = int(params.get("pageToken") or 0)
+            some = list(self._told)[start : start + PAGE]
+            end = start + PAGE
+            more = str(end) if end < len(self._told) else ""
+            tasks = [self._task(name) for name in some]
+            await exchange.result({"tasks": tasks, "nextPageToken": more})
+        elif exchange.method == "GetTask":
+            await exchange.result(self._task(params["id"]))
+        else:
+            await exchange.refuse(-32601, "no such method")
+
+    async def subscribe(self, exchange: Exchange) -> None:
+        name = exchange.params["id"]
+        await exchange.head()
+        await self._say(exchange, {"task": self._task(name)})
+        while self._told[name] < UPDATES:
+            await asyncio.sleep(PAUSE_S)
+            self._told[name] += 1
+            told = {"taskId": name, "contextId": "c", "status": self._status(name)}
+            await self._say(exchange, {"statusUpdate": told})
+
+    async def _say(self, exchange: Exchange, result: Json) -> None:
+        await exchange.send(exchange.event(json.dumps(result).encode()))
+
+    def _task(self, name: str) -> Json:
+        return {"id": name, "contextId": "c", "status": self._status(name)}
+
+    def _status(self, name: str) -> Json:
+        told = self._told[name]
+        state = "TASK_STATE_COMPLETED" if told == UPDATES else "TASK_STATE_WORKING"
+        return status(f"update {told}", told, state)
+
+
+async def main(port: str, count: str, tasks: str) -> None:
+    agents = {name_of(n): Busy(int(tasks)) for n in range(1, int(count) + 1)}
+    await serve(int(port), lambda x: agents[x.name].play(x))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

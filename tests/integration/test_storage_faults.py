@@ -1,0 +1,307 @@
+"""The log's disk fails and comes back: said while it lasts, and nothing is lost.
+
+Real hosts on a full tmpfs, under a file limit, behind faulty_libc.c, on damaged files.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+
+from host.log.sqlite import SqliteLog
+from tests.fault_proxy import FaultProxy, Faults
+from tests.faulty_libc import FaultyLibc, NoCompiler
+from tests.feed_reader import FeedReader
+from tests.flood import check_each_once, kept_in, server
+from tests.flood_host import LOG, TASKS, entry_of
+from tests.full_disk import SmallDisk, SmallFiles, full_disk
+from tests.harness import Process, Server, Stack, free_port, live, until
+from tests.host_client import Json, Watcher, client, watching
+
+RATE = 1_000
+SOME = 500
+END_S = 3.0
+OLD_EVENTS = 20_000
+UPDATES, UPDATE_BYTES = 4_000, 40_000
+"""Several times what lies in the sockets' buffers and with the host."""
+MAX_GROWTH_MB = 100.0
+STILL = 50
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """No host outlives a test that failed."""
+    yield
+    for process in list(live):
+        process.kill()
+
+
+async def health(url: str) -> tuple[int, Json]:
+    async with client(url) as http:
+        answer = await http.get("/healthz")
+    return answer.status_code, answer.json()
+
+
+async def failing(url: str) -> str:
+    """The cause, as soon as the host says that its log fails."""
+
+    async def cause() -> str | None:
+        status, said = await health(url)
+        return said["cause"] if status == 503 else None
+
+    return await until(cause, 10, "the host to say that its log fails") or ""
+
+
+async def well(url: str) -> None:
+    async def is_well() -> bool:
+        return (await health(url))[0] == 200
+
+    await until(is_well, 10, "the host to say that its log works")
+
+
+@asynccontextmanager
+async def reading(port: int) -> AsyncIterator[FeedReader]:
+    reader = FeedReader(port, "/feed")
+    async with anyio.create_task_group() as group:
+        group.start_soon(reader.run)
+        yield reader
+        group.cancel_scope.cancel()
+
+
+async def has(reader: FeedReader, events: int) -> None:
+    async def enough() -> bool:
+        return len(reader.ids) >= events
+
+    await until(enough, 20, f"{events} events")
+
+
+def libc_for(folder: Path) -> FaultyLibc:
+    try:
+        return FaultyLibc(folder, folder / "data")
+    except NoCompiler as reason:
+        pytest.skip(str(reason))
+
+
+Break = tuple[Callable[[], None], Callable[[], None]]
+
+
+@contextmanager
+def broken_disk(how: str, host: Server, folder: Path) -> Iterator[Break]:
+    """How to break the disk of a host that is not started yet, and how to mend it."""
+    data = folder / "data"
+    if how.startswith("E"):
+        libc = libc_for(folder)
+        host.env |= libc.env
+        yield (lambda: libc.fail_writes(getattr(errno, how)), libc.heal)
+        return
+    with full_disk(data, lambda: host.pid) as disk:
+        if how == "file limit":
+            disk = SmallFiles(lambda: host.pid)
+        elif not isinstance(disk, SmallDisk):
+            pytest.skip("only root can mount a tmpfs")
+        yield disk.fill, disk.free
+
+
+@pytest.mark.parametrize("how", ["tmpfs", "file limit", "EIO"])
+async def test_a_disk_that_fails_is_said_and_the_feed_goes_on_where_it_stopped(
+    tmp_path: Path, how: str
+) -> None:
+    port = free_port()
+    host = server(tmp_path, port, RATE)
+    with broken_disk(how, host, tmp_path) as (fail, heal):
+        await anyio.to_thread.run_sync(host.restart)
+        async with reading(port) as reader:
+            await has(reader, SOME)
+            fail()
+            cause = await failing(host.url)
+            assert LOG in cause
+            stopped_at = (await health(host.url))[1]["head"]
+            await has(reader, stopped_at)
+            async with reading(port) as newcomer:
+                await has(newcomer, stopped_at)
+                await until(lambda: told(newcomer), 5, "a newcomer to be told")
+
+            assert (await health(host.url))[1]["head"] == stopped_at
+            assert json.loads(reader.faults[0])["cause"] == cause
+            heal()
+            await well(host.url)
+            await has(reader, stopped_at + SOME)
+        assert await anyio.to_thread.run_sync(host.terminate, END_S) == 0
+
+        assert json.loads(reader.faults[-1]) == {"cause": None}
+        assert reader.odd == []
+        log = await kept_in(tmp_path / "data")
+    check_each_once(log)
+    assert reader.bodies == list(log.values())[: len(reader.bodies)]
+    assert host.output().count("log=failing") == 1, host.output()
+    assert "Traceback" not in host.output()
+
+
+async def told(reader: FeedReader) -> bool:
+    return bool(reader.faults)
+
+
+async def test_a_host_that_cannot_write_ends_in_time_and_goes_on_later(
+    tmp_path: Path,
+) -> None:
+    host = server(tmp_path, free_port(), RATE)
+    with broken_disk("ENOSPC", host, tmp_path) as (fail, heal):
+        await anyio.to_thread.run_sync(host.restart)
+        fail()
+        await failing(host.url)
+        code = await anyio.to_thread.run_sync(host.terminate, END_S)
+        heal()
+
+        assert code == 0
+        assert "Traceback" not in host.output()
+        assert "board=unsaved" in host.output()
+        await anyio.to_thread.run_sync(host.restart)
+        await well(host.url)
+        await anyio.to_thread.run_sync(host.terminate, END_S)
+    check_each_once(await kept_in(tmp_path / "data"))
+
+
+async def fill(path: Path, count: int) -> None:
+    log = SqliteLog(path)
+    await log.append([entry_of(n % TASKS, n // TASKS + 1) for n in range(count)])
+    await log.close()
+
+
+def damage(path: Path) -> None:
+    """Overwrites the middle of the file, where old events are."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\xff" * 64 * 1024)
+
+
+async def test_damage_that_is_found_while_the_host_runs_is_said(tmp_path: Path) -> None:
+    await fill(tmp_path / "data" / LOG, OLD_EVENTS)
+    host = server(tmp_path, free_port(), 0)
+    await anyio.to_thread.run_sync(host.restart)
+    await well(host.url)
+
+    damage(tmp_path / "data" / LOG)
+    async with reading(int(host.url.rpartition(":")[2])) as reader:
+        cause = await failing(host.url)
+        await until(lambda: told(reader), 5, "the reader to be told")
+
+    assert "the file is damaged" in cause
+    assert reader.ids == list(range(1, len(reader.ids) + 1))
+    async with client(host.url) as http:
+        assert (await http.get("/feed.ndjson?limit=10")).status_code == 200
+        with pytest.raises(
+            httpx.RemoteProtocolError
+        ):  # Broken off: nothing is skipped.
+            await http.get("/feed.ndjson")
+    assert host.output().count("log=unreadable") == 1
+    assert await anyio.to_thread.run_sync(host.terminate, END_S) == 0
+
+
+async def test_a_host_on_a_truncated_log_does_not_start_and_says_why_in_one_line(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "data" / LOG
+    await fill(path, 2_000)
+    os.truncate(path, path.stat().st_size // 2)
+    before = path.read_bytes()
+    host = Process(
+        "host",
+        [
+            *(sys.executable, "-m", "host", f"--port={free_port()}"),
+            f"--data-dir={path.parent}",
+        ],
+        folder=tmp_path,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    host.start()
+
+    assert await anyio.to_thread.run_sync(host.wait_end, 10.0) == 1
+    (line,) = host.output().splitlines()
+    assert line.startswith(f"courtside: {path}: cannot be opened: ")
+    assert "damaged" in line
+    assert path.read_bytes() == before
+
+
+async def test_while_the_log_fails_its_agents_wait_and_are_not_drained(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    agent = Server(
+        "chatty",
+        [
+            *(sys.executable, "-m", "tests.chatty_agent"),
+            *(str(port), str(UPDATES), str(UPDATE_BYTES)),
+        ],
+        folder=tmp_path,
+        url=f"http://127.0.0.1:{port}",
+        ready_path="/chatty/.well-known/agent-card.json",
+    )
+    agent.start()
+    await anyio.to_thread.run_sync(agent.wait_ready, agent.ready_url)
+    libc = libc_for(tmp_path)
+    with FaultProxy(port) as proxy:
+        stack = Stack(tmp_path, (), extra_agents={"chatty": f"{proxy.url}/chatty"})
+        stack.host.env |= libc.env
+        proxy.suffer(Faults(stall_after=100_000))
+        with stack:
+            async with watching(f"{stack.url}/feed?after=0") as reader:
+                await reader.until(
+                    lambda: bool(reader.of_task("t1")), "the first update", 20
+                )
+                before_mb = memory_mb(stack.host)
+                libc.fail_writes()
+                proxy.heal()
+                await failing(stack.url)
+                sent = await stands_still(lambda: sent_by(agent))
+                growth_mb = memory_mb(stack.host) - before_mb
+                libc.heal()
+                await reader.until(
+                    lambda: len(reader.seen) > sent + SOME, "all of it, and more", 60
+                )
+    agent.kill()
+    assert sent < UPDATES / 2
+    assert growth_mb < MAX_GROWTH_MB
+    numbers = told_numbers(reader)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert not [event for event in reader.events if event["kind"] == "gap"]
+
+
+def memory_mb(host: Server) -> float:
+    status = Path(f"/proc/{host.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+async def sent_by(agent: Server) -> int:
+    """The number of its last update."""
+    async with client(agent.url) as http:
+        task = (await http.get("/chatty/tasks/t1")).json()
+    return int(task["status"]["message"]["messageId"].removeprefix("m"))
+
+
+async def stands_still(count: Callable[[], Awaitable[int]]) -> int:
+    """What it comes to once it has not grown for a while."""
+    seen = [-1] * STILL
+
+    async def still() -> bool:
+        seen.append(await count())
+        return len(set(seen[-STILL:])) == 1
+
+    await until(still, 30, "no more to be taken")
+    return seen[-1]
+
+
+def told_numbers(reader: Watcher) -> list[int]:
+    """Of the task's updates: the agent numbers its messages."""
+    rows = [event for event in reader.of_task("t1") if event["kind"] == "task"]
+    return [int(row["message_id"].removeprefix("m")) for row in rows]
