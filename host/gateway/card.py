@@ -52,5 +52,7 @@ def shown(card: pb.AgentCard, url: str) -> bytes:
     del capabilities.extensions[:]
     capabilities.extensions.extend(others)
     capabilities.extensions.add(uri=RESUMABLE, description=RESUMES)
+    told = MessageToDict(ours)
     # A2A asks for them, and JSON made of protobuf leaves out a list that is empty.
-    return msgspec.json.encode(REQUIRED | MessageToDict(ours))
+    empty = {name: value for name, value in REQUIRED.items() if name not in told}
+    return msgspec.json.encode(told | empty)

@@ -78,6 +78,7 @@ class Operations:
         request says otherwise."""
         agent = self._find(name)
         self._check(name, request)
+        length = _length(request.configuration)
         sent, update = await self._sends.send(agent, request)
         if sent.message:
             return unnumbered(sent.message).json
@@ -89,7 +90,6 @@ class Operations:
                     pass
             task = None
         task = task or await self._task_now(agent, sent.task_id)
-        length = wish.history_length if wish.HasField("history_length") else None
         answer = a2a.StreamResponse(task=shortened(own(task), length))
         return msgspec.json.encode(answer)
 
@@ -109,13 +109,14 @@ class Operations:
 
     async def get_task(self, name: str, request: pb.GetTaskRequest) -> bytes:
         """The Task as its agent has it."""
-        task = await self._task(self._find(name), _id(request.id))
-        length = request.history_length if request.HasField("history_length") else None
+        agent, length = self._find(name), _length(request)
+        task = await self._task(agent, _id(request.id))
         return msgspec.json.encode(shortened(own(task), length))
 
     async def list_tasks(self, name: str, request: pb.ListTasksRequest) -> bytes:
         """What the feed knows of the agent's tasks."""
         self._find(name)
+        _length(request)
         return listing.page(self._feed.board, name, request)
 
     async def cancel(self, name: str, task_id: str) -> bytes:
@@ -242,6 +243,17 @@ def _no_push() -> PushNotificationNotSupportedError:
     return PushNotificationNotSupportedError(
         "the host pushes nothing: stream the task, or subscribe to it"
     )
+
+
+def _length(
+    wish: pb.SendMessageConfiguration | pb.GetTaskRequest | pb.ListTasksRequest,
+) -> int | None:
+    """How much history is wanted, None where nothing is said of it."""
+    if not wish.HasField("history_length"):
+        return None
+    if wish.history_length < 0:
+        raise InvalidParamsError(f"historyLength {wish.history_length}: 0 or more")
+    return wish.history_length
 
 
 def _id(task_id: str) -> str:

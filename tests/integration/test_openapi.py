@@ -162,3 +162,12 @@ class TestCasesThatSchemathesisFound:
         card = await host.get("/.well-known/agent-card.json")
 
         assert card["skills"] == []
+
+    @pytest.mark.parametrize("path", ["tasks", "tasks/t1"])
+    async def test_a_history_of_less_than_nothing_is_refused(
+        self, host: HostClient, path: str
+    ) -> None:
+        answer = await host.http.get(f"/a2a/carly/{path}?historyLength=-1")
+
+        assert answer.status_code == 400
+        assert "historyLength -1" in answer.json()["error"]["message"]

@@ -95,6 +95,7 @@ class Script:
 class NoPresence:
     """An agent whose row nobody looks at."""
 
+    left_out = 0
     name = "carly"
     left_out = 0
 
