@@ -6,8 +6,9 @@ import { html, render } from './vendor/lit-html/lit-html.js';
 import { createAnnouncer } from './announcer.js';
 import { isFiltering, totals } from './board.js';
 import { createControls } from './controls.js';
-import { fetchHistory, followFeed } from './feed.js';
-import { addHistory, applyEvent, applySnapshot, createState } from './store.js';
+import { fetchHistory } from './feed.js';
+import { shareFeed } from './share.js';
+import { addHistory, applyEvent, applySnapshot, createState, snapshotOf } from './store.js';
 import { applyRecording, readRecording } from './recording.js';
 import { createPast } from './past.js';
 import { listenToKeys } from './keys.js';
@@ -159,7 +160,8 @@ async function loadOlder() {
 }
 
 regions.app.replaceChildren();
-const feed = ui.filter.open ? null : followFeed({
+const feed = ui.filter.open ? null : shareFeed({
+  board: () => snapshotOf(state),
   snapshot(snapshot) {
     applySnapshot(state, snapshot);
     ui.history = 'idle';

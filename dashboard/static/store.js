@@ -90,6 +90,17 @@ export function applySnapshot(state, snapshot) {
   state.reset_reason = snapshot.reset ? snapshot.reason : null;
 }
 
+/** All agents and tasks, as a host would tell them. @param {State} state @returns {Snapshot} */
+export function snapshotOf({ epoch, head, agents }) {
+  const all = [...agents.values()];
+  const tasks = all.flatMap((agent) => [...agent.tasks.values()]);
+  return {
+    ...{ id: head, epoch: epoch ?? '', reset: false, reason: null },
+    agents: all.flatMap(({ row }) => row ?? []),
+    tasks: tasks.sort((a, b) => a.order - b.order).map(({ row }) => row),
+  };
+}
+
 /**
  * Folds one live event. An event already folded changes nothing.
  * @param {State} state @param {FeedEvent} event @param {number} now_ms
