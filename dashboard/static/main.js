@@ -8,7 +8,14 @@ import { isFiltering, totals } from './board.js';
 import { createControls } from './controls.js';
 import { fetchHistory } from './feed.js';
 import { shareFeed } from './share.js';
-import { addHistory, applyEvent, applySnapshot, createState, snapshotOf } from './store.js';
+import {
+  addHistory,
+  applyEvent,
+  applySnapshot,
+  catchUp,
+  createState,
+  snapshotOf,
+} from './store.js';
 import { applyRecording, readRecording } from './recording.js';
 import { createPast } from './past.js';
 import { listenToKeys } from './keys.js';
@@ -55,6 +62,7 @@ function draw() {
   queued = false;
   const now_ms = Date.now();
   settle(ui, state, now_ms);
+  if (ui.hold === null) catchUp(state);
   // Without the host nothing ages: what is shown is as it was.
   const { phase, lost_at_ms } = state.link;
   const seen_ms = phase === 'reconnecting' || phase === 'recording' ? lost_at_ms : null;
@@ -87,7 +95,7 @@ function moveList(now_ms) {
 
 /** @param {number} now_ms */
 function say(now_ms) {
-  const { polite, assertive } = announce(state, now_ms);
+  const { polite, assertive } = announce(state, now_ms, ui.mine);
   render(html`${polite}`, regions.polite);
   render(html`${assertive}`, regions.assertive);
   const { waiting, running } = totals(state);
@@ -97,7 +105,7 @@ function say(now_ms) {
 
 /** The list's size, which the window of rows is cut to. */
 function measure() {
-  for (const [id, its] of /** @type {const} */ ([['list', ui.list], ['past', past.list]])) {
+  for (const [id, its] of /** @type {const} */ ([['list', ui.list], ['table', ui.table], ['past', past.list]])) {
     watch(id, (list, isNew) => {
       if (isNew) list.scrollTop = its.top;
       its.height = list.clientHeight;
