@@ -63,6 +63,18 @@ async def test_a_task_that_has_been_silent_for_long_is_called_quiet(
     await screen.shot("stale")
 
 
+async def test_nothing_moves_for_somebody_who_wants_less_motion(
+    page: Page, feed: PlayedFeed, page_alone: str
+) -> None:
+    await page.emulate_media(reduced_motion="reduce")
+    feed.say(agent("carly"), task("carly", "t1"), task("carly", "t2", progress=None))
+    await Screen(page).open(page_alone)
+    moving = """() => [...document.querySelectorAll('*')].map(getComputedStyle).filter(
+        ({ transitionDuration, animationName }) =>
+            transitionDuration !== '0s' || animationName !== 'none').length"""
+    assert await page.evaluate(moving) == 0
+
+
 async def test_a_gap_stands_where_something_may_be_missing(
     page: Page, feed: PlayedFeed, page_alone: str
 ) -> None:

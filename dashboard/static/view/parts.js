@@ -34,7 +34,7 @@ export const age = ({ host_now_ms }, iso) =>
   html`<time datetime=${iso} title=${iso}>${ago(host_now_ms - Date.parse(iso))}</time>`;
 
 /**
- * Open: how long so far. Finished: how long it took, and how long ago.
+ * Open: how long so far. Finished: how long ago, and how long it took.
  * @param {Page} page @param {Task} task
  */
 export function when({ host_now_ms }, task) {
@@ -43,7 +43,7 @@ export function when({ host_now_ms }, task) {
   if (isQuiet(task, host_now_ms)) text = `quiet, last word ${text}`;
   else if (first && isOpen(row)) {
     text = stopwatch(host_now_ms - Date.parse(first.received_at));
-  } else if (first) text = `in ${took(duration(first, row))} · ${text}`;
+  } else if (first) text += ` · ${took(duration(first, row))}`;
   return html`<time datetime=${row.received_at} title=${row.received_at}>${text}</time>`;
 }
 
