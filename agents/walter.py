@@ -25,7 +25,7 @@ async def weather_forecast(request: Request) -> Work:
         yield Progress(10 * tile, f"Radar tile {tile} of {TILES}", beats=0.35)
     yield Progress(90, "Reading wind and rain…", beats=0.35)
     for hour, sky, celsius in HOURS:
-        yield Chunk("forecast", f"{hour}:00 {sky}, {celsius} °C", beats=0.3)
+        yield Chunk("forecast", f"{hour}:00 {sky}, {celsius} °C\n", beats=0.3)
     hours = [{"hour": hour, "temperature_c": celsius} for hour, _, celsius in HOURS]
     yield Chunk("forecast", data={"hours": hours}, last=True, beats=0)
     yield Deliver(

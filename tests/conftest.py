@@ -38,6 +38,9 @@ CHROMIUM_FLAGS = [
     "--no-sandbox",
 ]
 
+SAY_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
+    console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test's folder is its marker: `pytest -m "not browser"`."""
@@ -114,6 +117,7 @@ async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterato
 
     context = await browser.new_context()
     context.set_default_timeout(10_000)
+    await context.add_init_script(SAY_VIOLATIONS)
     fresh = await context.new_page()
     fresh.on("console", on_console)
     fresh.on("pageerror", lambda error: note(f"uncaught: {error}"))

@@ -107,6 +107,10 @@ export function curlsOf(base, { agent, task_id, context_id, status, choices }) {
   };
 }
 
+/** The same for an agent that is to be followed. @param {string} base the page's own address */
+export const addAsCurl = (base) =>
+  asCurl(base, 'agents', { url: 'https://agents.example.org/travel' });
+
 /** What can be done about an agent. @param {string} base @param {string} agent */
 export function agentCurls(base, agent) {
   const path = `agents/${encodeURIComponent(agent)}`;

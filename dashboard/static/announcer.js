@@ -1,9 +1,10 @@
 // @ts-check
-// Owns what a screen reader is told: counts now and then, a lost connection and a task
-// that needs you at once. main.js puts the words into the two live regions. Pure.
+// Owns what a screen reader is told: counts now and then; at once a lost connection, a
+// task that needs you, and one of yours that failed. main.js puts the words into the two live regions. Pure.
 
-import { totals, waitingTasks } from './board.js';
+import { isFailed, totals, waitingTasks } from './board.js';
 import { plural } from './format.js';
+import { isOpen } from './store.js';
 import { keyOf } from './ui.js';
 import { agentTitle } from './words.js';
 
@@ -23,8 +24,9 @@ export function createAnnouncer() {
   /**
    * What both regions should say now.
    * @param {State} state @param {number} now_ms
+   * @param {Set<string>} [mine] tasks that were started here; loses those that are over
    */
-  return function announce(state, now_ms) {
+  return function announce(state, now_ms, mine = new Set()) {
     if (state.link.phase !== phase) {
       if (state.link.phase === 'reconnecting') assertive = 'Connection lost.';
       else if (phase === 'reconnecting') assertive = 'Connected again.';
@@ -38,6 +40,11 @@ export function createAnnouncer() {
       const who = agentTitle(state.agents.get(row.agent), row.agent);
       assertive = `${who} needs you: ${row.message ?? ''}`;
     }
+    for (const row of over(state, mine)) {
+      if (isFailed(row)) {
+        assertive = `${agentTitle(state.agents.get(row.agent), row.agent)} failed: ${row.message ?? ''}`;
+      }
+    }
     if (now_ms - said_at_ms >= QUIET_MS && state.epoch !== null) {
       const sum = totals(state);
       const next =
@@ -50,4 +57,15 @@ export function createAnnouncer() {
     }
     return { polite, assertive };
   };
+}
+
+/** Takes those that are over out of `mine`. @param {State} state @param {Set<string>} mine */
+function over({ agents }, mine) {
+  return [...mine].flatMap((key) => {
+    const [agent] = key.split('/', 1);
+    const task = agents.get(agent)?.tasks.get(key.slice(agent.length + 1));
+    if (!task || isOpen(task.row)) return [];
+    mine.delete(key);
+    return task.row;
+  });
 }

@@ -39,6 +39,20 @@ export function frontTask(agent, now_ms) {
   return active ?? last;
 }
 
+/**
+ * How soon somebody should look at an agent: needs you, failed, stale, running, idle.
+ * @param {Agent} agent @param {number} now_ms host clock
+ */
+export function urgency(agent, now_ms) {
+  const tasks = [...agent.tasks.values()];
+  if (tasks.some(({ row }) => isWaiting(row))) return 0;
+  const front = frontTask(agent, now_ms);
+  if (front && isFailed(front.row)) return 1;
+  const { connection, trouble } = agent.row ?? {};
+  if (connection !== 'connected' || trouble || (front && isQuiet(front, now_ms))) return 2;
+  return tasks.some(({ row }) => isOpen(row)) ? 3 : 4;
+}
+
 /** @param {Agent} agent */
 export function taskCounts(agent) {
   let open = 0;
@@ -52,6 +66,18 @@ export function tasksOf(agent) {
     (a, b) =>
       Number(isOpen(b.row)) - Number(isOpen(a.row)) || b.order - a.order,
   );
+}
+
+/**
+ * Every task that the filter leaves, the finished first and then by age, the newest last:
+ * as a list that is drawn from its end shows them.
+ * @param {State} state @param {Filter & { pending: boolean }} filter
+ */
+export function allTasks(state, filter) {
+  const tasks = [...state.agents.values()].flatMap(({ tasks }) => [...tasks.values()]);
+  return tasks
+    .filter(({ row }) => matches(row, filter) && !(filter.pending && row.status === 'completed'))
+    .sort((a, b) => Number(isOpen(a.row)) - Number(isOpen(b.row)) || a.order - b.order);
 }
 
 /** Tasks that wait for a person, the longest waiting first. @param {State} state */

@@ -63,6 +63,13 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder, open }
     redraw();
   }
 
+  /** @param {string} agent @param {Words} words */
+  async function begin(agent, words) {
+    const task_id = await send(agent, words);
+    if (task_id !== null) ui.mine.add(taskKey(agent, task_id));
+    return task_id;
+  }
+
   /** Where the focus was before the drawer. @type {HTMLElement | null} */
   let back = null;
 
@@ -74,7 +81,7 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder, open }
     /** @param {string} agent @param {Words} words */
     start: (agent, words) =>
       command('start', agent, { agent, task_id: null, row: null }, async () => {
-        const task_id = await send(agent, words);
+        const task_id = await begin(agent, words);
         ui.pinned.delete(agent);
         return task_id;
       }),
@@ -89,7 +96,7 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder, open }
           /** @type {string | null} */
           let id = null;
           await command('start', agent, { agent, task_id: null, row: null }, async () => {
-            id = await send(agent, words);
+            id = await begin(agent, words);
             return id;
           });
           return id === null ? [] : [taskKey(agent, id)];
@@ -175,6 +182,7 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder, open }
     /** @param {Partial<Ui['filter']>} words */
     search: (words) => filter(words, 'replace'),
     toggleFailed: () => filter({ failed: !ui.filter.failed }, 'replace'),
+    togglePending: () => filter({ pending: !ui.filter.pending }, 'replace'),
     /** @param {string | null} key `agent/task_id` */
     showTask: (key) => filter({ task: key }, 'push'),
     /** Shows a task in full. @param {string} key `agent/task_id` */
@@ -237,6 +245,11 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder, open }
       ui.list.top = top;
       if (top > 0) ui.hold ??= state.head;
       else if (!ui.paused) ui.hold = null;
+      redraw();
+    },
+    /** @param {number} top px */
+    tableScrolled(top) {
+      ui.table.top = top;
       redraw();
     },
     resume() {

@@ -8,8 +8,8 @@
  * @typedef {import('./types.d.ts').Link} Link
  *
  * @typedef {object} Handlers
- * @property {(snapshot: Snapshot) => void} snapshot
- * @property {(event: FeedEvent) => void} event
+ * @property {(snapshot: Snapshot, cursor: string) => void} snapshot
+ * @property {(event: FeedEvent, cursor: string) => void} event
  * @property {(cause: string | null) => void} fault why the host's log fails, null once it works
  * @property {(link: Link) => void} link called at each change of the connection
  *
@@ -27,7 +27,7 @@ const MAX_RETRY_MS = 10_000;
 const OPEN_DEADLINE_MS = 10_000;
 
 /** @type {World} */
-const browser = {
+export const browser = {
   EventSource: globalThis.EventSource,
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (timer) => clearTimeout(timer),
@@ -35,20 +35,25 @@ const browser = {
   random: () => Math.random(),
 };
 
+/** @type {{ cursor: string, link: Link }} */
+export const START = {
+  cursor: '',
+  link: { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null },
+};
+
 /**
  * Follows the feed until closed. Reconnects are ours and not the EventSource's, which
  * gives up for ever on a proxy's 502 and never says when it tries next. The last id
  * goes along in `?after=`, so that nothing is missed or doubled.
  * @param {Handlers} handlers @param {World} [world]
+ * @param {{ cursor: string, link: Link }} [from] where another connection was
  */
-export function followFeed(handlers, world = browser) {
+export function followFeed(handlers, world = browser, from = START) {
   /** @type {EventSource | null} */
   let source = null;
   /** @type {unknown} */
   let timer = null;
-  let cursor = '';
-  /** @type {Link} */
-  let link = { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null };
+  let { cursor, link } = from;
 
   /** @param {Partial<Link>} change */
   function tell(change) {
@@ -74,7 +79,7 @@ export function followFeed(handlers, world = browser) {
     opened.onopen = () => cursor && live();
     opened.addEventListener('snapshot', (message) => {
       cursor = message.lastEventId || cursor;
-      handlers.snapshot(JSON.parse(message.data));
+      handlers.snapshot(JSON.parse(message.data), cursor);
       live();
     });
     opened.addEventListener('fault', (message) => {
@@ -82,7 +87,7 @@ export function followFeed(handlers, world = browser) {
     });
     opened.onmessage = (message) => {
       cursor = message.lastEventId || cursor;
-      handlers.event(JSON.parse(message.data));
+      handlers.event(JSON.parse(message.data), cursor);
     };
   }
 

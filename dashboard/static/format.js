@@ -72,6 +72,8 @@ export const percent = (progress) =>
 export const perSecond = (rate) =>
   rate === 0 || rate >= 10 ? rate.toFixed(0) : rate.toFixed(1);
 
+/** `17,500`. @param {number} n */
+export const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+
 /** `1 task`, `3 tasks`, `17,500 tasks`. @param {number} n @param {string} one */
-export const plural = (n, one) =>
-  `${String(n).replace(/\B(?=(\d{3})+$)/g, ',')} ${one}${n === 1 ? '' : 's'}`;
+export const plural = (n, one) => `${count(n)} ${one}${n === 1 ? '' : 's'}`;

@@ -6,8 +6,16 @@ import { html, render } from './vendor/lit-html/lit-html.js';
 import { createAnnouncer } from './announcer.js';
 import { isFiltering, totals } from './board.js';
 import { createControls } from './controls.js';
-import { fetchHistory, followFeed } from './feed.js';
-import { addHistory, applyEvent, applySnapshot, createState } from './store.js';
+import { fetchHistory } from './feed.js';
+import { shareFeed } from './share.js';
+import {
+  addHistory,
+  applyEvent,
+  applySnapshot,
+  catchUp,
+  createState,
+  snapshotOf,
+} from './store.js';
 import { applyRecording, readRecording } from './recording.js';
 import { createPast } from './past.js';
 import { listenToKeys } from './keys.js';
@@ -54,6 +62,7 @@ function draw() {
   queued = false;
   const now_ms = Date.now();
   settle(ui, state, now_ms);
+  if (ui.hold === null) catchUp(state);
   // Without the host nothing ages: what is shown is as it was.
   const { phase, lost_at_ms } = state.link;
   const seen_ms = phase === 'reconnecting' || phase === 'recording' ? lost_at_ms : null;
@@ -86,7 +95,7 @@ function moveList(now_ms) {
 
 /** @param {number} now_ms */
 function say(now_ms) {
-  const { polite, assertive } = announce(state, now_ms);
+  const { polite, assertive } = announce(state, now_ms, ui.mine);
   render(html`${polite}`, regions.polite);
   render(html`${assertive}`, regions.assertive);
   const { waiting, running } = totals(state);
@@ -96,7 +105,7 @@ function say(now_ms) {
 
 /** The list's size, which the window of rows is cut to. */
 function measure() {
-  for (const [id, its] of /** @type {const} */ ([['list', ui.list], ['past', past.list]])) {
+  for (const [id, its] of /** @type {const} */ ([['list', ui.list], ['table', ui.table], ['past', past.list]])) {
     watch(id, (list, isNew) => {
       if (isNew) list.scrollTop = its.top;
       its.height = list.clientHeight;
@@ -159,7 +168,8 @@ async function loadOlder() {
 }
 
 regions.app.replaceChildren();
-const feed = ui.filter.open ? null : followFeed({
+const feed = ui.filter.open ? null : shareFeed({
+  board: () => snapshotOf(state),
   snapshot(snapshot) {
     applySnapshot(state, snapshot);
     ui.history = 'idle';

@@ -15,7 +15,7 @@ import { lint, unseen } from './lint.js';
 
 /** Rows kept while the newest are watched; at 500 events/s some ten seconds. */
 export const MAX_ROWS = 5_000;
-/** Rows kept while somebody reads further back, so that nothing moves away. */
+/** Rows kept while somebody reads further back; what then still comes is only counted. */
 export const MAX_ROWS_HELD = 50_000;
 /** Cutting an array costs its length: cut rarely, this much at once. */
 const TRIM_STEP = 500;
@@ -44,6 +44,7 @@ export function createState() {
     agents: new Map(),
     rows: [],
     has_older: false,
+    skipped: 0,
     reset_reason: null,
     skew_ms: 0,
     rate: { second: 0, counts: new Array(60).fill(0) },
@@ -82,12 +83,23 @@ export function applySnapshot(state, snapshot) {
     if (known && task && known.row.status === row.status) task.seen = known.seen;
   }
   if (!sameLog || snapshot.id !== state.head) {
-    state.rows = [];
+    clearRows(state);
     state.has_older = snapshot.id > 0;
   }
   state.epoch = snapshot.epoch;
   state.head = snapshot.id;
   state.reset_reason = snapshot.reset ? snapshot.reason : null;
+}
+
+/** All agents and tasks, as a host would tell them. @param {State} state @returns {Snapshot} */
+export function snapshotOf({ epoch, head, agents }) {
+  const all = [...agents.values()];
+  const tasks = all.flatMap((agent) => [...agent.tasks.values()]);
+  return {
+    ...{ id: head, epoch: epoch ?? '', reset: false, reason: null },
+    agents: all.flatMap(({ row }) => row ?? []),
+    tasks: tasks.sort((a, b) => a.order - b.order).map(({ row }) => row),
+  };
 }
 
 /**
@@ -98,10 +110,10 @@ export function applySnapshot(state, snapshot) {
 export function applyEvent(state, event, now_ms, held = false) {
   if (event.id <= state.head) return;
   state.head = event.id;
-  state.rows.push(event);
-  const max = held ? MAX_ROWS_HELD : MAX_ROWS;
-  if (state.rows.length >= max + TRIM_STEP) {
-    state.rows.splice(0, state.rows.length - max);
+  if (held && state.rows.length >= MAX_ROWS_HELD) state.skipped += 1;
+  else state.rows.push(event);
+  if (!held && state.rows.length >= MAX_ROWS + TRIM_STEP) {
+    state.rows.splice(0, state.rows.length - MAX_ROWS);
     state.has_older = true;
   }
   count(state, now_ms);
@@ -111,6 +123,18 @@ export function applyEvent(state, event, now_ms, held = false) {
   } else if (event.kind === 'agent') {
     agentOf(state, event.agent).row = event;
   }
+}
+
+/** @param {State} state */
+function clearRows(state) {
+  state.rows = [];
+  state.has_older = true;
+  state.skipped = 0;
+}
+
+/** Where some were skipped the rows begin anew: the log has them all. @param {State} state */
+export function catchUp(state) {
+  if (state.skipped > 0) clearRows(state);
 }
 
 /**

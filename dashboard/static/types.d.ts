@@ -157,6 +157,8 @@ export interface State {
   rows: FeedEvent[];
   /** Whether the log may hold events before the first row. */
   has_older: boolean;
+  /** Events after the last row that were not kept, since somebody reads further back. */
+  skipped: number;
   /** Why the last snapshot replaced everything; null when none did. */
   reset_reason: string | null;
   /** Browser clock minus host clock, where they differ enough to matter. */

@@ -2,7 +2,7 @@
 // Owns what this one reader is doing: filters (also kept in the URL), how far back they
 // read, what they clicked and still wait for. controls.js changes it, the views show it.
 
-import { taskKey } from './board.js';
+import { followedAgents, taskKey, urgency } from './board.js';
 import { isOpen, isWaiting } from './store.js';
 
 /**
@@ -16,22 +16,27 @@ import { isOpen, isWaiting } from './store.js';
  * @property {unknown} row the row that was there at the click; another one answers it
  * @property {number} at_ms
  *
- * @typedef {'feed' | 'timeline' | 'history'} Tab
+ * @typedef {'feed' | 'tasks' | 'timeline' | 'history'} Tab
  *
  * @typedef {object} Ui
- * @property {{ agents: Set<string>, task: string | null, failed: boolean, tab: Tab, q: string,
- *   status: string, since: string, until: string, open: boolean, show: string[] }} filter `q` to
+ * @property {{ agents: Set<string>, task: string | null, failed: boolean, pending: boolean,
+ *   tab: Tab, q: string, status: string, since: string, until: string, open: boolean,
+ *   show: string[] }} filter `pending` leaves only the tasks that are not completed, `q` to
  *   `until` search the log; `show` are the tasks in the drawer, as `agent/task_id`
  * @property {number | null} hold the newest id shown, while reading further back
  * @property {boolean} paused held by the button, not by scrolling
  * @property {{ top: number, height: number, row: number, head: number }} list the feed's
  *   window in px, and the newest id it shows while it follows
+ * @property {{ top: number, height: number, row: number }} table the same of the tasks
  * @property {'idle' | 'loading' | 'failed'} history
  * @property {Map<string, string>} pinned the task chosen for an agent's card
  * @property {Set<string>} opened popovers that are open, by element id
  * @property {Map<string, Pending>} pending
  * @property {Map<string, string>} errors by the same keys as `pending`
  * @property {ReadonlySet<string>} toggled what is unfolded or shown in its other way
+ * @property {Set<string>} mine tasks that were started here and are not over, as
+ *   `agent/task_id`
+ * @property {string[]} order the names of many agents, as they were sorted last
  * @property {{ key: string, others: number } | null} asking the stop that waits for a yes
  * @property {string | null} removing the agent whose removal asks to be confirmed
  * @property {string} copied what was copied last, to say so
@@ -47,12 +52,15 @@ export function createUi(search) {
     hold: null,
     paused: false,
     list: { top: 0, height: 0, row: 32, head: 0 },
+    table: { top: 0, height: 0, row: 32 },
     history: 'idle',
     pinned: new Map(),
     opened: new Set(),
     pending: new Map(),
     errors: new Map(),
     toggled: new Set(),
+    mine: new Set(),
+    order: [],
     asking: null,
     removing: null,
     copied: '',
@@ -63,7 +71,7 @@ export function createUi(search) {
 export const MAX_SHOWN = 8;
 
 /** @type {Tab[]} */
-export const TABS = ['feed', 'timeline', 'history'];
+export const TABS = ['feed', 'tasks', 'timeline', 'history'];
 
 /** @param {string} search @returns {Ui['filter']} */
 export function readFilter(search) {
@@ -72,6 +80,7 @@ export function readFilter(search) {
     agents: new Set(query.getAll('agent')),
     task: query.get('task'),
     failed: query.has('failed'),
+    pending: query.has('pending'),
     tab: TABS.find((tab) => tab === query.get('tab')) ?? 'feed',
     q: query.get('q') ?? '',
     status: query.get('status') ?? '',
@@ -83,16 +92,17 @@ export function readFilter(search) {
 }
 
 /** The query for that filter: `?agent=carly`, or nothing. @param {Ui['filter']} filter */
-export function writeFilter({ agents, task, failed, tab, open, show, ...search }) {
+export function writeFilter({ agents, task, failed, pending, tab, open, show, ...search }) {
   const query = new URLSearchParams();
   if (tab !== 'feed') query.set('tab', tab);
   for (const agent of agents) query.append('agent', agent);
   if (task) query.set('task', task);
   if (failed) query.set('failed', '');
+  if (pending) query.set('pending', '');
   for (const [name, value] of Object.entries(search)) if (value) query.set(name, value);
   if (open) query.set('open', '');
   for (const key of show) query.append('show', key);
-  const text = query.toString().replace(/\b(failed|open)=(?=&|$)/g, '$1');
+  const text = query.toString().replace(/\b(failed|pending|open)=(?=&|$)/g, '$1');
   return text ? `?${text}` : '';
 }
 
@@ -112,6 +122,27 @@ export function settle(ui, state, now_ms) {
       ui.errors.set(key, OVERDUE[click.verb]);
     }
   }
+}
+
+/** As many are shown as cards; more as rows. */
+export const MAX_CARDS = 8;
+
+/**
+ * The agents in the order of the roster; more than there are cards for by urgency, but
+ * not while somebody points at one of them.
+ * @param {Ui} ui @param {State} state @param {number} now_ms host clock
+ * @param {() => boolean} isHeld
+ */
+export function arrange(ui, state, now_ms, isHeld) {
+  const agents = followedAgents(state);
+  if (agents.length <= MAX_CARDS) return agents;
+  if (ui.order.length === 0 || !isHeld()) {
+    const ranked = agents.map((agent) => ({ agent, rank: urgency(agent, now_ms) }));
+    ui.order = ranked.sort((a, b) => a.rank - b.rank).map(({ agent }) => agent.name);
+  }
+  const place = new Map(ui.order.map((name, at) => [name, at]));
+  const last = agents.length;
+  return agents.sort((a, b) => (place.get(a.name) ?? last) - (place.get(b.name) ?? last));
 }
 
 const OVERDUE = {

@@ -4,7 +4,8 @@
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
-import { followedAgents, isFiltering } from './board.js';
+import { isFiltering } from './board.js';
+import { MAX_CARDS, arrange } from './ui.js';
 import { agentCard } from './view/card.js';
 import { drawers } from './view/drawer.js';
 import { emptyState } from './view/empty.js';
@@ -13,6 +14,7 @@ import { filterBar } from './view/filters.js';
 import { history } from './view/history.js';
 import { icon } from './view/icons.js';
 import { needsYou } from './view/needs.js';
+import { taskTable } from './view/table.js';
 import { timeline } from './view/timeline.js';
 
 export { topBar } from './view/bar.js';
@@ -35,11 +37,16 @@ export { openScreen } from './view/recording.js';
 /** @param {Page} page */
 export function main(page) {
   const { state, ui } = page;
-  const agents = followedAgents(state);
+  const agents = arrange(ui, state, page.host_now_ms, isHeld);
   const empty = state.rows.every((row) => row.kind === 'agent');
   return html`
     ${state.fault === null ? nothing : faultNotice(state.fault)} ${needsYou(page)}
-    <section class="agents" aria-label="Agents" data-frozen=${state.link.phase}>
+    <section
+      class="agents"
+      aria-label="Agents"
+      data-frozen=${state.link.phase}
+      ?data-many=${agents.length > MAX_CARDS}
+    >
       ${repeat(agents, (agent) => agent.name, (agent) => agentCard(page, agent))}
     </section>
     <section class="feed" aria-label="Feed" data-frozen=${state.link.phase}>
@@ -63,4 +70,7 @@ const faultNotice = (cause) =>
     </span>
   </p>`;
 
-const SHOWS = { feed: feedList, timeline, history };
+/** Somebody points at one of the agents, or is in its menu. */
+const isHeld = () => document.querySelector('.agents:is(:hover, :focus-within)') !== null;
+
+const SHOWS = { feed: feedList, tasks: taskTable, timeline, history };

@@ -60,6 +60,25 @@ def new_stack(tmp_path: Path) -> Iterator[harness.Stack]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def page_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page's files from a server that knows nothing else."""
+    port = harness.free_port()
+    server = harness.Server(
+        "page",
+        [
+            *(sys.executable, "-m", "uvicorn", "--factory", f"--port={port}"),
+            "dashboard.app:create_app",
+        ],
+        folder=tmp_path_factory.mktemp("page"),
+        url=f"http://127.0.0.1:{port}",
+        ready_path="/",
+    )
+    server.restart()
+    yield server.url
+    server.terminate()
+
+
 @pytest.fixture
 async def screen(page: Page, stack: harness.Stack) -> Screen:
     """The page of `stack`, live."""

@@ -11,7 +11,7 @@ from tests.browser.screen import Screen
 from tests.harness import ROOT, Stack
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Locator, Page
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
@@ -83,15 +83,18 @@ async def test_the_page_fits_360_pixels(
 
 async def test_it_works_by_keyboard_alone_from_start_to_reply(screen: Screen) -> None:
     nancy, keyboard = screen.card("nancy"), screen.page.keyboard
-    await nancy.start_button.focus()
+
+    async def tab_to(wanted: Locator) -> None:
+        while not await wanted.evaluate("node => node === document.activeElement"):
+            await keyboard.press("Tab")
+
+    await tab_to(nancy.start_button)
     await keyboard.press("Enter")
     await expect(nancy.menu).to_be_visible()
-    choice = nancy.menu.locator('[data-skill="invite_everyone"] button')
-    while not await choice.evaluate("node => node === document.activeElement"):
-        await keyboard.press("Tab")
+    await tab_to(nancy.menu.locator('[data-skill="invite_everyone"] button'))
     await keyboard.press("Enter")
     await nancy.expect_status("needs input")
-    await nancy.reply_button.focus()
+    await tab_to(nancy.reply_button)
     await keyboard.press("Enter")
     await keyboard.type("Don't send")
     await keyboard.press("Enter")

@@ -80,6 +80,37 @@ async def test_stop_reaches_the_agent_and_comes_back_as_cancelled(
     assert states == ["TASK_STATE_CANCELED"]
 
 
+async def test_stopping_is_said_until_the_agent_has_stopped(
+    screen: Screen, stack: harness.Stack
+) -> None:
+    walter = screen.card("walter")
+    await walter.start_skill("weather_forecast")
+    await walter.expect_status("running")
+    stack.agents["walter"].pause()
+    await walter.stop_button.click()
+    await expect(walter.stop_button).to_have_text("Stopping…")
+    await expect(walter.stop_button).to_be_disabled()
+    await screen.shot("stopping")
+    stack.agents["walter"].resume()
+    await walter.expect_status("cancelled")
+    await expect(walter.stop_button).to_be_hidden()
+
+
+@pytest.mark.console_errors(r"400 \(Bad Request\)")
+async def test_an_agent_that_cannot_stop_says_so_at_the_button(screen: Screen) -> None:
+    why = "logan cannot stop a task: wait for its end"
+    await screen.page.route(
+        "**/tasks/*:cancel",
+        lambda route: route.fulfill(status=400, json={"error": {"message": why}}),
+    )
+    logan = screen.card("logan")
+    await logan.start_skill("venue_search")
+    await logan.expect_status("running")
+    await logan.stop_button.click()
+    await expect(logan.error).to_contain_text(why)
+    await logan.expect_status("completed")
+
+
 async def test_a_question_is_answered_where_it_is_asked(screen: Screen) -> None:
     nancy = screen.card("nancy")
     await nancy.start_skill("invite_everyone")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,32 +16,13 @@ from host.event import with_id
 from tests import past
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, axe
-from tests.harness import Server, Stack, free_port
+from tests.harness import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
 TASKS = 400
 MARKUP = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def page_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page's files from a server that knows nothing else."""
-    port = free_port()
-    server = Server(
-        "page",
-        [
-            *(sys.executable, "-m", "uvicorn", "--factory", f"--port={port}"),
-            "dashboard.app:create_app",
-        ],
-        folder=tmp_path_factory.mktemp("page"),
-        url=f"http://127.0.0.1:{port}",
-        ready_path="/",
-    )
-    server.restart()
-    yield server.url
-    server.terminate()
 
 
 @pytest.fixture

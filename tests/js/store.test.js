@@ -6,9 +6,12 @@ import {
   addHistory,
   applyEvent,
   applySnapshot,
+  catchUp,
   createState,
   MAX_FINISHED,
   MAX_ROWS,
+  MAX_ROWS_HELD,
+  snapshotOf,
 } from '../../dashboard/static/store.js';
 import { agent, snapshot, task } from './events.js';
 
@@ -131,4 +134,29 @@ test('finished tasks are forgotten, the oldest first, and open ones never', () =
   assert.ok(tasks?.has('open'));
   assert.ok(!tasks?.has('f0'));
   assert.ok(tasks?.has(`f${MAX_FINISHED + 49}`));
+});
+
+test('while somebody reads, what comes after very many rows is counted, and read again later', () => {
+  const state = joined();
+  for (let id = 11; id <= MAX_ROWS_HELD + 15; id++) {
+    applyEvent(state, task(id, { message: `${id}` }), 0, true);
+  }
+  assert.equal(state.rows.length, MAX_ROWS_HELD);
+  assert.equal(state.rows[0].id, 11);
+  assert.equal(state.skipped, 5);
+  assert.equal(state.agents.get('carly')?.tasks.get('t1')?.row.id, MAX_ROWS_HELD + 15);
+  catchUp(state);
+  assert.deepEqual([state.rows, state.skipped, state.has_older], [[], 0, true]);
+  applyEvent(state, task(MAX_ROWS_HELD + 16), 0);
+  assert.equal(state.rows.length, 1);
+});
+
+test('a state can be told as a host would tell it', () => {
+  const state = joined();
+  applyEvent(state, task(11, { task_id: 'new' }), 0);
+  applyEvent(state, task(12, { task_id: 'newer', status: 'completed' }), 0);
+  const other = createState();
+  applySnapshot(other, snapshotOf(state));
+  assert.deepEqual(snapshotOf(other), snapshotOf(state));
+  assert.equal(other.head, 12);
 });

@@ -4,13 +4,15 @@ import test from 'node:test';
 
 import { applyEvent, createState } from '../../dashboard/static/store.js';
 import {
+  MAX_CARDS,
+  arrange,
   createUi,
   isPending,
   readFilter,
   settle,
   writeFilter,
 } from '../../dashboard/static/ui.js';
-import { agent, task } from './events.js';
+import { agent, at, task } from './events.js';
 
 test('a filter survives its way through the URL', () => {
   for (const search of [
@@ -19,6 +21,7 @@ test('a filter survives its way through the URL', () => {
     '?agent=carly&agent=walter',
     '?agent=a+%26+b&task=carly%2Ft1',
     '?failed',
+    '?tab=tasks&failed&pending',
     '?tab=timeline&agent=carly',
   ]) {
     assert.equal(writeFilter(readFilter(search)), search);
@@ -98,4 +101,25 @@ test('a removal lasts until the feed says that the agent is removed', () => {
   applyEvent(state, agent(3, { connection: 'removed' }), 0);
   settle(ui, state, 1);
   assert.ok(!isPending(ui, 'remove', 'x'));
+});
+
+test('more agents than cards are sorted by urgency, but not while one is pointed at', () => {
+  const state = createState();
+  const ui = createUi('');
+  let id = 0;
+  const names = Array.from({ length: MAX_CARDS + 1 }, (_, at) => `a${at}`);
+  for (const name of names) applyEvent(state, agent(++id, { agent: name }), 0);
+  const says = (/** @type {string} */ name, /** @type {string} */ status) =>
+    applyEvent(state, task(++id, { agent: name, status }), 0);
+  const order = (held = false) =>
+    arrange(ui, state, Date.parse(at(id)), () => held).map(({ name }) => name);
+  assert.deepEqual(order(), names);
+  applyEvent(state, agent(++id, { agent: 'a3', connection: 'lost' }), 0);
+  says('a2', 'running');
+  says('a8', 'error');
+  says('a5', 'input-required');
+  assert.deepEqual(order(true), names);
+  assert.deepEqual(order().slice(0, 5), ['a5', 'a8', 'a3', 'a2', 'a0']);
+  applyEvent(state, agent(++id, { agent: 'a0', connection: 'removed' }), 0);
+  assert.deepEqual(order(), names.slice(1));
 });

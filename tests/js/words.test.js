@@ -115,6 +115,18 @@ test('counts are announced at most every five seconds, what needs you at once', 
   assert.match(announce(state, 5_000).polite, /1 waiting/);
 });
 
+test('a failure is announced where the task was started here', () => {
+  const state = createState();
+  const announce = createAnnouncer();
+  const mine = new Set(['carly/t1']);
+  applyEvent(state, task(1), 0);
+  applyEvent(state, task(2, { task_id: 't2', status: 'error', message: 'Not mine.' }), 0);
+  assert.equal(announce(state, 0, mine).assertive, '');
+  applyEvent(state, task(3, { status: 'error', message: 'No such street.' }), 0);
+  assert.equal(announce(state, 0, mine).assertive, 'Carly failed: No such street.');
+  assert.equal(mine.size, 0);
+});
+
 test('a lost connection is announced once, and its return', () => {
   const state = createState();
   const announce = createAnnouncer();

@@ -121,7 +121,7 @@ async def test_walters_forecast_comes_in_chunks_of_text_and_data() -> None:
     chunks = [step for step in steps if isinstance(step, Chunk)]
     assert [chunk.last for chunk in chunks] == [False] * 4 + [True]
     assert {chunk.name for chunk in chunks} == {"forecast"}
-    assert chunks[0].text == "17:00 sunny, 23 °C"
+    assert chunks[0].text == "17:00 sunny, 23 °C\n"
     assert chunks[-1].data is not None
 
 

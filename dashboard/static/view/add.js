@@ -2,9 +2,10 @@
 // Owns the form that adds an agent by its address, in a menu of the top bar.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { addAsCurl } from '../actions.js';
 import { isPending } from '../ui.js';
 import { icon } from './icons.js';
-import { errorAt } from './parts.js';
+import { curls, errorAt } from './parts.js';
 
 /** @typedef {import('../view.js').Page} Page */
 
@@ -79,5 +80,5 @@ function form(page) {
         <button class="primary" ?disabled=${adding}>${adding ? 'Adding…' : 'Add'}</button>
       </div>
     </form>
-    ${errorAt(page, 'add:')}`;
+    ${curls(page, { Add: addAsCurl(page.base) })} ${errorAt(page, 'add:')}`;
 }

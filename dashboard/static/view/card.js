@@ -2,14 +2,14 @@
 // Owns an agent's card: whether the host reaches it, its task in front, its controls.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { frontTask, isQuiet, taskCounts } from '../board.js';
-import { ago, percent, plural, seconds, stopwatch, took } from '../format.js';
+import { frontTask, taskCounts } from '../board.js';
+import { percent, plural, seconds } from '../format.js';
 import { isOpen, isWaiting } from '../store.js';
 import { isPending, keyOf } from '../ui.js';
 import { agentLabel, agentTitle, agentTone, followedHow, statusLabel } from '../words.js';
 import { aboutButton, aboutMenu } from './about.js';
 import { icon } from './icons.js';
-import { clip, errorAt, status } from './parts.js';
+import { clip, errorAt, status, when } from './parts.js';
 import { stopButton } from './reply.js';
 import { startMenu, startMenuId } from './start.js';
 import { taskMenu } from './tasks.js';
@@ -89,7 +89,7 @@ function taskView(page, task) {
   return html`<div class="task" data-tone=${row.status} data-open=${isOpen(row)}>
     <p class="line">
       ${status(statusLabel(row.status), row.status)}
-      <span class="percent">${percent(row.progress)}</span>
+      ${row.status === 'completed' ? nothing : html`<span class="percent">${percent(row.progress)}</span>`}
       <span class="when">${when(page, task)}</span>
       <button
         class="quiet details"
@@ -107,27 +107,6 @@ function taskView(page, task) {
     ></progress>
     <p class="says" title=${says}>${clip(says)}</p>
   </div>`;
-}
-
-/** Open: how long so far. Finished: how long ago, and how long it took. @param {Page} page @param {Task} task */
-function when({ host_now_ms }, task) {
-  const { row, first } = task;
-  let text = ago(host_now_ms - Date.parse(row.received_at));
-  if (isQuiet(task, host_now_ms)) text = `quiet, last word ${text}`;
-  else if (first && isOpen(row)) {
-    text = stopwatch(host_now_ms - Date.parse(first.received_at));
-  } else if (first) text += ` · took ${took(duration(first, row))}`;
-  return html`<time datetime=${row.received_at} title=${row.received_at}>${text}</time>`;
-}
-
-/**
- * By the agent's clock where it has one: what the host re-read it received all at once.
- * @param {Task['row']} first @param {Task['row']} last
- */
-function duration(first, last) {
-  const [from, to] =
-    first.at && last.at ? [first.at, last.at] : [first.received_at, last.received_at];
-  return Date.parse(to) - Date.parse(from);
 }
 
 /** Nothing yet: what it could do, one click away. @param {Page} page @param {Agent} agent */

@@ -5,7 +5,7 @@
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { isFiltering, matchingRows, taskKey } from '../board.js';
-import { percent, plural, rowTime } from '../format.js';
+import { count, percent, plural, rowTime } from '../format.js';
 import { agentTitle, eventLabel, eventText, eventTone, shortId } from '../words.js';
 import { icon } from './icons.js';
 import { clip } from './parts.js';
@@ -46,29 +46,36 @@ export function feedList(page) {
 }
 
 /**
- * The rows in sight of a list of any length, the newest on top.
+ * Events, the newest on top.
  * @param {Page} page @param {FeedEvent[]} rows oldest first
  * @param {import('../ui.js').Ui['list']} list @param {boolean} more whether there are older ones
  * @param {number | null} [mark] the id of a row to be found at once
  */
-export function eventTable(page, rows, list, more, mark = null) {
-  const { top, height, row } = list;
+export const eventTable = (page, rows, list, more, mark = null) =>
+  windowed('Events', rows, list, more, (event) => event.id, (event, at) =>
+    feedRow(page, event, at, event.id === mark),
+  );
+
+/**
+ * The rows in sight of a list of any length, its end on top.
+ * @template T
+ * @param {string} name @param {T[]} rows @param {import('../ui.js').Ui['table']} list
+ * @param {boolean} more whether there may be others @param {(row: T) => unknown} key
+ * @param {(row: T, at: number) => unknown} draw `at` counts from 1
+ */
+export function windowed(name, rows, { top, height, row }, more, key, draw) {
   const from = Math.max(0, Math.floor(top / row) - OVERSCAN);
   const to = Math.min(rows.length, Math.ceil((top + height) / row) + OVERSCAN);
   const seen = rows.slice(rows.length - to, rows.length - from).reverse();
   return html`<div
     class="canvas"
     role="table"
-    aria-label="Events"
+    aria-label=${name}
     aria-rowcount=${more ? -1 : rows.length}
     ${vars({ '--count': rows.length })}
   >
     <div class="window" role="rowgroup" ${vars({ '--from': from })}>
-      ${repeat(
-        seen,
-        (event) => event.id,
-        (event, at) => feedRow(page, event, from + at + 1, event.id === mark),
-      )}
+      ${repeat(seen, key, (each, at) => draw(each, from + at + 1))}
     </div>
   </div>`;
 }
@@ -84,7 +91,7 @@ const resetNotice = ({ state, controls }) =>
   </p>`;
 
 /** @param {Page} page @param {number} newer */
-const resumePill = ({ controls }, newer) =>
+const resumePill = ({ state, controls }, newer) =>
   html`<button
     class="pill"
     @click=${() => {
@@ -92,7 +99,8 @@ const resumePill = ({ controls }, newer) =>
       controls.resume();
     }}
   >
-    ${icon('up')}${newer > 0 ? `${plural(newer, 'new event')}` : 'Back to the newest'}
+    ${icon('up')}${newer > 0 ? plural(newer, 'new event') : 'Back to the newest'}
+    ${state.skipped > 0 ? html`<span>· ${count(state.skipped)} skipped, load</span>` : nothing}
   </button>`;
 
 /** @param {Page} page @param {FeedEvent} event @param {number} index @param {boolean} marked */

@@ -1,5 +1,5 @@
 // @ts-check
-// Owns the line above the feed: which agents, which task, paused or not.
+// Owns the line above the feed and the tasks: which agents, which task, paused or not.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
@@ -33,7 +33,7 @@ export function filterBar({ state, ui, controls }) {
             @click=${() => controls.toggleAgent(agent.name)}
           >
             <i class="swatch" data-hue=${agent.index % 8}></i>
-            ${agentTitle(agent, agent.name)}
+            <span>${agentTitle(agent, agent.name)}</span>
           </button>`,
       )}
       ${filter.failed ? chip('failed', controls.toggleFailed) : nothing}
@@ -41,6 +41,12 @@ export function filterBar({ state, ui, controls }) {
         ? chip(`task ${shortId(filter.task)}`, () => controls.showTask(null))
         : nothing}
     </div>
+    ${filter.tab === 'tasks'
+      ? html`<label class="check">
+          <input type="checkbox" .checked=${filter.pending} @change=${controls.togglePending} />
+          Hide completed
+        </label>`
+      : nothing}
     ${filter.tab === 'feed'
       ? html`<button
           class="pause"

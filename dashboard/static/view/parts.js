@@ -3,10 +3,15 @@
 // place, an age, and text made short enough for a row.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { ago } from '../format.js';
+import { isQuiet } from '../board.js';
+import { ago, stopwatch, took } from '../format.js';
+import { isOpen } from '../store.js';
 import { icon } from './icons.js';
 
-/** @typedef {import('../view.js').Page} Page */
+/**
+ * @typedef {import('../view.js').Page} Page
+ * @typedef {import('../types.d.ts').Task} Task
+ */
 
 /** Icon and word. @param {import('../words.js').Label} label @param {string} tone */
 export const status = (label, tone) =>
@@ -27,6 +32,30 @@ export function errorAt({ ui, controls }, key) {
 /** How long ago, with the full time on hover. @param {Page} page @param {string} iso */
 export const age = ({ host_now_ms }, iso) =>
   html`<time datetime=${iso} title=${iso}>${ago(host_now_ms - Date.parse(iso))}</time>`;
+
+/**
+ * Open: how long so far. Finished: how long ago, and how long it took.
+ * @param {Page} page @param {Task} task
+ */
+export function when({ host_now_ms }, task) {
+  const { row, first } = task;
+  let text = ago(host_now_ms - Date.parse(row.received_at));
+  if (isQuiet(task, host_now_ms)) text = `quiet, last word ${text}`;
+  else if (first && isOpen(row)) {
+    text = stopwatch(host_now_ms - Date.parse(first.received_at));
+  } else if (first) text += ` · ${took(duration(first, row))}`;
+  return html`<time datetime=${row.received_at} title=${row.received_at}>${text}</time>`;
+}
+
+/**
+ * By the agent's clock where it has one: what the host re-read it received all at once.
+ * @param {Task['row']} first @param {Task['row']} last
+ */
+function duration(first, last) {
+  const [from, to] =
+    first.at && last.at ? [first.at, last.at] : [first.received_at, last.received_at];
+  return Date.parse(to) - Date.parse(from);
+}
 
 /** Longer text costs layout time and shows nothing more. */
 const MAX_CHARS = 400;

@@ -6,6 +6,7 @@ import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { plural } from '../format.js';
 import { isPending, keyOf } from '../ui.js';
 import { icon } from './icons.js';
+import { clip } from './parts.js';
 
 /**
  * @typedef {import('../view.js').Page} Page
@@ -30,10 +31,11 @@ export function answerFields({ ui, controls }, task, id) {
             (choice) =>
               html`<button
                 type="button"
+                title=${choice}
                 ?disabled=${busy}
                 @click=${() => controls.reply(task, choice)}
               >
-                ${choice}
+                ${clip(choice)}
               </button>`,
           )}
         </span>`

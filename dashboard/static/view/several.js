@@ -2,12 +2,13 @@
 // Owns the menu that asks several agents the same at once, and the list of the keys.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { startAsCurl } from '../actions.js';
 import { followedAgents } from '../board.js';
 import { KEYS } from '../keys.js';
 import { MAX_SHOWN, isPending } from '../ui.js';
 import { agentTitle } from '../words.js';
 import { icon } from './icons.js';
-import { errorAt } from './parts.js';
+import { curls, errorAt } from './parts.js';
 
 /**
  * @typedef {import('../view.js').Page} Page
@@ -75,8 +76,17 @@ function form(page, ready) {
         <button class="primary" ?disabled=${starting}>${starting ? 'Starting…' : 'Start'}</button>
       </div>
     </form>
-    ${ready.map(({ name }) => errorAt(page, `start:${name}`))}`;
+    ${curls(page, asCurls(page, ready))} ${ready.map(({ name }) => errorAt(page, `start:${name}`))}`;
 }
+
+/** One for each. @param {Page} page @param {Agent[]} ready */
+const asCurls = ({ base }, ready) =>
+  Object.fromEntries(
+    ready.map((agent) => [
+      agentTitle(agent, agent.name),
+      startAsCurl(base, agent.name, { text: 'Your words' }),
+    ]),
+  );
 
 /** What was wrong with the choice may be right now. @param {Event} event */
 const uncheck = ({ currentTarget }) =>

@@ -1,5 +1,5 @@
 // @ts-check
-// Owns the choice between the feed, the timeline and the history. Links, so that each has
+// Owns the choice between the feed, the tasks, the timeline and the history. Links, so that each has
 // an address, and back works.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
@@ -24,4 +24,4 @@ export const tabs = ({ ui, controls }) =>
     )}
   </nav>`;
 
-const NAMES = { feed: 'Feed', timeline: 'Timeline', history: 'History' };
+const NAMES = { feed: 'Feed', tasks: 'Tasks', timeline: 'Timeline', history: 'History' };

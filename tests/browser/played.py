@@ -1,0 +1,132 @@
+"""Owns a feed that says what a test wants, in place of a host's: any agent's words, at
+any time, as many as wanted. The page itself is the real one, from `page_alone`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page, Route
+
+Event = dict[str, Any]
+EPOCH = "played"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+def stamp(ago_s: float = 0.0) -> str:
+    at = datetime.now(timezone.utc) - timedelta(seconds=ago_s)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+
+
+def agent(name: str, **more: Any) -> Event:
+    skill = {"id": "s", "name": "Any", "description": "Any.", "examples": ["Go"]}
+    return {
+        **{"kind": "agent", "agent": name, "url": f"http://{name}.test"},
+        **{"connection": "connected", "cause": None, "attempt": 0, "retry_s": None},
+        **{"title": name.capitalize(), "description": "Plays.", "version": "1"},
+        **{"followed": "streaming", "skills": [skill], "received_at": stamp(), **more},
+    }
+
+
+def task(agent: str, task_id: str, status: str = "running", **more: Any) -> Event:
+    return {
+        **{"kind": "task", "agent": agent, "task_id": task_id, "context_id": "c"},
+        **{"status": status, "state": "", "progress": 50, "message": "Working…"},
+        **{"message_id": "m", "at": stamp(), "received_at": stamp(), **more},
+    }
+
+
+class PlayedFeed:
+    """What it has said is what a page gets that joins or comes back."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.answers = True
+        self._pages: list[asyncio.StreamWriter] = []
+
+    def say(self, *events: Event) -> None:
+        first = len(self.events) + 1
+        fresh = [{"id": id, **each} for id, each in enumerate(events, first)]
+        self.events += fresh
+        for page in self._pages:
+            page.write(_frames(fresh))
+
+    def cut(self) -> None:
+        """Every connection breaks, as if a proxy had been restarted."""
+        for page in self._pages:
+            page.close()
+        self._pages.clear()
+
+    async def play(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            request = (await reader.readuntil(b"\r\n\r\n")).decode()
+            if self.answers:
+                query = parse_qs(urlsplit(request.split()[1]).query)
+                writer.write(HEAD + self._opening(query.get("after")))
+                self._pages.append(writer)
+            await reader.read()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    def _opening(self, after: list[str] | None) -> bytes:
+        if after:
+            return _frames(self.events[int(after[0].rpartition("-")[2]) :])
+        snapshot: Event = {
+            **{"id": 0, "epoch": EPOCH, "reset": False, "reason": None},
+            **{"agents": [], "tasks": []},
+        }
+        told = b"event: snapshot\nid: %b-0\ndata: %b\n\n"
+        encoded = json.dumps(snapshot).encode()
+        return told % (EPOCH.encode(), encoded) + _frames(self.events)
+
+    async def log(self, route: Route) -> None:
+        """GET feed.ndjson, for one task or the newest."""
+        query = parse_qs(urlsplit(route.request.url).query)
+        wanted = query.get("task")
+        found = [
+            each
+            for each in self.events
+            if wanted is None or each.get("task_id") in wanted
+        ][-int(query["limit"][0]) :]
+        await route.fulfill(body="\n".join(map(json.dumps, found)))
+
+
+def _frames(events: Iterable[Event]) -> bytes:
+    return b"".join(
+        b"id: %b-%d\ndata: %b\n\n"
+        % (EPOCH.encode(), event["id"], json.dumps(event).encode())
+        for event in events
+    )
+
+
+@asynccontextmanager
+async def played(page: Page) -> AsyncIterator[PlayedFeed]:
+    """The feed of `page`."""
+    feed = PlayedFeed()
+    server = await asyncio.start_server(feed.play, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async def pass_on(route: Route) -> None:
+        query = urlsplit(route.request.url).query
+        await route.continue_(url=f"http://127.0.0.1:{port}/feed?{query}")
+
+    await page.route(lambda url: urlsplit(url).path == "/feed", pass_on)
+    await page.route("**/feed.ndjson?*", feed.log)
+    await page.route("**/feed/*", lambda route: route.fulfill(json={"raw": None}))
+    await page.route("**/a2a/*/tasks/*", lambda route: route.fulfill(json={}))
+    try:
+        yield feed
+    finally:
+        feed.cut()
+        server.close()

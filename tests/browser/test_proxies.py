@@ -1,0 +1,81 @@
+"""Owns the promises of the page behind nginx and Caddy, below a path of theirs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tests.a2a_client import WORKING, agent_at, request
+from tests.browser.screen import Screen
+from tests.harness import Stack
+from tests.proxies import PREFIX, proxy
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+
+@pytest.fixture(scope="module", params=["nginx", "caddy"])
+def base(
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The page's address behind that proxy, without a slash at its end."""
+    folder = tmp_path_factory.mktemp(request.param)
+    server = proxy(request.param, stack.url.removeprefix("http://"), folder)
+    server.restart()
+    yield server.url + PREFIX
+    server.terminate()
+
+
+async def test_all_of_the_page_works_below_a_path_of_a_proxy(
+    page: Page, base: str
+) -> None:
+    screen = await Screen(page).open(base)
+    logan = screen.card("logan")
+    await logan.start_skill("venue_search")
+    await logan.expect_status("running")
+    await logan.details_button.click()
+    await expect(screen.drawer.locator(".course .step").first).to_be_visible()
+    await expect(page).to_have_url(re.compile(f"^{base}/\\?show=logan"))
+    await screen.drawer.locator("button.stop").click()
+    await logan.expect_status("cancelled")
+    await page.get_by_role("link", name="History").click()
+    found = page.locator("#past .row").first
+    await expect(found).to_contain_text("cancelled")
+    await page.reload()
+    await expect(screen.link).to_have_text("Live")
+    await expect(found).to_contain_text("cancelled")
+    await expect(screen.drawer.locator(".task .status")).to_contain_text("cancelled")
+    await page.get_by_role("link", name="Courtside").click()
+    await expect(page).to_have_url(f"{base}/")
+
+
+async def test_no_update_waits_in_the_proxy_for_the_next(base: str) -> None:
+    async with agent_at(f"{base}/a2a/carly") as carly, agent_at(base) as host:
+        body = request("Anything", skill="calendar_check")
+        async with (
+            host.http.stream("GET", "/feed?agent=carly&kind=task") as feed,
+            carly.http.stream("POST", "/message:stream", json=body) as stream,
+        ):
+            for answer in (feed, stream):
+                async for line in answer.aiter_lines():
+                    if "Checking personal calendar" in line:
+                        break
+            # It has not said the next yet, and is far from its end.
+            task = json.loads(line.removeprefix("data: "))["statusUpdate"]["taskId"]
+            now = (await carly.get(task))["status"]
+        assert now["state"] == WORKING
+
+
+async def test_a_card_says_where_its_agent_is_behind_the_proxy(base: str) -> None:
+    async with agent_at(base) as host:
+        answer = await host.http.get("/a2a/carly/.well-known/agent-card.json")
+        urls = {each["url"] for each in answer.json()["supportedInterfaces"]}
+    assert urls
+    assert all(url.startswith(f"{base}/a2a/carly") for url in urls)

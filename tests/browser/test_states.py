@@ -1,0 +1,242 @@
+"""Owns the promise that every state of the page is designed, each with a picture in
+build/artifacts, and that nothing an agent says breaks one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from playwright.async_api import ViewportSize, expect
+
+from tests.browser.played import Event, PlayedFeed, agent, played, stamp, task
+from tests.browser.screen import Screen
+from tests.browser.test_fit import AXE, SCHEMES, axe
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+ZOOMED: ViewportSize = {"width": 640, "height": 400}
+"""What 200 % leaves of it."""
+NARROW: ViewportSize = {"width": 360, "height": 780}
+HELD = 50_000
+
+
+@pytest.fixture
+async def feed(page: Page) -> AsyncIterator[PlayedFeed]:
+    async with played(page) as feed:
+        yield feed
+
+
+async def overflow(page: Page) -> list[str]:
+    """What has more in it than its width: the page, or a part of it."""
+    wider: list[str] = await page.evaluate("""() =>
+        [document.documentElement, ...document.querySelectorAll(
+            '.needs ul, .card, .list, .drawer .inner')]
+        .filter(part => part.scrollWidth > part.clientWidth + 1)
+        .map(part => `${part.className || part.tagName} ${part.scrollWidth}`)""")
+    return wider
+
+
+async def test_until_the_host_answers_it_says_that_it_connects(
+    page: Page, feed: PlayedFeed, page_alone: str
+) -> None:
+    feed.answers = False
+    screen = Screen(page)
+    await page.goto(page_alone)
+    await expect(screen.link).to_have_text("Connecting…")
+    await screen.shot("connecting")
+
+
+async def test_a_task_that_has_been_silent_for_long_is_called_quiet(
+    page: Page, feed: PlayedFeed, page_alone: str
+) -> None:
+    old = stamp(95)
+    feed.say(agent("carly"), task("carly", "t1", at=old, received_at=old))
+    screen = await Screen(page).open(page_alone)
+    when = screen.card("carly").root.locator("time")
+    await expect(when).to_contain_text("quiet, last word 1 min ago")
+    await expect(when).to_have_attribute("title", old)
+    await screen.shot("stale")
+
+
+async def test_nothing_moves_for_somebody_who_wants_less_motion(
+    page: Page, feed: PlayedFeed, page_alone: str
+) -> None:
+    await page.emulate_media(reduced_motion="reduce")
+    feed.say(agent("carly"), task("carly", "t1"), task("carly", "t2", progress=None))
+    await Screen(page).open(page_alone)
+    moving = """() => [...document.querySelectorAll('*')].map(getComputedStyle).filter(
+        ({ transitionDuration, animationName }) =>
+            transitionDuration !== '0s' || animationName !== 'none').length"""
+    assert await page.evaluate(moving) == 0
+
+
+async def test_a_gap_stands_where_something_may_be_missing(
+    page: Page, feed: PlayedFeed, page_alone: str
+) -> None:
+    said = "carly was away: updates in between may be missing"
+    gap: Event = {"kind": "gap", "agent": "carly", "task_id": "t1", "message": said}
+    gap |= {"context_id": "c", "missing": 12, "received_at": stamp()}
+    feed.say(agent("carly"), task("carly", "t1"), gap, task("carly", "t1", progress=80))
+    screen = await Screen(page).open(page_alone)
+    row = screen.page.locator('.row[data-kind="gap"]')
+    await expect(row).to_contain_text(f"{said} · at most 12 updates")
+    await screen.shot("gap")
+
+
+async def test_what_was_skipped_while_somebody_read_is_one_click_away(
+    page: Page, feed: PlayedFeed, page_alone: str
+) -> None:
+    feed.say(agent("carly"))
+    screen = await Screen(page).open(page_alone)
+    await page.get_by_role("button", name="Pause").click()
+    small = {"kind": "message", "agent": "carly", "received_at": stamp()}
+    feed.say(*[{**small, "message": str(number)} for number in range(HELD + 99)])
+    pill = page.locator(".pill")
+    await expect(pill).to_contain_text("100 skipped, load", timeout=30_000)
+    await screen.shot("overflow")
+    await pill.click()
+    await expect(screen.rows.first).to_contain_text(str(HELD + 98))
+    await expect(pill).to_be_hidden()
+
+
+@pytest.mark.console_errors(r"net::ERR_")
+async def test_a_reconnect_keeps_scroll_drawer_and_typed_text(
+    page: Page, feed: PlayedFeed, page_alone: str
+) -> None:
+    ask = task("carly", "ask", "input-required", message="Which day?")
+    steps = [task("carly", "t1", message=f"Step {n}") for n in range(100)]
+    feed.say(agent("carly"), ask, *steps)
+    screen = await Screen(page).open(page_alone)
+    await screen.list.evaluate("list => list.scrollTo(0, 640)")
+    await expect(screen.rows.last).to_contain_text(re.compile("Step [4-7]"))
+    await screen.rows.nth(9).locator(".id button").click()
+    await expect(screen.drawer.locator(".course .step").first).to_be_visible()
+    answer = screen.needs.get_by_role("textbox")
+    await answer.fill("On Fri")
+    shown = await screen.ids()
+    feed.cut()
+    await expect(screen.link).to_contain_text("Reconnecting")
+    feed.say(task("carly", "t1", message="Step on"))
+    await expect(screen.link).to_have_text("Live")
+    await expect(page.locator(".pill")).to_contain_text("1 new event")
+    assert await screen.ids() == shown
+    await expect(screen.drawer.locator(".course .step").first).to_contain_text("on")
+    await expect(answer).to_be_focused()
+    await page.keyboard.type("day")
+    await expect(answer).to_have_value("On Friday")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_more_than_eight_agents_are_rows_the_urgent_ones_on_top(
+    page: Page, feed: PlayedFeed, page_alone: str, scheme: Literal["light", "dark"]
+) -> None:
+    await page.emulate_media(color_scheme=scheme)
+    names = [f"agent{number}" for number in range(12)]
+    lost = {"connection": "lost", "cause": "refused: nothing listens there"}
+    feed.say(*[agent(name) for name in names], agent("agent7", **lost, retry_s=4.0))
+    screen = await Screen(page).open(page_alone)
+    titles = page.locator(".agents h2")
+    await expect(titles).to_have_text(
+        [name.capitalize() for name in ["agent7", *names[:7], *names[8:]]]
+    )
+    # Nothing moves away from under the pointer.
+    await page.locator(".card").nth(3).hover()
+    feed.say(task("agent9", "t1"), task("agent5", "t2", "input-required"))
+    await expect(screen.needs).to_be_visible()
+    await expect(titles.first).to_have_text("Agent7")
+    await page.mouse.move(0, 0)
+    first = ["Agent5", "Agent7", "Agent9", "Agent0"]
+    await expect(page.locator(".card:nth-child(-n + 4) h2")).to_have_text(first)
+    await screen.shot(f"many-{scheme}")
+    assert not AXE.exists() or await axe(page) == []
+    await page.set_viewport_size(NARROW)
+    await screen.shot(f"many-narrow-{scheme}")
+    assert await overflow(page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_the_tasks_are_a_table_and_what_is_completed_can_be_hidden(
+    page: Page, feed: PlayedFeed, page_alone: str, scheme: Literal["light", "dark"]
+) -> None:
+    await page.emulate_media(color_scheme=scheme)
+    done: Event = {"progress": 100, "result": "Done."}
+    feed.say(
+        *(
+            agent("carly"),
+            agent("walter"),
+            task("carly", "running"),
+            task("carly", "a"),
+        ),
+        *(
+            task("carly", "a", "completed", **done),
+            task("walter", "b", "error", message="No."),
+        ),
+    )
+    screen = await Screen(page).open(page_alone)
+    await page.get_by_role("link", name="Tasks").click()
+    states = page.locator("#table .row .what")
+    await expect(states).to_have_text(["running", "failed", "completed"])
+    await screen.shot(f"tasks-{scheme}")
+    assert not AXE.exists() or await axe(page) == []
+    await page.get_by_label("Hide completed").check()
+    await expect(states).to_have_text(["running", "failed"])
+    await expect(page).to_have_url(f"{page_alone}/?tab=tasks&pending")
+    feed.say(task("carly", "running", "completed", **done))
+    await expect(states).to_have_text(["failed"])
+    await screen.rows.first.click()
+    await expect(screen.drawer).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.set_viewport_size(NARROW)
+    await screen.shot(f"tasks-narrow-{scheme}")
+    assert await overflow(page) == []
+
+
+MARKUP = "<img src=x onerror=alert(1)><script>alert(1)</script><style>*{display:none}"
+HOSTILE = {
+    "markup": MARKUP,
+    "right-to-left": "\u202eright to left\u2066\u202e override",
+    "one long word": "W" * 100_000,
+    "lines": "line\n" * 20_000,
+    "zero-width": "\u200b\u200d\ufeff" * 500 + "a" + "\u0301" * 500,
+    "terminal": "\x1b[31mred\x1b[0m\x07\x1b]0;title\x07\r\b",
+    "lit": "${alert(1)} {{constructor}} <!--?lit$1$-->",
+}
+
+
+@pytest.mark.parametrize("size", [WIDE, ZOOMED, NARROW], ids=["wide", "zoom", "narrow"])
+async def test_nothing_that_an_agent_says_becomes_more_than_text_or_moves_the_page(
+    page: Page, feed: PlayedFeed, page_alone: str, size: ViewportSize
+) -> None:
+    await page.set_viewport_size(size)
+    feed.say(agent("carly"), task("carly", "tidy", message="Tidy."))
+    for name, text in HOSTILE.items():
+        more = {"title": text, "description": text, "cause": text, "trouble": text}
+        feed.say(agent(f"{name} {text[:40]}", **more))
+        waits: Event = {"message": text, "choices": [text, text], "context_id": text}
+        feed.say(task("carly", text[:900], "input-required", **waits))
+        feed.say(task("carly", f"{text[:900]} 2", "error", message=text))
+    screen = await Screen(page).open(page_alone)
+    assert await overflow(page) == []
+    # Every task's row is as high as any other, and its id where theirs are.
+    places = """rows => rows.map(row => [
+        row.offsetHeight, row.querySelector('.id').offsetLeft].join())"""
+    tasks = page.locator('.row[data-kind="task"]')
+    assert len(set(await tasks.evaluate_all(places))) == 1
+    await screen.shot(f"hostile-{size['width']}")
+    foreign = page.locator(
+        "main :is(img, script, style, iframe, [onerror], a[href='x'])"
+    )
+    for tab in ("Tasks", "Timeline", "Feed"):
+        await page.get_by_role("link", name=tab).click()
+        await expect(foreign).to_have_count(0)
+        assert await overflow(page) == []
+    await page.locator(".needs button.details").first.click()
+    await expect(screen.drawer.locator(".question")).to_be_visible()
+    await expect(foreign).to_have_count(0)
+    assert await overflow(page) == []
+    await screen.shot(f"hostile-drawer-{size['width']}")

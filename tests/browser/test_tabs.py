@@ -1,0 +1,97 @@
+"""Owns the promise that all tabs of a browser share one connection to the feed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from playwright.async_api import expect
+
+from tests.a2a_client import agent_at
+from tests.browser.screen import Screen
+from tests.harness import Stack
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page, Request
+
+# Two more than the connections that HTTP/1.1 has for all of them.
+TABS = 8
+# Which tab has the lock is known to the browser only: the page that leads asked for it.
+LEADS = """async () => {
+    const { held } = await navigator.locks.query();
+    const mine = await new Promise(found => navigator.locks.request(
+        crypto.randomUUID(), async lock => found((await navigator.locks.query())
+            .held.find(({ name }) => name === lock.name).clientId)));
+    return held.some(({ name, clientId }) =>
+        name.startsWith('courtside') && clientId === mine);
+}"""
+
+
+class Readers:
+    """The connections to the feed that a browser has open."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._open: list[Request] = []
+        context.on("request", self._begin)
+        context.on("requestfinished", self._end)
+        context.on("requestfailed", self._end)
+
+    def _begin(self, request: Request) -> None:
+        if urlsplit(request.url).path == "/feed":
+            self._open.append(request)
+
+    def _end(self, request: Request) -> None:
+        if request in self._open:
+            self._open.remove(request)
+
+    def count(self) -> int:
+        """Without those that ended with their tab."""
+        return sum(not each.frame.page.is_closed() for each in self._open)
+
+
+async def leading(tabs: list[Screen]) -> Screen:
+    found = [tab for tab in tabs if await tab.page.evaluate(LEADS)]
+    assert len(found) == 1
+    return found[0]
+
+
+async def run_a_task(stack: Stack, tabs: list[Screen]) -> None:
+    """Somebody starts one, and every tab shows it through to its end."""
+    async with agent_at(stack.agent_url("walter")) as agent:
+        task_id = await agent.start("Rain?")
+    for tab in tabs:
+        its = tab.rows.filter(has=tab.page.locator(f'[title*="{task_id}"]'))
+        await expect(its.first).to_contain_text("completed")
+
+
+async def test_eight_tabs_share_one_connection_and_outlive_the_one_that_leads(
+    page: Page, stack: Stack
+) -> None:
+    readers = Readers(page.context)
+    pages = [page, *[await page.context.new_page() for _ in range(TABS - 1)]]
+    tabs = [await Screen(each).open(stack.url) for each in pages]
+    assert readers.count() == 1
+    await run_a_task(stack, tabs)
+    first = await leading(tabs)
+    tabs.remove(first)
+    await first.page.close()
+    await run_a_task(stack, tabs)
+    assert readers.count() == 1
+    expected = await tabs[0].ids()
+    assert expected == list(range(expected[0], expected[-1] - 1, -1))
+    for tab in tabs:
+        await expect(tab.link).to_have_text("Live")
+        assert await tab.ids() == expected
+
+
+async def test_a_tab_whose_browser_has_no_locks_has_a_connection_of_its_own(
+    page: Page, stack: Stack
+) -> None:
+    readers = Readers(page.context)
+    await page.context.add_init_script("delete Navigator.prototype.locks")
+    tabs = [
+        await Screen(each).open(stack.url)
+        for each in (page, await page.context.new_page())
+    ]
+    assert readers.count() == 2
+    await run_a_task(stack, tabs)
