@@ -22,7 +22,7 @@ from host.errors import AgentUnreachable
 from host.event import TERMINAL, ArtifactEvent, Event
 from host.feed import Feed
 from host.insight import TaskState
-from host.known import Known, repeats
+from host.known import Known, begins, repeats
 from host.lines import Line
 from host.presence import Presence, now
 from host.record import Record
@@ -257,15 +257,18 @@ class Follower:
         kept = said and self._known.artifacts.get(said.artifact.artifact_id)
         if not said or not kept or not said.append:
             return False
-        if not repeats(kept.parts, msgspec.to_builtins(said.artifact.parts)):
+        parts = msgspec.to_builtins(said.artifact.parts)
+        if not repeats(kept.parts, parts):
             return False
         task = await self._get()
         if task is None:
             return False
+        # The agent may be further by now: what follows must be the chunk itself.
         more = translate(self._known, task.response, now())
         return not any(
             isinstance(event, ArtifactEvent)
             and event.artifact_id == said.artifact.artifact_id
+            and (not event.append or begins(event.parts, parts))
             for event in more
         )
 

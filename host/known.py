@@ -155,3 +155,14 @@ def repeats(told: Parts, said: Parts) -> bool:
     was, now = end[0], said[0]
     same = _but_text(was) == _but_text(now)
     return same and str(was.get("text", "")).endswith(now.get("text", ""))
+
+
+def begins(told: Parts, said: Parts) -> bool:
+    """Whether the parts `told` begin with what is `said`."""
+    said = _joined(said)
+    begin = _joined(told)[: len(said)]
+    if not said or len(begin) < len(said) or begin[:-1] != said[:-1]:
+        return False
+    was, now = begin[-1], said[-1]
+    same = _but_text(was) == _but_text(now)
+    return same and str(was.get("text", "")).startswith(now.get("text", ""))
