@@ -55,7 +55,7 @@ def with_settings(command: Command) -> Command:
     """Gives a command a flag for each setting, and --config."""
     named = click.option("--config", help=f"Settings file.  [{FILE} if there]")
     for setting in reversed(SETTINGS):
-        text = f"{setting.help}  [{setting.default}]"
+        text = f"{setting.help}  [{setting.default or 'none'}]"
         command = click.option(setting.flag, setting.name, help=text)(command)
     return named(command)
 

@@ -64,7 +64,7 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
         file = config.file or Path(CONFIG_FILE)
         reread = partial(read_agents, file, os.environ, asked)
         host = Host(config, _open_log(config), reread)
-        serve_host(host, listener, lambda: announce(config, opens))
+        serve_host(host, listener, config.doors, lambda: announce(config, opens))
     sys.exit(1 if host.failed else 0)
 
 
