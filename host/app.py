@@ -66,7 +66,12 @@ class Host:
         self._log = log
         self.feed = Feed(log, config.keep_events, config.keep_s)
         self._fanout = Fanout(self.feed)
-        self._roster = Roster(self.feed, config.agents, config.data_dir)
+        self._roster = Roster(
+            self.feed,
+            config.agents,
+            config.data_dir,
+            private_agents=config.doors.private_agents,
+        )
         self._reloader = Reloader(
             self._roster, config.file, reread or (lambda: config.agents)
         )

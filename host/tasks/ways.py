@@ -14,7 +14,9 @@ from typing import Protocol
 from host.a2a import StreamResponse
 from host.agent_settings import AgentSettings, check_name, check_url
 from host.config import read
+from host.elsewhere import looked_up
 from host.errors import ConfigError
+from host.settings import TOKEN
 from host.tasks.ledger import Ledger, Update
 from host.tasks.over_host import OverHost
 from host.tasks.straight import Straight
@@ -33,12 +35,24 @@ class Way(Protocol):
         """The state (TASK_STATE_…) in which the agent leaves the task."""
 
 
-def way_to(agents: Mapping[str, str] | None, host: str | None) -> Way:
+def way_to(
+    agents: Mapping[str, str] | None, host: str | None, token: str | None = None
+) -> Way:
     if host is None:
         return Straight(_here() if agents is None else _checked(agents))
     if agents is not None:
         raise ConfigError("give agents or host, not both: the host has its own agents")
-    return OverHost(host)
+    if token is None:
+        token = token_here(os.environ, Path.cwd())
+    return OverHost(host, token)
+
+
+def token_here(environ: Mapping[str, str], folder: Path) -> str:
+    """What COURTSIDE_TOKEN says, here or where it points to. Raises ConfigError."""
+    try:
+        return looked_up(environ.get(TOKEN.variable, ""), environ, folder)
+    except ConfigError as error:
+        raise ConfigError(f"{TOKEN.variable} {error}") from None
 
 
 def _here() -> Mapping[str, AgentSettings]:
