@@ -77,14 +77,15 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
-    """One for which evil.test is this machine."""
+    """One for which evil.test is this machine, without the newest of its own defences."""
     from playwright.async_api import async_playwright
 
     rebound = "--host-resolver-rules=MAP evil.test 127.0.0.1"
+    older = "--disable-features=LocalNetworkAccessChecks"
     path = os.environ.get("COURTSIDE_CHROMIUM") or shutil.which("chromium")
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(
-            executable_path=path, args=[*CHROMIUM_FLAGS, rebound]
+            executable_path=path, args=[*CHROMIUM_FLAGS, rebound, older]
         )
         yield running
         await running.close()
