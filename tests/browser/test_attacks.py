@@ -77,7 +77,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
-    """One for which evil.test is this machine, without the newest of its own defences."""
+    """evil.test is this machine; without the newest of its own defences."""
     from playwright.async_api import async_playwright
 
     rebound = "--host-resolver-rules=MAP evil.test 127.0.0.1"

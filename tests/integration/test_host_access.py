@@ -50,8 +50,13 @@ READS = [
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Listens to all machines."""
-    settings = f'host = "0.0.0.0"\nread_token = "{READ_TOKEN}"'
+    """Listens to all machines, and is there for a proxy on this one."""
+    settings = f"""
+        host = "0.0.0.0"
+        read_token = "{READ_TOKEN}"
+        trusted_proxies = ["127.0.0.1"]
+        allowed_hosts = ["agents.example"]
+    """
     folder = tmp_path_factory.mktemp("stack")
     with Stack(
         folder, ["carly"], log="memory", host_toml=settings, token=TOKEN
@@ -143,6 +148,25 @@ class TestAnOperator:
         [(name, scheme)] = card["securitySchemes"].items()
         assert scheme["httpAuthSecurityScheme"]["scheme"] == "Bearer"
         assert list(card["securityRequirements"][0]["schemes"]) == [name]
+
+    async def test_is_given_the_address_that_a_trusted_proxy_names(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        path = "/a2a/carly/.well-known/agent-card.json"
+        proxied = {
+            "x-forwarded-proto": "https",
+            "x-forwarded-host": "agents.example",
+            "x-forwarded-prefix": "/team/courtside",
+        }
+
+        card = (await http.get(path, headers=OPERATOR | proxied)).json()
+        signed_in = await http.post("/login", data={"token": TOKEN}, headers=proxied)
+
+        assert {i["url"] for i in card["supportedInterfaces"]} == {
+            "https://agents.example/team/courtside/a2a/carly"
+        }
+        cookie = signed_in.headers["set-cookie"]
+        assert {"Secure", "Path=/team/courtside/"} <= set(cookie.split("; "))
 
     async def test_cannot_send_the_host_into_its_own_network(
         self, http: httpx.AsyncClient
