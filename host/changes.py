@@ -124,7 +124,7 @@ def write(folder: Path, changes: Changes) -> None:
     path = folder / FILE
     draft = path.with_suffix(".new")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         with draft.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(changes)))
             file.flush()

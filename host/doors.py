@@ -38,6 +38,10 @@ class Doors:
         """Whether other machines come in, though the host listens to this one only."""
         return bool(self.allowed_hosts or self.trusted_proxies)
 
+    def is_readable(self, host: str) -> bool:
+        """Whether the token may go through a network in the clear."""
+        return not (host in LOOPBACK or self.tls_cert or self.trusted_proxies)
+
     def trusts(self, address: str) -> bool:
         """Whether X-Forwarded-* of this peer is believed."""
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from math import ceil
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
@@ -156,7 +157,7 @@ class Guard:
         """200 and a cookie; or 403, 429 and what to tell."""
         wait_s, role = self._try(scope, token)
         if wait_s:
-            return 429, f"too many wrong tokens: wait {wait_s:.0f} s"
+            return 429, f"too many wrong tokens: wait {ceil(wait_s)} s"
         if not role:
             return 403, "this token opens nothing here"
         logger.info("client=%s signed-in=%s", _peer(scope), role)
@@ -189,9 +190,9 @@ class Guard:
 
 def too_many(wait_s: float) -> Response:
     return PlainTextResponse(
-        f"too many wrong tokens: wait {wait_s:.0f} s\n",
+        f"too many wrong tokens: wait {ceil(wait_s)} s\n",
         429,
-        {"retry-after": f"{wait_s:.0f}"},
+        {"retry-after": str(ceil(wait_s))},
     )
 
 

@@ -29,6 +29,8 @@ from host.server import allow_sockets, listen
 from host.server import serve as serve_host
 from host.settings import LOG_FORMAT
 
+logger = logging.getLogger("courtside.serve")
+
 
 @click.command(
     epilog=f"""\b
@@ -53,6 +55,8 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
     cwd, asked = Path.cwd(), Asked(urls)
     config = read(given(flags), os.environ, cwd, asked)
     log_to_stderr(config.log_format)
+    if config.doors.is_readable(config.host):
+        logger.warning(Line(tls="none", why="whoever is on the way reads the token"))
     with ExitStack() as ends:
         listener = ends.enter_context(listen(config))
         if demo:

@@ -288,6 +288,18 @@ class TestAToken:
         assert await guess(TOKEN, "192.0.2.2") == 200
 
 
+async def test_a_stream_that_is_admitted_has_no_layer_more_for_it() -> None:
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError
+
+    headers = [(b"host", OURS.encode()), (b"authorization", bearer(TOKEN).encode())]
+    scope: Scope = {"type": "http", "method": "GET", "path": "/feed"}
+    for doors in (NO_DOORS, LOCKED, PROXIED):
+        guard = Guard("127.0.0.1", 8000, doors)
+
+        assert guard.admit({**scope, "headers": headers}, stream) is stream
+
+
 class TestABrowser:
     async def test_without_a_session_is_led_to_the_login_page(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
