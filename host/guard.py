@@ -21,12 +21,13 @@ from starlette.types import ASGIApp, Scope
 
 from host.access import ANYONE, READER, ROLE, SESSION_S, Access, Guesses
 from host.doors import ANY_ADDRESS, Doors
+from host.lines import Line
 from host.settings import LOOPBACK
 
 logger = logging.getLogger("courtside.guard")
 
 READS = ("GET", "HEAD", "OPTIONS")
-OPEN = ("/healthz", "/login")
+OPEN = ("/healthz", "/readyz", "/login")
 OPEN_FILES = "/static/"  # What the login page is made of; there are no secrets in it.
 FOR_READERS = ("/login", "/logout")
 FOREIGN_SITES = ("cross-site", "same-site")
@@ -147,7 +148,7 @@ class Guard:
         role = self._access.role_of_token(token)
         if not role:
             self._guesses.wrong(address)
-            logger.warning("client=%s token=wrong path=%r", address, scope["path"])
+            logger.warning(Line(client=address, refused="token", path=scope["path"]))
         return 0, role
 
     def _session(self, headers: Headers) -> str:
@@ -160,7 +161,7 @@ class Guard:
             return 429, f"too many wrong tokens: wait {ceil(wait_s)} s"
         if not role:
             return 403, "this token opens nothing here"
-        logger.info("client=%s signed-in=%s", _peer(scope), role)
+        logger.info(Line(client=_peer(scope), signed_in=role))
         return 200, self._set(scope, self._access.session(role), SESSION_S)
 
     def sign_out(self, scope: Scope) -> str:

@@ -12,6 +12,8 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from host.lines import Line
+
 logger = logging.getLogger("courtside.prompt")
 
 HEAD_S = 10.0  # From the connection, or the request's first byte, to its last header.
@@ -74,7 +76,8 @@ class PromptProtocol(HttpToolsProtocol):
     def _end(self, status: int, why: str) -> None:
         """Says why, unless an answer is under way, and closes the connection."""
         self._in_time()
-        logger.info("client=%s connection=closed cause=%r", self.client, why)
+        client = self.client and self.client[0]
+        logger.info(Line(client=client, connection="closed", cause=why))
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
             head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"

@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
-from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Send
 
 from host.bindings.errors import UPDATES_GONE_CODE, UpdatesGone

@@ -21,7 +21,7 @@ from host.cli.advice import advise
 from host.cli.demo import running_stubs
 from host.cli.options import given, with_agents, with_settings
 from host.config import CONFIG_FILE, Asked, Config, read, read_agents
-from host.lines import Lines
+from host.lines import Line, Lines
 from host.log import Log
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog

@@ -43,7 +43,17 @@ READS = [
     *("/", "/board", "/feed", "/tasks/stream", "/feed.ndjson?limit=1", "/feed/1"),
     *("/agents", "/agents/carly", "/a2a/carly/tasks", "/a2a/carly/tasks/t:subscribe"),
     *("/a2a/carly/.well-known/agent-card.json", "/.well-known/agent-card.json"),
-    *("/metrics", "/debug", "/nowhere", "/a2a", "//feed", "/./feed", "/login/../feed"),
+    *(
+        "/metrics",
+        "/debug",
+        "/debug.json",
+        "/openapi.json",
+        "/nowhere",
+        "/a2a",
+        "//feed",
+        "/./feed",
+        "/login/../feed",
+    ),
     *("/healthz/", "/healthz/../feed", "/%66eed"),
 ]
 
@@ -95,6 +105,7 @@ class TestAStranger:
         self, http: httpx.AsyncClient
     ) -> None:
         assert (await http.get("/healthz")).json() == {"status": "ok"}
+        assert (await http.get("/readyz")).json() == {"status": "ready"}
 
 
 class TestAReader:
