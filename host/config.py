@@ -119,6 +119,7 @@ def read(
     )
     if private is None:
         private = host in LOOPBACK and not doors.is_exposed
+    doors = replace(doors, private_agents=private)
     return Config(
         host=host,
         port=value(settings.PORT),
@@ -133,7 +134,7 @@ def read(
         file=path,
         plans=built_in(agents) if plans is None else plans,
         stated=stated,
-        doors=check_doors(replace(doors, private_agents=private), host, stated["host"].where),
+        doors=check_doors(doors, host, stated["host"].where),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from host.errors import ConfigError
 
 VARIABLE, FILE = "env:", "file:"
+TOKEN = "COURTSIDE_TOKEN"  # noqa: S105 - the variable's name
 
 
 def is_elsewhere(text: str) -> bool:
@@ -39,3 +40,14 @@ def looked_up(text: str, environ: Mapping[str, str], folder: Path) -> str:
                 f"is to stand in {str(path)[:200]!r}, which cannot be read: {why}"
             ) from None
     return text
+
+
+def token_here(environ: Mapping[str, str], folder: Path) -> str:
+    """For whoever asks a host: what COURTSIDE_TOKEN says, or where it points to.
+
+    Raises ConfigError.
+    """
+    try:
+        return looked_up(environ.get(TOKEN, ""), environ, folder)
+    except ConfigError as error:
+        raise ConfigError(f"{TOKEN} {error}") from None

@@ -14,9 +14,8 @@ from typing import Protocol
 from host.a2a import StreamResponse
 from host.agent_settings import AgentSettings, check_name, check_url
 from host.config import read
-from host.elsewhere import looked_up
+from host.elsewhere import token_here
 from host.errors import ConfigError
-from host.settings import TOKEN
 from host.tasks.ledger import Ledger, Update
 from host.tasks.over_host import OverHost
 from host.tasks.straight import Straight
@@ -45,14 +44,6 @@ def way_to(
     if token is None:
         token = token_here(os.environ, Path.cwd())
     return OverHost(host, token)
-
-
-def token_here(environ: Mapping[str, str], folder: Path) -> str:
-    """What COURTSIDE_TOKEN says, here or where it points to. Raises ConfigError."""
-    try:
-        return looked_up(environ.get(TOKEN.variable, ""), environ, folder)
-    except ConfigError as error:
-        raise ConfigError(f"{TOKEN.variable} {error}") from None
 
 
 def _here() -> Mapping[str, AgentSettings]:
