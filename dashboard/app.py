@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.board import Board, State
 from dashboard.bundle import Served, modules, sheets
 from dashboard.debug import Debug, Inside
+from dashboard.login import ROLE, Doorman, Login
 
 HERE = Path(__file__).parent
 
@@ -79,7 +80,9 @@ class Page:
 
     async def __call__(self, request: Request) -> Response:
         response = self.templates.TemplateResponse(
-            request, "index.html", {"board": self.board}
+            request,
+            "index.html",
+            {"board": self.board, "role": request.scope.get(ROLE, "anyone")},
         )
         etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
         response.headers["etag"] = etag
@@ -88,11 +91,15 @@ class Page:
         return response
 
 
-def create_app(state: State | None = None, inside: Inside | None = None) -> Starlette:
+def create_app(
+    state: State | None = None,
+    inside: Inside | None = None,
+    doorman: Doorman | None = None,
+) -> Starlette:
     """The page at `/` and its files under `/static`, ready to be mounted.
 
     With the `state` of a host there is `/board`, too, for browsers without JavaScript;
-    with its `inside` there is `/debug`.
+    with its `inside` there is `/debug`, with its `doorman` the login page.
     """
     static = HERE / "static"
     templates = Jinja2Templates(directory=HERE / "templates")
@@ -103,6 +110,7 @@ def create_app(state: State | None = None, inside: Inside | None = None) -> Star
             Route("/", Page(templates, board=bool(board)).__call__, name="page"),
             *board,
             *debug,
+            *(Login(doorman, templates).routes() if doorman else ()),
             Route(
                 "/static/all.js", Served(modules, static, "text/javascript").__call__
             ),

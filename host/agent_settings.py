@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from host.errors import ConfigError
-from host.link_local import is_link_local
+from host.link_local import is_link_local, is_private
 
 HOST_NAME = "host"  # The host's own name: no agent is called that.
 MAX_URL = 2048
@@ -81,6 +81,8 @@ class AgentSettings:
     trusted_hosts: tuple[str, ...] = ()
     """Hosts other than the URL's that may see the credentials."""
     credentials: CredentialSettings = CredentialSettings()
+    public_only: bool = False
+    """Whether it must be at a public address: one that was added at run time."""
 
     @classmethod
     def of_url(cls, url: object, card: object = None) -> AgentSettings:
@@ -108,6 +110,17 @@ def check_url(url: object) -> str:
             "card's own address under card"
         )
     return text.rstrip("/")
+
+
+def check_public(url: object) -> str:
+    """A URL that does not name a private address; where a name leads is seen later."""
+    text = _http_url(url)
+    if is_private(httpx.URL(text).host):
+        raise ConfigError(
+            f"points at a private address: {text[:100]!r}; the setting private_agents "
+            "allows that, or name the agent in courtside.toml"
+        )
+    return text
 
 
 def check_card(card: object) -> str:

@@ -29,14 +29,14 @@ from host.errors import CourtsideError, CursorError, CursorExpired, LogError
 from host.fanout import Fanout
 from host.feed import Feed
 from host.gateway import ClientGone, Downstream, Gateway, nobody
-from host.guard import refusal
+from host.guard import Guard
 from host.history import History
 from host.lines import Line
 from host.log import Log
 from host.observatory import Observatory
 from host.reference import Reference
 from host.reloader import Reloader
-from host.rest import HANDLED, error_response, wrong_method
+from host.rest import HANDLED, error_response, safely, wrong_method
 from host.roster import Roster
 from host.spans import Spans
 from host.stream import FeedStream
@@ -66,10 +66,16 @@ class Host:
         self._log = log
         self.feed = Feed(log, config.keep_events, config.keep_s)
         self._fanout = Fanout(self.feed)
-        self._roster = Roster(self.feed, config.agents, config.data_dir)
+        self._roster = Roster(
+            self.feed,
+            config.agents,
+            config.data_dir,
+            private_agents=config.doors.private_agents,
+        )
         self._reloader = Reloader(
             self._roster, config.file, reread or (lambda: config.agents)
         )
+        self._guard = Guard(config.host, config.port, config.doors)
         url = f"{config.url}/a2a/{HOST_NAME}"
         self._observatory = Observatory(self.feed, self._fanout, self._roster)
         self._conductor = Conductor(config.plans, self._roster, self.feed, url)
@@ -100,13 +106,14 @@ class Host:
         self._traced = Traced(self._rest, self._tracer) if self._tracer else self._rest
         # Not a mount: at "/" it would answer 404 where a route of ours says 405.
         self._rest.router.default = create_dashboard(
-            self.feed.board.checkpoint, self._observatory.as_json
+            self.feed.board.checkpoint, self._observatory.as_json, self._guard
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Streams are taken here: each layer more is a coroutine per open reader.
-        app = self._streams.get(scope.get("path", ""), self._traced)
-        await (refusal(scope) or app)(scope, receive, send)
+        stream = self._streams.get(scope.get("path", ""))
+        app = self._guard.admit(scope, stream or self._traced)
+        await app(scope, receive, send if app is stream else safely(send))
 
     def _find(self, name: str) -> Downstream:
         """Who is called so. Raises UnknownAgent."""

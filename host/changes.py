@@ -28,12 +28,12 @@ class Added(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     url: str
     card: str | None = None
 
-    def settings(self) -> AgentSettings:
+    def settings(self, *, public_only: bool = False) -> AgentSettings:
         """Raises ConfigError, naming what is wrong."""
-        url = checked("url", check_url, self.url)
-        if self.card is None:
-            return AgentSettings(url)
-        return AgentSettings(url, checked("card", check_card, self.card))
+        url, card = checked("url", check_url, self.url), self.card
+        if card is not None:
+            card = checked("card", check_card, card)
+        return AgentSettings(url, card, public_only=public_only)
 
 
 def checked(subject: str, check: Callable[[object], str], value: object) -> str:
@@ -56,16 +56,16 @@ class Changes(Struct, frozen=True, forbid_unknown_fields=True):
     removed: Mapping[str, str] = {}
 
     def applied(
-        self, configured: Mapping[str, AgentSettings]
+        self, configured: Mapping[str, AgentSettings], *, public_only: bool
     ) -> dict[str, AgentSettings]:
-        """The agents to follow, by name."""
+        """The agents to follow, by name; `public_only` is for those that were added."""
         agents = {
             name: settings
             for name, settings in configured.items()
             if self.removed.get(name) != settings.url
         }
         for name, added in self.added.items():
-            agents.setdefault(name, added.settings())
+            agents.setdefault(name, added.settings(public_only=public_only))
         return agents
 
     def with_added(
@@ -124,7 +124,7 @@ def write(folder: Path, changes: Changes) -> None:
     path = folder / FILE
     draft = path.with_suffix(".new")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         with draft.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(changes)))
             file.flush()

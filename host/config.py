@@ -6,16 +6,18 @@ The composition root reads a frozen `Config` and hands each part what it needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from host import settings
 from host.agent_name import name_of
 from host.agent_settings import AgentSettings, credentials_of
+from host.doors import ANY_ADDRESS, Doors, check_doors
+from host.elsewhere import is_elsewhere, looked_up
 from host.errors import ConfigError
 from host.plans import Plan, built_in
-from host.settings import Setting
+from host.settings import LOOPBACK, Setting
 from host.settings_file import SettingsFile, credentials_in
 
 CONFIG_FILE = "courtside.toml"
@@ -64,11 +66,12 @@ class Config:
     stated: Mapping[str, Stated] = field(default_factory=dict)
     """Each setting and each agent's URL as it was told, by `port`, `agents.carly`; of
     a secret, whether it is set."""
+    doors: Doors = field(default_factory=Doors)
 
     @property
     def url(self) -> str:
         """Where the host is found."""
-        return _url(self.host, self.port)
+        return _url(self.doors.scheme, self.host, self.port)
 
     @property
     def follows_only_stubs(self) -> bool:
@@ -94,12 +97,31 @@ def read(
         text, where = _look_up(setting, flags, environ, file)
         shown = ("set" if text else "not set") if setting.secret else text
         stated[setting.name] = Stated(shown, where)
+        if setting.secret:
+            text = _secret(text, where, environ, cwd)
         return _parse(setting.parse, text, where)
+
+    def path_of(setting: Setting[str]) -> Path | None:
+        text = value(setting)
+        return cwd / text if text else None
 
     agents = _agents(file, environ, asked, stated)
     plans = file.plans(agents)
+    host, private = value(settings.HOST), value(settings.PRIVATE_AGENTS)
+    doors = Doors(
+        token=value(settings.TOKEN),
+        read_token=value(settings.READ_TOKEN),
+        tls_cert=path_of(settings.TLS_CERT),
+        tls_key=path_of(settings.TLS_KEY),
+        trusted_proxies=value(settings.TRUSTED_PROXIES),
+        allowed_hosts=value(settings.ALLOWED_HOSTS),
+        allowed_origins=value(settings.ALLOWED_ORIGINS),
+    )
+    if private is None:
+        private = host in LOOPBACK and not doors.is_exposed
+    doors = replace(doors, private_agents=private)
     return Config(
-        host=value(settings.HOST),
+        host=host,
         port=value(settings.PORT),
         data_dir=cwd / value(settings.DATA_DIR),
         log=value(settings.LOG),
@@ -112,6 +134,7 @@ def read(
         file=path,
         plans=built_in(agents) if plans is None else plans,
         stated=stated,
+        doors=check_doors(doors, host, stated["host"].where),
     )
 
 
@@ -120,11 +143,13 @@ def address(environ: Mapping[str, str], cwd: Path) -> str:
     _, file = _file({}, environ, cwd)
     host, _ = _look_up(settings.HOST, {}, environ, file)
     port = _parse(settings.port, *_look_up(settings.PORT, {}, environ, file))
-    return _url(host, port)
+    cert, _ = _look_up(settings.TLS_CERT, {}, environ, file)
+    return _url("https" if cert else "http", host, port)
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def _url(scheme: str, host: str, port: int) -> str:
+    name = "127.0.0.1" if host in ANY_ADDRESS else host
+    return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 def _file(
@@ -151,6 +176,19 @@ def _look_up(
     if file.sets(setting.name):
         return file.host_setting(setting.name, setting.default)
     return setting.default, DEFAULT
+
+
+def _secret(text: str, where: str, environ: Mapping[str, str], cwd: Path) -> str:
+    """What it points to; a flag must point, for `ps` shows flags to everybody."""
+    if where.startswith("--") and not is_elsewhere(text):
+        raise ConfigError(
+            f"{where}: everybody on this machine can read it there: use {where} "
+            "env:NAME or file:PATH, or the variable"
+        )
+    try:
+        return looked_up(text, environ, cwd)
+    except ConfigError as error:
+        raise ConfigError(f"{where} {error}") from None
 
 
 def _parse(parse: Callable[[str], T], text: str, where: str) -> T:

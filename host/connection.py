@@ -65,7 +65,8 @@ class Connection:
 
     async def __aenter__(self) -> Connection:
         async with self._stack as opening:
-            wire = Wire(self.name, self._credentials)
+            public_only = self._settings.public_only
+            wire = Wire(self.name, self._credentials, public_only=public_only)
             self._wire = await opening.enter_async_context(wire)
             self.card = await self._fetch_card()
             self._credentials.use_card(self.card)

@@ -1,35 +1,51 @@
-"""Owns how the host dials out over HTTP: certificates, proxies, where it never goes.
+"""Owns how the host dials out: certificates, proxies, where it never goes.
 
 Its clients go to the bindings, to the card's fetcher and to the token endpoint's.
 """
 
 from __future__ import annotations
 
+import socket
 import ssl
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+import anyio
+import httpcore
 import httpx
 
 from host.errors import AgentUnreachable
-from host.link_local import is_link_local
+from host.link_local import is_link_local, is_private
+
+FIRST_S = 1.0  # For each address of a name but the last, as when IPv6 leads nowhere.
 
 
 def client(
-    timeout: httpx.Timeout, limits: httpx.Limits, auth: httpx.Auth | None = None
+    timeout: httpx.Timeout,
+    limits: httpx.Limits,
+    auth: httpx.Auth | None = None,
+    *,
+    public_only: bool = False,
 ) -> httpx.AsyncClient:
-    """Follows no redirects: API keys and cookies would go with them to anybody."""
+    """Connects only to addresses that were checked after the name was looked up.
+
+    Follows no redirects: API keys and cookies would go with them to anybody.
+    """
     # A proxy that the environment names does not stand before this machine.
     direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
-    return httpx.AsyncClient(
+    made = httpx.AsyncClient(
         auth=auth,
         timeout=timeout,
         limits=limits,
         verify=_trusted(),
         mounts=direct,
         follow_redirects=False,
-        event_hooks={"request": [_watch]},
     )
+    # httpx has no parameter for it, and one of its own transports would know no proxy.
+    pool = made._transport._pool  # type: ignore[attr-defined]
+    pool._network_backend = _Checked(pool._network_backend, public_only)
+    return made
 
 
 @cache
@@ -38,18 +54,63 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-async def _watch(request: httpx.Request) -> None:
-    request.extensions["trace"] = _refuse_link_local
+class _Checked(httpcore.AsyncNetworkBackend):
+    """Looks a name up once, and connects to what it found and checked."""
 
+    def __init__(self, inner: httpcore.AsyncNetworkBackend, public_only: bool) -> None:
+        self._inner = inner
+        self._public_only = public_only
 
-async def _refuse_link_local(event: str, info: dict[str, Any]) -> None:
-    """Ends a connection before anything is sent where the name led out of bounds."""
-    if event != "connection.connect_tcp.complete":
-        return
-    stream = info["return_value"]
-    address = stream.get_extra_info("server_addr")
-    if address and is_link_local(str(address[0])):
-        await stream.aclose()
-        raise AgentUnreachable(
-            f"DNS: the name leads to the link-local or metadata address {address[0]}"
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - as httpcore has it
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            with anyio.fail_after(timeout):
+                first, *others = await addresses(host, port, self._public_only)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        for other in others:
+            patience_s = FIRST_S if timeout is None else min(timeout, FIRST_S)
+            try:
+                return await self._inner.connect_tcp(
+                    first, port, patience_s, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                first = other
+        return await self._inner.connect_tcp(
+            first, port, timeout, local_address, socket_options
         )
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        raise NotImplementedError
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+async def addresses(host: str, port: int, public_only: bool) -> list[str]:
+    """Where a name leads, each once, at least one. Raises AgentUnreachable where one of
+    them is out of bounds, and OSError where there is none."""
+    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    unique = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    for address in unique:
+        if is_link_local(address) or is_link_local(host):
+            what = "link-local or metadata"
+        elif public_only and is_private(address):
+            what = "private"
+        else:
+            continue
+        raise AgentUnreachable(f"DNS: the name leads to the {what} address {address}")
+    return unique

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from host.access import role_of
 from host.agent_settings import HOST_NAME
 from host.cursor import parse
 from host.errors import CursorExpired
@@ -138,11 +139,14 @@ class History:
     async def healthz(self, request: Request) -> Response:
         """200 while the log can be written, else 503 with the cause.
 
-        `config` is what is wrong with courtside.toml as it is now, if anything is.
+        `config` is what is wrong with courtside.toml as it is now, if anything is. A
+        stranger to a host that has a token is told the status alone.
         """
         feed = self._feed
-        agents = {row.agent: row.connection for row in self._followed()}
         status = "failing" if feed.fault else "ok"
+        if role_of(request.scope) is None:
+            return _json({"status": status}, 503 if feed.fault else 200)
+        agents = {row.agent: row.connection for row in self._followed()}
         state = {
             "status": status,
             "cause": feed.fault,

@@ -1,4 +1,5 @@
-"""Owns which addresses no agent can have: link-local ones and cloud metadata.
+"""Owns which addresses no agent can have: link-local ones and cloud metadata; and
+which an agent may not have that is added at run time, where the settings say so.
 
 Settings are checked with it, and each connection once its address is known.
 """
@@ -33,6 +34,15 @@ def is_link_local(host: str) -> bool:
     if address is None:
         return name in METADATA_NAMES
     return address.is_link_local or address in METADATA_ADDRESSES
+
+
+def is_private(host: str) -> bool:
+    """Whether it is an address of this machine or of a network that is not public."""
+    name = host.lower().strip("[]").rstrip(".")
+    address = _address(name.partition("%")[0])
+    if address is None:
+        return name == "localhost" or name.endswith(".localhost")
+    return not address.is_global or address.is_multicast
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

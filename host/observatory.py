@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from host.access import role_of
 from host.collector import Collector
 from host.fanout import Fanout
 from host.feed import Feed
@@ -59,10 +60,13 @@ class Observatory:
             encode(self._registry), headers={**NO_STORE, "content-type": media_type}
         )
 
-    async def readyz(self, _: Request) -> Response:
-        """200 where requests are welcome, else 503 with why they are not."""
+    async def readyz(self, request: Request) -> Response:
+        """200 where requests are welcome, else 503 with why they are not, which is not
+        for strangers."""
         cause = self._trouble
-        state = {"status": "not ready" if cause else "ready", "cause": cause}
+        state: dict[str, str | None] = {"status": "not ready" if cause else "ready"}
+        if role_of(request.scope) is not None:
+            state["cause"] = cause
         return _json(state, 503 if cause else 200)
 
     @property

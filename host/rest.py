@@ -6,6 +6,7 @@ The gateway and the agents' own door read and answer with it.
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from typing import Any, NamedTuple
 
 from a2a.utils.error_handlers import A2A_DOMAIN, build_rest_error_payload
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
+from starlette.types import Message, Send
 
 from host.bindings.errors import UPDATES_GONE_CODE, UpdatesGone
 from host.changes import NotKept
@@ -24,6 +26,15 @@ from host.roster import AgentExists
 MAX_BODY_BYTES = 4 * 1024 * 1024
 JSON_TYPES = ("application/json", "application/a2a+json")
 INTERNAL_CODE = -32603
+SAFETY = (
+    (b"x-content-type-options", b"nosniff"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; frame-ancestors 'none'; sandbox",
+    ),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+)
 
 
 class BodyTooLarge(Exception):
@@ -36,6 +47,22 @@ class WrongContentType(Exception):
 
 class Ending(Exception):
     """The host was asked to stop before there was an answer."""
+
+
+def safely(send: Send) -> Send:
+    """Agents' words are in what is answered: no browser may take them for a page.
+
+    No coroutine: a stream's every piece goes through it.
+    """
+
+    def send_safely(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            there = {name for name, _ in message["headers"]}
+            more = [pair for pair in SAFETY if pair[0] not in there]
+            message["headers"] = [*message["headers"], *more]
+        return send(message)
+
+    return send_safely
 
 
 async def json_object(request: Request) -> dict[str, Any]:

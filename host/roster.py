@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from host import changes
 from host.agent_name import name_of
-from host.agent_settings import HOST_NAME, AgentSettings, check_name
+from host.agent_settings import HOST_NAME, AgentSettings, check_name, check_public
 from host.changes import Added, Changes, checked
 from host.collector import Collector
 from host.errors import CourtsideError, UnknownAgent
@@ -42,7 +42,8 @@ class Reloaded(NamedTuple):
 
 
 class Roster:
-    """Follows agents while `run` runs; `configured` are those of the settings.
+    """Follows agents while `run` runs; `configured` are those of the settings. Others
+    may be added at private addresses only if `private_agents`.
 
     Raises ConfigError when what is kept in `data_dir` cannot be used.
     """
@@ -53,11 +54,14 @@ class Roster:
         configured: Mapping[str, AgentSettings],
         data_dir: Path,
         collect: Callable[[str, AgentSettings, Feed], Collector] = Collector,
+        *,
+        private_agents: bool = True,
     ) -> None:
         self._feed = feed
         self._configured = configured
         self._data_dir = data_dir
         self._collect = collect
+        self._public_only = not private_agents
         self._changes = changes.read(data_dir).beside(configured)
         self._followed: dict[str, _Following] = {}
         self._last: dict[str, _Following] = {}  # By name, those that end included.
@@ -68,7 +72,7 @@ class Roster:
         self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         async with anyio.create_task_group() as self._group:
-            for name, settings in self._changes.applied(self._configured).items():
+            for name, settings in self._applied().items():
                 self._start(name, settings)
             for row in list(self._feed.board.agents.values()):
                 if row.agent == HOST_NAME:
@@ -106,8 +110,10 @@ class Roster:
     async def add(self, name: str | None, settings: AgentSettings) -> str:
         """Follows one more, over restarts too; its name, made of the URL if None.
 
-        Raises ConfigError for a bad name, AgentExists, and NotKept.
+        Raises ConfigError for a bad name or place, AgentExists, and NotKept.
         """
+        if self._public_only:
+            checked("url", check_public, settings.url)
         async with self._changing:
             for other, following in self._followed.items():
                 if following.settings.url == settings.url:
@@ -121,7 +127,7 @@ class Roster:
                 )
             added = Added(settings.url, settings.card)
             await self._keep(self._changes.with_added(name, added, self._configured))
-            self._start(name, self._changes.applied(self._configured)[name])
+            self._start(name, self._applied()[name])
         return name
 
     def _name_for(self, url: str) -> str:
@@ -159,7 +165,7 @@ class Roster:
         async with self._changing:
             await self._keep(self._changes.beside(configured))
             self._configured = configured
-            wanted = self._changes.applied(configured)
+            wanted = self._applied()
             before = {name: one.settings for name, one in self._followed.items()}
             difference = Reloaded(
                 added=[name for name in wanted if name not in before],
@@ -171,6 +177,9 @@ class Roster:
             for name in difference.changed + difference.added:
                 self._start(name, wanted[name])
         return difference
+
+    def _applied(self) -> dict[str, AgentSettings]:
+        return self._changes.applied(self._configured, public_only=self._public_only)
 
     async def _keep(self, changed: Changes) -> None:
         """First on the disk: what is said to be done must outlast a crash."""

@@ -17,11 +17,14 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from host.config import Config
+from host.doors import Doors
 from host.errors import CourtsideError
+from host.prompt import PromptProtocol
 
 GRACE_S = 1
 SEND_BUFFER = 128 * 1024  # Accepted sockets inherit it: a stalled reader costs less.
 SWITCH_S = 0.001
+OPEN_DOORS = Doors()
 
 
 class Stoppable(Protocol):
@@ -67,20 +70,36 @@ def settle_memory() -> None:
 
 
 def serve(
-    host: Stoppable, listener: socket.socket, ready: Callable[[], None] = lambda: None
+    host: Stoppable,
+    listener: socket.socket,
+    doors: Doors = OPEN_DOORS,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Returns after SIGINT or SIGTERM, when every stream has ended.
 
-    `ready` is called once, when requests are answered.
+    `ready` is called once, when requests are answered. Raises CourtsideError for a
+    certificate that cannot be used.
     """
     settings = uvicorn.Config(
         host,
+        http=PromptProtocol,
+        ws="none",
+        ssl_certfile=doors.tls_cert,
+        ssl_keyfile=doors.tls_key,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=_most_connections(),
     )
+    try:
+        settings.load()
+    except OSError as error:  # ssl.SSLError is one.
+        raise CourtsideError(
+            f"tls_cert {doors.tls_cert} and tls_key {doors.tls_key} cannot be used: "
+            f"{error.strerror or error}; they must be PEM files of one certificate"
+        ) from error
     _Server(settings, host, ready).run(sockets=[listener])
 
 
@@ -100,6 +119,16 @@ def listen(config: Config) -> socket.socket:
             "(or COURTSIDE_PORT)"
         ) from error
     return listener
+
+
+def _most_connections() -> int | None:
+    """The rest of the files is for the log and the agents, whoever connects."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if files == resource.RLIM_INFINITY else files * 3 // 4
 
 
 def allow_sockets() -> None:

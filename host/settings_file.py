@@ -22,6 +22,7 @@ from host.agent_settings import (
     check_url,
     credentials_of,
 )
+from host.elsewhere import looked_up
 from host.errors import ConfigError
 from host.plans import Plan, PlanError, load, read_plans
 from host.settings import SETTINGS
@@ -33,7 +34,6 @@ else:
 
 TABLES = ("host", "agents", "plans")
 AGENT_SETTINGS = ("url", "card", "trusted_hosts", "credentials")
-ELSEWHERE = "env:"
 
 Checked = TypeVar("Checked")
 
@@ -74,6 +74,8 @@ class SettingsFile:
     def host_setting(self, name: str, default: str) -> tuple[str, str]:
         """The value and where it stands."""
         value = self._data.get("host", {}).get(name, default)
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            value = ",".join(value)
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise self._wrong(f"host.{name}", f"is {value!r}: use text or a number")
         return str(value), self._at(f"host.{name}")
@@ -131,12 +133,22 @@ class SettingsFile:
         self._only(table, key, tuple(CREDENTIALS))
         here = {
             setting: (
-                self._checked(_looked_up, (value, environ), f"{key}.{setting}"),
+                self._checked(partial(self._found, environ), value, f"{key}.{setting}"),
                 self._at(f"{key}.{setting}"),
             )
             for setting, value in table.items()
         }
         return credentials_of(here | credentials_in(environ, name))
+
+    def _found(self, environ: Mapping[str, str], value: Any) -> object:
+        """The value, with each env:NAME and file:PATH in it replaced."""
+        if isinstance(value, list):
+            return [self._found(environ, item) for item in value]
+        if isinstance(value, dict):
+            return {name: self._found(environ, value[name]) for name in value}
+        if not isinstance(value, str):
+            return value
+        return looked_up(value, environ, self._path.parent)
 
     def _checked(
         self, check: Callable[[Any], Checked], value: object, key: str
@@ -199,18 +211,3 @@ def credentials_in(
         for setting, variable in variables.items()
         if environ.get(variable)
     }
-
-
-def _looked_up(value_and_environ: tuple[Any, Mapping[str, str]]) -> object:
-    """The value, with each "env:NAME" in it replaced by that variable's."""
-    value, environ = value_and_environ
-    if isinstance(value, list):
-        return [_looked_up((item, environ)) for item in value]
-    if isinstance(value, dict):
-        return {name: _looked_up((item, environ)) for name, item in value.items()}
-    if not isinstance(value, str) or not value.startswith(ELSEWHERE):
-        return value
-    variable = value.removeprefix(ELSEWHERE)
-    if not environ.get(variable):
-        raise ConfigError(f"is to be the variable {variable[:100]!r}, which is not set")
-    return environ[variable]

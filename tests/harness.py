@@ -36,6 +36,10 @@ STOP_S = 10.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nothing here is TLS, and to load the machine's certificates costs 20 ms a client."""
 
+ANY_CERTIFICATE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+ANY_CERTIFICATE.check_hostname = False
+ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
+
 T = TypeVar("T")
 
 live: list[Process] = []
@@ -222,7 +226,8 @@ class Stack:
     """Some of the four agents and the host, with a data folder of their own.
 
     `extra_agents` are names and URLs of agents that the test serves itself;
-    `toml` is added at the end of the generated courtside.toml.
+    `toml` is added at the end of the generated courtside.toml, `host_toml` to its
+    [host]; `token` is the operator's.
     """
 
     def __init__(
@@ -235,6 +240,9 @@ class Stack:
         with_host: bool = True,
         extra_agents: Mapping[str, str] | None = None,
         toml: str = "",
+        host_toml: str = "",
+        token: str = "",
+        scheme: str = "http",
     ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
@@ -242,9 +250,12 @@ class Stack:
         self.agents = {name: _agent(name, folder, step_s) for name in agents}
         urls = {name: agent.url for name, agent in self.agents.items()}
         urls |= extra_agents or {}
-        self._write_config(urls, toml)
+        self.token = token
+        if token:
+            host_toml += f"\ntoken = {json.dumps(token)}\n"
+        self._write_config(urls, f"{toml}\n[host]\n{host_toml}" if host_toml else toml)
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{scheme}://127.0.0.1:{port}"
         self.host = Server(
             "host",
             [
@@ -307,7 +318,9 @@ class Stack:
 
     def connections(self) -> dict[str, str]:
         """Each agent's name and its connection as the host says it now."""
-        agents: dict[str, str] = _get(f"{self.url}/healthz").json()["agents"]
+        agents: dict[str, str] = _get(f"{self.url}/healthz", self.token).json()[
+            "agents"
+        ]
         return agents
 
     def wait_connected(self, *names: str, deadline_s: float = READY_S) -> None:
@@ -376,6 +389,8 @@ def _clean_environment() -> dict[str, str]:
     }
 
 
-def _get(url: str) -> httpx.Response:
+def _get(url: str, token: str = "") -> httpx.Response:
+    key = {"authorization": f"Bearer {token}"} if token else {}
+    verify = ANY_CERTIFICATE if url.startswith("https:") else NO_TLS
     # trust_env=False: a proxy of the machine must not stand between us and loopback.
-    return httpx.get(url, trust_env=False, timeout=5.0, verify=NO_TLS)
+    return httpx.get(url, trust_env=False, timeout=5.0, verify=verify, headers=key)

@@ -168,6 +168,9 @@ async function ask(method, path, body) {
   }
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
+  if (response.status === 401) {
+    throw new ActionError('Your session has ended: load the page again to sign in.');
+  }
   throw new ActionError(
     answer?.error?.message || `The host answered ${response.status}.`,
   );

@@ -20,9 +20,11 @@ import { kinOf } from './updates.js';
 /**
  * @param {State} state @param {Ui} ui
  * @param {{ redraw: () => void, reconnect: () => void, loadOlder: () => void,
- *   open: (file: File | undefined) => Promise<void> }} page
+ *   open: (file: File | undefined) => Promise<void>, session: { isReader: boolean } }} page
  */
-export function createControls(state, ui, { redraw, reconnect, loadOlder, open }) {
+export function createControls(state, ui, page) {
+  const { redraw, reconnect, loadOlder, open, session } = page;
+
   /**
    * Runs one command: pending from the click until the feed answers, or its error.
    * @param {Pending['verb']} verb @param {string} about
@@ -33,6 +35,11 @@ export function createControls(state, ui, { redraw, reconnect, loadOlder, open }
     const key = `${verb}:${about}`;
     // Behind a recording there is nobody to ask.
     if (ui.pending.has(key) || state.link.phase === 'recording') return false;
+    if (session.isReader) {
+      ui.errors.set(key, 'You signed in with a token that may only read.');
+      redraw();
+      return false;
+    }
     /** @type {Pending} */
     const pending = { verb, at_ms: Date.now(), ...click };
     ui.errors.delete(key);

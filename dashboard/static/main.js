@@ -20,6 +20,7 @@ import { applyRecording, readRecording } from './recording.js';
 import { createPast } from './past.js';
 import { listenToKeys } from './keys.js';
 import { createDossiers } from './dossiers.js';
+import { createSession } from './session.js';
 import { createTravel } from './travel.js';
 import { createUi, settle } from './ui.js';
 import { main, openScreen, topBar } from './view.js';
@@ -37,6 +38,7 @@ const ui = createUi(location.search);
 const travel = createTravel(state, redraw);
 const past = createPast(state, ui, redraw);
 const dossiers = createDossiers(state, ui, redraw);
+const session = createSession(redraw);
 const announce = createAnnouncer();
 const title = document.title;
 const regions = {
@@ -67,7 +69,7 @@ function draw() {
   const { phase, lost_at_ms } = state.link;
   const seen_ms = phase === 'reconnecting' || phase === 'recording' ? lost_at_ms : null;
   const host_now_ms = (seen_ms ?? now_ms) - state.skew_ms;
-  const page = { state, ui, controls, travel, past, dossiers, now_ms, host_now_ms, base: location.href };
+  const page = { state, ui, controls, travel, past, dossiers, session, now_ms, host_now_ms, base: location.href };
   moveList(now_ms);
   if (ui.filter.tab === 'history' && state.epoch !== null) past.settle();
   if (state.epoch !== null) dossiers.settle();
@@ -189,6 +191,7 @@ const feed = ui.filter.open ? null : shareFeed({
   },
   link(link) {
     state.link = link;
+    if (link.attempt > 0 && link.retry_at_ms !== null) session.check();
     redraw();
   },
 });
@@ -218,6 +221,7 @@ const controls = createControls(state, ui, {
   reconnect,
   loadOlder,
   open,
+  session,
 });
 
 listenToKeys(controls);

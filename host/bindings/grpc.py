@@ -7,7 +7,6 @@ offers gRPC and grpcio is there.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -15,8 +14,10 @@ from collections.abc import (
     Callable,
     Iterator,
     Mapping,
+    Sequence,
 )
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -40,7 +41,7 @@ from host.bindings.http import CANCEL_S, SEND_S
 from host.bindings.intake import Intake
 from host.bindings.sdk import update_of
 from host.bindings.wire import CALL_S, MAX_BODY, Wire
-from host.link_local import is_link_local
+from host.dial import addresses
 
 SECURE = ("https", "grpcs")
 SCHEMES = (*SECURE, "http", "grpc")
@@ -69,8 +70,9 @@ class Grpc:
     async def __aenter__(self) -> Grpc:
         with self._wire.explained("gRPC", self._url), anyio.fail_after(CALL_S):
             host, port, secure = _target(self._url)
-            await _refuse_link_local(host, port)
-            self._channel = _channel(host, port, secure)
+            found = await addresses(host, port, self._wire.public_only)
+            pinned = found if self._wire.public_only else ()
+            self._channel = _channel(host, port, secure, pinned)
             # The credentials tell from it whether anybody else could read along.
             self._target = f"{'https' if secure else 'http'}://{_joined(host, port)}"
         is_old = self._interface.version == "0.3"
@@ -261,23 +263,22 @@ def _target(url: str) -> tuple[str, int, bool]:
     return parts.hostname, parts.port or (443 if secure else 80), secure
 
 
-async def _refuse_link_local(host: str, port: int) -> None:
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for *_, address in found:
-        if is_link_local(str(address[0])):
-            raise BadAnswer(
-                "DNS: the name leads to the link-local or metadata address "
-                f"{address[0]}"
-            )
-
-
 def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _channel(host: str, port: int, secure: bool) -> grpc.aio.Channel:
+def _channel(
+    host: str, port: int, secure: bool, pinned: Sequence[str]
+) -> grpc.aio.Channel:
+    """To those addresses, where there are some: grpcio would look the name up again."""
     target = _joined(host, port)
     options: list[tuple[str, Any]] = [("grpc.max_receive_message_length", MAX_BODY)]
+    if pinned:
+        options.append(("grpc.default_authority", target))
+        options.append(("grpc.ssl_target_name_override", host))
+        version = ip_address(pinned[0]).version
+        same = [one for one in pinned if ip_address(one).version == version]
+        target = f"ipv{version}:{','.join(_joined(one, port) for one in same)}"
     if host in ("127.0.0.1", "localhost", "::1"):
         # A proxy that the environment names does not stand before this machine.
         options.append(("grpc.enable_http_proxy", 0))

@@ -46,9 +46,12 @@ class Answer(NamedTuple):
 class Wire:
     """Use as an async context manager. Raises what `explained` turns into words."""
 
-    def __init__(self, name: str, credentials: Credentials) -> None:
+    def __init__(
+        self, name: str, credentials: Credentials, *, public_only: bool = False
+    ) -> None:
         self.name = name
         self.credentials = credentials
+        self.public_only = public_only
         self.tasks = anyio.create_task_group()
         self._paced_until = 0.0
         self._stack = AsyncExitStack()
@@ -56,8 +59,13 @@ class Wire:
     async def __aenter__(self) -> Wire:
         unlimited, auth = httpx.Limits(max_connections=None), self.credentials.auth
         # A call on a pool of 1,000 open streams costs 3-6 ms: hence two clients.
-        self.streams = dial.client(STREAM_TIMEOUT, unlimited, auth)
-        self.calls = dial.client(httpx.Timeout(CALL_S), httpx.Limits(), auth)
+        self.streams, self.calls = (
+            dial.client(timeout, limits, auth, public_only=self.public_only)
+            for timeout, limits in (
+                (STREAM_TIMEOUT, unlimited),
+                (httpx.Timeout(CALL_S), httpx.Limits()),
+            )
+        )
         async with AsyncExitStack() as opening:
             for client in (self.streams, self.calls):
                 client.headers.update(HEADERS)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
+from host.elsewhere import TOKEN, token_here
 from host.errors import CourtsideError
 
-TOKEN = "COURTSIDE_TOKEN"  # noqa: S105 - the variable's name
 CONNECT_S = 5.0
 QUIET_S = 40.0  # The host pings every 15 s: two missed and a margin.
 Query = Mapping[str, str | Sequence[str]]
@@ -25,7 +26,7 @@ class HostLost(CourtsideError):
 
 def client(url: str) -> httpx.Client:
     """For one host. Follows no redirect: the token would go with it to anybody."""
-    token = os.environ.get(TOKEN)
+    token = token_here(os.environ, Path.cwd())
     # A proxy that the environment names does not stand before this machine.
     direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
     return httpx.Client(

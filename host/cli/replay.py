@@ -11,6 +11,7 @@ import os
 import tempfile
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -87,7 +88,8 @@ def replay(file: Path, speed: float, opens: bool, **flags: str | None) -> None:
             keep_s=None,
         )
         host = Host(alone, MemoryLog(recording.first), also=player.play)
-        serve_host(Watched(host, player), listener, lambda: announce(config, opens))
+        told = partial(announce, config, opens)
+        serve_host(Watched(host, player), listener, config.doors, told)
 
 
 class Player:

@@ -21,13 +21,15 @@ from host.cli.advice import advise
 from host.cli.demo import running_stubs
 from host.cli.options import given, with_agents, with_settings
 from host.config import CONFIG_FILE, Asked, Config, read, read_agents
-from host.lines import Lines
+from host.lines import Line, Lines
 from host.log import Log
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
 from host.server import allow_sockets, listen
 from host.server import serve as serve_host
 from host.settings import LOG_FORMAT
+
+logger = logging.getLogger("courtside.serve")
 
 
 @click.command(
@@ -53,6 +55,8 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
     cwd, asked = Path.cwd(), Asked(urls)
     config = read(given(flags), os.environ, cwd, asked)
     log_to_stderr(config.log_format)
+    if config.doors.is_readable(config.host):
+        logger.warning(Line(tls="none", why="whoever is on the way reads the token"))
     with ExitStack() as ends:
         listener = ends.enter_context(listen(config))
         if demo:
@@ -64,7 +68,7 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
         file = config.file or Path(CONFIG_FILE)
         reread = partial(read_agents, file, os.environ, asked)
         host = Host(config, _open_log(config), reread)
-        serve_host(host, listener, lambda: announce(config, opens))
+        serve_host(host, listener, config.doors, lambda: announce(config, opens))
     sys.exit(1 if host.failed else 0)
 
 

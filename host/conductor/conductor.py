@@ -27,6 +27,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from host import a2a
+from host.access import is_locked
 from host.agent_settings import HOST_NAME
 from host.bindings import Update
 from host.conductor.card import card_of, skills_of
@@ -82,7 +83,8 @@ class Conductor:
         return [Route("/.well-known/agent-card.json", self._root_card)]
 
     async def _root_card(self, request: Request) -> Response:
-        card = shown(self.card, f"{base_of(request)}/a2a/{HOST_NAME}")
+        url = f"{base_of(request)}/a2a/{HOST_NAME}"
+        card = shown(self.card, url, locked=is_locked(request.scope))
         return Response(
             card, media_type="application/json", headers={"cache-control": "no-cache"}
         )

@@ -28,8 +28,9 @@ REQUIRED: dict[str, Any] = {
 }
 
 
-def shown(card: pb.AgentCard, url: str) -> bytes:
-    """The card's JSON, with its interfaces at `url`.
+def shown(card: pb.AgentCard, url: str, *, locked: bool) -> bytes:
+    """The card's JSON, with its interfaces at `url`; `locked` where these ask for the
+    host's token.
 
     What the agent asks of its callers is the host's affair; what it signed was another
     card.
@@ -40,6 +41,9 @@ def shown(card: pb.AgentCard, url: str) -> bytes:
         ours.ClearField(field)
     for skill in ours.skills:
         skill.ClearField("security_requirements")
+    if locked:
+        ours.security_schemes["token"].http_auth_security_scheme.scheme = "Bearer"
+        ours.security_requirements.add().schemes["token"].SetInParent()
     del ours.supported_interfaces[:]
     for binding in BINDINGS:
         ours.supported_interfaces.add(

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from host.access import is_locked
 from host.gateway.events import Updates, Words, opened
 from host.gateway.operations import Operations
 from host.gateway.wishes import (
@@ -67,7 +68,8 @@ class HttpJson:
         ]
 
     async def _card(self, request: Request) -> Response:
-        card = self._operations.card(_agent(request), base_of(request))
+        locked = is_locked(request.scope)
+        card = self._operations.card(_agent(request), base_of(request), locked=locked)
         return Response(card, media_type=JSON, headers={"cache-control": "no-cache"})
 
     async def _send(self, request: Request) -> Response:

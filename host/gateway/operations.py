@@ -58,9 +58,9 @@ class Operations:
     async def run(self) -> None:
         await self._sends.run()
 
-    def card(self, name: str, base: str) -> bytes:
+    def card(self, name: str, base: str, *, locked: bool) -> bytes:
         """The card of an agent as it is served at `base`."""
-        return shown(self._find(name).card, f"{base}/a2a/{name}")
+        return shown(self._find(name).card, f"{base}/a2a/{name}", locked=locked)
 
     async def extended_card(self, name: str) -> bytes:
         self._find(name)

@@ -57,7 +57,7 @@ class SqliteLog:
         self._places: dict[int, Place] = {}
         with ExitStack() as opened:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(0o700, parents=True, exist_ok=True)
                 opened.callback(lock(path).close)
                 check(path)
                 self._writer = connect(path)

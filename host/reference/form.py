@@ -31,12 +31,12 @@ def operation(
     told["responses"] = {str(status): answer for status, answer in answers.items()}
     # The guard's: host/guard.py.
     told["responses"].setdefault("400", text("The Host header is not this host's."))
-    if body or name in WRITES:
-        told["responses"]["403"] = text("A page of another origin sent it.")
+    told["responses"].setdefault("401", text("A token is needed."))
+    told["responses"].setdefault(
+        "403", text("A page of another origin sent it, or the token may only read.")
+    )
+    told["responses"].setdefault("429", text("Too many wrong tokens: wait."))
     return told
-
-
-WRITES = ("reloadAgents", "retryAgent", "removeAgent", "cancelTask")
 
 
 def ref(name: str) -> Json:

@@ -50,9 +50,13 @@ SCHEMAS: Json = {
                 "description": "Each agent's connection, by its name.",
                 "additionalProperties": {"type": "string"},
             },
-        }
+        },
+        # Strangers to a host with a token are told the status alone.
+        *("cause", "config", "epoch", "head", "agents"),
     ),
-    "Readiness": _object({"status": {"enum": ["ready", "not ready"]}, "cause": _TEXT}),
+    "Readiness": _object(
+        {"status": {"enum": ["ready", "not ready"]}, "cause": _TEXT}, "cause"
+    ),
 }
 
 
@@ -80,5 +84,10 @@ def document() -> Json:
         },
         "servers": [{"url": "/"}],
         "paths": paths.PATHS | a2a_paths.PATHS,
-        "components": {"schemas": schemas},
+        # Without a token of its own the host asks for none.
+        "security": [{}, {"token": []}],
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }

@@ -265,10 +265,32 @@ def _page(name: str, summary: str) -> Json:
     }
 
 
+def _form(name: str, summary: str) -> Json:
+    answers: dict[int | str, Json] = {
+        303: nothing("It is done: on to the page."),
+        403: text("The token opens nothing; or a page of another origin.", HTML),
+        415: text("It is no short form."),
+        429: text("Too many wrong tokens: wait.", HTML),
+    }
+    return operation(name, summary, answers=answers)
+
+
+FORM = "application/x-www-form-urlencoded"
+_LOGIN: Json = {
+    "type": "object",
+    "properties": {"token": {"type": "string"}, "then": {"type": "string"}},
+}
+
 PAGES: Json = {
     "/": _page("page", "The page."),
     "/board": _page("board", "Agents and tasks now, for browsers without JavaScript."),
     "/debug": _page("debug", "The same as /debug.json, for people."),
+    "/login": {
+        **_page("login", "Where a browser gives the token."),
+        "post": _form("signIn", "A session for a token, as a form has it.")
+        | {"requestBody": {"required": True, "content": {FORM: {"schema": _LOGIN}}}},
+    },
+    "/logout": {"post": _form("signOut", "The end of the session.")},
     "/static/{file}": {
         "get": operation(
             "file",

@@ -43,8 +43,9 @@ class TaskManager:
                 print(json.dumps(update))
 
     Straight to `agents` (names and URLs; without them, those that `courtside` would
-    follow if it were started here), or over the `host` that runs at that URL. An
-    update is a dict, an event of the feed as docs/task-manager.md shows it.
+    follow if it were started here), or over the `host` that runs at that URL, with its
+    `token` where it has one (else that of COURTSIDE_TOKEN). An update is a dict, an
+    event of the feed as docs/task-manager.md shows it.
 
     Leaving the block asks the agents to cancel what has not ended, for at most 5 s,
     unless `leave_running`. Every error is a CourtsideError; the constructor raises
@@ -56,9 +57,10 @@ class TaskManager:
         agents: Mapping[str, str] | None = None,
         *,
         host: str | None = None,
+        token: str | None = None,
         leave_running: bool = False,
     ) -> None:
-        self._way = way_to(agents, host)
+        self._way = way_to(agents, host, token)
         self._leave_running = leave_running
         self._ledger = Ledger()
         self._starts: list[Start] = []

@@ -55,17 +55,19 @@ class OverHost:
 
     _http: httpx.AsyncClient
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         try:
             self._url = check_url(url)
         except ConfigError as error:
             raise ConfigError(f"host: {error}") from None
+        self._key = {"authorization": f"Bearer {token}"} if token else {}
         self._cursor: str | None = None
         self._is_reached = False
 
     async def run(self, ledger: Ledger) -> None:
         """Reads on where it was for as long as the host is there, or comes back."""
         async with dial.client(httpx.Timeout(CONNECT_S), httpx.Limits()) as self._http:
+            self._http.headers.update(self._key)
             failures, lost_at = 0, anyio.current_time()
             while True:
                 self._is_reached, cause = False, "it ended the feed"
@@ -120,6 +122,10 @@ class OverHost:
                 self._cursor = event.id
 
     async def _check(self, response: httpx.Response) -> None:
+        if response.status_code in (401, 403):
+            raise HostUnreachable(
+                f"{self._url} needs its token: set COURTSIDE_TOKEN, or give token="
+            )
         if response.status_code < 500 and response.status_code != 200:
             said = (await response.aread())[:200].decode("utf-8", "replace").strip()
             raise HostUnreachable(

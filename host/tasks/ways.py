@@ -14,6 +14,7 @@ from typing import Protocol
 from host.a2a import StreamResponse
 from host.agent_settings import AgentSettings, check_name, check_url
 from host.config import read
+from host.elsewhere import token_here
 from host.errors import ConfigError
 from host.tasks.ledger import Ledger, Update
 from host.tasks.over_host import OverHost
@@ -33,12 +34,16 @@ class Way(Protocol):
         """The state (TASK_STATE_…) in which the agent leaves the task."""
 
 
-def way_to(agents: Mapping[str, str] | None, host: str | None) -> Way:
+def way_to(
+    agents: Mapping[str, str] | None, host: str | None, token: str | None = None
+) -> Way:
     if host is None:
         return Straight(_here() if agents is None else _checked(agents))
     if agents is not None:
         raise ConfigError("give agents or host, not both: the host has its own agents")
-    return OverHost(host)
+    if token is None:
+        token = token_here(os.environ, Path.cwd())
+    return OverHost(host, token)
 
 
 def _here() -> Mapping[str, AgentSettings]:

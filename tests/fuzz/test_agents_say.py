@@ -136,4 +136,4 @@ def test_a_card_is_read_and_shown_or_refused(data: bytes) -> None:
     except ValueError:
         return
     interfaces(card)
-    json.loads(shown(card, "http://127.0.0.1:8000/a2a/carly"))
+    json.loads(shown(card, "http://127.0.0.1:8000/a2a/carly", locked=True))

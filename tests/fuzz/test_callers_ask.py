@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from ipaddress import ip_network
 
 import pytest
 from a2a.types import a2a_pb2 as pb
@@ -15,15 +16,17 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from host import trace
 from host.board import Board
 from host.cursor import parse, start_of
+from host.doors import Doors
 from host.errors import CursorError
 from host.event import MessageEvent, encode
 from host.gateway import listing
 from host.gateway.wishes import base_of, check_version, last_seen, parsed
-from host.guard import refusal
+from host.guard import Guard
 from host.lines import Line, Lines
 from host.log import Bounds, Row, place_of
 from host.moment import earlier, moment
@@ -140,10 +143,40 @@ def test_a_log_line_is_one_line_whatever_it_says(
 @fuzz(header_text, header_text)
 def test_the_guard_lets_nobody_in_by_an_odd_header(host: str, origin: str) -> None:
     scope = request_with({"host": host, "origin": origin}).scope
-    told = refusal(scope)
+    told = Guard("127.0.0.1", 8000, Doors()).admit(scope, nobody_home)
 
     known = host.split(":")[0].lower() in ("127.0.0.1", "localhost", "[")
-    assert told is not None or known
+    assert told is not nobody_home or known
+
+
+LOCKED = Guard(
+    "0.0.0.0",
+    8000,
+    Doors(token="t" * 32, trusted_proxies=(ip_network("127.0.0.0/8"),)),
+)
+SENT = [
+    *("authorization", "cookie", "x-forwarded-host", "x-forwarded-proto"),
+    *("x-forwarded-for", "x-forwarded-prefix", "origin", "sec-fetch-site", "accept"),
+]
+
+
+@fuzz(
+    st.dictionaries(
+        st.sampled_from(SENT),
+        header_text
+        | header_text.map("Bearer {}".format)
+        | header_text.map("courtside_8000=operator.9999999999.{}".format),
+    )
+)
+def test_the_guard_takes_nothing_for_a_token(headers: dict[str, str]) -> None:
+    scope = request_with({"host": "127.0.0.1", **headers}).scope
+    scope["path"] = "/feed"
+
+    assert LOCKED.admit(scope, nobody_home) is not nobody_home
+
+
+async def nobody_home(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError
 
 
 MESSAGES: list[hostile.Json] = [

@@ -6,6 +6,7 @@ host/config.py, with files in a folder of the test's own.
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -156,8 +157,16 @@ class TestPrecedence:
         ("[host]\nlog = 'postgres'\n", 2, "host.log", "sqlite or memory"),
         ("[host]\nkeep_events = -1\n", 2, "host.keep_events", "0 or more"),
         ("[host]\nkeep_s = 'long'\n", 2, "host.keep_s", "a whole number"),
-        ("[host]\n\nhost = '0.0.0.0'\n", 3, "host.host", "127.0.0.1"),
-        ("[host]\nhost = '192.0.2.1'\n", 2, "host.host", "127.0.0.1"),
+        ("[host]\n\nhost = '0.0.0.0'\n", 3, "host.host", "courtside.token"),
+        ("[host]\nhost = '192.0.2.1'\n", 2, "host.host", "courtside.token"),
+        ("[host]\nallowed_hosts = ['a/b']\n", 2, "host.allowed_hosts", "names alone"),
+        ("[host]\nallowed_hosts = [1]\n", 2, "host.allowed_hosts", "use text"),
+        ("[host]\ntrusted_proxies = ['x']\n", 2, "host.trusted_proxies", "10.0.0.2"),
+        ("[host]\nallowed_origins = ['*']\n", 2, "host.allowed_origins", "no origin"),
+        ("[host]\nprivate_agents = 'ja'\n", 2, "host.private_agents", "auto"),
+        ("[host]\ntoken = 'short'\n", 2, "host.token", "16 or more"),
+        ("[host]\ntoken = 'env:NOPE'\n", 2, "host.token", "not set"),
+        ("[host]\ntoken = 'file:nope'\n", 2, "host.token", "cannot be read"),
         # [agents.…]
         ("[agents.Carly]\nurl = 'http://a'\n", 1, "agents.Carly", "small letters"),
         ("[agents.host]\nurl = 'http://a'\n", 1, "agents.host", "small letters"),
@@ -249,8 +258,9 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
         ({"keep_events": "1e6"}, {}, "--keep-events: '1e6' is not a whole number"),
         ({}, {"COURTSIDE_KEEP_S": "-1"}, "COURTSIDE_KEEP_S: '-1' is not a whole"),
         ({"log": "redis"}, {}, "--log: 'redis' is not a log: use sqlite or memory"),
-        ({"host": "0.0.0.0"}, {}, "--host: the host listens on this machine only"),
-        ({}, {"COURTSIDE_HOST": "x"}, "COURTSIDE_HOST: the host listens on this"),
+        ({"host": "0.0.0.0"}, {}, "--host: other machines can reach 0.0.0.0"),
+        ({}, {"COURTSIDE_HOST": "x"}, "COURTSIDE_HOST: other machines can reach x"),
+        ({"host": "a b"}, {}, "--host: 'a b' is no address to listen on"),
     ],
 )
 def test_a_bad_flag_or_variable_is_named(
@@ -376,3 +386,103 @@ class TestTheProcfilesAgents:
 
         assert found.agents["carly"].credentials.bearer == "abc"
         assert found.agents["walter"].credentials.bearer is None
+
+
+TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
+
+
+class TestATokenOfTheHost:
+    @pytest.mark.parametrize("given", [TOKEN, "env:SECRET", "file:secret.txt"])
+    def test_stands_in_the_file_in_a_variable_or_in_a_file_of_its_own(
+        self, tmp_path: Path, given: str
+    ) -> None:
+        (tmp_path / "secret.txt").write_text(f"{TOKEN}\n", encoding="utf-8")
+        written(tmp_path, f"[host]\ntoken = '{given}'\n")
+
+        found = read({}, {"SECRET": TOKEN}, tmp_path)
+        by_variable = read({}, {"SECRET": TOKEN, "COURTSIDE_TOKEN": given}, tmp_path)
+
+        assert found.doors.token == by_variable.doors.token == TOKEN
+
+    def test_is_not_taken_from_a_flag_that_everybody_can_read(
+        self, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ConfigError, match="--token: everybody on this") as refused:
+            read({"token": TOKEN}, {}, tmp_path)
+
+        assert TOKEN not in str(refused.value)
+        found = read({"token": "env:SECRET"}, {"SECRET": TOKEN}, tmp_path)
+        assert found.doors.token == TOKEN
+
+    def test_is_in_no_message_and_no_repr(self, tmp_path: Path) -> None:
+        bad = "no blanks, please: 0123456789"
+        with pytest.raises(ConfigError) as refused:
+            read({}, {"COURTSIDE_TOKEN": bad}, tmp_path)
+
+        found = read({}, {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
+
+        assert bad not in str(refused.value)
+        assert TOKEN not in repr(found)
+
+    @pytest.mark.parametrize(
+        ("environ", "why"),
+        [
+            ({"COURTSIDE_READ_TOKEN": READ_TOKEN}, "read_token needs token"),
+            ({"COURTSIDE_TOKEN": TOKEN, "COURTSIDE_READ_TOKEN": TOKEN}, "use two"),
+            ({"COURTSIDE_TLS_CERT": "a.pem"}, "give both, or neither"),
+            ({"COURTSIDE_ALLOWED_HOSTS": "a.example"}, "no token"),
+            ({"COURTSIDE_TRUSTED_PROXIES": "127.0.0.1"}, "no token"),
+        ],
+    )
+    def test_is_missed_where_the_doors_would_stand_open(
+        self, tmp_path: Path, environ: dict[str, str], why: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=why):
+            read({}, environ, tmp_path)
+
+    def test_lets_other_machines_in(self, tmp_path: Path) -> None:
+        found = read({"host": "0.0.0.0"}, {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
+
+        assert found.host == "0.0.0.0"
+
+    def test_can_be_made_with_the_command_that_the_refusal_names(
+        self, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ConfigError) as refused:
+            read({"host": "0.0.0.0"}, {}, tmp_path)
+        make, _, start, _ = str(refused.value).splitlines()[1:]
+
+        subprocess.run(["sh", "-c", make.strip()], cwd=tmp_path, check=True)
+        host, token = start.split()[2], start.split()[4]
+        found = read({"host": host, "token": token}, {}, tmp_path)
+
+        assert len(found.doors.token) == 64
+        assert (tmp_path / "courtside.token").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "environ", "may"),
+    [
+        ("127.0.0.1", {}, True),
+        ("0.0.0.0", {}, False),
+        ("127.0.0.1", {"COURTSIDE_ALLOWED_HOSTS": "a.example"}, False),
+        ("0.0.0.0", {"COURTSIDE_PRIVATE_AGENTS": "yes"}, True),
+        ("127.0.0.1", {"COURTSIDE_PRIVATE_AGENTS": "no"}, False),
+    ],
+)
+def test_agents_added_on_an_exposed_host_may_not_be_at_private_addresses(
+    tmp_path: Path, host: str, environ: dict[str, str], may: bool
+) -> None:
+    found = read({"host": host}, environ | {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
+
+    assert found.doors.private_agents is may
+
+
+def test_lists_are_taken_from_the_file_and_from_variables(tmp_path: Path) -> None:
+    written(tmp_path, "[host]\nallowed_hosts = ['A.example', 'b.example']\n")
+    token = {"COURTSIDE_TOKEN": TOKEN}
+    variable = {"COURTSIDE_ALLOWED_HOSTS": "a.example, b.example"}
+
+    for environ in (token, token | variable):
+        found = read({}, environ, tmp_path)
+        assert found.doors.allowed_hosts == ("a.example", "b.example")

@@ -19,7 +19,6 @@ from a2a.types import a2a_pb2 as pb
 from host.agent_settings import AgentSettings, CredentialSettings
 from host.credentials import Credentials
 from host.dial import client
-from host.errors import AgentUnreachable
 from tests.locked_agent import ELSEWHERE, Reply, locked
 
 SECRET = "hunter2hunter2"
@@ -318,38 +317,3 @@ class TestGrpcMetadata:
         credentials = credentials_for("http://c.test", card=card, api_key="k")
 
         assert await credentials.metadata("c.test:1") == held
-
-
-class TestDialling:
-    @pytest.mark.parametrize(
-        "address", ["169.254.169.254", "fe80::1%2", "::ffff:169.254.169.254"]
-    )
-    async def test_ends_before_a_word_where_a_name_leads_out_of_bounds(
-        self, address: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A name is resolved when it is dialled: the settings cannot know where to."""
-        pretend_to_be_at(address, monkeypatch)
-        with locked() as agent:
-            async with client(httpx.Timeout(5), httpx.Limits()) as http:
-                with pytest.raises(AgentUnreachable, match="link-local or metadata"):
-                    await http.get(f"http://localhost:{agent.port}")
-
-        assert agent.seen == []
-
-    async def test_reaches_everything_else(self) -> None:
-        with locked() as agent:
-            async with client(httpx.Timeout(5), httpx.Limits()) as http:
-                answer = await http.get(f"http://localhost:{agent.port}")
-
-        assert answer.status_code == 200
-
-
-def pretend_to_be_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the host is told of the far end of its connections."""
-    from httpcore._backends.anyio import AnyIOStream
-
-    monkeypatch.setattr(
-        AnyIOStream,
-        "get_extra_info",
-        lambda _, name: {"server_addr": (address, 80)}[name],
-    )

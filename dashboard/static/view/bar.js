@@ -8,6 +8,7 @@ import { clockTime, perSecond, plural, seconds } from '../format.js';
 import { addButton, addMenu } from './add.js';
 import { icon } from './icons.js';
 import { banner } from './recording.js';
+import { sessionControls, signInAgain } from './session.js';
 import { keysHelp, severalMenu } from './several.js';
 
 /** @typedef {import('../view.js').Page} Page */
@@ -55,6 +56,7 @@ export function topBar(page) {
       ? guard([Math.floor(now_ms / 1000), state.epoch], () => activity(page))
       : nothing}
     ${known ? html`${severalMenu(page)} ${addButton()} ${addMenu(page)} ${keysHelp()}` : nothing}
+    ${sessionControls(page)}
   `;
 }
 
@@ -74,8 +76,9 @@ function activity({ state, now_ms }) {
 }
 
 /** Not live: which attempt, when the next one comes, since when. @param {Page} page */
-function connecting({ state, controls, now_ms }) {
+function connecting({ state, controls, session, now_ms }) {
   const { link } = state;
+  if (session.hasEnded) return signInAgain();
   if (link.phase === 'connecting' && link.attempt === 0) {
     return html`<span class="link" data-tone="connecting">
       ${icon('dashed')}Connecting…

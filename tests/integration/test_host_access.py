@@ -1,0 +1,348 @@
+"""Who may do what: a real host with tokens, behind TLS, and over its whole surface.
+
+Other machines are played by this one: to a host with a token all are strangers.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from httpx_sse import aconnect_sse
+
+from host import TaskManager
+from host.tasks import HostUnreachable
+from tests.harness import ROOT, Process, Stack, free_port
+from tests.host_client import client
+
+TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
+OPERATOR = {"authorization": f"Bearer {TOKEN}"}
+READER = {"authorization": f"Bearer {READ_TOKEN}"}
+HTML = {"accept": "text/html"}
+MESSAGE = {
+    "message": {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "go"}]}
+}
+COMMANDS = [
+    ("POST", "/a2a/carly/message:send"),
+    ("POST", "/a2a/carly/message:stream"),
+    ("POST", "/a2a/carly"),
+    ("POST", "/a2a/host/message:send"),
+    ("POST", "/a2a/carly/tasks/t:cancel"),
+    ("POST", "/agents"),
+    ("POST", "/agents:reload"),
+    ("POST", "/agents/carly:retry"),
+    ("DELETE", "/agents/carly"),
+]
+READS = [
+    *("/", "/board", "/feed", "/tasks/stream", "/feed.ndjson?limit=1", "/feed/1"),
+    *("/agents", "/agents/carly", "/a2a/carly/tasks", "/a2a/carly/tasks/t:subscribe"),
+    *("/a2a/carly/.well-known/agent-card.json", "/.well-known/agent-card.json"),
+    *(
+        "/metrics",
+        "/debug",
+        "/debug.json",
+        "/openapi.json",
+        "/nowhere",
+        "/a2a",
+        "//feed",
+        "/./feed",
+        "/login/../feed",
+    ),
+    *("/healthz/", "/healthz/../feed", "/%66eed"),
+]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Listens to all machines, and is there for a proxy on this one."""
+    settings = f"""
+        host = "0.0.0.0"
+        read_token = "{READ_TOKEN}"
+        trusted_proxies = ["127.0.0.1"]
+        allowed_hosts = ["agents.example"]
+    """
+    folder = tmp_path_factory.mktemp("stack")
+    with Stack(
+        folder, ["carly"], log="memory", host_toml=settings, token=TOKEN
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(stack.url) as plain:
+        yield plain
+
+
+class TestAStranger:
+    @pytest.mark.parametrize("path", READS)
+    async def test_reads_nothing(self, http: httpx.AsyncClient, path: str) -> None:
+        answer = await http.send(_as_it_is(http, "GET", path))
+
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+    async def test_finds_no_way_round_by_what_is_open(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        answer = await http.send(_as_it_is(http, "GET", "/static/../feed"))
+
+        assert answer.status_code == 404
+
+    @pytest.mark.parametrize(("method", "path"), COMMANDS)
+    async def test_commands_nothing(
+        self, http: httpx.AsyncClient, method: str, path: str
+    ) -> None:
+        assert (await http.request(method, path, json=MESSAGE)).status_code == 401
+
+    async def test_learns_that_the_host_is_well_and_nothing_more(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        assert (await http.get("/healthz")).json() == {"status": "ok"}
+        assert (await http.get("/readyz")).json() == {"status": "ready"}
+
+
+class TestAReader:
+    @pytest.mark.parametrize("path", ["/", "/agents", "/feed.ndjson?limit=1"])
+    async def test_reads(self, http: httpx.AsyncClient, path: str) -> None:
+        assert (await http.get(path, headers=READER)).status_code == 200
+
+    @pytest.mark.parametrize(("method", "path"), COMMANDS)
+    async def test_commands_nothing(
+        self, http: httpx.AsyncClient, method: str, path: str
+    ) -> None:
+        answer = await http.request(method, path, json=MESSAGE, headers=READER)
+
+        assert answer.status_code == 403
+        assert "may read" in answer.text
+
+    @pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
+    async def test_follows_the_feed(self, http: httpx.AsyncClient, path: str) -> None:
+        query = {"after": "0"}
+        async with aconnect_sse(
+            http, "GET", path, params=query, headers=READER
+        ) as source:
+            assert source.response.status_code == 200
+            assert source.response.headers["x-content-type-options"] == "nosniff"
+
+
+class TestAnOperator:
+    async def test_starts_a_task_and_sees_it_through(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        send = "/a2a/carly/message:send"
+        answer = await http.post(send, json=MESSAGE, headers=OPERATOR)
+        assert answer.status_code == 200, answer.text
+        task_id = answer.json()["task"]["id"]
+
+        query = {"after": "0", "task": task_id}
+        async with aconnect_sse(
+            http, "GET", "/feed", params=query, headers=OPERATOR
+        ) as source:
+            async for got in source.aiter_sse():
+                if got.data and got.json().get("status") == "completed":
+                    break
+
+    async def test_is_told_by_the_card_what_any_client_has_to_send(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        path = "/a2a/carly/.well-known/agent-card.json"
+
+        card = (await http.get(path, headers=OPERATOR)).json()
+
+        [(name, scheme)] = card["securitySchemes"].items()
+        assert scheme["httpAuthSecurityScheme"]["scheme"] == "Bearer"
+        assert list(card["securityRequirements"][0]["schemes"]) == [name]
+
+    async def test_is_given_the_address_that_a_trusted_proxy_names(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        path = "/a2a/carly/.well-known/agent-card.json"
+        proxied = {
+            "x-forwarded-proto": "https",
+            "x-forwarded-host": "agents.example",
+            "x-forwarded-prefix": "/team/courtside",
+        }
+
+        card = (await http.get(path, headers=OPERATOR | proxied)).json()
+        signed_in = await http.post("/login", data={"token": TOKEN}, headers=proxied)
+
+        assert {i["url"] for i in card["supportedInterfaces"]} == {
+            "https://agents.example/team/courtside/a2a/carly"
+        }
+        cookie = signed_in.headers["set-cookie"]
+        assert {"Secure", "Path=/team/courtside/"} <= set(cookie.split("; "))
+
+    async def test_cannot_send_the_host_into_its_own_network(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        for url in ("http://127.0.0.1:1", "http://10.0.0.1", "http://localhost:8001"):
+            answer = await http.post("/agents", json={"url": url}, headers=OPERATOR)
+
+            assert answer.status_code == 400
+            assert "private_agents" in answer.json()["error"]["message"]
+
+
+class TestTheLoginPage:
+    async def test_stands_in_the_way_and_leads_back(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        away = await http.get("/?agent=carly", headers=HTML)
+        page = await http.get(away.headers["location"], headers=HTML)
+        [then] = re.findall(r'name="then" value="([^"]*)"', page.text)
+        form = {"token": READ_TOKEN, "then": then}
+        back = await http.post(
+            "/login", data=form, headers={"origin": str(http.base_url)}
+        )
+
+        assert (away.status_code, page.status_code, back.status_code) == (303, 200, 303)
+        assert back.headers["location"] == "./?agent=carly"
+        assert READ_TOKEN not in back.headers["set-cookie"]
+        home = await http.get(back.headers["location"], headers=HTML)
+        assert 'data-role="reader"' in home.text
+
+        out = await http.post("/logout")
+        assert out.status_code == 303
+        assert (await http.get("/agents")).status_code == 401
+
+    @pytest.mark.parametrize(
+        "then",
+        [
+            *("//evil.example/", "https://evil.example", "/\\evil.example", "\\evil"),
+            *("javascript:alert(1)", "\r\nset-cookie: a=b", "@evil.example"),
+        ],
+    )
+    async def test_leads_nowhere_else(self, http: httpx.AsyncClient, then: str) -> None:
+        answer = await http.post("/login", data={"token": READ_TOKEN, "then": then})
+
+        where = httpx.URL("https://ours.example/login").join(answer.headers["location"])
+        assert where.host == "ours.example"
+        assert where.scheme == "https"
+        assert "\n" not in answer.headers["location"]
+        http.cookies.clear()
+
+    async def test_takes_forms_only_and_short_ones(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        as_json = await http.post("/login", json={"token": TOKEN})
+        long = await http.post("/login", data={"token": "x" * 10_000})
+
+        assert as_json.status_code == long.status_code == 415
+
+    async def test_says_that_a_token_is_wrong_and_not_which_is_right(
+        self, http: httpx.AsyncClient
+    ) -> None:
+        answer = await http.post("/login", data={"token": "<b>wrong</b>"})
+
+        assert answer.status_code == 403
+        assert "opens nothing" in answer.text
+        assert "<b>" not in answer.text
+        assert "set-cookie" not in answer.headers
+
+
+async def test_a_script_over_the_host_gives_its_token(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COURTSIDE_TOKEN", raising=False)
+    with pytest.raises(HostUnreachable, match="set COURTSIDE_TOKEN"):
+        async with TaskManager(host=stack.url):
+            pass
+
+    monkeypatch.setenv("COURTSIDE_TOKEN", TOKEN)
+    async with TaskManager(host=stack.url) as manager:
+        await manager.start_task("carly")
+        updates = [update async for update in manager.stream_all()]
+
+    assert updates[-1]["status"] == "completed"
+
+
+async def test_neither_token_nor_session_goes_into_the_feed_or_the_log(
+    stack: Stack, http: httpx.AsyncClient
+) -> None:
+    answer = await http.post("/login", data={"token": TOKEN})
+    session = answer.cookies[f"courtside_{stack.url.rpartition(':')[2]}"]
+
+    feed = await http.get("/feed.ndjson?after=0")
+
+    assert feed.status_code == 200
+    for secret in (TOKEN, READ_TOKEN, session):
+        assert secret not in stack.host.output() + feed.text
+
+
+async def test_over_tls_the_feed_is_read_and_the_session_stays_on_tls(
+    tmp_path: Path,
+) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make = [
+        *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "1"),
+        *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1"),
+        *("-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-keyout", str(key), "-out", str(cert)),
+    ]
+    subprocess.run(make, check=True, capture_output=True)
+    settings = f'tls_cert = "{cert}"\ntls_key = "{key}"'
+    with Stack(
+        *(tmp_path, []),
+        log="memory",
+        host_toml=settings,
+        token=TOKEN,
+        scheme="https",
+    ) as stack:
+        trust = ssl.create_default_context(cafile=cert)
+        async with httpx.AsyncClient(
+            base_url=stack.url, verify=trust, trust_env=False
+        ) as http:
+            signed_in = await http.post("/login", data={"token": TOKEN})
+            assert "Secure" in signed_in.headers["set-cookie"]
+            async with aconnect_sse(http, "GET", "/feed") as source:
+                events = (got async for got in source.aiter_sse() if got.data)
+                first = await anext(events)
+            card = (await http.get("/.well-known/agent-card.json")).json()
+
+    assert first.event == "snapshot"
+    assert card["supportedInterfaces"][0]["url"].startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--host=0.0.0.0"], ["no token", "--token file:courtside.token"]),
+        (["--tls-cert=no.pem", "--tls-key=no.pem"], ["no.pem cannot be used"]),
+    ],
+)
+def test_a_start_that_would_leave_a_door_open_is_refused(
+    tmp_path: Path, flags: list[str], words: list[str]
+) -> None:
+    argv = [
+        *(sys.executable, "-m", "host", f"--port={free_port()}", "--log=memory"),
+        f"--config={_empty(tmp_path)}",
+        *flags,
+    ]
+    host = Process("host", argv, folder=tmp_path, cwd=ROOT)
+    host.start()
+
+    assert host.wait_end(10) == 1
+    assert "Traceback" not in host.output()
+    for word in words:
+        assert word in host.output()
+
+
+def _empty(folder: Path) -> Path:
+    path = folder / "courtside.toml"
+    path.write_text("", "utf-8")
+    return path
+
+
+def _as_it_is(http: httpx.AsyncClient, method: str, path: str) -> httpx.Request:
+    """With dots and slashes that httpx would tidy up."""
+    request = http.build_request(method, "/")
+    host, _, query = path.partition("?")
+    raw = host.encode() + (b"?" + query.encode() if query else b"")
+    request.extensions["target"] = raw
+    return request
