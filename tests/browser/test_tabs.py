@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from playwright.async_api import expect
 
 from tests.a2a_client import agent_at
 from tests.browser.screen import Screen
-from tests.harness import Stack
+from tests.harness import Stack, until
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page, Request
+    from playwright.async_api import Page
 
 # Two more than the connections that HTTP/1.1 has for all of them.
 TABS = 8
@@ -27,26 +26,15 @@ LEADS = """async () => {
 }"""
 
 
-class Readers:
-    """The connections to the feed that a browser has open."""
+async def expect_readers(stack: Stack, count: int) -> None:
+    """What the host itself counts."""
 
-    def __init__(self, context: BrowserContext) -> None:
-        self._open: list[Request] = []
-        context.on("request", self._begin)
-        context.on("requestfinished", self._end)
-        context.on("requestfailed", self._end)
+    async def counted() -> bool:
+        async with agent_at(stack.url) as host:
+            figures = (await host.http.get("/metrics")).text
+        return f"courtside_readers {count}.0" in figures.splitlines()
 
-    def _begin(self, request: Request) -> None:
-        if urlsplit(request.url).path == "/feed":
-            self._open.append(request)
-
-    def _end(self, request: Request) -> None:
-        if request in self._open:
-            self._open.remove(request)
-
-    def count(self) -> int:
-        """Without those that ended with their tab."""
-        return sum(not each.frame.page.is_closed() for each in self._open)
+    await until(counted, 5.0, f"the host to have {count} readers")
 
 
 async def leading(tabs: list[Screen]) -> Screen:
@@ -67,16 +55,15 @@ async def run_a_task(stack: Stack, tabs: list[Screen]) -> None:
 async def test_eight_tabs_share_one_connection_and_outlive_the_one_that_leads(
     page: Page, stack: Stack
 ) -> None:
-    readers = Readers(page.context)
     pages = [page, *[await page.context.new_page() for _ in range(TABS - 1)]]
     tabs = [await Screen(each).open(stack.url) for each in pages]
-    assert readers.count() == 1
+    await expect_readers(stack, 1)
     await run_a_task(stack, tabs)
     first = await leading(tabs)
     tabs.remove(first)
     await first.page.close()
     await run_a_task(stack, tabs)
-    assert readers.count() == 1
+    await expect_readers(stack, 1)
     expected = await tabs[0].ids()
     assert expected == list(range(expected[0], expected[-1] - 1, -1))
     for tab in tabs:
@@ -87,11 +74,10 @@ async def test_eight_tabs_share_one_connection_and_outlive_the_one_that_leads(
 async def test_a_tab_whose_browser_has_no_locks_has_a_connection_of_its_own(
     page: Page, stack: Stack
 ) -> None:
-    readers = Readers(page.context)
     await page.context.add_init_script("delete Navigator.prototype.locks")
     tabs = [
         await Screen(each).open(stack.url)
         for each in (page, await page.context.new_page())
     ]
-    assert readers.count() == 2
+    await expect_readers(stack, 2)
     await run_a_task(stack, tabs)
