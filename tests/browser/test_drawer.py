@@ -242,7 +242,7 @@ async def test_several_agents_are_asked_at_once_and_shown_side_by_side(
     await page.get_by_role("button", name="Ask several").click()
     menu = page.get_by_role("dialog", name="Ask several agents")
     for name in ("Carly", "Walter", "Logan"):
-        await menu.get_by_label(name).check()
+        await menu.get_by_role("checkbox", name=name).check()
     await menu.get_by_role("textbox").fill("Tennis tomorrow evening?")
     await screen.shot("ask-several")
     await menu.get_by_role("button", name="Start").click()
