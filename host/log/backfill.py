@@ -11,6 +11,7 @@ import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from host.lines import Line
 from host.log.sqlite_file import connect
 
 logger = logging.getLogger("courtside.log")
@@ -49,7 +50,7 @@ class Backfill:
         try:
             db.execute(COPY).fetchone()
         except sqlite3.Error as error:
-            logger.warning("log=not copied cause=%r", str(error))
+            logger.warning(Line(log="not copied", cause=error))
 
     def close(self) -> None:
         self._thread.shutdown()

@@ -181,8 +181,10 @@ def without_the_rights_of_root() -> Iterator[None]:
 @pytest.fixture
 def walkable(tmp_path: Path) -> None:
     """For anybody, down to the log."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        mode = folder.stat().st_mode
+        if not mode & 0o005:
+            folder.chmod(mode | 0o055)
 
 
 @pytest.mark.usefixtures("walkable")

@@ -118,7 +118,7 @@ class TestLoading:
             load("courtside_planner:plan", folder)
 
         assert f"cannot be imported: {why}" in str(refused.value)
-        assert "planner=courtside_planner:plan cannot be imported" in caplog.text
+        assert "planner=courtside_planner:plan loading=failed" in caplog.text
 
     def test_is_done_when_the_settings_are_read(self, folder: Path) -> None:
         written(folder, "async def plan(request, agents): ...")
@@ -209,7 +209,7 @@ class TestMaking:
             await made(plan(coroutine if in_a_coroutine else planner), "", CARDS)
 
         assert type(error).__name__ in str(broke.value)
-        assert "planner=my:own broke" in caplog.text
+        assert "planner=my:own planning=failed" in caplog.text
 
     async def test_gives_up_on_a_planner_that_hangs(self) -> None:
         for_ever = threading.Event()
