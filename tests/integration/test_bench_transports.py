@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.transports import WAYS, Reader, agent, measure
+from bench.transports import HEAD, WAYS, Reader, agent, measure
+from tests.harness import ROOT
 
 UPDATES, TASKS = 5, 2
 
@@ -42,5 +43,9 @@ def test_an_update_that_was_overtaken_is_as_late_as_the_one_that_overtook_it() -
     assert reader.late_ms([1_000_000, 4_000_000, 8_000_000]) == [1, 5, 1]
 
 
-def test_no_way_is_left_out() -> None:
-    assert len(WAYS) == 5
+def test_the_lesson_shows_the_table_that_is_printed() -> None:
+    page = (ROOT / "docs" / "lesson" / "transports.md").read_text(encoding="utf-8")
+    head, _, *rows = [line for line in page.splitlines() if line.startswith("| ")][:7]
+
+    assert [cell.strip() for cell in head.split("|")[2:-1]] == list(HEAD)
+    assert [row.split("|")[1].strip() for row in rows] == list(WAYS)
