@@ -161,6 +161,8 @@ def test_the_page_of_the_log_has_each_table_and_column_of_its_file() -> None:
         columns = db.execute(sql, (name,)).fetchall()
         shown = rows(section("log-format.md", f"`{name}`"), "column")
         assert [(c[0].strip("`"), c[1]) for c in shown] == columns
+    (example,) = (b.text for b in blocks_in(DOCS / "log-format.md"))
+    assert db.execute(example.split('"')[1]).fetchall() == []
     db.close()
     assert f"version **{SCHEMA_VERSION}**" in page
     assert f"`0x{APPLICATION_ID:08X}`" in page
