@@ -10,7 +10,6 @@ import sqlite3
 import types
 import typing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -29,7 +28,6 @@ from host.event import (
 )
 from host.log.sqlite_file import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from host.rows import STATUS
-from host.settings import SETTINGS, Setting
 from tests.documented import BLOCK, blocks_in
 from tests.harness import ROOT
 
@@ -166,11 +164,3 @@ def test_the_page_of_the_log_has_each_table_and_column_of_its_file() -> None:
     db.close()
     assert f"version **{SCHEMA_VERSION}**" in page
     assert f"`0x{APPLICATION_ID:08X}`" in page
-
-
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_the_page_of_the_settings_has_each_of_them(setting: Setting[Any]) -> None:
-    shown = rows((DOCS / "settings.md").read_text(encoding="utf-8"), "of the host")
-    row = [f"`{setting.name}`", f"`{setting.default}`", setting.help]
-
-    assert row in shown, f"docs/settings.md needs the row | {' | '.join(row)} |"
