@@ -166,7 +166,7 @@ async def _events(
 
     async def events() -> AsyncGenerator[bytes, None]:
         async with aclosing(batches):
-            if first is not None:
+            if first:
                 yield _encode(first, wrap)
             try:
                 async for updates in batches:

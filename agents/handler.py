@@ -169,6 +169,9 @@ class Handler(DefaultRequestHandlerV2):
                 )
             after = resume.number_of(stored.task)
             yield [Update(stored.task)]
+        elif after == tape.head:
+            # The answer begins now, though the next update may be long in coming.
+            yield []
         async for updates in tape.follow(after):
             yield updates
 

@@ -8,16 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agents import faults
-from agents.carly import CARLY
+from agents.cast import CAST, default_port, find
 from agents.faults import Faults
 from agents.limits import DEFAULT_LIMITS, Limits
-from agents.logan import LOGAN
-from agents.nancy import NANCY
 from agents.steps import Character
-from agents.walter import WALTER
 
-CAST = {character.name: character for character in (CARLY, WALTER, LOGAN, NANCY)}
-FIRST_PORT = 8001
 LONGEST_STEP_S = 86400
 MOST_TASKS = 1_000_000
 LONGEST_AGE_S = 1_000_000_000
@@ -71,10 +66,10 @@ def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Setti
     """Flags win over COURTSIDE_STEP_S and the like. Exits with 2 on nonsense."""
     parser = _command_line()
     flags = parser.parse_args(arguments)
-    character = CAST.get(flags.name)
-    if character is None:
-        names = ", ".join(CAST)
-        parser.error(f"there is no agent {flags.name!r}; choose one of: {names}")
+    try:
+        character = find(flags.name)
+    except ValueError as error:
+        parser.error(str(error))
     port = Number("--port", "port", 65535, port_variable_of(character), whole=True)
     step_s = Number("--step-s", "time", LONGEST_STEP_S, "COURTSIDE_STEP_S")
     grpc_port = Number("--grpc-port", "port", 65535, least=1, whole=True)
@@ -82,7 +77,7 @@ def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Setti
         return Settings(
             character,
             flags.host,
-            int(port.read(flags.port, environ, _default_port(character))),
+            int(port.read(flags.port, environ, default_port(character))),
             step_s.read(flags.step_s, environ, 1.0),
             faults.read_faults(flags.fault or faults.listed_in(environ)),
             _limits(flags, environ),
@@ -109,10 +104,6 @@ def _limits(flags: argparse.Namespace, environ: Mapping[str, str]) -> Limits:
     )
 
 
-def _default_port(character: Character) -> int:
-    return FIRST_PORT + list(CAST).index(character.name)
-
-
 def _command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m agents",
@@ -120,8 +111,10 @@ def _command_line() -> argparse.ArgumentParser:
         epilog=faults.explained(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", metavar="NAME", help=f"one of: {', '.join(CAST)}")
-    parser.add_argument("--port", help="default: 8001 for carly, 8002 for walter…")
+    parser.add_argument(
+        "name", metavar="NAME", help=f"one of: {', '.join(CAST)}; or a file: my.py"
+    )
+    parser.add_argument("--port", help="default: 8001 for carly … 8005 for a file")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument(
         "--grpc-port", help="serve gRPC there, too; needs courtside[grpc]"

@@ -17,6 +17,7 @@ BENCHMARKS = (
     "ingest",
     "load",
     "neighbours",
+    "transports",
 )
 
 

@@ -81,6 +81,8 @@ class Tape:
             if row and not row.is_open:
                 return
             place = head
+            # The answer begins now, though the next update may be long in coming.
+            yield []
         async with aclosing(self._from(place, after, None)) as updates:
             async for some in updates:
                 yield some

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from agents import progress, resume
+from agents.cast import CAST
 from agents.door import MAX_BODY_BYTES
-from agents.settings import CAST
 from tests.a2a_client import Agent, agent_at, request, texts
 from tests.harness import AGENTS, Stack
 

@@ -1,6 +1,6 @@
 """docs/curl.md is true: every command runs as written and prints what is shown.
 
-The agents are real ones; only their ports are put in place of the documented ones.
+The agents are real; only their ports and times take the place of the documented ones.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from tests.documented import examples_in, printed_by, prints
 from tests.harness import AGENTS, ROOT, Stack
 
 EXAMPLES = examples_in(ROOT / "docs" / "curl.md")
-# A pause that a task can be cancelled in, and that curl -m 5 outlasts many times.
-STEP_S = 0.2
+# A pause that a task can be cancelled in, and that curl -m outlasts many times.
+STEP_S, FEED_S = 0.2, 1.5
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             f"localhost:{port}": stack.agent_url(name).removeprefix("http://")
             for port, name in enumerate(AGENTS, start=8001)
         }
-        return printed_by(EXAMPLES, addresses, folder)
+        return printed_by(EXAMPLES, {**addresses, "-m 5": f"-m {FEED_S}"}, folder)
 
 
 def test_the_page_shows_an_output_for_every_command() -> None:

@@ -123,6 +123,29 @@ class TestAReaderThatComesBack:
         assert reader.numbers == whole.numbers, "nothing follows the end"
 
 
+@pytest.mark.parametrize("at", ["the host", "the agent"])
+async def test_a_reader_that_has_it_all_is_answered_before_there_is_more(
+    at: str, stack: Stack, host: HostClient
+) -> None:
+    """Else a task that waits for a person looks like a server that is stuck."""
+    task_id = await host.start("nancy", "Invite everyone to tennis")
+    asks = await host.row_with(task_id, "input-required")
+    told = await host.history(after=0, task=task_id)
+    url, newest = {
+        "the host": (f"{stack.url}/a2a/nancy", len(told)),
+        "the agent": (stack.agent_url("nancy"), asks["sequence"]),
+    }[at]
+
+    headers = {"A2A-Version": "1.0", "Last-Event-ID": str(newest)}
+    path = f"/tasks/{task_id}:subscribe"
+    async with (
+        client(url, timeout_s=5) as http,
+        http.stream("GET", path, headers=headers) as answer,
+    ):
+        assert answer.headers["content-type"].startswith("text/event-stream")
+    await host.cancel("nancy", task_id)
+
+
 def parts_of(task: Json) -> list[Json]:
     return [part for one in task.get("artifacts", []) for part in one["parts"]]
 

@@ -73,8 +73,3 @@ def test_the_settings_file_is_read(tmp_path: Path) -> None:
         "booking": "http://localhost:9000",
         "travel": "https://agents.example.org/travel",
     }
-
-
-@pytest.mark.parametrize("target", re.findall(r"\]\(((?!http)[^)]+)\)", README))
-def test_a_link_into_the_project_leads_somewhere(target: str) -> None:
-    assert (ROOT / target).exists()

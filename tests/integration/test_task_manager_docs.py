@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from host.event import decode, encode, with_id
 from tests.documented import Example, prints
 from tests.harness import AGENTS, ROOT, Stack
 
@@ -94,18 +93,6 @@ def test_a_documented_script_prints_what_the_page_shows(
 
 def test_every_script_of_the_page_is_run() -> None:
     assert len(EXAMPLES) == PAGE.count("```python") == 3
-
-
-def test_the_shapes_of_the_page_are_those_of_the_feed() -> None:
-    block = re.search(r"^```json\n(.*?)^```$", PAGE, re.M | re.S)
-    assert block
-    shown = block[1].splitlines()
-    for line in shown:
-        event = encode(decode(line.encode()))
-        assert json.loads(with_id(json.loads(line)["id"], event)) == json.loads(line)
-    assert [json.loads(line)["kind"] for line in shown] == [
-        *("task", "artifact", "message", "gap"),
-    ]
 
 
 def ports(stack: Stack) -> dict[str, str]:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from agents.settings import CAST
+from agents.cast import CAST
 from agents.steps import (
     Ask,
     Character,

@@ -6,12 +6,14 @@ agents/settings.py and __main__.py, without starting anything.
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
 from agents.__main__ import why_not_listening
+from agents.cast import CAST
 from agents.limits import Limits
-from agents.settings import CAST, Settings, read_settings
+from agents.settings import Settings, read_settings
 
 
 def test_without_flags_each_agent_has_its_own_port_on_loopback() -> None:
@@ -105,3 +107,45 @@ def test_another_trouble_with_the_address_is_told_with_its_cause() -> None:
     settings = Settings(CAST["nancy"], "1.2.3.4", 80, 1.0)
     said = why_not_listening(settings, OSError(errno.EADDRNOTAVAIL, "Cannot assign"))
     assert said.startswith("nancy: port 80 on 1.2.3.4 cannot be used (Cannot assign)")
+
+
+OWN = """
+from agents.steps import Character, Deliver, Request, Skill, Work
+
+async def book(request: Request) -> Work:
+    yield Deliver("A table for four.")
+
+{name} = Character("rosa", "Rosa", "Books.", (Skill("a", "A", "B", book, (), ()),))
+"""
+
+
+def test_an_agent_of_ones_own_is_started_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "rosa.py"
+    file.write_text(OWN.format(name="ROSA"), encoding="utf-8")
+
+    settings = read_settings([str(file)], {"ROSA_PORT": "9005"})
+
+    assert (settings.character.name, settings.port) == ("rosa", 9005)
+    assert read_settings([str(file)], {}).port == 8005
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "there is no file"),
+        ("", "must have one agent, as in agents/carly.py"),
+        (OWN.format(name="ONE") + OWN.format(name="TWO"), "it has 2"),
+    ],
+)
+def test_a_file_without_just_one_agent_is_refused_with_what_it_must_have(
+    content: str | None,
+    complaint: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "rosa.py"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        read_settings([str(file)], {})
+    assert complaint in capsys.readouterr().err
