@@ -11,12 +11,29 @@ import pytest
 from playwright.async_api import expect
 
 from tests.a2a_client import WORKING, agent_at, request
+from tests.browser.conftest import STEP_S
 from tests.browser.screen import Screen
 from tests.harness import Stack
 from tests.proxies import PREFIX, proxy
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
+
+
+TOKEN = "operator-0123456789"
+KEY = {"authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A host that is set up as the page says."""
+    with Stack(
+        tmp_path_factory.mktemp("stack"),
+        step_s=STEP_S,
+        host_toml='trusted_proxies = ["127.0.0.1"]',
+        token=TOKEN,
+    ) as running:
+        yield running
 
 
 @pytest.fixture(scope="module", params=["nginx", "caddy"])
@@ -36,6 +53,12 @@ def base(
 async def test_all_of_the_page_works_below_a_path_of_a_proxy(
     page: Page, base: str
 ) -> None:
+    await page.goto(base)
+    await page.get_by_label("The host's token").fill(TOKEN)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page).to_have_url(f"{base}/")
+    [cookie] = await page.context.cookies()
+    assert cookie["path"] == f"{PREFIX}/"
     screen = await Screen(page).open(base)
     logan = screen.card("logan")
     await logan.start_skill("venue_search")
@@ -58,6 +81,8 @@ async def test_all_of_the_page_works_below_a_path_of_a_proxy(
 
 async def test_no_update_waits_in_the_proxy_for_the_next(base: str) -> None:
     async with agent_at(f"{base}/a2a/carly") as carly, agent_at(base) as host:
+        for each in (carly, host):
+            each.http.headers.update(KEY)
         body = request("Anything", skill="calendar_check")
         async with (
             host.http.stream("GET", "/feed?agent=carly&kind=task") as feed,
@@ -75,7 +100,10 @@ async def test_no_update_waits_in_the_proxy_for_the_next(base: str) -> None:
 
 async def test_a_card_says_where_its_agent_is_behind_the_proxy(base: str) -> None:
     async with agent_at(base) as host:
-        answer = await host.http.get("/a2a/carly/.well-known/agent-card.json")
+        path = "/a2a/carly/.well-known/agent-card.json"
+        # What a client sends of these does not come through.
+        evil = {"x-forwarded-host": "evil.example", "x-forwarded-prefix": "/evil"}
+        answer = await host.http.get(path, headers=KEY | evil)
         urls = {each["url"] for each in answer.json()["supportedInterfaces"]}
     assert urls
     assert all(url.startswith(f"{base}/a2a/carly") for url in urls)
