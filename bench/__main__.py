@@ -18,6 +18,7 @@ BENCHMARKS = (
     "load",
     "neighbours",
     "transports",
+    "page",
 )
 
 

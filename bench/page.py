@@ -1,0 +1,290 @@
+"""Owns `scripts/bench page`: how soon, how smoothly and in how much memory the page
+shows a busy feed, in headless Chromium with a real host behind it.
+
+Prints tables: loads, frames, work of the main thread, heap, weight. `4 ×` is Chromium's
+own throttling. Work is CPU time of the main thread, unthrottled, which a busy machine
+changes little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import accumulate
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+from playwright.async_api import Browser, CDPSession, Page, async_playwright, expect
+
+from bench.table import print_table
+from tests.harness import NO_TLS, Server, free_port
+
+THROTTLED = 4
+RATE = 500
+TASKS = 10_000
+WIDE = {"width": 1440, "height": 900}
+PARTS = ("loads", "frames", "heap", "weight")
+HEAP_POINTS = 10
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+# In the page. At the start of a frame, what the one before has drawn is in sight.
+SHOWN = """head => new Promise((done) => {
+  const look = () => {
+    const newest = Number(document.querySelector('.row')?.dataset.id);
+    if (newest >= head) done(performance.now());
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})"""
+LOADED = """tasks => new Promise((done) => {
+  const look = () => {
+    const said = document.querySelector('.loaded')?.textContent ?? '';
+    if (parseInt(said.replace(/,/g, '')) >= tasks) done(said);
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})"""
+FRAMES = """ms => new Promise((done) => {
+  const times = [];
+  const note = (now) => {
+    times.push(now);
+    if (now - times[0] < ms) requestAnimationFrame(note);
+    else done(times);
+  };
+  requestAnimationFrame(note);
+})"""
+FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+
+
+class Stage:
+    """The host of bench/page_host.py, and a browser to open its page in."""
+
+    def __init__(self, url: str, browser: Browser) -> None:
+        self.url = url
+        self._browser = browser
+        self._client = httpx.AsyncClient(base_url=url, timeout=600, verify=NO_TLS)
+
+    async def play(self, **order: float) -> int:
+        """Has it play that; the id of the last event."""
+        answer = await self._client.post("/bench", json=order)
+        head: int = answer.raise_for_status().json()["head"]
+        return head
+
+    @asynccontextmanager
+    async def page(self, throttled: int = 1) -> AsyncIterator[tuple[Page, CDPSession]]:
+        """A blank page with an empty cache."""
+        context = await self._browser.new_context(viewport=WIDE)
+        page = await context.new_page()
+        chromium = await context.new_cdp_session(page)
+        await chromium.send("Emulation.setCPUThrottlingRate", {"rate": throttled})
+        await chromium.send("Performance.enable", {"timeDomain": "threadTicks"})
+        yield page, chromium
+        await context.close()
+
+    async def open(self, page: Page, path: str = "/") -> None:
+        await page.goto(self.url + path)
+        await expect(page.locator("#bar .link")).to_have_text("Live", timeout=60_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench page")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--loads", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=10, help="of each feed")
+    parser.add_argument("--events", type=int, default=900_000, help="for the heap")
+    anyio.run(measure, parser.parse_args())
+
+
+async def measure(given: argparse.Namespace) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder:
+        command = [sys.executable, "-m", "bench.page_host", f"--port={port}"]
+        host = Server(
+            "page_host",
+            [*command, f"--data-dir={folder}"],
+            folder=Path(folder),
+            url=url,
+            ready_path="/healthz",
+        )
+        host.restart()
+        try:
+            async with async_playwright() as playwright:
+                path = os.environ.get("COURTSIDE_CHROMIUM") or shutil.which("chromium")
+                browser = await playwright.chromium.launch(
+                    executable_path=path, args=FLAGS
+                )
+                stage = Stage(url, browser)
+                await stage.play(events=10_000)
+                if "weight" in given.only:
+                    await weigh(stage)
+                if "loads" in given.only:
+                    await time_loads(stage, given.loads)
+                if "frames" in given.only:
+                    await time_frames(stage, given.seconds)
+                if "heap" in given.only:
+                    await watch_heap(stage, given.events)
+                await browser.close()
+        finally:
+            host.terminate()
+
+
+async def time_loads(stage: Stage, loads: int) -> None:
+    """From navigation to the first paint, and to an event of after the navigation."""
+    await stage.play(rate=RATE)
+    rows = []
+    for throttled in (1, THROTTLED):
+        paints, events = [], []
+        for _ in range(loads):
+            async with stage.page(throttled) as (page, _chromium):
+                head = await stage.play()
+                await page.add_init_script(f"window.shown = ({SHOWN})({head + 1})")
+                await page.goto(stage.url)
+                events.append(await page.evaluate("window.shown"))
+                paints.append(await page.evaluate(FIRST_PAINT))
+        rows.append([_speed(throttled), *map(_median_and_most, (paints, events))])
+    head_row = [f"{loads} loads at {RATE} events/s", "first paint", "first live event"]
+    print_table([*head_row], rows)
+
+
+async def time_frames(stage: Stage, seconds: float) -> None:
+    """With sixty tasks, then with ten thousand more, then all of those as a timeline."""
+    frames, work = [], []
+
+    async def watch(name: str, page: Page, chromium: CDPSession) -> None:
+        await chromium.send("Emulation.setCPUThrottlingRate", {"rate": THROTTLED})
+        await page.evaluate(FRAMES, 2_000)
+        times = await page.evaluate(FRAMES, seconds * 1_000)
+        frames.append([name, *_smoothness(times)])
+        await chromium.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+        await page.evaluate(FRAMES, 1_000)
+        before = await _work(chromium)
+        await page.evaluate(FRAMES, seconds * 1_000)
+        after = await _work(chromium)
+        each = [(after[name] - before[name]) * 5 / seconds for name in before]
+        work.append([name, *(f"{s * 1_000:.0f} ms" for s in each)])
+
+    await stage.play(rate=RATE)
+    async with stage.page() as (page, chromium):
+        await stage.open(page)
+        await watch("60 open tasks", page, chromium)
+        head = await stage.play(finished=TASKS)
+        await page.evaluate(SHOWN, head)
+        await watch(f"… and {TASKS:,} finished", page, chromium)
+    async with stage.page() as (page, chromium):
+        # Anew, so that it has to fetch them.
+        await stage.play(finished=TASKS)
+        await stage.open(page, "/?tab=timeline")
+        loaded = await page.evaluate(LOADED, TASKS)
+        await watch(f"Timeline, {loaded}", page, chromium)
+    await stage.play(rate=0)
+    print_table([f"{RATE} events/s, {THROTTLED} ×", *SMOOTHNESS], frames)
+    print_table([f"{RATE} events/s, work in 5 s", *WORK], work)
+
+
+async def watch_heap(stage: Stage, events: int) -> None:
+    """Half an hour of feed as fast as the page takes it, the heap after each tenth."""
+    rows = []
+    await stage.play(rate=0)
+    async with stage.page() as (page, chromium):
+        await stage.open(page)
+        began = anyio.current_time()
+        for played in accumulate([events // HEAP_POINTS] * HEAP_POINTS):
+            head = await stage.play(events=events // HEAP_POINTS)
+            await page.evaluate(SHOWN, head)
+            took_s = anyio.current_time() - began
+            await chromium.send("HeapProfiler.collectGarbage")
+            heap = await chromium.send("Runtime.getHeapUsage")
+            dom = await chromium.send("Memory.getDOMCounters")
+            rows.append(
+                [
+                    f"{played:,}",
+                    f"{heap['usedSize'] / 1e6:.1f} MB",
+                    f"{dom['nodes']:,}",
+                    f"{dom['jsEventListeners']:,}",
+                    f"{played / took_s:,.0f}/s",
+                ]
+            )
+    print_table(["events", "JS heap after GC", "nodes", "listeners", "so far"], rows)
+
+
+async def weigh(stage: Stage) -> None:
+    """What goes over the wire for the page itself, headers and all, not its data."""
+    weights: dict[str, float] = {}
+    names: dict[str, str] = {}
+    async with stage.page() as (page, chromium):
+
+        def asked(event: dict[str, Any]) -> None:
+            path = urlsplit(event["request"]["url"]).path
+            if path == "/" or path.startswith("/static/"):
+                names[event["requestId"]] = path
+
+        def came(event: dict[str, Any]) -> None:
+            if name := names.get(event["requestId"]):
+                weights[name] = weights.get(name, 0) + event["encodedDataLength"]
+
+        chromium.on("Network.requestWillBeSent", asked)
+        chromium.on("Network.loadingFinished", came)
+        await chromium.send("Network.enable")
+        await stage.open(page)
+        await page.locator(".row").first.wait_for()
+        at_first = sum(weights.values())
+        await page.locator(".row .id button").first.click()
+        await page.locator(".drawer h2").wait_for()
+        await page.keyboard.press("Escape")
+        for tab, what in (("Timeline", "#lanes"), ("History", "#past")):
+            await page.get_by_role("link", name=tab).click()
+            await page.locator(what).wait_for()
+        await page.wait_for_load_state("load")
+    rows = [[name, _kb(weight)] for name, weight in sorted(weights.items())]
+    rows += [["at first", _kb(at_first)], ["in total", _kb(sum(weights.values()))]]
+    print_table(["as transferred", "kB"], rows)
+
+
+SMOOTHNESS = ("fps, median second", "worst second", "frame p95", "p99", "longest")
+WORK = ("script", "style", "layout", "all of the main thread")
+
+
+def _smoothness(times: Sequence[float]) -> list[str]:
+    """`times` are the frames' starts in ms, rising."""
+    lengths = sorted(b - a for a, b in zip(times, times[1:], strict=False))
+    whole_s = int((times[-1] - times[0]) / 1_000)
+    each_s = [
+        sum(s <= (time - times[0]) / 1_000 < s + 1 for time in times)
+        for s in range(whole_s)
+    ]
+    quantiles = (lengths[int(len(lengths) * part)] for part in (0.95, 0.99))
+    return [
+        f"{median(each_s):.0f}",
+        f"{min(each_s)}",
+        *(f"{length:.0f} ms" for length in (*quantiles, lengths[-1])),
+    ]
+
+
+async def _work(chromium: CDPSession) -> dict[str, float]:
+    """CPU seconds of the main thread so far."""
+    answer = await chromium.send("Performance.getMetrics")
+    found = {metric["name"]: metric["value"] for metric in answer["metrics"]}
+    names = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration", "TaskDuration")
+    return {name: found[name] for name in names}
+
+
+def _speed(throttled: int) -> str:
+    return "as it is" if throttled == 1 else f"{throttled} × slower"
+
+
+def _median_and_most(found_ms: Sequence[float]) -> str:
+    return f"{median(found_ms):.0f} ms, at most {max(found_ms):.0f} ms"
+
+
+def _kb(weight: float) -> str:
+    return f"{weight / 1_000:.1f}"

@@ -1,0 +1,238 @@
+"""Owns the host of the page benchmark: the real one, with eight busy agents played in it.
+
+`python -m bench.page_host --port P --data-dir D`; bench/page.py tells it what to play by
+`POST /bench` and opens the page that it serves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from itertools import count, cycle, islice
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from host.app import Host
+from host.config import Config
+from host.event import AgentEvent, ArtifactEvent, Event, Skill, TaskEvent
+from host.log import Entry
+from host.log.sqlite import SqliteLog
+from host.server import listen, serve
+
+AGENTS = ("carly", "walter", "logan", "nancy", "petra", "oscar", "tilda", "victor")
+OPEN_TASKS = 60
+UPDATES = 120
+"""Of one task, from submitted to completed: at 500/s a task ends every quarter second."""
+ARTIFACT_EVERY = 10
+ASKING = (0, 1)
+"""The slots whose tasks ask for input halfway, and are never answered."""
+FAILING_EVERY = 25
+FINISHED_WITHIN_S = 200
+"""Finished tasks spread over this: what the timeline shows of them at first."""
+BATCH = 500
+KEEP_EVENTS = 300_000
+SAYS = (
+    "Checking availability…",
+    "Radar tile 5 of 8 is in; the front moves east at some 30 km/h",
+    "Finding a court within 20 minutes of everybody, indoors if it rains",
+    "Ready",
+    "Asking the calendar of team B for the evenings of next week",
+)
+RAW = b'{"statusUpdate":{"text":"%b"}}' % (b"y" * 300)
+
+
+class Task:
+    """One task and how far it is."""
+
+    _numbers = count(1)
+
+    def __init__(self, slot: int, done: int = 0) -> None:
+        self.agent = AGENTS[slot % len(AGENTS)]
+        self.number = next(self._numbers)
+        self.id = f"5d1f7c3e-93a3-4c62-8a55-{self.number:012d}"
+        self._asks = slot in ASKING
+        self._skipped = done
+        self._version = 0
+
+    def next(self, at: datetime) -> Entry:
+        self._version += 1
+        step = self._skipped + self._version
+        event = self._event(step, f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z")
+        return Entry.of(f"{self.agent}/{self.id}", self._version, event, RAW)
+
+    def last(self, at: datetime) -> Entry:
+        self._skipped = UPDATES - 1 - self._version
+        return self.next(at)
+
+    @property
+    def is_over(self) -> bool:
+        return self._skipped + self._version >= UPDATES
+
+    def _event(self, step: int, at: str) -> Event:
+        context = f"0d9c7b7e-93a3-4c62-8a55-{self.number:012d}"
+        if step % ARTIFACT_EVERY == 0 and step < UPDATES:
+            return ArtifactEvent(
+                agent=self.agent,
+                task_id=self.id,
+                context_id=context,
+                artifact_id="notes",
+                name="Notes",
+                parts=[{"text": f"{SAYS[step % len(SAYS)]} "}],
+                append=step > ARTIFACT_EVERY and self._skipped == 0,
+                last_chunk=False,
+                received_at=at,
+            )
+        status, state = self._state(step)
+        return TaskEvent(
+            agent=self.agent,
+            task_id=self.id,
+            context_id=context,
+            status=status,
+            state=state,
+            progress=min(100, step * 100 // UPDATES),
+            message=f"{SAYS[(step // 4) % len(SAYS)]} ({step} of {UPDATES})",
+            message_id=f"76a195f0-{self.number:08d}-{step:08d}",
+            at=at,
+            received_at=at,
+        )
+
+    def _state(self, step: int) -> tuple[str, str]:
+        if step >= UPDATES:
+            if self.number % FAILING_EVERY == 0:
+                return "error", "TASK_STATE_FAILED"
+            return "completed", "TASK_STATE_COMPLETED"
+        if step == 1:
+            return "submitted", "TASK_STATE_SUBMITTED"
+        if self._asks and step > UPDATES // 2:
+            return "input-required", "TASK_STATE_INPUT_REQUIRED"
+        return "running", "TASK_STATE_WORKING"
+
+
+def crowd() -> Iterator[Entry]:
+    """Updates of sixty tasks in turn; one that ends makes room for the next."""
+    tasks = [Task(slot, done=2 * slot) for slot in range(OPEN_TASKS)]
+    for slot in cycle(range(OPEN_TASKS)):
+        if tasks[slot].is_over:
+            tasks[slot] = Task(slot)
+        yield tasks[slot].next(now())
+
+
+def finished(tasks: int) -> Iterator[Entry]:
+    """That many tasks from start to end, three updates each."""
+    start = now() - timedelta(seconds=FINISHED_WITHIN_S)
+    for number in range(tasks):
+        at = start + timedelta(seconds=FINISHED_WITHIN_S * number / tasks)
+        task = Task(len(ASKING) + number % (OPEN_TASKS - len(ASKING)))
+        yield task.next(at)
+        yield task.next(at + timedelta(seconds=0.2))
+        yield task.last(at + timedelta(seconds=0.5 + number % 7))
+
+
+def agents() -> Iterator[Entry]:
+    for name in AGENTS:
+        event = AgentEvent(
+            agent=name,
+            url=f"http://127.0.0.1:8001/{name}",
+            connection="connected",
+            title=name.title(),
+            description="Plays a part in a benchmark, and says a lot meanwhile",
+            version="1.0",
+            binding="JSONRPC",
+            protocol="1.0",
+            followed="streaming",
+            discovery="every task",
+            skills=[Skill("play", "Play", "Plays", ["Play something"])],
+            received_at=f"{now():%Y-%m-%dT%H:%M:%S}.000Z",
+        )
+        yield Entry.of(name, 1, event)
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Order(msgspec.Struct):
+    """What `POST /bench` asks for: a new rate, or so much at once; done when answered."""
+
+    rate: float | None = None
+    events: int = 0
+    finished: int = 0
+
+
+class Stage:
+    """The host as an ASGI application, and what is played in it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._crowd = crowd()
+        self._rate = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._play)
+                await self._host(scope, receive, send)
+                group.cancel_scope.cancel()
+        elif scope["path"] == "/bench":
+            order = msgspec.json.decode(await Request(scope, receive).body(), type=Order)
+            answer = JSONResponse(await self._obey(order))
+            await answer(scope, receive, send)
+        else:
+            await self._host(scope, receive, send)
+
+    def stop(self) -> None:
+        self._host.stop()
+
+    async def _obey(self, order: Order) -> dict[str, Any]:
+        if order.rate is not None:
+            self._rate = order.rate
+        await self._append(islice(self._crowd, order.events))
+        await self._append(finished(order.finished))
+        return {"head": self._host.feed.head}
+
+    async def _play(self) -> None:
+        """What is due by a timetable, one event after the other."""
+        await self._append(agents())
+        at = time.monotonic()
+        while True:
+            # Woken late it makes up for it, but not for a change of rate.
+            at = max(at, time.monotonic() - 1)
+            if self._rate and at <= time.monotonic():
+                at += 1 / self._rate
+                await self._append(islice(self._crowd, 1))
+            await asyncio.sleep(0 if self._rate and at <= time.monotonic() else 0.001)
+
+    async def _append(self, entries: Iterator[Entry]) -> None:
+        while batch := list(islice(entries, BATCH)):
+            await self._host.feed.append(batch)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    given = parser.parse_args()
+    config = Config(
+        host="127.0.0.1",
+        port=given.port,
+        data_dir=given.data_dir,
+        log="sqlite",
+        keep_events=KEEP_EVENTS,
+        keep_s=None,
+        agents={},
+    )
+    log = SqliteLog(config.data_dir / "feed.db")
+    serve(Stage(Host(config, log)), listen(config))
+
+
+if __name__ == "__main__":
+    main()
