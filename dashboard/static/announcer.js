@@ -2,9 +2,9 @@
 // Owns what a screen reader is told: counts now and then; at once a lost connection, a
 // task that needs you, and one of yours that failed. main.js puts the words into the two live regions. Pure.
 
-import { isFailed, totals, waitingTasks } from './board.js';
+import { totals, waitingTasks } from './board.js';
 import { plural } from './format.js';
-import { isOpen } from './store.js';
+import { isFailed, isOpen } from './store.js';
 import { keyOf } from './ui.js';
 import { agentTitle } from './words.js';
 

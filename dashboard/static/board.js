@@ -2,7 +2,7 @@
 // Owns the questions to the state: which task is in front, who needs you, how many, how
 // fast, which rows match. The views and the announcer use the answers. Pure.
 
-import { isOpen, isWaiting } from './store.js';
+import { LINGER_MS, isFailed, isOpen, isWaiting } from './store.js';
 
 /**
  * @typedef {import('./types.d.ts').State} State
@@ -11,15 +11,8 @@ import { isOpen, isWaiting } from './store.js';
  * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
  */
 
-/** How long a finished task stays in front of older open ones: long enough to read. */
-const LINGER_MS = 6_000;
 /** Silence after which a running task is called quiet. */
 const QUIET_MS = 30_000;
-
-const FAILED = new Set(['error', 'rejected']);
-
-/** @param {{ status: string }} row */
-export const isFailed = (row) => FAILED.has(row.status);
 
 /**
  * The task a card shows: the newest that is open or has just finished, else the last.
@@ -28,15 +21,14 @@ export const isFailed = (row) => FAILED.has(row.status);
 export function frontTask(agent, now_ms) {
   /** @type {Task | null} */
   let active = null;
-  /** @type {Task | null} */
-  let last = null;
-  for (const task of agent.tasks.values()) {
-    const fresh =
-      isOpen(task.row) || now_ms - Date.parse(task.row.received_at) < LINGER_MS;
-    if (fresh && (!active || task.order > active.order)) active = task;
-    if (!last || task.row.received_at >= last.row.received_at) last = task;
+  for (const task of agent.open) {
+    if (!active || task.order > active.order) active = task;
   }
-  return active ?? last;
+  for (const task of agent.ended) {
+    const fresh = now_ms - Date.parse(task.row.received_at) < LINGER_MS;
+    if (fresh && (!active || task.order > active.order)) active = task;
+  }
+  return active ?? agent.last;
 }
 
 /**
@@ -44,20 +36,12 @@ export function frontTask(agent, now_ms) {
  * @param {Agent} agent @param {number} now_ms host clock
  */
 export function urgency(agent, now_ms) {
-  const tasks = [...agent.tasks.values()];
-  if (tasks.some(({ row }) => isWaiting(row))) return 0;
+  for (const { row } of agent.open) if (isWaiting(row)) return 0;
   const front = frontTask(agent, now_ms);
   if (front && isFailed(front.row)) return 1;
   const { connection, trouble } = agent.row ?? {};
   if (connection !== 'connected' || trouble || (front && isQuiet(front, now_ms))) return 2;
-  return tasks.some(({ row }) => isOpen(row)) ? 3 : 4;
-}
-
-/** @param {Agent} agent */
-export function taskCounts(agent) {
-  let open = 0;
-  for (const task of agent.tasks.values()) if (isOpen(task.row)) open += 1;
-  return { open, finished: agent.tasks.size - open };
+  return agent.open.size > 0 ? 3 : 4;
 }
 
 /** Open tasks first, then the newest. @param {Agent} agent @returns {Task[]} */
@@ -85,9 +69,7 @@ export function waitingTasks(state) {
   /** @type {Task[]} */
   const waiting = [];
   for (const agent of followedAgents(state)) {
-    for (const task of agent.tasks.values()) {
-      if (isWaiting(task.row)) waiting.push(task);
-    }
+    for (const task of agent.open) if (isWaiting(task.row)) waiting.push(task);
   }
   return waiting.sort((a, b) => a.order - b.order);
 }
@@ -106,10 +88,10 @@ export function totals(state) {
   for (const agent of followedAgents(state)) {
     sum.agents += 1;
     if (agent.row?.connection === 'connected') sum.connected += 1;
-    for (const { row } of agent.tasks.values()) {
+    sum.failed += agent.failed;
+    for (const { row } of agent.open) {
       if (isWaiting(row)) sum.waiting += 1;
-      else if (isOpen(row)) sum.running += 1;
-      else if (isFailed(row)) sum.failed += 1;
+      else sum.running += 1;
     }
   }
   return sum;
@@ -166,7 +148,9 @@ export const isFiltering = (filter) =>
  * @param {FeedEvent[]} rows @param {Filter} filter @param {number | null} until an id
  */
 export function matchingRows(rows, filter, until) {
-  const upTo = until === null ? rows : rows.slice(0, countUpTo(rows, until));
+  const last = rows[rows.length - 1];
+  const all = until === null || !last || last.id <= until;
+  const upTo = all ? rows : rows.slice(0, countUpTo(rows, until));
   return isFiltering(filter) ? upTo.filter((row) => matches(row, filter)) : upTo;
 }
 

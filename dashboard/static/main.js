@@ -2,7 +2,7 @@
 // Owns the wiring: feed into store, store into view, clicks into actions; one drawing per
 // animation frame. The only module that imports them all.
 
-import { html, render } from './vendor/lit-html/lit-html.js';
+import { render } from './vendor/lit-html/lit-html.js';
 import { createAnnouncer } from './announcer.js';
 import { isFiltering, totals } from './board.js';
 import { createControls } from './controls.js';
@@ -35,7 +35,7 @@ const MIN_SKEW_MS = 2_000;
 
 const state = createState();
 const ui = createUi(location.search);
-const travel = createTravel(state, redraw);
+const travel = createTravel(state, move);
 const past = createPast(state, ui, redraw);
 const dossiers = createDossiers(state, ui, redraw);
 const session = createSession(redraw);
@@ -53,8 +53,16 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-let queued = false;
+/** Grows with every change that is not the feed's: what it guards is drawn in full. */
+let stamp = 0;
 function redraw() {
+  stamp += 1;
+  move();
+}
+
+let queued = false;
+/** As redraw, for what the feed alone has changed. */
+function move() {
   if (queued) return;
   queued = true;
   requestAnimationFrame(draw);
@@ -63,13 +71,16 @@ function redraw() {
 function draw() {
   queued = false;
   const now_ms = Date.now();
-  settle(ui, state, now_ms);
+  if (settle(ui, state, now_ms)) stamp += 1;
   if (ui.hold === null) catchUp(state);
   // Without the host nothing ages: what is shown is as it was.
   const { phase, lost_at_ms } = state.link;
   const seen_ms = phase === 'reconnecting' || phase === 'recording' ? lost_at_ms : null;
   const host_now_ms = (seen_ms ?? now_ms) - state.skew_ms;
-  const page = { state, ui, controls, travel, past, dossiers, session, now_ms, host_now_ms, base: location.href };
+  const page = {
+    ...{ state, ui, controls, travel, past, dossiers, session },
+    ...{ stamp, now_ms, host_now_ms, base: location.href },
+  };
   moveList(now_ms);
   if (ui.filter.tab === 'history' && state.epoch !== null) past.settle();
   if (state.epoch !== null) dossiers.settle();
@@ -82,13 +93,18 @@ function draw() {
 }
 
 let moved_at_ms = 0;
+/** @type {unknown} */
+let moving = null;
 
 /** Lets the list follow the feed, but not at every frame of a flood. @param {number} now_ms */
 function moveList(now_ms) {
   const wait_ms = moved_at_ms + LIST_MS - now_ms;
   if (ui.list.head === state.head) return;
   if (ui.list.head < state.head && wait_ms > 0) {
-    setTimeout(redraw, wait_ms);
+    moving ??= setTimeout(() => {
+      moving = null;
+      move();
+    }, wait_ms);
     return;
   }
   moved_at_ms = now_ms;
@@ -98,8 +114,8 @@ function moveList(now_ms) {
 /** @param {number} now_ms */
 function say(now_ms) {
   const { polite, assertive } = announce(state, now_ms, ui.mine);
-  render(html`${polite}`, regions.polite);
-  render(html`${assertive}`, regions.assertive);
+  if (regions.polite.textContent !== polite) regions.polite.textContent = polite;
+  if (regions.assertive.textContent !== assertive) regions.assertive.textContent = assertive;
   const { waiting, running } = totals(state);
   const head = waiting > 0 ? `(${waiting}) ` : running > 0 ? '● ' : '';
   if (document.title !== head + title) document.title = head + title;
@@ -183,7 +199,7 @@ const feed = ui.filter.open ? null : shareFeed({
     applyEvent(state, event, Date.now(), ui.hold !== null);
     travel.note(event);
     dossiers.note(event);
-    redraw();
+    move();
   },
   fault(cause) {
     state.fault = cause;

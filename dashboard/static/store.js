@@ -7,6 +7,7 @@ import { lint, unseen } from './lint.js';
 /**
  * @typedef {import('./types.d.ts').State} State
  * @typedef {import('./types.d.ts').Agent} Agent
+ * @typedef {import('./types.d.ts').Task} Task
  * @typedef {import('./types.d.ts').AgentEvent} AgentEvent
  * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
  * @typedef {import('./types.d.ts').Snapshot} Snapshot
@@ -22,14 +23,20 @@ const TRIM_STEP = 500;
 /** Finished tasks kept per agent; open ones are always kept. */
 export const MAX_FINISHED = 500;
 
+/** How long a finished task stays in front of older open ones: long enough to read. */
+export const LINGER_MS = 6_000;
 /** Events whose flaws are kept. */
 const MAX_FLAWS = 2_000;
 
 const FINISHED = new Set(['completed', 'error', 'cancelled', 'rejected']);
+const FAILED = new Set(['error', 'rejected']);
 const WAITING = new Set(['input-required', 'auth-required']);
 
 /** @param {{ status: string }} row */
 export const isOpen = (row) => !FINISHED.has(row.status);
+
+/** @param {{ status: string }} row */
+export const isFailed = (row) => FAILED.has(row.status);
 
 /** Waits for a person. @param {{ status: string }} row */
 export const isWaiting = (row) => WAITING.has(row.status);
@@ -49,6 +56,7 @@ export function createState() {
     skew_ms: 0,
     rate: { second: 0, counts: new Array(60).fill(0) },
     tasks_seen: 0,
+    roster: 0,
     flaws: new Map(),
   };
 }
@@ -60,8 +68,13 @@ export function createState() {
 function agentOf(state, name) {
   const known = state.agents.get(name);
   if (known) return known;
-  const agent = { name, index: state.agents.size, row: null, tasks: new Map() };
+  /** @type {Agent} */
+  const agent = {
+    ...{ name, index: state.agents.size, row: null, tasks: new Map() },
+    ...{ open: new Set(), ended: [], last: null, failed: 0 },
+  };
   state.agents.set(name, agent);
+  state.roster += 1;
   return agent;
 }
 
@@ -122,6 +135,7 @@ export function applyEvent(state, event, now_ms, held = false) {
     keepTask(state, event, event, seen);
   } else if (event.kind === 'agent') {
     agentOf(state, event.agent).row = event;
+    state.roster += 1;
   }
 }
 
@@ -158,23 +172,41 @@ function note(state, event) {
  * @param {import('./lint.js').Seen} [seen]
  */
 function keepTask(state, row, first = null, seen = unseen(row)) {
-  const { tasks } = agentOf(state, row.agent);
-  const task = tasks.get(row.task_id);
-  if (task) {
-    task.row = row;
-  } else {
-    tasks.set(row.task_id, { row, order: ++state.tasks_seen, first, seen });
+  const agent = agentOf(state, row.agent);
+  const { tasks, last } = agent;
+  const known = tasks.get(row.task_id);
+  const task = known ?? { row, order: ++state.tasks_seen, first, seen };
+  if (known && isFailed(known.row)) agent.failed -= 1;
+  if (isFailed(row)) agent.failed += 1;
+  task.row = row;
+  if (!last || row.received_at >= last.row.received_at) agent.last = task;
+  if (isOpen(row)) {
+    if (!known) tasks.set(row.task_id, task);
+    agent.open.add(task);
+  } else if (!known || agent.open.delete(task)) {
+    end(agent, task);
   }
-  if (tasks.size > MAX_FINISHED && !isOpen(row)) dropOldestFinished(tasks);
 }
 
-/** @param {Agent['tasks']} tasks */
-function dropOldestFinished(tasks) {
-  for (const [id, task] of tasks) {
-    if (!isOpen(task.row)) {
-      tasks.delete(id);
-      return;
-    }
+/**
+ * Puts a task behind those that ended before it, and forgets the first of too many.
+ * @param {Agent} agent @param {Task} task
+ */
+function end(agent, task) {
+  const { tasks, ended } = agent;
+  const { task_id, received_at } = task.row;
+  tasks.delete(task_id);
+  tasks.set(task_id, task);
+  ended.push(task);
+  const since_ms = Date.parse(received_at) - LINGER_MS;
+  const fresh = ended.findIndex(({ row }) => Date.parse(row.received_at) >= since_ms);
+  ended.splice(0, Math.max(0, fresh));
+  if (tasks.size <= MAX_FINISHED) return;
+  for (const [id, oldest] of tasks) {
+    if (agent.open.has(oldest)) continue;
+    tasks.delete(id);
+    if (isFailed(oldest.row)) agent.failed -= 1;
+    return;
   }
 }
 

@@ -130,7 +130,15 @@ export interface Agent {
   index: number;
   /** Null until the agent's own event arrives. */
   row: AgentEvent | null;
+  /** By id; of those that are over, the first to end comes first. */
   tasks: Map<string, Task>;
+  open: Set<Task>;
+  /** Those that ended within some seconds before the last one that did. */
+  ended: Task[];
+  /** The one that was told of last. */
+  last: Task | null;
+  /** How many failed. */
+  failed: number;
 }
 
 /** How the browser's connection to the host stands. */
@@ -166,6 +174,8 @@ export interface State {
   /** Events per second, the last minute: counts[second % 60]. */
   rate: { second: number; counts: number[] };
   tasks_seen: number;
+  /** Grows whenever an agent's own row changes. */
+  roster: number;
   /** What the specification says against events, by their id. */
   flaws: Map<number, string[]>;
 }

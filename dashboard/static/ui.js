@@ -110,10 +110,11 @@ export function writeFilter({ agents, task, failed, pending, tab, open, show, ..
 export const isPending = (ui, verb, about) => ui.pending.has(`${verb}:${about}`);
 
 /**
- * Ends what the feed has answered; says so where an answer is overdue.
+ * Ends what the feed has answered; says so where an answer is overdue. Whether any was.
  * @param {Ui} ui @param {State} state @param {number} now_ms
  */
 export function settle(ui, state, now_ms) {
+  const before = ui.pending.size;
   for (const [key, click] of ui.pending) {
     if (isAnswered(click, state)) {
       ui.pending.delete(key);
@@ -122,6 +123,7 @@ export function settle(ui, state, now_ms) {
       ui.errors.set(key, OVERDUE[click.verb]);
     }
   }
+  return ui.pending.size < before;
 }
 
 /** As many are shown as cards; more as rows. */

@@ -30,6 +30,7 @@ export { openScreen } from './view/recording.js';
  * @property {import('./past.js').Past} past the search of the whole log
  * @property {import('./dossiers.js').Dossiers} dossiers the tasks in the drawer
  * @property {ReturnType<typeof import('./session.js').createSession>} session
+ * @property {number} stamp grows with every change that is not the feed's
  * @property {number} now_ms the browser's clock
  * @property {number} host_now_ms the host's clock, for ages of events
  * @property {string} base the page's own address

@@ -15,12 +15,19 @@ import { keysHelp, severalMenu } from './several.js';
 
 /** @param {Page} page */
 export function topBar(page) {
-  const { state, ui, controls, now_ms } = page;
+  const { state, ui } = page;
   const { link } = state;
   if (link.phase === 'recording') return banner(page);
   // Nothing to connect to: a file is to be opened.
   if (ui.filter.open) return nothing;
   const sum = totals(state);
+  return guard([page.stamp, state.roster, ...Object.values(sum)], () => live(page, sum));
+}
+
+/** @param {Page} page @param {ReturnType<typeof totals>} sum */
+function live(page, sum) {
+  const { state, ui, controls, now_ms } = page;
+  const { link } = state;
   const known = state.epoch !== null;
   return html`
     ${link.phase === 'live'

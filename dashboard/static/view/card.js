@@ -2,7 +2,8 @@
 // Owns an agent's card: whether the host reaches it, its task in front, its controls.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { frontTask, taskCounts } from '../board.js';
+import { guard } from '../vendor/lit-html/directives/guard.js';
+import { frontTask } from '../board.js';
 import { percent, plural, seconds } from '../format.js';
 import { isOpen, isWaiting } from '../store.js';
 import { isPending, keyOf } from '../ui.js';
@@ -12,7 +13,7 @@ import { icon } from './icons.js';
 import { clip, errorAt, status, when } from './parts.js';
 import { stopButton } from './reply.js';
 import { startMenu, startMenuId } from './start.js';
-import { taskMenu } from './tasks.js';
+import { taskMenu, taskMenuId } from './tasks.js';
 
 /**
  * @typedef {import('../view.js').Page} Page
@@ -20,11 +21,21 @@ import { taskMenu } from './tasks.js';
  * @typedef {import('../types.d.ts').Task} Task
  */
 
-/** @param {Page} page @param {Agent} agent */
+/** Drawn when what it shows has changed. @param {Page} page @param {Agent} agent */
 export function agentCard(page, agent) {
+  const { state, ui, stamp, host_now_ms } = page;
+  const pinned = agent.tasks.get(ui.pinned.get(agent.name) ?? '');
+  const task = pinned ?? frontTask(agent, host_now_ms);
+  const listed = ui.opened.has(taskMenuId(agent)) ? state.head : 0;
+  const counts = [agent.tasks.size, agent.open.size, listed];
+  return guard([stamp, agent, agent.row, task, task?.row, ...counts], () =>
+    card(page, agent, task),
+  );
+}
+
+/** @param {Page} page @param {Agent} agent @param {Task | null} task in front */
+function card(page, agent, task) {
   const { row } = agent;
-  const pinned = agent.tasks.get(page.ui.pinned.get(agent.name) ?? '');
-  const task = pinned ?? frontTask(agent, page.host_now_ms);
   const title = agentTitle(agent, agent.name);
   const connection = row?.connection ?? 'connecting';
   return html`<article
@@ -131,10 +142,8 @@ function idle({ ui, controls }, agent) {
 
 /** @param {Page} page @param {Agent} agent @param {Task | null} task in front */
 function controlsView(page, agent, task) {
-  const counts = taskCounts(agent);
-  const shown = task ? 1 : 0;
-  const others = counts.open + counts.finished - shown;
-  const otherOpen = counts.open - (task && isOpen(task.row) ? 1 : 0);
+  const others = agent.tasks.size - (task ? 1 : 0);
+  const otherOpen = agent.open.size - (task && isOpen(task.row) ? 1 : 0);
   const otherTasks = `${plural(others, 'other task')}, ${otherOpen} open`;
   return html`<footer>
       ${startOrRetry(page, agent)}
@@ -149,7 +158,7 @@ function controlsView(page, agent, task) {
       ${others > 0
         ? html`<button
             class="quiet others"
-            popovertarget="tasks-${agent.index}"
+            popovertarget=${taskMenuId(agent)}
             title=${otherTasks}
             aria-label=${otherTasks}
             data-tone=${otherOpen > 0 ? 'running' : nothing}

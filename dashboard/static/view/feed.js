@@ -3,9 +3,11 @@
 // what is being read stays where it is while new events arrive above it.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { isFiltering, matchingRows, taskKey } from '../board.js';
 import { count, percent, plural, rowTime } from '../format.js';
+import { slotsFor } from '../slots.js';
 import { agentTitle, eventLabel, eventText, eventTone, shortId } from '../words.js';
 import { icon } from './icons.js';
 import { clip } from './parts.js';
@@ -19,8 +21,12 @@ import { vars } from './vars.js';
 /** Rows drawn beyond each edge, so that a fast scroll shows no blank. */
 const OVERSCAN = 8;
 
+/** Drawn when it moves on, or when anything but the feed has changed. @param {Page} page */
+export const feedList = (page) =>
+  guard([page.stamp, page.ui.list.head, page.state.epoch], () => list(page));
+
 /** @param {Page} page */
-export function feedList(page) {
+function list(page) {
   const { state, ui, controls } = page;
   const rows = matchingRows(state.rows, ui.filter, ui.hold ?? ui.list.head);
   const newer =
@@ -51,22 +57,32 @@ export function feedList(page) {
  * @param {import('../ui.js').Ui['list']} list @param {boolean} more whether there are older ones
  * @param {number | null} [mark] the id of a row to be found at once
  */
-export const eventTable = (page, rows, list, more, mark = null) =>
-  windowed('Events', rows, list, more, (event) => event.id, (event, at) =>
-    feedRow(page, event, at, event.id === mark),
-  );
+export function eventTable(page, rows, list, more, mark = null) {
+  const today = new Date(page.host_now_ms).getDate();
+  return windowed('Events', rows, list, more, (event) => event.id, (event, at) => {
+    const agent = page.state.agents.get(event.agent);
+    const marked = event.id === mark;
+    return guard([event, at, marked, agent, agent?.row, today], () =>
+      feedRow(page, event, at, marked),
+    );
+  });
+}
 
 /**
  * The rows in sight of a list of any length, its end on top.
  * @template T
  * @param {string} name @param {T[]} rows @param {import('../ui.js').Ui['table']} list
- * @param {boolean} more whether there may be others @param {(row: T) => unknown} key
+ * @param {boolean} more whether there may be others
+ * @param {(row: T) => number | string} key
  * @param {(row: T, at: number) => unknown} draw `at` counts from 1
  */
-export function windowed(name, rows, { top, height, row }, more, key, draw) {
+export function windowed(name, rows, list, more, key, draw) {
+  const { top, height, row } = list;
   const from = Math.max(0, Math.floor(top / row) - OVERSCAN);
   const to = Math.min(rows.length, Math.ceil((top + height) / row) + OVERSCAN);
   const seen = rows.slice(rows.length - to, rows.length - from).reverse();
+  const slots = slotsFor(drawn.get(list), seen.map(key));
+  drawn.set(list, slots);
   return html`<div
     class="canvas"
     role="table"
@@ -75,10 +91,17 @@ export function windowed(name, rows, { top, height, row }, more, key, draw) {
     ${vars({ '--count': rows.length })}
   >
     <div class="window" role="rowgroup" ${vars({ '--from': from })}>
-      ${repeat(seen, key, (each, at) => draw(each, from + at + 1))}
+      ${repeat(
+        seen,
+        (each) => slots.get(key(each)),
+        (each, at) => draw(each, from + at + 1),
+      )}
     </div>
   </div>`;
 }
+
+/** Which element each row is drawn into, by its list. @type {WeakMap<object, Map<number | string, number>>} */
+const drawn = new WeakMap();
 
 /** What is below is not what was there before, and why. @param {Page} page */
 const resetNotice = ({ state, controls }) =>

@@ -2,6 +2,7 @@
 // Owns the line above the feed and the tasks: which agents, which task, paused or not.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { followedAgents, isFiltering } from '../board.js';
 import { agentTitle, shortId } from '../words.js';
@@ -11,7 +12,11 @@ import { tabs } from './tabs.js';
 /** @typedef {import('../view.js').Page} Page */
 
 /** @param {Page} page */
-export function filterBar({ state, ui, controls }) {
+export const filterBar = (page) =>
+  guard([page.stamp, page.state.roster], () => bar(page));
+
+/** @param {Page} page */
+function bar({ state, ui, controls }) {
   const { filter } = ui;
   return html`<div class="filters">
     ${tabs({ ui, controls })}

@@ -3,6 +3,7 @@
 // its question, answered in place.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { waitingTasks } from '../board.js';
 import { keyOf } from '../ui.js';
@@ -20,6 +21,12 @@ import { answerFields, onAnswer, questionOf, stopButton } from './reply.js';
 export function needsYou(page) {
   const waiting = waitingTasks(page.state);
   if (waiting.length === 0) return nothing;
+  const rows = waiting.map(({ row }) => row);
+  return guard([page.stamp, page.state.roster, ...rows], () => strip(page, waiting));
+}
+
+/** @param {Page} page @param {Task[]} waiting */
+function strip(page, waiting) {
   return html`<section
     class="needs"
     aria-labelledby="needs-title"

@@ -19,9 +19,12 @@ import { age, clip, status } from './parts.js';
 /** More than anyone reads in a menu; the feed has the rest. */
 const MAX_SHOWN = 50;
 
+/** @param {Agent} agent */
+export const taskMenuId = (agent) => `tasks-${agent.index}`;
+
 /** @param {Page} page @param {Agent} agent @param {Task | null} front */
 export function taskMenu(page, agent, front) {
-  const id = `tasks-${agent.index}`;
+  const id = taskMenuId(agent);
   return html`<div
     popover
     class="menu tasks"

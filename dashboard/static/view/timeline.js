@@ -5,9 +5,9 @@
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
-import { followedAgents, isFailed, isFiltering } from '../board.js';
+import { followedAgents, isFiltering } from '../board.js';
 import { clockTime, plural, rowTime, took } from '../format.js';
-import { isOpen } from '../store.js';
+import { isFailed, isOpen } from '../store.js';
 import {
   MIN_PX,
   countsOf,
@@ -60,6 +60,9 @@ function draw(page) {
   );
   const max_rows = Math.min(MAX_ROWS, Math.max(MIN_ROWS, Math.floor(ROWS / agents.length)));
   const { base } = frameOf(travel);
+  const shift = vars({ '--shift': `${xOf(travel, base).toFixed(1)}px` });
+  const first = xOf(travel, travel.from_ms);
+  const known = `${Math.max(0, Math.min(travel.width, first)).toFixed(1)}px`;
   travel.shown.clear();
   const lanes = agents.map((agent) => {
     const found = travel.lanes.get(agent.name);
@@ -76,23 +79,18 @@ function draw(page) {
       tabindex="0"
       role="group"
       aria-label="Timeline. Arrow keys walk through the tasks, plus and minus zoom."
-      ${vars({
-        '--shift': `${xOf(travel, base).toFixed(1)}px`,
-        '--now': `${xOf(travel, host_now_ms).toFixed(1)}px`,
-        '--known': `${Math.max(0, Math.min(travel.width, xOf(travel, travel.from_ms))).toFixed(1)}px`,
-      })}
       ${listenTo(page)}
     >
       <div class="sheet">
-        ${ruler(page, base)}
+        ${ruler(page, base, shift)}
         ${repeat(
           lanes,
           ({ agent }) => agent.name,
-          (each) => lane(page, each, base),
+          (each) => lane(page, each, base, shift),
         )}
         <div class="over">
-          ${travel.more ? html`<i class="unknown"></i>` : nothing}
-          <i class="now"></i>
+          ${travel.more ? html`<i class="unknown" ${vars({ '--w': known })}></i>` : nothing}
+          <i class="now" ${vars({ '--x': `${xOf(travel, host_now_ms).toFixed(1)}px` })}></i>
         </div>
         ${tip(page)}
       </div>
@@ -134,11 +132,11 @@ function loaded(travel) {
   return travel.more ? `${count} loaded` : count;
 }
 
-/** @param {Page} page @param {number} base */
-function ruler({ travel, host_now_ms }, base) {
+/** @param {Page} page @param {number} base @param {unknown} shift */
+function ruler({ travel, host_now_ms }, base, shift) {
   const { step, marks } = marksOf(travel, MARK_PX);
   return html`<div class="ruler" aria-hidden="true">
-    <div class="strip">
+    <div class="strip" ${shift}>
       ${marks.map(
         (ms) =>
           html`<time ${vars({ '--x': `${((ms - base) / travel.ms_per_px).toFixed(1)}px` })}
@@ -160,13 +158,16 @@ function markText(ms, step, now_ms) {
 /** An agent without a task. @type {{ items: Item[], rows: number }} */
 const EMPTY = { items: [], rows: 1 };
 
-/** @param {Page} page @param {{ agent: Agent, items: Item[], rows: number }} lane @param {number} base */
-function lane(page, { agent, items, rows }, base) {
+/**
+ * @param {Page} page @param {{ agent: Agent, items: Item[], rows: number }} lane
+ * @param {number} base @param {unknown} shift
+ */
+function lane(page, { agent, items, rows }, base, shift) {
   const title = agentTitle(agent, agent.name);
   return html`<section class="lane" data-agent=${agent.name} aria-label=${title}>
     <h3><i class="swatch" data-hue=${agent.index % 8}></i><span>${title}</span></h3>
     <div class="track" ${vars({ '--rows': rows })}>
-      <div class="strip">
+      <div class="strip" ${shift}>
         ${repeat(items, idOf, (item) => bar(page, item, base))}
       </div>
     </div>
@@ -206,7 +207,7 @@ function bar(page, item, base) {
       ${vars({
         '--x': `${left.toFixed(1)}px`,
         '--w': `${width.toFixed(1)}px`,
-        '--row': item.row,
+        '--at': item.row,
         '--paint': single ? paintOf(span, from, from + width * travel.ms_per_px, width) : sharesOf(item.spans),
       })}
     >
