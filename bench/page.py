@@ -143,17 +143,19 @@ async def time_loads(stage: Stage, loads: int) -> None:
     await stage.play(rate=RATE)
     rows = []
     for throttled in (1, THROTTLED):
-        paints, events = [], []
+        paints, events, works = [], [], []
         for _ in range(loads):
-            async with stage.page(throttled) as (page, _chromium):
+            async with stage.page(throttled) as (page, chromium):
                 head = await stage.play()
                 await page.add_init_script(f"window.shown = ({SHOWN})({head + 1})")
                 await page.goto(stage.url)
                 events.append(await page.evaluate("window.shown"))
+                works.append((await _work(chromium))["TaskDuration"] * 1_000)
                 paints.append(await page.evaluate(FIRST_PAINT))
-        rows.append([_speed(throttled), *map(_median_and_most, (paints, events))])
-    head_row = [f"{loads} loads at {RATE} events/s", "first paint", "first live event"]
-    print_table([*head_row], rows)
+        found = map(_median_and_most, (paints, events, works))
+        rows.append([_speed(throttled), *found])
+    name = f"{loads} loads at {RATE} events/s"
+    print_table([name, "first paint", "first live event", "work until then"], rows)
 
 
 async def time_frames(stage: Stage, seconds: float) -> None:
@@ -168,10 +170,11 @@ async def time_frames(stage: Stage, seconds: float) -> None:
         await chromium.send("Emulation.setCPUThrottlingRate", {"rate": 1})
         await page.evaluate(FRAMES, 1_000)
         before = await _work(chromium)
-        await page.evaluate(FRAMES, seconds * 1_000)
+        drawn = len(await page.evaluate(FRAMES, seconds * 1_000))
         after = await _work(chromium)
-        each = [(after[name] - before[name]) * 5 / seconds for name in before]
-        work.append([name, *(f"{s * 1_000:.0f} ms" for s in each)])
+        each = [(after[name] - before[name]) * 5_000 / seconds for name in before]
+        a_frame = each[-1] * seconds / 5 / drawn
+        work.append([name, *(f"{ms:.0f} ms" for ms in each), f"{a_frame:.1f} ms"])
 
     await stage.play(rate=RATE)
     async with stage.page() as (page, chromium):
@@ -251,7 +254,7 @@ async def weigh(stage: Stage) -> None:
 
 
 SMOOTHNESS = ("fps, median second", "worst second", "frame p95", "p99", "longest")
-WORK = ("script", "style", "layout", "all of the main thread")
+WORK = ("script", "style", "layout", "all of the main thread", "… a frame")
 
 
 def _smoothness(times: Sequence[float]) -> list[str]:

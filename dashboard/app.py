@@ -49,13 +49,15 @@ SAFETY = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
+ICON, ICON_CACHE = "/static/favicon.svg", "max-age=86400"
 # Small files compress to nothing worth a round of CPU.
 MIN_COMPRESSED_BYTES = 1_024
 
 
 class SafetyHeaders:
     """Puts `SAFETY` on every response, and asks browsers to revalidate each time:
-    a page and modules of two different releases must never meet."""
+    a page and modules of two different releases must never meet. The icon may be any
+    release's, and is asked for again at each change of the URL."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -65,7 +67,8 @@ class SafetyHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(SAFETY)
-                headers.setdefault("cache-control", "no-cache")
+                icon = scope["path"].endswith(ICON)
+                headers.setdefault("cache-control", ICON_CACHE if icon else "no-cache")
             await send(message)
 
         await self.app(scope, receive, send_safely if scope["type"] == "http" else send)

@@ -35,6 +35,8 @@ const MIN_SKEW_MS = 2_000;
 
 const state = createState();
 const ui = createUi(location.search);
+// Until it is measured: it is no higher than the window.
+ui.list.height = innerHeight;
 const travel = createTravel(state, move);
 const past = createPast(state, ui, redraw);
 const dossiers = createDossiers(state, ui, redraw);
@@ -107,7 +109,8 @@ function moveList(now_ms) {
     }, wait_ms);
     return;
   }
-  moved_at_ms = now_ms;
+  // The first rows are waited for.
+  if (state.rows.length > 0) moved_at_ms = now_ms;
   ui.list.head = state.head;
 }
 

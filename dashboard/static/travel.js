@@ -21,6 +21,7 @@ const MAX_SPANS = 30_000;
 const FIRST_SCALE = 270;
 /** How often bars follow the feed, and rows are packed anew, at a flood. */
 const MOVE_MS = 100;
+const MAX_MOVE_MS = 500;
 const PACK_MS = 250;
 /** Where "now" stands while following: some room right of it. */
 const AHEAD = 0.06;
@@ -65,7 +66,9 @@ export function createTravel(state, redraw) {
         at.to_ms = host_now_ms + AHEAD * at.width * at.ms_per_px;
       }
       loadInSight();
-      const due = moved_at_ms + MOVE_MS - now_ms;
+      // Sooner than it moves by a pixel there is nothing to see.
+      const pause_ms = Math.min(MAX_MOVE_MS, Math.max(MOVE_MS, at.ms_per_px));
+      const due = moved_at_ms + pause_ms - now_ms;
       if (dirty || (at.follow && due <= 0)) {
         if (due <= 0) {
           moved_at_ms = now_ms;
@@ -74,7 +77,7 @@ export function createTravel(state, redraw) {
         } else later(due);
       }
       if (at.follow && state.link.phase === 'live') {
-        later(Math.min(1_000, Math.max(MOVE_MS, at.ms_per_px)));
+        later(pause_ms);
       }
       return stamp;
     },
