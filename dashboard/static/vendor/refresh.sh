@@ -5,8 +5,8 @@
 set -eu
 cd "$(dirname "$0")"
 
-LIT_VERSION=3.3.3
-LIT_INTEGRITY=sha512-el8M6jK2o3RXBnrSHX3ZKrsN8zEV63pSExTO1wYJz7QndGYZ8353e2a5PPX+qHe2aGayfnchQmkAojaWAREOIA==
+LIT_VERSION=3.3.0
+LIT_INTEGRITY=sha512-RHoswrFAxY2d8Cf2mm4OZ1DgzCoBKUKSPvA1fhtSELxUERq2aQQ2h05pO9j81gS1o7RIRJ+CePLogfyahwmynw==
 # The .js files are what the browser loads (they import each other by relative paths);
 # the .d.ts files are what `tsc` reads in their place.
 LIT_FILES='LICENSE lit-html.js lit-html.d.ts directive.js directive.d.ts
