@@ -8,6 +8,8 @@ import {
   applySnapshot,
   catchUp,
   createState,
+  isFailed,
+  isOpen,
   MAX_FINISHED,
   MAX_ROWS,
   MAX_ROWS_HELD,
@@ -159,4 +161,31 @@ test('a state can be told as a host would tell it', () => {
   applySnapshot(other, snapshotOf(state));
   assert.deepEqual(snapshotOf(other), snapshotOf(state));
   assert.equal(other.head, 12);
+});
+
+test('of the finished tasks the first to end is forgotten, not the first to begin', () => {
+  const state = joined();
+  applyEvent(state, task(11, { task_id: 'long' }), 0);
+  for (let n = 0; n < MAX_FINISHED; n++) {
+    applyEvent(state, task(12 + n, { task_id: `f${n}`, status: 'completed' }), 0);
+  }
+  applyEvent(state, task(9_000, { task_id: 'long', status: 'completed' }), 0);
+  const tasks = state.agents.get('carly')?.tasks;
+  assert.ok(tasks?.has('long'));
+  assert.ok(!tasks?.has('f0'));
+});
+
+test('what is counted as it comes is what a count of all tasks gives', () => {
+  const state = joined();
+  const words = ['submitted', 'running', 'input-required', 'error', 'completed', 'rejected'];
+  for (let n = 0; n < 5 * MAX_FINISHED; n++) {
+    const status = words[(n * 7 + (n >> 3)) % words.length];
+    applyEvent(state, task(11 + n, { task_id: `t${(n * 13) % 1_700}`, status }), 0);
+  }
+  const carly = state.agents.get('carly');
+  assert.ok(carly);
+  const all = [...carly.tasks.values()];
+  assert.ok(all.length > MAX_FINISHED);
+  assert.deepEqual(new Set(all.filter(({ row }) => isOpen(row))), carly.open);
+  assert.equal(all.filter(({ row }) => isFailed(row)).length, carly.failed);
 });

@@ -1,0 +1,78 @@
+"""Owns what the page promises at 500 events a second, beyond what it promises at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import harness
+from tests.browser.screen import Screen
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+RATE = 500
+
+REMOVED = """async () => {
+  const { html, render } = await import('./static/vendor/lit-html/lit-html.js');
+  const { repeat } = await import('./static/vendor/lit-html/directives/repeat.js');
+  const list = document.createElement('ul');
+  const draw = (ids) =>
+    render(html`${repeat(ids, (id) => id, (id) => html`<li>${id}</li>`)}`, list);
+  draw([]);
+  const before = list.childNodes.length;
+  draw([1, 2, 3]);
+  draw([]);
+  return list.childNodes.length - before;
+}"""
+PAST = """id => new Promise((done) => {
+  const look = () => {
+    const newest = Number(document.querySelector('.row')?.dataset.id);
+    if (newest > id) done(newest);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
+@pytest.fixture
+def flood(tmp_path: Path) -> Iterator[str]:
+    """The URL of a host at which much happens."""
+    port = harness.free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "tests.flood_host", f"--port={port}"]
+    host = harness.Server(
+        "flood",
+        [*command, f"--data-dir={tmp_path}", f"--rate={RATE}"],
+        folder=tmp_path,
+        url=url,
+        ready_path="/healthz",
+    )
+    host.restart()
+    yield url
+    host.terminate()
+
+
+async def test_an_item_removed_from_a_list_leaves_nothing_in_the_document(
+    page: Page, flood: str
+) -> None:
+    await page.goto(flood + "/board")
+    assert await page.evaluate(REMOVED) == 0
+
+
+async def test_while_somebody_reads_further_back_no_row_moves(
+    page: Page, flood: str
+) -> None:
+    screen = await Screen(page).open(flood)
+    newest = await page.evaluate(PAST, 200)
+    await screen.list.hover()
+    await page.mouse.wheel(0, 640)
+    await page.locator(".pill").wait_for()
+    before = await screen.ids()
+    assert before[0] <= newest + RATE * 10
+    await page.get_by_role("button", name="new events").wait_for()
+    assert await screen.ids() == before
