@@ -48,7 +48,8 @@ SHOWN = """head => new Promise((done) => {
 LOADED = """tasks => new Promise((done) => {
   const look = () => {
     const said = document.querySelector('.loaded')?.textContent ?? '';
-    if (parseInt(said.replace(/,/g, '')) >= tasks) done(said);
+    const idle = !said.includes('loading');
+    if (idle && parseInt(said.replace(/,/g, '')) >= tasks) done(said);
     else requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
@@ -184,8 +185,6 @@ async def time_frames(stage: Stage, seconds: float) -> None:
         await page.evaluate(SHOWN, head)
         await watch(f"… and {TASKS:,} finished", page, chromium)
     async with stage.page() as (page, chromium):
-        # Anew, so that it has to fetch them.
-        await stage.play(finished=TASKS)
         await stage.open(page, "/?tab=timeline")
         loaded = await page.evaluate(LOADED, TASKS)
         await watch(f"Timeline, {loaded}", page, chromium)

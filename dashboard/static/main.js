@@ -17,6 +17,7 @@ import {
   snapshotOf,
 } from './store.js';
 import { applyRecording, readRecording } from './recording.js';
+import { createPace } from './pace.js';
 import { createPast } from './past.js';
 import { listenToKeys } from './keys.js';
 import { createDossiers } from './dossiers.js';
@@ -28,8 +29,6 @@ import { main, openScreen, topBar } from './view.js';
 const PAGE_OF_HISTORY = 200;
 /** Ages and countdowns move once a second. */
 const TICK_MS = 1_000;
-/** Faster than this nobody reads the list, and each drawing of it costs a frame. */
-const LIST_MS = 100;
 /** HTTP dates have whole seconds: a smaller difference of clocks is not one. */
 const MIN_SKEW_MS = 2_000;
 
@@ -37,7 +36,8 @@ const state = createState();
 const ui = createUi(location.search);
 // Until it is measured: it is no higher than the window.
 ui.list.height = innerHeight;
-const travel = createTravel(state, move);
+const pace = createPace();
+const travel = createTravel(state, move, pace);
 const past = createPast(state, ui, redraw);
 const dossiers = createDossiers(state, ui, redraw);
 const session = createSession(redraw);
@@ -70,8 +70,10 @@ function move() {
   requestAnimationFrame(draw);
 }
 
-function draw() {
+/** @param {number} frame_ms */
+function draw(frame_ms) {
   queued = false;
+  requestAnimationFrame((next_ms) => pace.note(next_ms - frame_ms));
   const now_ms = Date.now();
   if (settle(ui, state, now_ms)) stamp += 1;
   if (ui.hold === null) catchUp(state);
@@ -100,7 +102,7 @@ let moving = null;
 
 /** Lets the list follow the feed, but not at every frame of a flood. @param {number} now_ms */
 function moveList(now_ms) {
-  const wait_ms = moved_at_ms + LIST_MS - now_ms;
+  const wait_ms = moved_at_ms + pace.pause_ms() - now_ms;
   if (ui.list.head === state.head) return;
   if (ui.list.head < state.head && wait_ms > 0) {
     moving ??= setTimeout(() => {

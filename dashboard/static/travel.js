@@ -19,17 +19,18 @@ const PAGE = 2_000;
 const MAX_SPANS = 30_000;
 /** Five minutes across a wide screen. */
 const FIRST_SCALE = 270;
-/** How often bars follow the feed, and rows are packed anew, at a flood. */
-const MOVE_MS = 100;
+/** Farther out bars move by less than a pixel, but must not seem to stand. */
 const MAX_MOVE_MS = 500;
+/** How often rows are packed anew at a flood. */
 const PACK_MS = 250;
 /** Where "now" stands while following: some room right of it. */
 const AHEAD = 0.06;
 
 /**
  * @param {State} state @param {() => void} redraw
+ * @param {ReturnType<typeof import('./pace.js').createPace>} pace
  */
-export function createTravel(state, redraw) {
+export function createTravel(state, redraw, pace) {
   let stamp = 0;
   let moved_at_ms = 0;
   let dirty = true;
@@ -67,7 +68,7 @@ export function createTravel(state, redraw) {
       }
       loadInSight();
       // Sooner than it moves by a pixel there is nothing to see.
-      const pause_ms = Math.min(MAX_MOVE_MS, Math.max(MOVE_MS, at.ms_per_px));
+      const pause_ms = Math.max(pace.pause_ms(), Math.min(MAX_MOVE_MS, at.ms_per_px));
       const due = moved_at_ms + pause_ms - now_ms;
       if (dirty || (at.follow && due <= 0)) {
         if (due <= 0) {

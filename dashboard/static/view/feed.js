@@ -18,8 +18,9 @@ import { vars } from './vars.js';
  * @typedef {import('../types.d.ts').FeedEvent} FeedEvent
  */
 
-/** Rows drawn beyond each edge, so that a fast scroll shows no blank. */
+/** Rows drawn beyond each edge, so that a fast scroll shows no blank; few while all move. */
 const OVERSCAN = 8;
+const OVERSCAN_AT_TOP = 3;
 
 /** Drawn when it moves on, or when anything but the feed has changed. @param {Page} page */
 export const feedList = (page) =>
@@ -78,8 +79,9 @@ export function eventTable(page, rows, list, more, mark = null) {
  */
 export function windowed(name, rows, list, more, key, draw) {
   const { top, height, row } = list;
-  const from = Math.max(0, Math.floor(top / row) - OVERSCAN);
-  const to = Math.min(rows.length, Math.ceil((top + height) / row) + OVERSCAN);
+  const beyond = top > 0 ? OVERSCAN : OVERSCAN_AT_TOP;
+  const from = Math.max(0, Math.floor(top / row) - beyond);
+  const to = Math.min(rows.length, Math.ceil((top + height) / row) + beyond);
   const seen = rows.slice(rows.length - to, rows.length - from).reverse();
   const slots = slotsFor(drawn.get(list), seen.map(key));
   drawn.set(list, slots);

@@ -1,0 +1,26 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { createPace } from '../../dashboard/static/pace.js';
+
+test('the list moves ten times a second where that is smooth', () => {
+  const pace = createPace();
+  for (let frame = 0; frame < 100; frame++) pace.note(17);
+  assert.equal(pace.pause_ms(), 100);
+});
+
+test('where drawing takes long it moves less often, but never stands still', () => {
+  const pace = createPace();
+  pace.note(33);
+  assert.equal(pace.pause_ms(), 264);
+  pace.note(900);
+  assert.equal(pace.pause_ms(), 400);
+});
+
+test('it gathers pace again within some seconds', () => {
+  const pace = createPace();
+  pace.note(100);
+  for (let frame = 0; frame < 120; frame++) pace.note(17);
+  assert.equal(pace.pause_ms(), 100);
+});
