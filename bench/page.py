@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +23,14 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx
-from playwright.async_api import Browser, CDPSession, Page, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    CDPSession,
+    Page,
+    ViewportSize,
+    async_playwright,
+    expect,
+)
 
 from bench.table import print_table
 from tests.harness import NO_TLS, Server, free_port
@@ -31,7 +38,7 @@ from tests.harness import NO_TLS, Server, free_port
 THROTTLED = 4
 RATE = 500
 TASKS = 10_000
-WIDE = {"width": 1440, "height": 900}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
 PARTS = ("loads", "frames", "heap", "weight")
 HEAP_POINTS = 10
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -160,7 +167,7 @@ async def time_loads(stage: Stage, loads: int) -> None:
 
 
 async def time_frames(stage: Stage, seconds: float) -> None:
-    """With sixty tasks, then with ten thousand more, then all of those as a timeline."""
+    """With sixty tasks, with ten thousand more, with all of those as a timeline."""
     frames, work = [], []
 
     async def watch(name: str, page: Page, chromium: CDPSession) -> None:
@@ -258,7 +265,7 @@ WORK = ("script", "style", "layout", "all of the main thread", "… a frame")
 
 def _smoothness(times: Sequence[float]) -> list[str]:
     """`times` are the frames' starts in ms, rising."""
-    lengths = sorted(b - a for a, b in zip(times, times[1:], strict=False))
+    lengths = sorted(b - a for a, b in pairwise(times))
     whole_s = int((times[-1] - times[0]) / 1_000)
     each_s = [
         sum(s <= (time - times[0]) / 1_000 < s + 1 for time in times)

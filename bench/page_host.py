@@ -1,7 +1,7 @@
-"""Owns the host of the page benchmark: the real one, with eight busy agents played in it.
+"""Owns the host of the page benchmark: the real one, and eight busy agents as a play.
 
-`python -m bench.page_host --port P --data-dir D`; bench/page.py tells it what to play by
-`POST /bench` and opens the page that it serves.
+`python -m bench.page_host --port P --data-dir D`; bench/page.py tells it by
+`POST /bench` what to play, and opens the page that it serves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from host.server import listen, serve
 AGENTS = ("carly", "walter", "logan", "nancy", "petra", "oscar", "tilda", "victor")
 OPEN_TASKS = 60
 UPDATES = 120
-"""Of one task, from submitted to completed: at 500/s a task ends every quarter second."""
+"""Of one task, from its start to its end: at 500/s one ends every quarter second."""
 ARTIFACT_EVERY = 10
 ASKING = (0, 1)
 """The slots whose tasks ask for input halfway, and are never answered."""
@@ -66,7 +66,9 @@ class Task:
     def next(self, at: datetime) -> Entry:
         self._version += 1
         step = self._skipped + self._version
-        event = self._event(step, f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z")
+        event = self._event(
+            step, f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+        )
         return Entry.of(f"{self.agent}/{self.id}", self._version, event, RAW)
 
     def last(self, at: datetime) -> Entry:
@@ -161,7 +163,7 @@ def now() -> datetime:
 
 
 class Order(msgspec.Struct):
-    """What `POST /bench` asks for: a new rate, or so much at once; done when answered."""
+    """What `POST /bench` asks for: a new rate, or so much at once."""
 
     rate: float | None = None
     events: int = 0
@@ -183,7 +185,9 @@ class Stage:
                 await self._host(scope, receive, send)
                 group.cancel_scope.cancel()
         elif scope["path"] == "/bench":
-            order = msgspec.json.decode(await Request(scope, receive).body(), type=Order)
+            order = msgspec.json.decode(
+                await Request(scope, receive).body(), type=Order
+            )
             answer = JSONResponse(await self._obey(order))
             await answer(scope, receive, send)
         else:

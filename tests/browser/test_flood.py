@@ -1,4 +1,4 @@
-"""Owns what the page promises at 500 events a second, beyond what it promises at all."""
+"""Owns what the page promises at hundreds of events a second."""
 
 from __future__ import annotations
 
