@@ -4,7 +4,7 @@ import test from 'node:test';
 
 import { slotsFor } from '../../dashboard/static/slots.js';
 
-/** @param {Map<number, number>} slots */
+/** @param {Map<number | string, number>} slots */
 const listed = (slots) => [...slots.values()];
 
 test('a row that stays in sight keeps its element', () => {
