@@ -17,8 +17,8 @@ BENCHMARKS = (
     "ingest",
     "load",
     "neighbours",
-    "transports",
     "page",
+    "transports",
 )
 
 
