@@ -68,7 +68,7 @@ def sheets(static: Path) -> Bundle:
     left_out = {*first, *(static / name for name in OTHER_PAGES)}
     rest = [path for path in sorted(static.glob("*.css")) if path not in left_out]
     return _bundle(
-        re.sub(r"^\n", "", _bare(path), flags=re.MULTILINE) for path in (*first, *rest)
+        re.sub(r"(^|(?<=[{};,]))\n", "", _bare(path)) for path in (*first, *rest)
     )
 
 
@@ -164,6 +164,7 @@ def _wrapped(path: Path, names: dict[Path, str]) -> str:
 def _bare(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     if "vendor" in path.parts:
-        # Minified: one line may hold all imports.
+        # Minified: one line may hold all imports. What it is mapped to is not here.
+        text = re.sub(r"//# sourceMappingURL=.*", "", text)
         return re.sub(r"(?<=;)(?=import\{)", "\n", text)
     return _INDENTED.sub("\n", without_comments(text))
