@@ -44,6 +44,12 @@ class Board:
         elif isinstance(event, AgentEvent):
             self.agents[event.agent] = event
 
+    def arrange(self, names: Iterable[str]) -> None:
+        """Puts these agents first, in this order, as far as they are known."""
+        known = self.agents
+        first = {name: known[name] for name in names if name in known}
+        self.agents = first | known
+
     def _fold_task(self, row: TaskEvent) -> None:
         key = (row.agent, row.task_id)
         if row.is_open:

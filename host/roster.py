@@ -74,6 +74,8 @@ class Roster:
         async with anyio.create_task_group() as self._group:
             for name, settings in self._applied().items():
                 self._start(name, settings)
+            # What the log has last of each says nothing of their order.
+            self._feed.board.arrange(self._followed)
             for row in list(self._feed.board.agents.values()):
                 if row.agent == HOST_NAME:
                     continue  # The conductor's own.

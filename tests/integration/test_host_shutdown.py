@@ -96,7 +96,7 @@ async def test_under_load_what_was_given_is_kept_and_readers_come_back_by_themse
         given = int(host.output().rpartition("given=")[2].split()[0])
         log = await kept_in(tmp_path / "data")
         assert len(log) == given
-        assert reader.clean_ends == 1
+        assert reader.clean_ends >= 1
 
         calm = server(tmp_path, port, rate=0)
         await anyio.to_thread.run_sync(calm.restart)

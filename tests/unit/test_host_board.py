@@ -52,6 +52,15 @@ def test_the_last_row_of_a_task_wins() -> None:
     assert list(built.tasks()) == [task(n=2)]
 
 
+def test_agents_stand_in_the_order_that_is_given_and_the_others_behind() -> None:
+    built = board(agent("host"), agent("walter"), agent("carly"))
+
+    built.arrange(["carly", "nobody", "walter"])
+
+    assert list(built.agents) == ["carly", "walter", "host"]
+    assert built.agents["carly"] == agent("carly")
+
+
 @pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_a_task_that_ended_is_no_longer_open_but_still_there(status: str) -> None:
     built = board(task(), task(status=status))
