@@ -303,13 +303,21 @@ class Follower:
             self._end_if_over()
 
     async def _account(self) -> None:
-        """Says what was left out though nothing follows it, and what it led to."""
-        while self._left_out:
+        """Says what was left out though nothing follows it, and what it led to.
+
+        That only when nothing comes any more: a look would be ahead of what is still
+        to be read. Twice, because a host that was held up looks before it reads.
+        """
+        silent = 0
+        while self._left_out or silent < 2:
+            taken_at = self._taken_at
             await anyio.sleep(ACCOUNT_S)
             self._record.add(self._accounted(), None)
-            await self._look()
-            self._end_if_over()
+            await self._write()
+            silent = silent + 1 if self._taken_at == taken_at else 0
         self._accounting = False
+        await self._look()
+        self._end_if_over()
 
     def _accounted(self) -> list[Event]:
         """A gap that counts what was left out; numbered updates count themselves."""

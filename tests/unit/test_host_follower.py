@@ -286,6 +286,30 @@ async def test_what_cannot_be_used_is_counted_while_the_stream_goes_on(
     assert events == ["running one", "gap 3", "running two", "completed three"]
 
 
+async def test_what_is_still_to_be_read_is_counted_though_the_task_is_over_at_its_agent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(follower, "ACCOUNT_S", 0.2)
+
+    class Flooding(Script):
+        async def subscribe(
+            self, task_id: str, after: int | None = None
+        ) -> AsyncGenerator[Batch, None]:
+            yield Batch([live("WORKING", "one")])
+            for _ in range(100):
+                yield Batch([], 1, "too many")
+                await anyio.sleep(0.005)
+            yield Batch([live("COMPLETED", "two")])
+
+    script = Flooding([], [snapshot("COMPLETED", "two", "one")])
+
+    events = await followed(script)
+
+    gaps = [event.missing or 0 for event in events if isinstance(event, GapEvent)]
+    assert sum(gaps) == 100
+    assert len(gaps) > 1, "told while it went on"
+
+
 async def test_updates_of_another_task_are_not_taken_for_this_one() -> None:
     other = {"taskId": "t2", "contextId": "c1", "status": status("FAILED", "other")}
     events = await told(
