@@ -26,6 +26,8 @@ import httpx
 from tests import zygote
 
 ROOT = Path(__file__).resolve().parent.parent
+THOROUGH = os.environ.get("COURTSIDE_THOROUGH") == "1"
+"""Whether what depends on chance, or on size, is tried as much as it is at night."""
 AGENTS = ("carly", "walter", "logan", "nancy")
 STEP_S = 0.05
 READY_S = 20.0

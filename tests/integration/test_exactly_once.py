@@ -12,13 +12,14 @@ import pytest
 
 from tests.a2a_client import agent_at
 from tests.fault_proxy import Faults
-from tests.harness import Stack
+from tests.harness import THOROUGH, Stack
 from tests.host_client import host_at
 from tests.ledger import Sums, is_wrong, reckon
 from tests.rounds import followed, run
 from tests.stage import settled
 
-ROUNDS = 20
+ROUNDS = 20 if THOROUGH else 6
+"""Each fault three times and more, or once."""
 AGENTS = (("resumable", "JSONRPC"), ("resumable", "GRPC"), ("plain", "HTTP+JSON"))
 
 
