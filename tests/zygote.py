@@ -148,14 +148,15 @@ def main() -> None:
 
     on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
-    module = _serve(socket.socket(fileno=int(sys.argv[1])))
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        module = _serve(control)
     if module:
         signal.signal(signal.SIGINT, on_interrupt)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _serve(control: socket.socket) -> str | None:
-    """Returns in each child, with the module to run; and None when its worker ended."""
+    """Returns in each child, with the module to run, and when its worker has ended."""
     children: dict[int, tuple[int, int]] = {}
     waiting = select.poll()
     waiting.register(control, select.POLLIN)
