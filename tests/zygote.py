@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ PYTHON = [sys.executable, "-m"]
 OURS = ("host", "agents", "tests")
 AT_START = ("PYTHON", "LD_", "OTEL_")
 """Variables that are read before or while the zygote has imported."""
+PRELOADED = (
+    *("agents.faults", "agents.serve", "agents.settings", "anyio._backends._asyncio"),
+    *("host.bindings.jsonrpc", "host.bindings.rest", "host.cli.serve"),
+    *("uvicorn.lifespan.on", "uvicorn.loops.auto"),
+)
 MOST_BYTES = 64 * 1024
 NUMBER = struct.Struct("i")
 
@@ -143,16 +149,15 @@ def _readable(fd: int, timeout_s: float | None) -> bool:
 
 def main() -> None:
     os.environ["OTEL_INSTRUMENTATION_A2A_SDK_ENABLED"] = "false"
-    import agents.serve  # noqa: F401
-    import host.cli.serve  # noqa: F401
-
+    for module in PRELOADED:
+        import_module(module)
     on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        module = _serve(control)
-    if module:
+        wanted = _serve(control)
+    if wanted:
         signal.signal(signal.SIGINT, on_interrupt)
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        runpy.run_module(wanted, run_name="__main__", alter_sys=True)
 
 
 def _serve(control: socket.socket) -> str | None:
