@@ -20,7 +20,9 @@ from tests.flood_host import KEEP_EVENTS, LOG, TASKS
 from tests.harness import Server
 
 
-def server(folder: Path, port: int, rate: int, *more: str) -> Server:
+def server(
+    folder: Path, port: int, rate: int, *more: str, fresh: bool = False
+) -> Server:
     """The process, for a test: its log is in `folder`/data."""
     return Server(
         f"host-{rate}",
@@ -31,6 +33,7 @@ def server(folder: Path, port: int, rate: int, *more: str) -> Server:
         folder=folder,
         url=f"http://127.0.0.1:{port}",
         ready_path="/healthz",
+        fresh=fresh,
     )
 
 

@@ -18,12 +18,16 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import anyio
 import httpx
 
+from tests import zygote
+
 ROOT = Path(__file__).resolve().parent.parent
+THOROUGH = os.environ.get("COURTSIDE_THOROUGH") == "1"
+"""Whether what depends on chance, or on size, is tried as much as it is at night."""
 AGENTS = ("carly", "walter", "logan", "nancy")
 STEP_S = 0.05
 READY_S = 20.0
@@ -41,6 +45,7 @@ ANY_CERTIFICATE.check_hostname = False
 ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
 
 T = TypeVar("T")
+Child: TypeAlias = "subprocess.Popen[bytes] | zygote.Forked"
 
 live: list[Process] = []
 """Every process that was started and not yet ended, oldest first."""
@@ -79,7 +84,11 @@ def free_port() -> int:
 
 
 class Process:
-    """One child process, with its output in a file. Start it again after it ended."""
+    """One child process, with its output in a file. Start it again after it ended.
+
+    Forked by zygote.py where that makes no difference; `fresh` is for tests of what a
+    new interpreter costs.
+    """
 
     def __init__(
         self,
@@ -90,6 +99,7 @@ class Process:
         env: Mapping[str, str] | None = None,
         cwd: Path = ROOT,
         own_group: bool = False,
+        fresh: bool = False,
     ) -> None:
         self.name = name
         self.argv = [str(part) for part in argv]
@@ -97,26 +107,34 @@ class Process:
         self.env = dict(env or {})
         self.cwd = cwd
         self.own_group = own_group
-        self._child: subprocess.Popen[bytes] | None = None
+        self.fresh = fresh
+        self._child: Child | None = None
 
     def start(self) -> None:
         """Start the process. Raises HarnessError if it is already running."""
         if self.alive:
             raise HarnessError(f"{self.name} is already running")
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
-                self.argv,
-                cwd=self.cwd,
-                env=_clean_environment() | self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=self.own_group,
-            )
+        with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            self._child = self._start(nothing.fileno(), log.fileno())
         live.append(self)
 
+    def _start(self, nothing: int, log: int) -> Child:
+        env = _clean_environment() | self.env
+        if not self.fresh and zygote.can_fork(self.argv, self.cwd, self.env):
+            streams = nothing, log, log
+            return zygote.fork(self.argv, env, streams, own_group=self.own_group)
+        return subprocess.Popen(
+            self.argv,
+            cwd=self.cwd,
+            env=env,
+            stdin=nothing,
+            stdout=log,
+            stderr=log,
+            start_new_session=self.own_group,
+        )
+
     @property
-    def child(self) -> subprocess.Popen[bytes]:
+    def child(self) -> Child:
         if self._child is None:
             raise HarnessError(f"{self.name} was never started")
         return self._child
@@ -209,8 +227,9 @@ class Server(Process):
         url: str,
         ready_path: str,
         env: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> None:
-        super().__init__(name, argv, folder=folder, env=env)
+        super().__init__(name, argv, folder=folder, env=env, fresh=fresh)
         self.url = url
         self.ready_url = url + ready_path
 

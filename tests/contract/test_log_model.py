@@ -30,6 +30,7 @@ from host.log import Entry, Log, Row
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
 from tests.contract.entries import entry, everything, message, row
+from tests.harness import THOROUGH
 
 T = TypeVar("T")
 
@@ -170,7 +171,7 @@ def test_every_history_of_a_log_is_the_models(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=examples if THOROUGH else examples // 4,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

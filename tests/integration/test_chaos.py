@@ -9,8 +9,9 @@ import random
 from pathlib import Path
 
 from tests.chaos import run
+from tests.harness import THOROUGH
 
-SECONDS = 8
+SECONDS = 8 if THOROUGH else 5
 AGENTS = (("resumable", "JSONRPC"), ("plain", "HTTP+JSON"))
 
 

@@ -13,9 +13,10 @@ import anyio
 import pytest
 
 from tests.a2a_client import agent_at
-from tests.harness import AGENTS, Stack, until
+from tests.harness import AGENTS, THOROUGH, Stack, until
 from tests.host_client import HostClient, host_at
 
+KILLS = 3 if THOROUGH else 2
 REQUEST = "Schedule a game tomorrow"
 Wait = Callable[[HostClient, str], Awaitable[Any]]
 
@@ -79,7 +80,7 @@ async def test_a_plan_that_is_killed_again_and_again_comes_to_its_end(
     with Stack(tmp_path, step_s=0.2) as stack:
         async with host_at(stack.url) as host:
             task_id = await host.start("host", REQUEST)
-            for _ in range(3):
+            for _ in range(KILLS):
                 before = len(await host.rows(task_id))
                 await kill_and_restart(stack)
                 await until_more(host, task_id, before)

@@ -12,13 +12,14 @@ import pytest
 
 from tests.a2a_client import agent_at
 from tests.fault_proxy import Faults
-from tests.harness import Stack
+from tests.harness import THOROUGH, Stack
 from tests.host_client import host_at
 from tests.ledger import Sums, is_wrong, reckon
 from tests.rounds import followed, run
 from tests.stage import settled
 
-ROUNDS = 20
+ROUNDS = 20 if THOROUGH else 6
+"""Each fault three times and more, or once."""
 AGENTS = (("resumable", "JSONRPC"), ("resumable", "GRPC"), ("plain", "HTTP+JSON"))
 
 
@@ -34,7 +35,8 @@ async def test_nothing_is_doubled_or_lost_in_silence_whatever_breaks(
     assert not tally.reader_wrong, tally
     wrong = [name for name, sums in tally.sums.items() if is_wrong(name, sums)]
     assert not wrong, f"{tally}\n{tally.feeds}"
-    assert tally.sums["plain-http"].in_gap, "else nothing was tried"
+    plain = tally.sums["plain-http"]
+    assert plain.told < plain.updates, "else nothing was tried"
 
 
 @pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON", "GRPC"])

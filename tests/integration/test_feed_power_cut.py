@@ -19,9 +19,9 @@ import pytest
 from tests.faulty_libc import NoCompiler, compiled
 from tests.feed_reader import FeedReader
 from tests.flood import check_each_once, kept_in, server
-from tests.harness import Server, free_port, live, until
+from tests.harness import THOROUGH, Server, free_port, live, until
 
-ROUNDS = 10
+ROUNDS = 10 if THOROUGH else 3
 CONTROL_ROUNDS = 5
 RATE = 2_000
 LEAST_SEEN = 100

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 
 from tests.a2a_client import agent_at
-from tests.harness import Stack, until
+from tests.harness import THOROUGH, Stack, until
 from tests.host_client import (
     HostClient,
     Watcher,
@@ -23,7 +23,7 @@ from tests.host_client import (
 from tests.wire import read_events
 
 AGENTS = ("carly", "walter", "logan")
-KILLS = 5
+KILLS = 5 if THOROUGH else 3
 
 
 async def start_directly(stack: Stack) -> dict[str, str]:

@@ -15,10 +15,11 @@ import anyio
 import pytest
 
 from host.changes import FILE
-from tests.harness import Server, Stack, free_port, until
+from tests.harness import THOROUGH, Server, Stack, free_port, until
 from tests.host_client import HostClient, Watcher, host_at, watching
 
 FOUND_S = 2.0
+TIMES = 3 if THOROUGH else 1
 """What is promised for an agent that comes back."""
 BACKED_OFF = 4
 """Attempts after which the wait before the next one grows no more."""
@@ -273,7 +274,7 @@ class TestComingBack:
             return bool(row["connection"] == "lost" and row["attempt"] >= BACKED_OFF)
 
         carly = stack.agents["carly"]
-        for _ in range(3):
+        for _ in range(TIMES):
             carly.kill()
             await until(backed_off, 10, "the host to try less often")
             await anyio.to_thread.run_sync(carly.restart)

@@ -23,9 +23,10 @@ from tests.a2a_client import (
     text_of,
     texts,
 )
+from tests.harness import THOROUGH
 from tests.stage import Held, on_stage, settled, task_in
 
-RACES = 200
+RACES = 200 if THOROUGH else 50
 
 
 async def test_cancelling_the_same_task_again_is_refused() -> None:
