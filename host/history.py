@@ -85,7 +85,10 @@ class History:
             kept = await self._feed.bounds()
             if 0 < after < kept.first - 1:
                 # Too late for a status: the answer breaks off, it does not skip.
-                raise CursorExpired(f"events up to {kept.first - 1} are gone meanwhile")
+                raise CursorExpired(
+                    f"/feed.ndjson breaks off at {after}: events up to "
+                    f"{kept.first - 1} are gone meanwhile"
+                )
             if not rows:
                 return
             if lines := _lines([row for row in rows if wanted.wants(row)]):

@@ -166,6 +166,7 @@ class TestHistory:
         assert await page(before=5, limit=2) == [3, 4]
         assert await page(before=5) == [1, 2, 3, 4]
         assert await page(before=1) == []
+        assert await page(before=0) == await page(before=0, limit=2) == []
         assert await page(after=2, before=5) == [3, 4]
         assert await page(after=2, before=6, limit=2) == [3, 4]
 

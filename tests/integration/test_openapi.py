@@ -15,10 +15,9 @@ from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from host.app import Host
-from host.config import Config
 from host.log.memory import MemoryLog
 from host.reference import document, schema
+from tests.alone import host_alone
 from tests.documented import examples_in, printed_by, prints
 from tests.harness import ROOT, Stack
 from tests.host_client import HostClient, host_at
@@ -44,18 +43,7 @@ async def host(stack: Stack) -> AsyncIterator[HostClient]:
 
 def doors(folder: Path) -> set[tuple[str, str]]:
     """Every method and path that the application has."""
-    host = Host(
-        Config(
-            host="127.0.0.1",
-            port=8000,
-            data_dir=folder,
-            log="memory",
-            keep_events=1,
-            keep_s=None,
-            agents={},
-        ),
-        MemoryLog(),
-    )
+    host = host_alone(folder, MemoryLog())
     pages = host._rest.router.default
     assert isinstance(pages, Starlette)
     found = {("GET", path) for path in host._streams}
