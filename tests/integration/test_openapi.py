@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from host.reference import document, schema
 from tests.alone import host_alone
 from tests.documented import examples_in, printed_by, prints
 from tests.harness import ROOT, Stack
-from tests.host_client import HostClient, host_at
+from tests.host_client import HostClient
 from tests.wire import read_events
 
 Json = dict[str, Any]
@@ -33,12 +33,6 @@ ALIASES |= {"/static/all.css": "/static/{file}", "/static": "/static/{file}"}
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("stack"), ["carly"]) as running:
         yield running
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
 
 
 def doors(folder: Path) -> set[tuple[str, str]]:
