@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import anyio
@@ -52,7 +51,6 @@ KINDS = {
 }
 # The names of those that are on, with their values.
 Faults = Mapping[str, float]
-NO_FAULTS: Faults = MappingProxyType({})
 
 
 def read_faults(asked: Iterable[str]) -> Faults:

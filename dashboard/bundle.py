@@ -18,7 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 MAIN = "main.js"
-FIRST_SHEETS = ("base.css", "parts.css", "page.css")
+FIRST_SHEETS = (
+    *("base.css", "parts.css", "menu.css"),
+    *("page.css", "cards.css", "feed.css", "narrow.css"),
+)
 OTHER_PAGES = ("board.css",)
 SUFFIXES = (".js", ".css")
 

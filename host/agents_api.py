@@ -15,7 +15,7 @@ from starlette.routing import Route
 from host.changes import Added
 from host.errors import ConfigError
 from host.reloader import Reloader
-from host.rest import json_object
+from host.rest import json_answer, json_object
 from host.roster import Roster
 
 
@@ -55,11 +55,11 @@ class AgentsApi:
         settings = Added(wanted.url, wanted.card).settings()
         name = await self._roster.add(wanted.name, settings)
         # Relative to this one, which a proxy may have put under a path of its own.
-        return _json(self._roster.row(name), 201, {"location": f"agents/{name}"})
+        return json_answer(self._roster.row(name), 201, {"location": f"agents/{name}"})
 
     async def row(self, request: Request) -> Response:
         """The current row of one agent."""
-        return _json(self._roster.row(_name(request)))
+        return json_answer(self._roster.row(_name(request)))
 
     async def remove(self, request: Request) -> Response:
         """204; what the feed has of the agent can still be read."""
@@ -69,11 +69,11 @@ class AgentsApi:
     async def retry(self, request: Request) -> Response:
         """Tries a lost agent again at once."""
         self._roster.retry(request.path_params["agent"])
-        return _json({}, 202)
+        return json_answer({}, 202)
 
     async def reload(self, _: Request) -> Response:
         """Reads courtside.toml again; which agents that added, removed, changed."""
-        return _json((await self._reloader.reload())._asdict())
+        return json_answer((await self._reloader.reload())._asdict())
 
 
 def _name(request: Request) -> str:
@@ -82,10 +82,3 @@ def _name(request: Request) -> str:
         # No agent's name, but a path that is there for POST.
         raise HTTPException(405)
     return name
-
-
-def _json(
-    value: object, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
-    body = msgspec.json.encode(value)
-    return Response(body, status, headers, media_type="application/json")

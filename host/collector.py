@@ -29,7 +29,8 @@ from host.feed import Feed
 from host.follower import Follower
 from host.insight import MAX_SHOWN, CollectorState
 from host.lines import Line
-from host.presence import Presence, now
+from host.moment import now
+from host.presence import Presence
 from host.translate import STATUS, message_event
 
 logger = logging.getLogger("courtside.collector")

@@ -17,10 +17,9 @@ from host.doors import ANY_ADDRESS, Doors, check_doors
 from host.elsewhere import is_elsewhere, looked_up
 from host.errors import ConfigError
 from host.plans import Plan, built_in
-from host.settings import LOOPBACK, Setting
+from host.settings import CONFIG_FILE, LOOPBACK, Setting
 from host.settings_file import SettingsFile, credentials_in
 
-CONFIG_FILE = "courtside.toml"
 STUBS = {"carly": 8001, "walter": 8002, "logan": 8003, "nancy": 8004}
 DEFAULT = "default"
 

@@ -18,6 +18,8 @@ import httpx
 from host.errors import AgentUnreachable
 from host.link_local import is_link_local, is_private
 
+# A proxy that the environment names does not stand before this machine.
+DIRECT = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
 FIRST_S = 1.0  # For each address of a name but the last, as when IPv6 leads nowhere.
 
 
@@ -32,14 +34,12 @@ def client(
 
     Follows no redirects: API keys and cookies would go with them to anybody.
     """
-    # A proxy that the environment names does not stand before this machine.
-    direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
     made = httpx.AsyncClient(
         auth=auth,
         timeout=timeout,
         limits=limits,
         verify=_trusted(),
-        mounts=direct,
+        mounts=DIRECT,
         follow_redirects=False,
     )
     # httpx has no parameter for it, and one of its own transports would know no proxy.

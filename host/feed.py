@@ -330,7 +330,8 @@ class Feed:
         self, after: int | None, before: int | None, limit: int, where: Filter
     ) -> list[Row]:
         """Events between two ids, oldest first: the first after, or the last before."""
-        before = min(before or self.head + 1, self.head + 1)
+        end = self.head + 1
+        before = end if before is None else min(before, end)
         if after is None:
             return await self._reading(self._log.tail(before, limit, where))
         rows = await self._reading(self._log.read(after, limit, where))

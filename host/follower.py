@@ -24,7 +24,8 @@ from host.feed import Feed
 from host.insight import TaskState
 from host.known import Known, begins, repeats
 from host.lines import Line
-from host.presence import Presence, now
+from host.moment import now
+from host.presence import Presence
 from host.record import Record
 from host.translate import STATUS, ended, missing, translate
 from host.updates import Updates

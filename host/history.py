@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 
-import msgspec
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,6 +23,7 @@ from host.feed import Feed
 from host.filter import ALL, Filter
 from host.log import Row
 from host.reloader import Reloader
+from host.rest import json_answer
 from host.search import Search, search, search_of
 from host.settings import is_number
 from host.stream import filter_of
@@ -85,7 +85,10 @@ class History:
             kept = await self._feed.bounds()
             if 0 < after < kept.first - 1:
                 # Too late for a status: the answer breaks off, it does not skip.
-                raise CursorExpired(f"events up to {kept.first - 1} are gone meanwhile")
+                raise CursorExpired(
+                    f"/feed.ndjson breaks off at {after}: events up to "
+                    f"{kept.first - 1} are gone meanwhile"
+                )
             if not rows:
                 return
             if lines := _lines([row for row in rows if wanted.wants(row)]):
@@ -124,7 +127,7 @@ class History:
 
     async def agents(self, request: Request) -> Response:
         """The current row of every agent that is followed."""
-        return _json({"agents": self._followed()})
+        return json_answer({"agents": self._followed()})
 
     def _followed(self) -> list[AgentEvent]:
         """The board has the host itself, too, and who was removed: its history can
@@ -145,7 +148,7 @@ class History:
         feed = self._feed
         status = "failing" if feed.fault else "ok"
         if role_of(request.scope) is None:
-            return _json({"status": status}, 503 if feed.fault else 200)
+            return json_answer({"status": status}, 503 if feed.fault else 200)
         agents = {row.agent: row.connection for row in self._followed()}
         state = {
             "status": status,
@@ -155,12 +158,7 @@ class History:
             "head": feed.head,
             "agents": agents,
         }
-        return _json(state, 503 if feed.fault else 200)
-
-
-def _json(value: object, status: int = 200) -> Response:
-    body = msgspec.json.encode(value)
-    return Response(body, status, media_type="application/json")
+        return json_answer(state, 503 if feed.fault else 200)
 
 
 def _lines(rows: list[Row]) -> bytes:

@@ -9,6 +9,7 @@ import json
 import logging
 import re
 
+from host.errors import CourtsideError
 from host.moment import stamp
 
 MAX_CHARS = 2_000  # Of one value: what an agent says may be megabytes.
@@ -29,25 +30,39 @@ class Line:
 
 
 class Lines(logging.Formatter):
-    """Writes each record as one line, a library's too; a traceback is a value."""
+    """Writes each record as one line, a library's too; a traceback is a value.
+
+    Where a library reports an error of ours, its cause says enough.
+    """
 
     def __init__(self, form: str) -> None:
         super().__init__()
         self._is_json = form == "json"
 
     def format(self, record: logging.LogRecord) -> str:
-        line: object = record.msg
+        line, known = record.msg, None
         if not isinstance(line, Line):
             line = Line(message=record.getMessage())
+            known = _known(record.exc_info[1]) if record.exc_info else None
         told: dict[str, object] = {
             "at": stamp(record.created),
             "level": record.levelname,
             "from": record.name,
             **{key: _short(value) for key, value in line.said.items()},
         }
-        if record.exc_info:
+        if known:
+            told["cause"] = _short(known)
+        elif record.exc_info:
             told["traceback"] = self.formatException(record.exc_info)
         return _json(told) if self._is_json else str(Line(**told))
+
+
+def _known(error: BaseException | None) -> CourtsideError | None:
+    """The error of ours that it is, or that a library raised it for."""
+    for one in (error, error and error.__cause__):
+        if isinstance(one, CourtsideError):
+            return one
+    return None
 
 
 def _short(value: object) -> object:

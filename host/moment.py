@@ -1,11 +1,12 @@
-"""Owns the reading of an agent's timestamps; every event states them in one form.
+"""Owns the one form of a time: an agent's as it is read, and the host's own.
 
-a2a and translate ask it.
+Every event states its times so; a2a and translate ask it.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -49,6 +50,11 @@ def stamp(at_s: float) -> str:
     """A time of the host's own clock (seconds since 1970), in the same form."""
     at = datetime.fromtimestamp(at_s, timezone.utc)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def now() -> str:
+    """This moment, in the same form."""
+    return stamp(time.time())
 
 
 def earlier(stamp: str, seconds: float) -> str:

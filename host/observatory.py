@@ -22,6 +22,7 @@ from host.insight import MAX_SHOWN, AgentState, Inside
 from host.metrics import Metrics
 from host.moment import stamp
 from host.release import VERSION
+from host.rest import json_answer
 from host.roster import Roster
 
 LAG_EVERY_S = 0.5
@@ -67,7 +68,7 @@ class Observatory:
         state: dict[str, str | None] = {"status": "not ready" if cause else "ready"}
         if role_of(request.scope) is not None:
             state["cause"] = cause
-        return _json(state, 503 if cause else 200)
+        return json_answer(state, 503 if cause else 200, NO_STORE)
 
     @property
     def _trouble(self) -> str | None:
@@ -109,8 +110,3 @@ class Observatory:
             trouble=row.trouble,
             collector=collector.state,
         )
-
-
-def _json(value: object, status: int = 200) -> Response:
-    body = msgspec.json.encode(value)
-    return Response(body, status, NO_STORE, "application/json")

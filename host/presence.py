@@ -6,7 +6,6 @@ The collector tells it what happened; each change becomes one `agent` event.
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import anyio
@@ -18,16 +17,11 @@ from host.event import AgentEvent, Event, Skill
 from host.feed import Feed
 from host.lines import Line
 from host.log import Entry
-from host.moment import stamp
+from host.moment import now
 
 logger = logging.getLogger("courtside.presence")
 
 CALM_S = 30.0  # How long an agent must behave until its trouble is over.
-
-
-def now() -> str:
-    """This moment as RFC 3339 in UTC, to the millisecond."""
-    return stamp(time.time())
 
 
 class Presence:

@@ -1,14 +1,15 @@
-"""Owns the form of our HTTP doors: a request's JSON body, and errors as A2A has them.
+"""Owns the form of our HTTP doors: JSON bodies both ways, and errors as A2A has them.
 
-The gateway and the agents' own door read and answer with it.
+The gateway and the host's own doors read and answer with it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from a2a.utils.error_handlers import A2A_DOMAIN, build_rest_error_payload
 from a2a.utils.errors import JSON_RPC_ERROR_CODE_MAP, A2AError, JSONParseError
 from google.protobuf.json_format import ParseError
@@ -84,6 +85,14 @@ async def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ParseError("the body must be a JSON object")
     return body
+
+
+def json_answer(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The value as msgspec writes it: events and rows as the feed has them."""
+    body = msgspec.json.encode(value)
+    return Response(body, status, headers, media_type="application/json")
 
 
 class Refusal(NamedTuple):

@@ -22,7 +22,7 @@ from host.errors import CourtsideError, UnknownAgent
 from host.event import AgentEvent
 from host.feed import Feed
 from host.lines import Line
-from host.presence import now
+from host.moment import now
 
 logger = logging.getLogger("courtside.roster")
 

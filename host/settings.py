@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
+CONFIG_FILE = "courtside.toml"
+LOG_FILE = "feed.db"
 LOGS = ("sqlite", "memory")
 FORMATS = ("logfmt", "json")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

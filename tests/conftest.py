@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import harness
+from tests.host_client import HostClient, host_at
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page
@@ -74,6 +75,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
     """
     with harness.Stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
+
+
+@pytest.fixture
+async def host(stack: harness.Stack) -> AsyncIterator[HostClient]:
+    """What speaks to the host of the module's `stack`."""
+    async with host_at(stack.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

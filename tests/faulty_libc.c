@@ -1,9 +1,9 @@
 /* A disk that fails and a clock that is wrong, for as long as a test wants. LD_PRELOAD it
  * into the process that is to suffer.
  *
- * $FAULTY_CONTROL is a file of three 64-bit integers, read anew at each call: the errno of
- * every write to a file in $FAULTY_DIR, that of every read, 0 for none; and how many
- * nanoseconds the time of day is ahead. Memory-mapped files are not followed.
+ * $FAULTY_CONTROL is a file of two 64-bit integers, read anew at each call: the errno of
+ * every write to a file in $FAULTY_DIR, 0 for none; and how many nanoseconds the time of
+ * day is ahead. Memory-mapped files are not followed.
  *
  * tests/faulty_libc.py compiles this and writes the integers.
  */
@@ -25,7 +25,7 @@
 #define MAX_FD 4096
 #define SECOND 1000000000L
 
-struct control { volatile int64_t write_errno, read_errno, ahead_ns; };
+struct control { volatile int64_t write_errno, ahead_ns; };
 
 static struct control none, *control = &none;
 static char suffers[MAX_FD];
@@ -58,9 +58,9 @@ static void opened(int fd, const char *path) {
     suffers[fd] = length && !strncmp(path, folder, length) && path[length] == '/';
 }
 
-static int fails(int fd, int64_t cause) {
-    if (fd < 0 || fd >= MAX_FD || !suffers[fd] || !cause) return 0;
-    errno = (int)cause;
+static int fails(int fd) {
+    if (fd < 0 || fd >= MAX_FD || !suffers[fd] || !control->write_errno) return 0;
+    errno = (int)control->write_errno;
     return 1;
 }
 
@@ -83,26 +83,20 @@ static int fails(int fd, int64_t cause) {
 OPEN(open)
 OPEN(open64)
 
-#define FAILING(cause, result, name, types, values) \
-    result name types {                             \
-        REAL(name);                                 \
-        if (fails(fd, control->cause)) return -1;   \
-        return real_##name values;                  \
+#define FAILING(result, name, types, values) \
+    result name types {                      \
+        REAL(name);                          \
+        if (fails(fd)) return -1;            \
+        return real_##name values;           \
     }
-FAILING(write_errno, ssize_t, write, (int fd, const void *from, size_t n), (fd, from, n))
-FAILING(write_errno, ssize_t, pwrite, (int fd, const void *from, size_t n, off_t at),
+FAILING(ssize_t, write, (int fd, const void *from, size_t n), (fd, from, n))
+FAILING(ssize_t, pwrite, (int fd, const void *from, size_t n, off_t at), (fd, from, n, at))
+FAILING(ssize_t, pwrite64, (int fd, const void *from, size_t n, off_t at),
         (fd, from, n, at))
-FAILING(write_errno, ssize_t, pwrite64, (int fd, const void *from, size_t n, off_t at),
-        (fd, from, n, at))
-FAILING(write_errno, int, ftruncate, (int fd, off_t n), (fd, n))
-FAILING(write_errno, int, ftruncate64, (int fd, off_t n), (fd, n))
-FAILING(write_errno, int, fsync, (int fd), (fd))
-FAILING(write_errno, int, fdatasync, (int fd), (fd))
-FAILING(read_errno, ssize_t, read, (int fd, void *into, size_t n), (fd, into, n))
-FAILING(read_errno, ssize_t, pread, (int fd, void *into, size_t n, off_t at),
-        (fd, into, n, at))
-FAILING(read_errno, ssize_t, pread64, (int fd, void *into, size_t n, off_t at),
-        (fd, into, n, at))
+FAILING(int, ftruncate, (int fd, off_t n), (fd, n))
+FAILING(int, ftruncate64, (int fd, off_t n), (fd, n))
+FAILING(int, fsync, (int fd), (fd))
+FAILING(int, fdatasync, (int fd), (fd))
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     REAL(clock_gettime);

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.harness import ROOT
 
-CONTROL = struct.Struct("=qqq")
+CONTROL = struct.Struct("=qq")
 
 
 class NoCompiler(Exception):
@@ -40,7 +40,7 @@ class FaultyLibc:
 
     def __init__(self, folder: Path, data: Path) -> None:
         self._control = folder / "faulty_libc.control"
-        self._writes = self._reads = self._ahead_ns = 0
+        self._writes = self._ahead_ns = 0
         self._tell()
         self.env = {
             "LD_PRELOAD": str(compiled("faulty_libc", folder)),
@@ -52,13 +52,9 @@ class FaultyLibc:
         self._writes = cause
         self._tell()
 
-    def fail_reads(self, cause: int = errno.EIO) -> None:
-        self._reads = cause
-        self._tell()
-
     def heal(self) -> None:
         """The disk, not the clock."""
-        self._writes = self._reads = 0
+        self._writes = 0
         self._tell()
 
     def set_clock(self, ahead_s: float) -> None:
@@ -66,7 +62,7 @@ class FaultyLibc:
         self._tell()
 
     def _tell(self) -> None:
-        told = CONTROL.pack(self._writes, self._reads, self._ahead_ns)
+        told = CONTROL.pack(self._writes, self._ahead_ns)
         # In place: the process has the file mapped.
         with self._control.open("r+b" if self._control.exists() else "wb") as control:
             control.write(told)

@@ -138,13 +138,6 @@ async def started_by_somebody_else(url: str, binding: str) -> str:
     return told[0].task.id
 
 
-async def row_of(host: HostClient, agent: str) -> Json:
-    """The agent's row on the board."""
-    rows = (await host.get("/agents"))["agents"]
-    row: Json = next(row for row in rows if row["agent"] == agent)
-    return row
-
-
 def changes(rows: list[Json], key: str) -> list[object]:
     """What a key of each row says, without repetition."""
     said = [row[key] for row in rows]

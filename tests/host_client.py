@@ -50,6 +50,11 @@ class HostClient:
         body: Json = answer.json()
         return body
 
+    async def agent(self, name: str) -> Json:
+        """The agent's row on the board."""
+        rows: list[Json] = (await self.get("/agents"))["agents"]
+        return next(row for row in rows if row["agent"] == name)
+
     async def history(self, **query: Any) -> list[Json]:
         answer = await self.http.get("/feed.ndjson", params=query)
         assert answer.status_code == 200, answer.text

@@ -14,6 +14,8 @@ from host.log import Entry
 from host.log.sqlite import SqliteLog
 
 AGENTS = ("carly", "walter", "logan", "nancy")
+MANY = 10_000
+"""Tasks of a long log."""
 BATCH = 5_000
 LASTS_S = 2.0
 APART_S = 0.3

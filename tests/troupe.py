@@ -24,8 +24,8 @@ from host.event import AgentEvent, Event, Skill, TaskEvent, decode
 from host.feed import Feed
 from host.filter import Filter
 from host.log import Entry, Log
+from host.moment import now
 from host.plans import Plan
-from host.presence import now
 from host.roster import Roster
 from host.rows import STATUS
 

@@ -16,9 +16,9 @@ import click
 from host.errors import CourtsideError
 from host.log.sqlite import SqliteLog
 from host.recording import Recording, entries, examine
+from host.settings import LOG_FILE
 
 BATCH = 5_000
-LOG_FILE = "feed.db"
 
 
 @click.command(

@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 
 import click
 
-from host.settings import SETTINGS
+from host.settings import CONFIG_FILE, SETTINGS
 
-FILE = "courtside.toml"
 KINDS = ("task", "artifact", "message", "agent", "gap")
 AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]+(/\S*)?", re.ASCII)
 
@@ -53,7 +52,7 @@ def address(text: str) -> str:
 
 def with_settings(command: Command) -> Command:
     """Gives a command a flag for each setting, and --config."""
-    named = click.option("--config", help=f"Settings file.  [{FILE} if there]")
+    named = click.option("--config", help=f"Settings file.  [{CONFIG_FILE} if there]")
     for setting in reversed(SETTINGS):
         text = f"{setting.help}  [{setting.default or 'none'}]"
         command = click.option(setting.flag, setting.name, help=text)(command)

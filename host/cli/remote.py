@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from host.dial import DIRECT
 from host.elsewhere import TOKEN, token_here
 from host.errors import CourtsideError
 
@@ -27,13 +28,11 @@ class HostLost(CourtsideError):
 def client(url: str) -> httpx.Client:
     """For one host. Follows no redirect: the token would go with it to anybody."""
     token = token_here(os.environ, Path.cwd())
-    # A proxy that the environment names does not stand before this machine.
-    direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
     return httpx.Client(
         base_url=url,
         headers={"authorization": f"Bearer {token}"} if token else {},
         timeout=httpx.Timeout(CONNECT_S, read=QUIET_S),
-        mounts=direct,
+        mounts=DIRECT,
     )
 
 

@@ -20,14 +20,14 @@ from host.app import Host
 from host.cli.advice import advise
 from host.cli.demo import running_stubs
 from host.cli.options import given, with_agents, with_settings
-from host.config import CONFIG_FILE, Asked, Config, read, read_agents
+from host.config import Asked, Config, read, read_agents
 from host.lines import Line, Lines
 from host.log import Log
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
 from host.server import allow_sockets, listen
 from host.server import serve as serve_host
-from host.settings import LOG_FORMAT
+from host.settings import CONFIG_FILE, LOG_FILE, LOG_FORMAT
 
 logger = logging.getLogger("courtside.serve")
 
@@ -91,4 +91,4 @@ def log_to_stderr(form: str) -> None:
 def _open_log(config: Config) -> Log:
     if config.log == "memory":
         return MemoryLog()
-    return SqliteLog(config.data_dir / "feed.db")
+    return SqliteLog(config.data_dir / LOG_FILE)

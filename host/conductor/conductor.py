@@ -42,8 +42,8 @@ from host.gateway.card import shown
 from host.gateway.wishes import base_of
 from host.lines import Line
 from host.log import Entry
+from host.moment import now
 from host.plans import Plan, UnknownPlan, choose, read_plan
-from host.presence import now
 from host.roster import Roster
 
 logger = logging.getLogger("courtside.conductor")

@@ -16,7 +16,7 @@ from host.agent_settings import HOST_NAME
 from host.event import Event, TaskEvent
 from host.feed import Feed
 from host.known import Known
-from host.presence import now
+from host.moment import now
 from host.record import Record
 from host.rows import artifact_of, row_of
 

@@ -24,7 +24,7 @@ from host.agent_settings import check_url
 from host.errors import AgentUnreachable, ConfigError, CourtsideError, UnknownAgent
 from host.event import AgentEvent, GapEvent, TaskEvent, encode, with_id
 from host.lines import Line
-from host.presence import now
+from host.moment import now
 from host.tasks.errors import HostUnreachable, Refused
 from host.tasks.ledger import Key, Ledger, Own, Update
 

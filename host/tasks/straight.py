@@ -22,7 +22,7 @@ from host.event import AgentEvent, with_id
 from host.feed import Feed
 from host.filter import ALL
 from host.log.memory import MemoryLog
-from host.presence import now
+from host.moment import now
 from host.tasks.errors import Refused
 from host.tasks.ledger import Key, Ledger, Update
 from host.watch import watch

@@ -6,13 +6,13 @@ screen.py says what a person sees and does there.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import harness
+from tests import harness, past
 from tests.browser.screen import Screen
 
 if TYPE_CHECKING:
@@ -51,6 +51,17 @@ def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stac
             yield running
     finally:
         tessa.terminate()
+
+
+@pytest.fixture(scope="module")
+async def long_stack(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[harness.Stack]:
+    """A host whose log has ten thousand tasks of the last hour."""
+    stack = harness.Stack(tmp_path_factory.mktemp("long"), ["carly"])
+    await past.write(stack.data_dir, past.MANY)
+    with stack:
+        yield stack
 
 
 @pytest.fixture

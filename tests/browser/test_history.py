@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,21 +19,9 @@ from tests.harness import Stack
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-TASKS = 10_000
-EVENTS = TASKS * 5
+EVENTS = past.MANY * 5
 # Of the whole page, however long the log.
 FEW_ELEMENTS = 2_500
-
-
-@pytest.fixture(scope="module")
-async def long_stack(
-    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stack]:
-    """A host whose log has ten thousand tasks of the last hour."""
-    stack = Stack(tmp_path_factory.mktemp("long"), ["carly"])
-    await past.write(stack.data_dir, TASKS)
-    with stack:
-        yield stack
 
 
 class History:
@@ -68,7 +55,7 @@ async def test_the_whole_log_is_searched_by_text(page: Page, long_stack: Stack) 
     history = await History(page).open(long_stack)
     await history.text.fill("rain at SEVEN")
     await history.text.press("Enter")
-    many = 4 * len(range(0, TASKS, past.RAIN))
+    many = 4 * len(range(0, past.MANY, past.RAIN))
     await expect(page).to_have_url(re.compile("q=rain"))
     await expect(history.rows.first).to_contain_text("Rain at seven")
     await history.to_the_end()
@@ -102,7 +89,7 @@ async def test_status_agent_and_time_narrow_it_down(
     history = await History(page).open(long_stack)
     await history.status.select_option("error")
     await page.locator(".chips").get_by_role("button", name="Walter").click()
-    failed = [n for n in range(0, TASKS, 7) if n % 4 == 1]
+    failed = [n for n in range(0, past.MANY, 7) if n % 4 == 1]
     await expect(history.rows.first).to_contain_text(f"Step of {failed[-1]}")
     whole = await (await page.request.get(f"{long_stack.url}/feed/1")).text()
     start = json.loads(whole)["event"]["received_at"]
@@ -169,7 +156,7 @@ async def test_what_is_exported_is_what_is_found(
     await (await download.value).save_as(file)
     events = read(file)
     assert len(events) == found > 0
-    expected = {n for n in range(0, TASKS, past.RAIN) if n % 4 == 0}
+    expected = {n for n in range(0, past.MANY, past.RAIN) if n % 4 == 0}
     assert {event["task_id"] for event in events} == {f"past-{n:05d}" for n in expected}
     assert {event["status"] for event in events} == {"running"}
 

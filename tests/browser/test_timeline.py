@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.async_api import expect
 
-from tests import past
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, SCHEMES, axe
 from tests.harness import Stack
@@ -17,20 +15,8 @@ from tests.harness import Stack
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
-TASKS = 10_000
 # Of the whole page, however many tasks the log has.
 FEW_ELEMENTS = 6_000
-
-
-@pytest.fixture(scope="module")
-async def long_stack(
-    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stack]:
-    """A host whose log has ten thousand tasks of the last hour."""
-    stack = Stack(tmp_path_factory.mktemp("long"), ["carly"])
-    await past.write(stack.data_dir, TASKS)
-    with stack:
-        yield stack
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.a2a_client import (
     request,
 )
 from tests.harness import AGENTS, Stack, until
-from tests.host_client import HostClient, host_at
+from tests.host_client import HostClient
 from tests.wire import read_events
 
 Json = dict[str, Any]
@@ -51,12 +51,6 @@ async def agent(stack: Stack) -> AsyncIterator[Agent]:
     """The host, spoken to as an agent."""
     async with agent_at(f"{stack.url}/a2a/host") as courtside:
         yield courtside
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
 
 
 async def at_the_question(agent: Agent, host: HostClient) -> str:

@@ -5,7 +5,7 @@ The SDK's own client, over both bindings, against the gateway of a real host.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -20,7 +20,7 @@ from a2a.utils.errors import (
 from tests.a2a_client import agent_at
 from tests.gateway import BINDINGS, call, numbered, said, state_of, stock_client
 from tests.harness import AGENTS, Stack
-from tests.host_client import HostClient, client, host_at
+from tests.host_client import HostClient, client
 from tests.lesser_agents import lesser_agents
 
 RESULTS = {
@@ -43,12 +43,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         running = opened.enter_context(Stack(folder, extra_agents=others))
         running.wait_connected(*others)
         yield running
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as host:
-        yield host
 
 
 @pytest.fixture(params=BINDINGS)

@@ -7,7 +7,7 @@ cut connections, a kill -9 of the host, the end of the task.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -31,12 +31,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     ):
         running.wait_connected(*others)
         yield running
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as host:
-        yield host
 
 
 @pytest.fixture(params=BINDINGS)

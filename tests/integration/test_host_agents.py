@@ -5,7 +5,7 @@ Real agents killed with SIGKILL and frozen with SIGSTOP under a real host.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -15,7 +15,6 @@ from tests.harness import Stack, free_port
 from tests.host_client import (
     HostClient,
     Watcher,
-    host_at,
     told_by_agent,
     told_by_feed,
     watching,
@@ -30,12 +29,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     ghost = {"ghost": f"http://127.0.0.1:{free_port()}"}
     with Stack(folder, AGENTS, step_s=0.1, extra_agents=ghost) as running:
         yield running
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
 
 
 def connections(reader: Watcher, agent: str) -> list[str]:

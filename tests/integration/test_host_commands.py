@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import anyio
 import pytest
 
 from tests.a2a_client import agent_at
 from tests.harness import Stack, until
-from tests.host_client import HostClient, Watcher, host_at, watching
+from tests.host_client import HostClient, Watcher, watching
 from tests.wire import start_request
 
 AGENTS = ("carly", "walter", "nancy")
@@ -27,12 +27,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with Stack(folder, AGENTS, step_s=0.1) as running:
         yield running
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
 
 
 def told(reader: Watcher, task_id: str) -> Callable[[], bool]:

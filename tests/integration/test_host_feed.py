@@ -6,7 +6,7 @@ Four agents and a host as real processes; the memory log in test_host_memory.py.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from itertools import pairwise
 from typing import ClassVar
 
@@ -20,18 +20,11 @@ from tests.host_client import (
     OVER,
     HostClient,
     Json,
-    host_at,
     told_by_agent,
     told_by_feed,
     watching,
 )
 from tests.wire import Received, read_events
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
 
 
 def at_least(count: int) -> Callable[[list[Received]], bool]:

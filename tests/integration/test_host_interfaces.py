@@ -6,7 +6,7 @@ A real agent with all its doors open; cards of our own say which of them exist.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,17 +95,6 @@ def stack(nancy: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             yield running
 
 
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
-
-
-async def row_of(host: HostClient, agent: str) -> Json:
-    rows: list[Json] = (await host.get("/agents"))["agents"]
-    return next(row for row in rows if row["agent"] == agent)
-
-
 async def told(host: HostClient, agent: str, task_id: str, status: str) -> Json:
     """The row in which this way in says so; the others see the same task."""
 
@@ -158,7 +147,7 @@ async def test_a_task_is_cancelled(host: HostClient, agent: str) -> None:
 async def test_the_agents_row_says_over_what_it_is_followed(
     host: HostClient, agent: str, binding: str, protocol: str
 ) -> None:
-    row = await row_of(host, agent)
+    row = await host.agent(agent)
 
     assert (row["binding"], row["protocol"]) == (binding, protocol)
     assert row["interface_url"]
@@ -168,11 +157,11 @@ async def test_the_agents_row_says_over_what_it_is_followed(
 async def test_an_agent_without_streaming_says_that_it_is_polled(
     host: HostClient,
 ) -> None:
-    assert (await row_of(host, "poller"))["followed"] == "polling every 1 s"
+    assert (await host.agent("poller"))["followed"] == "polling every 1 s"
 
 
 async def test_an_agent_without_a_list_says_what_can_be_found(host: HostClient) -> None:
-    new, old = await row_of(host, "jsonrpc"), await row_of(host, "jsonrpc-old")
+    new, old = await host.agent("jsonrpc"), await host.agent("jsonrpc-old")
 
     assert new["discovery"] == "every task"
     assert old["discovery"] == "only tasks that pass through this host"
@@ -189,11 +178,11 @@ async def test_a_card_that_changes_is_taken_up(nancy: Server, tmp_path: Path) ->
             async with host_at(stack.url) as host:
 
                 async def changed() -> bool:
-                    row = await row_of(host, "changing")
+                    row = await host.agent("changing")
                     return row["title"] == "Somebody new" and bool(row["binding"])
 
                 await until(changed, 10, "the new card")
-                row = await row_of(host, "changing")
+                row = await host.agent("changing")
                 rows = await host.history(after=0, agent="changing", kind="agent")
 
     assert row["binding"] == "HTTP+JSON"

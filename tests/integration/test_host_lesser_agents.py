@@ -5,12 +5,12 @@ A real host over the plain SDK's agents of tests/lesser_agents.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.harness import Stack, until
-from tests.host_client import HostClient, Json, host_at, watching
+from tests.host_client import HostClient, watching
 from tests.lesser_agents import KINDS, RESULT, WORDS, lesser_agents
 from tests.third_party import start_at
 
@@ -35,22 +35,11 @@ def stack(
         yield running
 
 
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
-
-
-async def row_of(host: HostClient, agent: str) -> Json:
-    rows: list[Json] = (await host.get("/agents"))["agents"]
-    return next(row for row in rows if row["agent"] == agent)
-
-
 async def followed(host: HostClient, agent: str, how: str) -> None:
     """Returns once the agent's row says that it is followed so."""
 
     async def found() -> bool:
-        return bool((await row_of(host, agent))["followed"] == how)
+        return bool((await host.agent(agent))["followed"] == how)
 
     await until(found, 10, f"{agent} to be followed by {how}")
 
@@ -67,7 +56,7 @@ async def followed(host: HostClient, agent: str, how: str) -> None:
 async def test_an_agent_says_how_it_is_followed_and_which_tasks_are_found(
     host: HostClient, agent: str, how: str, which: str
 ) -> None:
-    row = await row_of(host, agent)
+    row = await host.agent(agent)
 
     assert (row["followed"], row["discovery"]) == (how, which)
 

@@ -56,12 +56,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             yield running
 
 
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
-
-
 @asynccontextmanager
 async def beside(agent: str, folder: Path) -> AsyncIterator[tuple[Stack, HostClient]]:
     """A host that follows a good agent and one bad one."""

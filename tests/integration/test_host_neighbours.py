@@ -5,12 +5,12 @@ A real host follows those of tests/neighbours.py next to a real agent.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.harness import Stack, until
-from tests.host_client import HostClient, Json, host_at, watching
+from tests.host_client import HostClient, Json, watching
 from tests.neighbours import bad_neighbours
 
 
@@ -24,22 +24,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
-
-
-async def row_of(host: HostClient, agent: str) -> Json:
-    rows: list[Json] = (await host.get("/agents"))["agents"]
-    return next(row for row in rows if row["agent"] == agent)
-
-
 async def lost(host: HostClient, agent: str, attempt: int = 1) -> Json:
     """Its row once it is lost after so many attempts."""
 
     async def found() -> Json | None:
-        row = await row_of(host, agent)
+        row = await host.agent(agent)
         gone = row["connection"] == "lost" and row["attempt"] >= attempt
         return row if gone else None
 
@@ -97,7 +86,7 @@ async def test_an_agent_that_answers_no_call_right_is_lost(
 async def test_an_agent_that_cannot_list_its_tasks_is_connected_all_the_same(
     host: HostClient,
 ) -> None:
-    assert (await row_of(host, "nolist"))["connection"] == "connected"
+    assert (await host.agent("nolist"))["connection"] == "connected"
 
 
 async def test_pages_without_end_are_not_read_without_end(host: HostClient) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.harness import Stack, wait_until
-from tests.host_client import HostClient, Json, host_at, watching
+from tests.host_client import HostClient, Json, watching
 from tests.wire import read_events, start_request
 
 AGENTS = ("carly", "nancy")
@@ -44,12 +44,6 @@ def start_on_carly(stack: Stack) -> None:
         headers={"A2A-Version": "1.0"},
         trust_env=False,
     ).raise_for_status()
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
 
 
 class TestTheLesson:
@@ -166,6 +160,7 @@ class TestHistory:
         assert await page(before=5, limit=2) == [3, 4]
         assert await page(before=5) == [1, 2, 3, 4]
         assert await page(before=1) == []
+        assert await page(before=0) == await page(before=0, limit=2) == []
         assert await page(after=2, before=5) == [3, 4]
         assert await page(after=2, before=6, limit=2) == [3, 4]
 

@@ -47,12 +47,6 @@ def walter(tmp_path: Path) -> Iterator[Server]:
         yield alone.agents["walter"]
 
 
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
-
-
 def configure(stack: Stack, agents: Mapping[str, str]) -> None:
     """Writes the host's courtside.toml: names and URLs."""
     tables = [f"[agents.{name}]\nurl = '{url}'\n" for name, url in agents.items()]

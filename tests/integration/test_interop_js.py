@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests import foreign
 from tests.foreign import BINDINGS
 from tests.harness import Stack
-from tests.host_client import HostClient, host_at
+from tests.host_client import HostClient
 
 pytestmark = pytest.mark.parametrize("binding", BINDINGS)
 
@@ -23,12 +23,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
-
-
 @pytest.fixture(autouse=True)
 def connected(stack: Stack, binding: str) -> None:
     stack.wait_connected(f"jess-{binding}")
@@ -37,7 +31,7 @@ def connected(stack: Stack, binding: str) -> None:
 async def test_its_row_says_how_it_is_spoken_to_and_followed(
     host: HostClient, binding: str
 ) -> None:
-    row = await foreign.row_of(host, f"jess-{binding}")
+    row = await host.agent(f"jess-{binding}")
 
     assert (row["binding"], row["protocol"]) == (BINDINGS[binding], "1.0")
     assert row["followed"] == "streaming"
@@ -72,7 +66,7 @@ async def test_its_failure_says_why(host: HostClient, binding: str) -> None:
 async def test_a_task_that_somebody_else_started_is_found_and_told_to_its_end(
     host: HostClient, binding: str
 ) -> None:
-    row = await foreign.row_of(host, f"jess-{binding}")
+    row = await host.agent(f"jess-{binding}")
     task_id = await foreign.started_by_somebody_else(row["interface_url"], binding)
 
     row = await host.row_with(task_id, "completed")

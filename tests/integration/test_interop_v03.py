@@ -6,14 +6,14 @@ tests/interop/README.md.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests import foreign
 from tests.foreign import BINDINGS
 from tests.harness import Stack
-from tests.host_client import HostClient, host_at
+from tests.host_client import HostClient
 
 AGENTS = [f"{name}-{binding}" for name in ("piet", "jan") for binding in BINDINGS]
 
@@ -27,12 +27,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
-
-
 @pytest.fixture(autouse=True)
 def connected(stack: Stack, agent: str) -> None:
     stack.wait_connected(agent, deadline_s=10)
@@ -41,7 +35,7 @@ def connected(stack: Stack, agent: str) -> None:
 async def test_its_row_says_how_it_is_spoken_to_and_followed(
     host: HostClient, agent: str
 ) -> None:
-    row = await foreign.row_of(host, agent)
+    row = await host.agent(agent)
 
     binding = BINDINGS[agent.partition("-")[2]]
     assert (row["binding"], row["protocol"]) == (binding, "0.3")

@@ -6,7 +6,7 @@ Its agents are carly and one that nobody can reach.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.documented import examples_in, printed_by, prints
 from tests.harness import ROOT, Stack, free_port, until
-from tests.host_client import HostClient, host_at, watching
+from tests.host_client import HostClient, watching
 
 NOBODY = f"http://127.0.0.1:{free_port()}"
 
@@ -24,12 +24,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with Stack(folder, ["carly"], extra_agents={"nobody": NOBODY}) as running:
         yield running
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
 
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,12 @@ from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from host.app import Host
-from host.config import Config
 from host.log.memory import MemoryLog
 from host.reference import document, schema
+from tests.alone import host_alone
 from tests.documented import examples_in, printed_by, prints
 from tests.harness import ROOT, Stack
-from tests.host_client import HostClient, host_at
+from tests.host_client import HostClient
 from tests.wire import read_events
 
 Json = dict[str, Any]
@@ -36,26 +35,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
-
-
 def doors(folder: Path) -> set[tuple[str, str]]:
     """Every method and path that the application has."""
-    host = Host(
-        Config(
-            host="127.0.0.1",
-            port=8000,
-            data_dir=folder,
-            log="memory",
-            keep_events=1,
-            keep_s=None,
-            agents={},
-        ),
-        MemoryLog(),
-    )
+    host = host_alone(folder, MemoryLog())
     pages = host._rest.router.default
     assert isinstance(pages, Starlette)
     found = {("GET", path) for path in host._streams}

@@ -6,7 +6,7 @@ What it saw is compared with the host's own log.
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -37,12 +37,6 @@ def proxy(stack: Stack) -> Iterator[FaultProxy]:
     """Stands before the host."""
     with FaultProxy(int(stack.url.rpartition(":")[2])) as running:
         yield running
-
-
-@pytest.fixture
-async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    async with host_at(stack.url) as client:
-        yield client
 
 
 async def start_three(manager: TaskManager) -> list[str]:

@@ -4,58 +4,7 @@ import test from 'node:test';
 
 import { followFeed } from '../../dashboard/static/feed.js';
 import { snapshot, task } from './events.js';
-
-/** A world of our own: sources that we open and break, and a clock that we turn. */
-function world() {
-  /** @type {any[]} */
-  const sources = [];
-  /** @type {{ run: () => void, at: number }[]} */
-  let timers = [];
-  let now = 0;
-  class Source extends EventTarget {
-    /** @param {string} url */
-    constructor(url) {
-      super();
-      this.url = url;
-      this.closed = false;
-      /** @type {any} */
-      this.onopen = this.onerror = this.onmessage = null;
-      sources.push(this);
-    }
-    close() {
-      this.closed = true;
-    }
-    /** @param {object} data @param {string} lastEventId @param {string} [type] */
-    says(data, lastEventId, type = 'message') {
-      const event = new MessageEvent(type, { data: JSON.stringify(data), lastEventId });
-      if (type === 'message') this.onmessage(event);
-      else this.dispatchEvent(event);
-    }
-  }
-  return {
-    sources,
-    EventSource: /** @type {any} */ (Source),
-    /** @param {() => void} run @param {number} ms */
-    setTimeout(run, ms) {
-      const timer = { run, at: now + ms };
-      timers.push(timer);
-      return timer;
-    },
-    /** @param {any} timer */
-    clearTimeout(timer) {
-      timers = timers.filter((other) => other !== timer);
-    },
-    now: () => now,
-    random: () => 1,
-    /** @param {number} ms */
-    pass(ms) {
-      now += ms;
-      const due = timers.filter((timer) => timer.at <= now);
-      timers = timers.filter((timer) => timer.at > now);
-      for (const timer of due) timer.run();
-    },
-  };
-}
+import { world } from './world.js';
 
 function following() {
   const its = world();
@@ -83,15 +32,15 @@ test('the first connection asks for a snapshot and is live when it is there', ()
   assert.equal(phase(), 'connecting');
   its.sources[0].onopen();
   assert.equal(phase(), 'connecting');
-  its.sources[0].says(snapshot({ id: 4 }), 'k3f9-4', 'snapshot');
+  its.sources[0].says(snapshot({ id: 4 }), 'snapshot');
   assert.equal(phase(), 'live');
   assert.equal(got[0].id, 4);
 });
 
 test('a reconnect goes on after the last event that was seen', () => {
   const { its, phase } = following();
-  its.sources[0].says(snapshot({ id: 4 }), 'k3f9-4', 'snapshot');
-  its.sources[0].says(task(5), 'k3f9-5');
+  its.sources[0].says(snapshot({ id: 4 }), 'snapshot');
+  its.sources[0].says(task(5));
   its.sources[0].onerror();
   assert.equal(its.sources[0].closed, true);
   assert.equal(phase(), 'reconnecting');
@@ -103,19 +52,19 @@ test('a reconnect goes on after the last event that was seen', () => {
 
 test('a log that fails is told, and no longer than the host says so', () => {
   const { its, got, faults } = following();
-  its.sources[0].says(snapshot({ id: 4 }), 'k3f9-4', 'snapshot');
-  its.sources[0].says({ cause: 'disk full' }, 'k3f9-4', 'fault');
+  its.sources[0].says(snapshot({ id: 4 }), 'snapshot');
+  its.sources[0].says({ cause: 'disk full' }, 'fault');
   assert.deepEqual(faults, ['disk full']);
   assert.equal(got.length, 1);
-  its.sources[0].says({ cause: null }, 'k3f9-4', 'fault');
-  its.sources[0].says({ cause: 'disk full' }, 'k3f9-4', 'fault');
+  its.sources[0].says({ cause: null }, 'fault');
+  its.sources[0].says({ cause: 'disk full' }, 'fault');
   its.sources[0].onerror();
   assert.deepEqual(faults, ['disk full', null, 'disk full', null]);
 });
 
 test('attempts are counted, announced with their time, and further and further apart', () => {
   const { its, links } = following();
-  its.sources[0].says(snapshot(), 'k3f9-0', 'snapshot');
+  its.sources[0].says(snapshot(), 'snapshot');
   const waits = [];
   for (let n = 0; n < 7; n++) {
     its.sources[n].onerror();

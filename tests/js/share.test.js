@@ -5,6 +5,7 @@ import test from 'node:test';
 import { shareFeed } from '../../dashboard/static/share.js';
 import { snapshotOf, applyEvent, applySnapshot, createState } from '../../dashboard/static/store.js';
 import { snapshot, task } from './events.js';
+import { world } from './world.js';
 
 /** What a browser gives all of its tabs: one lock, one channel, a clock that we turn. */
 function browser() {
@@ -14,11 +15,7 @@ function browser() {
   let held = null;
   /** @type {Set<any>} */
   const channels = new Set();
-  /** @type {any[]} */
-  const sources = [];
-  /** @type {{ run: () => void, at: number }[]} */
-  let timers = [];
-  let now = 0;
+  const around = world();
 
   function grant() {
     const next = held ? undefined : queue.shift();
@@ -67,30 +64,6 @@ function browser() {
     }
   }
 
-  class Source extends EventTarget {
-    /** @param {string} url */
-    constructor(url) {
-      super();
-      this.url = url;
-      this.isOpen = true;
-      /** @type {any} */
-      this.onopen = this.onerror = this.onmessage = null;
-      sources.push(this);
-    }
-    close() {
-      this.isOpen = false;
-    }
-    /** @param {any} data @param {string} [type] */
-    says(data, type = 'message') {
-      const event = new MessageEvent(type, {
-        data: JSON.stringify(data),
-        lastEventId: data.id === undefined ? '' : `k3f9-${data.id}`,
-      });
-      if (type === 'message') this.onmessage(event);
-      else this.dispatchEvent(event);
-    }
-  }
-
   /** A tab, and what it has come to know. */
   function tab({ isVisible = true, frozen = false } = {}) {
     const state = createState();
@@ -103,29 +76,17 @@ function browser() {
         snapshot: (data) => applySnapshot(state, data),
         event(event) {
           seen.push(event.id);
-          applyEvent(state, event, now);
+          applyEvent(state, event, around.now());
         },
         link: (link) => (state.link = link),
         fault: (cause) => (state.fault = cause),
       },
       /** @type {any} */ ({
+        ...around,
         name: 'courtside',
         locks,
         BroadcastChannel: Channel,
-        EventSource: Source,
         isVisible: () => its.isVisible,
-        /** @param {() => void} run @param {number} ms */
-        setTimeout(run, ms) {
-          const timer = { run, at: now + ms };
-          timers.push(timer);
-          return timer;
-        },
-        /** @param {any} timer */
-        clearTimeout(timer) {
-          timers = timers.filter((other) => other !== timer);
-        },
-        now: () => now,
-        random: () => 1,
       }),
     );
     return { state, seen, feed, its };
@@ -134,15 +95,12 @@ function browser() {
   return {
     tab,
     channels,
-    sources,
-    open: () => sources.filter((source) => source.isOpen),
+    sources: around.sources,
+    open: () => around.sources.filter((source) => !source.closed),
     settled: () => new Promise((resolve) => setImmediate(resolve)),
     /** @param {number} ms */
     async pass(ms) {
-      now += ms;
-      const due = timers.filter((timer) => timer.at <= now);
-      timers = timers.filter((timer) => timer.at > now);
-      for (const timer of due) timer.run();
+      around.pass(ms);
       await new Promise((resolve) => setImmediate(resolve));
     },
   };

@@ -442,6 +442,14 @@ class TestAProxy:
         assert scheme == "http"
         assert not [name for name in names if name.startswith("x-forwarded")]
 
+    async def test_is_no_reason_to_be_asked_by_an_address(self) -> None:
+        """docs/security.md: only where `host` lets other machines in."""
+        guard = Guard("127.0.0.1", 8000, PROXIED)
+
+        answer = await ask(guard, host="192.0.2.1", authorization=bearer(TOKEN))
+
+        assert answer.status_code == 400
+
     async def test_does_not_lend_its_address_to_who_guesses_behind_it(self) -> None:
         guard = Guard("127.0.0.1", 8000, PROXIED)
 

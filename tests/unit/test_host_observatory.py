@@ -12,24 +12,15 @@ import httpx
 import pytest
 
 from host.app import Host
-from host.config import Config
 from host.errors import LogError
 from host.log.memory import MemoryLog
 from host.tally import Durations
+from tests.alone import host_alone
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    config = Config(
-        host="127.0.0.1",
-        port=8000,
-        data_dir=tmp_path,
-        log="memory",
-        keep_events=1_000,
-        keep_s=None,
-        agents={},
-    )
-    return Host(config, MemoryLog())
+    return host_alone(tmp_path, MemoryLog())
 
 
 async def readiness(host: Host) -> tuple[int, Any]:

@@ -5,20 +5,17 @@ host/prompt.py on a real socket, with shorter deadlines than the product's.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from uvicorn.server import ServerState
 
 from host import prompt
-from host.prompt import MAX_HEAD_BYTES, PromptProtocol
+from host.prompt import MAX_HEAD_BYTES
+from tests.alone import serving
 
 SHORT_S = 0.3
 PATIENCE_S = 5.0
@@ -47,26 +44,6 @@ async def _slowly() -> AsyncIterator[bytes]:
         yield b"still here\n"
 
 
-@asynccontextmanager
-async def serving(most: int | None = None) -> AsyncIterator[int]:
-    """The port of a server that takes `most` connections."""
-    config = uvicorn.Config(app, ws="none", log_config=None, limit_concurrency=most)
-    config.load()
-    state = ServerState()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: PromptProtocol(config, state, {}), "127.0.0.1", 0
-    )
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        for connection in list(state.connections):
-            connection.transport.abort()
-        server.close()
-        while state.tasks:
-            await asyncio.wait(state.tasks)
-
-
 async def said(port: int, *pieces: bytes, pause_s: float = 0.0) -> bytes:
     """All that is answered to these pieces until the server closes."""
     with anyio.fail_after(PATIENCE_S):
@@ -92,14 +69,14 @@ async def said(port: int, *pieces: bytes, pause_s: float = 0.0) -> bytes:
 
 
 async def test_a_connection_that_says_nothing_is_closed() -> None:
-    async with serving() as port:
+    async with serving(app) as port:
         assert (await said(port)).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_a_head_that_drips_is_cut_off_with_the_reason() -> None:
     drops = [b"GET / HTTP/1.1\r\n", *[b"X-Drop: 1\r\n"] * 100]
 
-    async with serving() as port:
+    async with serving(app) as port:
         answer = await said(port, *drops, pause_s=0.05)
 
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout")
@@ -110,7 +87,7 @@ async def test_a_second_request_may_not_drip_either() -> None:
     whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     drops = [whole, *[b"G"], *[b"X"] * 100]
 
-    async with serving() as port:
+    async with serving(app) as port:
         answer = await said(port, *drops, pause_s=0.05)
 
     assert answer.startswith(b"HTTP/1.1 200 OK")
@@ -120,7 +97,7 @@ async def test_a_second_request_may_not_drip_either() -> None:
 async def test_a_body_that_drips_is_cut_off() -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 
-    async with serving() as port:
+    async with serving(app) as port:
         answer = await said(port, head, *[b"x"] * 100, pause_s=0.05)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
@@ -128,7 +105,7 @@ async def test_a_body_that_drips_is_cut_off() -> None:
 
 @pytest.mark.parametrize("line", [b"X-Long: " + b"x" * 200_000, b"A: b\r\n" * 40_000])
 async def test_a_head_without_end_is_cut_off(line: bytes) -> None:
-    async with serving() as port:
+    async with serving(app) as port:
         answer = await said(port, b"GET / HTTP/1.1\r\n", line)
 
     assert answer.startswith(b"HTTP/1.1 431 ")
@@ -138,7 +115,7 @@ async def test_a_head_without_end_is_cut_off(line: bytes) -> None:
 async def test_a_stream_that_is_read_lasts_longer_than_any_deadline() -> None:
     whole = b"GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
-    async with serving() as port:
+    async with serving(app) as port:
         answer = await said(port, whole)
 
     assert answer.count(b"still here") == 6
@@ -147,13 +124,13 @@ async def test_a_stream_that_is_read_lasts_longer_than_any_deadline() -> None:
 async def test_a_request_that_comes_at_once_is_answered() -> None:
     whole = b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
 
-    async with serving() as port:
+    async with serving(app) as port:
         assert b"5 bytes" in await said(port, whole)
 
 
 async def test_more_connections_than_there_is_room_for_are_told_so() -> None:
     async with (
-        serving(most=2) as port,
+        serving(app, most=2) as port,
         await anyio.connect_tcp("127.0.0.1", port),
         await anyio.connect_tcp("127.0.0.1", port),
     ):
