@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from tests.browser.screen import Screen
 from tests.full_disk import SmallFiles
-from tests.harness import Stack
+from tests.harness import Stack, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -72,11 +72,14 @@ async def test_the_page_survives_kill_9_of_the_host_with_every_event_once(
     await walter.start_skill("weather_forecast")
     await walter.expect_status("completed")
 
-    shown = await screen.ids()
-    url = f"{stack.url}/feed.ndjson?limit={len(shown)}"
-    log = await (await screen.page.request.get(url)).text()
-    kept = [json.loads(line)["id"] for line in log.splitlines()]
-    assert shown == sorted(kept, reverse=True)
+    async def shows_the_log() -> bool:
+        shown = await screen.ids()
+        url = f"{stack.url}/feed.ndjson?limit={len(shown)}"
+        log = await (await screen.page.request.get(url)).text()
+        kept = [json.loads(line)["id"] for line in log.splitlines()]
+        return shown == sorted(kept, reverse=True)
+
+    await until(shows_the_log, 5, "every event of the log, once")
 
 
 @pytest.mark.console_errors(r"net::ERR_")
