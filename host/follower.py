@@ -16,6 +16,7 @@ import msgspec
 from a2a.utils.errors import A2AError, TaskNotFoundError
 from msgspec.structs import replace
 
+from host.a2a import StreamResponse
 from host.bindings import Batch, Update
 from host.connection import Connection
 from host.errors import AgentUnreachable
@@ -117,6 +118,9 @@ class Follower:
             async for batch in stream:
                 await self._take(batch)
                 self._end_if_over()
+        except (AgentUnreachable, A2AError) as error:
+            # The task's own stream goes on where this one ended.
+            logger.info(Line(task=self._name, stream="broken", cause=error))
         finally:
             self._updates.unwatched = self._broken
             self._fed.set()
@@ -244,7 +248,7 @@ class Follower:
         self._record.add(events, update.raw)
         if response.task:
             self._behind_task = self._known.sequence is None
-        elif events:
+        elif events and not _is_tick(response):
             self._behind_task = False
         return bool(events)
 
@@ -261,9 +265,8 @@ class Follower:
         parts = msgspec.to_builtins(said.artifact.parts)
         if not repeats(kept.parts, parts):
             return False
-        task = await self._get()
-        if task is None:
-            return False
+        # One that cannot be asked ends this stream: the next begins with the Task.
+        task = await self._connection.get_task(self._task_id)
         # The agent may be further by now: what follows must be the chunk itself.
         more = translate(self._known, task.response, now())
         return not any(
@@ -340,6 +343,12 @@ class Follower:
         ]
         self._known.note(events)
         self._record.add(events, None)
+
+
+def _is_tick(response: StreamResponse) -> bool:
+    """Whether it says nothing that a Task keeps: who knows which of them came first?"""
+    said = response.status_update
+    return said is not None and said.status.message is None
 
 
 def _is_end(update: Update) -> bool:

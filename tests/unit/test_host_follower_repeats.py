@@ -6,12 +6,16 @@ the Task, as the SDK's own do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from host.bindings import Update
-from host.event import ArtifactEvent
+from host.errors import AgentUnreachable
+from host.event import ArtifactEvent, Event
 from host.known import begins
 from tests.unit.test_host_follower import Script, Step, followed, live, update
+from tests.updates import progress
 
 
 def task(*chunks: str) -> Update:
@@ -25,6 +29,23 @@ def chunk(text: str) -> Update:
     artifact = {"artifactId": "a", "parts": [{"text": text}]}
     ids = {"taskId": "t1", "contextId": "c1"}
     return update({"artifactUpdate": {**ids, "artifact": artifact, "append": True}})
+
+
+TICK = update(
+    {
+        "statusUpdate": {
+            "taskId": "t1",
+            "contextId": "c1",
+            "status": {"state": "TASK_STATE_WORKING"},
+            "metadata": progress(58),
+        }
+    }
+)
+
+
+def chunks(events: Sequence[Event]) -> list[str]:
+    parts = [e.parts for e in events if isinstance(e, ArtifactEvent)]
+    return [part["text"] for some in parts for part in some]
 
 
 @pytest.mark.parametrize(
@@ -45,8 +66,30 @@ async def test_a_chunk_is_a_repeat_unless_the_agent_has_it_twice(
 
     events = await followed(Script([stream], [now]))
 
-    parts = [e.parts for e in events if isinstance(e, ArtifactEvent)]
-    assert [part["text"] for some in parts for part in some] == told
+    assert chunks(events) == told
+
+
+async def test_a_tick_between_the_task_and_the_chunk_says_nothing_of_their_order() -> (
+    None
+):
+    stream: list[Step] = [task("4 ", "9 "), TICK, chunk("9 "), live("COMPLETED", "x")]
+
+    events = await followed(Script([stream], [task("4 ", "9 ")]))
+
+    assert chunks(events) == ["4 ", "9 "]
+
+
+async def test_where_the_agent_cannot_be_asked_its_task_is_read_anew() -> None:
+    class Cut(Script):
+        async def get_task(self, task_id: str) -> Update:
+            if self.streams:
+                raise AgentUnreachable("the connection was reset")
+            return await super().get_task(task_id)
+
+    again: list[Step] = [task("4 ", "9 ", "14 "), live("COMPLETED", "x")]
+    script = Cut([[task("4 ", "9 "), chunk("9 ")], again], [task("4 ", "9 ")])
+
+    assert chunks(await followed(script)) == ["4 ", "9 ", "14 "]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import anyio
 
 from host.bindings import Batch, Update
 from host.connection import Connection
+from host.errors import AgentUnreachable
 from host.event import ArtifactEvent, decode
 from host.feed import Feed
 from host.filter import ALL
@@ -138,3 +139,24 @@ async def test_after_a_reply_s_stream_the_task_is_followed_on() -> None:
         "gap",
         "completed Done.",
     ]
+
+
+async def test_a_reply_s_stream_that_breaks_leaves_the_task_to_its_own() -> None:
+    script = Slow([[snapshot("COMPLETED", "Done.", "Thanks.")]], [])
+    script.answering.set()
+    script.tasks = [snapshot("INPUT_REQUIRED", "Red or blue?")]
+    asking = live("INPUT_REQUIRED", "Red or blue?")
+
+    async def breaking() -> AsyncGenerator[Batch, None]:
+        yield Batch([live("WORKING", "Thanks.")])
+        raise AgentUnreachable("the connection was reset")
+
+    async with running(script) as (follower, feed):
+        async with anyio.create_task_group() as group:
+            group.start_soon(follower.run, stream(asking))
+            await script.looking.wait()
+            await follower.feed(breaking())
+            script.streaming_on.set()
+        rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
+
+    assert words_of(rows)[-2:] == ["gap", "completed Done."]
