@@ -92,11 +92,14 @@ async def test_keys_walk_along_and_across_the_lanes(
     before = await scale.inner_text()
     await press("+")
     await expect(scale).not_to_have_text(before)
+    await focused.press("Enter")
+    await expect(screen.page).to_have_url(re.compile("show="))
+    await press("Escape")
+    await expect(focused).to_have_attribute("aria-label", re.compile("^Walter"))
     await press("End")
     follow = screen.page.get_by_role("button", name="Follow")
     await expect(follow).to_have_attribute("aria-pressed", "true")
-    await focused.press("Enter")
-    await expect(screen.page).to_have_url(re.compile("show="))
+    await expect(lanes).to_be_focused()
 
 
 async def test_ten_thousand_tasks_stay_few_elements_at_every_zoom(

@@ -119,7 +119,7 @@ function bind(lanes, { travel, controls }) {
     const now = lanes.querySelector('[data-item]:focus');
     const id = now instanceof HTMLElement ? (now.dataset.item ?? null) : null;
     const next = travel.beside(id, along, across);
-    if (next === null) return travel.pan((along * travel.width) / 4);
+    if (next === null) return pan(along / 4);
     // What was out of sight is in the document after the next drawing.
     requestAnimationFrame(() => {
       const item = lanes.querySelector(`[data-item="${CSS.escape(next)}"]`);
@@ -127,17 +127,34 @@ function bind(lanes, { travel, controls }) {
     });
   }
 
+  /** A bar that leaves the document takes the focus along. @param {number} by */
+  function pan(by) {
+    lanes.focus();
+    travel.pan(by * travel.width);
+  }
+
+  /** About the bar in focus, so that it stays. @param {number} factor */
+  function zoom(factor) {
+    const now = lanes.querySelector('[data-item]:focus');
+    const ruler = /** @type {Element} */ (lanes.querySelector('.ruler'));
+    const left = now && now.getBoundingClientRect().left - ruler.getBoundingClientRect().left;
+    travel.zoom(factor, left === null ? undefined : Math.max(0, left));
+  }
+
   /** @type {Record<string, (event: KeyboardEvent) => void>} */
   const keys = {
-    ArrowLeft: (event) => (event.shiftKey ? travel.pan(-travel.width / 4) : walk(-1, 0)),
-    ArrowRight: (event) => (event.shiftKey ? travel.pan(travel.width / 4) : walk(1, 0)),
+    ArrowLeft: (event) => (event.shiftKey ? pan(-1 / 4) : walk(-1, 0)),
+    ArrowRight: (event) => (event.shiftKey ? pan(1 / 4) : walk(1, 0)),
     ArrowUp: () => walk(0, -1),
     ArrowDown: () => walk(0, 1),
-    '+': () => travel.zoom(1 / 2),
-    '=': () => travel.zoom(1 / 2),
-    '-': () => travel.zoom(2),
+    '+': () => zoom(1 / 2),
+    '=': () => zoom(1 / 2),
+    '-': () => zoom(2),
     0: () => travel.fit(),
-    End: () => travel.follow || travel.toggleFollow(),
+    End: () => {
+      lanes.focus();
+      if (!travel.follow) travel.toggleFollow();
+    },
   };
   lanes.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
