@@ -18,6 +18,7 @@ logger = logging.getLogger("courtside.log")
 
 BEGIN_BYTES = 2 * 1024 * 1024  # Of events; in the file they take some 1.5 times that.
 COPY = "PRAGMA wal_checkpoint(PASSIVE)"
+EMPTY = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 
 class Backfill:
@@ -30,6 +31,8 @@ class Backfill:
         self._thread = ThreadPoolExecutor(1, "log-backfill")
         self._copying: Future[None] | None = None
         self._bytes = 0
+        # What was left by one that was killed, or else it grows from start to start.
+        self._copy(writer, EMPTY)
 
     def committed(self, size: int) -> None:
         """Begins to copy when there is enough, and ends what was begun.
@@ -45,10 +48,10 @@ class Backfill:
             self._copying = None
             self._bytes = 0
 
-    def _copy(self, db: sqlite3.Connection) -> None:
+    def _copy(self, db: sqlite3.Connection, how: str = COPY) -> None:
         """Failing loses nothing: the events stay where they are, and readable."""
         try:
-            db.execute(COPY).fetchone()
+            db.execute(how).fetchone()
         except sqlite3.Error as error:
             logger.warning(Line(log="not copied", cause=error))
 

@@ -5,6 +5,7 @@ host/log/backfill.py under a real log in a file.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -51,11 +52,33 @@ async def test_it_is_used_again_from_its_start(tmp_path: Path) -> None:
         await log.close()
 
 
+async def test_what_a_host_left_that_was_killed_is_copied_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    path, killed = tmp_path / "feed.db", tmp_path / "killed"
+    log = SqliteLog(path)
+    killed.mkdir()
+    try:
+        await log.append(batch(0))
+        for name in ("feed.db", "feed.db-wal"):
+            shutil.copy(tmp_path / name, killed)
+    finally:
+        await log.close()
+    assert (killed / "feed.db-wal").stat().st_size > 0
+
+    log = SqliteLog(killed / "feed.db")
+    try:
+        assert (killed / "feed.db-wal").stat().st_size == 0
+        assert await everything(log) == rows(*batch(0))
+    finally:
+        await log.close()
+
+
 async def test_a_copy_that_fails_loses_nothing_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Refusing(sqlite3.Connection):
-        left = 2
+        left = 3  # At the start, beside the writer, by the writer.
 
         def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
             if "wal_checkpoint" in sql and Refusing.left:
