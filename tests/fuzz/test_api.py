@@ -5,12 +5,19 @@ Schemathesis over a real host; the cases that it found are in test_openapi.py.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.fuzz.api import fuzzed
 from tests.fuzz.many import MANY, tried
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11),
+    reason="the last Schemathesis for Python 3.10 follows redirects, and wants others",
+)
 def test_requests_made_of_the_description_are_answered_as_it_says(
     tmp_path: Path,
 ) -> None:
