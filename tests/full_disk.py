@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-DISK_MB = 64
+DISK_MB = 128
 LIMIT_BYTES = 64 * 1024
 """Less than any log in use, more than a host says on its stderr."""
 PIECE = bytes(256 * 1024)
