@@ -37,13 +37,15 @@ async def epoch_of(host: HostClient) -> str:
 
 
 async def a_quiet_host(host: HostClient) -> int:
-    """The head once every task is over, so that it stays where it is."""
+    """The head once nothing is going on, so that it stays where it is."""
 
-    async def over() -> bool:
+    async def quiet() -> bool:
         [snapshot] = await read_events(f"{host.http.base_url}/feed", until=bool)
-        return all(task["status"] in OVER for task in snapshot.data["tasks"])
+        agents = {row["connection"] for row in snapshot.data["agents"]}
+        over = all(task["status"] in OVER for task in snapshot.data["tasks"])
+        return agents == {"connected"} and over
 
-    await until(over, 10, "all tasks to be over")
+    await until(quiet, 10, "all agents to be connected and all tasks to be over")
     return await host.head()
 
 
