@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import Coroutine, Generator
 from time import perf_counter, time
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from starlette.types import Message, Send
@@ -25,6 +25,14 @@ logger = logging.getLogger("courtside.cohort")
 COHORT = 64
 
 
+class Wish(NamedTuple):
+    """What a reader asks for; those that ask for the same are written to together."""
+
+    where: Filter
+    every_s: float = 0
+    """What comes within it of a send goes together."""
+
+
 class Reader:
     """One open response: where to write, what it wants, the last event it has."""
 
@@ -33,15 +41,19 @@ class Reader:
         "cursor",
         "hung_up",
         "lagging",
+        "resting",
         "send",
         "since",
         "task",
-        "where",
+        "wish",
     )
 
-    def __init__(self, send: Send, where: Filter, cursor: int) -> None:
+    def __init__(
+        self, send: Send, where: Filter, cursor: int, every_s: float = 0
+    ) -> None:
         self.send = send
-        self.where = where
+        self.wish = Wish(where, every_s)
+        self.resting = False  # Between two sends: a task of its own, yet no laggard.
         self.cursor = cursor  # While it stands in a cohort, the cohort's counts.
         self.cohort: Cohort | None = None
         self.lagging: anyio.CancelScope | None = None
@@ -50,9 +62,23 @@ class Reader:
         self.since = time()  # It began to lag, or ceased to.
 
     @property
+    def where(self) -> Filter:
+        return self.wish.where
+
+    @property
+    def lags(self) -> bool:
+        return self.lagging is not None and not self.resting
+
+    @property
     def at(self) -> int:
         """The last event it was given."""
         return self.cohort.cursor if self.cohort else self.cursor
+
+    def leave_cohort(self) -> None:
+        if self.cohort:
+            self.cursor = self.cohort.cursor
+            self.cohort.readers.pop(self, None)
+            self.cohort = None
 
     def hang_up(self) -> None:
         """Ends the request of a reader that takes nothing, not even an end.
@@ -86,11 +112,11 @@ class Cohort:
 class Channel:
     """The readers that want the same events."""
 
-    __slots__ = ("_cached", "_feed", "cohorts", "where")
+    __slots__ = ("_cached", "_feed", "cohorts", "every_s", "where")
 
-    def __init__(self, feed: Feed, where: Filter) -> None:
+    def __init__(self, feed: Feed, where: Filter, every_s: float = 0) -> None:
         self._feed = feed
-        self.where = where
+        self.where, self.every_s = where, every_s
         self.cohorts: list[Cohort] = []
         self._cached: tuple[int, int, Piece | None] = (-1, -1, None)
 

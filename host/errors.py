@@ -22,7 +22,11 @@ class LogDamaged(LogError):
     """The log's file is not what was written to it; that will not change by itself."""
 
 
-class CursorError(CourtsideError):
+class QueryError(CourtsideError):
+    """A parameter of a request has a value that means nothing."""
+
+
+class CursorError(QueryError):
     """A cursor that was never one of ours."""
 
 

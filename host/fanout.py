@@ -17,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.types import Message, Receive, Send
 
-from host.cohort import Blocked, Channel, Cohort, Reader, step
+from host.cohort import Blocked, Channel, Cohort, Reader, Wish, step
 from host.errors import CursorExpired, LogError
 from host.feed import FAULT, Feed
 from host.filter import Filter
@@ -41,7 +41,7 @@ class Fanout:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._channels: dict[Filter, Channel] = {}
+        self._channels: dict[Wish, Channel] = {}
         self._readers: set[Reader] = set()
         self._tasks: TaskGroup | None = None
         self._stopped = False
@@ -59,10 +59,16 @@ class Fanout:
             self._tasks = None
 
     async def serve(
-        self, where: Filter, cursor: int, receive: Receive, send: Send
+        self,
+        where: Filter,
+        cursor: int,
+        receive: Receive,
+        send: Send,
+        every_s: float = 0,
     ) -> None:
-        """Writes what follows `cursor` until the reader goes away or `stop`."""
-        reader = Reader(send, where, cursor)
+        """Writes what follows `cursor` until the reader goes away or `stop`; what
+        comes within `every_s` of a send goes together."""
+        reader = Reader(send, where, cursor, every_s)
         self._readers.add(reader)
         try:
             if self._stopped:
@@ -86,7 +92,7 @@ class Fanout:
 
     def count(self) -> tuple[int, int]:
         """How many readers there are, and how many of them lag."""
-        return len(self._readers), sum(1 for r in self._readers if r.lagging)
+        return len(self._readers), sum(r.lags for r in self._readers)
 
     def furthest_behind(self, most: int) -> list[ReaderState]:
         """Some readers, for whoever looks into the host."""
@@ -95,7 +101,7 @@ class Fanout:
             ReaderState(
                 reader.at,
                 head - reader.at,
-                reader.lagging is not None,
+                reader.lags,
                 stamp(reader.since),
                 {k: sorted(v) for k, v in reader.where._asdict().items() if v},
             )
@@ -127,9 +133,9 @@ class Fanout:
         if reader.cohort:
             reader.cohort.readers.pop(reader, None)
             # Else a channel that nothing is published to would stay for ever.
-            channel = self._channels.get(reader.where)
+            channel = self._channels.get(reader.wish)
             if channel and not any(cohort.readers for cohort in channel.cohorts):
-                del self._channels[reader.where]
+                del self._channels[reader.wish]
         if reader.lagging:
             reader.lagging.cancel()
 
@@ -138,8 +144,8 @@ class Fanout:
         if self._told == self._feed.fault:
             return
         self._told, trouble = self._feed.fault, self._feed.trouble()
-        for where, channel in list(self._channels.items()):
-            if where.wants_kind(FAULT):
+        for channel in list(self._channels.values()):
+            if channel.where.wants_kind(FAULT):
                 for cohort in list(channel.cohorts):
                     self._write(cohort, trouble)
                     await asyncio.sleep(0)
@@ -163,10 +169,10 @@ class Fanout:
 
     async def _round(self) -> None:
         slice_ends = perf_counter() + SLICE_S
-        for where, channel in list(self._channels.items()):
+        for wish, channel in list(self._channels.items()):
             channel.compact()
-            if not channel.cohorts and self._channels.get(where) is channel:
-                del self._channels[where]
+            if not channel.cohorts and self._channels.get(wish) is channel:
+                del self._channels[wish]
             for cohort in list(channel.cohorts):
                 self._flush(channel, cohort)
                 if perf_counter() > slice_ends:
@@ -183,6 +189,9 @@ class Fanout:
         cohort.cursor = piece.cursor
         if piece.data:
             self._write(cohort, piece.data)
+            if channel.every_s:
+                for reader in list(cohort.readers):
+                    self._rest(reader)
 
     def _write(self, cohort: Cohort, data: bytes) -> None:
         """Steps every member's send. One that fails must not disturb the others."""
@@ -198,11 +207,15 @@ class Fanout:
                 self._fall_behind(reader, blocked)
 
     def _fall_behind(self, reader: Reader, blocked: Blocked | None) -> None:
-        if reader.cohort:
-            reader.cursor = reader.cohort.cursor
-            del reader.cohort.readers[reader]
-            reader.cohort = None
+        reader.leave_cohort()
         self._catch_up_soon(reader, blocked)
+
+    def _rest(self, reader: Reader) -> None:
+        """What comes from now on waits until the reader has rested."""
+        if self._tasks:
+            reader.leave_cohort()
+            reader.resting, reader.lagging = True, anyio.CancelScope()
+            self._tasks.start_soon(self._catch_up, reader, None)
 
     def _catch_up_soon(self, reader: Reader, blocked: Blocked | None) -> None:
         if blocked is None and reader.cursor == self._feed.head:
@@ -212,10 +225,9 @@ class Fanout:
             self._tasks.start_soon(self._catch_up, reader, blocked)
 
     def _join(self, reader: Reader) -> None:
-        where = reader.where
-        channel = self._channels.get(where)
+        channel = self._channels.get(reader.wish)
         if channel is None:
-            channel = self._channels[where] = Channel(self._feed, where)
+            channel = self._channels[reader.wish] = Channel(self._feed, *reader.wish)
         channel.join(reader)
 
     async def _catch_up(self, reader: Reader, blocked: Blocked | None) -> None:
@@ -227,11 +239,16 @@ class Fanout:
             try:
                 if blocked:
                     await blocked
-                told = None
+                told = self._told if reader.resting else None
                 # What wakes a send may be the reader's going away.
                 while reader in self._readers:
-                    if reader.cursor < self._feed.head:
+                    if reader.resting:
+                        await asyncio.sleep(reader.wish.every_s)
+                        reader.resting = False
+                    elif reader.cursor < self._feed.head:
                         await self._next(reader)
+                        at_head = reader.cursor == self._feed.head
+                        reader.resting = at_head and reader.wish.every_s > 0
                     elif told != self._feed.fault and reader.where.wants_kind(FAULT):
                         told = self._feed.fault
                         await self._send(reader, self._feed.trouble())
@@ -248,7 +265,7 @@ class Fanout:
                 logger.exception(Line(reader="failed", cursor=reader.cursor))
                 reader.hang_up()
             finally:
-                reader.lagging = None
+                reader.lagging, reader.resting = None, False
         if self._stopped and reader in self._readers:
             self._end(reader)
 

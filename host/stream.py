@@ -13,12 +13,14 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from host.cursor import Start, parse, start_of
-from host.errors import CursorError
+from host.errors import QueryError
 from host.event import encode, frame
 from host.fanout import Fanout
 from host.feed import FAULT, Feed
 from host.filter import Filter, Place
+from host.settings import is_number
 
+MAX_EVERY_MS = 1_000
 RETRY = b"retry: 1000\n\n"
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -49,8 +51,8 @@ class FeedStream:
         query = QueryParams(scope["query_string"])
         try:
             start = await self._start(Headers(scope=scope), query)
-            where = self._where(query)
-        except CursorError as error:
+            where, every_s = self._where(query), every_of(query)
+        except QueryError as error:
             return await PlainTextResponse(f"{error}\n", 400)(scope, receive, send)
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         if scope["method"] == "HEAD":
@@ -59,7 +61,7 @@ class FeedStream:
         cursor = start.cursor if start and not start.reset else self._feed.head
         body = self._opening(where, start)
         await send({"type": "http.response.body", "body": body, "more_body": True})
-        await self._fanout.serve(where, cursor, receive, send)
+        await self._fanout.serve(where, cursor, receive, send, every_s)
 
     async def _start(self, headers: Headers, query: QueryParams) -> Start | None:
         """None for a reader without a cursor. Raises CursorError."""
@@ -94,3 +96,11 @@ class FeedStream:
 def filter_of(query: QueryParams) -> Filter:
     """`agent=`, `task=`, `context=` and `kind=`, each repeatable."""
     return Filter._make(frozenset(query.getlist(name)) for name in Filter._fields)
+
+
+def every_of(query: QueryParams) -> float:
+    """`every_ms=`, in seconds. Raises QueryError."""
+    text = query.get("every_ms") or "0"
+    if not is_number(text) or int(text) > MAX_EVERY_MS:
+        raise QueryError(f"every_ms={text[:20]!r} is not a number, 0 to {MAX_EVERY_MS}")
+    return int(text) / 1000

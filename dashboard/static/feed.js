@@ -25,6 +25,8 @@ const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 10_000;
 /** A proxy may accept the connection and then say nothing. */
 const OPEN_DEADLINE_MS = 10_000;
+/** The list moves no faster; each send for itself is half of a flood's work. */
+const EVERY_MS = 50;
 
 /** @type {World} */
 export const browser = {
@@ -70,7 +72,8 @@ export function followFeed(handlers, world = browser, from = START) {
   function open() {
     world.clearTimeout(timer);
     tell({ retry_at_ms: null });
-    const url = cursor ? `feed?after=${encodeURIComponent(cursor)}` : 'feed';
+    const after = cursor ? `&after=${encodeURIComponent(cursor)}` : '';
+    const url = `feed?every_ms=${EVERY_MS}${after}`;
     const opened = new world.EventSource(url);
     source = opened;
     timer = world.setTimeout(lose, OPEN_DEADLINE_MS);

@@ -25,6 +25,7 @@ from host.reference.form import (
     text,
 )
 from host.search import MAX_CHARS
+from host.stream import MAX_EVERY_MS
 
 _CURSOR = "([0-9a-z]{1,32}-)?[0-9]{1,18}"
 EVENT_ID: Json = {"type": "string", "pattern": f"^{_CURSOR}$"}
@@ -43,8 +44,15 @@ OF_TASKS = (
     many("context", "Of this context."),
 )
 FILTER = (*OF_TASKS, many("kind", "Of this kind: task, artifact, message, agent, gap."))
+EVERY = query(
+    "every_ms",
+    "What comes within so many ms of a send goes together: many events a second are "
+    "then a few sends, and what comes after a pause still goes at once.",
+    {"type": "integer", "minimum": 0, "maximum": MAX_EVERY_MS},
+)
 AGENT = path("agent", "The name of an agent that is followed.")
 NOT_A_CURSOR = text("What was sent is no cursor, or the Host is not this host's.")
+NO_SUCH_READER = text("A parameter means nothing, or the Host is not this host's.")
 
 FEED: Json = {
     "/feed": {
@@ -53,16 +61,16 @@ FEED: Json = {
             "The feed, live: every event as a server-sent event, in order. Without a "
             "cursor a `snapshot` comes first; see /feed.schema.json. A `fault`, which "
             "has no id, says why the log fails; its `cause` is null once it works.",
-            *(LAST_SEEN, AFTER, *FILTER),
-            answers={200: text("Events without end.", EVENTS), 400: NOT_A_CURSOR},
+            *(LAST_SEEN, AFTER, EVERY, *FILTER),
+            answers={200: text("Events without end.", EVENTS), 400: NO_SUCH_READER},
         )
     },
     "/tasks/stream": {
         "get": operation(
             "readTasks",
             "Updates of tasks alone, live; first the row of each open task.",
-            *(LAST_SEEN, AFTER, *OF_TASKS),
-            answers={200: text("Events without end.", EVENTS), 400: NOT_A_CURSOR},
+            *(LAST_SEEN, AFTER, EVERY, *OF_TASKS),
+            answers={200: text("Events without end.", EVENTS), 400: NO_SUCH_READER},
         )
     },
     "/feed.ndjson": {

@@ -160,6 +160,18 @@ class TestACursor:
         assert "'latest' is not a cursor" in answer.text
 
 
+@pytest.mark.parametrize("every", ["-1", "1001", "0.5", "soon", "9" * 30])
+@pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
+async def test_a_pace_that_is_none_is_400_and_names_the_bounds(
+    host: HostClient, path: str, every: str
+) -> None:
+    answer = await host.http.get(f"{path}?every_ms={every}")
+
+    assert answer.status_code == 400
+    assert "every_ms" in answer.text
+    assert "0 to 1000" in answer.text
+
+
 @pytest.mark.parametrize(
     "limit", ["0", "-1", "1.5", "many", "²", "%20", "9" * 30, "1e3"]
 )

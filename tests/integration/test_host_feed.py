@@ -84,7 +84,8 @@ async def test_all_readers_see_the_same_events_in_the_same_order(
     stack: Stack, host: HostClient
 ) -> None:
     url = f"{stack.url}/feed"
-    async with watching(url) as one, watching(url) as two, watching(url) as three:
+    paced = f"{url}?every_ms=200"
+    async with watching(url) as one, watching(url) as two, watching(paced) as three:
         tasks = [await host.start(name) for name in AGENTS]
         for reader in (one, two, three):
             await reader.until_over(*tasks)

@@ -28,7 +28,7 @@ function following() {
 
 test('the first connection asks for a snapshot and is live when it is there', () => {
   const { its, got, phase } = following();
-  assert.equal(its.sources[0].url, 'feed');
+  assert.equal(its.sources[0].url, 'feed?every_ms=50');
   assert.equal(phase(), 'connecting');
   its.sources[0].onopen();
   assert.equal(phase(), 'connecting');
@@ -45,7 +45,7 @@ test('a reconnect goes on after the last event that was seen', () => {
   assert.equal(its.sources[0].closed, true);
   assert.equal(phase(), 'reconnecting');
   its.pass(500);
-  assert.equal(its.sources[1].url, 'feed?after=k3f9-5');
+  assert.equal(its.sources[1].url, 'feed?every_ms=50&after=k3f9-5');
   its.sources[1].onopen();
   assert.equal(phase(), 'live');
 });

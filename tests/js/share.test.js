@@ -141,7 +141,7 @@ test('when the tab that leads is closed the next one goes on from its cursor', a
   first.feed.close();
   await its.settled();
   assert.equal(its.open().length, 1);
-  assert.equal(its.sources[1].url, 'feed?after=k3f9-5');
+  assert.equal(its.sources[1].url, 'feed?every_ms=50&after=k3f9-5');
   its.sources[1].onopen();
   its.sources[1].says(task(6));
   await its.settled();
@@ -176,14 +176,14 @@ test('a tab that is looked at takes the lead from one that no longer answers', a
   await its.pass(3_000);
   assert.equal(its.open().length, 1);
   await its.pass(3_000);
-  assert.equal(its.sources[1].url, 'feed?after=k3f9-4');
+  assert.equal(its.sources[1].url, 'feed?every_ms=50&after=k3f9-4');
   // It wakes up: what it still says is known, and it hears what the others hear.
   asleep.onmessage = onmessage;
   its.sources[1].says(task(5));
   await its.settled();
   assert.deepEqual(
     its.open().map(({ url }) => url),
-    ['feed?after=k3f9-4'],
+    ['feed?every_ms=50&after=k3f9-4'],
   );
   for (const tab of [first, second, third]) assert.deepEqual(tab.seen, [5]);
 });
@@ -238,5 +238,5 @@ test('without locks each tab has a connection of its own', () => {
     /** @type {any} */ ({ board() {}, snapshot() {}, event() {}, link() {}, fault() {} }),
     /** @type {any} */ (world),
   );
-  assert.deepEqual(urls, ['feed']);
+  assert.deepEqual(urls, ['feed?every_ms=50']);
 });

@@ -135,15 +135,19 @@ class Stage:
             self.told.append((entry.place, frame(epoch, number, entry.body)))
         await self.feed.append(entries)
 
-    async def join(self, where: Filter = ALL, cursor: int | None = None) -> Wire:
+    async def join(
+        self, where: Filter = ALL, cursor: int | None = None, every_s: float = 0
+    ) -> Wire:
         wire = Wire()
         at = self.feed.head if cursor is None else cursor
-        self._group.start_soon(self._serve, wire, where, at)
+        self._group.start_soon(self._serve, wire, where, at, every_s)
         await asyncio.sleep(0)
         return wire
 
-    async def _serve(self, wire: Wire, where: Filter, cursor: int) -> None:
-        await self.fanout.serve(where, cursor, wire.receive, wire.send)
+    async def _serve(
+        self, wire: Wire, where: Filter, cursor: int, every_s: float
+    ) -> None:
+        await self.fanout.serve(where, cursor, wire.receive, wire.send, every_s)
         wire.served = True
 
     def after(self, cursor: int, where: Filter) -> list[bytes]:
@@ -207,6 +211,7 @@ steps = st.one_of(
         st.just("join"),
         st.sampled_from([ALL, ALL, ONLY_CARLY, ONLY_WALTER]),
         st.integers(0, 12),
+        st.sampled_from([0, 0, 0.0001]),
     ),
     st.tuples(st.sampled_from(["block", "unblock", "leave", "fail"]), which),
     st.tuples(st.just("block"), which),
@@ -242,10 +247,11 @@ class Play:
                 "fail": partial(setattr, wire, "raises", OSError("broken pipe")),
             }[name]()
 
-    async def _join(self, where: Filter, back: int) -> None:
+    async def _join(self, where: Filter, back: int, every_s: float) -> None:
         kept = await self.on.log.bounds()
         cursor = max(self.on.feed.head - back, kept.first - 1)
-        self.readers.append((await self.on.join(where, cursor), where, cursor))
+        wire = await self.on.join(where, cursor, every_s)
+        self.readers.append((wire, where, cursor))
 
     async def end(self) -> None:
         for wire, _, _ in self.readers:
@@ -279,6 +285,48 @@ def test_every_reader_that_stays_gets_what_it_should_in_order_and_once(
 
     with small_house(pinging=pinging):
         anyio.run(play)
+
+
+# --- one that wants its events together -------------------------------------------
+
+
+async def test_what_comes_while_a_reader_rests_goes_together_and_the_first_at_once() -> (
+    None
+):
+    async with stage() as on:
+        wire = await on.join(every_s=0.2)
+        await on.publish("carly")
+        await until(lambda: wire.ids == [1])
+        for agent in ("walter", "carly", "walter"):
+            await on.publish(agent)
+            await turns()
+        assert (wire.ids, on.fanout.count()) == ([1], (1, 0))
+        await until(lambda: len(wire.ids) == 4)
+        assert wire.frames == on.after(0, ALL)
+        assert wire.calls == 2
+
+
+async def test_one_that_rests_joins_the_others_that_want_the_same_again() -> None:
+    async with stage() as on:
+        wires = [await on.join(every_s=0.001) for _ in range(10)]
+        for number in range(1, 6):
+            await on.publish("carly")
+            await until(lambda: all(wire.ids[-1:] == [number] for wire in wires))
+            await until(lambda: alive(Cohort) == 1, "one cohort of all ten")
+        shared = wires[0].bodies[-1]
+        assert all(wire.bodies[-1] is shared for wire in wires)
+
+
+async def test_one_that_rests_ends_at_once_when_it_leaves_or_the_host_stops() -> None:
+    async with stage() as on:
+        leaves, stays = await on.join(every_s=60), await on.join(every_s=60)
+        await on.publish("carly")
+        await until(lambda: leaves.ids == stays.ids == [1])
+        leaves.disconnect()
+        await until(lambda: leaves.served)
+        on.fanout.stop()
+        await until(lambda: stays.served)
+        assert leaves.wrong == stays.wrong == []
 
 
 # --- what it costs ----------------------------------------------------------------
