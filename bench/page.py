@@ -41,6 +41,7 @@ TASKS = 10_000
 WIDE: ViewportSize = {"width": 1440, "height": 900}
 PARTS = ("loads", "frames", "heap", "weight")
 HEAP_POINTS = 10
+SETTLE_S = 2.0
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 # In the page. At the start of a frame, what the one before has drawn is in sight.
@@ -89,12 +90,14 @@ class Stage:
 
     @asynccontextmanager
     async def page(self, throttled: int = 1) -> AsyncIterator[tuple[Page, CDPSession]]:
-        """A blank page with an empty cache."""
+        """A blank page with an empty cache, in a window that has settled."""
         context = await self._browser.new_context(viewport=WIDE)
         page = await context.new_page()
         chromium = await context.new_cdp_session(page)
         await chromium.send("Emulation.setCPUThrottlingRate", {"rate": throttled})
         await chromium.send("Performance.enable", {"timeDomain": "threadTicks"})
+        # Chromium makes its own address bar and menus meanwhile, on the same cores.
+        await anyio.sleep(SETTLE_S)
         yield page, chromium
         await context.close()
 
