@@ -24,9 +24,8 @@ export function frontTask(agent, now_ms) {
   for (const task of agent.open) {
     if (!active || task.order > active.order) active = task;
   }
-  for (const task of agent.ended) {
-    const fresh = now_ms - Date.parse(task.row.received_at) < LINGER_MS;
-    if (fresh && (!active || task.order > active.order)) active = task;
+  for (const { task, at_ms } of agent.ended) {
+    if (now_ms - at_ms < LINGER_MS && (!active || task.order > active.order)) active = task;
   }
   return active ?? agent.last;
 }

@@ -37,7 +37,7 @@ const ui = createUi(location.search);
 // Until it is measured: it is no higher than the window.
 ui.list.height = innerHeight;
 const pace = createPace();
-const travel = createTravel(state, move, pace);
+const travel = createTravel(state, queue, pace);
 const past = createPast(state, ui, redraw);
 const dossiers = createDossiers(state, ui, redraw);
 const session = createSession(redraw);
@@ -59,15 +59,29 @@ function element(id) {
 let stamp = 0;
 function redraw() {
   stamp += 1;
-  move();
+  queue();
 }
 
 let queued = false;
-/** As redraw, for what the feed alone has changed. */
-function move() {
+function queue() {
   if (queued) return;
   queued = true;
   requestAnimationFrame(draw);
+}
+
+let moved_at_ms = 0;
+/** @type {unknown} */
+let moving = null;
+
+/** As redraw, for what the feed alone has changed: not at every frame of a flood. */
+function move() {
+  if (queued || moving !== null) return;
+  const wait_ms = moved_at_ms + pace.step_ms() - Date.now();
+  if (wait_ms <= 0) return queue();
+  moving = setTimeout(() => {
+    moving = null;
+    queue();
+  }, wait_ms);
 }
 
 /** @param {number} frame_ms */
@@ -81,39 +95,39 @@ function draw(frame_ms) {
   const { phase, lost_at_ms } = state.link;
   const seen_ms = phase === 'reconnecting' || phase === 'recording' ? lost_at_ms : null;
   const host_now_ms = (seen_ms ?? now_ms) - state.skew_ms;
+  const before = ui.cards.head;
+  follow(now_ms);
   const page = {
+    full: ui.cards.head !== before,
     ...{ state, ui, controls, travel, past, dossiers, session },
     ...{ stamp, now_ms, host_now_ms, base: location.href },
   };
-  moveList(now_ms);
   if (ui.filter.tab === 'history' && state.epoch !== null) past.settle();
   if (state.epoch !== null) dossiers.settle();
+  // Not :has() in the sheet: all of the page would be styled anew for each notice in it.
+  regions.app.toggleAttribute('data-beside', dossiers.open.size === 1);
   render(topBar(page), regions.bar);
   if (state.epoch !== null) render(main(page), regions.app);
   else if (ui.filter.open) render(openScreen(page), regions.app);
   measure();
   say(now_ms);
   maybeLoadOlder();
+  if (ui.list.head !== ui.cards.head) move();
 }
 
-let moved_at_ms = 0;
-/** @type {unknown} */
-let moving = null;
-
-/** Lets the list follow the feed, but not at every frame of a flood. @param {number} now_ms */
-function moveList(now_ms) {
-  const wait_ms = moved_at_ms + pace.pause_ms() - now_ms;
-  if (ui.list.head === state.head) return;
-  if (ui.list.head < state.head && wait_ms > 0) {
-    moving ??= setTimeout(() => {
-      moving = null;
-      move();
-    }, wait_ms);
-    return;
-  }
+/**
+ * Lets the parts of the page follow the feed: in a flood by turns, so that no frame has
+ * to draw all of them. @param {number} now_ms
+ */
+function follow(now_ms) {
+  const behind = [ui.list, ui.cards].filter(({ head }) => head !== state.head);
+  const since_ms = now_ms - moved_at_ms;
+  if (behind.length === 0 || since_ms < pace.step_ms()) return;
+  behind.sort((a, b) => a.head - b.head);
+  if (since_ms < 2 * pace.step_ms()) behind.length = 1;
+  for (const part of behind) part.head = state.head;
   // The first rows are waited for.
   if (state.rows.length > 0) moved_at_ms = now_ms;
-  ui.list.head = state.head;
 }
 
 /** @param {number} now_ms */

@@ -197,9 +197,9 @@ function end(agent, task) {
   const { task_id, received_at } = task.row;
   tasks.delete(task_id);
   tasks.set(task_id, task);
-  ended.push(task);
-  const since_ms = Date.parse(received_at) - LINGER_MS;
-  const fresh = ended.findIndex(({ row }) => Date.parse(row.received_at) >= since_ms);
+  const at_ms = Date.parse(received_at);
+  ended.push({ task, at_ms });
+  const fresh = ended.findIndex((each) => each.at_ms >= at_ms - LINGER_MS);
   ended.splice(0, Math.max(0, fresh));
   if (tasks.size <= MAX_FINISHED) return;
   for (const [id, oldest] of tasks) {

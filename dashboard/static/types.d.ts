@@ -134,7 +134,7 @@ export interface Agent {
   tasks: Map<string, Task>;
   open: Set<Task>;
   /** Those that ended within some seconds before the last one that did. */
-  ended: Task[];
+  ended: { task: Task; at_ms: number }[];
   /** The one that was told of last. */
   last: Task | null;
   /** How many failed. */

@@ -27,6 +27,7 @@ import { isOpen, isWaiting } from './store.js';
  * @property {boolean} paused held by the button, not by scrolling
  * @property {{ top: number, height: number, row: number, head: number }} list the feed's
  *   window in px, and the newest id it shows while it follows
+ * @property {{ head: number }} cards the newest id that they show
  * @property {{ top: number, height: number, row: number }} table the same of the tasks
  * @property {'idle' | 'loading' | 'failed'} history
  * @property {Map<string, string>} pinned the task chosen for an agent's card
@@ -52,6 +53,7 @@ export function createUi(search) {
     hold: null,
     paused: false,
     list: { top: 0, height: 0, row: 32, head: 0 },
+    cards: { head: 0 },
     table: { top: 0, height: 0, row: 32 },
     history: 'idle',
     pinned: new Map(),

@@ -3,6 +3,7 @@
 // in view/; main.js renders what comes out of here, once per animation frame.
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { guard } from './vendor/lit-html/directives/guard.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 import { isFiltering } from './board.js';
 import { MAX_CARDS, arrange } from './ui.js';
@@ -31,6 +32,7 @@ export { openScreen } from './view/recording.js';
  * @property {import('./dossiers.js').Dossiers} dossiers the tasks in the drawer
  * @property {ReturnType<typeof import('./session.js').createSession>} session
  * @property {number} stamp grows with every change that is not the feed's
+ * @property {boolean} full the cards move in this frame, which is work enough
  * @property {number} now_ms the browser's clock
  * @property {number} host_now_ms the host's clock, for ages of events
  * @property {string} base the page's own address
@@ -39,8 +41,24 @@ export { openScreen } from './view/recording.js';
 /** @param {Page} page */
 export function main(page) {
   const { state, ui } = page;
-  const agents = arrange(ui, state, page.host_now_ms, isHeld);
   const empty = state.rows.every((row) => row.kind === 'agent');
+  return html`
+    ${guard([page.stamp, ui.cards.head, state.epoch], () => overview(page))}
+    <section class="feed" aria-label="Feed" data-frozen=${state.link.phase}>
+      ${filterBar(page)}
+      ${empty && ui.filter.tab === 'feed' && !state.has_older && !isFiltering(ui.filter)
+        ? emptyState(page)
+        : nothing}
+      ${SHOWS[ui.filter.tab](page)}
+    </section>
+    ${drawers(page)}
+  `;
+}
+
+/** What there is now, above the feed. @param {Page} page */
+function overview(page) {
+  const { state, ui } = page;
+  const agents = arrange(ui, state, page.host_now_ms, isHeld);
   return html`
     ${state.fault === null ? nothing : faultNotice(state.fault)} ${needsYou(page)}
     <section
@@ -51,14 +69,6 @@ export function main(page) {
     >
       ${repeat(agents, (agent) => agent.name, (agent) => agentCard(page, agent))}
     </section>
-    <section class="feed" aria-label="Feed" data-frozen=${state.link.phase}>
-      ${filterBar(page)}
-      ${empty && ui.filter.tab === 'feed' && !state.has_older && !isFiltering(ui.filter)
-        ? emptyState(page)
-        : nothing}
-      ${SHOWS[ui.filter.tab](page)}
-    </section>
-    ${drawers(page)}
   `;
 }
 
