@@ -145,7 +145,7 @@ function controlsView(page, agent, task) {
   const others = agent.tasks.size - (task ? 1 : 0);
   const otherOpen = agent.open.size - (task && isOpen(task.row) ? 1 : 0);
   const otherTasks = `${plural(others, 'other task')}, ${otherOpen} open`;
-  return html`<footer>
+  return html`<footer ?data-full=${task && isWaiting(task.row) && others > 0}>
       ${startOrRetry(page, agent)}
       ${task && isOpen(task.row) && agent.row?.connection !== 'lost'
         ? stopButton(page, task)
