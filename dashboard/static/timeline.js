@@ -173,6 +173,10 @@ const taskItem = (span) => ({
   row: -1,
 });
 
+/** What an item is called in the document. @param {Item} item */
+export const idOf = ({ kind, spans, from }) =>
+  kind === 'task' ? spans[0].key : `${kind} ${spans[0].row.agent} ${from}`;
+
 /** Where a time is, in px from the left edge. @param {View} view @param {number} ms */
 export const xOf = (view, ms) => view.width - (view.to_ms - ms) / view.ms_per_px;
 
@@ -181,14 +185,17 @@ export const timeAt = (view, x) => view.to_ms - (view.width - x) * view.ms_per_p
 
 /**
  * What is in the document: the window and half a screen beside it, in steps of half a
- * screen, so that within a step panning moves one element and changes no bar.
+ * screen. Bars are placed from `base`, which stays for long: panning moves one element.
  * @param {View} view @returns {{ base: number, from: number, to: number }} ms
  */
 export function frameOf({ to_ms, width, ms_per_px }) {
   const half = Math.max(1, (width / 2) * ms_per_px);
-  const base = Math.floor(to_ms / half) * half;
-  return { base, from: base - 2 * half, to: base + half };
+  const at = Math.floor(to_ms / half) * half;
+  const far = FAR_PX * ms_per_px;
+  return { base: Math.floor(to_ms / far) * far, from: at - 2 * half, to: at + half };
 }
+/** Layouts are in 64ths of a pixel, up to 2^25. */
+const FAR_PX = 2 ** 18;
 
 /** The items that reach into the frame. @param {Item[]} items @param {View} view */
 export function inSight(items, view) {
@@ -262,27 +269,26 @@ const MAX_TICKS = 80;
 /**
  * A bar's background: a colour for each stretch, a mark for each update. One element
  * however many updates: as CSS images, with the colours of `--in-STATUS` and `--tick`.
- * @param {Span} span @param {number} from ms at the bar's left edge @param {number} to ms
- * @param {number} width px
+ * The last stretch has no end, so that an open task grows without being painted anew.
+ * @param {Span} span @param {number} from ms at the bar's left edge @param {number} ms_per_px
  */
-export function paintOf(span, from, to, width) {
-  const px = (/** @type {number} */ ms) =>
-    `${(Math.min(1, Math.max(0, (ms - from) / (to - from))) * width).toFixed(1)}px`;
-  const colours = stretches(span, to)
-    .filter((each) => each.to > from && each.from < to)
-    .map((each) => `${colourOf(each.status)} ${px(each.from)} ${px(each.to)}`);
+export function paintOf(span, from, ms_per_px) {
+  const x = (/** @type {number} */ ms) => Math.max(0, (ms - from) / ms_per_px);
+  const px = (/** @type {number} */ ms) => `${x(ms).toFixed(1)}px`;
+  const seen = stretches(span, Infinity).filter(({ to }) => to > from);
+  const colours = seen.map(({ status, from, to }) =>
+    to < Infinity ? `${colourOf(status)} ${px(from)} ${px(to)}` : `${colourOf(status)} ${px(from)}`,
+  );
   const ticks = [];
   let last = -Infinity;
   for (const ms of span.times.slice(1)) {
-    const x = ((ms - from) / (to - from)) * width;
-    if (x < 1 || x > width || x - last < TICK_PX || ticks.length === MAX_TICKS) continue;
-    last = x;
-    ticks.push(
-      `transparent ${(x - 1).toFixed(1)}px,var(--tick) ${(x - 1).toFixed(1)}px ${x.toFixed(1)}px,transparent ${x.toFixed(1)}px`,
-    );
+    if (x(ms) < 1 || x(ms) - last < TICK_PX || ticks.length === MAX_TICKS) continue;
+    last = x(ms);
+    // A stop at 0 begins where the one before it ends.
+    ticks.push(`#0000 0 ${(last - 1).toFixed(1)}px,var(--tick) 0 ${last.toFixed(1)}px`);
   }
   const layers = [colours.length > 1 ? colours : [...colours, ...colours]];
-  if (ticks.length > 0) layers.unshift(ticks);
+  if (ticks.length > 0) layers.unshift([...ticks, '#0000 0']);
   return layers.map((stops) => `linear-gradient(90deg,${stops.join(',')})`).join(',');
 }
 

@@ -3,7 +3,17 @@
 // and how much of the log is loaded for it. view/timeline.js draws it; main.js feeds it.
 
 import { fetchHistory } from './feed.js';
-import { addUpdate, createLanes, fitted, inSight, pack, timeAt, xOf, zoomed } from './timeline.js';
+import {
+  addUpdate,
+  createLanes,
+  fitted,
+  idOf,
+  inSight,
+  pack,
+  timeAt,
+  xOf,
+  zoomed,
+} from './timeline.js';
 
 /**
  * @typedef {import('./types.d.ts').State} State
@@ -12,6 +22,8 @@ import { addUpdate, createLanes, fitted, inSight, pack, timeAt, xOf, zoomed } fr
  * @typedef {import('./timeline.js').Lane} Lane
  * @typedef {ReturnType<typeof createTravel>} Travel
  * @typedef {{ id: string, x: number, y: number, up: boolean }} Tip
+ * @typedef {{ key: string, items: Item[], rows: number }} Shown a lane as it is drawn; its
+ *   key is another when it is to be drawn anew
  */
 
 const PAGE = 2_000;
@@ -21,8 +33,8 @@ const MAX_SPANS = 30_000;
 const FIRST_SCALE = 270;
 /** Farther out bars move by less than a pixel, but must not seem to stand. */
 const MAX_MOVE_MS = 500;
-/** How often rows are packed anew at a flood. */
-const PACK_MS = 250;
+/** Lanes follow the feed by turns, so that no frame has to draw all of them. */
+const TURNS = 2;
 /** Where "now" stands while following: some room right of it. */
 const AHEAD = 0.06;
 
@@ -31,11 +43,12 @@ const AHEAD = 0.06;
  * @param {ReturnType<typeof import('./pace.js').createPace>} pace
  */
 export function createTravel(state, redraw, pace) {
-  let stamp = 0;
+  /** Of the lanes of each turn. */
+  const stamps = new Array(TURNS).fill(0);
+  let turn = 0;
   let moved_at_ms = 0;
-  let dirty = true;
-  /** @type {WeakMap<Lane, number>} */
-  const packed_at_ms = new WeakMap();
+  /** How many turns have something new to draw. */
+  let behind = TURNS;
 
   const at = {
     ms_per_px: FIRST_SCALE,
@@ -53,61 +66,71 @@ export function createTravel(state, redraw, pace) {
     more: false,
     /** @type {'idle' | 'loading' | 'failed'} */
     loading: 'idle',
-    /** What is drawn, by its `data-item`. @type {Map<string, { item: Item, agent: string }>} */
+    /** What is drawn, by agent. @type {Map<string, Shown>} */
     shown: new Map(),
     /** What the pointer or the focus is on, and where. @type {Tip | null} */
     tip: null,
   };
 
   const moves = {
-    /** Another value means: draw anew. @param {number} host_now_ms @param {number} now_ms */
-    settle(host_now_ms, now_ms) {
+    /**
+     * Whether to draw anew: another value. Where the frame is `full` of other things,
+     * lanes wait for the next. @param {number} host_now_ms @param {number} now_ms @param {boolean} full
+     */
+    settle(host_now_ms, now_ms, full) {
       if (at.epoch !== state.epoch || at.spans.size > MAX_SPANS * 1.2) build();
       if (at.follow) {
         at.to_ms = host_now_ms + AHEAD * at.width * at.ms_per_px;
       }
       loadInSight();
       // Sooner than it moves by a pixel there is nothing to see.
-      const pause_ms = Math.max(pace.pause_ms(), Math.min(MAX_MOVE_MS, at.ms_per_px));
+      const move_ms = Math.min(MAX_MOVE_MS, at.ms_per_px) / TURNS;
+      const pause_ms = Math.max(pace.pause_ms(), move_ms);
       const due = moved_at_ms + pause_ms - now_ms;
-      if (dirty || (at.follow && due <= 0)) {
-        if (due <= 0) {
-          moved_at_ms = now_ms;
-          dirty = false;
-          stamp += 1;
-        } else later(due);
+      if (due <= 0 && !full && (behind > 0 || at.follow)) {
+        moved_at_ms = now_ms;
+        stamps[turn] += 1;
+        turn = (turn + 1) % TURNS;
+        behind -= 1;
       }
-      if (at.follow && state.link.phase === 'live') {
-        later(pause_ms);
-      }
-      return stamp;
+      const follows = at.follow && state.link.phase === 'live';
+      if (behind > 0 || follows) later(full ? pace.step_ms() : Math.max(due, 0) || pause_ms);
+      return stamps.join();
     },
 
     /** A live event. @param {FeedEvent} event */
     note(event) {
       if (at.epoch === null || event.kind !== 'task') return;
       addUpdate(at.lanes, at.spans, event);
-      dirty = true;
+      behind = TURNS;
     },
     /** The log is another, or has moved on without us. */
     forget() {
       at.epoch = null;
     },
 
-    /** @param {Lane} lane @param {number} rows @param {number} now_ms */
-    itemsOf(lane, rows, now_ms) {
-      const key = `${at.ms_per_px} ${rows}`;
-      // Thousands of tasks are packed in some ms: not at each frame of a flood.
-      const due = now_ms - (packed_at_ms.get(lane) ?? 0) > PACK_MS;
-      if (due || !lane.packed?.key.endsWith(` ${key}`)) {
-        packed_at_ms.set(lane, now_ms);
-        pack(lane, at.ms_per_px, rows);
-      } else if (!lane.packed.key.startsWith(`${lane.version} `)) {
-        dirty = true;
-        later(PACK_MS);
+    /**
+     * An agent's lane as it is to be drawn, which changes when it is its turn.
+     * @param {string} agent @param {number} place from the top @param {number} rows
+     * @returns {Shown}
+     */
+    laneOf(agent, place, rows) {
+      const key = `${stamps[place % TURNS]} ${place} ${rows}`;
+      const known = at.shown.get(agent);
+      if (known?.key === key) return known;
+      const lane = at.lanes.get(agent);
+      if (!lane) return { key, items: [], rows: 1 };
+      const packed = pack(lane, at.ms_per_px, rows);
+      return { key, items: inSight(packed.items, at), rows: packed.rows };
+    },
+
+    /** What is drawn with that `data-item`, and whose it is. @param {string} id */
+    find(id) {
+      for (const [agent, { items }] of at.shown) {
+        const item = items.find((each) => idOf(each) === id);
+        if (item) return { agent, item };
       }
-      const packed = /** @type {NonNullable<Lane['packed']>} */ (lane.packed);
-      return { items: inSight(packed.items, at), rows: packed.rows };
+      return null;
     },
 
     /** @param {number} factor @param {number} [x] px */
@@ -166,8 +189,10 @@ export function createTravel(state, redraw, pace) {
      * @param {string | null} id @param {number} along @param {number} across @returns {string | null}
      */
     beside(id, along, across) {
-      const now = id === null ? undefined : at.shown.get(id);
-      const all = [...at.shown].map(([key, { item, agent }]) => ({ key, item, agent }));
+      const now = id === null ? null : moves.find(id);
+      const all = [...at.shown].flatMap(([agent, { items }]) =>
+        items.map((item) => ({ key: idOf(item), item, agent })),
+      );
       if (!now) return all.find(({ item }) => xOf(at, item.to) > 0)?.key ?? null;
       const agents = [...new Set(all.map(({ agent }) => agent))];
       const agent = agents[agents.indexOf(now.agent) + across];
@@ -197,8 +222,12 @@ export function createTravel(state, redraw, pace) {
   let timer = null;
 
   function touch() {
-    stamp += 1;
+    restamp();
     redraw();
+  }
+
+  function restamp() {
+    for (let each = 0; each < TURNS; each++) stamps[each] += 1;
   }
 
   function build() {
@@ -215,7 +244,7 @@ export function createTravel(state, redraw, pace) {
     at.from_ms = first ? Date.parse(first.received_at) : Infinity;
     at.more = state.has_older;
     at.loading = 'idle';
-    stamp += 1;
+    restamp();
   }
 
   /** As far back as the window reaches. */

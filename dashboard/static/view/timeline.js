@@ -13,6 +13,7 @@ import {
   countsOf,
   endOf,
   frameOf,
+  idOf,
   marksOf,
   paintOf,
   sharesOf,
@@ -41,37 +42,36 @@ const MARK_PX = 90;
 const ICON_PX = 26;
 const WORDS_PX = 90;
 
+/** @param {number} value */
+const px = (value) => `${value.toFixed(1)}px`;
+
 /** @param {Page} page */
 export function timeline(page) {
   const { state, ui, travel, host_now_ms, now_ms } = page;
   const { agents, failed, task } = ui.filter;
   const filter = [...agents, failed, task].join();
-  const stamp = travel.settle(host_now_ms, now_ms);
-  return guard([stamp, filter, state.link.phase, travel.loading], () => draw(page));
+  const stamp = travel.settle(host_now_ms, now_ms, page.full);
+  return guard([stamp, filter, state.link.phase, travel.loading], () => draw(page, filter));
 }
 
-/** @param {Page} page */
-function draw(page) {
-  const { state, ui, travel, host_now_ms, now_ms } = page;
+/** @param {Page} page @param {string} filter */
+function draw(page, filter) {
+  const { state, ui, travel, host_now_ms } = page;
   const agents = [...state.agents.values()].filter(({ name }) =>
     ui.filter.agents.size > 0
       ? ui.filter.agents.has(name)
       : travel.lanes.has(name) || followedAgents(state).some((agent) => agent.name === name),
   );
   const max_rows = Math.min(MAX_ROWS, Math.max(MIN_ROWS, Math.floor(ROWS / agents.length)));
-  const { base } = frameOf(travel);
-  const shift = vars({ '--shift': `${xOf(travel, base).toFixed(1)}px` });
+  const { base, to } = frameOf(travel);
+  const zero = xOf(travel, base);
+  const strip = vars({ transform: `translateX(${px(zero)})` });
+  // As far as an open task has come, or as may be seen of it.
+  const length = px(xOf(travel, Math.min(host_now_ms, to)) - zero);
   const first = xOf(travel, travel.from_ms);
-  const known = `${Math.max(0, Math.min(travel.width, first)).toFixed(1)}px`;
-  travel.shown.clear();
-  const lanes = agents.map((agent) => {
-    const found = travel.lanes.get(agent.name);
-    const packed = found ? travel.itemsOf(found, max_rows, now_ms) : EMPTY;
-    for (const item of packed.items) {
-      travel.shown.set(idOf(item), { item, agent: agent.name });
-    }
-    return { agent, ...packed };
-  });
+  const known = px(Math.max(0, Math.min(travel.width, first)));
+  const shown = agents.map(({ name }, place) => travel.laneOf(name, place, max_rows));
+  travel.shown = new Map(agents.map(({ name }, place) => [name, shown[place]]));
   return html`${tools(page)}
     <div
       class="lanes"
@@ -82,15 +82,15 @@ function draw(page) {
       ${listenTo(page)}
     >
       <div class="sheet">
-        ${ruler(page, base, shift)}
+        ${ruler(page, base, strip)}
         ${repeat(
-          lanes,
-          ({ agent }) => agent.name,
-          (each) => lane(page, each, base, shift),
+          agents,
+          ({ name }) => name,
+          (agent, at) => lane(page, agent, shown[at], { strip, base, length, filter }),
         )}
         <div class="over">
           ${travel.more ? html`<i class="unknown" ${vars({ '--w': known })}></i>` : nothing}
-          <i class="now" ${vars({ '--x': `${xOf(travel, host_now_ms).toFixed(1)}px` })}></i>
+          <i class="now" ${vars({ '--x': px(xOf(travel, host_now_ms)) })}></i>
         </div>
         ${tip(page)}
       </div>
@@ -132,14 +132,14 @@ function loaded(travel) {
   return travel.more ? `${count} loaded` : count;
 }
 
-/** @param {Page} page @param {number} base @param {unknown} shift */
-function ruler({ travel, host_now_ms }, base, shift) {
+/** @param {Page} page @param {number} base @param {unknown} strip */
+function ruler({ travel, host_now_ms }, base, strip) {
   const { step, marks } = marksOf(travel, MARK_PX);
   return html`<div class="ruler" aria-hidden="true">
-    <div class="strip" ${shift}>
+    <div class="strip" ${strip}>
       ${marks.map(
         (ms) =>
-          html`<time ${vars({ '--x': `${((ms - base) / travel.ms_per_px).toFixed(1)}px` })}
+          html`<time ${vars({ '--x': px((ms - base) / travel.ms_per_px) })}
             >${markText(ms, step, host_now_ms)}</time
           >`,
       )}
@@ -155,47 +155,46 @@ function markText(ms, step, now_ms) {
   return step < 1_000 ? text : step < 60_000 ? text.slice(0, 8) : text.slice(0, 5);
 }
 
-/** An agent without a task. @type {{ items: Item[], rows: number }} */
-const EMPTY = { items: [], rows: 1 };
-
 /**
- * @param {Page} page @param {{ agent: Agent, items: Item[], rows: number }} lane
- * @param {number} base @param {unknown} shift
+ * Its bars are drawn anew when it is its turn, and move with the others.
+ * @param {Page} page @param {Agent} agent @param {import('../travel.js').Shown} shown
+ * @param {{ strip: unknown, base: number, length: string, filter: string }} at
  */
-function lane(page, { agent, items, rows }, base, shift) {
+function lane(page, agent, { key, items, rows }, { strip, base, length, filter }) {
   const title = agentTitle(agent, agent.name);
   return html`<section class="lane" data-agent=${agent.name} aria-label=${title}>
     <h3><i class="swatch" data-hue=${agent.index % 8}></i><span>${title}</span></h3>
     <div class="track" ${vars({ '--rows': rows })}>
-      <div class="strip" ${shift}>
-        ${repeat(items, idOf, (item) => bar(page, item, base))}
+      <div class="strip" ${strip}>
+        ${guard(
+          [key, base, filter],
+          () => html`<div class="bars" ${vars({ 'inline-size': length })}>
+            ${repeat(items, idOf, (item) => bar(page, item, base))}
+          </div>`,
+        )}
       </div>
     </div>
   </section>`;
 }
-
-/** @param {Item} item */
-const idOf = ({ kind, spans, from }) =>
-  kind === 'task' ? spans[0].key : `${kind} ${spans[0].row.agent} ${from}`;
 
 /** @param {Page} page @param {Item} item @param {number} base */
 function bar(page, item, base) {
   const { travel, ui, host_now_ms } = page;
   const frame = frameOf(travel);
   const [span] = item.spans;
+  const single = item.kind === 'task';
   // It may have ended since it was packed.
-  const end = item.kind === 'task' ? endOf(span) : item.to;
-  const to_ms = Math.min(end, Math.max(host_now_ms, item.from));
+  const end = single ? endOf(span) : item.to;
+  const open = end === Infinity;
   const from = Math.max(item.from, frame.from);
-  const to = Math.max(from, Math.min(to_ms, frame.to));
+  const to = Math.max(from, Math.min(end, Math.max(host_now_ms, item.from), frame.to));
   const left = (from - base) / travel.ms_per_px;
   const width = Math.max(MIN_PX, (to - from) / travel.ms_per_px);
   const dim = isFiltering(ui.filter) && item.spans.every((each) => !wanted(page, each));
-  const seen = [item.spans.length, span.times.length, left, Math.round(width), item.row, dim];
-  return guard(seen, () => {
-    const single = item.kind === 'task';
+  const has = { icon: single && width >= ICON_PX, words: single && width >= WORDS_PX };
+  const seen = [item.spans.length, span.times.length, left, open ? -1 : width, item.row, dim];
+  return guard([...seen, has.icon, has.words], () => {
     const [[tone]] = countsOf(item.spans);
-    const label = statusLabel(tone);
     return html`<button
       class="item"
       tabindex="-1"
@@ -205,20 +204,27 @@ function bar(page, item, base) {
       ?data-dim=${dim}
       aria-label=${single ? nameOf(page, span) : inWords(item)}
       ${vars({
-        '--x': `${left.toFixed(1)}px`,
-        '--w': `${width.toFixed(1)}px`,
-        '--at': item.row,
-        '--paint': single ? paintOf(span, from, from + width * travel.ms_per_px, width) : sharesOf(item.spans),
+        'inset-block-start': `calc(${item.row} * var(--lane))`,
+        'inset-inline-start': px(left),
+        // To the end of its strip, which is now: nothing of its own moves.
+        'inline-size': open ? `calc(100% - ${px(left)})` : px(width),
+        'background-image': paint(item, from, travel.ms_per_px),
       })}
     >
-      ${single && width >= ICON_PX ? icon(label.icon) : nothing}
+      ${has.icon ? icon(statusLabel(tone).icon) : nothing}
       ${single
-        ? width >= WORDS_PX
+        ? has.words
           ? html`<span>${short(span)}</span>`
           : nothing
         : html`<span>${item.kind === 'more' ? '+' : ''}${item.spans.length}</span>`}
     </button>`;
   });
+}
+
+/** @param {Item} item @param {number} from @param {number} ms_per_px */
+function paint({ kind, spans }, from, ms_per_px) {
+  if (kind === 'more') return 'none';
+  return kind === 'task' ? paintOf(spans[0], from, ms_per_px) : sharesOf(spans);
 }
 
 /** @param {Span} span */
@@ -250,7 +256,7 @@ function inWords({ spans }) {
 
 /** What is pointed at, in words. @param {Page} page */
 function tip({ travel, host_now_ms }) {
-  const found = travel.tip && travel.shown.get(travel.tip.id);
+  const found = travel.tip && travel.find(travel.tip.id);
   if (!travel.tip || !found) return nothing;
   const { item } = found;
   const [span] = item.spans;

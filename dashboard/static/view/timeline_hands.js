@@ -46,7 +46,7 @@ function bind(lanes, { travel, controls }) {
   /** @param {HTMLElement} item */
   function choose(item) {
     const id = item.dataset.item ?? '';
-    const found = travel.shown.get(id);
+    const found = travel.find(id);
     if (!found) return;
     travel.point(null);
     if (found.item.kind === 'task') controls.openTask(id);

@@ -1,6 +1,6 @@
 // @ts-check
-// Owns one lit-html directive: `${vars({'--from': 3})}` on an element sets its custom
-// properties from script, which the CSP allows where a style attribute is refused.
+// Owns one lit-html directive: `${vars({'--from': 3})}` on an element sets properties of
+// its style from script, which the CSP allows where a style attribute is refused.
 
 import { noChange } from '../vendor/lit-html/lit-html.js';
 import { Directive, directive } from '../vendor/lit-html/directive.js';
