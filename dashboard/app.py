@@ -105,7 +105,7 @@ def create_app(
     with its `inside` there is `/debug`, with its `doorman` the login page.
     """
     static = HERE / "static"
-    templates = Jinja2Templates(directory=HERE / "templates")
+    templates = Jinja2Templates(directory=[HERE / "templates", static])
     board = [Route("/board", Board(state, templates).__call__)] if state else []
     debug = [Route("/debug", Debug(inside, templates).__call__)] if inside else []
     return Starlette(

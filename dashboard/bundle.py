@@ -9,11 +9,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import anyio.to_thread
+import brotli
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +25,8 @@ FIRST_SHEETS = (
 )
 OTHER_PAGES = ("board.css",)
 SUFFIXES = (".js", ".css")
+# To Chromium: functions, too, are compiled while the script comes. A tenth of the work.
+HINT = "//# allFunctionsCalledOnLoad\n"
 
 # Whole lines, and JSDoc's casts: anything else behind code may be part of a string.
 _LINE_COMMENT = re.compile(r"^[ \t]*//.*$", re.MULTILINE)
@@ -50,19 +53,22 @@ class Bundle(NamedTuple):
     """What is sent, and the name that it goes by in caches."""
 
     body: bytes
-    zipped: bytes
+    encoded: dict[str, bytes]
+    """By content coding, the best first."""
     etag: str
 
 
 def modules(static: Path) -> Bundle:
-    """`main.js` and all that it imports, each module a function of its own.
+    """`main.js` and all that it imports, each module a block of its own.
 
-    Raises BundleError.
+    A script of blocks, and no module of functions: what stands at the top of a script
+    is compiled while it comes, off the page's own thread. Raises BundleError.
     """
     order: list[Path] = []
     _visit(static / MAIN, order, ())
     names = {path: f"$m{at}" for at, path in enumerate(order)}
-    return _bundle(_wrapped(path, names) for path in order)
+    each = "".join(_wrapped(path, names) for path in order)
+    return _bundle(f'{HINT}"use strict";let {",".join(names.values())};\n{each}')
 
 
 def sheets(static: Path) -> Bundle:
@@ -70,9 +76,8 @@ def sheets(static: Path) -> Bundle:
     first = [static / name for name in FIRST_SHEETS]
     left_out = {*first, *(static / name for name in OTHER_PAGES)}
     rest = [path for path in sorted(static.glob("*.css")) if path not in left_out]
-    return _bundle(
-        re.sub(r"(^|(?<=[{};,]))\n", "", _bare(path)) for path in (*first, *rest)
-    )
+    bare = (re.sub(r"(^|(?<=[{};,]))\n", "", _bare(path)) for path in (*first, *rest))
+    return _bundle("".join(bare))
 
 
 class Served:
@@ -90,11 +95,12 @@ class Served:
         headers = {"etag": bundle.etag, "vary": "accept-encoding"}
         if bundle.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        body = bundle.body
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            body = bundle.zipped
-            headers["content-encoding"] = "gzip"
-        return Response(body, 200, headers, self._media_type)
+        accepted = re.findall(r"[\w-]+", request.headers.get("accept-encoding", ""))
+        for coding, body in bundle.encoded.items():
+            if coding in accepted:
+                headers["content-encoding"] = coding
+                return Response(body, 200, headers, self._media_type)
+        return Response(bundle.body, 200, headers, self._media_type)
 
     def _current(self) -> Bundle:
         files = (path for path in self._static.rglob("*") if path.suffix in SUFFIXES)
@@ -110,11 +116,13 @@ def without_comments(module: str) -> str:
     return _CAST.sub("", _LINE_COMMENT.sub("", blank))
 
 
-def _bundle(parts: Iterator[str]) -> Bundle:
-    body = "".join(parts).encode()
+def _bundle(text: str) -> Bundle:
+    """Compressed once, and not for each page that is opened."""
+    body = text.encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    # Once, and not for each page that is opened: it takes the loop 20 ms.
-    return Bundle(body, gzip.compress(body, mtime=0), etag)
+    # A tenth of a second; the last step, 11, takes three times as long for 2 % more.
+    br = brotli.compress(body, mode=brotli.MODE_TEXT, quality=10)
+    return Bundle(body, {"br": br, "gzip": gzip.compress(body, mtime=0)}, etag)
 
 
 def _visit(path: Path, order: list[Path], importers: tuple[Path, ...]) -> None:
@@ -130,7 +138,7 @@ def _visit(path: Path, order: list[Path], importers: tuple[Path, ...]) -> None:
 
 
 def _wrapped(path: Path, names: dict[Path, str]) -> str:
-    """The module as a function that gives what it exports; the last one just runs."""
+    """The module as a block that sets its name to what it exports."""
     text, given = _bare(path), list[str]()
 
     def taken(found: re.Match[str]) -> str:
@@ -157,11 +165,7 @@ def _wrapped(path: Path, names: dict[Path, str]) -> str:
     text = _EXPORTED.sub(exported, _LISTED.sub(listed, text))
     if left := _LEFT_OVER.search(text):
         raise BundleError(f"{path.name}: no bundle can have {left[0].strip()!r}")
-    if path.name == MAIN:
-        return text
-    return (
-        f"const {names[path]} = (() => {{{text}\nreturn {{{', '.join(given)}}};}})();\n"
-    )
+    return f"{{{text}\n{names[path]} = {{{', '.join(given)}}};}}\n"
 
 
 def _bare(path: Path) -> str:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import brotli
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -172,13 +173,33 @@ def test_what_no_bundle_can_have_is_said(tmp_path: Path, text: str, why: str) ->
         modules(tmp_path)
 
 
-async def test_the_whole_page_weighs_less_than_60_kb_compressed(
+@pytest.mark.parametrize("coding", ["br", "gzip", "identity"])
+async def test_a_bundle_comes_as_the_browser_wants_it(
+    browser: httpx.AsyncClient, coding: str
+) -> None:
+    wanted = {"br": "gzip, deflate, br", "gzip": "gzip, deflate"}.get(coding, coding)
+    plain = await browser.get("static/all.js", headers={"accept-encoding": "identity"})
+    headers = {"accept-encoding": wanted}
+    async with browser.stream("GET", "static/all.js", headers=headers) as answer:
+        raw = b"".join([chunk async for chunk in answer.aiter_raw()])
+    assert answer.headers.get("content-encoding", "identity") == coding
+    assert "accept-encoding" in answer.headers["vary"].lower()
+    decode = {"br": brotli.decompress, "gzip": gzip.decompress}.get(coding, bytes)
+    assert decode(raw) == plain.content
+
+
+async def test_the_whole_page_weighs_less_than_60_kb_compressed_headers_and_all(
     browser: httpx.AsyncClient,
 ) -> None:
     page = await browser.get("")
     links = re.findall(r'(?:href|src)="(static/[^"]+)"', page.text)
     files = [page, *[await browser.get(link) for link in dict.fromkeys(links)]]
-    assert sum(len(gzip.compress(file.content, 9)) for file in files) < 60_000
+    weights = [
+        answer.num_bytes_downloaded
+        + sum(len(name) + len(value) + 4 for name, value in answer.headers.raw)
+        for answer in files
+    ]
+    assert sum(weights) < 60_000
 
 
 def test_the_vendored_modules_are_the_ones_that_are_listed() -> None:
