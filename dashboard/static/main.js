@@ -29,6 +29,8 @@ import { main, openScreen, topBar } from './view.js';
 const PAGE_OF_HISTORY = 200;
 /** Ages and countdowns move once a second. */
 const TICK_MS = 1_000;
+/** On a busy feed; two frames. */
+const FIRST_EVENT_MS = 32;
 /** HTTP dates have whole seconds: a smaller difference of clocks is not one. */
 const MIN_SKEW_MS = 2_000;
 
@@ -84,9 +86,16 @@ function move() {
   }, wait_ms);
 }
 
+let drawn = false;
 /** @param {number} frame_ms */
 function draw(frame_ms) {
   queued = false;
+  if (!drawn) {
+    // What the host has sent for the time until now.
+    regions.bar.replaceChildren();
+    regions.app.replaceChildren();
+    drawn = true;
+  }
   requestAnimationFrame((next_ms) => pace.note(next_ms - frame_ms));
   const now_ms = Date.now();
   if (settle(ui, state, now_ms)) stamp += 1;
@@ -204,15 +213,17 @@ async function loadOlder() {
   redraw();
 }
 
-regions.app.replaceChildren();
 const feed = ui.filter.open ? null : shareFeed({
   board: () => snapshotOf(state),
   snapshot(snapshot) {
+    const first = state.epoch === null;
     applySnapshot(state, snapshot);
     ui.history = 'idle';
     travel.forget();
     dossiers.forget();
-    redraw();
+    // The first event is right behind: one drawing has both.
+    if (first) setTimeout(redraw, FIRST_EVENT_MS);
+    else redraw();
   },
   event(event) {
     applyEvent(state, event, Date.now(), ui.hold !== null);
@@ -227,7 +238,8 @@ const feed = ui.filter.open ? null : shareFeed({
   link(link) {
     state.link = link;
     if (link.attempt > 0 && link.retry_at_ms !== null) session.check();
-    redraw();
+    // Until it answers the page says that it is connecting, as it came.
+    if (drawn || link.attempt > 0) redraw();
   },
 });
 function reconnect() {
@@ -259,6 +271,7 @@ const controls = createControls(state, ui, {
   session,
 });
 
+if (ui.filter.open) redraw();
 listenToKeys(controls);
 setInterval(redraw, TICK_MS);
 addEventListener('popstate', controls.readUrl);

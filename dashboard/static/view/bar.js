@@ -62,7 +62,7 @@ function live(page, sum) {
     ${known && link.phase === 'live'
       ? guard([Math.floor(now_ms / 1000), state.epoch], () => activity(page))
       : nothing}
-    ${known ? html`${severalMenu(page)} ${addButton()} ${addMenu(page)} ${keysHelp()}` : nothing}
+    ${known ? html`${severalMenu(page)} ${addButton()} ${addMenu(page)} ${keysHelp(page)}` : nothing}
     ${sessionControls(page)}
   `;
 }

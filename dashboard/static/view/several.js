@@ -94,10 +94,21 @@ const uncheck = ({ currentTarget }) =>
     .querySelectorAll('input')
     .forEach((field) => field.setCustomValidity(''));
 
-export const keysHelp = () =>
+/** @param {Page} page */
+export const keysHelp = ({ ui, controls }) =>
   html`<button class="quiet help" popovertarget="keys" aria-label="Keys" title="Keys (?)">?</button>
-    <div popover class="menu facts" id="keys" role="dialog" aria-label="Keys">
-      <dl>
-        ${KEYS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
-      </dl>
+    <div
+      popover
+      class="menu facts"
+      id="keys"
+      role="dialog"
+      aria-label="Keys"
+      @toggle=${(/** @type {ToggleEvent} */ event) =>
+        controls.opened('keys', event.newState === 'open')}
+    >
+      ${ui.opened.has('keys')
+        ? html`<dl>
+            ${KEYS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
+          </dl>`
+        : nothing}
     </div>`;
