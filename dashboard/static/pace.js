@@ -8,14 +8,14 @@ const MOST_MS = 400;
 /** A frame at 60 a second, and a bit. */
 const SMOOTH_MS = 20;
 /** Of the time, such a frame may take this share. */
-const SHARE = 1 / 8;
+const SHARE = 1 / 12;
 /** A slow frame is half forgotten after some ten. */
 const FADE = 0.93;
 
 export function createPace() {
   let slow_ms = 0;
   const pause_ms = () =>
-    slow_ms < SMOOTH_MS ? LEAST_MS : Math.max(LEAST_MS, slow_ms / SHARE);
+    slow_ms < SMOOTH_MS ? LEAST_MS : Math.max(LEAST_MS, Math.round(slow_ms / SHARE));
   return {
     /** A frame in which something was drawn took so long. @param {number} frame_ms */
     note(frame_ms) {

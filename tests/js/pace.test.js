@@ -12,10 +12,16 @@ test('the list moves ten times a second where that is smooth', () => {
 
 test('where drawing takes long it moves less often, but never stands still', () => {
   const pace = createPace();
-  pace.note(33);
-  assert.equal(pace.pause_ms(), 264);
+  pace.note(25);
+  assert.equal(pace.pause_ms(), 300);
   pace.note(900);
   assert.equal(pace.pause_ms(), 400);
+});
+
+test('one part of the page follows the other after half of that', () => {
+  const pace = createPace();
+  pace.note(25);
+  assert.equal(pace.step_ms(), 150);
 });
 
 test('it gathers pace again within some seconds', () => {

@@ -31,6 +31,7 @@ import { vars } from './vars.js';
  * @typedef {import('../timeline.js').Item} Item
  * @typedef {import('../timeline.js').Span} Span
  * @typedef {import('../types.d.ts').Agent} Agent
+ * @typedef {ReturnType<typeof frameOf>} Frame
  */
 
 /** Rows that all lanes share, and what one has at least and at most. */
@@ -63,11 +64,11 @@ function draw(page, filter) {
       : travel.lanes.has(name) || followedAgents(state).some((agent) => agent.name === name),
   );
   const max_rows = Math.min(MAX_ROWS, Math.max(MIN_ROWS, Math.floor(ROWS / agents.length)));
-  const { base, to } = frameOf(travel);
-  const zero = xOf(travel, base);
+  const frame = frameOf(travel);
+  const zero = xOf(travel, frame.base);
   const strip = vars({ transform: `translateX(${px(zero)})` });
   // As far as an open task has come, or as may be seen of it.
-  const length = px(xOf(travel, Math.min(host_now_ms, to)) - zero);
+  const length = px(xOf(travel, Math.min(host_now_ms, frame.to)) - zero);
   const first = xOf(travel, travel.from_ms);
   const known = px(Math.max(0, Math.min(travel.width, first)));
   const shown = agents.map(({ name }, place) => travel.laneOf(name, place, max_rows));
@@ -82,11 +83,11 @@ function draw(page, filter) {
       ${listenTo(page)}
     >
       <div class="sheet">
-        ${ruler(page, base, strip)}
+        ${ruler(page, frame.base, strip)}
         ${repeat(
           agents,
           ({ name }) => name,
-          (agent, at) => lane(page, agent, shown[at], { strip, base, length, filter }),
+          (agent, at) => lane(page, agent, shown[at], { strip, frame, length, filter }),
         )}
         <div class="over">
           ${travel.more ? html`<i class="unknown" ${vars({ '--w': known })}></i>` : nothing}
@@ -158,18 +159,18 @@ function markText(ms, step, now_ms) {
 /**
  * Its bars are drawn anew when it is its turn, and move with the others.
  * @param {Page} page @param {Agent} agent @param {import('../travel.js').Shown} shown
- * @param {{ strip: unknown, base: number, length: string, filter: string }} at
+ * @param {{ strip: unknown, frame: Frame, length: string, filter: string }} at
  */
-function lane(page, agent, { key, items, rows }, { strip, base, length, filter }) {
+function lane(page, agent, { key, items, rows }, { strip, frame, length, filter }) {
   const title = agentTitle(agent, agent.name);
   return html`<section class="lane" data-agent=${agent.name} aria-label=${title}>
     <h3><i class="swatch" data-hue=${agent.index % 8}></i><span>${title}</span></h3>
     <div class="track" ${vars({ '--rows': rows })}>
       <div class="strip" ${strip}>
         ${guard(
-          [key, base, filter],
+          [key, frame.base, filter],
           () => html`<div class="bars" ${vars({ 'inline-size': length })}>
-            ${repeat(items, idOf, (item) => bar(page, item, base))}
+            ${repeat(items, idOf, (item) => bar(page, item, frame))}
           </div>`,
         )}
       </div>
@@ -177,10 +178,9 @@ function lane(page, agent, { key, items, rows }, { strip, base, length, filter }
   </section>`;
 }
 
-/** @param {Page} page @param {Item} item @param {number} base */
-function bar(page, item, base) {
+/** @param {Page} page @param {Item} item @param {Frame} frame */
+function bar(page, item, frame) {
   const { travel, ui, host_now_ms } = page;
-  const frame = frameOf(travel);
   const [span] = item.spans;
   const single = item.kind === 'task';
   // It may have ended since it was packed.
@@ -188,7 +188,7 @@ function bar(page, item, base) {
   const open = end === Infinity;
   const from = Math.max(item.from, frame.from);
   const to = Math.max(from, Math.min(end, Math.max(host_now_ms, item.from), frame.to));
-  const left = (from - base) / travel.ms_per_px;
+  const left = (from - frame.base) / travel.ms_per_px;
   const width = Math.max(MIN_PX, (to - from) / travel.ms_per_px);
   const dim = isFiltering(ui.filter) && item.spans.every((each) => !wanted(page, each));
   const has = { icon: single && width >= ICON_PX, words: single && width >= WORDS_PX };
