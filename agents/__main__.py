@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import threading
-from types import FrameType
 
 from agents import faults
 from agents.settings import Settings, port_variable_of, read_settings
@@ -34,9 +33,12 @@ def main() -> None:
 
 
 def end_with_0_when_asked() -> None:
-    """SIGINT and SIGTERM raise SystemExit(0), before and after uvicorn handles them."""
+    """On SIGINT and SIGTERM, until uvicorn handles them: at once.
+
+    An exception in the middle of an import would be reported.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+        signal.signal(number, lambda signum, frame: os._exit(0))
 
 
 def end_with_stdin() -> None:
@@ -88,7 +90,7 @@ def why_no_grpc(settings: Settings) -> str | None:
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serves until SIGINT or SIGTERM; uvicorn then signals itself once more."""
+    """Serves until SIGINT or SIGTERM."""
     # Read by the SDK while it is imported, hence the imports below it. Its tracing
     # costs a fifth of the throughput and more, even with nobody listening.
     os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")
@@ -118,6 +120,10 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     try:
         Server(app).run(sockets=[listener])
     finally:
+        # Ctrl-C under a process manager comes twice, and the interpreter takes a tenth
+        # of a second to end, in which a second one would kill it with another code.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         logger.info("event=stopped")
 
 
@@ -127,14 +133,6 @@ class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _leave(signum: int, frame: FrameType | None) -> None:
-    # Ctrl-C under a process manager comes twice, and the interpreter's own end takes a
-    # tenth of a second in which a second signal would kill it with another exit code.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(0)
 
 
 if __name__ == "__main__":

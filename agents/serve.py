@@ -3,7 +3,6 @@
 __main__.py serves it; every A2A request goes on to handler.py.
 """
 
-import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -119,8 +118,9 @@ class Server(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # A second Ctrl-C would have uvicorn skip the ending of streams, which is short.
-        super().handle_exit(signal.SIGTERM, frame)
+        # uvicorn's own would signal the process once more when all has ended, and skip
+        # the ending of streams, which is short, at a second Ctrl-C.
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._app.state.close()
