@@ -9,8 +9,6 @@ changes little.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -33,6 +31,7 @@ from playwright.async_api import (
 )
 
 from bench.table import print_table
+from tests.chromium import chromium_flags, chromium_path
 from tests.harness import NO_TLS, Server, free_port
 
 THROTTLED = 4
@@ -41,8 +40,6 @@ TASKS = 10_000
 WIDE: ViewportSize = {"width": 1440, "height": 900}
 PARTS = ("loads", "frames", "heap", "weight")
 HEAP_POINTS = 10
-SETTLE_S = 2.0
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 # In the page. At the start of a frame, what the one before has drawn is in sight.
 SHOWN = """head => new Promise((done) => {
@@ -90,14 +87,12 @@ class Stage:
 
     @asynccontextmanager
     async def page(self, throttled: int = 1) -> AsyncIterator[tuple[Page, CDPSession]]:
-        """A blank page with an empty cache, in a window that has settled."""
+        """A blank page with an empty cache."""
         context = await self._browser.new_context(viewport=WIDE)
         page = await context.new_page()
         chromium = await context.new_cdp_session(page)
         await chromium.send("Emulation.setCPUThrottlingRate", {"rate": throttled})
         await chromium.send("Performance.enable", {"timeDomain": "threadTicks"})
-        # Chromium makes its own address bar and menus meanwhile, on the same cores.
-        await anyio.sleep(SETTLE_S)
         yield page, chromium
         await context.close()
 
@@ -130,9 +125,8 @@ async def measure(given: argparse.Namespace) -> None:
         host.restart()
         try:
             async with async_playwright() as playwright:
-                path = os.environ.get("COURTSIDE_CHROMIUM") or shutil.which("chromium")
                 browser = await playwright.chromium.launch(
-                    executable_path=path, args=FLAGS
+                    executable_path=chromium_path(), args=chromium_flags()
                 )
                 stage = Stage(url, browser)
                 await stage.play(events=10_000)

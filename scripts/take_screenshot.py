@@ -4,8 +4,6 @@ photographs the page, light and dark, and films it. scripts/screenshot runs it.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import tempfile
 import time
@@ -19,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.conftest import CHROMIUM_FLAGS  # noqa: E402
+from tests.chromium import chromium_flags, chromium_path  # noqa: E402
 from tests.harness import Stack  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
@@ -46,14 +44,13 @@ Frame = tuple[float, bytes]
 
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
-    chromium = os.environ.get("COURTSIDE_CHROMIUM") or shutil.which("chromium")
     with (
         tempfile.TemporaryDirectory() as folder,
         Stack(Path(folder), step_s=STEP_S) as stack,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=CHROMIUM_FLAGS
+            executable_path=chromium_path(), args=chromium_flags()
         )
         frames = film(open_page(browser, stack.url, "light", height=700))
         light = open_page(browser, stack.url, "light")

@@ -5,9 +5,7 @@ What they start comes from harness.py.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import harness
+from tests.chromium import chromium_flags, chromium_path
 from tests.host_client import HostClient, host_at
 
 if TYPE_CHECKING:
@@ -29,15 +28,6 @@ settings.register_profile(
 settings.load_profile("courtside")
 # These assert for several tests: what differed must be said there, too.
 pytest.register_assert_rewrite("tests.foreign")
-CHROMIUM_FLAGS = [
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-sandbox",
-]
 
 SAY_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
     console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"""
@@ -93,12 +83,9 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
     """
     from playwright.async_api import async_playwright
 
-    path = os.environ.get("COURTSIDE_CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        pytest.fail("no Chromium: run scripts/test, or set COURTSIDE_CHROMIUM")
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(
-            executable_path=path, args=CHROMIUM_FLAGS
+            executable_path=chromium_path(), args=chromium_flags()
         )
         yield running
         await running.close()

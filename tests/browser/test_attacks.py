@@ -7,9 +7,7 @@ or evil.test, which the browser is told is this machine, as DNS rebinding would.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +17,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.screen import Screen
-from tests.conftest import CHROMIUM_FLAGS
+from tests.chromium import chromium_flags, chromium_path
 from tests.harness import Stack
 from tests.host_client import host_at
 
@@ -81,11 +79,10 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
     from playwright.async_api import async_playwright
 
     rebound = "--host-resolver-rules=MAP evil.test 127.0.0.1"
-    older = "--disable-features=LocalNetworkAccessChecks"
-    path = os.environ.get("COURTSIDE_CHROMIUM") or shutil.which("chromium")
+    older = chromium_flags(rebound, without=("LocalNetworkAccessChecks",))
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(
-            executable_path=path, args=[*CHROMIUM_FLAGS, rebound, older]
+            executable_path=chromium_path(), args=older
         )
         yield running
         await running.close()
