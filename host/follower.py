@@ -76,10 +76,10 @@ class Follower:
 
     async def run(self, stream: AsyncGenerator[Batch] | None = None) -> None:
         """Follows `stream` where the task was started here, else subscribes."""
-        if await self._record.recall(self._known):
-            self._updates.unwatched = AWAY
-            self._tell_parent()
         async with anyio.create_task_group() as self._group:
+            if await self._record.recall(self._known):
+                self._updates.unwatched = AWAY
+                self._tell_parent()
             self._begun.set()
             await self._follow(stream)
             await self._end()
@@ -301,6 +301,7 @@ class Follower:
 
     async def _settle(self, delay_s: float) -> None:
         await anyio.sleep(delay_s)
+        await self._begun.wait()
         # What has numbers will be replayed: a look ahead would make a gap of it.
         if not self._connection.resumable:
             await self._look()

@@ -67,8 +67,10 @@ async def stream(*updates: Update) -> AsyncGenerator[Batch, None]:
 
 
 @asynccontextmanager
-async def running(script: Script) -> AsyncIterator[tuple[Follower, Feed]]:
-    feed = Feed(MemoryLog())
+async def running(
+    script: Script, log: MemoryLog | None = None
+) -> AsyncIterator[tuple[Follower, Feed]]:
+    feed = Feed(log or MemoryLog())
     await feed.open()
     follower = Follower(
         "t1", cast(Connection, script), feed, cast(Presence, NoPresence())
@@ -160,3 +162,31 @@ async def test_a_reply_s_stream_that_breaks_leaves_the_task_to_its_own() -> None
         rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
 
     assert words_of(rows)[-2:] == ["gap", "completed Done."]
+
+
+class LateLog(MemoryLog):
+    """Does not say what it has until `telling`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.telling = anyio.Event()
+
+    async def high_water(self, source: str) -> int:
+        await self.telling.wait()
+        return await super().high_water(source)
+
+
+async def test_a_task_cancelled_before_its_past_is_read_is_looked_at_after_that() -> (
+    None
+):
+    log, script = LateLog(), Slow([], [snapshot("CANCELED", "over")])
+    script.answering.set()
+    async with running(script, log) as (follower, feed), anyio.create_task_group() as g:
+        g.start_soon(follower.run)
+        await anyio.wait_all_tasks_blocked()
+        follower.settle_after(0)
+        await anyio.wait_all_tasks_blocked()
+        assert not script.looking.is_set()
+        log.telling.set()
+    events = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
+    assert words_of(events) == ["cancelled over"]
