@@ -67,7 +67,7 @@ async def long_stack(
 @pytest.fixture
 def new_stack(tmp_path: Path) -> Iterator[harness.Stack]:
     """Carly and a host in which nothing has happened. Ask for it before `page`."""
-    with harness.Stack(tmp_path, ["carly"]) as running:
+    with harness.Stack(tmp_path, ["carly"], step_s=STEP_S) as running:
         yield running
 
 
