@@ -112,8 +112,8 @@ async def test_a_question_waits_and_its_answer_goes_on_with_the_same_task() -> N
 
 async def test_follow_ups_that_name_only_the_task_keep_its_context() -> None:
     async with on_stage() as agent:
-        task_id = await agent.start(skill="asking")
-        context_id = (await settled(agent, task_id, INPUT_REQUIRED))["contextId"]
+        asked = (await agent.stream(skill="asking"))[-1]["statusUpdate"]
+        task_id, context_id = asked["taskId"], asked["contextId"]
         for answer in ("red", "yes"):
             reply = await agent.send(answer, taskId=task_id)
             assert reply.status_code == 200, reply.text
