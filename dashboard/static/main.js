@@ -121,7 +121,7 @@ function draw(frame_ms) {
   measure();
   say(now_ms);
   maybeLoadOlder();
-  if (ui.list.head !== ui.cards.head) move();
+  if (ui.list.head !== state.head || ui.cards.head !== state.head) move();
 }
 
 /**
