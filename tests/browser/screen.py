@@ -57,6 +57,7 @@ class Card:
 
     def __init__(self, root: Locator) -> None:
         self.root = root
+        self.task = root.locator(".task")
         self.title = root.get_by_role("heading", level=2)
         self.connection = root.locator(".connection")
         self.cause = root.locator(".cause")
@@ -71,13 +72,27 @@ class Card:
         self.error = root.get_by_role("alert").first
 
     async def start_skill(self, skill_id: str) -> None:
+        """Returns when the card shows the task that it started."""
+        before = await self.task.get_attribute("data-task")
         await self.start_button.click()
         await self.menu.locator(f'[data-skill="{skill_id}"] button').first.click()
+        await self._expect_another_task(before)
 
     async def start_words(self, text: str) -> None:
+        """Returns when the card shows the task that they started."""
+        before = await self.task.get_attribute("data-task")
+        await self.ask(text)
+        await self._expect_another_task(before)
+
+    async def ask(self, text: str) -> None:
         await self.start_button.click()
         await self.menu.get_by_role("textbox").fill(text)
         await self.menu.get_by_role("button", name="Start", exact=True).click()
+
+    async def _expect_another_task(self, before: str | None) -> None:
+        await expect(self.task).to_have_attribute("data-task", re.compile("."))
+        if before is not None:
+            await expect(self.task).not_to_have_attribute("data-task", before)
 
     async def expect_status(self, word: str) -> None:
         await expect(self.status).to_have_text(re.compile(word))

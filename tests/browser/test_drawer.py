@@ -86,7 +86,6 @@ async def test_the_update_behind_a_line_is_fetched_when_it_is_asked_for(
     await carly.expect_status("completed")
     await carly.details_button.click()
     line = steps(screen.drawer).first
-    # Before its own end the card may still show the end of the task before it.
     await expect(line).to_contain_text("completed")
     await line.get_by_role("button", name="raw").click()
     await expect(line.locator(".json")).to_contain_text("statusUpdate")

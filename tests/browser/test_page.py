@@ -219,7 +219,7 @@ async def test_a_refused_start_says_why_at_the_button(screen: Screen) -> None:
         lambda route: route.fulfill(status=502, json={"error": {"message": why}}),
     )
     carly = screen.card("carly")
-    await carly.start_words("Anything")
+    await carly.ask("Anything")
     await expect(carly.menu.get_by_role("alert")).to_contain_text(why)
     await expect(carly.menu.get_by_role("textbox")).to_have_value("Anything")
     await screen.shot("refused")

@@ -62,6 +62,7 @@ async def test_all_of_the_page_works_below_a_path_of_a_proxy(
     screen = await Screen(page).open(base)
     logan = screen.card("logan")
     await logan.start_skill("venue_search")
+    task = str(await logan.task.get_attribute("data-task"))
     await logan.expect_status("running")
     await logan.details_button.click()
     await expect(screen.drawer.locator(".course .step").first).to_be_visible()
@@ -69,7 +70,7 @@ async def test_all_of_the_page_works_below_a_path_of_a_proxy(
     await screen.drawer.locator("button.stop").click()
     await logan.expect_status("cancelled")
     await page.get_by_role("link", name="History").click()
-    found = page.locator("#past .row").first
+    found = page.locator("#past .row", has_text=task[-6:]).first
     await expect(found).to_contain_text("cancelled")
     await page.reload()
     await expect(screen.link).to_have_text("Live")

@@ -108,7 +108,7 @@ async def test_a_log_that_fails_is_said_until_it_works_again(
     carly = screen.card("carly")
     disk = SmallFiles(lambda: new_stack.host.pid, 1024)
     disk.fill()
-    await carly.start_skill("calendar_check")
+    await carly.ask("Find a slot for a game tomorrow")
     notice = page.locator("main > .notice")
     await expect(notice).to_contain_text("The host's log fails.")
     await expect(notice).to_contain_text("feed.db")

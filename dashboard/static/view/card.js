@@ -97,7 +97,12 @@ function nextTry({ host_now_ms }, { row }) {
 function taskView(page, task) {
   const { row } = task;
   const says = row.result ?? row.message ?? '';
-  return html`<div class="task" data-tone=${row.status} data-open=${isOpen(row)}>
+  return html`<div
+    class="task"
+    data-task=${row.task_id}
+    data-tone=${row.status}
+    data-open=${isOpen(row)}
+  >
     <p class="line">
       ${status(statusLabel(row.status), row.status)}
       ${row.status === 'completed' ? nothing : html`<span class="percent">${percent(row.progress)}</span>`}
