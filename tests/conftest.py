@@ -6,6 +6,7 @@ What they start comes from harness.py.
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,12 @@ pytest.register_assert_rewrite("tests.foreign")
 
 SAY_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
     console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"""
+
+
+def pytest_configure() -> None:
+    # What a shell starts with & ignores Ctrl-C, and so would all that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
