@@ -139,6 +139,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     with one, and why that could not be continued."""
 
     id: int
+    now: str
     epoch: str
     reset: bool
     reason: str | None

@@ -23,7 +23,7 @@ from host.filter import ALL, Filter
 from host.insight import Commit, FeedState
 from host.lines import Line
 from host.log import Bounds, Entry, Log, Row
-from host.moment import stamp
+from host.moment import now, stamp
 from host.ring import Piece, Ring
 from host.tally import Durations
 
@@ -306,6 +306,7 @@ class Feed:
         data = msgspec.json.encode(
             Snapshot(
                 id=self.head,
+                now=now(),
                 epoch=self.epoch,
                 reset=reset is not None,
                 reason=reset,

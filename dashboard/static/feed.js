@@ -40,7 +40,7 @@ export const browser = {
 /** @type {{ cursor: string, link: Link }} */
 export const START = {
   cursor: '',
-  link: { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null },
+  link: { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null, skew_ms: 0 },
 };
 
 /**
@@ -74,6 +74,7 @@ export function followFeed(handlers, world = browser, from = START) {
     tell({ retry_at_ms: null });
     const after = cursor ? `&after=${encodeURIComponent(cursor)}` : '';
     const url = `feed?every_ms=${EVERY_MS}${after}`;
+    const asked_ms = world.now();
     const opened = new world.EventSource(url);
     source = opened;
     timer = world.setTimeout(lose, OPEN_DEADLINE_MS);
@@ -82,7 +83,9 @@ export function followFeed(handlers, world = browser, from = START) {
     opened.onopen = () => cursor && live();
     opened.addEventListener('snapshot', (message) => {
       cursor = message.lastEventId || cursor;
-      handlers.snapshot(JSON.parse(message.data), cursor);
+      const snapshot = JSON.parse(message.data);
+      tell({ skew_ms: skewOf(Date.parse(snapshot.now), asked_ms, world.now()) });
+      handlers.snapshot(snapshot, cursor);
       live();
     });
     opened.addEventListener('fault', (message) => {
@@ -127,20 +130,27 @@ export function followFeed(handlers, world = browser, from = START) {
 }
 
 /**
+ * How far the browser's clock is ahead of the host's, at the least: what an answer that
+ * was long on its way explains is no difference.
+ * @param {number} host_ms when the host answered, by its clock
+ * @param {number} asked_ms @param {number} answered_ms
+ */
+function skewOf(host_ms, asked_ms, answered_ms) {
+  if (host_ms < asked_ms) return asked_ms - host_ms;
+  return host_ms > answered_ms ? answered_ms - host_ms : 0;
+}
+
+/**
  * A page of the log: the last `limit` events, all before the id `before` where there is
- * one, oldest first; and the host's clock as far as its Date header tells.
+ * one, oldest first.
  * @param {number | null} before @param {number} limit @param {string} [where] `kind=task&`
- * @returns {Promise<{ events: FeedEvent[], host_now_ms: number | null }>}
+ * @returns {Promise<FeedEvent[]>}
  */
 export async function fetchHistory(before, limit, where = '') {
   const until = before === null ? '' : `before=${before}&`;
   const response = await fetch(`feed.ndjson?${where}${until}limit=${limit}`);
   if (!response.ok) throw new Error(`The host answered ${response.status}.`);
   const text = await response.text();
-  const date = Date.parse(response.headers.get('date') ?? '');
   const lines = text.split('\n').filter((line) => line !== '');
-  return {
-    events: lines.map((line) => JSON.parse(line)),
-    host_now_ms: Number.isNaN(date) ? null : date,
-  };
+  return lines.map((line) => JSON.parse(line));
 }

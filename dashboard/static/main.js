@@ -31,8 +31,6 @@ const PAGE_OF_HISTORY = 200;
 const TICK_MS = 1_000;
 /** On a busy feed; two frames. */
 const FIRST_EVENT_MS = 32;
-/** HTTP dates have whole seconds: a smaller difference of clocks is not one. */
-const MIN_SKEW_MS = 2_000;
 
 const state = createState();
 const ui = createUi(location.search);
@@ -101,9 +99,9 @@ function draw(frame_ms) {
   if (settle(ui, state, now_ms)) stamp += 1;
   if (ui.hold === null) catchUp(state);
   // Without the host nothing ages: what is shown is as it was.
-  const { phase, lost_at_ms } = state.link;
+  const { phase, lost_at_ms, skew_ms } = state.link;
   const seen_ms = phase === 'reconnecting' || phase === 'recording' ? lost_at_ms : null;
-  const host_now_ms = (seen_ms ?? now_ms) - state.skew_ms;
+  const host_now_ms = (seen_ms ?? now_ms) - skew_ms;
   const before = ui.cards.head;
   follow(now_ms);
   const page = {
@@ -199,12 +197,8 @@ async function loadOlder() {
   const { epoch, rows } = state;
   const before = rows.length > 0 ? rows[0].id : null;
   try {
-    const { events, host_now_ms } = await fetchHistory(before, PAGE_OF_HISTORY);
+    const events = await fetchHistory(before, PAGE_OF_HISTORY);
     if (state.epoch === epoch) addHistory(state, events, events.length === PAGE_OF_HISTORY);
-    if (host_now_ms !== null) {
-      const skew_ms = Date.now() - host_now_ms;
-      state.skew_ms = Math.abs(skew_ms) < MIN_SKEW_MS ? 0 : skew_ms;
-    }
     ui.history = 'idle';
   } catch {
     // Said below the list, with a button; the live feed does not depend on it.

@@ -72,8 +72,9 @@ export function applyRecording(state, events, name) {
   state.rate = { second: 0, counts: new Array(60).fill(0) };
   for (const event of events) applyEvent(state, event, Date.parse(event.received_at), true);
   for (const agent of state.agents.values()) agent.row ??= unrecorded(agent.name, last.received_at);
-  Object.assign(state, { rows: events, has_older: false, skipped: 0, reset_reason: null, skew_ms: 0 });
-  state.link = { phase: 'recording', attempt: 0, retry_at_ms: null, lost_at_ms: end_ms };
+  Object.assign(state, { rows: events, has_older: false, skipped: 0, reset_reason: null });
+  const clock = { lost_at_ms: end_ms, skew_ms: 0 };
+  state.link = { phase: 'recording', attempt: 0, retry_at_ms: null, ...clock };
 }
 
 /** An agent of which the file has tasks only. @param {string} agent @param {string} received_at */

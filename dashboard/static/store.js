@@ -46,14 +46,13 @@ export function createState() {
   return {
     epoch: null,
     head: 0,
-    link: { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null },
+    link: { phase: 'connecting', attempt: 0, retry_at_ms: null, lost_at_ms: null, skew_ms: 0 },
     fault: null,
     agents: new Map(),
     rows: [],
     has_older: false,
     skipped: 0,
     reset_reason: null,
-    skew_ms: 0,
     rate: { second: 0, counts: new Array(60).fill(0) },
     tasks_seen: 0,
     roster: 0,
@@ -109,7 +108,7 @@ export function snapshotOf({ epoch, head, agents }) {
   const all = [...agents.values()];
   const tasks = all.flatMap((agent) => [...agent.tasks.values()]);
   return {
-    ...{ id: head, epoch: epoch ?? '', reset: false, reason: null },
+    ...{ id: head, now: '', epoch: epoch ?? '', reset: false, reason: null },
     agents: all.flatMap(({ row }) => row ?? []),
     tasks: tasks.sort((a, b) => a.order - b.order).map(({ row }) => row),
   };

@@ -258,7 +258,7 @@ export function createTravel(state, redraw, pace) {
     at.loading = 'loading';
     const { epoch, before } = at;
     try {
-      const { events } = await fetchHistory(before, PAGE, 'kind=task&');
+      const events = await fetchHistory(before, PAGE, 'kind=task&');
       if (at.epoch !== epoch || at.before !== before) return;
       at.loading = 'idle';
       for (const row of events) {

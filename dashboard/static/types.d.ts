@@ -106,6 +106,8 @@ export type FeedEvent =
 
 export interface Snapshot {
   id: number;
+  /** The host's clock as it sends this. */
+  now: string;
   epoch: string;
   reset: boolean;
   reason: string | null;
@@ -151,6 +153,8 @@ export interface Link {
   retry_at_ms: number | null;
   /** When it was lost, in browser ms. */
   lost_at_ms: number | null;
+  /** Browser clock minus host clock, as far as it cannot be the way between them. */
+  skew_ms: number;
 }
 
 export interface State {
@@ -169,8 +173,6 @@ export interface State {
   skipped: number;
   /** Why the last snapshot replaced everything; null when none did. */
   reset_reason: string | null;
-  /** Browser clock minus host clock, where they differ enough to matter. */
-  skew_ms: number;
   /** Events per second, the last minute: counts[second % 60]. */
   rate: { second: number; counts: number[] };
   tasks_seen: number;

@@ -49,6 +49,7 @@ _FIELDS: dict[str, Json] = {
     "message_id": {"description": "A2A's messageId of `message`."},
     "missing": {"description": "How many updates at most may be missing."},
     "name": {"description": "What the agent calls it."},
+    "now": {"description": f"The host's clock as it sends this: {_MOMENT}."},
     "parent_task_id": {"description": "The task that started this one by the host."},
     "parts": {"description": "A2A parts as the agent sent them."},
     "progress": {

@@ -69,6 +69,18 @@ async def test_a_skill_started_from_the_page_runs_to_its_result(screen: Screen) 
     await expect(newest).to_contain_text("Found 3 available slots for tomorrow!")
 
 
+@pytest.mark.parametrize("tab", ["feed", "tasks"])
+async def test_a_browser_whose_clock_is_an_hour_off_shows_the_same_times(
+    page: Page, stack: harness.Stack, tab: str
+) -> None:
+    script = "Date.now = (now => () => now() + 3_600_000)(Date.now)"
+    await page.add_init_script(script)
+    screen = await Screen(page).open(stack.url, f"/?tab={tab}")
+    carly = screen.card("carly")
+    await carly.start_skill("calendar_check")
+    await expect(carly.root.locator(".task .when")).to_have_text(re.compile(r"^0:0\d$"))
+
+
 async def test_free_text_starts_a_task(screen: Screen) -> None:
     walter = screen.card("walter")
     await walter.start_words("Is it dry enough for tennis tomorrow?")

@@ -84,6 +84,7 @@ export const chunk = (id, more = {}) => ({
 /** @param {Partial<Snapshot>} [more] @returns {Snapshot} */
 export const snapshot = (more = {}) => ({
   id: 0,
+  now: at(0),
   epoch: 'k3f9',
   reset: false,
   reason: null,

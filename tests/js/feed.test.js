@@ -50,6 +50,16 @@ test('a reconnect goes on after the last event that was seen', () => {
   assert.equal(phase(), 'live');
 });
 
+test('clocks differ by what the way from the host does not explain', () => {
+  const hour_ms = 3_600_000;
+  for (const [host_ms, skew_ms] of [[3_000, 0], [-hour_ms, hour_ms], [5_000 + hour_ms, -hour_ms]]) {
+    const { its, links } = following();
+    its.pass(5_000);
+    its.sources[0].says(snapshot({ now: new Date(host_ms).toISOString() }), 'snapshot');
+    assert.equal(links.at(-1)?.skew_ms, skew_ms);
+  }
+});
+
 test('a log that fails is told, and no longer than the host says so', () => {
   const { its, got, faults } = following();
   its.sources[0].says(snapshot({ id: 4 }), 'snapshot');

@@ -94,7 +94,7 @@ function connecting({ state, controls, session, now_ms }) {
   const wait_s = Math.ceil(((link.retry_at_ms ?? now_ms) - now_ms) / 1000);
   const from =
     link.lost_at_ms !== null && state.epoch !== null
-      ? clockTime(link.lost_at_ms - state.skew_ms)
+      ? clockTime(link.lost_at_ms - link.skew_ms)
       : null;
   return html`<span class="link" data-tone="lost">
     ${icon('broken')}
