@@ -41,7 +41,7 @@ PAST = """id => new Promise((done) => {
 
 @pytest.fixture
 def flood(tmp_path: Path) -> Iterator[str]:
-    """The URL of a host at which much happens."""
+    """The URL of a host at which much happens. Ask for it before `page`."""
     port = harness.free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "tests.flood_host", f"--port={port}"]
@@ -58,14 +58,14 @@ def flood(tmp_path: Path) -> Iterator[str]:
 
 
 async def test_an_item_removed_from_a_list_leaves_nothing_in_the_document(
-    page: Page, flood: str
+    flood: str, page: Page
 ) -> None:
     await page.goto(flood + "/board")
     assert await page.evaluate(REMOVED) == 0
 
 
 async def test_while_somebody_reads_further_back_no_row_moves(
-    page: Page, flood: str
+    flood: str, page: Page
 ) -> None:
     screen = await Screen(page).open(flood)
     newest = await page.evaluate(PAST, 200)
