@@ -56,12 +56,16 @@ export function seconds(s) {
   return `${s < 1 ? s.toFixed(1) : Math.round(s)} s`;
 }
 
-/** How long a task took: `40 ms`, `8.2 s`, `3 min 5 s`. @param {number} ms */
+/** How long a task took: `40 ms`, `8.2 s`, `3 min 5 s`, `2 h 10 min`, `9 d 4 h`. @param {number} ms */
 export function took(ms) {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const all = Math.round(ms / 1000);
-  return `${Math.floor(all / 60)} min ${all % 60} s`;
+  if (ms < 999.5) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const all_s = Math.round(ms / 1000);
+  const minutes = Math.floor(all_s / 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours === 0) return `${minutes} min ${all_s % 60} s`;
+  if (hours < 24) return `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 /** `62%`, or nothing where the agent does not say. @param {number | null} progress */

@@ -46,7 +46,10 @@ test('durations read as people say them', () => {
     '2 d ago',
   ]);
   assert.deepEqual([0.4, 2, 180].map(seconds), ['0.4 s', '2 s', '3 min']);
-  assert.deepEqual([40, 8_240, 185_000].map(took), ['40 ms', '8.2 s', '3 min 5 s']);
+  assert.deepEqual(
+    [40, 999.7, 8_240, 59_960, 185_000, 7_800_000, 792_000_000].map(took),
+    ['40 ms', '1.0 s', '8.2 s', '1 min 0 s', '3 min 5 s', '2 h 10 min', '9 d 4 h'],
+  );
   assert.deepEqual([0, 0.4, 42.3].map(perSecond), ['0', '0.4', '42']);
 });
 
