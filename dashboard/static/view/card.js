@@ -49,11 +49,10 @@ function card(page, agent, task) {
     <header>
       <span class="monogram" aria-hidden="true">${title.charAt(0)}</span>
       <h2 id="agent-${agent.index}">${title}</h2>
-      ${connection === 'lost' ? nextTry(page, agent) : nothing}
       <span class="connection">${status(agentLabel(row), agentTone(row))}</span>
       ${aboutButton(agent)}
     </header>
-    ${about(row)}
+    ${about(page, row)}
     ${task ? taskView(page, task) : idle(page, agent)}
     ${controlsView(page, agent, task)}
     ${page.ui.opened.has(startMenuId(agent))
@@ -66,18 +65,19 @@ function card(page, agent, task) {
 
 /**
  * What the agent does and how it is followed; or why the host does not reach it, or
- * what is wrong with it.
- * @param {Agent['row']} row
+ * what is wrong with it, and when it tries next.
+ * @param {Page} page @param {Agent['row']} row
  */
-function about(row) {
+function about(page, row) {
   const cause = row?.trouble ?? row?.cause;
   const how = row ? followedHow(row).concat(partly(row)).join(' · ') : '';
   const where = how || row?.url || '';
+  const next = row?.connection === 'lost' ? nextTry(page, row) : nothing;
   return html`<div class="about">
     ${row?.connection === 'connected' && !cause
       ? html`<p title=${row.description ?? ''}>${row.description}</p>`
       : html`<p class="cause" title=${cause ?? ''}>${cause ?? 'Waiting for its card.'}</p>`}
-    <p class="how" title=${where}>${where}</p>
+    <p class="how" title=${where}>${next}<span class="where">${where}</span></p>
   </div>`;
 }
 
@@ -85,9 +85,8 @@ function about(row) {
 const partly = ({ discovery }) =>
   discovery && discovery !== 'every task' ? [discovery] : [];
 
-/** `retry 4 in 3 s`. @param {Page} page @param {Agent} agent */
-function nextTry({ host_now_ms }, { row }) {
-  if (!row) return nothing;
+/** `retry 4 in 3 s`. @param {Page} page @param {NonNullable<Agent['row']>} row */
+function nextTry({ host_now_ms }, row) {
   const due_ms = Date.parse(row.received_at) + (row.retry_s ?? 0) * 1000 - host_now_ms;
   const due = due_ms > 0 ? `in ${seconds(Math.ceil(due_ms / 1000))}` : 'now';
   return html`<span class="next">retry ${row.attempt + 1} ${due}</span>`;
