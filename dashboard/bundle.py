@@ -20,8 +20,8 @@ from starlette.responses import Response
 
 MAIN = "main.js"
 FIRST_SHEETS = (
-    *("base.css", "parts.css", "menu.css"),
-    *("page.css", "cards.css", "feed.css", "narrow.css"),
+    *("base.css", "parts.css", "menu.css", "page.css"),
+    *("needs.css", "cards.css", "feed.css", "narrow.css"),
 )
 OTHER_PAGES = ("board.css",)
 SUFFIXES = (".js", ".css")
