@@ -50,6 +50,7 @@ class TestMetrics:
         task_id = await host.start("carly")
         await host.row_with(task_id, "completed")
 
+        before = await host.head()
         found, told = await figures(host), await host.history(after=0, agent="carly")
 
         kinds = [event["kind"] for event in told]
@@ -57,7 +58,8 @@ class TestMetrics:
         for kind in set(kinds):
             counted = of(found, "events_total", agent="carly", kind=kind)
             assert counted == kinds.count(kind)
-        assert of(found, "feed_head_id") == await host.head()
+        # "nobody" is tried again meanwhile, and each try may be an event.
+        assert before <= of(found, "feed_head_id") <= await host.head()
 
     async def test_say_which_agents_are_there_and_what_they_are_doing(
         self, host: HostClient
