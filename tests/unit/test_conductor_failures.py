@@ -365,6 +365,7 @@ class TestAHostThatWasKilled:
         async with playing(troupe, plan_of(), log) as play:
             task_id = await play.ask()
             carly = await troupe["carly"].part()
+            await until_told(play, task_id, "walter-1")
         troupe["carly"].let_go()
         async with playing(troupe, plan_of(), log) as play:
             await carly.tell("running", "Half", 50)
