@@ -267,8 +267,8 @@ const TICK_PX = 3;
 const MAX_TICKS = 80;
 
 /**
- * A bar's background: a colour for each stretch, a mark for each update. One element
- * however many updates: as CSS images, with the colours of `--in-STATUS` and `--tick`.
+ * A bar's background: a mark for each update above a colour for each stretch. One element
+ * however many updates: as two CSS images, with the colours of `--tick` and `--in-STATUS`.
  * The last stretch has no end, so that an open task grows without being painted anew.
  * @param {Span} span @param {number} from ms at the bar's left edge @param {number} ms_per_px
  */
@@ -287,9 +287,9 @@ export function paintOf(span, from, ms_per_px) {
     // A stop at 0 begins where the one before it ends.
     ticks.push(`#0000 0 ${(last - 1).toFixed(1)}px,var(--tick) 0 ${last.toFixed(1)}px`);
   }
-  const layers = [colours.length > 1 ? colours : [...colours, ...colours]];
-  if (ticks.length > 0) layers.unshift([...ticks, '#0000 0']);
-  return layers.map((stops) => `linear-gradient(90deg,${stops.join(',')})`).join(',');
+  const along = (/** @type {string[]} */ stops) => `linear-gradient(90deg,${stops.join(',')})`;
+  const marks = ticks.length > 0 ? along([...ticks, '#0000 0']) : 'none';
+  return `${marks},${along(colours.length > 1 ? colours : [...colours, ...colours])}`;
 }
 
 /** Of a file that somebody sent, a status may be anything. @param {string} status */
