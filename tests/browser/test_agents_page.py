@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.browser.test_fit import AXE, axe
 from tests.harness import Server, Stack, free_port
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Locator, Page, Route
 
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 CONFLICT = r"status of 409"
@@ -123,6 +124,29 @@ async def test_an_agent_is_removed_after_a_yes_and_its_history_stays(
     await expect(carly.root).to_have_count(0)
     said = screen.rows.filter(has_text="Found 3 available slots for tomorrow!")
     await expect(said.first).to_contain_text("Carly")
+
+
+async def test_a_form_closed_while_it_is_sent_leaves_the_next_one_alone(
+    new_stack: Stack, walter: Server, page: Page
+) -> None:
+    screen = await Screen(page).open(new_stack.url)
+    let_go = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await let_go.wait()
+        await route.continue_()
+
+    await page.route("**/agents", hold)
+    form = await add(page, walter.url, "rain")
+    await expect(form.get_by_role("button", name="Adding…")).to_be_disabled()
+    await page.keyboard.press("Escape")
+    await expect(form.locator("form")).to_have_count(0)
+    await page.get_by_role("button", name="Add agent").first.click()
+    await form.get_by_label(NAME).fill("another")
+    let_go.set()
+    await expect(screen.card("rain").connection).to_have_text("connected")
+    await expect(form.get_by_role("button", name="Add", exact=True)).to_be_enabled()
+    await expect(form.get_by_label(NAME)).to_have_value("another")
 
 
 async def test_without_any_agent_the_page_says_what_to_do(

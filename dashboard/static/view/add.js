@@ -5,7 +5,7 @@ import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { addAsCurl } from '../actions.js';
 import { isPending } from '../ui.js';
 import { icon } from './icons.js';
-import { curls, errorAt } from './parts.js';
+import { closeMenu, curls, errorAt } from './parts.js';
 
 /** @typedef {import('../view.js').Page} Page */
 
@@ -42,9 +42,7 @@ function form(page) {
     event.preventDefault();
     const form = /** @type {HTMLFormElement} */ (event.currentTarget);
     const given = [...new FormData(form)].filter(([, value]) => value !== '');
-    if (await page.controls.add(Object.fromEntries(given))) {
-      /** @type {HTMLElement} */ (form.parentElement).hidePopover();
-    }
+    if (await page.controls.add(Object.fromEntries(given))) closeMenu(form);
   }
 
   return html`<form @submit=${submit}>

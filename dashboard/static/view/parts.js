@@ -64,6 +64,14 @@ const MAX_CHARS = 400;
 export const clip = (text) =>
   text.length > MAX_CHARS ? `${text.slice(0, MAX_CHARS)}…` : text;
 
+/**
+ * What is asked for in it is done. One that was closed meanwhile, and perhaps opened anew
+ * for something else, has nothing of that any more, and stays as it is.
+ * @param {Element} inside
+ */
+export const closeMenu = (inside) =>
+  /** @type {HTMLElement | null} */ (inside.closest('.menu'))?.hidePopover();
+
 /** The same by hand. @param {Page} page @param {Record<string, string>} commands by what they do */
 export const curls = ({ ui, controls }, commands) =>
   html`<details>

@@ -8,7 +8,7 @@ import { KEYS } from '../keys.js';
 import { MAX_SHOWN, isPending } from '../ui.js';
 import { agentTitle } from '../words.js';
 import { icon } from './icons.js';
-import { curls, errorAt } from './parts.js';
+import { closeMenu, curls, errorAt } from './parts.js';
 
 /**
  * @typedef {import('../view.js').Page} Page
@@ -52,9 +52,7 @@ function form(page, ready) {
     first.setCustomValidity(count ? '' : `Choose one to ${MAX_SHOWN} agents.`);
     if (!form.reportValidity()) return;
     const text = String(given.get('text')).trim();
-    if (await page.controls.startAll(names, { text })) {
-      /** @type {HTMLElement} */ (form.parentElement).hidePopover();
-    }
+    if (await page.controls.startAll(names, { text })) closeMenu(form);
   }
 
   return html`<form @submit=${submit} @change=${uncheck} novalidate>

@@ -7,7 +7,7 @@ import { startAsCurl } from '../actions.js';
 import { isPending } from '../ui.js';
 import { agentTitle } from '../words.js';
 import { icon } from './icons.js';
-import { clip, curls, errorAt } from './parts.js';
+import { clip, closeMenu, curls, errorAt } from './parts.js';
 
 /**
  * @typedef {import('../view.js').Page} Page
@@ -41,10 +41,8 @@ function content(page, agent) {
 
   /** @param {Event} event @param {Words} words */
   async function start(event, words) {
-    const menu = /** @type {HTMLElement} */ (event.currentTarget).closest('.menu');
-    if (await page.controls.start(agent.name, words)) {
-      /** @type {HTMLElement} */ (menu).hidePopover();
-    }
+    const chosen = /** @type {HTMLElement} */ (event.currentTarget);
+    if (await page.controls.start(agent.name, words)) closeMenu(chosen);
   }
 
   /** @param {SubmitEvent} event */

@@ -8,7 +8,7 @@ import { percent, plural } from '../format.js';
 import { keyOf } from '../ui.js';
 import { agentTitle, shortId, statusLabel } from '../words.js';
 import { icon } from './icons.js';
-import { age, clip, status } from './parts.js';
+import { age, clip, closeMenu, status } from './parts.js';
 
 /**
  * @typedef {import('../view.js').Page} Page
@@ -62,9 +62,8 @@ function taskRow(page, task, front) {
 
   /** @param {Event} event */
   function choose(event) {
-    const menu = /** @type {HTMLElement} */ (event.currentTarget).closest('.menu');
     page.controls.pin(task);
-    /** @type {HTMLElement} */ (menu).hidePopover();
+    closeMenu(/** @type {HTMLElement} */ (event.currentTarget));
   }
 
   return html`<li>
