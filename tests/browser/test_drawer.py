@@ -339,6 +339,8 @@ async def test_axe_finds_nothing_in_the_drawer(
     await tessa.details_button.click()
     await steps(screen.drawer).first.get_by_role("button", name="raw").click()
     await expect(screen.drawer.locator(".json")).to_be_visible()
+    # The last to come: what is below it moves down.
+    await expect(screen.drawer.get_by_text("Go", exact=True)).to_be_visible()
     for summary in await screen.drawer.locator(".inner > details > summary").all():
         await summary.click()
     await expect(screen.drawer.locator("details .json")).to_be_visible()
