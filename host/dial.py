@@ -20,12 +20,14 @@ from host.link_local import is_link_local, is_private
 
 # A proxy that the environment names does not stand before this machine.
 DIRECT = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
+# gunicorn closes an idle connection after 2 s, uvicorn and Node.js do after 5, as httpx
+# does by itself: what is sent at that moment is lost, and a POST is not sent twice.
+LIMITS = httpx.Limits(keepalive_expiry=1.5)
 FIRST_S = 1.0  # For each address of a name but the last, as when IPv6 leads nowhere.
 
 
 def client(
     timeout: httpx.Timeout,
-    limits: httpx.Limits,
     auth: httpx.Auth | None = None,
     *,
     public_only: bool = False,
@@ -37,7 +39,7 @@ def client(
     made = httpx.AsyncClient(
         auth=auth,
         timeout=timeout,
-        limits=limits,
+        limits=LIMITS,
         verify=_trusted(),
         mounts=DIRECT,
         follow_redirects=False,

@@ -122,7 +122,7 @@ class TokenSource:
             raise self._failed(f"broken: {type(error).__name__}") from None
 
     async def _ask(self) -> _Token:
-        async with client(httpx.Timeout(DEADLINE_S), httpx.Limits()) as http:
+        async with client(httpx.Timeout(DEADLINE_S)) as http:
             for in_form in self._ways:
                 fetched_at = self._clock()
                 status, body = await self._post(http, in_form)

@@ -57,14 +57,11 @@ class Wire:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Wire:
-        unlimited, auth = httpx.Limits(max_connections=None), self.credentials.auth
+        auth, public_only = self.credentials.auth, self.public_only
         # A call on a pool of 1,000 open streams costs 3-6 ms: hence two clients.
         self.streams, self.calls = (
-            dial.client(timeout, limits, auth, public_only=self.public_only)
-            for timeout, limits in (
-                (STREAM_TIMEOUT, unlimited),
-                (httpx.Timeout(CALL_S), httpx.Limits()),
-            )
+            dial.client(timeout, auth, public_only=public_only)
+            for timeout in (STREAM_TIMEOUT, httpx.Timeout(CALL_S))
         )
         async with AsyncExitStack() as opening:
             for client in (self.streams, self.calls):

@@ -66,7 +66,7 @@ class OverHost:
 
     async def run(self, ledger: Ledger) -> None:
         """Reads on where it was for as long as the host is there, or comes back."""
-        async with dial.client(httpx.Timeout(CONNECT_S), httpx.Limits()) as self._http:
+        async with dial.client(httpx.Timeout(CONNECT_S)) as self._http:
             self._http.headers.update(self._key)
             failures, lost_at = 0, anyio.current_time()
             while True:

@@ -44,7 +44,7 @@ def credentials_for(
 
 @asynccontextmanager
 async def calling(credentials: Credentials) -> AsyncIterator[httpx.AsyncClient]:
-    async with client(httpx.Timeout(5), httpx.Limits(), credentials.auth) as caller:
+    async with client(httpx.Timeout(5), credentials.auth) as caller:
         yield caller
 
 

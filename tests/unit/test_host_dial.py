@@ -6,19 +6,23 @@ host/dial.py with a resolver of the test's own, and a server that would tell.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from anyio.abc import SocketStream
 
 from host.dial import addresses, client
 from host.errors import AgentUnreachable
 from tests.harness import free_port
 from tests.locked_agent import locked
 
-NO_LIMITS = httpx.Limits()
+# How long gunicorn keeps an idle connection: the shortest among what is common.
+KEPT_S = 2.0
 
 
 class Resolver:
@@ -50,7 +54,7 @@ def resolving(*answers: list[str]) -> Iterator[Resolver]:
 
 async def get(url: str, *, public_only: bool = False) -> httpx.Response:
     timeout = httpx.Timeout(5)
-    async with client(timeout, NO_LIMITS, public_only=public_only) as http:
+    async with client(timeout, public_only=public_only) as http:
         return await http.get(url)
 
 
@@ -136,3 +140,28 @@ async def test_a_name_that_is_none_is_a_failed_connection() -> None:
 async def test_where_nothing_listens_is_a_failed_connection() -> None:
     with pytest.raises(httpx.ConnectError):
         await get(f"http://localhost:{free_port()}")
+
+
+async def test_what_is_sent_as_the_agent_closes_an_idle_connection_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def once(stream: SocketStream) -> None:
+        """Has closed its side by the time of the next request, which finds that out."""
+        async with stream:
+            await stream.receive()
+            await stream.send(b"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n")
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                await stream.receive()
+
+    port = free_port()
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+    clock, ahead_s = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + ahead_s)
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, once)
+        async with client(httpx.Timeout(30)) as http:
+            for _ in range(3):
+                answer = await http.post(f"http://127.0.0.1:{port}")
+                assert answer.status_code == 200
+                ahead_s += KEPT_S
+        group.cancel_scope.cancel()
