@@ -73,9 +73,9 @@ def modules(static: Path) -> Bundle:
 
 def sheets(static: Path) -> Bundle:
     """All sheets of the page: the ground first, as it has the order of the layers."""
-    first = [static / name for name in FIRST_SHEETS]
-    left_out = {*first, *(static / name for name in OTHER_PAGES)}
-    rest = [path for path in sorted(static.glob("*.css")) if path not in left_out]
+    first = [static / "style" / name for name in FIRST_SHEETS]
+    left_out = {*first, *(static / "style" / name for name in OTHER_PAGES)}
+    rest = [path for path in sorted(static.glob("style/*.css")) if path not in left_out]
     bare = (re.sub(r"(^|(?<=[{};,]))\n", "", _bare(path)) for path in (*first, *rest))
     return _bundle("".join(bare))
 

@@ -24,7 +24,7 @@ OURS = {
     for path in sorted(HERE.rglob("static/**/*.js"))
     if "vendor" not in path.parts
 }
-BOARD = (HERE / "static" / "board.css").read_text(encoding="utf-8")
+BOARD = (HERE / "static" / "style" / "board.css").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -127,7 +127,9 @@ async def test_one_file_has_every_module_and_one_has_every_sheet(
     for written in OURS.values():
         for name in re.findall(r"^export (?:const|function) (\w+)", written, re.M):
             assert name in script.text
-    sheets = [path.read_text(encoding="utf-8") for path in HERE.glob("static/*.css")]
+    sheets = [
+        path.read_text(encoding="utf-8") for path in HERE.glob("static/style/*.css")
+    ]
     for opening in re.findall(r"^  (\.[\w-]+) \{$", "\n".join(sheets), re.M):
         assert opening in style.text or opening in BOARD
 

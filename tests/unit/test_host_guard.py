@@ -244,7 +244,7 @@ class TestAToken:
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert "/login" in answer.text
 
-    @pytest.mark.parametrize("path", ["/healthz", "/login", "/static/base.css"])
+    @pytest.mark.parametrize("path", ["/healthz", "/login", "/static/style/base.css"])
     async def test_is_not_needed_to_see_that_there_is_a_host(self, path: str) -> None:
         answer = await ask(Guard("127.0.0.1", 8000, LOCKED), path=path, app=show_role)
 
