@@ -3,11 +3,11 @@
 // animation frame. The only module that imports them all.
 
 import { render } from './vendor/lit-html/lit-html.js';
-import { createAnnouncer } from './announcer.js';
-import { isFiltering, totals } from './board.js';
-import { createControls } from './controls.js';
-import { fetchHistory } from './feed.js';
-import { shareFeed } from './share.js';
+import { createAnnouncer } from './state/announcements.js';
+import { isFiltering, totals } from './state/selectors.js';
+import { createControls } from './input/controls.js';
+import { fetchHistory } from './client/feed.js';
+import { shareFeed } from './client/tabs.js';
 import {
   addHistory,
   applyEvent,
@@ -15,16 +15,16 @@ import {
   catchUp,
   createState,
   snapshotOf,
-} from './store.js';
-import { applyRecording, readRecording } from './recording.js';
-import { createPace } from './pace.js';
-import { createPast } from './past.js';
-import { listenToKeys } from './keys.js';
-import { createDossiers } from './dossiers.js';
-import { createSession } from './session.js';
-import { createTravel } from './travel.js';
-import { createUi, settle } from './ui.js';
-import { main, openScreen, topBar } from './view.js';
+} from './state/store.js';
+import { applyRecording, readRecording } from './state/recording.js';
+import { createPace } from './scheduler.js';
+import { createPast } from './client/history_search.js';
+import { listenToKeys } from './input/keys.js';
+import { createDossiers } from './client/task_details.js';
+import { createSession } from './client/session.js';
+import { createTravel } from './timeline/viewport.js';
+import { createUi, settle } from './state/ui.js';
+import { main, openScreen, topBar } from './page.js';
 
 const PAGE_OF_HISTORY = 200;
 /** Ages and countdowns move once a second. */

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 FILE = ROOT / "docs/feed.schema.json"
 EVENTS: list[Json] = json.loads(GOLDEN.read_text(encoding="utf-8"))
-TYPES = (ROOT / "dashboard/static/types.d.ts").read_text(encoding="utf-8")
+TYPES = (ROOT / "dashboard/static/state/types.d.ts").read_text(encoding="utf-8")
 SHARED = (
     *("TaskEvent", "ArtifactEvent", "MessageEvent", "AgentEvent", "GapEvent"),
     *("Skill", "Snapshot"),

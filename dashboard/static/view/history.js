@@ -3,13 +3,13 @@
 // or a time, what was found as a file. past.js asks the host.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { plural } from '../format.js';
-import { queryOf } from '../past.js';
-import { STATUSES, statusLabel } from '../words.js';
-import { eventTable } from './feed.js';
+import { plural } from '../state/format.js';
+import { queryOf } from '../client/history_search.js';
+import { STATUSES, statusLabel } from '../state/labels.js';
+import { eventTable } from './feed_list.js';
 import { icon } from './icons.js';
 
-/** @typedef {import('../view.js').Page} Page */
+/** @typedef {import('../page.js').Page} Page */
 
 /** @param {Page} page */
 export function history(page) {
@@ -44,7 +44,7 @@ export function history(page) {
     </div>`;
 }
 
-/** What was being read stays in its place. @param {import('../past.js').Past} past */
+/** What was being read stays in its place. @param {import('../client/history_search.js').Past} past */
 async function later(past) {
   await past.newer();
   requestAnimationFrame(() => {

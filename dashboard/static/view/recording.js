@@ -3,10 +3,10 @@
 // that nothing here is live.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { plural, rowTime } from '../format.js';
+import { plural, rowTime } from '../state/format.js';
 import { icon } from './icons.js';
 
-/** @typedef {import('../view.js').Page} Page */
+/** @typedef {import('../page.js').Page} Page */
 
 /** @param {Page} page */
 const picker = ({ controls }) =>

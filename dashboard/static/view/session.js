@@ -5,7 +5,7 @@
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { icon } from './icons.js';
 
-/** @typedef {import('../view.js').Page} Page */
+/** @typedef {import('../page.js').Page} Page */
 
 const WHY = 'You signed in with a token that may read, not give commands.';
 

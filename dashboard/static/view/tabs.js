@@ -3,9 +3,9 @@
 // an address, and back works.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { TABS, writeFilter } from '../ui.js';
+import { TABS, writeFilter } from '../state/ui.js';
 
-/** @param {Pick<import('../view.js').Page, 'ui' | 'controls'>} page */
+/** @param {Pick<import('../page.js').Page, 'ui' | 'controls'>} page */
 export const tabs = ({ ui, controls }) =>
   html`<nav class="tabs" aria-label="Views">
     ${TABS.map(

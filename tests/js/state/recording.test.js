@@ -1,0 +1,61 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { applyRecording, readRecording } from '../../../dashboard/static/state/recording.js';
+import { createState } from '../../../dashboard/static/state/store.js';
+import { agent, at, task } from '../support/events.js';
+
+/** @param {unknown[]} events */
+const file = (...events) => events.map((event) => JSON.stringify(event)).join('\n');
+
+test('a file is read in the order of its ids, each event once', () => {
+  const text = file(task(3), agent(1), task(3), task(2)) + '\n\n';
+  assert.deepEqual(readRecording(text), [agent(1), task(2), task(3)]);
+});
+
+test('a line that is no event is named with what it lacks', () => {
+  /** @type {[string, RegExp][]} */
+  const bad = [
+    ['{"id":1', /^Error: Line 2 is not an event of a feed: it is not a JSON object\.$/],
+    ['[]', /Line 2 .* not a JSON object/],
+    ['null', /Line 2 .* not a JSON object/],
+    [file({ ...task(2), id: undefined }), /Line 2 .* no id/],
+    [file({ ...task(2), id: 1.5 }), /Line 2 .* no id/],
+    [file({ ...task(2), received_at: 'noon' }), /Line 2 .* no received_at/],
+    [file({ ...task(2), status: 7 }), /Line 2 .* no status/],
+    [file({ ...agent(2), skills: 'many' }), /Line 2 .* no skills/],
+  ];
+  for (const [line, why] of bad) {
+    assert.throws(() => readRecording(`${file(task(1))}\n${line}`), why);
+  }
+  assert.throws(() => readRecording('\n'), /There is no event in it/);
+});
+
+test('events of a kind that is not known yet are left out', () => {
+  const text = file(task(1), { ...task(2), kind: 'weather' });
+  assert.deepEqual(readRecording(text), [task(1)]);
+});
+
+test('the state is that of the last event, with every event to be seen', () => {
+  const events = Array.from({ length: 52_000 }, (_, i) =>
+    task(i + 1, { task_id: `t${i % 9}`, received_at: at(i / 100) }),
+  );
+  const state = createState();
+  applyRecording(state, [...events, agent(52_001, { agent: 'walter' })], 'run.ndjson');
+  assert.equal(state.rows.length, 52_001);
+  assert.equal(state.agents.get('carly')?.tasks.size, 9);
+  assert.equal(state.link.phase, 'recording');
+  assert.equal(state.link.lost_at_ms, Date.parse(at(52_001)));
+  assert.equal(state.agents.get('walter')?.row?.connection, 'connected');
+  assert.equal(state.agents.get('carly')?.row?.connection, 'recorded');
+  assert.equal(state.has_older, false);
+});
+
+test('another recording takes the place of the first', () => {
+  const state = createState();
+  applyRecording(state, [task(7), task(8)], 'one.ndjson');
+  applyRecording(state, [agent(3, { agent: 'nancy' })], 'two.ndjson');
+  assert.deepEqual([...state.agents.keys()], ['nancy']);
+  assert.deepEqual(state.rows.map(({ id }) => id), [3]);
+});
