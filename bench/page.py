@@ -1,6 +1,8 @@
 """Owns `scripts/bench page`: how soon, how smoothly and in how much memory the page
 shows a busy feed, in headless Chromium with a real host behind it.
 
+The page is bundled as in the wheel; `--plain` measures the modules of a clone.
+
 Prints tables: loads, frames, work of the main thread, heap, weight. `4 ×` is Chromium's
 own throttling. Work is CPU time of the main thread, unthrottled, which a busy machine
 changes little.
@@ -31,6 +33,7 @@ from playwright.async_api import (
 )
 
 from bench.table import print_table
+from hatch_build import bundle_page
 from tests.chromium import chromium_flags, chromium_path
 from tests.harness import NO_TLS, Server, free_port
 
@@ -107,6 +110,9 @@ def main() -> None:
     parser.add_argument("--loads", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=10, help="of each feed")
     parser.add_argument("--events", type=int, default=900_000, help="for the heap")
+    parser.add_argument(
+        "--plain", action="store_true", help="the page of a clone, not of the wheel"
+    )
     anyio.run(measure, parser.parse_args())
 
 
@@ -115,6 +121,10 @@ async def measure(given: argparse.Namespace) -> None:
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder:
         command = [sys.executable, "-m", "bench.page_host", f"--port={port}"]
+        if not given.plain:
+            static = Path(folder, "static")
+            bundle_page(static)
+            command.append(f"--static={static}")
         host = Server(
             "page_host",
             [*command, f"--data-dir={folder}"],

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from dashboard.app import create_app as create_dashboard
 from host.app import Host
 from host.config import Config
 from host.event import AgentEvent, ArtifactEvent, Event, Skill, TaskEvent
@@ -171,10 +172,14 @@ class Order(msgspec.Struct):
 
 
 class Stage:
-    """The host as an ASGI application, and what is played in it."""
+    """The host as an ASGI app, with the benchmark's events.
 
-    def __init__(self, host: Host) -> None:
+    `static` holds the page's static files, if not those of this clone.
+    """
+
+    def __init__(self, host: Host, static: Path | None) -> None:
         self._host = host
+        self._page = create_dashboard(static=static) if static else host
         self._crowd = crowd()
         self._rate = 0.0
 
@@ -190,6 +195,8 @@ class Stage:
             )
             answer = JSONResponse(await self._obey(order))
             await answer(scope, receive, send)
+        elif scope["path"] == "/" or scope["path"].startswith("/static/"):
+            await self._page(scope, receive, send)
         else:
             await self._host(scope, receive, send)
 
@@ -224,6 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--static", type=Path)
     given = parser.parse_args()
     config = Config(
         host="127.0.0.1",
@@ -235,7 +243,7 @@ def main() -> None:
         agents={},
     )
     log = SqliteLog(config.data_dir / "feed.db")
-    serve(Stage(Host(config, log)), listen(config))
+    serve(Stage(Host(config, log), given.static), listen(config))
 
 
 if __name__ == "__main__":

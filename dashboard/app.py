@@ -1,6 +1,6 @@
-"""Owns the page and its static files, and the headers that keep it safe.
+"""Build the ASGI app that serves the page and its static files.
 
-The host mounts the app last; the browser takes everything else from the host.
+The host mounts this app last, so every URL that is not listed here belongs to the host.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.staticfiles import NotModifiedResponse
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.board import Board, State
-from dashboard.bundle import Served, modules, sheets
-from dashboard.debug import Debug, Inside
-from dashboard.login import ROLE, Doorman, Login
+from .assets import Assets
+from .board import BoardPage, BoardState
+from .debug import DebugPage, DebugState
+from .login import ROLE, Login, Sessions
 
 HERE = Path(__file__).parent
+MAIN = "main.js"
 
-# Trusted Types close the one door that `script-src 'self'` leaves open, markup made
-# from strings; lit-html's own policy is the only one that may be created.
+# `script-src 'self'` alone still allows scripts from strings of markup. Trusted Types
+# forbid those, and only lit-html may create a policy.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -43,21 +44,22 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "trusted-types lit-html",
     )
 )
-SAFETY = {
+SAFETY_HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
 ICON, ICON_CACHE = "/static/favicon.svg", "max-age=86400"
-# Small files compress to nothing worth a round of CPU.
-MIN_COMPRESSED_BYTES = 1_024
+MIN_COMPRESSED_BYTES = 1_024  # Compression does not pay off for smaller responses.
 
 
 class SafetyHeaders:
-    """Puts `SAFETY` on every response, and asks browsers to revalidate each time:
-    a page and modules of two different releases must never meet. The icon may be any
-    release's, and is asked for again at each change of the URL."""
+    """Add `SAFETY_HEADERS` and `cache-control` to every response.
+
+    Browsers must revalidate each file, so that files of two releases never mix. The
+    icon is the exception: Chromium would request it again at each change of the URL.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -66,27 +68,28 @@ class SafetyHeaders:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(SAFETY)
-                icon = scope["path"].endswith(ICON)
-                headers.setdefault("cache-control", ICON_CACHE if icon else "no-cache")
+                headers.update(SAFETY_HEADERS)
+                is_icon = scope["path"].endswith(ICON)
+                headers.setdefault(
+                    "cache-control", ICON_CACHE if is_icon else "no-cache"
+                )
             await send(message)
 
         await self.app(scope, receive, send_safely if scope["type"] == "http" else send)
 
 
 class Page:
-    """The one page. Its links are relative, so that it works under any base path."""
+    """GET /. All links are relative, so the page works below any base path."""
 
-    def __init__(self, templates: Jinja2Templates, *, board: bool) -> None:
+    def __init__(
+        self, templates: Jinja2Templates, *, modules: list[str], has_board: bool
+    ) -> None:
         self.templates = templates
-        self.board = board
+        self.context = {"board": has_board, "modules": modules}
 
     async def __call__(self, request: Request) -> Response:
-        response = self.templates.TemplateResponse(
-            request,
-            "index.html",
-            {"board": self.board, "role": request.scope.get(ROLE, "anyone")},
-        )
+        context = {**self.context, "role": request.scope.get(ROLE, "anyone")}
+        response = self.templates.TemplateResponse(request, "index.html", context)
         etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
         response.headers["etag"] = etag
         if etag in request.headers.get("if-none-match", ""):
@@ -95,33 +98,40 @@ class Page:
 
 
 def create_app(
-    state: State | None = None,
-    inside: Inside | None = None,
-    doorman: Doorman | None = None,
+    board_state: BoardState | None = None,
+    debug_state: DebugState | None = None,
+    sessions: Sessions | None = None,
+    *,
+    static: Path = HERE / "static",
 ) -> Starlette:
-    """The page at `/` and its files under `/static`, ready to be mounted.
+    """Build the app: the page at `/` and its files at `/static`.
 
-    With the `state` of a host there is `/board`, too, for browsers without JavaScript;
-    with its `inside` there is `/debug`, with its `doorman` the login page.
+    Each argument adds one page that needs the host: `/board` for browsers without
+    JavaScript, `/debug`, and `/login`.
     """
-    static = HERE / "static"
     templates = Jinja2Templates(directory=[HERE / "templates", static])
-    board = [Route("/board", Board(state, templates).__call__)] if state else []
-    debug = [Route("/debug", Debug(inside, templates).__call__)] if inside else []
+    routes = []
+    if board_state:
+        routes.append(Route("/board", BoardPage(board_state, templates).__call__))
+    if debug_state:
+        routes.append(Route("/debug", DebugPage(debug_state, templates).__call__))
+    if sessions:
+        routes += Login(sessions, templates).routes()
+    page = Page(templates, modules=find_modules(static), has_board=bool(board_state))
     return Starlette(
         routes=[
-            Route("/", Page(templates, board=bool(board)).__call__, name="page"),
-            *board,
-            *debug,
-            *(Login(doorman, templates).routes() if doorman else ()),
-            Route(
-                "/static/all.js", Served(modules, static, "text/javascript").__call__
-            ),
-            Route("/static/all.css", Served(sheets, static, "text/css").__call__),
-            Mount("/static", StaticFiles(directory=static), name="static"),
+            Route("/", page.__call__, name="page"),
+            *routes,
+            Mount("/static", Assets(directory=static), name="static"),
         ],
         middleware=[
             Middleware(SafetyHeaders),
             Middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES),
         ],
     )
+
+
+def find_modules(static: Path) -> list[str]:
+    """List the modules to preload: all but `main.js`. A wheel has no others."""
+    found = (path.relative_to(static).as_posix() for path in static.rglob("*.js"))
+    return sorted(name for name in found if name != MAIN)

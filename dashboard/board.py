@@ -1,6 +1,7 @@
-"""Owns the board as plain HTML, for browsers without JavaScript: agents and tasks now.
+"""Serve `/board`: agents and tasks as plain HTML, for browsers without JavaScript.
 
-The host hands it the state when it builds the app; nothing here moves by itself.
+The host passes in a function that returns the current state. The page does not update
+itself.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 Json = dict[str, Any]
-State = Callable[[], bytes]
-"""JSON: `agents` and `tasks`, each a list of rows as in the feed's snapshot."""
+BoardState = Callable[[], bytes]
+"""Returns JSON: `agents` and `tasks`, each a list of rows as in the feed's snapshot."""
 
-MAX_FINISHED = 100  # More than anyone reads; the feed has the rest.
-# As words.js has them, with characters in place of drawings.
+MAX_FINISHED = 100
+# The words of state/labels.js, with characters instead of icons.
 STATUS = {
     "submitted": ("◌", "submitted"),
     "running": ("◐", "running"),
@@ -33,21 +34,21 @@ STATUS = {
     "connected": ("●", "connected"),
     "lost": ("✕", "lost"),
 }
-OVER = ("completed", "error", "rejected", "cancelled")
+TERMINAL = ("completed", "error", "rejected", "cancelled")
 WAITING = ("input-required", "auth-required")
 
 
-class Board:
+class BoardPage:
     """GET /board."""
 
-    def __init__(self, state: State, templates: Jinja2Templates) -> None:
+    def __init__(self, state: BoardState, templates: Jinja2Templates) -> None:
         self._state = state
         self._templates = templates
 
     async def __call__(self, request: Request) -> Response:
         now = datetime.now(timezone.utc)
         context = {
-            **view_of(json.loads(self._state())),
+            **board_context(json.loads(self._state())),
             "now": f"{now:%Y-%m-%d %H:%M:%S} UTC",
         }
         response = self._templates.TemplateResponse(request, "board.html", context)
@@ -55,18 +56,18 @@ class Board:
         return response
 
 
-def view_of(state: Json) -> Json:
-    """What the template shows: who needs you, then what is open, then the newest."""
+def board_context(state: Json) -> Json:
+    """Build the template's context: waiting tasks first, then open, then the newest."""
     agents = [row for row in state["agents"] if row["connection"] != "removed"]
     newest = sorted(state["tasks"], key=lambda row: row["received_at"], reverse=True)
-    finished = [row for row in newest if row["status"] in OVER]
-    still = [row for row in newest if row["status"] not in OVER]
-    still.sort(key=lambda row: row["status"] not in WAITING)
+    finished = [row for row in newest if row["status"] in TERMINAL]
+    open_tasks = [row for row in newest if row["status"] not in TERMINAL]
+    open_tasks.sort(key=lambda row: row["status"] not in WAITING)
     return {
         "agents": agents,
         "titles": {row["agent"]: row.get("title") or row["agent"] for row in agents},
-        "tasks": still + finished[:MAX_FINISHED],
+        "tasks": open_tasks + finished[:MAX_FINISHED],
         "left_out": max(0, len(finished) - MAX_FINISHED),
-        "open": len(still),
+        "open": len(open_tasks),
         "words": STATUS,
     }

@@ -1,6 +1,6 @@
-"""Owns the page of the host's inside: feed, each collector, each reader, as they are.
+"""Serve `/debug`: the host's internal state as plain HTML.
 
-The host hands it the state when it builds the app; no script, nothing moves by itself.
+The host passes in a function that returns the state. The page does not update itself.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
-Inside = Callable[[], Awaitable[bytes]]
-"""JSON as at /debug.json."""
+DebugState = Callable[[], Awaitable[bytes]]
+"""Returns the JSON of `/debug.json`."""
 
 
-class Debug:
+class DebugPage:
     """GET /debug."""
 
-    def __init__(self, inside: Inside, templates: Jinja2Templates) -> None:
-        self._inside = inside
+    def __init__(self, state: DebugState, templates: Jinja2Templates) -> None:
+        self._state = state
         self._templates = templates
 
     async def __call__(self, request: Request) -> Response:
         response = self._templates.TemplateResponse(
-            request, "debug.html", json.loads(await self._inside())
+            request, "debug.html", json.loads(await self._state())
         )
         response.headers["cache-control"] = "no-store"
         return response

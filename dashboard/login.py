@@ -1,6 +1,7 @@
-"""Owns the login page: a token in, a session's cookie out; it works without JavaScript.
+"""Serve the login page: exchange a token for a session cookie, without JavaScript.
 
-The host says who may come in, and sends here whoever has to sign in first.
+The host checks the token and makes the cookies. It redirects a request that needs a
+session to this page.
 """
 
 from __future__ import annotations
@@ -20,77 +21,78 @@ MAX_FORM_BYTES = 8_192
 NO_STORE = {"cache-control": "no-store"}
 
 
-class Doorman(Protocol):
-    """The host's own."""
+class Sessions(Protocol):
+    """What the host provides."""
 
     def sign_in(self, scope: Scope, token: str) -> tuple[int, str]:
-        """200 and the cookie to set; else a status and what to tell."""
+        """Return 200 and the cookie to set, or an error status and its message."""
 
     def sign_out(self, scope: Scope) -> str:
-        """The cookie that takes the session away."""
+        """Return the cookie that ends the session."""
 
 
 class Login:
     """GET and POST /login, POST /logout."""
 
-    def __init__(self, doorman: Doorman, templates: Jinja2Templates) -> None:
-        self._doorman = doorman
+    def __init__(self, sessions: Sessions, templates: Jinja2Templates) -> None:
+        self._sessions = sessions
         self._templates = templates
 
     def routes(self) -> list[Route]:
         return [
-            Route("/login", self.ask, methods=["GET"]),
+            Route("/login", self.show_form, methods=["GET"]),
             Route("/login", self.sign_in, methods=["POST"]),
             Route("/logout", self.sign_out, methods=["POST"]),
         ]
 
-    async def ask(self, request: Request) -> Response:
-        return self._page(request, request.query_params.get("then", ""))
+    async def show_form(self, request: Request) -> Response:
+        return self._render(request, request.query_params.get("then", ""))
 
     async def sign_in(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await _read_form(request)
         if form is None:
-            return PlainTextResponse(f"send a short form, as {FORM}\n", 415)
+            text = f"send a form of at most {MAX_FORM_BYTES} bytes as {FORM}\n"
+            return PlainTextResponse(text, 415)
         then = form.get("then", "")
-        status, said = self._doorman.sign_in(request.scope, form.get("token", ""))
+        status, text = self._sessions.sign_in(request.scope, form.get("token", ""))
         if status != 200:
-            return self._page(request, then, status, said)
-        return _to(_below(then), said)
+            return self._render(request, then, status, text)
+        return _redirect(_local_url(then), text)
 
     async def sign_out(self, request: Request) -> Response:
-        return _to("./login", self._doorman.sign_out(request.scope))
+        return _redirect("./login", self._sessions.sign_out(request.scope))
 
-    def _page(
-        self, request: Request, then: str, status: int = 200, trouble: str = ""
+    def _render(
+        self, request: Request, then: str, status: int = 200, error: str = ""
     ) -> Response:
         context = {
             "role": request.scope.get(ROLE),
             "then": then,
-            "link": _below(then),
-            "trouble": trouble,
+            "link": _local_url(then),
+            "trouble": error,
         }
         return self._templates.TemplateResponse(
             request, "login.html", context, status, NO_STORE
         )
 
 
-async def _form(request: Request) -> dict[str, str] | None:
-    """The first value of each field; None where it is no form, or a long one."""
+async def _read_form(request: Request) -> dict[str, str] | None:
+    """Return the first value of each field, or None for another type or a long body."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
         return None
     data = b""
-    async for piece in request.stream():
-        data += piece
+    async for chunk in request.stream():
+        data += chunk
         if len(data) > MAX_FORM_BYTES:
             return None
     fields = parse_qs(data.decode("utf-8", "replace"))
     return {name: values[0] for name, values in fields.items()}
 
 
-def _below(then: str) -> str:
-    """A place of this host, whatever `then` says: relative to the login page."""
+def _local_url(then: str) -> str:
+    """Return a URL of this host, relative to the login page, whatever `then` holds."""
     return "./" + then.lstrip("/\\")
 
 
-def _to(place: str, cookie: str) -> Response:
-    return RedirectResponse(place, 303, {"set-cookie": cookie, **NO_STORE})
+def _redirect(url: str, cookie: str) -> Response:
+    return RedirectResponse(url, 303, {"set-cookie": cookie, **NO_STORE})

@@ -201,9 +201,9 @@ async ([url]) => {
   });
   const embedded = await Promise.all([
     put('script', { src: url + '/feed.ndjson?limit=1' }),
-    put('script', { src: url + '/static/all.js' }),
+    put('script', { src: url + '/static/main.js' }),
     put('img', { src: url + '/static/favicon.svg' }),
-    put('link', { rel: 'stylesheet', href: url + '/static/all.css' }),
+    put('link', { rel: 'stylesheet', href: url + '/static/style/main.css' }),
   ]);
   return [...fetched, streamed, ...embedded];
 }
@@ -238,7 +238,7 @@ async def test_the_page_is_shown_in_no_frame_where_clicks_could_be_stolen(
     assert "carly" not in await frame.content()
 
 
-@pytest.mark.parametrize("path", ["/", "/agents", "/feed.ndjson", "/static/all.js"])
+@pytest.mark.parametrize("path", ["/", "/agents", "/feed.ndjson", "/static/main.js"])
 async def test_a_name_that_was_rebound_to_this_machine_reads_nothing(
     victim: BrowserContext, stack: Stack, path: str
 ) -> None:

@@ -25,8 +25,7 @@ from tests.wire import read_events
 
 Json = dict[str, Any]
 # Some clients put a slash at the end of a card's URL.
-ALIASES = {"/a2a/{agent}/": "/a2a/{agent}", "/static/all.js": "/static/{file}"}
-ALIASES |= {"/static/all.css": "/static/{file}", "/static": "/static/{file}"}
+ALIASES = {"/a2a/{agent}/": "/a2a/{agent}", "/static": "/static/{file}"}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ They are built as scripts/release-check builds them, which also installs and run
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from host.conductor.card import card_of
 from tests.harness import ROOT
 
 PACKAGES = ("agents", "dashboard", "host")
+STATIC = "dashboard/static/"
 SUFFIXES = {".py", ".js", ".css", ".html", ".svg"}
 OTHERS = {"py.typed", "LICENSE"}
 VENDOR = "dashboard/static/vendor"
@@ -31,14 +33,17 @@ LIT = f"{VENDOR}/lit-html/LICENSE"
 DEVELOPERS = ("*.d.ts", "refresh.sh", "*.pyc")
 AROUND = {
     *(".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md"),
-    *("constraints.txt", "pyproject.toml"),
+    *("constraints.txt", "hatch_build.py", "pyproject.toml"),
 }
 
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    said = tool("build", "--no-isolation", "--outdir", folder, ROOT)
+    path = f"{ROOT / 'node_modules' / '.bin'}:{os.environ['PATH']}"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", path)
+        said = tool("build", "--no-isolation", "--outdir", folder, ROOT)
     assert "Successfully built" in said
     return folder
 
@@ -71,15 +76,16 @@ def test_the_wheel_has_the_packages_their_files_and_licences_and_nothing_else(
 ) -> None:
     names = set(wheel.namelist())
     about = {name for name in names if ".dist-info/" in name}
+    static = {name for name in names if name.startswith(STATIC)}
 
-    assert names - about == ours()
+    assert names - about - static == {n for n in ours() if not n.startswith(STATIC)}
+    assert static == {
+        f"{STATIC}main.js",
+        *(name for name in ours() if PurePath(name).match(f"{STATIC}style/*.css")),
+        f"{STATIC}favicon.svg",
+    }
     for name in names - about:
-        path = PurePath(name)
-        assert (
-            path.suffix in SUFFIXES
-            or path.name in OTHERS
-            or path == PurePath(f"{VENDOR}/README.md")
-        )
+        assert PurePath(name).suffix in SUFFIXES or PurePath(name).name in OTHERS
     assert {name.partition("/")[2] for name in about} == {
         *("METADATA", "RECORD", "WHEEL", "entry_points.txt"),
         *("licenses/LICENSE", f"licenses/{LIT}"),

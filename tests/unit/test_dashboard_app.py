@@ -1,12 +1,14 @@
-"""Owns the promises of the dashboard's ASGI app: links, caching and safety headers."""
+"""The dashboard's ASGI app: links, modules, caching, compression and safety headers."""
 
 from __future__ import annotations
 
 import gzip
-import json
 import re
+import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import brotli
@@ -15,22 +17,31 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from dashboard.app import HERE, create_app
-from dashboard.bundle import BundleError, modules, without_comments
+from dashboard.app import HERE, create_app, find_modules
+from hatch_build import bundle_page, find_esbuild
 
-TYPESCRIPT = HERE.parent / "node_modules" / "typescript"
-OURS = {
-    path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8")
-    for path in sorted(HERE.rglob("static/**/*.js"))
+STATIC = HERE / "static"
+MODULES = {
+    path.relative_to(STATIC): path.read_text(encoding="utf-8")
+    for path in STATIC.rglob("*.js")
     if "vendor" not in path.parts
 }
-BOARD = (HERE / "static" / "style" / "board.css").read_text(encoding="utf-8")
+# Each folder may import from itself and from the folders after it.
+LAYERS = ("", "timeline", "view", "input", "client", "state", "vendor")
+IMPORT = re.compile(r"^import [^;]*? from '(\.[^']*)';", re.MULTILINE)
+needs_esbuild = pytest.mark.skipif(not find_esbuild(), reason="run npm ci")
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[httpx.AsyncClient]:
-    """What a browser asks, of the page mounted below a base path."""
-    app = Starlette(routes=[Mount("/base", create_app())])
+    """A client of the page, mounted below a base path."""
+    async with open_client(STATIC) as client:
+        yield client
+
+
+@asynccontextmanager
+async def open_client(static: Path) -> AsyncIterator[httpx.AsyncClient]:
+    app = Starlette(routes=[Mount("/base", create_app(static=static))])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://test/base/"
@@ -38,21 +49,32 @@ async def browser() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The static files as the wheel has them."""
+    folder = tmp_path_factory.mktemp("bundle")
+    bundle_page(folder)
+    return folder
+
+
+def links_of(page: httpx.Response) -> list[str]:
+    return re.findall(r'(?:href|src)="([^"]+)"', page.text)
+
+
 async def test_every_link_of_the_page_works_under_a_base_path(
     browser: httpx.AsyncClient,
 ) -> None:
-    page = await browser.get("")
-    links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+    links = links_of(await browser.get(""))
     files = [link for link in links if link.startswith("static/")]
-    assert {"static/all.js", "static/all.css"} <= set(files)
+    assert {"static/main.js", "static/style/main.css"} <= set(files)
     assert not [link for link in links if link.startswith(("/", "http"))]
     for link in files:
         answer = await browser.get(link)
         assert answer.status_code == 200, link
 
 
-@pytest.mark.parametrize("path", ["", "static/all.js", "static/nowhere.js"])
-async def test_every_answer_carries_the_safety_headers(
+@pytest.mark.parametrize("path", ["", "static/main.js", "static/nowhere.js"])
+async def test_every_response_has_the_safety_headers(
     browser: httpx.AsyncClient, path: str
 ) -> None:
     headers = (await browser.get(path)).headers
@@ -66,16 +88,17 @@ async def test_every_answer_carries_the_safety_headers(
 
 
 @pytest.mark.parametrize(
-    "path", ["", "static/all.js", "static/all.css", "static/main.js"]
+    "path", ["", "static/main.js", "static/style/main.css", "static/favicon.svg"]
 )
-async def test_what_did_not_change_is_asked_for_but_not_sent_again(
+async def test_unchanged_files_are_revalidated_and_not_sent_again(
     browser: httpx.AsyncClient, path: str
 ) -> None:
     first = await browser.get(path)
-    assert first.headers["cache-control"] == "no-cache"
+    caching = first.headers["cache-control"]
+    assert caching == ("max-age=86400" if "favicon" in path else "no-cache")
     again = await browser.get(path, headers={"if-none-match": first.headers["etag"]})
     assert again.status_code == 304
-    assert again.headers["cache-control"] == "no-cache"
+    assert again.headers["cache-control"] == caching
     assert again.content == b""
 
 
@@ -88,123 +111,104 @@ async def test_the_page_has_no_inline_script_or_style(
     assert "<noscript>" in page
 
 
-SAME_PROGRAM = """
-import ts from 'typescript';
-import { readFileSync } from 'node:fs';
-const bare = (text) => ts.transpileModule(text, {
-  compilerOptions: { removeComments: true, target: 'esnext', module: 'esnext' },
-}).outputText.replace(/^[ \\t]+/gm, '');
-const both = JSON.parse(readFileSync(0, 'utf8'));
-const changed = both.filter(([, before, after]) => bare(before) !== bare(after));
-console.log(changed.map(([name]) => name).join());
-"""
-
-
-@pytest.mark.skipif(not TYPESCRIPT.exists(), reason="needs typescript: run npm ci")
-def test_modules_are_sent_without_their_comments_and_are_the_same_programs() -> None:
-    both = []
-    for name, written in OURS.items():
-        sent = without_comments(written)
-        assert len(sent) < len(written)
-        assert sent.count("\n") == written.count("\n")
-        assert "@param" not in sent
-        both.append((name, written, sent))
-    command = ["node", "--input-type=module", "-e", SAME_PROGRAM]
-    done = subprocess.run(
-        command, input=json.dumps(both), text=True, capture_output=True, cwd=HERE.parent
+async def test_the_page_preloads_every_module(browser: httpx.AsyncClient) -> None:
+    page = await browser.get("")
+    preloaded = re.findall(
+        r'<link rel="modulepreload" href="static/([^"]+)"', page.text
     )
-    assert (done.stdout, done.stderr) == ("\n", "")
+    vendored = STATIC.rglob("vendor/**/*.js")
+
+    assert {Path(name) for name in (*preloaded, "main.js")} == {
+        *MODULES,
+        *(path.relative_to(STATIC) for path in vendored),
+    }
+    assert '<script type="module" src="static/main.js"></script>' in page.text
 
 
-async def test_one_file_has_every_module_and_one_has_every_sheet(
-    browser: httpx.AsyncClient,
-) -> None:
-    script, style = [await browser.get(f"static/all.{kind}") for kind in ("js", "css")]
-    assert script.headers["content-type"].startswith("text/javascript")
-    assert style.headers["content-type"].startswith("text/css")
-    assert script.text.count("=> {") > len(OURS)
-    assert style.text.startswith("@layer base, parts, page;")
-    for written in OURS.values():
-        for name in re.findall(r"^export (?:const|function) (\w+)", written, re.M):
-            assert name in script.text
-    sheets = [
-        path.read_text(encoding="utf-8") for path in HERE.glob("static/style/*.css")
-    ]
-    for opening in re.findall(r"^  (\.[\w-]+) \{$", "\n".join(sheets), re.M):
-        assert opening in style.text or opening in BOARD
+def test_modules_import_only_from_their_own_and_lower_folders() -> None:
+    for path, text in MODULES.items():
+        for found in IMPORT.findall(text):
+            target = (STATIC / path.parent / found).resolve().relative_to(STATIC)
+            assert (STATIC / target).is_file(), f"{path} imports {found}"
+            assert layer_of(path) <= layer_of(target), f"{path} imports {found}"
 
 
-def test_a_bundle_runs_each_module_once_after_those_that_it_imports(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "main.js").write_text(
-        "import { a, twice as double } from './a.js';\n"
-        "import { Said, words } from './words.js';\n"
-        "console.log(a, double(2), words(), new Said().text);\n"
-    )
-    (tmp_path / "a.js").write_text(
-        "import { words } from './words.js';\n"
-        "export { words } from './words.js';\n"
-        "const own = 1;\nexport const a = own + words().length;\n"
-        "export function twice(n) { return 2 * n; }\n"
-    )
-    (tmp_path / "words.js").write_text(
-        "console.log('once');\nexport class Said { text = 'own'; }\nconst own = 'w';\n"
-        "export function words() { return own; }\n"
-    )
-    run = subprocess.run(
-        ["node", "--input-type=module"],
-        input=modules(tmp_path).body,
-        capture_output=True,
-    )
-    assert (run.stdout, run.stderr) == (b"once\n2 4 w own\n", b"")
+def layer_of(path: Path) -> int:
+    return LAYERS.index(path.parts[0] if len(path.parts) > 1 else "")
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("import './main.js';", "import './main.js'"),
-        ("export default 1;", "export default 1"),
-        ("import { a } from './main.js';\n", "imports itself"),
-    ],
-)
-def test_what_no_bundle_can_have_is_said(tmp_path: Path, text: str, why: str) -> None:
-    (tmp_path / "main.js").write_text("import { a } from './a.js';\n")
-    (tmp_path / "a.js").write_text(text)
-    with pytest.raises(BundleError, match=re.escape(why)):
-        modules(tmp_path)
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    imports = {
+        STATIC / path: {
+            (STATIC / path.parent / found).resolve() for found in IMPORT.findall(text)
+        }
+        for path, text in MODULES.items()
+    }
+    list(TopologicalSorter(imports).static_order())
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip", "identity"])
-async def test_a_bundle_comes_as_the_browser_wants_it(
+async def test_files_are_compressed_as_the_browser_accepts(
     browser: httpx.AsyncClient, coding: str
 ) -> None:
-    wanted = {"br": "gzip, deflate, br", "gzip": "gzip, deflate"}.get(coding, coding)
-    plain = await browser.get("static/all.js", headers={"accept-encoding": "identity"})
-    headers = {"accept-encoding": wanted}
-    async with browser.stream("GET", "static/all.js", headers=headers) as answer:
-        raw = b"".join([chunk async for chunk in answer.aiter_raw()])
-    assert answer.headers.get("content-encoding", "identity") == coding
-    assert "accept-encoding" in answer.headers["vary"].lower()
+    accepted = {"br": "gzip, deflate, br", "gzip": "gzip, deflate"}.get(coding, coding)
+    headers = {"accept-encoding": accepted}
+    async with browser.stream("GET", "static/main.js", headers=headers) as response:
+        raw = b"".join([chunk async for chunk in response.aiter_raw()])
+    assert response.headers.get("content-encoding", "identity") == coding
+    assert response.headers["content-type"].startswith("text/javascript")
+    assert "accept-encoding" in response.headers["vary"].lower()
     decode = {"br": brotli.decompress, "gzip": gzip.decompress}.get(coding, bytes)
-    assert decode(raw) == plain.content
+    assert decode(raw) == (STATIC / "main.js").read_bytes()
 
 
-async def test_the_whole_page_weighs_less_than_60_kb_compressed_headers_and_all(
-    browser: httpx.AsyncClient,
+async def test_a_changed_file_is_sent_again(tmp_path: Path) -> None:
+    shutil.copytree(STATIC, tmp_path, dirs_exist_ok=True)
+    async with open_client(tmp_path) as client:
+        first = await client.get("static/main.js")
+        (tmp_path / "main.js").write_text("// changed")
+        headers = {"if-none-match": first.headers["etag"]}
+        again = await client.get("static/main.js", headers=headers)
+
+    assert (again.status_code, again.text) == (200, "// changed")
+
+
+@needs_esbuild
+async def test_the_bundle_is_one_script_and_one_sheet_of_everything(
+    bundle: Path,
 ) -> None:
-    page = await browser.get("")
-    links = re.findall(r'(?:href|src)="(static/[^"]+)"', page.text)
-    files = [page, *[await browser.get(link) for link in dict.fromkeys(links)]]
+    script = (bundle / "main.js").read_text(encoding="utf-8")
+    sheet = (bundle / "style" / "main.css").read_text(encoding="utf-8")
+    linked = (STATIC / "style" / "main.css").read_text(encoding="utf-8")
+
+    assert find_modules(bundle) == []
+    assert not re.search(r"\bimport\b *[{('\"]", script)
+    assert "@license" in script
+    assert sheet.startswith("@layer base,parts,page;")
+    assert "@import" not in sheet
+    for name in re.findall(r'@import url\("([\w-]+\.css)"\)', linked):
+        written = (STATIC / "style" / name).read_text(encoding="utf-8")
+        for opening in re.findall(r"^  (\.[\w-]+) \{$", written, re.MULTILINE):
+            assert opening in sheet
+
+
+@needs_esbuild
+async def test_the_bundled_page_weighs_less_than_60_kb_with_headers(
+    bundle: Path,
+) -> None:
+    async with open_client(bundle) as client:
+        page = await client.get("")
+        links = [link for link in links_of(page) if link.startswith("static/")]
+        files = [page, *[await client.get(link) for link in dict.fromkeys(links)]]
     weights = [
-        answer.num_bytes_downloaded
-        + sum(len(name) + len(value) + 4 for name, value in answer.headers.raw)
-        for answer in files
+        response.num_bytes_downloaded
+        + sum(len(name) + len(value) + 4 for name, value in response.headers.raw)
+        for response in files
     ]
     assert sum(weights) < 60_000
 
 
-def test_the_vendored_modules_are_the_ones_that_are_listed() -> None:
+def test_vendored_files_match_their_listed_sums() -> None:
     check = HERE / "static" / "vendor" / "refresh.sh"
     done = subprocess.run([check, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
