@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 import subprocess
@@ -212,3 +213,13 @@ def test_vendored_files_match_their_listed_sums() -> None:
     check = HERE / "static" / "vendor" / "refresh.sh"
     done = subprocess.run([check, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_vendored_version_is_that_of_the_npm_dependency() -> None:
+    package = json.loads((HERE.parent / "package.json").read_text(encoding="utf-8"))
+    version = package["devDependencies"]["lit-html"]
+    readme = (STATIC / "vendor" / "README.md").read_text(encoding="utf-8")
+    assert f"(https://www.npmjs.com/package/lit-html) | {version} |" in readme
+    assert f'litHtmlVersions??=[]).push("{version}")' in (
+        STATIC / "vendor" / "lit-html" / "lit-html.js"
+    ).read_text(encoding="utf-8")
