@@ -131,16 +131,16 @@ def test_the_workflows_test_every_python_that_the_package_names() -> None:
     (matrix,) = re.findall(r"^ +python: (\[.*\])$", flow, re.M)
 
     assert json.loads(matrix) == named
-    assert re.findall(r"- run: (.*)", flow) == [
-        *("scripts/check", "scripts/test", "scripts/release-check")
-    ]
+    assert "- run: .ci/run\n" in flow
 
 
-def test_the_release_publishes_what_was_tried_and_holds_no_token() -> None:
+def test_release_is_tested_before_it_is_published_and_uses_no_token() -> None:
     text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
     build, publish = text.split("\n  publish:\n")
 
-    assert "- run: scripts/release-check dist\n" in build
+    assert re.findall(r"- run: (scripts/.*)", build) == [
+        *("scripts/check", "scripts/test", "scripts/release-check dist")
+    ]
     assert publish.startswith("    needs: build\n")
     assert "\n      id-token: write\n" in publish
     assert "secrets." not in text

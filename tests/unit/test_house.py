@@ -84,13 +84,29 @@ def test_scripts_can_be_run() -> None:
         assert name.startswith("_") or os.access(ROOT / "scripts" / name, os.X_OK), name
 
 
-def test_ci_runs_check_and_test_and_nothing_else() -> None:
+def test_ci_runs_the_three_scripts_and_nothing_else() -> None:
     lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
     commands = [
         line for line in lines if line and not line.startswith(("#", "set ", "cd "))
     ]
 
-    assert commands == ["scripts/check", "scripts/test"]
+    assert commands == ["scripts/check", "scripts/test", "scripts/release-check"]
+
+
+def test_pre_commit_runs_the_same_checks_as_ci() -> None:
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+
+    assert re.findall(r"entry: (.*)", text) == ["scripts/check"]
+
+
+@pytest.mark.parametrize("name", ["release.yml", "test.yml"])
+def test_workflow_actions_are_pinned_by_commit(name: str) -> None:
+    text = (ROOT / ".github/workflows" / name).read_text(encoding="utf-8")
+    actions = re.findall(r"uses: (.*)", text)
+
+    assert actions
+    for action in actions:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
 @pytest.mark.parametrize("package", ["agents", "host", "dashboard"])
