@@ -164,3 +164,18 @@ def test_the_page_of_the_log_has_each_table_and_column_of_its_file() -> None:
     db.close()
     assert f"version **{SCHEMA_VERSION}**" in page
     assert f"`0x{APPLICATION_ID:08X}`" in page
+
+
+def test_decisions_are_numbered_and_listed() -> None:
+    folder = DOCS / "decisions"
+    records = sorted(path.name for path in folder.glob("0*.md"))
+    listed = LINK.findall((folder / "index.md").read_text(encoding="utf-8"))
+
+    assert listed == records
+    for number, name in enumerate(records, start=1):
+        assert name.startswith(f"{number:04}-")
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.startswith(f"# {number}. ")
+        assert re.findall(r"^## (\w+)$", text, re.M)[:3] == [
+            *("Context", "Decision", "Consequences")
+        ]
