@@ -15,9 +15,10 @@ from statistics import median
 import anyio
 
 from bench.table import print_table
-from host.plans import Plan, built_in
-from tests.a2a_client import INPUT_REQUIRED, Agent, agent_at
-from tests.harness import AGENTS, Stack
+from host.plans.default_plan import built_in
+from host.plans.plan import Plan
+from tests.support.a2a_client import INPUT_REQUIRED, Agent, agent_at
+from tests.support.harness import AGENTS, Stack
 
 REQUEST, ANSWER = "Schedule a game tomorrow", "Send"
 AIM = 1.1

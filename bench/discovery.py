@@ -19,11 +19,11 @@ from statistics import median
 import anyio
 
 from bench.table import print_table
-from tests.a2a_client import agent_at
-from tests.harness import Stack
-from tests.host_client import HostClient, Watcher, host_at, watching
-from tests.veteran import TASKS as FINISHED
-from tests.veteran import Call, Veteran, at_work
+from tests.support.a2a_client import agent_at
+from tests.support.agent_with_history import TASKS as FINISHED
+from tests.support.agent_with_history import Call, Veteran, at_work
+from tests.support.harness import Stack
+from tests.support.host_client import HostClient, Watcher, host_at, watching
 
 LOADED = ("walter", "logan")
 STEP_S = 0.05  # Carly's tasks then take 200 ms.

@@ -11,8 +11,8 @@ import asyncio
 import sys
 import time
 
-from tests.neighbours_streams import Neighbour
-from tests.raw_agent import Exchange, serve
+from tests.support.bad_streams import Neighbour
+from tests.support.raw_agent import Exchange, serve
 
 NAMES = ("good-1", "good-2", "good-3", "good-4")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.table import print_table
-from tests.harness import Server, free_port
+from tests.support.harness import Server, free_port
 
 READER_CORE, AGENT_CORE = 0, 1
 DEADLINE_S = 300

@@ -23,11 +23,11 @@ from a2a.types.a2a_pb2 import SubscribeToTaskRequest
 from a2a.utils.constants import TransportProtocol
 from httpx_sse import aconnect_sse
 
-from host.agent_settings import AgentSettings
-from host.budget import Budget
-from host.collector import Collector
-from host.feed import Feed
-from host.log import Log
+from host.clients.rate_limit import Budget
+from host.config.agent_settings import AgentSettings
+from host.feed.feed import Feed
+from host.following.collector import Collector
+from host.log.contract import Log
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
 from host.server import settle_memory

@@ -23,7 +23,7 @@ import httpx
 
 from bench.good_agents import name_of
 from bench.table import print_table
-from tests.harness import NO_TLS, Server, Stack, free_port, wait_until
+from tests.support.harness import NO_TLS, Server, Stack, free_port, wait_until
 
 HERE = Path(__file__).parent
 KEEP_EVENTS = 20_000

@@ -11,8 +11,8 @@ import json
 import sys
 
 from bench.good_agents import name_of
-from tests.neighbours_streams import Neighbour
-from tests.raw_agent import Exchange, Json, serve, status
+from tests.support.bad_streams import Neighbour
+from tests.support.raw_agent import Exchange, Json, serve, status
 
 UPDATES, PAUSE_S = 3, 5.0
 PAGE = 50

@@ -24,9 +24,9 @@ from typing import cast
 
 from bench.good_agents import NAMES as GOOD
 from bench.table import print_table
-from tests.harness import Server, Stack, free_port
-from tests.host_client import HostClient, Json, host_at
-from tests.neighbours_streams import NAMES as BAD
+from tests.support.bad_streams import NAMES as BAD
+from tests.support.harness import Server, Stack, free_port
+from tests.support.host_client import HostClient, Json, host_at
 
 HOST_CORE, OTHER_CORE = 0, 1
 NOBODY, DEAF = "nobody", "deaf"
@@ -140,7 +140,7 @@ def _agents(
 ) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """The addresses of the good ones and of the bad ones."""
     good = _server("good_agents", GOOD[0], folder, "bench.good_agents", str(rate))
-    bad = _server("neighbours", "plain", folder, "tests.neighbours_streams")
+    bad = _server("neighbours", "plain", folder, "tests.support.bad_streams")
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         try:
             for server in (good, bad):

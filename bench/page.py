@@ -34,8 +34,8 @@ from playwright.async_api import (
 
 from bench.table import print_table
 from hatch_build import bundle_page
-from tests.chromium import chromium_flags, chromium_path
-from tests.harness import NO_TLS, Server, free_port
+from tests.support.chromium import chromium_flags, chromium_path
+from tests.support.harness import NO_TLS, Server, free_port
 
 THROTTLED = 4
 RATE = 500

@@ -23,10 +23,10 @@ from starlette.types import Receive, Scope, Send
 
 from dashboard.app import create_app as create_dashboard
 from host.app import Host
-from host.config import Config
-from host.event import AgentEvent, ArtifactEvent, Event, Skill, TaskEvent
-from host.log import Entry
+from host.config.load import Config
+from host.log.contract import Entry
 from host.log.sqlite import SqliteLog
+from host.model.event import AgentEvent, ArtifactEvent, Event, Skill, TaskEvent
 from host.server import listen, serve
 
 AGENTS = ("carly", "walter", "logan", "nancy", "petra", "oscar", "tilda", "victor")

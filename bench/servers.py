@@ -24,11 +24,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from host.app import Host
-from host.config import Config
-from host.event import TaskEvent, encode, with_id
-from host.log import Entry
+from host.config.load import Config
+from host.log.contract import Entry
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
+from host.model.event import TaskEvent, encode, with_id
 from host.server import listen, serve
 
 TASKS = 100

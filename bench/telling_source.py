@@ -10,8 +10,8 @@ import asyncio
 import json
 import sys
 
-from tests.neighbours_streams import Neighbour
-from tests.raw_agent import Exchange, card, serve
+from tests.support.bad_streams import Neighbour
+from tests.support.raw_agent import Exchange, card, serve
 
 PROGRESS = "https://a2a-protocol.org/extensions/task-progress/v1"
 BINDINGS = {"jsonrpc": "JSONRPC", "rest": "HTTP+JSON"}

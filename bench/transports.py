@@ -30,7 +30,7 @@ from websockets.asyncio.client import connect
 
 from bench.table import print_table
 from bench.wire_bytes import WireBytes
-from tests.harness import Server, free_port
+from tests.support.harness import Server, free_port
 
 HEAD = (
     *("late, p50 / p99", "told", "requests a task"),

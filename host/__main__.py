@@ -10,7 +10,7 @@ import os
 # Read by the SDK when it is imported; without it each call is traced for nobody.
 os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")
 
-from host.cli import main
+from .cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -21,26 +21,29 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.app import create_app as create_dashboard
-from host.agent_settings import HOST_NAME, AgentSettings
-from host.agents_api import AgentsApi
-from host.conductor import Conductor
-from host.config import Config
-from host.errors import CourtsideError, CursorError, CursorExpired, LogError
-from host.fanout import Fanout
-from host.feed import Feed
-from host.gateway import ClientGone, Downstream, Gateway, nobody
-from host.guard import Guard
-from host.history import History
-from host.lines import Line
-from host.log import Log
-from host.observatory import Observatory
-from host.reference import Reference
-from host.reloader import Reloader
-from host.rest import HANDLED, error_response, safely, wrong_method
-from host.roster import Roster
-from host.spans import Spans
-from host.stream import FeedStream
-from host.trace import PassOn, Traced, Tracer
+
+from .api.agents import AgentsApi
+from .api.feed_stream import FeedStream
+from .api.guard import Guard
+from .api.health import Observatory
+from .api.history import History
+from .api.openapi.routes import Reference
+from .api.responses import HANDLED, error_response, safely, wrong_method
+from .config.agent_settings import HOST_NAME, AgentSettings
+from .config.load import Config
+from .errors import CourtsideError, CursorError, CursorExpired, LogError
+from .feed.fanout import Fanout
+from .feed.feed import Feed
+from .following.reloader import Reloader
+from .following.roster import Roster
+from .gateway.backend import Downstream
+from .gateway.gateway import Gateway, nobody
+from .gateway.requests import ClientGone
+from .log.contract import Log
+from .observability.logfmt import Line
+from .observability.otel import Spans
+from .observability.trace import PassOn, Traced, Tracer
+from .orchestrator.orchestrator import Conductor
 
 logger = logging.getLogger("courtside.app")
 

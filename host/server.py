@@ -16,10 +16,10 @@ from typing import Protocol
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from host.config import Config
-from host.doors import Doors
-from host.errors import CourtsideError
-from host.prompt import PromptProtocol
+from .api.slow_clients import PromptProtocol
+from .config.access_rules import Doors
+from .config.load import Config
+from .errors import CourtsideError
 
 GRACE_S = 1
 SEND_BUFFER = 128 * 1024  # Accepted sockets inherit it: a stalled reader costs less.

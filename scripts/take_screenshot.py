@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.chromium import chromium_flags, chromium_path  # noqa: E402
-from tests.harness import Stack  # noqa: E402
+from tests.support.chromium import chromium_flags, chromium_path  # noqa: E402
+from tests.support.harness import Stack  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 STEP_S = 1.0

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import harness
-from tests.chromium import chromium_flags, chromium_path
-from tests.host_client import HostClient, host_at
+from tests.support import harness
+from tests.support.chromium import chromium_flags, chromium_path
+from tests.support.host_client import HostClient, host_at
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page
@@ -28,7 +28,7 @@ settings.register_profile(
 )
 settings.load_profile("courtside")
 # These assert for several tests: what differed must be said there, too.
-pytest.register_assert_rewrite("tests.foreign")
+pytest.register_assert_rewrite("tests.support.interop_agents")
 
 SAY_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
     console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"""

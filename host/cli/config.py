@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from host.cli.options import given, with_agents, with_settings
-from host.config import Asked, Config, read
-from host.settings import SETTINGS
+from ..config.load import Asked, Config, read
+from ..config.settings import SETTINGS
+from .options import given, with_agents, with_settings
 
 
 @click.command(

@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 import click
 
-from host.cli.options import address_of, with_host
-from host.cli.pipe import may_be_closed
-from host.cli.remote import HostLost, check, client, telling
-from host.errors import CourtsideError
+from ..errors import CourtsideError
+from .host_client import HostLost, check, client, telling
+from .options import address_of, with_host
+from .stdout import may_be_closed
 
 
 @click.command(

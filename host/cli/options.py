@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from host.settings import CONFIG_FILE, SETTINGS
+from ..config.settings import CONFIG_FILE, SETTINGS
 
 KINDS = ("task", "artifact", "message", "agent", "gap")
 AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]+(/\S*)?", re.ASCII)
@@ -33,8 +33,8 @@ class NotUnderstood(click.ClickException):
 def address(text: str) -> str:
     """An http(s) URL; `HOST:PORT` is one without its scheme. Raises NotUnderstood."""
     # httpx, which checks it, takes a tenth of a second to import.
-    from host.agent_settings import check_url
-    from host.errors import ConfigError
+    from ..config.agent_settings import check_url
+    from ..errors import ConfigError
 
     url = f"http://{text}" if AUTHORITY.fullmatch(text) else text
     # No secret that somebody wrote before it.
@@ -89,6 +89,6 @@ def address_of(url: str | None) -> str:
 
     Raises ConfigError.
     """
-    from host import config
+    from ..config import load
 
-    return url or config.address(os.environ, Path.cwd())
+    return url or load.address(os.environ, Path.cwd())

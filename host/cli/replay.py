@@ -18,19 +18,19 @@ import anyio
 import click
 from starlette.types import Receive, Scope, Send
 
-from host.app import Host
-from host.cli.options import given, with_settings
-from host.cli.serve import announce, log_to_stderr
-from host.config import read
-from host.feed import Feed
-from host.lines import Line
-from host.log import Entry
-from host.log.memory import MemoryLog
-from host.moment import moment
-from host.recording import Recording, entries, examine
-from host.server import allow_sockets, listen
-from host.server import serve as serve_host
-from host.settings import LOG_FORMAT
+from ..app import Host
+from ..config.load import read
+from ..config.settings import LOG_FORMAT
+from ..feed.feed import Feed
+from ..log.contract import Entry
+from ..log.memory import MemoryLog
+from ..log.recording import Recording, entries, examine
+from ..model.timestamps import moment
+from ..observability.logfmt import Line
+from ..server import allow_sockets, listen
+from ..server import serve as serve_host
+from .options import given, with_settings
+from .serve import announce, log_to_stderr
 
 logger = logging.getLogger("courtside.replay")
 

@@ -16,18 +16,18 @@ from pathlib import Path
 
 import click
 
-from host.app import Host
-from host.cli.advice import advise
-from host.cli.demo import running_stubs
-from host.cli.options import given, with_agents, with_settings
-from host.config import Asked, Config, read, read_agents
-from host.lines import Line, Lines
-from host.log import Log
-from host.log.memory import MemoryLog
-from host.log.sqlite import SqliteLog
-from host.server import allow_sockets, listen
-from host.server import serve as serve_host
-from host.settings import CONFIG_FILE, LOG_FILE, LOG_FORMAT
+from ..app import Host
+from ..config.load import Asked, Config, read, read_agents
+from ..config.settings import CONFIG_FILE, LOG_FILE, LOG_FORMAT
+from ..log.contract import Log
+from ..log.memory import MemoryLog
+from ..log.sqlite import SqliteLog
+from ..observability.logfmt import Line, Lines
+from ..server import allow_sockets, listen
+from ..server import serve as serve_host
+from .demo_agents import running_stubs
+from .options import given, with_agents, with_settings
+from .startup_hints import advise
 
 logger = logging.getLogger("courtside.serve")
 

@@ -20,11 +20,11 @@ import httpx
 from httpx_sse import ServerSentEvent, SSEError, connect_sse
 from rich.console import Console
 
-from host.cli.line import line
-from host.cli.options import address_of, with_host
-from host.cli.pipe import end_with_reader, may_be_closed
-from host.cli.remote import HostLost, Query, check, client, telling
-from host.filter import Filter, Place
+from ..model.filter import Filter, Place
+from .event_line import line
+from .host_client import HostLost, Query, check, client, telling
+from .options import address_of, with_host
+from .stdout import end_with_reader, may_be_closed
 
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 OVER = ("completed", "error", "cancelled", "rejected")

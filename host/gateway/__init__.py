@@ -1,50 +1,8 @@
-"""Owns the host's A2A doors: every agent at `/a2a/{agent}`, resumable whatever it is.
+"""Every agent as an A2A agent of the host, at `/a2a/{agent}`, with resumable streams.
 
-    JSON-RPC (jsonrpc) ─┐                ┌─ sends ⇒ Downstream: a collector, or the host
-    HTTP+JSON (http_json)┴─ operations ──┤
-    server-sent events (events) ◄────────┴─ tape ◄ watch ◄ feed
+    JSON-RPC (jsonrpc) ──┐                ┌─ sends ⇒ Backend: a collector, or the host
+    HTTP+JSON (http_json)┴─ operations ───┤
+    SSE (event_stream) ◄──────────────────┴─ task_stream ◄ watch ◄ feed
 
-The wiring makes a Gateway of the feed and a way to find who is called by a name.
+Imports `api` and the packages below it.
 """
-
-from __future__ import annotations
-
-import asyncio
-from collections.abc import Callable
-
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from host.feed import Feed
-from host.gateway.downstream import Downstream
-from host.gateway.http_json import HttpJson
-from host.gateway.jsonrpc import JsonRpc
-from host.gateway.operations import Operations
-from host.gateway.wishes import ClientGone
-
-__all__ = ["ClientGone", "Downstream", "Gateway", "nobody"]
-
-
-class Gateway:
-    """`run` it in a task group. `find` raises UnknownAgent for a name it has not."""
-
-    def __init__(self, feed: Feed, find: Callable[[str], Downstream]) -> None:
-        self._operations = Operations(feed, find)
-        self._ending = asyncio.Event()
-
-    def routes(self) -> list[Route]:
-        doors = [door(self._operations, self._ending) for door in (JsonRpc, HttpJson)]
-        return [route for door in doors for route in door.routes()]
-
-    async def run(self) -> None:
-        await self._operations.run()
-
-    def stop(self) -> None:
-        """Ends every stream and every wait; what was sent down goes on."""
-        self._ending.set()
-
-
-def nobody(_: Request, error: Exception) -> Response:
-    """The answer to a client that has gone away."""
-    return Response(status_code=499)

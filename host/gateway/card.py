@@ -11,7 +11,7 @@ import msgspec
 from a2a.types import a2a_pb2 as pb
 from google.protobuf.json_format import MessageToDict
 
-from host.a2a import RESUMABLE
+from ..protocol.a2a import RESUMABLE
 
 BINDINGS = ("JSONRPC", "HTTP+JSON")
 RESUMES = (

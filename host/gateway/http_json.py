@@ -18,10 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from host.access import is_locked
-from host.gateway.events import Updates, Words, opened
-from host.gateway.operations import Operations
-from host.gateway.wishes import (
+from ..api.responses import error_body, json_object, refusal_of
+from ..api.sessions import is_locked
+from .event_stream import Updates, Words, opened
+from .operations import Operations
+from .requests import (
     AnyMessage,
     base_of,
     check_status,
@@ -31,7 +32,6 @@ from host.gateway.wishes import (
     parsed,
     while_wanted,
 )
-from host.rest import error_body, json_object, refusal_of
 
 JSON = "application/json"
 WORDS = Words(

@@ -16,23 +16,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from host.errors import UnknownAgent
-from host.gateway.events import Updates, Words, opened
-from host.gateway.operations import Operations
-from host.gateway.wishes import (
+from ..api.responses import (
+    HANDLED,
+    BodyTooLarge,
+    WrongContentType,
+    json_object,
+    refusal_of,
+)
+from ..errors import UnknownAgent
+from .event_stream import Updates, Words, opened
+from .operations import Operations
+from .requests import (
     check_status,
     check_version,
     extensions,
     last_seen,
     parsed,
     while_wanted,
-)
-from host.rest import (
-    HANDLED,
-    BodyTooLarge,
-    WrongContentType,
-    json_object,
-    refusal_of,
 )
 
 JSON = "application/json"

@@ -21,25 +21,19 @@ from a2a.utils.errors import (
 )
 from a2a.utils.proto_utils import validate_proto_required_fields
 
-from host import a2a
-from host.bindings import Update
-from host.bindings.errors import UpdatesGone
-from host.errors import AgentUnreachable
-from host.event import TERMINAL
-from host.feed import Feed
-from host.gateway import listing
-from host.gateway.card import shown
-from host.gateway.downstream import Downstream
-from host.gateway.sends import Sends, Sent
-from host.gateway.tape import Tape
-from host.gateway.updates import (
-    Numbered,
-    own,
-    shortened,
-    unnumbered,
-    until_settled,
-)
-from host.rows import STATUS
+from ..clients.bindings.a2a_errors import UpdatesGone
+from ..clients.bindings.contract import Update
+from ..errors import AgentUnreachable
+from ..feed.feed import Feed
+from ..model.event import TERMINAL
+from ..protocol import a2a
+from ..protocol.rows import STATUS
+from . import task_list
+from .backend import Downstream
+from .card import shown
+from .sends import Sends, Sent
+from .task_stream import Tape
+from .task_updates import Numbered, own, shortened, unnumbered, until_settled
 
 FOLLOWED_S = 2.0  # What comes of a message is in the feed at once, or something is odd.
 
@@ -117,7 +111,7 @@ class Operations:
         """What the feed knows of the agent's tasks."""
         self._find(name)
         _length(request)
-        return listing.page(self._feed.board, name, request)
+        return task_list.page(self._feed.board, name, request)
 
     async def cancel(self, name: str, task_id: str) -> bytes:
         """The Task as its agent leaves it, which may not be cancelled."""

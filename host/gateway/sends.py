@@ -15,11 +15,11 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError
 from anyio.abc import TaskGroup
 
-from host import a2a
-from host.bindings import Update
-from host.errors import AgentUnreachable
-from host.feed import Feed
-from host.gateway.downstream import Downstream
+from ..clients.bindings.contract import Update
+from ..errors import AgentUnreachable
+from ..feed.feed import Feed
+from ..protocol import a2a
+from .backend import Downstream
 
 MAX_KEPT = 10_000  # Of each agent.
 MAX_KEPT_BYTES = 8 * 1024 * 1024  # Answers that are messages are kept themselves.

@@ -10,8 +10,8 @@ import time
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from host.filter import ALL, Filter
-from host.log import TRIM_STEP, Bounds, Entry, Row
+from ..model.filter import ALL, Filter
+from .contract import TRIM_STEP, Bounds, Entry, Row
 
 
 class MemoryLog:

@@ -16,19 +16,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from host.errors import LogError
-from host.filter import ALL, Filter, Place
-from host.log import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
-from host.log.backfill import Backfill
-from host.log.sqlite_file import (
-    Insert,
-    check,
-    connect,
-    failure,
-    lock,
-    prepare,
-    transaction,
-)
+from ..errors import LogError
+from ..model.filter import ALL, Filter, Place
+from .contract import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
+from .sqlite_file import Insert, check, connect, failure, lock, prepare, transaction
+from .wal_checkpoint import Backfill
 
 T = TypeVar("T")
 

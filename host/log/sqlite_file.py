@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from host.errors import LogDamaged, LogError
+from ..errors import LogDamaged, LogError
 
 APPLICATION_ID = 0x436F7572
 SCHEMA_VERSION = 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any, Literal
 
-from host.plans import template
+from . import message_template
 
 Json = dict[str, Any]
 OnFailure = Literal["fail", "skip", "ask"]
@@ -40,7 +40,9 @@ class Step:
     def render(self, request: str, results: Mapping[str, str]) -> str:
         """The message to send. A step without a result, as one that was skipped, is
         empty text in it."""
-        return template.fill(self.message, {**results, template.REQUEST: request})
+        return message_template.fill(
+            self.message, {**results, message_template.REQUEST: request}
+        )
 
     def table(self) -> Json:
         table: Json = {

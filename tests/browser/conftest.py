@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import harness, past
 from tests.browser.screen import Screen
+from tests.support import harness, long_history
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -37,7 +37,7 @@ def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stac
     port = harness.free_port()
     tessa = harness.Server(
         "tessa",
-        [sys.executable, "-m", "tests.tessa", str(port)],
+        [sys.executable, "-m", "tests.support.tessa", str(port)],
         folder=folder,
         url=f"http://127.0.0.1:{port}",
         ready_path="/.well-known/agent-card.json",
@@ -59,7 +59,7 @@ async def long_stack(
 ) -> AsyncIterator[harness.Stack]:
     """A host whose log has ten thousand tasks of the last hour."""
     stack = harness.Stack(tmp_path_factory.mktemp("long"), ["carly"])
-    await past.write(stack.data_dir, past.MANY)
+    await long_history.write(stack.data_dir, long_history.MANY)
     with stack:
         yield stack
 

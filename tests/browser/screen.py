@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from playwright.async_api import expect
 
-from tests import harness
-from tests.a2a_client import agent_at
 from tests.browser.screen import ARTIFACTS
 from tests.browser.test_fit import AXE, SCHEMES, axe
+from tests.support import harness
+from tests.support.a2a_client import agent_at
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

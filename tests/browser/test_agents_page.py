@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, axe
-from tests.harness import Server, Stack, free_port
+from tests.support.harness import Server, Stack, free_port
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page, Route

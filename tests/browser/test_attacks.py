@@ -17,9 +17,9 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.screen import Screen
-from tests.chromium import chromium_flags, chromium_path
-from tests.harness import Stack
-from tests.host_client import host_at
+from tests.support.chromium import chromium_flags, chromium_path
+from tests.support.harness import Stack
+from tests.support.host_client import host_at
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from playwright.async_api import Browser, Request
 
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 BUILT = ROOT / "build" / "site"
 

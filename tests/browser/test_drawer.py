@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from playwright.async_api import expect
 
-from tests.a2a_client import agent_at
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, axe
-from tests.harness import Stack
+from tests.support.a2a_client import agent_at
+from tests.support.harness import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page, Route

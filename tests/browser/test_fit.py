@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.screen import Screen
-from tests.harness import ROOT, Stack
+from tests.support.harness import ROOT, Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page

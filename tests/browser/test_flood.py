@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import harness
 from tests.browser.screen import Screen
+from tests.support import harness
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -44,7 +44,7 @@ def flood(tmp_path: Path) -> Iterator[str]:
     """The URL of a host at which much happens. Ask for it before `page`."""
     port = harness.free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "tests.flood_host", f"--port={port}"]
+    command = [sys.executable, "-m", "tests.support.flood_host", f"--port={port}"]
     host = harness.Server(
         "flood",
         [*command, f"--data-dir={tmp_path}", f"--rate={RATE}"],

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from playwright.async_api import expect
 
-from tests import past
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, SCHEMES, axe
-from tests.harness import Stack
+from tests.support import long_history
+from tests.support.harness import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-EVENTS = past.MANY * 5
+EVENTS = long_history.MANY * 5
 # Of the whole page, however long the log.
 FEW_ELEMENTS = 2_500
 
@@ -55,7 +55,7 @@ async def test_the_whole_log_is_searched_by_text(page: Page, long_stack: Stack) 
     history = await History(page).open(long_stack)
     await history.text.fill("rain at SEVEN")
     await history.text.press("Enter")
-    many = 4 * len(range(0, past.MANY, past.RAIN))
+    many = 4 * len(range(0, long_history.MANY, long_history.RAIN))
     await expect(page).to_have_url(re.compile("q=rain"))
     await expect(history.rows.first).to_contain_text("Rain at seven")
     await history.to_the_end()
@@ -89,7 +89,7 @@ async def test_status_agent_and_time_narrow_it_down(
     history = await History(page).open(long_stack)
     await history.status.select_option("error")
     await page.locator(".chips").get_by_role("button", name="Walter").click()
-    failed = [n for n in range(0, past.MANY, 7) if n % 4 == 1]
+    failed = [n for n in range(0, long_history.MANY, 7) if n % 4 == 1]
     await expect(history.rows.first).to_contain_text(f"Step of {failed[-1]}")
     whole = await (await page.request.get(f"{long_stack.url}/feed/1")).text()
     start = json.loads(whole)["event"]["received_at"]
@@ -100,7 +100,7 @@ async def test_status_agent_and_time_narrow_it_down(
     await expect(page).to_have_url(re.compile("status=error.*until="))
     await expect(history.rows.first).not_to_contain_text(f"Step of {failed[-1]}")
     await history.to_the_end()
-    early = [n for n in failed if n * past.APART_S < 1_800]
+    early = [n for n in failed if n * long_history.APART_S < 1_800]
     found = int((await history.foot.inner_text()).split()[0])
     assert abs(found - len(early)) < 10
 
@@ -156,7 +156,7 @@ async def test_what_is_exported_is_what_is_found(
     await (await download.value).save_as(file)
     events = read(file)
     assert len(events) == found > 0
-    expected = {n for n in range(0, past.MANY, past.RAIN) if n % 4 == 0}
+    expected = {n for n in range(0, long_history.MANY, long_history.RAIN) if n % 4 == 0}
     assert {event["task_id"] for event in events} == {f"past-{n:05d}" for n in expected}
     assert {event["status"] for event in events} == {"running"}
 

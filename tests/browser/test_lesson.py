@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.browser.screen import Screen
 
 if TYPE_CHECKING:
-    from tests.harness import Stack
+    from tests.support.harness import Stack
 
 SNIPPET = """
 const es = new EventSource('/tasks/stream');

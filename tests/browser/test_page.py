@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from tests import harness
-from tests.a2a_client import agent_at
 from tests.browser.screen import Screen
+from tests.support import harness
+from tests.support.a2a_client import agent_at
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from tests.a2a_client import WORKING, agent_at, request
 from tests.browser.conftest import STEP_S
 from tests.browser.screen import Screen
-from tests.harness import Stack
-from tests.proxies import PREFIX, proxy
+from tests.support.a2a_client import WORKING, agent_at, request
+from tests.support.harness import Stack
+from tests.support.proxies import PREFIX, proxy
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

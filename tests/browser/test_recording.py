@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from playwright.async_api import expect
 
-from host.event import with_id
-from tests import past
+from host.model.event import with_id
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, axe
-from tests.harness import Stack
+from tests.support import long_history
+from tests.support.harness import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> Path:
     start = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
     lines = [
         with_id(number, msgspec.json.encode(event))
-        for number, (_, event) in enumerate(past.events(TASKS, start), 1)
+        for number, (_, event) in enumerate(long_history.events(TASKS, start), 1)
     ]
     file = tmp_path / "run.ndjson"
     file.write_bytes(b"\n".join(lines))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.a2a_client import agent_at
 from tests.browser.screen import Screen
-from tests.harness import Stack, until
+from tests.support.a2a_client import agent_at
+from tests.support.harness import Stack, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

@@ -10,8 +10,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.screen import Screen
-from tests.full_disk import SmallFiles
-from tests.harness import Stack, until
+from tests.support.full_disk import SmallFiles
+from tests.support.harness import Stack, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

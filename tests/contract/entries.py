@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from host.event import AgentEvent, Event, MessageEvent, TaskEvent
-from host.log import Entry, Log, Row
+from host.log.contract import Entry, Log, Row
+from host.model.event import AgentEvent, Event, MessageEvent, TaskEvent
 
 NOW = "2026-11-23T12:00:00.000Z"
 ALL_OF_IT = 1_000_000

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from host.event import (
+from host.model.event import (
     AgentEvent,
     ArtifactEvent,
     Event,
@@ -24,7 +24,7 @@ from host.event import (
     encode,
     with_id,
 )
-from host.translate import STATUS
+from host.protocol.translate import STATUS
 
 GOLDEN = Path(__file__).with_name("events.json")
 AT = "2026-11-22T12:00:00.123Z"

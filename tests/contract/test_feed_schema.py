@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from host.reference import schema
+from host.api.openapi.feed_schema import schema
 from tests.contract.test_events import GOLDEN
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 Json = dict[str, Any]
 

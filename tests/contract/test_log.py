@@ -13,10 +13,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from host.filter import ALL, Filter
-from host.log import TRIM_STEP, Entry, Log
+from host.log.contract import TRIM_STEP, Entry, Log
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
+from host.model.filter import ALL, Filter
 from tests.contract.entries import (
     ALL_OF_IT,
     batch,

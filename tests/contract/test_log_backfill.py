@@ -1,6 +1,6 @@
 """The write-ahead log is emptied beside the writer, whatever happens on that way.
 
-host/log/backfill.py under a real log in a file.
+host/log/wal_checkpoint.py under a real log in a file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from host.log import Entry
+from host.log.contract import Entry
 from host.log.sqlite import SqliteLog
 from tests.contract.entries import entry, everything, rows
 

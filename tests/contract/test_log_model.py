@@ -25,12 +25,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from host.filter import ALL, Filter
-from host.log import Entry, Log, Row
+from host.log.contract import Entry, Log, Row
 from host.log.memory import MemoryLog
 from host.log.sqlite import SqliteLog
+from host.model.filter import ALL, Filter
 from tests.contract.entries import entry, everything, message, row
-from tests.harness import THOROUGH
+from tests.support.harness import THOROUGH
 
 T = TypeVar("T")
 

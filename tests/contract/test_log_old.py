@@ -17,11 +17,11 @@ import pytest
 from msgspec.structs import replace
 
 from host.errors import LogError
-from host.feed import Feed
-from host.filter import Filter
-from host.log import Entry, Row
+from host.feed.feed import Feed
+from host.log.contract import Entry, Row
 from host.log.sqlite import SqliteLog
 from host.log.sqlite_file import APPLICATION_ID
+from host.model.filter import Filter
 from tests.contract.entries import entry, everything, ids, row
 
 SCHEMA_1 = """

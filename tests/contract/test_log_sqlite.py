@@ -18,11 +18,11 @@ import anyio
 import pytest
 
 from host.errors import LogError
-from host.log import Entry
+from host.log.contract import Entry
 from host.log.sqlite import SqliteLog
 from host.log.sqlite_file import SCHEMA_VERSION
 from tests.contract.entries import batch, entry, everything, ids, rows
-from tests.harness import Process, wait_until
+from tests.support.harness import Process, wait_until
 
 
 @asynccontextmanager

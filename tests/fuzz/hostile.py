@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.updates import chunk, numbered, said, snapshot, status
+from tests.support.a2a_updates import chunk, numbered, said, snapshot, status
 
 Json = dict[str, Any]
 

@@ -14,20 +14,20 @@ from a2a.utils.errors import A2AError
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from host.bindings import v03
-from host.bindings.agent_card import parse_card
-from host.bindings.errors import from_http, from_jsonrpc
-from host.bindings.http import answer_update, stream_update, task_update
-from host.bindings.jsonrpc import _result
-from host.bindings.sse import Frame, Splitter
-from host.board import Board
-from host.card import interfaces
-from host.event import decode, encode, frame, with_id
+from host.api.openapi.feed_schema import schema
+from host.clients.bindings.a2a_errors import from_http, from_jsonrpc
+from host.clients.bindings.http_binding import answer_update, stream_update, task_update
+from host.clients.bindings.jsonrpc import _result
+from host.clients.bindings.sse import Frame, Splitter
+from host.clients.card import interfaces
+from host.feed.search import Search
 from host.gateway.card import shown
-from host.log import Row, place_of
-from host.reference import schema
-from host.search import Search
-from host.translate import Known, translate
+from host.log.contract import Row, place_of
+from host.model.board import Board
+from host.model.event import decode, encode, frame, with_id
+from host.protocol import v03
+from host.protocol.agent_card import parse_card
+from host.protocol.translate import Known, translate
 from tests.fuzz import hostile
 from tests.fuzz.many import fuzz
 

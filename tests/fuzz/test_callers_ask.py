@@ -18,20 +18,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from host import trace
-from host.board import Board
-from host.cursor import parse, start_of
-from host.doors import Doors
+from host.api.feed_stream import filter_of
+from host.api.guard import Guard
+from host.config.access_rules import Doors
 from host.errors import CursorError
-from host.event import MessageEvent, encode
-from host.gateway import listing
-from host.gateway.wishes import base_of, check_version, last_seen, parsed
-from host.guard import Guard
-from host.lines import Line, Lines
-from host.log import Bounds, Row, place_of
-from host.moment import earlier, moment
-from host.search import CLOCK_SLACK_S, MAX_CHARS, search_of
-from host.stream import filter_of
+from host.feed.cursor import parse, start_of
+from host.feed.search import CLOCK_SLACK_S, MAX_CHARS, search_of
+from host.gateway import task_list
+from host.gateway.requests import base_of, check_version, last_seen, parsed
+from host.log.contract import Bounds, Row, place_of
+from host.model.board import Board
+from host.model.event import MessageEvent, encode
+from host.model.timestamps import earlier, moment
+from host.observability import trace
+from host.observability.logfmt import Line, Lines
 from tests.fuzz import hostile
 from tests.fuzz.many import fuzz
 
@@ -197,7 +197,7 @@ def test_a_body_is_understood_or_refused(body: object) -> None:
 @fuzz(hostile.text, st.integers(-(2**31), 2**31 - 1))
 def test_a_page_of_tasks_is_there_or_refused(token: str, size: int) -> None:
     try:
-        page = listing.page(
+        page = task_list.page(
             Board(), "carly", pb.ListTasksRequest(page_token=token, page_size=size)
         )
     except A2AError:

@@ -14,12 +14,17 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from host.agent_name import name_of
-from host.agent_settings import check_card, check_name, check_trusted_hosts, check_url
-from host.config import read
+from host.config.address_rules import is_link_local
+from host.config.agent_name import name_of
+from host.config.agent_settings import (
+    check_card,
+    check_name,
+    check_trusted_hosts,
+    check_url,
+)
+from host.config.load import read
+from host.config.settings import SETTINGS
 from host.errors import ConfigError
-from host.link_local import is_link_local
-from host.settings import SETTINGS
 from tests.fuzz import hostile
 from tests.fuzz.many import fuzz
 

@@ -15,8 +15,8 @@ import pytest
 from agents import progress, resume
 from agents.cast import CAST
 from agents.door import MAX_BODY_BYTES
-from tests.a2a_client import Agent, agent_at, request, texts
-from tests.harness import AGENTS, Stack
+from tests.support.a2a_client import Agent, agent_at, request, texts
+from tests.support.harness import AGENTS, Stack
 
 
 @pytest.fixture(scope="module")

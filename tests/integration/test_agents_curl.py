@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.documented import examples_in, printed_by, prints
-from tests.harness import AGENTS, ROOT, Stack
+from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.harness import AGENTS, ROOT, Stack
 
 EXAMPLES = examples_in(ROOT / "docs" / "curl.md")
 # A pause that a task can be cancelled in, and that curl -m outlasts many times.

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.a2a_client import COMPLETED, Agent, agent_at, request, states, texts
-from tests.harness import Process, Server, free_port, until, wait_until
+from tests.support.a2a_client import COMPLETED, Agent, agent_at, request, states, texts
+from tests.support.harness import Process, Server, free_port, until, wait_until
 
 ALL = "stall[=N], drop=N, duplicate=N, malformed=N, 401, slow-card=SECONDS, flood=N"
 STARTING = "Starting calendar search…"

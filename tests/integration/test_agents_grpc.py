@@ -28,8 +28,8 @@ from a2a.utils.constants import TransportProtocol
 from a2a.utils.errors import InvalidParamsError, TaskNotCancelableError
 
 from agents import resume
-from tests.a2a_client import agent_at
-from tests.harness import Process, Server, free_port
+from tests.support.a2a_client import agent_at
+from tests.support.harness import Process, Server, free_port
 
 grpc = pytest.importorskip("grpc")
 

@@ -15,8 +15,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.a2a_client import agent_at, states, texts
-from tests.harness import AGENTS, Process, Server, Stack, free_port, until
+from tests.support.a2a_client import agent_at, states, texts
+from tests.support.harness import AGENTS, Process, Server, Stack, free_port, until
 
 STOP_S = 2.0
 
@@ -179,7 +179,7 @@ async def test_a_crash_in_a_script_fails_its_task_and_harms_no_other(
     port = free_port()
     server = Server(
         "tessa",
-        [sys.executable, "-m", "tests.tessa", str(port)],
+        [sys.executable, "-m", "tests.support.tessa", str(port)],
         folder=tmp_path,
         url=f"http://127.0.0.1:{port}",
         ready_path="/.well-known/agent-card.json",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agents import resume
-from tests.documented import examples_in, printed_by, prints
-from tests.harness import ROOT, Stack
+from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.harness import ROOT, Stack
 
 PAGE = ROOT / "docs" / "resumable-stream.md"
 EXAMPLES = examples_in(PAGE)

@@ -18,7 +18,7 @@ from a2a.helpers.proto_helpers import new_text_message
 from a2a.types.a2a_pb2 import Role, SendMessageRequest, TaskState
 
 from agents import progress
-from tests.a2a_client import (
+from tests.support.a2a_client import (
     AUTH_REQUIRED,
     CANCELED,
     COMPLETED,
@@ -35,9 +35,9 @@ from tests.a2a_client import (
     text_of,
     texts,
 )
-from tests.harness import Stack, until
-from tests.progress_draft import DRAFT
-from tests.wire import Received, read_events
+from tests.support.harness import Stack, until
+from tests.support.http_requests import Received, read_events
+from tests.support.progress_draft import DRAFT
 
 RESULTS = {
     ("carly", "calendar_check"): "Found 3 available slots for tomorrow!",

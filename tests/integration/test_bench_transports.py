@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.transports import HEAD, WAYS, Reader, agent, measure
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 UPDATES, TASKS = 5, 2
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from tests.chaos import run
-from tests.harness import THOROUGH
+from tests.support.chaos import run
+from tests.support.harness import THOROUGH
 
 SECONDS = 8 if THOROUGH else 5
 AGENTS = (("resumable", "JSONRPC"), ("plain", "HTTP+JSON"))

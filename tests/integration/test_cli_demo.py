@@ -13,8 +13,16 @@ from pathlib import Path
 
 import httpx
 
-from tests.cli import COURTSIDE
-from tests.harness import AGENTS, END_S, ROOT, Process, Stack, free_port, wait_until
+from tests.support.cli import COURTSIDE
+from tests.support.harness import (
+    AGENTS,
+    END_S,
+    ROOT,
+    Process,
+    Stack,
+    free_port,
+    wait_until,
+)
 
 START_S = 30.0
 

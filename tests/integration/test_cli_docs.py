@@ -13,10 +13,10 @@ import click
 import httpx
 import pytest
 
-from host.cli import courtside
-from tests.documented import examples_in, printed_by, prints
-from tests.harness import ROOT, Stack, wait_until
-from tests.wire import start_request
+from host.cli.main import courtside
+from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.harness import ROOT, Stack, wait_until
+from tests.support.http_requests import start_request
 
 PAGES = (ROOT / "docs" / "cli.md", ROOT / "README.md")
 SHOWN = re.compile(r"^\$? ?(courtside(?: [^\n#>|]*)?)(?:[#>|].*)?$", re.M)

@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli import COURTSIDE, courtside, environment, running
-from tests.harness import ROOT, Process, Stack, free_port, wait_until
+from tests.support.cli import COURTSIDE, courtside, environment, running
+from tests.support.harness import ROOT, Process, Stack, free_port, wait_until
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.a2a_client import (
+from tests.support.a2a_client import (
     CANCELED,
     COMPLETED,
     INPUT_REQUIRED,
@@ -20,9 +20,9 @@ from tests.a2a_client import (
     agent_at,
     request,
 )
-from tests.harness import AGENTS, Stack, until
-from tests.host_client import HostClient
-from tests.wire import read_events
+from tests.support.harness import AGENTS, Stack, until
+from tests.support.host_client import HostClient
+from tests.support.http_requests import read_events
 
 Json = dict[str, Any]
 PROGRESS = "https://a2a-protocol.org/extensions/task-progress/v1"
@@ -317,7 +317,7 @@ class TestBadInput:
     ) -> None:
         for answer in (
             await host.cancel("host", "nothing"),
-            await host.http.get("/a2a/host/tasks/nothing"),
+            await host.http.get("/a2a/host/task_manager/nothing"),
         ):
             assert answer.status_code == 404
             reason = answer.json()["error"]["details"][0]["reason"]

@@ -12,9 +12,9 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.a2a_client import agent_at
-from tests.harness import AGENTS, THOROUGH, Stack, until
-from tests.host_client import HostClient, host_at
+from tests.support.a2a_client import agent_at
+from tests.support.harness import AGENTS, THOROUGH, Stack, until
+from tests.support.host_client import HostClient, host_at
 
 KILLS = 3 if THOROUGH else 2
 REQUEST = "Schedule a game tomorrow"

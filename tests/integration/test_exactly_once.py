@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.a2a_client import agent_at
-from tests.fault_proxy import Faults
-from tests.harness import THOROUGH, Stack
-from tests.host_client import host_at
-from tests.ledger import Sums, is_wrong, reckon
-from tests.rounds import followed, run
-from tests.stage import settled
+from tests.support.a2a_client import agent_at
+from tests.support.delivery_check import Sums, is_wrong, reckon
+from tests.support.exactly_once import followed, run
+from tests.support.fault_proxy import Faults
+from tests.support.harness import THOROUGH, Stack
+from tests.support.host_client import host_at
+from tests.support.in_process_agent import settled
 
 ROUNDS = 20 if THOROUGH else 6
 """Each fault three times and more, or once."""

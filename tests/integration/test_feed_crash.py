@@ -15,9 +15,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.feed_reader import FeedReader, history
-from tests.flood import check_each_once, last_in, server
-from tests.harness import THOROUGH, free_port, live, until
+from tests.support.feed_reader import FeedReader, history
+from tests.support.flood import check_each_once, last_in, server
+from tests.support.harness import THOROUGH, free_port, live, until
 
 ROUNDS = 30 if THOROUGH else 8
 RATE = 2_000

@@ -17,9 +17,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.feed_reader import FeedReader
-from tests.flood import server
-from tests.harness import Server, free_port, live, until
+from tests.support.feed_reader import FeedReader
+from tests.support.flood import server
+from tests.support.harness import Server, free_port, live, until
 
 RATE = 2_000
 READERS = 20

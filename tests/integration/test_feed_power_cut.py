@@ -16,10 +16,10 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.faulty_libc import NoCompiler, compiled
-from tests.feed_reader import FeedReader
-from tests.flood import check_each_once, kept_in, server
-from tests.harness import THOROUGH, Server, free_port, live, until
+from tests.support.faulty_libc import NoCompiler, compiled
+from tests.support.feed_reader import FeedReader
+from tests.support.flood import check_each_once, kept_in, server
+from tests.support.harness import THOROUGH, Server, free_port, live, until
 
 ROUNDS = 10 if THOROUGH else 3
 CONTROL_ROUNDS = 5

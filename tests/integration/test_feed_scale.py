@@ -16,14 +16,14 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from host.board import Board
-from host.feed import CHECKPOINT_EVERY
-from host.log import Entry
-from tests.feed_reader import FeedReader
-from tests.flood import server
-from tests.flood_host import LOG, TASKS, RelaxedLog, entry_of
-from tests.harness import THOROUGH, Server, free_port, live, until
-from tests.wire import read_events
+from host.feed.feed import CHECKPOINT_EVERY
+from host.log.contract import Entry
+from host.model.board import Board
+from tests.support.feed_reader import FeedReader
+from tests.support.flood import server
+from tests.support.flood_host import LOG, TASKS, RelaxedLog, entry_of
+from tests.support.harness import THOROUGH, Server, free_port, live, until
+from tests.support.http_requests import read_events
 
 EVENTS = 1_000_000 if THOROUGH else 200_000
 BATCH = 10_000

@@ -17,11 +17,11 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 
-from tests.a2a_client import agent_at
-from tests.gateway import BINDINGS, call, numbered, said, state_of, stock_client
-from tests.harness import AGENTS, Stack
-from tests.host_client import HostClient, client
-from tests.lesser_agents import lesser_agents
+from tests.support.a2a_client import agent_at
+from tests.support.gateway import BINDINGS, call, numbered, said, state_of, stock_client
+from tests.support.harness import AGENTS, Stack
+from tests.support.host_client import HostClient, client
+from tests.support.limited_agents import lesser_agents
 
 RESULTS = {
     "carly": "Found 3 available slots for tomorrow!",

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.a2a_client import agent_at
-from tests.a2a_client import request as message
-from tests.harness import Stack, free_port
-from tests.host_client import HostClient, Json, host_at
+from tests.support.a2a_client import agent_at
+from tests.support.a2a_client import request as message
+from tests.support.harness import Stack, free_port
+from tests.support.host_client import HostClient, Json, host_at
 
 RPC = "/a2a/carly"
 

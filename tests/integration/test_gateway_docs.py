@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from host.rest import _OURS
-from tests.documented import examples_in, printed_by, prints
-from tests.harness import ROOT, Stack
+from host.api.responses import _OURS
+from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.harness import ROOT, Stack
 
 PAGE = ROOT / "docs" / "gateway.md"
 EXAMPLES = examples_in(PAGE)

@@ -14,10 +14,16 @@ import anyio
 import httpx
 import pytest
 
-from tests.a2a_client import RESUMABLE, Json
-from tests.gateway import BINDINGS, Subscriber, numbered, update_in, without_number
-from tests.harness import Stack, until
-from tests.host_client import HostClient, client, host_at
+from tests.support.a2a_client import RESUMABLE, Json
+from tests.support.gateway import (
+    BINDINGS,
+    Subscriber,
+    numbered,
+    update_in,
+    without_number,
+)
+from tests.support.harness import Stack, until
+from tests.support.host_client import HostClient, client, host_at
 
 KINDS = ("plain", "resumable")
 

@@ -15,11 +15,11 @@ import anyio
 import httpx
 import pytest
 
-from tests.a2a_client import COMPLETED, agent_at
-from tests.a2a_client import request as message
-from tests.gateway import BINDINGS, Subscriber, call
-from tests.harness import Stack
-from tests.host_client import HostClient, client, host_at
+from tests.support.a2a_client import COMPLETED, agent_at
+from tests.support.a2a_client import request as message
+from tests.support.gateway import BINDINGS, Subscriber, call
+from tests.support.harness import Stack
+from tests.support.host_client import HostClient, client, host_at
 
 END_S = 2.0
 

@@ -17,9 +17,9 @@ import pytest
 from httpx_sse import aconnect_sse
 
 from host import TaskManager
-from host.tasks import HostUnreachable
-from tests.harness import ROOT, Process, Stack, free_port
-from tests.host_client import client
+from host.task_manager.errors import HostUnreachable
+from tests.support.harness import ROOT, Process, Stack, free_port
+from tests.support.host_client import client
 
 TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
 OPERATOR = {"authorization": f"Bearer {TOKEN}"}

@@ -11,8 +11,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.harness import Stack, free_port
-from tests.host_client import (
+from tests.support.harness import Stack, free_port
+from tests.support.host_client import (
     HostClient,
     Watcher,
     told_by_agent,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Process, Stack, free_port
-from tests.host_client import HostClient, host_at
+from tests.support.harness import Process, Stack, free_port
+from tests.support.host_client import HostClient, host_at
 
 JSON = {"content-type": "application/json"}
 SEND = "/a2a/carly/message:send"

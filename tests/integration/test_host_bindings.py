@@ -16,16 +16,17 @@ from a2a.utils.errors import (
     TaskNotFoundError,
 )
 
-from host import a2a
-from host.agent_settings import AgentSettings
-from host.bindings import Binding, Interface, Query, open_binding
-from host.bindings.errors import UpdatesGone
-from host.bindings.wire import Wire
-from host.budget import Budget
-from host.card import fetch, interfaces
-from host.credentials import Credentials
+from host.clients.bindings.a2a_errors import UpdatesGone
+from host.clients.bindings.agent_http import Wire
+from host.clients.bindings.contract import Binding, Interface, Query
+from host.clients.bindings.selection import open_binding
+from host.clients.card import fetch, interfaces
+from host.clients.credentials import Credentials
+from host.clients.rate_limit import Budget
+from host.config.agent_settings import AgentSettings
 from host.errors import AgentUnreachable
-from tests.harness import Server, free_port
+from host.protocol import a2a
+from tests.support.harness import Server, free_port
 
 pytest.importorskip("grpc")
 

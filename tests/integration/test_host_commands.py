@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 import anyio
 import pytest
 
-from tests.a2a_client import agent_at
-from tests.harness import Stack, until
-from tests.host_client import HostClient, Watcher, watching
-from tests.wire import start_request
+from tests.support.a2a_client import agent_at
+from tests.support.harness import Stack, until
+from tests.support.host_client import HostClient, Watcher, watching
+from tests.support.http_requests import start_request
 
 AGENTS = ("carly", "walter", "nancy")
 SOON_S = 2.0

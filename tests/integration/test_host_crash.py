@@ -10,9 +10,9 @@ from pathlib import Path
 
 import anyio
 
-from tests.a2a_client import agent_at
-from tests.harness import THOROUGH, Stack, until
-from tests.host_client import (
+from tests.support.a2a_client import agent_at
+from tests.support.harness import THOROUGH, Stack, until
+from tests.support.host_client import (
     HostClient,
     Watcher,
     host_at,
@@ -20,7 +20,7 @@ from tests.host_client import (
     told_by_feed,
     watching,
 )
-from tests.wire import read_events
+from tests.support.http_requests import read_events
 
 AGENTS = ("carly", "walter", "logan")
 KILLS = 5 if THOROUGH else 3

@@ -1,6 +1,6 @@
 """Agents behind locks, followed by the real host: it gets in, and nobody learns how.
 
-courtside.toml and variables → host → agents of tests/locked_agent.py.
+courtside.toml and variables → host → agents of tests/support/locked_agent.py.
 """
 
 from __future__ import annotations
@@ -14,8 +14,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import NO_TLS, Stack, wait_until
-from tests.locked_agent import ELSEWHERE, Answer, Locked, Reply, Seen, locked, token
+from tests.support.harness import NO_TLS, Stack, wait_until
+from tests.support.locked_agent import (
+    ELSEWHERE,
+    Answer,
+    Locked,
+    Reply,
+    Seen,
+    locked,
+    token,
+)
 
 pytestmark = pytest.mark.integration
 

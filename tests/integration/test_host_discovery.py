@@ -12,9 +12,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.a2a_client import agent_at
-from tests.harness import THOROUGH, Stack, until
-from tests.host_client import (
+from tests.support.a2a_client import agent_at
+from tests.support.agent_with_history import Veteran, at_work
+from tests.support.harness import THOROUGH, Stack, until
+from tests.support.host_client import (
     HostClient,
     Watcher,
     client,
@@ -23,9 +24,8 @@ from tests.host_client import (
     told_by_feed,
     watching,
 )
-from tests.lesser_agents import RESULT, WORDS, lesser_agents
-from tests.third_party import start_at
-from tests.veteran import Veteran, at_work
+from tests.support.limited_agents import RESULT, WORDS, lesser_agents
+from tests.support.third_party import start_at
 
 TASKS = 100 if THOROUGH else 40
 AT_ONCE = 10

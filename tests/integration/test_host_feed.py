@@ -14,9 +14,9 @@ import anyio
 import httpx
 import pytest
 
-from tests.a2a_client import agent_at
-from tests.harness import AGENTS, Stack, until
-from tests.host_client import (
+from tests.support.a2a_client import agent_at
+from tests.support.harness import AGENTS, Stack, until
+from tests.support.host_client import (
     OVER,
     HostClient,
     Json,
@@ -24,7 +24,7 @@ from tests.host_client import (
     told_by_feed,
     watching,
 )
-from tests.wire import Received, read_events
+from tests.support.http_requests import Received, read_events
 
 
 def at_least(count: int) -> Callable[[list[Received]], bool]:

@@ -15,11 +15,12 @@ import pytest
 from a2a.types import a2a_pb2 as pb
 from a2a.types.a2a_pb2_grpc import A2AServiceServicer, add_A2AServiceServicer_to_server
 
-from host.agent_settings import AgentSettings
-from host.bindings import Binding, Interface, open_binding
-from host.bindings.wire import Wire
-from host.budget import Budget
-from host.credentials import Credentials
+from host.clients.bindings.agent_http import Wire
+from host.clients.bindings.contract import Binding, Interface
+from host.clients.bindings.selection import open_binding
+from host.clients.credentials import Credentials
+from host.clients.rate_limit import Budget
+from host.config.agent_settings import AgentSettings
 from host.errors import AgentUnreachable
 
 

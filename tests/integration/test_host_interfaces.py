@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.card_server import Json, card_server, card_with, interface
-from tests.harness import Server, Stack, free_port, until
-from tests.host_client import HostClient, host_at
+from tests.support.card_server import Json, card_server, card_with, interface
+from tests.support.harness import Server, Stack, free_port, until
+from tests.support.host_client import HostClient, host_at
 
 pytest.importorskip("grpc")
 

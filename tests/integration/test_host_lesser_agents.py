@@ -1,6 +1,6 @@
 """Agents that can do less are followed as well as they allow, and the row says how.
 
-A real host over the plain SDK's agents of tests/lesser_agents.py.
+A real host over the plain SDK's agents of tests/support/limited_agents.py.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness import Stack, until
-from tests.host_client import HostClient, watching
-from tests.lesser_agents import KINDS, RESULT, WORDS, lesser_agents
-from tests.third_party import start_at
+from tests.support.harness import Stack, until
+from tests.support.host_client import HostClient, watching
+from tests.support.limited_agents import KINDS, RESULT, WORDS, lesser_agents
+from tests.support.third_party import start_at
 
 EVERY = "every task"
 OURS_ONLY = "only tasks that pass through this host"

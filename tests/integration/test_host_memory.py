@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from tests.harness import Stack
-from tests.host_client import host_at, told_by_agent, told_by_feed, watching
+from tests.support.harness import Stack
+from tests.support.host_client import host_at, told_by_agent, told_by_feed, watching
 
 AGENTS = ("carly", "logan")
 

@@ -1,6 +1,6 @@
 """Bad neighbours that begin well: what they overflow is counted, and they are named.
 
-A real host follows those of tests/neighbours_streams.py next to a real agent.
+A real host follows those of tests/support/bad_streams.py next to a real agent.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Server, Stack, free_port, until
-from tests.host_client import HostClient, Json, host_at, watching
-from tests.neighbours_streams import BURST, NAMES
+from tests.support.bad_streams import BURST, NAMES
+from tests.support.harness import Server, Stack, free_port, until
+from tests.support.host_client import HostClient, Json, host_at, watching
 
 LOUD = ("flood", "burst", "numberedburst", "heavy", "swarm", "endless", "chatter")
 """These send as much as is taken: each gets a machine as good as for itself."""
@@ -29,7 +29,7 @@ def neighbours(folder: Path) -> Iterator[dict[str, str]]:
     url = f"http://127.0.0.1:{(port := free_port())}"
     server = Server(
         "neighbours",
-        [sys.executable, "-m", "tests.neighbours_streams", str(port)],
+        [sys.executable, "-m", "tests.support.bad_streams", str(port)],
         folder=folder,
         url=url,
         ready_path="/plain/.well-known/agent-card.json",

@@ -1,6 +1,6 @@
 """Bad neighbours: agents that lie, stammer or say nothing cost the others nothing.
 
-A real host follows those of tests/neighbours.py next to a real agent.
+A real host follows those of tests/support/bad_agents.py next to a real agent.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness import Stack, until
-from tests.host_client import HostClient, Json, watching
-from tests.neighbours import bad_neighbours
+from tests.support.bad_agents import bad_neighbours
+from tests.support.harness import Stack, until
+from tests.support.host_client import HostClient, Json, watching
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.harness import Stack, wait_until
-from tests.host_client import HostClient, Json, watching
-from tests.wire import read_events, start_request
+from tests.support.harness import Stack, wait_until
+from tests.support.host_client import HostClient, Json, watching
+from tests.support.http_requests import read_events, start_request
 
 AGENTS = ("carly", "nancy")
 HISTORY = 5

@@ -14,9 +14,9 @@ from typing import Any
 import anyio
 import pytest
 
-from host.changes import FILE
-from tests.harness import THOROUGH, Server, Stack, free_port, until
-from tests.host_client import HostClient, Watcher, host_at, watching
+from host.following.roster_file import FILE
+from tests.support.harness import THOROUGH, Server, Stack, free_port, until
+from tests.support.host_client import HostClient, Watcher, host_at, watching
 
 FOUND_S = 2.0
 TIMES = 3 if THOROUGH else 1

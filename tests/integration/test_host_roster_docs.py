@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.documented import examples_in, printed_by, prints
-from tests.harness import ROOT, Stack
+from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.harness import ROOT, Stack
 
 PAGE = ROOT / "docs" / "roster.md"
 

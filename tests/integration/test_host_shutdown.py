@@ -12,10 +12,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.feed_reader import FeedReader
-from tests.flood import check_each_once, kept_in, server
-from tests.harness import Stack, free_port, until
-from tests.host_client import Watcher, host_at
+from tests.support.feed_reader import FeedReader
+from tests.support.flood import check_each_once, kept_in, server
+from tests.support.harness import Stack, free_port, until
+from tests.support.host_client import Watcher, host_at
 
 READERS = ["/feed", "/feed?after=0", "/feed?agent=carly", "/tasks/stream", "/feed"]
 END_S = 2.0

@@ -9,17 +9,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import foreign
-from tests.foreign import BINDINGS
-from tests.harness import Stack
-from tests.host_client import HostClient
+from tests.support import interop_agents
+from tests.support.harness import Stack
+from tests.support.host_client import HostClient
+from tests.support.interop_agents import BINDINGS
 
 pytestmark = pytest.mark.parametrize("binding", BINDINGS)
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with foreign.following(tmp_path_factory.mktemp("js"), jess="agent.js") as running:
+    with interop_agents.following(
+        tmp_path_factory.mktemp("js"), jess="agent.js"
+    ) as running:
         yield running
 
 
@@ -42,32 +44,34 @@ async def test_its_row_says_how_it_is_spoken_to_and_followed(
 async def test_its_task_is_told_from_the_first_word_to_the_result(
     host: HostClient, binding: str
 ) -> None:
-    await foreign.told_from_the_first_word_to_the_result(host, f"jess-{binding}")
+    await interop_agents.told_from_the_first_word_to_the_result(host, f"jess-{binding}")
 
 
 async def test_its_question_is_answered(host: HostClient, binding: str) -> None:
-    await foreign.replied_to(host, f"jess-{binding}")
+    await interop_agents.replied_to(host, f"jess-{binding}")
 
 
 async def test_its_task_is_cancelled(host: HostClient, binding: str) -> None:
-    await foreign.cancelled(host, f"jess-{binding}")
+    await interop_agents.cancelled(host, f"jess-{binding}")
 
 
 async def test_its_answer_without_a_task_is_a_message(
     host: HostClient, binding: str
 ) -> None:
-    await foreign.answered_without_a_task(host, f"jess-{binding}")
+    await interop_agents.answered_without_a_task(host, f"jess-{binding}")
 
 
 async def test_its_failure_says_why(host: HostClient, binding: str) -> None:
-    await foreign.failed(host, f"jess-{binding}")
+    await interop_agents.failed(host, f"jess-{binding}")
 
 
 async def test_a_task_that_somebody_else_started_is_found_and_told_to_its_end(
     host: HostClient, binding: str
 ) -> None:
     row = await host.agent(f"jess-{binding}")
-    task_id = await foreign.started_by_somebody_else(row["interface_url"], binding)
+    task_id = await interop_agents.started_by_somebody_else(
+        row["interface_url"], binding
+    )
 
     row = await host.row_with(task_id, "completed")
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import foreign
-from tests.foreign import BINDINGS
-from tests.harness import Stack
-from tests.host_client import HostClient
+from tests.support import interop_agents
+from tests.support.harness import Stack
+from tests.support.host_client import HostClient
+from tests.support.interop_agents import BINDINGS
 
 AGENTS = [f"{name}-{binding}" for name in ("piet", "jan") for binding in BINDINGS]
 
@@ -23,7 +23,9 @@ pytestmark = pytest.mark.parametrize("agent", AGENTS)
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("v03")
-    with foreign.following(folder, piet="agent_0_3.py", jan="agent_0_3.js") as running:
+    with interop_agents.following(
+        folder, piet="agent_0_3.py", jan="agent_0_3.js"
+    ) as running:
         yield running
 
 
@@ -48,22 +50,22 @@ async def test_its_row_says_how_it_is_spoken_to_and_followed(
 async def test_its_task_is_told_from_the_first_word_to_the_result(
     host: HostClient, agent: str
 ) -> None:
-    await foreign.told_from_the_first_word_to_the_result(host, agent)
+    await interop_agents.told_from_the_first_word_to_the_result(host, agent)
 
 
 async def test_its_question_is_answered(host: HostClient, agent: str) -> None:
-    await foreign.replied_to(host, agent)
+    await interop_agents.replied_to(host, agent)
 
 
 async def test_its_task_is_cancelled(host: HostClient, agent: str) -> None:
-    await foreign.cancelled(host, agent)
+    await interop_agents.cancelled(host, agent)
 
 
 async def test_its_answer_without_a_task_is_a_message(
     host: HostClient, agent: str
 ) -> None:
-    await foreign.answered_without_a_task(host, agent)
+    await interop_agents.answered_without_a_task(host, agent)
 
 
 async def test_its_failure_says_why(host: HostClient, agent: str) -> None:
-    await foreign.failed(host, agent)
+    await interop_agents.failed(host, agent)

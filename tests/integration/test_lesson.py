@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.documented import (
+from tests.support.doc_examples import (
     Example,
     examples_in,
     files_in,
@@ -23,8 +23,8 @@ from tests.documented import (
     printed_by,
     prints,
 )
-from tests.harness import AGENTS, ROOT, STOP_S, Process, free_port, wait_until
-from tests.lesson import LESSON, PAGES
+from tests.support.harness import AGENTS, ROOT, STOP_S, Process, free_port, wait_until
+from tests.support.lesson import LESSON, PAGES
 
 STEP_S = "0.1"
 START_S = 30.0

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.documented import examples_in, printed_by, prints
-from tests.harness import ROOT, Stack, free_port, until
-from tests.host_client import HostClient, watching
+from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.harness import ROOT, Stack, free_port, until
+from tests.support.host_client import HostClient, watching
 
 NOBODY = f"http://127.0.0.1:{free_port()}"
 

@@ -15,13 +15,14 @@ from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from host.api.openapi.document import document
+from host.api.openapi.feed_schema import schema
 from host.log.memory import MemoryLog
-from host.reference import document, schema
-from tests.alone import host_alone
-from tests.documented import examples_in, printed_by, prints
-from tests.harness import ROOT, Stack
-from tests.host_client import HostClient
-from tests.wire import read_events
+from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.harness import ROOT, Stack
+from tests.support.host_client import HostClient
+from tests.support.http_requests import read_events
+from tests.support.in_process_host import host_alone
 
 Json = dict[str, Any]
 # Some clients put a slash at the end of a card's URL.

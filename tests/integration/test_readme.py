@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from host.config import read
-from tests.harness import ROOT, Stack, wait_until
+from host.config.load import read
+from tests.support.harness import ROOT, Stack, wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ELISION = "[...]"

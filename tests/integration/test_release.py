@@ -21,8 +21,8 @@ import pytest
 import host
 from agents.card import build_card
 from agents.carly import CARLY
-from host.conductor.card import card_of
-from tests.harness import ROOT
+from host.orchestrator.card import card_of
+from tests.support.harness import ROOT
 
 PACKAGES = ("agents", "dashboard", "host")
 STATIC = "dashboard/static/"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from host.doors import Doors
-from tests.documented import examples_in, printed_by, prints
-from tests.harness import ROOT, Stack
+from host.config.access_rules import Doors
+from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.harness import ROOT, Stack
 
 PAGE = ROOT / "docs" / "security.md"
 TOKEN = "operator-0123456789"

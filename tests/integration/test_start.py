@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import harness
-from tests.harness import AGENTS, ROOT, Process, free_port, wait_until
+from tests.support import harness
+from tests.support.harness import AGENTS, ROOT, Process, free_port, wait_until
 
 VARIABLES = [*(f"{name.upper()}_PORT" for name in AGENTS), "COURTSIDE_PORT"]
 START_S = 30.0

@@ -19,14 +19,14 @@ import httpx
 import pytest
 
 from host.log.sqlite import SqliteLog
-from tests.fault_proxy import FaultProxy, Faults
-from tests.faulty_libc import FaultyLibc, NoCompiler
-from tests.feed_reader import FeedReader
-from tests.flood import check_each_once, kept_in, server
-from tests.flood_host import LOG, TASKS, entry_of
-from tests.full_disk import SmallDisk, SmallFiles, full_disk
-from tests.harness import Process, Server, Stack, free_port, live, until
-from tests.host_client import Json, Watcher, client, watching
+from tests.support.fault_proxy import FaultProxy, Faults
+from tests.support.faulty_libc import FaultyLibc, NoCompiler
+from tests.support.feed_reader import FeedReader
+from tests.support.flood import check_each_once, kept_in, server
+from tests.support.flood_host import LOG, TASKS, entry_of
+from tests.support.full_disk import SmallDisk, SmallFiles, full_disk
+from tests.support.harness import Process, Server, Stack, free_port, live, until
+from tests.support.host_client import Json, Watcher, client, watching
 
 RATE = 1_000
 SOME = 500
@@ -240,7 +240,7 @@ async def test_while_the_log_fails_its_agents_wait_and_are_not_drained(
     agent = Server(
         "chatty",
         [
-            *(sys.executable, "-m", "tests.chatty_agent"),
+            *(sys.executable, "-m", "tests.support.chatty_agent"),
             *(str(port), str(UPDATES), str(UPDATE_BYTES)),
         ],
         folder=tmp_path,

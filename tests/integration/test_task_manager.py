@@ -13,18 +13,18 @@ import anyio
 import pytest
 
 from host.errors import CourtsideError, UnknownAgent
-from host.tasks import (
+from host.task_manager.errors import (
     ManagerClosed,
     NotAsking,
     Refused,
     UnknownName,
     UnknownTask,
 )
-from tests.a2a_client import agent_at
-from tests.harness import Server, Stack, free_port
-from tests.host_client import host_at
-from tests.task_ways import WAYS, Json, Way, row_of, updates_of, way_to
-from tests.third_party import start_at
+from tests.support.a2a_client import agent_at
+from tests.support.harness import Server, Stack, free_port
+from tests.support.host_client import host_at
+from tests.support.manager_transports import WAYS, Json, Way, row_of, updates_of, way_to
+from tests.support.third_party import start_at
 
 TERMINAL = {"completed", "error", "cancelled", "rejected"}
 
@@ -35,7 +35,7 @@ def tessa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     server = Server(
         "tessa",
-        [sys.executable, "-m", "tests.tessa", str(port)],
+        [sys.executable, "-m", "tests.support.tessa", str(port)],
         folder=tmp_path_factory.mktemp("tessa"),
         url=f"http://127.0.0.1:{port}",
         ready_path="/.well-known/agent-card.json",

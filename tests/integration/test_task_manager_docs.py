@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.documented import Example, prints
-from tests.harness import AGENTS, ROOT, Stack
+from tests.support.doc_examples import Example, prints
+from tests.support.harness import AGENTS, ROOT, Stack
 
 PAGE = (ROOT / "docs" / "task-manager.md").read_text(encoding="utf-8")
 SCRIPT = re.compile(r"^```python\n(.*?)^```\n\n^```\n(.*?)^```$", re.M | re.S)

@@ -14,12 +14,12 @@ import pytest
 
 from host import TaskManager
 from host.errors import AgentUnreachable
-from host.tasks import HostUnreachable
-from host.tasks import manager as manager_module
-from tests.fault_proxy import FaultProxy, Faults
-from tests.harness import Stack, free_port, until
-from tests.host_client import HostClient, host_at
-from tests.task_ways import Json, row_of, updates_of
+from host.task_manager import manager as manager_module
+from host.task_manager.errors import HostUnreachable
+from tests.support.fault_proxy import FaultProxy, Faults
+from tests.support.harness import Stack, free_port, until
+from tests.support.host_client import HostClient, host_at
+from tests.support.manager_transports import Json, row_of, updates_of
 
 STEP_S = 0.2
 
@@ -109,7 +109,7 @@ async def test_a_host_whose_log_is_gone_finds_the_task_again_behind_a_gap(
 async def test_a_task_that_such_a_host_does_not_find_again_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.tasks.over_host.FIND_S", 0.5)
+    monkeypatch.setattr("host.task_manager.via_host.FIND_S", 0.5)
     with Stack(tmp_path, ["nancy"]) as stack:
         async with TaskManager(host=stack.url) as manager:
             task_id = await manager.start_task("invite_everyone")
@@ -159,7 +159,7 @@ async def test_what_the_host_no_longer_keeps_is_a_gap(tmp_path: Path) -> None:
 async def test_a_host_that_stays_away_is_named_after_a_while(
     proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.tasks.over_host.PATIENCE_S", 0.5)
+    monkeypatch.setattr("host.task_manager.via_host.PATIENCE_S", 0.5)
     monkeypatch.setattr(manager_module, "LEAVE_S", 0.2)
     async with TaskManager(host=proxy.url) as manager:
         task_id = await manager.start_task("calendar_check")
@@ -175,7 +175,7 @@ async def test_a_host_that_was_only_quiet_for_long_is_not_given_up(
     proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience_s = 0.5
-    monkeypatch.setattr("host.tasks.over_host.PATIENCE_S", patience_s)
+    monkeypatch.setattr("host.task_manager.via_host.PATIENCE_S", patience_s)
     async with TaskManager(host=proxy.url) as manager:
         task_id = await manager.start_task("invite_everyone")
         await row_of(manager, task_id, "input-required")

@@ -14,12 +14,19 @@ import pytest
 
 from host import TaskManager
 from host.errors import AgentUnreachable
-from host.tasks import HostUnreachable, ManagerClosed
-from host.tasks import manager as module
-from tests.a2a_client import CANCELED, COMPLETED, agent_at
-from tests.fault_proxy import FaultProxy, Faults
-from tests.harness import Stack, free_port, until
-from tests.task_ways import WAYS, Way, leaving_nothing, row_of, updates_of, way_to
+from host.task_manager import manager as module
+from host.task_manager.errors import HostUnreachable, ManagerClosed
+from tests.support.a2a_client import CANCELED, COMPLETED, agent_at
+from tests.support.fault_proxy import FaultProxy, Faults
+from tests.support.harness import Stack, free_port, until
+from tests.support.manager_transports import (
+    WAYS,
+    Way,
+    leaving_nothing,
+    row_of,
+    updates_of,
+    way_to,
+)
 
 STEP_S = 0.5
 
@@ -180,7 +187,7 @@ class TestEntering:
     async def test_without_a_host_says_that_none_answers(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("host.tasks.over_host.OPEN_S", 0.1)
+        monkeypatch.setattr("host.task_manager.via_host.OPEN_S", 0.1)
         url = f"http://127.0.0.1:{free_port()}"
         async with leaving_nothing():
             with pytest.raises(HostUnreachable, match=f"no Courtside host .* {url}"):

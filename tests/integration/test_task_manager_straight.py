@@ -12,17 +12,17 @@ import httpx
 import pytest
 
 from host import TaskManager
-from host.agent_settings import AgentSettings
-from host.collector import Collector
+from host.config.agent_settings import AgentSettings
 from host.errors import ConfigError
-from host.feed import Feed
+from host.feed.feed import Feed
+from host.following.collector import Collector
 from host.log.memory import MemoryLog
-from tests.card_server import card_server
-from tests.fault_proxy import FaultProxy, Faults
-from tests.harness import NO_TLS, Stack, until
-from tests.host_client import client, told_by_agent, told_by_feed
-from tests.task_ways import Json, updates_of
-from tests.third_party import start_at
+from tests.support.card_server import card_server
+from tests.support.fault_proxy import FaultProxy, Faults
+from tests.support.harness import NO_TLS, Stack, until
+from tests.support.host_client import client, told_by_agent, told_by_feed
+from tests.support.manager_transports import Json, updates_of
+from tests.support.third_party import start_at
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.harness import NO_TLS, Process, Stack, wait_until
-from tests.locked_agent import Locked, Reply, Seen, locked
-from tests.raw_agent import card
-from tests.wire import start_request
+from tests.support.harness import NO_TLS, Process, Stack, wait_until
+from tests.support.http_requests import start_request
+from tests.support.locked_agent import Locked, Reply, Seen, locked
+from tests.support.raw_agent import card
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = f"00-{TRACE}-b7ad6b7169203331-01"

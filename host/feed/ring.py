@@ -1,0 +1,87 @@
+"""Owns the hot tail of the feed: the newest frames, encoded once for all readers.
+
+The feed appends what it has committed; fan-out takes what is behind a cursor as
+one piece of bytes. Frames are kept in blocks, so that readers which lag behind
+line up at the same block ends and share the same bytes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+from ..model.filter import ALL, Filter, Place
+
+# A block is what one send carries: enough that the cost of a send vanishes, little
+# enough that 1,000 readers which each hold a different one fit into memory.
+BLOCK_BYTES = 128 * 1024
+RING_BYTES = 32 * 1024 * 1024
+
+
+class Piece(NamedTuple):
+    """Frames of some events behind a cursor; `cursor` is the last of those events."""
+
+    cursor: int
+    data: bytes
+
+
+class _Block:
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.frames: list[bytes] = []
+        self.places: list[Place] = []
+        self.size = 0
+        self.whole: bytes | None = None  # The joined frames, once it is full.
+
+
+class Ring:
+    """The frames of the events `first` to `head`, without a hole; `size` in bytes."""
+
+    def __init__(self, head: int, max_bytes: int = RING_BYTES) -> None:
+        self.head = head
+        self._max_bytes = max_bytes
+        self.size = 0
+        self._blocks = [_Block(head + 1)]
+        self._firsts = [head + 1]
+
+    @property
+    def first(self) -> int:
+        return self._firsts[0]
+
+    def append(self, place: Place, frame: bytes) -> None:
+        block = self._blocks[-1]
+        if block.size + len(frame) > BLOCK_BYTES and block.frames:
+            block = _Block(self.head + 1)
+            self._blocks.append(block)
+            self._firsts.append(block.first)
+        block.frames.append(frame)
+        block.places.append(place)
+        block.size += len(frame)
+        self.size += len(frame)
+        self.head += 1
+        # One large event takes the place of many blocks.
+        while self.size > self._max_bytes and len(self._blocks) > 1:
+            self.size -= self._blocks.pop(0).size
+            del self._firsts[0]
+
+    def after(self, cursor: int, where: Filter = ALL) -> Piece | None:
+        """What follows `cursor` up to the end of a block; None when it is too old.
+
+        The piece may be empty: at the head, or where the filter wants nothing.
+        """
+        if cursor >= self.head:
+            return Piece(cursor, b"")
+        if cursor + 1 < self.first:
+            return None
+        index = bisect_right(self._firsts, cursor + 1) - 1
+        block = self._blocks[index]
+        end = block.first + len(block.frames) - 1
+        start = cursor + 1 - block.first
+        if where != ALL:
+            wanted = zip(block.places[start:], block.frames[start:], strict=True)
+            return Piece(end, b"".join(f for place, f in wanted if where.wants(place)))
+        if start or index == len(self._blocks) - 1:
+            return Piece(end, b"".join(block.frames[start:]))
+        if block.whole is None:
+            block.whole = b"".join(block.frames)
+        return Piece(end, block.whole)

@@ -1,0 +1,101 @@
+"""Owns the reading of some events within this process: from the log, then live.
+
+The gateway, the conductor and TaskManager read with it; the feed tells it what is new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from ..errors import CursorExpired
+from ..log.contract import Row
+from ..model.filter import Filter
+from .feed import PAGE, Feed
+
+# For a watcher that is slow; what is more waits in the log.
+MAX_ROWS, MAX_BYTES = 1_000, 1024 * 1024
+
+
+async def watch(feed: Feed, where: Filter, after: int) -> AsyncGenerator[Row]:
+    """Every event past the id `after` that `where` wants, in order, each once.
+
+    Waits for more at the head; ends when the feed closes. One that names its tasks is
+    not woken by other tasks' events. Raises CursorExpired where events past its place
+    are no longer kept.
+    """
+    async with aclosing(pages(feed, where, after)) as some:
+        async for rows in some:
+            for row in rows:
+                yield row
+
+
+async def pages(feed: Feed, where: Filter, after: int) -> AsyncGenerator[list[Row]]:
+    """The same, as many at a time as there are; never none."""
+    inbox = _Inbox(where, feed.head)
+    with feed.listening(where.task, inbox.take):
+        cursor = after
+        while True:
+            while cursor < inbox.since:
+                since = inbox.since
+                rows = await feed.history(cursor, since + 1, PAGE, where)
+                kept = await feed.bounds()
+                if cursor + 1 < kept.first:
+                    raise CursorExpired(
+                        f"events up to {kept.first - 1} are no longer kept"
+                    )
+                cursor = rows[-1].id if rows else since
+                if rows:
+                    yield rows
+            if fresh := inbox.rest(cursor):
+                cursor = fresh[-1].id
+                yield fresh
+            elif inbox.closed:
+                return
+            elif cursor >= inbox.since:
+                await inbox.news()
+                cursor = max(cursor, inbox.quiet_until)
+
+
+class _Inbox:
+    """The wanted events past `since`, while they are few: else the log has them."""
+
+    def __init__(self, where: Filter, since: int) -> None:
+        self.since = since
+        self.quiet_until = 0  # Up to here nothing was wanted since all was read.
+        self.closed = False
+        self._where = where
+        self._rows: list[Row] = []
+        self._bytes = 0
+        self._wake: asyncio.Event | None = None
+
+    def take(self, row: Row | None) -> None:
+        if row is None:
+            self.closed = True
+        elif not self._where.wants(row.place):
+            return
+        else:
+            if self._wake and not self._wake.is_set():
+                self.quiet_until = row.id - 1
+            self._rows.append(row)
+            self._bytes += len(row.body)
+            if len(self._rows) > MAX_ROWS or self._bytes > MAX_BYTES:
+                self._rows.clear()
+                self._bytes = 0
+                self.since = row.id
+        if self._wake:
+            self._wake.set()
+
+    def rest(self, after: int) -> list[Row]:
+        """What there is past `after`; it is not kept any longer."""
+        rows = [row for row in self._rows if row.id > after]
+        self._rows.clear()
+        self._bytes = 0
+        return rows
+
+    async def news(self) -> None:
+        """Returns when there is something to read, or nothing will follow."""
+        self._wake = asyncio.Event()
+        await self._wake.wait()
+        self._wake = None

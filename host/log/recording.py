@@ -1,0 +1,90 @@
+"""Owns a saved feed: the lines of an NDJSON file, checked, as entries for a log.
+
+The commands that import and replay it append them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import CourtsideError
+from ..model.event import decode
+from .contract import Entry, place_of
+
+
+class RecordingError(CourtsideError):
+    """A file that is not a saved feed."""
+
+
+class Recording(NamedTuple):
+    """`first` is the id that its first event gets: its own, where none is left out."""
+
+    path: Path
+    size: int
+    first: int
+    keeps_ids: bool
+
+
+class _Id(Struct):
+    id: int
+
+
+_id: msgspec.json.Decoder[_Id] = msgspec.json.Decoder(_Id)
+
+
+def examine(path: Path) -> Recording:
+    """Reads all of it. Raises RecordingError, with the line that is wrong."""
+    first = last = count = 0
+    for number, event_id, _ in _lines(path):
+        if event_id <= last:
+            raise RecordingError(
+                f"{path}, line {number}: event {event_id} comes after {last}; a "
+                "recording has its events in order, each once"
+            )
+        first, last, count = first or event_id, event_id, count + 1
+    if not count:
+        raise RecordingError(f"{path}: there is no event in it")
+    whole = last - first + 1 == count
+    return Recording(path, count, first if whole else 1, whole)
+
+
+def entries(recording: Recording) -> Iterator[Entry]:
+    """Its events, numbered by their sources as the host does.
+
+    The A2A updates behind them are not in the file.
+    """
+    versions: Counter[str] = Counter()
+    for _, _, line in _lines(recording.path):
+        event = decode(line)
+        place = place_of(event)
+        source = f"{place.agent}/{place.task}" if place.task else place.agent
+        versions[source] += 1
+        yield Entry.of(source, versions[source], event)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Number, id and text of each line that is not empty."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, _checked(line, f"{path}, line {number}"), line
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _checked(line: bytes, where: str) -> int:
+    try:
+        decode(line)
+        event_id = _id.decode(line).id
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{where}: is not an event of a feed: {error}") from None
+    if not 0 < event_id < 2**63:
+        raise RecordingError(f"{where}: {event_id} is not an event's id")
+    return event_id

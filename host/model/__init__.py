@@ -1,0 +1,4 @@
+"""Plain data that every other package uses: events, the board, filters, timestamps.
+
+No I/O. Imports nothing from the host but `errors`.
+"""

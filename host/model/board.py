@@ -1,0 +1,88 @@
+"""Owns the board: the current state of every agent and task, folded from the feed.
+
+The feed folds each committed event into it; snapshots, /agents and collectors
+read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from .event import AgentEvent, Event, TaskEvent
+
+# Enough for a page to show a day of work; the log keeps the rest.
+MAX_FINISHED = 1_000
+
+TaskKey = tuple[str, str]
+
+
+class Checkpoint(Struct, frozen=True):
+    """A board as data: what a log stores so that a start need not fold it all."""
+
+    agents: list[AgentEvent]
+    tasks: list[TaskEvent]
+
+
+class Board:
+    """Rows by agent name and by (agent, task id); finished in order of end.
+
+    An agent that was removed keeps its row: its history stays readable.
+    """
+
+    def __init__(self) -> None:
+        self.agents: dict[str, AgentEvent] = {}
+        self.open: dict[TaskKey, TaskEvent] = {}
+        self.finished: dict[TaskKey, TaskEvent] = {}
+
+    def fold(self, event: Event) -> None:
+        """Events carry whole rows, so folding one is keeping it."""
+        if isinstance(event, TaskEvent):
+            self._fold_task(event)
+        elif isinstance(event, AgentEvent):
+            self.agents[event.agent] = event
+
+    def arrange(self, names: Iterable[str]) -> None:
+        """Puts these agents first, in this order, as far as they are known."""
+        known = self.agents
+        first = {name: known[name] for name in names if name in known}
+        self.agents = first | known
+
+    def _fold_task(self, row: TaskEvent) -> None:
+        key = (row.agent, row.task_id)
+        if row.is_open:
+            self.open[key] = row
+            self.finished.pop(key, None)
+            return
+        self.open.pop(key, None)
+        self.finished.pop(key, None)
+        self.finished[key] = row
+        if len(self.finished) > MAX_FINISHED:
+            del self.finished[next(iter(self.finished))]
+
+    def task(self, agent: str, task_id: str) -> TaskEvent | None:
+        key = (agent, task_id)
+        return self.open.get(key) or self.finished.get(key)
+
+    def open_tasks(self, agent: str | None = None) -> list[TaskEvent]:
+        return [row for row in self.open.values() if agent in (None, row.agent)]
+
+    def tasks(self) -> Iterable[TaskEvent]:
+        yield from self.finished.values()
+        yield from self.open.values()
+
+    def checkpoint(self) -> bytes:
+        """The board as JSON; `restore` reads it."""
+        return msgspec.json.encode(
+            Checkpoint(agents=list(self.agents.values()), tasks=list(self.tasks()))
+        )
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Raises msgspec.ValidationError when the bytes are not a checkpoint."""
+        saved = msgspec.json.decode(checkpoint, type=Checkpoint)
+        for agent in saved.agents:
+            self.fold(agent)
+        for task in saved.tasks:
+            self.fold(task)

@@ -1,0 +1,38 @@
+"""Owns the plan that is there without any setting: a game with the four stubs.
+
+The config takes it where courtside.toml has no plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .plan import Plan, Step
+
+SCHEDULE = Plan(
+    "schedule",
+    "Schedule a game",
+    "Finds a time, the weather and a place, then asks before it invites everyone.",
+    ("Schedule a game tomorrow",),
+    {
+        step.key: step
+        for step in (
+            Step("calendar", "carly", "calendar_check", retries=1),
+            Step("weather", "walter", "weather_forecast", retries=1),
+            Step("venue", "logan", "venue_search", retries=1),
+            Step(
+                "notify",
+                "nancy",
+                "invite_everyone",
+                "{request}\nWhen: {calendar}\nWeather: {weather}\nWhere: {venue}",
+                needs=("calendar", "weather", "venue"),
+            ),
+        )
+    },
+)
+
+
+def built_in(agents: Collection[str]) -> dict[str, Plan]:
+    """By key; none where one of the agents is missing."""
+    asked = {step.agent for step in SCHEDULE.steps.values()}
+    return {SCHEDULE.key: SCHEDULE} if asked <= set(agents) else {}

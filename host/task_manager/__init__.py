@@ -1,0 +1,27 @@
+"""The Python API: start tasks, and read all their updates in one stream.
+
+`from host import TaskManager`. It speaks to agents directly, or through a running host.
+Imports `api` and the packages below it.
+"""
+
+from __future__ import annotations
+
+from .errors import (
+    HostUnreachable,
+    ManagerClosed,
+    NotAsking,
+    Refused,
+    UnknownName,
+    UnknownTask,
+)
+from .manager import TaskManager
+
+__all__ = [
+    "HostUnreachable",
+    "ManagerClosed",
+    "NotAsking",
+    "Refused",
+    "TaskManager",
+    "UnknownName",
+    "UnknownTask",
+]

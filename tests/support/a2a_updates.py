@@ -1,0 +1,141 @@
+"""A2A updates of one task, as the JSON that its agent sends.
+
+For the tests of host/protocol/translate.py and its neighbours: `take` feeds them to it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from msgspec import UNSET
+
+from host.model.event import ArtifactEvent, Event, GapEvent, TaskEvent
+from host.protocol import a2a
+from host.protocol.progress import URI
+from host.protocol.translate import Known, translate
+
+NOW = "2026-11-23T12:00:00.000Z"
+LATER = "2026-11-23T12:00:09.000Z"
+Json = dict[str, Any]
+
+
+def progress(percent: float) -> Json:
+    return {URI: {"aggregate": {"progress": percent, "total": 100}}}
+
+
+def said(text: str, message_id: str, percent: float | None = None) -> Json:
+    """A message of the agent."""
+    message: Json = {
+        "messageId": message_id,
+        "role": "ROLE_AGENT",
+        "parts": [{"text": text}],
+    }
+    return message if percent is None else message | {"metadata": progress(percent)}
+
+
+def status(
+    state: str = "WORKING",
+    message: Json | None = None,
+    *,
+    percent: float | None = None,
+    at: str | None = None,
+    context: str = "c1",
+) -> Json:
+    update: Json = {
+        "taskId": "t1",
+        "contextId": context,
+        "status": {"state": f"TASK_STATE_{state}"},
+    }
+    if message:
+        update["status"]["message"] = message
+    if at:
+        update["status"]["timestamp"] = at
+    if percent is not None:
+        update["metadata"] = progress(percent)
+    return {"statusUpdate": update}
+
+
+def chunk(
+    *texts: str, artifact: str = "a1", append: bool = False, last: bool = False
+) -> Json:
+    return {
+        "artifactUpdate": {
+            "taskId": "t1",
+            "contextId": "c1",
+            "artifact": holding(artifact, *texts),
+            "append": append,
+            "lastChunk": last,
+        }
+    }
+
+
+def holding(artifact: str, *texts: str) -> Json:
+    parts = [{"text": text} for text in texts]
+    return {"artifactId": artifact, "name": "result", "parts": parts}
+
+
+def snapshot(
+    state: str = "WORKING",
+    message: Json | None = None,
+    *,
+    at: str | None = None,
+    history: list[Json] | None = None,
+    artifacts: list[Json] | None = None,
+    **more: Any,
+) -> Json:
+    task = status(state, message, at=at)["statusUpdate"]
+    return {
+        "task": {
+            "id": "t1",
+            "contextId": "c1",
+            "status": task["status"],
+            "history": history or [],
+            "artifacts": artifacts or [],
+            **more,
+        }
+    }
+
+
+def numbered(sequence: float, update: Json) -> Json:
+    """The update with its number, as the resumable-stream extension has it."""
+    [(kind, fields)] = update.items()
+    number = {a2a.RESUMABLE: {"sequence": sequence}}
+    return {kind: {**fields, "metadata": fields.get("metadata", {}) | number}}
+
+
+def take(
+    known: Known, *updates: Json, at: str = NOW, unwatched: str | None = None
+) -> list[Event]:
+    """What the feed gets of these updates, one after the other."""
+    events = []
+    for update in updates:
+        parsed = a2a.parse(json.dumps(update).encode())
+        fresh = translate(known, parsed, at, unwatched)
+        known.note(fresh)
+        events += fresh
+    return events
+
+
+def rows(events: list[Event]) -> list[TaskEvent]:
+    return [event for event in events if isinstance(event, TaskEvent)]
+
+
+def words(events: list[Event]) -> list[str | None]:
+    return [row.message for row in rows(events)]
+
+
+def in_brief(events: list[Event]) -> list[str]:
+    """`running words`, `a1 = whole text`, `a1 + more text`, `gap` or `gap of n`."""
+    return [_brief(event) for event in events]
+
+
+def _brief(event: Event) -> str:
+    if isinstance(event, TaskEvent):
+        return f"{event.status} {event.message or '-'}"
+    if isinstance(event, ArtifactEvent):
+        text = "|".join(part["text"] for part in event.parts)
+        return f"{event.artifact_id} {'+' if event.append else '='} {text}"
+    if isinstance(event, GapEvent):
+        return "gap" if event.missing is UNSET else f"gap of {event.missing}"
+    return type(event).__name__

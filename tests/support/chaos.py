@@ -1,0 +1,332 @@
+"""Chaos: everything breaks at random; in the end every reader's view is compared.
+
+`python -m tests.support.chaos` prints the tally (scripts/chaos runs it); test_chaos.py
+runs a short one. rounds.py has what befalls the agents, here is what befalls the host.
+
+        numbered.py ⇒ fault_proxy.py ⇒ host ⇒ five readers
+        killed,        cut, slow,      killed, stopped,   one slow, one that stalls
+        stopped        stalled         its disk full,
+                                       its clock set
+
+What an agent emits it notes in a journal first, which outlives it. Three things go on
+at the same time: tasks begin, something happens to the agents, something to the host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from tests.support.a2a_client import agent_at
+from tests.support.delivery_check import KILLED, Tally, reckon, reckon_forgotten
+from tests.support.exactly_once import (
+    ALL,
+    JOURNAL,
+    UPDATES,
+    Followed,
+    Rounds,
+    Strikes,
+    followed,
+)
+from tests.support.fault_proxy import Faults
+from tests.support.faulty_libc import FaultyLibc, NoCompiler
+from tests.support.feed_reader import FeedReader, history
+from tests.support.full_disk import FullDisk, full_disk
+from tests.support.harness import Stack, until
+from tests.support.host_client import OVER, Json, host_at
+
+TASK_EVERY_S = 1.0
+SETTLE_S = 60.0
+SLOW_BYTES_PER_S = 20_000
+CLOCKS_S = (-86_400.0, -3_600.0, -5.0, 0.0, 5.0, 3_600.0, 86_400.0)
+
+
+class Following(FeedReader):
+    """Knows which contexts have a task, and in which it is over."""
+
+    def __init__(self, port: int, target: str) -> None:
+        super().__init__(port, target)
+        self.begun: set[str] = set()
+        self.over: set[str] = set()
+
+    def on_event(self, event_id: int, body: bytes) -> None:
+        super().on_event(event_id, body)
+        event = json.loads(body)
+        if event["kind"] == "task":
+            self.begun.add(event["context_id"])
+            if event["status"] in OVER:
+                self.over.add(event["context_id"])
+
+
+class Chaos(Rounds):
+    """`play_for` some time, then `settle`; `begun` says which tasks there may be."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        agents: Sequence[Followed],
+        seed: int,
+        disk: FullDisk | None,
+        libc: FaultyLibc | None,
+    ) -> None:
+        super().__init__(stack, agents, seed)
+        port = int(stack.url.rpartition(":")[2])
+        self.first = Following(port, "/feed")
+        self.stalling = FeedReader(port, "/feed")
+        self.readers = [
+            *(self.first, self.stalling, FeedReader(port, "/feed", slow=True)),
+            *(FeedReader(port, f"/feed?agent={agents[0].name}"),),
+            FeedReader(port, "/tasks/stream"),
+        ]
+        self.begun: dict[str, Followed] = {}
+        """By context, whom a task was asked of."""
+        self._disk, self._libc = disk, libc
+        self._on_agents |= {"slow": self._slow, "agent killed": self._kill_agent}
+        self._on_host |= {
+            "host stopped": self._stop_host,
+            "reader stalled": self._stall_reader,
+            **({"disk full": self._fill_disk} if disk else {}),
+            **({"clock set": self._set_clock} if libc else {}),
+        }
+
+    async def play_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._strike, self._on_agents, end)
+            group.start_soon(self._strike, self._on_host, end)
+            while time.monotonic() < end:
+                for agent in self._agents:
+                    by_host = self._random.random() < 0.5
+                    group.start_soon(self._start, agent, by_host)
+                await anyio.sleep(TASK_EVERY_S)
+
+    async def _strike(self, strikes: Strikes, end: float) -> None:
+        while True:
+            order = list(strikes.items())
+            self._random.shuffle(order)
+            for what, strike in order:
+                await self._some_time(0.5)
+                if time.monotonic() > end:
+                    return
+                await strike()
+                self.struck[what] += 1
+
+    async def _start(self, agent: Followed, by_host: bool) -> None:
+        """Whether there came a task of it, the journal and the feed know."""
+        context = str(uuid.uuid4())
+        self.begun[context] = agent
+        asked = f"{UPDATES} {context}"
+        with suppress(httpx.TransportError):
+            if by_host:
+                async with host_at(self._stack.url) as host:
+                    await host.send(agent.name, asked, contextId=context)
+            else:
+                async with agent_at(agent.url) as direct:
+                    await direct.send(asked, wait=False, contextId=context)
+
+    async def _slow(self) -> None:
+        for agent in self._agents:
+            agent.proxy.suffer(Faults(bytes_per_s=SLOW_BYTES_PER_S))
+        await self._some_time(1.5)
+        for agent in self._agents:
+            agent.proxy.heal()
+
+    async def _kill_agent(self) -> None:
+        """One of them: its tasks go with it."""
+        doomed = self._random.choice(self._agents)
+        doomed.process.kill()
+        await self._some_time(0.5)
+        await anyio.to_thread.run_sync(doomed.process.restart, SETTLE_S)
+
+    async def _stop_host(self) -> None:
+        self._stack.host.pause()
+        await self._some_time(2.0)
+        self._stack.host.resume()
+
+    async def _stall_reader(self) -> None:
+        self.stalling.held = True
+        await self._some_time(3.0)
+        self.stalling.held = False
+
+    async def _fill_disk(self) -> None:
+        assert self._disk
+        self._disk.fill()
+        await self._some_time(2.0)
+        killed = self._random.random() < 0.5
+        if killed:
+            self._stack.host.kill()
+        self._disk.free()
+        if killed:
+            await anyio.to_thread.run_sync(self._stack.host.restart, SETTLE_S)
+        await self._well()
+
+    async def _set_clock(self) -> None:
+        assert self._libc
+        self._libc.set_clock(self._random.choice(CLOCKS_S))
+        await self._some_time(0.5)
+
+    async def _well(self) -> None:
+        """The host goes on by itself once the disk has room."""
+
+        async def well() -> bool:
+            with suppress(httpx.TransportError):
+                async with host_at(self._stack.url) as host:
+                    return (await host.http.get("/healthz")).status_code == 200
+            return False
+
+        await until(well, SETTLE_S, "the host to be well again")
+
+    async def settle(self) -> dict[int, bytes]:
+        """The whole log, once every task is over and every reader is at its end."""
+        for reader in self.readers:
+            reader.slow = False
+
+        async def over() -> bool:
+            known = {context for context in self.begun if await self._task_in(context)}
+            return known | self.first.begun <= self.first.over
+
+        # One that is never over is reckoned up as lost in silence.
+        with suppress(AssertionError):
+            await until(over, SETTLE_S, "the end of every task")
+        log = await history(self._stack.url, SETTLE_S)
+        ends = {reader: reader.wanted_of(log)[-1][0] for reader in self.readers}
+
+        async def caught_up() -> bool:
+            return all(end in reader.ids[-1:] for reader, end in ends.items())
+
+        with suppress(AssertionError):
+            await until(caught_up, SETTLE_S, "the readers to come to the end")
+        return log
+
+    async def _task_in(self, context: str) -> Json | None:
+        """The task as its agent has it, if it still has it."""
+        async with agent_at(self.begun[context].url) as agent:
+            found = await agent.tasks(contextId=context)
+            return await agent.get(found[0]["id"]) if found else None
+
+    async def reckon(self, tally: Tally, log: dict[int, bytes], journal: Path) -> None:
+        """Every reader against the log, and the log against what was emitted."""
+        if list(log) != list(range(1, len(log) + 1)):
+            tally.reader_wrong.append("the log's ids are not 1, 2, 3 …")
+        for number, reader in enumerate(self.readers):
+            wanted = reader.wanted_of(log)
+            if list(zip(reader.ids, reader.bodies, strict=True)) != wanted:
+                tally.reader_wrong.append(f"reader {number} ({reader.target}) differs")
+            if reader.odd:
+                tally.reader_wrong.append(f"reader {number} got {reader.odd[:3]}")
+        emitted = _emitted(journal)
+        feeds = _by_context(log)
+        for context, agent in self.begun.items():
+            task, feed = await self._task_in(context), feeds[context]
+            if task:
+                tally.add(agent.name, context, reckon(feed, task), feed)
+            elif feed or context in emitted:
+                sums = reckon_forgotten(feed, emitted.get(context, 0))
+                tally.add(agent.name + KILLED, context, sums, feed)
+
+
+def _emitted(journal: Path) -> dict[str, int]:
+    """The last update of each task that was begun to be told, by context."""
+    lines = (line.split() for line in journal.read_text().splitlines())
+    return {context: int(number) for context, number in lines}
+
+
+def _by_context(log: dict[int, bytes]) -> dict[str, list[Json]]:
+    """The events of each task, where every one of them knows the context."""
+    found: defaultdict[str, list[Json]] = defaultdict(list)
+    for line in log.values():
+        event = json.loads(line)
+        if event.get("context_id"):
+            found[event["context_id"]].append(event)
+    return found
+
+
+async def run(
+    folder: Path, seconds: float, seed: int, which: Sequence[tuple[str, str]] = ALL
+) -> Tally:
+    """Plays for so long in `folder`; wrong.json is there when something was wrong."""
+    tally = Tally(seed, f"{seconds:.0f} s of chaos")
+    began = time.monotonic()
+    with ExitStack() as opened:
+        agents = opened.enter_context(followed(folder, which))
+        urls = {agent.name: agent.url_for_host for agent in agents}
+        stack = Stack(folder, (), extra_agents=urls)
+        disk = opened.enter_context(full_disk(stack.data_dir, lambda: stack.host.pid))
+        libc = None
+        try:
+            libc = FaultyLibc(folder, stack.data_dir)
+            stack.host.env |= libc.env
+        except NoCompiler as reason:
+            tally.skipped.append(f"clock set: {reason}")
+        if disk is None:
+            tally.skipped.append("disk full: neither a tmpfs nor a limit can be had")
+        opened.enter_context(stack)
+        stack.wait_connected(*urls)
+        chaos = Chaos(stack, agents, seed, disk, libc)
+        async with anyio.create_task_group() as reading:
+            for reader in chaos.readers:
+                reading.start_soon(reader.run)
+            await chaos.play_for(seconds)
+            log = await chaos.settle()
+            reading.cancel_scope.cancel()
+        await chaos.reckon(tally, log, folder / JOURNAL)
+        tally.struck = chaos.struck
+        tally.readers = len(chaos.readers)
+        tally.reader_connections = sum(reader.visits for reader in chaos.readers)
+        tally.events = len(log)
+        tally.cuts = sum(agent.proxy.counts.cuts for agent in agents)
+        if tally.wrong:
+            _keep(folder, tally, log, chaos.readers)
+    tally.took_s = time.monotonic() - began
+    return tally
+
+
+def _keep(
+    folder: Path, tally: Tally, log: dict[int, bytes], readers: Sequence[FeedReader]
+) -> None:
+    (folder / "feed.ndjson").write_bytes(b"\n".join(log.values()))
+    (folder / "wrong.json").write_text(json.dumps(tally.feeds, indent=1))
+    for number, reader in enumerate(readers):
+        (folder / f"reader-{number}.ndjson").write_bytes(b"\n".join(reader.bodies))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="scripts/chaos", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--seconds", type=float, default=180)
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))  # noqa: S311
+    parser.add_argument("--keep", action="store_true", help="the folder, come what may")
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix=f"courtside-chaos-{given.seed}-"))
+    try:
+        tally = anyio.run(run, folder, given.seconds, given.seed)
+    except BaseException:
+        traceback.print_exc()
+        sys.exit(f"Not played to its end; the evidence is in {folder}")
+    sys.stdout.write(f"{tally}\n")
+    if tally.wrong:
+        sys.exit(f"Wrong: {', '.join(tally.wrong)}; the evidence is in {folder}")
+    if given.keep:
+        sys.stdout.write(f"All of it is in {folder}\n")
+    else:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

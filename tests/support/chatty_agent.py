@@ -1,0 +1,37 @@
+"""An agent with one task that has much to say, and sends as fast as it is read.
+
+`python -m tests.support.chatty_agent PORT UPDATES BYTES`; test_storage_faults.py counts
+what of it a host takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from tests.support.bad_streams import Neighbour
+from tests.support.raw_agent import Exchange, serve
+
+
+class Chatty(Neighbour):
+    """Each update is some `size` bytes; the last one ends the task."""
+
+    def __init__(self, updates: int, size: int) -> None:
+        super().__init__()
+        self._left, self._size = updates, size
+
+    async def stream(self, exchange: Exchange) -> None:
+        while self._left:
+            self._left -= 1
+            self.over = not self._left
+            text = f"{self.number} ".ljust(self._size, "x")
+            await exchange.send(exchange.event(self.update(text)))
+
+
+async def main(port: str, updates: str, size: str) -> None:
+    agent = Chatty(int(updates), int(size))
+    await serve(int(port), agent.play)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

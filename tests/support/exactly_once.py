@@ -1,0 +1,290 @@
+"""Rounds of exactly-once: numbered agents, a host, and everything that can break.
+
+`python -m tests.support.exactly_once` prints the tally (scripts/exactly-once runs it);
+test_exactly_once.py runs a few rounds and judges them. ledger.py does the sums.
+
+        numbered.py ⇒ fault_proxy.py ⇒ host ⇒ a reader of its feed
+        stopped,       cut, stalled,    killed   comes back with
+        continued      refused          with -9  its last id
+
+In a round every agent gets a task, and while those run the round's fault strikes; tasks
+of several rounds overlap. In the end the feed is held against what the agents told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import anyio
+import httpx
+
+from tests.support.a2a_client import agent_at
+from tests.support.delivery_check import Tally, reckon
+from tests.support.fault_proxy import FaultProxy, Faults
+from tests.support.harness import NO_TLS, HarnessError, Server, Stack, free_port
+from tests.support.host_client import HostClient, Json, Watcher, host_at, watching
+
+ALL = tuple(
+    (kind, binding)
+    for kind in ("resumable", "plain")
+    for binding in ("JSONRPC", "HTTP+JSON", "GRPC")
+)
+UPDATES = 60
+JOURNAL = "journal.txt"
+END_S = 30.0
+START_S = 60.0
+"""Six agents at work leave a starting host little of two cores."""
+MOST_CUT_BYTES = 12_000
+"""About half of what one task sends."""
+
+
+Strike = Callable[[], Awaitable[None]]
+Strikes = dict[str, Strike]
+
+
+class Followed:
+    """One numbered agent behind a proxy of its own; the host knows only the proxy."""
+
+    def __init__(
+        self, kind: str, binding: str, proxy: FaultProxy, port: int, grpc: str, to: Path
+    ) -> None:
+        self.name = f"{kind}-{binding.partition('+')[0].lower()}"
+        self.kind = kind
+        self.proxy = proxy
+        self.url = f"http://127.0.0.1:{port}"
+        is_grpc = binding == "GRPC"
+        # Over gRPC the card comes straight: the proxy has only one way through.
+        self.url_for_host = self.url if is_grpc else proxy.url
+        offered = proxy.url.removeprefix("http://") if is_grpc else proxy.url
+        self.process = Server(
+            self.name,
+            [
+                *(sys.executable, "-m", "tests.support.numbered_agents", kind, binding),
+                *(str(port), offered, grpc),
+            ],
+            folder=to,
+            env={"NUMBERED_JOURNAL": str(to / JOURNAL)},
+            url=self.url,
+            ready_path="/.well-known/agent-card.json",
+        )
+
+
+@contextmanager
+def followed(
+    folder: Path, which: Sequence[tuple[str, str]]
+) -> Iterator[list[Followed]]:
+    """These agents, running, each behind its proxy."""
+    with ExitStack() as stack:
+        agents = []
+        for kind, binding in which:
+            port, grpc_port = free_port(), free_port()
+            target = grpc_port if binding == "GRPC" else port
+            proxy = stack.enter_context(FaultProxy(target))
+            agent = Followed(kind, binding, proxy, port, str(grpc_port), folder)
+            agent.process.start()
+            stack.callback(agent.process.kill)
+            agents.append(agent)
+        for agent in agents:
+            agent.process.wait_ready(agent.process.ready_url, START_S)
+        yield agents
+
+
+class Rounds:
+    """Plays rounds and remembers which tasks there were."""
+
+    def __init__(self, stack: Stack, agents: Sequence[Followed], seed: int) -> None:
+        self.tasks: list[tuple[Followed, str]] = []
+        self.struck: Counter[str] = Counter()
+        self._stack = stack
+        self._agents = agents
+        self._random = random.Random(seed)  # noqa: S311 - a run that can be repeated
+        self._on_agents: Strikes = {
+            "cut": self._cut,
+            "cut at some byte": self._cut_at_some_byte,
+            "stalled, then cut": self._stall,
+            "refused": self._refuse,
+            "agents stopped": self._stop_agents,
+        }
+        self._on_host: Strikes = {"host killed": self._kill_host}
+
+    async def play(self, rounds: int) -> None:
+        """Each fault equally often, in an order of its own each time."""
+        while rounds > 0:
+            order = list((self._on_agents | self._on_host).items())
+            self._random.shuffle(order)
+            for what, strike in order[:rounds]:
+                await self._round(what, strike)
+            rounds -= len(order)
+
+    async def _round(self, what: str, strike: Strike) -> None:
+        async with anyio.create_task_group() as group:
+            for agent in self._agents:
+                group.start_soon(self._start, agent, self._random.random() < 0.5)
+            await self._some_time(0.3)
+            await strike()
+        self.struck[what] += 1
+
+    async def _start(self, agent: Followed, by_host: bool) -> None:
+        """One task, started by the host or by somebody of whom it knows nothing.
+
+        The host may be cut off or killed just then: whether the task was started all
+        the same, its agent knows.
+        """
+        context = str(uuid.uuid4())
+        if by_host:
+            async with host_at(self._stack.url) as host:
+                with suppress(httpx.TransportError):
+                    await host.send(agent.name, str(UPDATES), contextId=context)
+        async with agent_at(agent.url) as direct:
+            begun = await direct.tasks(contextId=context)
+            task_id = (
+                begun[0]["id"]
+                if begun
+                else await direct.start(str(UPDATES), contextId=context)
+            )
+        self.tasks.append((agent, task_id))
+
+    async def _cut(self) -> None:
+        for agent in self._agents:
+            agent.proxy.cut()
+            await self._some_time(0.05)
+
+    async def _cut_at_some_byte(self) -> None:
+        for agent in self._agents:
+            after = self._random.randint(1, MOST_CUT_BYTES)
+            agent.proxy.suffer(Faults(cut_after=after))
+        await self._some_time(0.5)
+
+    async def _stall(self) -> None:
+        for agent in self._agents:
+            after = self._random.randint(1, MOST_CUT_BYTES // 4)
+            agent.proxy.suffer(Faults(stall_after=after))
+        await self._some_time(0.5)
+        for agent in self._agents:
+            agent.proxy.cut()
+            agent.proxy.heal()
+
+    async def _refuse(self) -> None:
+        for agent in self._agents:
+            agent.proxy.suffer(Faults(refuse=True))
+            agent.proxy.cut()
+        await self._some_time(0.5)
+        for agent in self._agents:
+            agent.proxy.heal()
+
+    async def _stop_agents(self) -> None:
+        """Stopped, cut off where chance will have it, and continued."""
+        for agent in self._agents:
+            agent.process.pause()
+        try:
+            await self._some_time(0.3)
+            for agent in self._agents:
+                if self._random.random() < 0.5:
+                    agent.proxy.cut()
+            await self._some_time(0.3)
+        finally:
+            for agent in self._agents:
+                agent.process.resume()
+
+    async def _kill_host(self) -> None:
+        self._stack.host.kill()
+        await anyio.to_thread.run_sync(self._stack.host.restart, START_S)
+
+    async def _some_time(self, most_s: float) -> None:
+        await anyio.sleep(self._random.uniform(0, most_s))
+
+
+async def run(
+    folder: Path, rounds: int, seed: int, which: Sequence[tuple[str, str]] = ALL
+) -> Tally:
+    """Plays `rounds` rounds in `folder` and reckons up what came of them."""
+    began = time.monotonic()
+    with followed(folder, which) as agents:
+        urls = {agent.name: agent.url_for_host for agent in agents}
+        with Stack(folder, (), extra_agents=urls) as stack:
+            stack.wait_connected(*urls)
+            playing = Rounds(stack, agents, seed)
+            async with watching(f"{stack.url}/feed?after=0") as reader:
+                await playing.play(rounds)
+                # One that is never over is reckoned up as lost in silence.
+                with suppress(HarnessError):
+                    await reader.until(
+                        lambda: reader.is_over(*(task for _, task in playing.tasks)),
+                        "the end of every task",
+                        END_S,
+                    )
+                tally = Tally(seed, f"{rounds} rounds", struck=playing.struck)
+                async with host_at(stack.url) as host:
+                    await _check_reader(tally, reader, host)
+                await _reckon(tally, playing.tasks, reader)
+        tally.cuts = sum(agent.proxy.counts.cuts for agent in agents)
+    tally.took_s = time.monotonic() - began
+    return tally
+
+
+async def _check_reader(tally: Tally, reader: Watcher, host: HostClient) -> None:
+    """Whether the reader, who was cut off too, has just what the log has."""
+    head = await host.head()
+    await reader.until(lambda: reader.ids[-1:] >= [head], f"event {head}")
+    tally.reader_connections = reader.connections
+    tally.events = len(reader.ids)
+    if reader.ids != list(range(1, len(reader.ids) + 1)):
+        tally.reader_wrong.append("their ids are not 1, 2, 3 …")
+    if any(got.event == "snapshot" for got in reader.seen):
+        tally.reader_wrong.append("a snapshot came, which means: start again")
+
+
+async def _reckon(
+    tally: Tally, tasks: Sequence[tuple[Followed, str]], reader: Watcher
+) -> None:
+    feeds: dict[str, list[Json]] = {task_id: [] for _, task_id in tasks}
+    for event in reader.events:
+        if event.get("task_id") in feeds:
+            feeds[event["task_id"]].append(event)
+    async with _directly() as http:
+        for agent, task_id in tasks:
+            answer = await http.get(f"{agent.url}/tasks/{task_id}")
+            sums = reckon(feeds[task_id], answer.raise_for_status().json())
+            tally.add(agent.name, task_id, sums, feeds[task_id])
+
+
+@asynccontextmanager
+async def _directly() -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"A2A-Version": "1.0"}
+    async with httpx.AsyncClient(
+        headers=headers, trust_env=False, verify=NO_TLS
+    ) as http:
+        yield http
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="scripts/exactly-once", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1, help="repeats a run's faults")
+    parser.add_argument("--keep", type=Path, help="a folder for logs and wrong feeds")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="exactly-once-") as temporary:
+        folder = given.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        tally = anyio.run(run, folder, given.rounds, given.seed)
+    sys.stdout.write(f"{tally}\n")
+    if tally.wrong:
+        if given.keep:
+            (given.keep / "wrong.json").write_text(json.dumps(tally.feeds, indent=1))
+        sys.exit(f"Wrong: {', '.join(tally.wrong)}")
+
+
+if __name__ == "__main__":
+    main()

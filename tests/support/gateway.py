@@ -1,0 +1,175 @@
+"""How tests speak to the host's gateway: the SDK's own client, and plain HTTP by hand.
+
+The host is a process of harness.py's; what comes goes to the test.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from a2a.client.client import Client, ClientConfig
+from a2a.client.client_factory import ClientFactory
+from a2a.types import a2a_pb2 as pb
+
+from tests.support.a2a_client import RESUMABLE, Frame, Json, frames_of
+from tests.support.harness import NO_TLS, Server, free_port
+from tests.support.host_client import client
+
+BINDINGS = ("JSONRPC", "HTTP+JSON")
+AGENT_CARD = "/.well-known/agent-card.json"
+
+
+@asynccontextmanager
+async def stock_client(url: str, binding: str) -> AsyncIterator[Client]:
+    """The SDK's client as its examples have it, for the card at `url`."""
+    async with httpx.AsyncClient(timeout=20, trust_env=False, verify=NO_TLS) as http:
+        config = ClientConfig(
+            httpx_client=http, supported_protocol_bindings=[binding], streaming=True
+        )
+        factory = ClientFactory(config)
+        yield await factory.create_from_url(url)
+
+
+def said(text: str, **ids: str) -> pb.SendMessageRequest:
+    """A message of a person's; `ids` are task_id and context_id."""
+    ids = {"message_id": str(uuid.uuid4()), **ids}
+    message = pb.Message(role=pb.ROLE_USER, parts=[pb.Part(text=text)], **ids)  # type: ignore[arg-type]
+    return pb.SendMessageRequest(message=message)
+
+
+def state_of(update: pb.StreamResponse) -> str:
+    """The state that an update tells, "" for a chunk."""
+    kind = update.WhichOneof("payload")
+    if kind not in ("task", "status_update"):
+        return ""
+    status = getattr(update, kind).status
+    return pb.TaskState.Name(status.state)
+
+
+class Subscriber:
+    """Reads one task through the gateway by hand, and notes each update's number.
+
+    It comes back with the last number that arrived, as an EventSource does.
+    """
+
+    def __init__(self, url: str, agent: str, task_id: str, binding: str) -> None:
+        self.frames: list[Frame] = []
+        self.last: str | None = None
+        self._url, self._binding = f"{url}/a2a/{agent}", binding
+        self._task_id = task_id
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number_of(frame) for frame in self.frames]
+
+    async def read(self, at_most: int | None = None) -> None:
+        """To the end of the stream, or so many updates and then it hangs up."""
+        count = 0
+        async with client(timeout_s=20) as http, aclosing(self._lines(http)) as frames:
+            async for frame in frames:
+                self.frames.append(frame)
+                self.last = frame.id
+                count += 1
+                if count == at_most:
+                    return
+
+    async def refused(self) -> httpx.Response:
+        async with client() as http:
+            return await http.send(self._request(http))
+
+    async def _lines(self, http: httpx.AsyncClient) -> AsyncGenerator[Frame]:
+        answer = await http.send(self._request(http), stream=True)
+        try:
+            assert answer.status_code == 200, await answer.aread()
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            rest = ""
+            async for text in answer.aiter_text():
+                *whole, rest = (rest + text).replace("\r\n", "\n").split("\n\n")
+                for block in whole:
+                    for frame in frames_of(block + "\n\n"):
+                        yield frame
+        finally:
+            await answer.aclose()
+
+    def _request(self, http: httpx.AsyncClient) -> httpx.Request:
+        headers = {"a2a-version": "1.0"}
+        if self.last is not None:
+            headers["last-event-id"] = self.last
+        if self._binding == "HTTP+JSON":
+            url = f"{self._url}/tasks/{self._task_id}:subscribe"
+            return http.build_request("GET", url, headers=headers)
+        call = {
+            **{"jsonrpc": "2.0", "id": 1, "method": "SubscribeToTask"},
+            "params": {"id": self._task_id},
+        }
+        return http.build_request("POST", self._url, headers=headers, json=call)
+
+
+def update_in(frame: Frame) -> Json:
+    """The one update in an event, out of its envelope."""
+    (update,) = frame.data.get("result", frame.data).values()
+    return dict(update)
+
+
+def number_of(frame: Frame) -> int:
+    """Its id, which its metadata must repeat."""
+    told = update_in(frame)["metadata"][RESUMABLE]["sequence"]
+    assert int(frame.id) == told
+    return int(told)
+
+
+def without_number(frame: Frame) -> Json:
+    update = update_in(frame)
+    metadata = {k: v for k, v in update["metadata"].items() if k != RESUMABLE}
+    return {**update, "metadata": metadata}
+
+
+async def call(url: str, agent: str, method: str, params: Any) -> Json:
+    """The answer to one JSON-RPC call, as it came."""
+    body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
+    async with client(url) as http:
+        answer = await http.post(f"/a2a/{agent}", json=body)
+    parsed: Json = json.loads(answer.content)
+    assert (parsed["jsonrpc"], parsed["id"]) == ("2.0", 7)
+    return parsed
+
+
+@contextmanager
+def numbered(folder: Path, kinds: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Agents of numbered.py over JSON-RPC; their names are their kinds."""
+    urls: dict[str, str] = {}
+    servers: list[Server] = []
+    try:
+        for kind in kinds:
+            url = f"http://127.0.0.1:{(port := free_port())}"
+            argv = [
+                sys.executable,
+                "-m",
+                "tests.support.numbered_agents",
+                kind,
+                "JSONRPC",
+            ]
+            server = Server(
+                kind,
+                [*argv, str(port), url],
+                folder=folder,
+                url=url,
+                ready_path=AGENT_CARD,
+            )
+            server.start()
+            servers.append(server)
+            urls[kind] = url
+        for server in servers:
+            server.wait_ready(server.ready_url)
+        yield urls
+    finally:
+        for server in servers:
+            if server.alive:
+                server.kill()

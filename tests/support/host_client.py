@@ -1,0 +1,190 @@
+"""How tests speak to the host: commands down, history at rest, the feed live.
+
+The host is a process of harness.py's; what it says goes to the test.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx
+from httpx_sse import SSEError, aconnect_sse
+
+from tests.support.a2a_client import agent_at
+from tests.support.harness import until
+from tests.support.http_requests import Received, start_request
+
+Json = dict[str, Any]
+OVER = ("completed", "error", "cancelled", "rejected")
+RETRY_S = 0.05
+
+
+class HostClient:
+    """Requests to one host; `http` is there for what has no method."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def start(self, agent: str, text: str = "please", **ids: str) -> str:
+        """Start a task through the host, or reply to one: its id."""
+        answer = await self.send(agent, text, **ids)
+        assert answer.status_code == 200, answer.text
+        task_id: str = answer.json()["task"]["id"]
+        return task_id
+
+    async def send(self, agent: str, text: str, **ids: str) -> httpx.Response:
+        body = start_request(text, **ids)
+        return await self.http.post(f"/a2a/{agent}/message:send", json=body)
+
+    async def cancel(self, agent: str, task_id: str) -> httpx.Response:
+        return await self.http.post(f"/a2a/{agent}/tasks/{task_id}:cancel")
+
+    async def get(self, path: str) -> Json:
+        answer = await self.http.get(path)
+        assert answer.status_code == 200, answer.text
+        body: Json = answer.json()
+        return body
+
+    async def agent(self, name: str) -> Json:
+        """The agent's row on the board."""
+        rows: list[Json] = (await self.get("/agents"))["agents"]
+        return next(row for row in rows if row["agent"] == name)
+
+    async def history(self, **query: Any) -> list[Json]:
+        answer = await self.http.get("/feed.ndjson", params=query)
+        assert answer.status_code == 200, answer.text
+        return [json.loads(line) for line in answer.text.split("\n") if line]
+
+    async def rows(self, task_id: str) -> list[Json]:
+        """What the log has of the state of a task, oldest first."""
+        return await self.history(after=0, task=task_id, kind="task")
+
+    async def row_with(self, task_id: str, status: str, deadline_s: float = 10) -> Json:
+        """The first row of a task in which it has a status, as soon as it is there."""
+
+        async def found() -> Json | None:
+            rows = await self.rows(task_id)
+            return next((row for row in rows if row["status"] == status), None)
+
+        row = await until(found, deadline_s, f"{task_id} to be {status}")
+        assert row
+        return row
+
+    async def head(self) -> int:
+        head: int = (await self.get("/healthz"))["head"]
+        return head
+
+
+def client(url: str = "", timeout_s: float = 10) -> httpx.AsyncClient:
+    """For plain HTTP only: loading certificates would take 20 ms each time."""
+    no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.AsyncClient(
+        base_url=url, timeout=timeout_s, verify=no_tls, trust_env=False
+    )
+
+
+@asynccontextmanager
+async def host_at(url: str) -> AsyncIterator[HostClient]:
+    async with client(url) as http:
+        yield HostClient(http)
+
+
+class Watcher:
+    """A reader that stays: `seen` grows; it comes back with its last id, as a
+    browser's EventSource does."""
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        self.seen: list[Received] = []
+        self.connections = 0
+        self.clean_ends = 0
+        self.cuts = 0
+        self._url = url
+        self._headers = dict(headers or {})
+
+    @property
+    def events(self) -> list[Json]:
+        """What came live, without snapshots."""
+        return [got.data for got in self.seen if got.event == "message"]
+
+    @property
+    def ids(self) -> list[int]:
+        return [event["id"] for event in self.events]
+
+    def of_task(self, task_id: str) -> list[Json]:
+        return [event for event in self.events if event.get("task_id") == task_id]
+
+    def is_over(self, *task_ids: str) -> bool:
+        """Whether each of these tasks has a last word."""
+        ended = {
+            event["task_id"] for event in self.events if event.get("status") in OVER
+        }
+        return ended.issuperset(task_ids)
+
+    async def until(
+        self, predicate: Callable[[], bool], what: str, deadline_s: float = 15
+    ) -> None:
+        async def true() -> bool:
+            return predicate()
+
+        await until(true, deadline_s, what)
+
+    async def until_over(self, *task_ids: str) -> None:
+        await self.until(lambda: self.is_over(*task_ids), f"the end of {task_ids}")
+
+    async def run(self) -> None:
+        async with client(timeout_s=30) as http:
+            while True:
+                before = self.connections
+                try:
+                    await self._read(http)
+                    self.clean_ends += 1
+                except (httpx.TransportError, SSEError):
+                    # The host is not there, or not to the end of what it began.
+                    self.cuts += self.connections - before
+                await anyio.sleep(RETRY_S)
+
+    async def _read(self, http: httpx.AsyncClient) -> None:
+        async with aconnect_sse(http, "GET", self._url, headers=self._headers) as sse:
+            self.connections += 1
+            async for got in sse.aiter_sse():
+                if got.data:
+                    self.seen.append(Received(got.id, got.event, got.json()))
+                    self._headers["Last-Event-ID"] = got.id
+
+
+@asynccontextmanager
+async def watching(
+    url: str, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[Watcher]:
+    """A Watcher that is connected, and reads while the block runs."""
+    watcher = Watcher(url, headers)
+    async with anyio.create_task_group() as group:
+        group.start_soon(watcher.run)
+        await watcher.until(lambda: watcher.connections > 0, f"{url} to answer")
+        yield watcher
+        group.cancel_scope.cancel()
+
+
+async def told_by_agent(url: str, task_id: str) -> list[str]:
+    """The ids of what an agent said about a task, in its own order."""
+    async with agent_at(url) as agent:
+        task = await agent.get(task_id)
+    said = [m for m in task.get("history", []) if m["role"] == "ROLE_AGENT"]
+    last = task["status"].get("message")
+    return [message["messageId"] for message in [*said, *([last] if last else [])]]
+
+
+def told_by_feed(events: list[Json], task_id: str) -> list[str]:
+    """The same as the feed says it: one id for each change of words."""
+    ids = [
+        event["message_id"]
+        for event in events
+        if event["kind"] == "task" and event["task_id"] == task_id
+    ]
+    changes = zip([None, *ids], ids, strict=False)
+    return [now for before, now in changes if now and now != before]

@@ -1,0 +1,54 @@
+"""A host in the test's own process, on a log of the test's: it follows no agent.
+
+harness.py starts hosts as processes; these are looked into from inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.server import ServerState
+
+from host.api.slow_clients import PromptProtocol
+from host.app import Host
+from host.config.load import Config
+from host.log.contract import Log
+
+
+def host_alone(folder: Path, log: Log) -> Host:
+    """Its feed is there inside `async with host.running()`."""
+    config = Config(
+        host="127.0.0.1",
+        port=8000,
+        data_dir=folder,
+        log="memory",
+        keep_events=1_000_000,
+        keep_s=None,
+        agents={},
+    )
+    return Host(config, log)
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, most: int | None = None) -> AsyncIterator[int]:
+    """The port of the host's kind of server, which takes `most` connections."""
+    config = uvicorn.Config(app, ws="none", log_config=None, limit_concurrency=most)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: PromptProtocol(config, state, {}), "127.0.0.1", 0
+    )
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        for connection in list(state.connections):
+            connection.transport.abort()
+        server.close()
+        while state.tasks:
+            await asyncio.wait(state.tasks)

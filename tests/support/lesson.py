@@ -1,0 +1,30 @@
+"""What tests know of docs/lesson/: its pages in order, and how long each one takes."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.doc_examples import BLOCK
+from tests.support.harness import ROOT
+
+LESSON = ROOT / "docs" / "lesson"
+ROW = re.compile(r"^\| \d+ \| \[[^\]]+\]\(([\w-]+)\.md\) \| (\d+) \|$", re.M)
+CONTENTS = ROW.findall((LESSON / "index.md").read_text(encoding="utf-8"))
+PAGES = [page for page, _ in CONTENTS]
+MINUTES = {page: int(minutes) for page, minutes in CONTENTS}
+
+WORDS_A_MINUTE = 180
+COMMAND_S, CODE_LINE_S, OUTPUT_LINE_S = 30, 3, 2
+
+
+def minutes(text: str) -> float:
+    """To read it, to run each command and look, to read each line of code or output."""
+    words = len(BLOCK.sub("", text).split())
+    seconds = words * 60 / WORDS_A_MINUTE
+    for language, _, block in BLOCK.findall(text):
+        lines = len(block.splitlines())
+        if language == "sh":
+            seconds += COMMAND_S
+        else:
+            seconds += lines * (CODE_LINE_S if language else OUTPUT_LINE_S)
+    return seconds / 60

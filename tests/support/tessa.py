@@ -1,0 +1,144 @@
+"""Tessa, an agent for tests: one script for each thing that can happen to a task.
+
+`python -m tests.support.tessa PORT` serves her as `python -m agents` serves the four.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from agents.__main__ import end_with_0_when_asked, listen, serve
+from agents.settings import Settings
+from agents.steps import (
+    Ask,
+    Character,
+    Chunk,
+    Deliver,
+    Fail,
+    File,
+    NeedAuth,
+    Progress,
+    Reject,
+    Reply,
+    Request,
+    Say,
+    Skill,
+    Strand,
+    Together,
+    Work,
+)
+
+
+async def steady(request: Request) -> Work:
+    yield Progress(0, "Starting…")
+    yield Say("Half way…")
+    yield Progress(50)
+    yield Progress(20, "Never back…")
+    yield Deliver("All good.", data={"n": 3})
+
+
+async def asking(request: Request) -> Work:
+    yield Progress(30, "Thinking…")
+    answer = yield Ask("Red or blue?", ("Red", "Blue"))
+    answer += (yield Ask("Sure?")) if answer == "Red" else ""
+    yield Deliver(f"You said {answer}.")
+
+
+async def crashing(request: Request) -> Work:
+    yield Progress(40, "So far so good…")
+    raise ZeroDivisionError("division by zero")
+
+
+async def failing(request: Request) -> Work:
+    yield Progress(40, "Trying…")
+    yield Fail("Nobody lives at 1 Nowhere Lane; check the address.")
+
+
+async def silent(request: Request) -> Work:
+    yield Deliver("Nothing to tell.")
+
+
+async def streaming(request: Request) -> Work:
+    yield Progress(10, "Writing…")
+    yield Chunk("story", "Once ")
+    yield Chunk("notes", "on the side", last=True)
+    yield Chunk("story", "upon a time", data={"page": 2})
+    yield Chunk("story", "they lived.", last=True)
+    picture = File("dot.svg", "image/svg+xml", b"<svg/>")
+    yield Deliver(name="picture", file=picture)
+    yield Deliver("The end.")
+
+
+async def parallel(request: Request) -> Work:
+    yield Progress(10, "Two at once…")
+    yield Together({"left": strand(2), "right": strand(4, fails=True)}, until=60)
+    yield Together({"right": strand(2)}, until=80)
+    yield Deliver("Both done.")
+
+
+async def strand(steps: int, fails: bool = False) -> Strand:
+    for step in range(1, steps):
+        yield Progress(100 * step // steps, f"{step} of {steps}")
+    if fails:
+        yield Fail("gave up")
+    yield Say("nearly there")
+
+
+async def crashing_strand(request: Request) -> Work:
+    async def crash() -> Strand:
+        yield Progress(50, "So far so good…")
+        raise ZeroDivisionError("division by zero")
+
+    yield Together({"left": crash(), "right": strand(9)})
+
+
+async def refusing(request: Request) -> Work:
+    yield Reject("Tessa does not do that; ask somebody else.")
+
+
+async def needing_leave(request: Request) -> Work:
+    yield Progress(20, "Getting ready…")
+    answer = yield NeedAuth("May Tessa?", ("Allow", "Refuse"))
+    yield Deliver(f"The answer was {answer}.")
+
+
+async def replying(request: Request) -> Work:
+    yield Reply(f"You said {request.text}.")
+
+
+async def replying_late(request: Request) -> Work:
+    yield Say("Let me think…")
+    yield Reply("Too late.")
+
+
+SCRIPTS = (
+    *(steady, asking, crashing, failing, silent, streaming, parallel),
+    *(crashing_strand, refusing, needing_leave, replying, replying_late),
+)
+TESSA = Character(
+    name="tessa",
+    title="Tessa",
+    description="Has one script for each thing that can happen.",
+    skills=tuple(
+        Skill(work.__name__, work.__name__, "A test.", work, ("Go",), (work.__name__,))
+        for work in SCRIPTS
+    ),
+)
+
+
+def ticking(ticks: int) -> Character:
+    """Somebody whose task has `ticks` updates without words, and three more."""
+
+    async def work(request: Request) -> Work:
+        for tick in range(ticks):
+            yield Progress(100 * tick // ticks)
+        yield Deliver("Ticked.")
+
+    skill = Skill("ticking", "ticking", "A test.", work, ("Go",), ("go",))
+    return Character("tessa", "Tessa", "A test.", (skill,))
+
+
+if __name__ == "__main__":
+    end_with_0_when_asked()
+    settings = Settings(TESSA, "127.0.0.1", int(sys.argv[1]), 0.05)
+    serve(settings, listen(settings.host, settings.port))

@@ -1,0 +1,127 @@
+"""Cancelling: mid-way, while a question waits, twice, at once, racing the end.
+
+agents/executor.py and handler.py, in this process and in no time.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import anyio
+import pytest
+
+from agents.executor import CANCELLED_BY_USER
+from tests.support.a2a_client import (
+    CANCELED,
+    COMPLETED,
+    INPUT_REQUIRED,
+    SUBMITTED,
+    TERMINAL,
+    WORKING,
+    states,
+    text_of,
+    texts,
+)
+from tests.support.harness import THOROUGH
+from tests.support.in_process_agent import Held, on_stage, settled, task_in
+
+RACES = 200 if THOROUGH else 50
+
+
+async def test_cancelling_the_same_task_again_is_refused() -> None:
+    clock = Held()
+    async with on_stage(sleep=clock.sleep) as agent:
+        task_id = await agent.start(skill="steady")
+        assert (await agent.cancel(task_id)).status_code == 200
+        again = await agent.cancel(task_id)
+    assert again.status_code == 400
+    assert again.json()["error"]["details"][0]["reason"] == "TASK_NOT_CANCELABLE"
+
+
+async def test_cancelling_a_task_that_never_was_is_not_found() -> None:
+    async with on_stage() as agent:
+        answer = await agent.cancel("no-such-task")
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("apart_s", [0, 0.001])
+async def test_two_cancels_at_once_never_wedge_a_task(apart_s: float) -> None:
+    clock = Held()
+    answers: list[int] = []
+    async with on_stage(sleep=clock.sleep) as agent:
+
+        async def cancel(task_id: str, after_s: float) -> None:
+            await anyio.sleep(after_s)
+            answers.append((await agent.cancel(task_id)).status_code)
+
+        for _ in range(RACES):
+            task_id = await agent.start(skill="steady")
+            answers.clear()
+            with anyio.fail_after(5):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(cancel, task_id, 0)
+                    tasks.start_soon(cancel, task_id, apart_s)
+            assert sorted(answers) == [200, 400]
+            stored = await agent.get(task_id)
+            assert stored["status"]["state"] == CANCELED
+
+
+async def test_a_cancel_that_races_the_end_leaves_one_end_that_all_agree_on() -> None:
+    dice = random.Random(7)  # noqa: S311 - no secret depends on it
+    ends = set()
+
+    async def short(seconds: float) -> None:
+        await anyio.sleep(0.0005)
+
+    async with on_stage(sleep=short) as agent:
+        streams: dict[str, list[Any]] = {}
+
+        async def stream(context_id: str) -> None:
+            events = await agent.stream(skill="steady", contextId=context_id)
+            streams[context_id] = events
+
+        for number in range(RACES):
+            context_id = f"race {number}"
+            with anyio.fail_after(5):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(stream, context_id)
+                    task_id = await task_in(agent, context_id)
+                    await anyio.sleep(dice.uniform(0, 0.01))
+                    answer = await agent.cancel(task_id)
+            stored = (await agent.get(task_id))["status"]["state"]
+            streamed = states(streams[context_id])
+            assert [state for state in streamed if state in TERMINAL] == [stored]
+            assert streamed[-1] == stored
+            assert (answer.status_code == 200) == (stored == CANCELED)
+            ends.add(stored)
+    # Otherwise there was no race: the window above must be moved.
+    assert ends == {CANCELED, COMPLETED}
+
+
+async def test_a_cancel_mid_way_ends_the_task_and_its_stream() -> None:
+    clock = Held()
+    streamed: list[Any] = []
+    async with on_stage(sleep=clock.sleep) as agent, anyio.create_task_group() as tasks:
+
+        async def stream() -> None:
+            streamed.extend(await agent.stream(skill="steady", contextId="c"))
+
+        tasks.start_soon(stream)
+        await clock.asked.wait()
+        answer = await agent.cancel(await task_in(agent, "c"))
+        assert answer.status_code == 200
+    assert answer.json()["status"]["state"] == CANCELED
+    assert states(streamed) == [SUBMITTED, WORKING, CANCELED]
+    assert texts(streamed)[-1] == CANCELLED_BY_USER == "Task cancelled by user request"
+
+
+async def test_a_cancel_while_a_question_waits_ends_the_task() -> None:
+    async with on_stage() as agent:
+        task_id = await agent.start(skill="asking")
+        await settled(agent, task_id, INPUT_REQUIRED)
+        answer = await agent.cancel(task_id)
+        assert answer.json()["status"]["state"] == CANCELED
+        assert text_of(answer.json()["status"]) == CANCELLED_BY_USER
+        late = await agent.send("red", taskId=task_id)
+        assert late.status_code == 400

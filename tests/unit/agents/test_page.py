@@ -1,0 +1,100 @@
+"""What `GET /` of an agent answers, to a terminal and to a browser.
+
+agents/page.py; tests/browser/test_agent_page.py sees the page in Chromium.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from agents.page import STATIC, as_html, as_text
+from tests.support.in_process_agent import on_stage
+from tests.support.tessa import TESSA
+
+BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+async def test_a_terminal_is_told_who_the_agent_is_and_what_to_try() -> None:
+    async with on_stage() as tessa:
+        answer = await tessa.http.get("/")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith("Tessa: Has one script for each thing that can")
+    assert "curl -N http://agent.test/tasks/stream" in answer.text
+    for skill in TESSA.skills:
+        assert re.search(rf"^  {skill.id} +Go$", answer.text, re.M)
+
+
+async def test_a_browser_gets_the_page() -> None:
+    async with on_stage() as tessa:
+        answer = await tessa.http.get("/", headers=BROWSER)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<title>Tessa, an A2A agent</title>" in answer.text
+
+
+async def test_both_answers_say_what_they_depend_on() -> None:
+    async with on_stage() as tessa:
+        for headers in ({}, BROWSER):
+            answer = await tessa.http.get("/", headers=headers)
+            assert answer.headers["vary"] == "Accept"
+
+
+async def test_every_file_of_the_page_is_there_and_none_is_from_elsewhere() -> None:
+    links = re.findall(r'(?:href|src)="([^"]+)"', as_html(TESSA))
+    assert len(links) > 4
+    async with on_stage() as tessa:
+        for link in links:
+            assert not link.startswith(("/", "http"))
+            assert (await tessa.http.get(f"/{link}")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/static/page.js", "/static/page.css"])
+async def test_page_and_files_carry_a_strict_policy(path: str) -> None:
+    async with on_stage() as tessa:
+        headers = (await tessa.http.get(path, headers=BROWSER)).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-cache"
+
+
+def test_the_page_has_no_script_or_style_of_its_own() -> None:
+    page = as_html(TESSA)
+    assert re.findall(r"<script(?![^>]* src=)|<style| style=| on\w+=", page) == []
+    scripts = "".join(file.read_text("utf-8") for file in STATIC.glob("*.js"))
+    assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval", scripts)
+
+
+def test_what_an_agent_says_of_itself_is_never_markup() -> None:
+    skill = replace(
+        TESSA.skills[0], name=MARKUP, description=MARKUP, examples=(f'">{MARKUP}',)
+    )
+    odd = replace(TESSA, title=MARKUP, description=f"{MARKUP} $title", skills=(skill,))
+    page = as_html(odd)
+    assert "<img" not in page
+    assert f"&lt;{MARKUP[1:-1]}&gt; $title" in page
+
+
+def test_the_commands_survive_every_quote() -> None:
+    example = 'Don\'t say "now"; say $HOME \\ `id`'
+    skill = replace(TESSA.skills[0], examples=(example,))
+    text = as_text(replace(TESSA, skills=(skill,)), "http://agent.test")
+    command = next(part for part in text.split("\n\n") if "message:stream" in part)
+    words = shlex.split(command.replace("\\\n", ""))
+    body = json.loads(words[words.index("-d") + 1])
+    assert body["message"]["parts"] == [{"text": example}]
+
+
+async def test_the_page_does_not_stand_in_the_way_of_json_rpc() -> None:
+    async with on_stage() as tessa:
+        answer = await tessa.rpc("ListTasks", {})
+    assert answer["result"]["tasks"] == []

@@ -1,0 +1,259 @@
+"""What each word of a script becomes on the wire: chunks, strands, refusals, replies.
+
+agents/performance.py and executor.py, in this process and in no time; the plainer
+words are in test_agents_executor.py.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import anyio
+import jsonschema
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents import progress
+from agents.steps import (
+    Character,
+    Deliver,
+    Fail,
+    Progress,
+    Request,
+    Skill,
+    Strand,
+    Together,
+    Work,
+)
+from tests.support.a2a_client import (
+    AUTH_REQUIRED,
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    REJECTED,
+    SUBMITTED,
+    WORKING,
+    request,
+    states,
+    text_of,
+    texts,
+)
+from tests.support.in_process_agent import Held, on_stage, settled
+from tests.support.progress_draft import DRAFT
+
+
+def told_of(events: list[Any]) -> list[dict[str, Any]]:
+    """The progress that every status update told, each held against the draft."""
+    told = [
+        event["statusUpdate"]["metadata"][progress.URI]
+        for event in events
+        if "statusUpdate" in event
+    ]
+    for each in told:
+        jsonschema.validate(each, DRAFT)
+    return told
+
+
+async def test_chunks_make_one_artifact_that_opens_grows_and_closes() -> None:
+    async with on_stage() as agent:
+        events = await agent.stream(skill="streaming")
+        task = await agent.get(events[0]["task"]["id"])
+    updates = [e["artifactUpdate"] for e in events if "artifactUpdate" in e]
+    story = [u for u in updates if u["artifact"]["name"] == "story"]
+    assert [(u.get("append", False), u.get("lastChunk", False)) for u in story] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+    assert len({u["artifact"]["artifactId"] for u in story}) == 1
+    kept = {artifact["name"]: artifact for artifact in task["artifacts"]}
+    assert list(kept) == ["story", "notes", "picture", "result"]
+    assert len({artifact["artifactId"] for artifact in task["artifacts"]}) == 4
+    assert kept["story"]["parts"] == [
+        {"text": "Once "},
+        {"text": "upon a time"},
+        {"data": {"page": 2}},
+        {"text": "they lived."},
+    ]
+    assert text_of(task["status"]) == "The end."
+
+
+async def test_a_file_is_a_part_with_its_name_media_type_and_bytes() -> None:
+    async with on_stage() as agent:
+        events = await agent.stream(skill="streaming")
+    updates = [e["artifactUpdate"] for e in events if "artifactUpdate" in e]
+    (part,) = updates[-2]["artifact"]["parts"]
+    assert (part["filename"], part["mediaType"]) == ("dot.svg", "image/svg+xml")
+    assert base64.b64decode(part["raw"]) == b"<svg/>"
+
+
+async def test_strands_have_a_tracker_each_and_move_one_aggregate() -> None:
+    async with on_stage() as agent:
+        events = await agent.stream(skill="parallel")
+    told = told_of(events)
+    assert [t["id"] for t in told[0]["trackers"]] == ["tessa"]
+    assert all([t["id"] for t in x["trackers"]] == ["left", "right"] for x in told[1:])
+    percents = [each["aggregate"]["progress"] for each in told]
+    assert percents == sorted(percents)
+    assert percents[0] == 10
+    assert percents[-2:] == [80, 100]
+
+
+async def test_a_strand_that_fails_is_shown_failed_and_then_tried_again() -> None:
+    async with on_stage() as agent:
+        events = await agent.stream(skill="parallel")
+    right = [t for x in told_of(events) for t in x["trackers"] if t["id"] == "right"]
+    seen = [(t["status"], t.get("message")) for t in right]
+    failed = seen.index(("failed", "gave up"))
+    assert ("running", "1 of 2") in seen[failed:]
+    assert seen[-1] == ("completed", "nearly there")
+    assert right[-1]["progress"] == 100
+    assert states(events)[-1] == COMPLETED
+    assert "gave up" in texts(events)
+
+
+async def test_strands_are_played_at_the_same_time() -> None:
+    clock = Held()
+    async with on_stage(sleep=clock.sleep) as agent:
+        task_id = await agent.start(skill="crashing_strand")
+        with anyio.fail_after(5):
+            while len((await agent.get(task_id)).get("history", [])) < 2:
+                await anyio.lowlevel.checkpoint()
+        # Nobody's pause is over, and both have begun.
+        task = await agent.get(task_id)
+        trackers = task["metadata"][progress.URI]["trackers"]
+        assert [t["progress"] for t in trackers] == [50, 11]
+        await agent.cancel(task_id)
+
+
+async def test_a_crash_in_a_strand_fails_the_task_with_its_own_reason() -> None:
+    async with on_stage() as agent:
+        events = await agent.stream(skill="crashing_strand")
+    assert states(events)[-1] == FAILED
+    assert "(ZeroDivisionError: division by zero)" in texts(events)[-1]
+    assert {t["status"] for t in told_of(events)[-1]["trackers"]} == {"failed"}
+
+
+async def test_a_cancel_while_strands_are_played_ends_them_all() -> None:
+    clock = Held()
+    closed: list[str] = []
+
+    async def strand(name: str) -> Strand:
+        try:
+            yield Progress(10, f"{name} begins…")
+        finally:
+            closed.append(name)
+
+    async def both(request: Request) -> Work:
+        yield Together({name: strand(name) for name in ("one", "two")})
+
+    skill = Skill("both", "both", "A test.", both, ("Go",), ("go",))
+    character = Character("tessa", "Tessa", "A test.", (skill,))
+    async with on_stage(character, sleep=clock.sleep) as agent:
+        task_id = await agent.start()
+        await clock.asked.wait()
+        assert (await agent.cancel(task_id)).json()["status"]["state"] == CANCELED
+        with anyio.fail_after(5):
+            while len(closed) < 2:
+                await anyio.lowlevel.checkpoint()
+    assert sorted(closed) == ["one", "two"]
+
+
+steps = st.lists(
+    st.one_of(
+        st.builds(Progress, st.integers(0, 100), st.sampled_from(["", "on it"])),
+        st.builds(Fail, st.just("no")),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(strands=st.lists(steps, min_size=1, max_size=4), until=st.integers(0, 99))
+def test_progress_never_goes_back_whatever_strands_tell(
+    strands: list[list[Progress | Fail]], until: int
+) -> None:
+    async def tell(told: list[Progress | Fail]) -> Strand:
+        for step in told:
+            yield step
+
+    async def script(request: Request) -> Work:
+        yield Progress(30)
+        for _ in range(2):
+            yield Together({str(n): tell(s) for n, s in enumerate(strands)}, until)
+        yield Deliver("Done.")
+
+    skill = Skill("any", "any", "A test.", script, ("Go",), ("go",))
+    character = Character("tessa", "Tessa", "A test.", (skill,))
+
+    async def play() -> list[Any]:
+        async with on_stage(character) as agent:
+            return await agent.stream()
+
+    told = told_of(anyio.run(play))
+    percents = [each["aggregate"]["progress"] for each in told]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    for number in range(len(strands)):
+        own = [
+            tracker["progress"]
+            for each in told
+            for tracker in each["trackers"]
+            if tracker["id"] == str(number)
+        ]
+        assert own == sorted(own)
+
+
+async def test_what_a_script_refuses_is_rejected_with_its_reason() -> None:
+    async with on_stage() as agent:
+        events = await agent.stream(skill="refusing")
+    assert states(events) == [SUBMITTED, REJECTED]
+    assert texts(events) == ["Tessa does not do that; ask somebody else."]
+
+
+async def test_leave_is_asked_for_with_choices_and_given_by_a_reply() -> None:
+    async with on_stage() as agent:
+        asked = await agent.stream(skill="needing_leave")
+        task_id = asked[0]["task"]["id"]
+        answered = await agent.stream("allow", taskId=task_id)
+    assert states(asked) == [SUBMITTED, WORKING, AUTH_REQUIRED]
+    assert asked[-1]["statusUpdate"]["status"]["message"]["parts"] == [
+        {"text": "May Tessa?"},
+        {"data": {"choices": ["Allow", "Refuse"]}},
+    ]
+    assert states(answered) == [COMPLETED]
+    assert texts(answered) == ["The answer was Allow."]
+
+
+async def test_a_cancel_while_leave_is_awaited_ends_the_task() -> None:
+    async with on_stage() as agent:
+        task_id = await agent.start(skill="needing_leave")
+        await settled(agent, task_id, AUTH_REQUIRED)
+        answer = await agent.cancel(task_id)
+    assert answer.json()["status"]["state"] == CANCELED
+
+
+async def test_a_reply_is_a_plain_message_and_makes_no_task() -> None:
+    async with on_stage() as agent:
+        sent = (await agent.send("hello", skill="replying", contextId="c")).json()
+        (streamed,) = await agent.stream("hello", skill="replying", contextId="c")
+        wish = request("hello", skill="replying", contextId="c")
+        called = (await agent.rpc("SendMessage", wish))["result"]
+        (heard,) = await agent.rpc_stream("SendStreamingMessage", wish)
+        assert await agent.tasks() == []
+    for answer in (sent, streamed, called, heard):
+        (message,) = answer.values()
+        assert list(answer) == ["message"]
+        assert message["parts"] == [{"text": "You said hello."}]
+        assert (message["role"], message["contextId"]) == ("ROLE_AGENT", "c")
+        assert "taskId" not in message
+    ids = {a["message"]["messageId"] for a in (sent, streamed, called, heard)}
+    assert len(ids) == 4
+
+
+async def test_a_reply_after_other_words_is_a_mistake_that_is_told() -> None:
+    async with on_stage() as agent:
+        events = await agent.stream(skill="replying_late")
+    assert states(events) == [SUBMITTED, WORKING, FAILED]
+    assert "Reply is no longer possible" in texts(events)[-1]

@@ -1,0 +1,490 @@
+"""Who may speak to the host: this machine or who has a token, and no foreign page.
+
+host/api/guard.py in front of an application that answers everything with "in".
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from host.api.guard import Guard
+from host.api.sessions import ROLE, Access
+from host.config.access_rules import Doors
+
+OURS = "127.0.0.1:8000"
+TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
+NO_DOORS = Doors()
+LOCKED = Doors(token=TOKEN, read_token=READ_TOKEN)
+PROXIED = Doors(
+    token=TOKEN,
+    trusted_proxies=(ip_network("127.0.0.1"),),
+    allowed_hosts=("courtside.example",),
+)
+
+
+def guarded(app: ASGIApp, guard: Guard | None = None) -> ASGIApp:
+    """As the host asks it before anything else."""
+    before = guard or Guard("127.0.0.1", 8000, NO_DOORS)
+
+    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+        await before.admit(scope, app)(scope, receive, send)
+
+    return ask
+
+
+async def ask(
+    guard: Guard,
+    method: str = "GET",
+    path: str = "/",
+    app: ASGIApp | None = None,
+    client: str = "127.0.0.1",
+    **headers: str,
+) -> httpx.Response:
+    transport = httpx.ASGITransport(
+        guarded(app or PlainTextResponse("in"), guard), client=(client, 1)
+    )
+    sent = {"host": OURS} | {n.replace("_", "-"): text for n, text in headers.items()}
+    encoded = [(name.encode(), text.encode("latin-1")) for name, text in sent.items()]
+    async with httpx.AsyncClient(transport=transport) as http:
+        return await http.request(method, f"http://any{path}", headers=encoded)
+
+
+async def send_through(
+    method: str = "GET", doors: Doors = NO_DOORS, **headers: str
+) -> tuple[int, str]:  # status and body
+    guard = Guard("127.0.0.1", 8000, doors)
+    answer = await ask(guard, method, "/", None, "127.0.0.1", **headers)
+    return answer.status_code, answer.text
+
+
+def bearer(token: str) -> str:
+    return f"Bearer {token}"
+
+
+async def show_role(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse(scope.get(ROLE, "nobody"))(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "127.0.0.1:8000", "localhost", "localhost:1", "[::1]:8000"),
+        "LocalHost:8000",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_requests_to_this_machine_by_its_own_names_pass(
+    method: str, host: str
+) -> None:
+    assert await send_through(method, host=host) == (200, "in")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "192.0.2.1"),
+        *("localhost@evil.example", "[::1", "", "0.0.0.0"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_foreign_host_is_refused_with_the_names_that_work(
+    method: str, host: str
+) -> None:
+    status, body = await send_through(method, host=host)
+
+    assert status == 400
+    assert f"Host {host!r} is not this machine" in body
+    assert "use 127.0.0.1 or localhost" in body
+
+
+async def test_a_request_without_a_host_is_refused() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    await guarded(PlainTextResponse("in"))(scope, receive, send)
+
+    assert sent[0]["status"] == 400
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("http://evil.example", "null", "http://127.0.0.1:9999", "http://127.0.0.1"),
+        *("http://localhost:8000", ""),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+async def test_a_write_from_another_origin_is_refused(method: str, origin: str) -> None:
+    status, body = await send_through(method, origin=origin)
+
+    assert status == 403
+    assert "another origin" in body
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "//"])
+async def test_an_origin_that_is_no_url_is_refused_as_foreign(origin: str) -> None:
+    status, _ = await send_through("POST", origin=origin)
+
+    assert status == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_write_that_the_browser_calls_foreign_is_refused(site: str) -> None:
+    status, _ = await send_through("POST", sec_fetch_site=site)
+
+    assert status == 403
+
+
+async def test_writes_of_the_hosts_own_page_pass() -> None:
+    answer = await send_through(
+        "POST", origin=f"http://{OURS}", sec_fetch_site="same-origin"
+    )
+
+    assert answer == (200, "in")
+
+
+async def test_writes_of_programs_that_are_no_browser_pass() -> None:
+    assert await send_through("POST") == (200, "in")
+
+
+async def test_what_is_no_http_request_passes() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["type"])
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    await guarded(app)({"type": "lifespan"}, receive, send)
+
+    assert seen == ["lifespan"]
+
+
+class TestAForeignPage:
+    @pytest.mark.parametrize("site", ["cross-site", "same-site"])
+    @pytest.mark.parametrize("dest", ["script", "image", "iframe", "empty"])
+    async def test_gets_nothing_put_into_it(self, site: str, dest: str) -> None:
+        mode = "navigate" if dest == "iframe" else "no-cors"
+
+        status, body = await send_through(
+            sec_fetch_site=site, sec_fetch_mode=mode, sec_fetch_dest=dest
+        )
+
+        assert (status, body == "in") == (403, False)
+
+    async def test_may_have_a_link_that_somebody_follows(self) -> None:
+        answer = await send_through(
+            sec_fetch_site="cross-site",
+            sec_fetch_mode="navigate",
+            sec_fetch_dest="document",
+        )
+
+        assert answer == (200, "in")
+
+    async def test_may_read_and_write_where_the_settings_say_so(self) -> None:
+        doors = Doors(allowed_origins=("https://app.example",))
+        guard = Guard("127.0.0.1", 8000, doors)
+
+        ours = await ask(guard, "POST", origin="https://app.example")
+        other = await ask(guard, "POST", origin="https://evil.example")
+
+        assert ours.text == "in"
+        assert ours.headers["access-control-allow-origin"] == "https://app.example"
+        assert "access-control-allow-credentials" not in ours.headers
+        assert other.status_code == 403
+        assert "access-control-allow-origin" not in other.headers
+
+    async def test_that_is_allowed_may_ask_first_without_a_token(self) -> None:
+        doors = Doors(token=TOKEN, allowed_origins=("https://app.example",))
+        guard = Guard("127.0.0.1", 8000, doors)
+
+        asked = await ask(
+            guard,
+            "OPTIONS",
+            origin="https://app.example",
+            access_control_request_method="POST",
+            access_control_request_headers="authorization",
+        )
+        sent = await ask(guard, "POST", origin="https://app.example")
+
+        assert asked.status_code == 200
+        assert "authorization" in asked.headers["access-control-allow-headers"]
+        assert sent.status_code == 401
+
+
+class TestAToken:
+    @pytest.mark.parametrize(
+        "authorization",
+        ["", "Bearer", "Bearer ", f"Bearer {TOKEN}x", TOKEN, "Basic eDp5", "Bearer ü"],
+    )
+    @pytest.mark.parametrize("path", ["/", "/feed", "/a2a/carly", "/metrics", "/debug"])
+    async def test_is_needed_for_everything(
+        self, authorization: str, path: str
+    ) -> None:
+        answer = await ask(
+            Guard("127.0.0.1", 8000, LOCKED), path=path, authorization=authorization
+        )
+
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert "/login" in answer.text
+
+    @pytest.mark.parametrize("path", ["/healthz", "/login", "/static/style/base.css"])
+    async def test_is_not_needed_to_see_that_there_is_a_host(self, path: str) -> None:
+        answer = await ask(Guard("127.0.0.1", 8000, LOCKED), path=path, app=show_role)
+
+        assert answer.text == "nobody"
+
+    async def test_opens_by_its_header(self) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+
+        answer = await ask(guard, "POST", app=show_role, authorization=bearer(TOKEN))
+
+        assert answer.text == "operator"
+
+    @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
+    async def test_to_read_gives_no_commands(self, method: str) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+        key = bearer(READ_TOKEN)
+
+        read = await ask(guard, app=show_role, authorization=key)
+        written = await ask(guard, method, authorization=key)
+
+        assert read.text == "reader"
+        assert written.status_code == 403
+        assert "may read" in written.text
+
+    async def test_is_not_needed_where_none_is_set(self) -> None:
+        guard = Guard("127.0.0.1", 8000, NO_DOORS)
+
+        assert (await ask(guard, app=show_role)).text == "anyone"
+
+    async def test_that_is_wrong_is_looked_at_ten_times_then_seldom(self) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+
+        async def guess(token: str, client: str) -> int:
+            answer = await ask(guard, client=client, authorization=bearer(token))
+            return answer.status_code
+
+        wrong = [await guess(f"wrong-{n}", "192.0.2.1") for n in range(12)]
+
+        assert wrong == [401] * 10 + [429] * 2
+        assert await guess(TOKEN, "192.0.2.1") == 429
+        assert await guess(TOKEN, "192.0.2.2") == 200
+
+
+async def test_a_stream_that_is_admitted_has_no_layer_more_for_it() -> None:
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError
+
+    headers = [(b"host", OURS.encode()), (b"authorization", bearer(TOKEN).encode())]
+    scope: Scope = {"type": "http", "method": "GET", "path": "/feed"}
+    for doors in (NO_DOORS, LOCKED, PROXIED):
+        guard = Guard("127.0.0.1", 8000, doors)
+
+        assert guard.admit({**scope, "headers": headers}, stream) is stream
+
+
+class TestABrowser:
+    async def test_without_a_session_is_led_to_the_login_page(self) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+
+        answer = await ask(guard, path="/?agent=carly&tab=tasks", accept="text/html")
+        deep = await ask(guard, path="/feed/41", accept="text/html")
+
+        assert answer.status_code == deep.status_code == 303
+        assert (
+            answer.headers["location"] == "./login?then=%3Fagent%3Dcarly%26tab%3Dtasks"
+        )
+        assert deep.headers["location"] == "../login?then=feed%2F41"
+
+    async def test_gets_a_session_that_is_no_token(self) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+
+        status, cookie = guard.sign_in(http_scope(), TOKEN)
+        session = cookie.partition(";")[0]
+        answer = await ask(guard, app=show_role, cookie=f"other=1; {session}")
+
+        assert status == 200
+        assert TOKEN not in cookie
+        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+        assert "Secure" not in cookie
+        assert answer.text == "operator"
+
+    async def test_shows_its_session_to_tls_alone_where_there_is_tls(self) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+
+        _, cookie = guard.sign_in(http_scope(scheme="https"), TOKEN)
+
+        assert "Secure" in cookie.split("; ")
+
+    async def test_that_signs_out_has_no_session_nor_has_who_copied_it(self) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+        _, cookie = guard.sign_in(http_scope(), TOKEN)
+        session = cookie.partition(";")[0]
+
+        away = guard.sign_out(http_scope(cookie=session))
+
+        assert "Max-Age=0" in away
+        assert (await ask(guard, cookie=session)).status_code == 401
+
+    @pytest.mark.parametrize(
+        "cookie", ["", "x", "operator", "operator.9999999999.ab.cd", "...", "ü.1.2.3"]
+    )
+    async def test_cannot_make_a_session_up(self, cookie: str) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+        answer = await ask(guard, cookie=f"courtside_8000={cookie}")
+
+        assert answer.status_code == 401
+
+
+def http_scope(scheme: str = "http", **headers: str) -> Scope:
+    pairs = [(name.encode(), text.encode()) for name, text in headers.items()]
+    return {
+        "type": "http",
+        "scheme": scheme,
+        "headers": pairs,
+        "client": ("127.0.0.1", 1),
+        "path": "/login",
+    }
+
+
+class TestASession:
+    def test_outlasts_a_restart_of_the_host(self) -> None:
+        session = Access(TOKEN, READ_TOKEN).session("reader")
+
+        assert Access(TOKEN, READ_TOKEN).role_of_session(session) == "reader"
+
+    def test_ends_with_its_token(self) -> None:
+        session = Access(TOKEN, READ_TOKEN).session("reader")
+
+        assert Access(TOKEN, "another-read-token").role_of_session(session) is None
+        assert Access(TOKEN, "").role_of_session(session) is None
+
+    def test_ends_by_itself(self) -> None:
+        now = 1_000_000.0
+        access = Access(TOKEN, "", clock=lambda: now)
+        session = access.session("operator")
+
+        now += 7 * 24 * 3600 - 1
+        assert access.role_of_session(session) == "operator"
+        now += 2
+        assert access.role_of_session(session) is None
+
+    @pytest.mark.parametrize("at", range(3))
+    def test_that_was_changed_is_none(self, at: int) -> None:
+        access = Access(TOKEN, READ_TOKEN)
+        parts = access.session("reader").split(".")
+        parts[at] = ("operator", "9999999999", "0000")[at]
+
+        assert access.role_of_session(".".join(parts)) is None
+
+
+class TestAProxy:
+    @pytest.mark.parametrize("host", ["courtside.example", "courtside.example:443"])
+    async def test_that_is_trusted_says_what_the_host_is_called(
+        self, host: str
+    ) -> None:
+        status, body = await send_through(
+            "POST",
+            PROXIED,
+            x_forwarded_host=host,
+            x_forwarded_proto="https",
+            origin=f"https://{host}",
+            authorization=bearer(TOKEN),
+        )
+
+        assert (status, body) == (200, "in")
+
+    async def test_that_is_trusted_gives_only_names_that_are_allowed(self) -> None:
+        status, _ = await send_through(
+            "GET",
+            PROXIED,
+            x_forwarded_host="evil.example",
+            authorization=bearer(TOKEN),
+        )
+
+        assert status == 400
+
+    async def test_that_is_not_trusted_is_not_heard(self) -> None:
+        seen: list[tuple[str, list[str]]] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            names = [name.decode() for name, _ in scope["headers"]]
+            seen.append((scope["scheme"], names))
+            await PlainTextResponse("in")(scope, receive, send)
+
+        await ask(
+            Guard("127.0.0.1", 8000, NO_DOORS),
+            app=app,
+            x_forwarded_host="evil.example",
+            x_forwarded_proto="https",
+            x_forwarded_prefix="/evil",
+            x_forwarded_for="192.0.2.7",
+        )
+
+        [(scheme, names)] = seen
+        assert scheme == "http"
+        assert not [name for name in names if name.startswith("x-forwarded")]
+
+    async def test_is_no_reason_to_be_asked_by_an_address(self) -> None:
+        """docs/security.md: only where `host` lets other machines in."""
+        guard = Guard("127.0.0.1", 8000, PROXIED)
+
+        answer = await ask(guard, host="192.0.2.1", authorization=bearer(TOKEN))
+
+        assert answer.status_code == 400
+
+    async def test_does_not_lend_its_address_to_who_guesses_behind_it(self) -> None:
+        guard = Guard("127.0.0.1", 8000, PROXIED)
+
+        async def guess(token: str, client: str) -> int:
+            answer = await ask(
+                guard,
+                authorization=bearer(token),
+                x_forwarded_for=f"203.0.113.9, {client}, 127.0.0.1",
+            )
+            return answer.status_code
+
+        for _ in range(10):
+            await guess("wrong", "192.0.2.1")
+
+        assert await guess(TOKEN, "192.0.2.1") == 429
+        assert await guess(TOKEN, "192.0.2.2") == 200
+
+
+class TestAHostThatOtherMachinesReach:
+    @pytest.mark.parametrize("host", ["192.0.2.1:8000", "[2001:db8::1]:8000", OURS])
+    async def test_is_asked_by_its_addresses(self, host: str) -> None:
+        guard = Guard("0.0.0.0", 8000, LOCKED)
+
+        answer = await ask(guard, host=host, authorization=bearer(TOKEN))
+
+        assert answer.text == "in"
+
+    async def test_is_asked_by_names_that_are_allowed_and_no_others(self) -> None:
+        doors = Doors(token=TOKEN, allowed_hosts=("courtside.example",))
+        guard = Guard("0.0.0.0", 8000, doors)
+        key = bearer(TOKEN)
+
+        ours = await ask(guard, host="Courtside.example:8000", authorization=key)
+        other = await ask(guard, host="evil.example:8000", authorization=key)
+
+        assert ours.text == "in"
+        assert other.status_code == 400
+        assert "allowed_hosts" in other.text

@@ -1,0 +1,62 @@
+"""When the host is ready, and why it is not; what durations are counted as.
+
+host/api/health.py, host/model/histogram.py; a real host is in
+integration/test_observatory.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from host.app import Host
+from host.errors import LogError
+from host.log.memory import MemoryLog
+from host.model.histogram import Durations
+from tests.support.in_process_host import host_alone
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return host_alone(tmp_path, MemoryLog())
+
+
+async def readiness(host: Host) -> tuple[int, Any]:
+    transport = httpx.ASGITransport(host)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://localhost"
+    ) as client:
+        answer = await client.get("/readyz")
+    return answer.status_code, answer.json()["cause"]
+
+
+async def test_a_host_is_not_ready_before_it_has_started(host: Host) -> None:
+    assert await readiness(host) == (503, "the host is starting")
+
+
+async def test_a_host_that_is_stopped_says_so_to_who_still_asks(host: Host) -> None:
+    async with host.running():
+        assert await readiness(host) == (200, None)
+        host.stop()
+        assert await readiness(host) == (503, "the host is stopping")
+
+
+async def test_a_host_that_cannot_write_its_log_says_why(host: Host) -> None:
+    async with host.running():
+        host.feed._unwritten = LogError("database or disk is full")
+        told = await readiness(host)
+        host.feed._unwritten = None
+
+    assert told == (503, "the log fails: database or disk is full")
+
+
+def test_durations_fall_into_the_bucket_that_ends_with_them() -> None:
+    durations = Durations(0.1, 1)
+    for duration_s in (0.05, 0.1, 0.5, 7):
+        durations.add(duration_s)
+
+    assert durations.counts == [2, 1, 1]
+    assert durations.sum_s == pytest.approx(7.65)

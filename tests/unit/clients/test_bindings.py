@@ -1,0 +1,547 @@
+"""Promises of host.clients.bindings over HTTP: what an agent sends becomes batches or
+words.
+
+A server of this process answers with the very bytes of each case.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any
+
+import anyio
+import pytest
+from a2a.types import a2a_pb2 as pb
+from a2a.utils.errors import (
+    A2AError,
+    InternalError,
+    MethodNotFoundError,
+    TaskNotFoundError,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.clients.bindings.a2a_errors import UpdatesGone
+from host.clients.bindings.agent_http import Answer, Wire
+from host.clients.bindings.contract import Batch, Binding, Interface, Query, Unspoken
+from host.clients.bindings.failure_causes import CARD, cause_of
+from host.clients.bindings.http_binding import HttpBinding
+from host.clients.bindings.selection import open_binding
+from host.clients.bindings.sse import Frame
+from host.clients.credentials import Credentials
+from host.clients.rate_limit import Budget
+from host.config.agent_settings import AgentSettings, CredentialSettings
+from host.errors import AgentUnreachable
+from host.protocol.a2a import RESUMABLE
+from tests.support.canned_server import Agent, http, serving
+
+Json = dict[str, Any]
+
+SPOKEN = [
+    *(("JSONRPC", "1.0"), ("HTTP+JSON", "1.0")),
+    *(("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")),
+]
+SECRET = "s3cret-of-the-host"
+SSE = "text/event-stream"
+STATUS = {"taskId": "t", "contextId": "c", "status": {"state": "TASK_STATE_WORKING"}}
+UPDATE = {"statusUpdate": STATUS}
+TASK = {"id": "t", "contextId": "c", "status": {"state": "TASK_STATE_WORKING"}}
+GONE = {
+    "code": -31410,
+    "message": "gone",
+    "data": [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "UPDATES_GONE",
+            "metadata": {"oldest": "2", "newest": "9"},
+        }
+    ],
+}
+
+
+def event(result: Json) -> bytes:
+    return b"data: " + json.dumps({"result": result}).encode() + b"\n\n"
+
+
+def stream(*events: bytes) -> bytes:
+    return http(b"".join(events), SSE)
+
+
+def message() -> pb.SendMessageRequest:
+    parts = [pb.Part(text="hello")]
+    mine = pb.Message(message_id=uuid.uuid4().hex, role=pb.ROLE_USER, parts=parts)
+    return pb.SendMessageRequest(message=mine)
+
+
+@asynccontextmanager
+async def wired(url: str) -> AsyncIterator[Wire]:
+    settings = AgentSettings(url, credentials=CredentialSettings(bearer=SECRET))
+    async with Wire("tessa", Credentials(settings)) as wire:
+        yield wire
+
+
+@asynccontextmanager
+async def speaking(
+    agent: Agent,
+    binding: str = "JSONRPC",
+    version: str = "1.0",
+    card: pb.AgentCard | None = None,
+    tenant: str = "",
+) -> AsyncIterator[Binding]:
+    async with serving(agent) as url, wired(url) as wire:
+        interface = Interface(binding, version, url, tenant)
+        async with open_binding(
+            interface, card or pb.AgentCard(), wire, Budget()
+        ) as opened:
+            yield opened
+
+
+async def batches(*events: bytes) -> list[Batch]:
+    """What a JSON-RPC stream of those events becomes."""
+    async with speaking(Agent(stream(*events))) as binding:
+        return [batch async for batch in binding.subscribe("t", None)]
+
+
+async def cause(answer: bytes, spoken: tuple[str, str]) -> str:
+    """Why the agent with that answer to a subscription is unreachable."""
+    async with speaking(Agent(answer), *spoken) as binding:
+        with pytest.raises(AgentUnreachable) as raised:
+            async for _ in binding.subscribe("t", None):
+                pass
+    return str(raised.value)
+
+
+async def test_what_arrives_together_comes_as_one_batch_with_its_own_bytes() -> None:
+    (batch,) = await batches(event(UPDATE), b": ping\n\n", event({"task": TASK}))
+    assert [update.response.task_id for update in batch.updates] == ["t", "t"]
+    assert [json.loads(update.raw) for update in batch.updates] == [
+        UPDATE,
+        {"task": TASK},
+    ]
+    assert batch.left_out == 0
+
+
+async def test_no_batch_holds_more_than_a_hundred_updates() -> None:
+    found = await batches(*[event(UPDATE)] * 250)
+    assert sum(len(batch.updates) for batch in found) == 250
+    assert max(len(batch.updates) for batch in found) <= 100
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        b"data: {not json}\n\n",
+        b"data: []\n\n",
+        b'data: {"result": null}\n\n',
+        b'data: {"result": {"task": {}}}\n\n',
+        b'data: {"result": %b1%b}\n\n' % (b"[" * 5000, b"]" * 5000),
+    ],
+)
+async def test_what_cannot_be_used_is_counted_where_it_stood(unusable: bytes) -> None:
+    found = await batches(event(UPDATE), unusable, unusable, event(UPDATE))
+    told = [(len(batch.updates), batch.left_out) for batch in found]
+    assert told == [(1, 2), (1, 0)]
+    assert found[0].why and found[0].why.startswith("bad answer: an event that is no ")
+
+
+async def test_an_event_that_is_too_large_is_counted_and_said_so() -> None:
+    large = b"data: " + b"x" * (5 * 1024 * 1024) + b"\n\n"
+    found = await batches(event(UPDATE), large, event(UPDATE))
+    assert sum(len(batch.updates) for batch in found) == 2
+    (left,) = [batch for batch in found if batch.left_out]
+    assert left[1:] == (1, "bad answer: an event over 4 MiB")
+
+
+async def test_bytes_that_are_not_utf_8_are_replaced_not_lost() -> None:
+    status = {**STATUS, "contextId": "bad-byte"}
+    odd = event({"statusUpdate": status}).replace(b"bad-byte", b"\xff")
+    (batch,) = await batches(odd)
+    (update,) = batch.updates
+    assert json.loads(update.raw)["statusUpdate"]["contextId"] == "�"
+    assert update.response.status_update
+    assert update.response.status_update.context_id == "�"
+
+
+async def test_what_the_budget_does_not_admit_is_counted() -> None:
+    class Nothing:
+        why = "too much"
+
+        async def admit(self, count: int) -> int:
+            return 0
+
+    agent = Agent(stream(event(UPDATE), event(UPDATE)))
+    async with serving(agent) as url, wired(url) as wire:
+        interface = Interface("JSONRPC", "1.0", url)
+        binding = open_binding(interface, pb.AgentCard(), wire, Nothing())
+        found = [batch async for batch in binding.subscribe("t", None)]
+    assert found == [Batch([], 2, "too much")]
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        (b'data: {"error": {"code": -32001, "message": "no"}}\n\n', TaskNotFoundError),
+        (
+            b'event: error\ndata: {"error": {"code": -32603}}\n\n',
+            InternalError,
+        ),
+        (b"data: " + json.dumps({"error": GONE}).encode() + b"\n\n", UpdatesGone),
+        (b"event: error\ndata: oh no\n\n", AgentUnreachable),
+        (b'data: {"error": {"code": 1, "message": "oh"}}\n\n', AgentUnreachable),
+        (b'data: {"error": "oh"}\n\n', AgentUnreachable),
+    ],
+)
+async def test_what_came_before_an_error_is_told_before_it(
+    last: bytes, kind: type[Exception]
+) -> None:
+    found = []
+    async with speaking(Agent(stream(event(UPDATE), last))) as binding:
+        with pytest.raises(kind):
+            async for batch in binding.subscribe("t", None):
+                found += batch.updates
+    assert len(found) == 1
+
+
+async def test_what_is_large_arrives_in_its_place() -> None:
+    long = {**TASK, "history": [{"messageId": "m" * 300_000}]}
+    odd = {**TASK, "history": [{"message_id": "m" * 300_000}]}
+    updates: list[Json] = [
+        UPDATE,
+        {"task": long},
+        UPDATE,
+        {"task": odd},
+        {"task": {}},
+        UPDATE,
+    ]
+    found = await batches(*map(event, updates))
+    told = [
+        (update.response.task or update.response.status_update).__class__.__name__
+        for batch in found
+        for update in batch.updates
+    ]
+    assert told == ["StatusUpdate", "Task", "StatusUpdate", "Task", "StatusUpdate"]
+    assert sum(batch.left_out for batch in found) == 1
+
+
+async def test_behind_comments_without_end_the_update_is_still_found() -> None:
+    agent = Agent(stream(b":\n\n" * 700_000, event(UPDATE)))
+    async with speaking(agent) as binding:
+        found = [batch async for batch in binding.subscribe("t", None)]
+    assert sum(len(batch.updates) for batch in found) == 1
+
+
+async def test_any_answer_will_do_to_know_that_something_is_there() -> None:
+    moved = b"HTTP/1.1 307 X\r\nLocation: /x/\r\nContent-Length: 0\r\n\r\n"
+    for answer in (http(b"", status=405), http(b"", status=500), moved):
+        async with speaking(Agent(answer)) as binding:
+            await binding.reach()
+    for status in (401, 403, 502, 503):
+        async with speaking(Agent(http(b"", status=status))) as binding:
+            with pytest.raises(AgentUnreachable, match=f"HTTP {status}"):
+                await binding.reach()
+
+
+async def test_updates_gone_says_what_the_agent_does_have() -> None:
+    refusal = http(json.dumps({"error": GONE}).encode())
+    async with speaking(Agent(refusal)) as binding:
+        with pytest.raises(UpdatesGone) as raised:
+            await anext(binding.subscribe("t", 1))
+    assert raised.value.data == {"oldest": "2", "newest": "9"}
+
+
+async def test_a_single_json_answer_to_a_stream_is_its_one_update() -> None:
+    for spoken, body in zip(SPOKEN[:2], ({"result": UPDATE}, UPDATE), strict=True):
+        agent = Agent(http(json.dumps(body).encode()))
+        async with speaking(agent, *spoken) as binding:
+            (batch,) = [
+                batch async for batch in binding.send(message(), streaming=True)
+            ]
+        assert [json.loads(update.raw) for update in batch.updates] == [UPDATE]
+
+
+@pytest.mark.parametrize("spoken", SPOKEN)
+async def test_an_agent_that_answers_something_else_is_unreachable_with_the_cause(
+    spoken: tuple[str, str],
+) -> None:
+    for answer, words in {
+        http(b"<html>", "text/html"): "bad answer: text/html",
+        http(b"", SSE, 500): "HTTP 500",
+        http(b"no", "text/plain", 403): "HTTP 403",
+        http(b"x" * 9 * 1024 * 1024): "too large: over 8 MiB",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n": "in gzip",
+        b"HTTP/1.1 302 X\r\nLocation: https://evil.example/x\r\n\r\n": (
+            "HTTP 302: it points to https://evil.example"
+        ),
+        b"HTTP/1.1 302 X\r\nLocation: http://[::\r\n\r\n": "Invalid URL in location",
+        b"": "broken: ",
+        b"SSH-2.0 hello\r\n\r\n": "broken: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Type: "
+        b"text/event-stream\r\n\r\ndata:": "broken: ",
+    }.items():
+        said = await cause(answer, spoken)
+        assert words in said
+        assert "tessa, SubscribeToTask at http://127.0.0.1" in said
+
+
+async def test_nobody_there_and_no_such_host_are_told_apart() -> None:
+    async with wired("http://127.0.0.1:1") as wire:
+        for url, words in {
+            "http://127.0.0.1:1/": "refused: nothing listens there",
+            "http://nobody.invalid/": "DNS: there is no such host",
+            "ftp://127.0.0.1/": "bad URL: ",
+            "http://[::": "bad URL: ",
+            "nonsense": "bad URL: ",
+        }.items():
+            interface = Interface("JSONRPC", "1.0", url)
+            async with open_binding(
+                interface, pb.AgentCard(), wire, Budget()
+            ) as binding:
+                with pytest.raises(AgentUnreachable, match=words):
+                    await binding.reach()
+                with pytest.raises(AgentUnreachable, match=words):
+                    await binding.get_task("t")
+
+
+async def test_a_server_without_tls_is_told_from_one_that_is_not_there() -> None:
+    agent = Agent(http(b""))
+    agent.speaks_first = True
+    async with serving(agent) as url, wired(url) as wire:
+        secure = url.replace("http:", "https:")
+        interface = Interface("JSONRPC", "1.0", secure)
+        async with open_binding(interface, pb.AgentCard(), wire, Budget()) as binding:
+            with pytest.raises(AgentUnreachable, match="TLS: "):
+                await binding.reach()
+
+
+async def test_an_answer_that_drips_is_given_up_at_the_deadline() -> None:
+    agent = Agent(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+    agent.stays = True
+    async with serving(agent) as url, wired(url) as wire:
+        timeout = pytest.raises(AgentUnreachable, match="timeout: no answer in time")
+        with timeout, wire.explained("GetTask", url):
+            await wire.call(wire.calls.build_request("GET", url), deadline_s=0.1)
+
+
+@pytest.mark.parametrize("spoken", SPOKEN)
+async def test_a_bare_404_means_that_the_operation_or_the_task_is_not_there(
+    spoken: tuple[str, str],
+) -> None:
+    async with speaking(Agent(http(b"", status=404)), *spoken) as binding:
+        if spoken[0] == "JSONRPC":
+            with pytest.raises(AgentUnreachable, match="HTTP 404"):
+                await binding.cancel("t")
+        else:
+            with pytest.raises(TaskNotFoundError):
+                await binding.get_task("t")
+            with pytest.raises(MethodNotFoundError):
+                await binding.cancel("t")
+            with pytest.raises(MethodNotFoundError):
+                await anext(binding.subscribe("t", None))
+
+
+async def test_a_refusal_counts_whatever_http_status_it_comes_with() -> None:
+    rpc = http(b'{"error": {"code": -32001, "message": "x"}}', status=500)
+    async with speaking(Agent(rpc)) as binding:
+        with pytest.raises(TaskNotFoundError):
+            await binding.get_task("t")
+    for body in (
+        {"error": {"code": 410, "details": GONE["data"]}},
+        {"type": "https://a2a-protocol.org/errors/updates-gone", "title": "x"},
+        {"code": -31410, "message": "x"},
+    ):
+        gone = http(json.dumps(body).encode(), status=410)
+        async with speaking(Agent(gone), "HTTP+JSON") as binding:
+            with pytest.raises(UpdatesGone):
+                await anext(binding.subscribe("t", 1))
+
+
+async def test_an_agent_that_takes_only_get_to_subscribe_is_asked_so() -> None:
+    refused = http(b"", status=405)
+    events = http(b"data: " + json.dumps(UPDATE).encode() + b"\n\n", SSE)
+    agent = Agent(refused, events)
+    async with speaking(agent, "HTTP+JSON") as binding:
+        for _ in range(2):
+            found = [batch async for batch in binding.subscribe("t/1", None)]
+            assert len(found[0].updates) == 1
+    asked = [head.partition(" http")[0] for head in agent.heads]
+    get = "get /tasks/t%2f1:subscribe"
+    assert asked == ["post /tasks/t%2f1:subscribe", get, get]
+
+
+async def test_a_number_is_sent_as_last_event_id_and_the_extension_asked_for() -> None:
+    extension = pb.AgentExtension(uri=RESUMABLE)
+    card = pb.AgentCard(capabilities=pb.AgentCapabilities(extensions=[extension]))
+    for binding_name, version in SPOKEN:
+        agent = Agent(stream())
+        async with speaking(agent, binding_name, version, card) as binding:
+            assert [batch async for batch in binding.subscribe("t", 7)] == []
+        (head,) = agent.heads
+        assert "\r\nlast-event-id: 7\r\n" in head
+        assert f"\r\na2a-version: {version}\r\n" in head
+        assert f"\r\na2a-extensions: {RESUMABLE}\r\n" in head
+        assert f"\r\nauthorization: bearer {SECRET}\r\n" in head
+
+
+async def test_a_unary_message_asks_for_an_answer_at_once() -> None:
+    answer = http(json.dumps({"result": {"task": TASK}}).encode())
+    agent = Agent(answer)
+    async with speaking(agent, tenant="blue") as binding:
+        (batch,) = [batch async for batch in binding.send(message(), streaming=False)]
+    assert batch.updates[0].response.task_id == "t"
+    params = agent.bodies[0]["params"]
+    assert params["configuration"]["returnImmediately"] is True
+    assert params["tenant"] == "blue"
+    old = http(b'{"result": {"kind": "task", "id": "t", "status": {"state": "x"}}}')
+    agent = Agent(old)
+    async with speaking(agent, "JSONRPC", "0.3") as binding:
+        (batch,) = [batch async for batch in binding.send(message(), streaming=False)]
+    assert agent.bodies[0]["params"]["configuration"]["blocking"] is False
+    assert batch.updates[0].response.task_id == "t"
+
+
+async def test_a_list_is_asked_for_without_history_and_read_page_by_page() -> None:
+    page = {"tasks": [{**TASK, "unknown": 1}], "nextPageToken": "more"}
+    query = Query("2026-11-22T12:00:00Z", "TASK_STATE_WORKING", 7, "token")
+    agent = Agent(http(json.dumps({"result": page}).encode()))
+    async with speaking(agent) as binding:
+        found = await binding.list_tasks(query)
+    assert (found.tasks[0].task_id, found.next_token) == ("t", "more")
+    assert agent.bodies[0]["params"] == {
+        "pageSize": 7,
+        "historyLength": 0,
+        "statusTimestampAfter": "2026-11-22T12:00:00Z",
+        "status": "TASK_STATE_WORKING",
+        "pageToken": "token",
+    }
+
+
+@pytest.mark.parametrize("wrapper", [None, "task", "result"])
+async def test_a_task_in_one_more_object_is_found(wrapper: str | None) -> None:
+    body = {wrapper: TASK} if wrapper else TASK
+    async with speaking(Agent(http(json.dumps(body).encode())), "HTTP+JSON") as binding:
+        for call in (binding.get_task, binding.cancel):
+            update = await call("t")
+            assert update.response.task and update.response.task.id == "t"
+            assert json.loads(update.raw) == {"task": TASK}
+
+
+async def test_a_secret_that_the_agent_echoes_goes_no_further() -> None:
+    for body in (
+        {"error": {"code": -32603, "message": f"bad token {SECRET}"}},
+        {"error": {"code": 7, "message": f"bad token {SECRET}"}},
+    ):
+        async with speaking(Agent(http(json.dumps(body).encode()))) as binding:
+            with pytest.raises((A2AError, AgentUnreachable)) as raised:
+                await binding.get_task("t")
+            assert SECRET not in str(raised.value)
+            assert "[credential]" in str(raised.value)
+
+
+async def test_a_secret_in_what_cannot_be_used_goes_no_further() -> None:
+    odd = b'data: {"result": {"%b": 1}}\n\n' % SECRET.encode()
+    (batch,) = await batches(odd)
+    assert batch.why and SECRET not in batch.why
+
+
+async def test_a_task_id_that_no_request_can_carry_is_refused_in_words() -> None:
+    for spoken in SPOKEN:
+        async with speaking(Agent(stream()), *spoken) as binding:
+            with pytest.raises(AgentUnreachable):
+                await binding.get_task("\ud800")
+            with pytest.raises(AgentUnreachable):
+                await anext(binding.subscribe("\ud800", None))
+
+
+async def test_a_reader_that_leaves_closes_the_connection() -> None:
+    agent = Agent(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
+    agent.stays = True
+    async with speaking(agent) as binding:
+        async with aclosing(binding.subscribe("t", None)) as updates:
+            await anext(updates)
+            assert not agent.left.is_set()
+        with anyio.fail_after(2):
+            await agent.left.wait()
+
+
+async def test_whoever_reads_while_the_connection_closes_is_told() -> None:
+    agent = Agent(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
+    agent.stays = True
+    told: list[str] = []
+
+    async def read(binding: Binding, begun: anyio.Event) -> None:
+        try:
+            async for _ in binding.subscribe("t", None):
+                begun.set()
+        except AgentUnreachable as error:
+            told.append(str(error))
+
+    async with anyio.create_task_group() as readers:
+        async with speaking(agent) as binding:
+            begun = anyio.Event()
+            readers.start_soon(read, binding, begun)
+            await begun.wait()
+        with pytest.raises(AgentUnreachable):
+            await binding.get_task("t")
+        with pytest.raises(AgentUnreachable):
+            await anext(binding.subscribe("t", None))
+    assert "the connection was closed" in told[0]
+
+
+async def test_an_interface_that_the_host_does_not_speak_is_named() -> None:
+    async with wired("http://127.0.0.1:1") as wire:
+        for binding, version in (("SOAP", "1.0"), ("JSONRPC", "7.1")):
+            interface = Interface(binding, version, "http://127.0.0.1:1")
+            with pytest.raises(Unspoken, match=f"{binding} {version}"):
+                open_binding(interface, pb.AgentCard(), wire, Budget())
+
+
+BODIES = st.one_of(
+    st.binary(max_size=60),
+    st.recursive(
+        st.one_of(st.none(), st.integers(), st.text("a1"), st.floats()),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.dictionaries(
+                st.sampled_from(
+                    [
+                        *("result", "error", "code", "data", "details", "message"),
+                        *("task", "statusUpdate", "kind", "id", "type", "status"),
+                    ]
+                ),
+                inner,
+                max_size=4,
+            ),
+        ),
+    ).map(lambda body: json.dumps(body).encode()),
+)
+
+
+@given(BODIES, st.sampled_from(SPOKEN), st.booleans(), st.sampled_from([400, 404, 500]))
+def test_whatever_an_agent_sends_it_is_an_update_a_refusal_or_of_no_use(
+    body: bytes, spoken: tuple[str, str], is_error: bool, status: int
+) -> None:
+    async def read() -> None:
+        async with wired("http://127.0.0.1:1") as wire:
+            interface = Interface(*spoken, "http://127.0.0.1:1")
+            binding = open_binding(interface, pb.AgentCard(), wire, Budget())
+            assert isinstance(binding, HttpBinding)
+            with suppress(ValueError, A2AError):
+                binding._read(Frame(body, is_error))
+            refusal = binding._refused(Answer(status, wire.calls.headers, body))
+            allowed = pytest.raises((A2AError, AgentUnreachable))
+            with allowed, wire.explained("GetTask", "x"):
+                raise refusal
+
+    anyio.run(read)
+
+
+def test_a_connection_that_was_reset_as_it_was_made_is_no_bad_card() -> None:
+    """What anyio does then is to ask a socket that is gone for its address."""
+    gone: Any = None
+    try:
+        gone.getpeername()
+    except AttributeError as error:
+        assert cause_of(error, CARD) == "broken: the connection was closed"

@@ -1,0 +1,174 @@
+"""Promises of host.clients.card: a card is found wherever it is, and nobody else's is
+taken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.clients.bindings.agent_http import Wire
+from host.clients.bindings.contract import Interface
+from host.clients.card import fetch, interfaces
+from host.clients.credentials import Credentials
+from host.config.agent_settings import AgentSettings, CredentialSettings
+from host.errors import AgentUnreachable
+from host.protocol.agent_card import parse_card
+from tests.support.canned_server import Agent, http, serving
+
+SECRET = "s3cret-of-the-host"
+CARD = {
+    "name": "Tessa",
+    "supportedInterfaces": [
+        {"url": "http://x/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+    ],
+}
+OLD_CARD = {
+    "name": "Tessa",
+    "url": "http://x/rpc",
+    "preferredTransport": "JSONRPC",
+    "protocolVersion": "0.3.0",
+    "additionalInterfaces": [
+        {"url": "http://x/rpc", "transport": "JSONRPC"},
+        {"url": "x:50051", "transport": "GRPC"},
+    ],
+}
+FOUND = http(json.dumps(CARD).encode())
+MISSING = http(b"", status=404)
+
+
+@asynccontextmanager
+async def wired(url: str) -> AsyncIterator[Wire]:
+    settings = AgentSettings(url, credentials=CredentialSettings(bearer=SECRET))
+    async with Wire("tessa", Credentials(settings)) as wire:
+        yield wire
+
+
+async def asked_for(agent: Agent, path: str = "", card: str | None = None) -> list[str]:
+    """The paths at which the card was looked for, until it was found."""
+    async with serving(agent) as url, wired(url) as wire:
+        assert (await fetch(wire, url + path, card)).name == "Tessa"
+    return [head.split(" ")[1] for head in agent.heads]
+
+
+async def cause(*answers: bytes) -> str:
+    async with serving(Agent(*answers)) as url, wired(url) as wire:
+        with pytest.raises(AgentUnreachable) as raised:
+            await fetch(wire, url)
+    return str(raised.value)
+
+
+async def test_both_well_known_places_are_looked_at_the_new_one_first() -> None:
+    new, old = "/.well-known/agent-card.json", "/.well-known/agent.json"
+    assert await asked_for(Agent(FOUND)) == [new]
+    assert await asked_for(Agent(MISSING, FOUND)) == [new, old]
+    assert await asked_for(Agent(MISSING, FOUND), "/a2a/") == [
+        f"/a2a{new}",
+        f"/a2a{old}",
+    ]
+
+
+async def test_an_explicit_card_is_taken_and_nothing_else_tried() -> None:
+    assert await asked_for(Agent(FOUND), "/a2a", "/my/card") == ["/my/card"]
+    assert await asked_for(Agent(FOUND), "/a2a/card.json") == ["/a2a/card.json"]
+    agent = Agent(FOUND)
+    async with serving(agent) as url, wired("http://127.0.0.1:1") as wire:
+        assert (await fetch(wire, "http://127.0.0.1:1", f"{url}/c")).name == "Tessa"
+
+
+async def test_only_a_404_leads_to_the_other_place() -> None:
+    said = await cause(http(b"", status=500), FOUND)
+    assert said.startswith("HTTP 500 (tessa, the agent card at http://127.0.0.1")
+
+
+async def test_a_redirect_is_followed_within_the_agent_alone() -> None:
+    near = b"HTTP/1.1 307 X\r\nLocation: /v2/card\r\nConnection: close\r\n\r\n"
+    assert (await asked_for(Agent(near, FOUND)))[-1] == "/v2/card"
+    elsewhere = Agent(FOUND)
+    async with serving(elsewhere) as other:
+        far = near.replace(b"/v2/card", f"{other}/card".encode())
+        assert f"HTTP 307: it points to {other}" in await cause(far)
+    assert elsewhere.heads == []
+
+
+async def test_a_redirect_loop_ends() -> None:
+    loop = b"HTTP/1.1 302 X\r\nLocation: /loop\r\nConnection: close\r\n\r\n"
+    assert "a redirect loop" in await cause(loop)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>", "bad card: "),
+        (b"[]", "bad card: "),
+        (b'{"skills": 7}', "bad card: "),
+        (b'{"supportedInterfaces": [{"url": 7}]}', "bad card: "),
+        (b" " * 2 * 1024 * 1024, "too large: over 1 MiB"),
+    ],
+)
+async def test_what_is_no_card_is_refused_in_words(body: bytes, words: str) -> None:
+    assert words in await cause(http(body))
+
+
+async def test_a_card_that_drips_is_given_up_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("host.clients.card.CALL_S", 0.1)
+    agent = Agent(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+    agent.stays = True
+    async with serving(agent) as url, wired(url) as wire:
+        with anyio.fail_after(2), pytest.raises(AgentUnreachable, match="timeout"):
+            await fetch(wire, url)
+
+
+def test_the_interfaces_keep_the_order_of_the_card_in_either_version() -> None:
+    assert interfaces(parse_card(json.dumps(CARD).encode())) == [
+        Interface("JSONRPC", "1.0", "http://x/")
+    ]
+    assert interfaces(parse_card(json.dumps(OLD_CARD).encode())) == [
+        Interface("JSONRPC", "0.3", "http://x/rpc"),
+        Interface("GRPC", "0.3", "x:50051"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        *(("", "1.0"), ("1", "1.0"), ("1.0.3", "1.0"), ("v1.1", "1.0")),
+        *(("0.3", "0.3"), ("0.3.0", "0.3"), ("0.2.5", "0.3"), ("2.0", "2.0")),
+    ],
+)
+def test_a_version_is_read_by_what_counts(written: str, read: str) -> None:
+    offer = {"url": "u", "protocolBinding": "grpc", "protocolVersion": written}
+    card = parse_card(json.dumps({"supportedInterfaces": [offer]}).encode())
+    assert interfaces(card) == [Interface("GRPC", read, "u")]
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text("a1")),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    *("url", "security", "securitySchemes", "type", "skills", "in"),
+                    *("additionalInterfaces", "supportedInterfaces", "capabilities"),
+                ]
+            ),
+            inner,
+        ),
+    ),
+)
+
+
+@given(JSON)
+def test_no_json_raises_anything_but_value_error(body: Any) -> None:
+    with suppress(ValueError):
+        interfaces(parse_card(json.dumps(body).encode()))

@@ -1,0 +1,319 @@
+"""What an agent is shown and what nobody else is, as real servers see it.
+
+host/clients/credentials.py and host/clients/http_client.py; the choice is
+test_host_schemes.py's matter, tokens are test_host_oauth.py's.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from a2a.types import a2a_pb2 as pb
+
+from host.clients.credentials import Credentials
+from host.clients.http_client import client
+from host.config.agent_settings import AgentSettings, CredentialSettings
+from tests.support.locked_agent import ELSEWHERE, Reply, locked
+
+SECRET = "hunter2hunter2"
+EVERYTHING: dict[str, Any] = {
+    "bearer": SECRET,
+    "api_key": SECRET,
+    "headers": (("X-Team", f"blue {SECRET}"),),
+}
+
+
+def credentials_for(
+    url: str, *trusted_hosts: str, card: pb.AgentCard | None = None, **given: Any
+) -> Credentials:
+    credentials = Credentials(
+        AgentSettings(
+            url, trusted_hosts=trusted_hosts, credentials=CredentialSettings(**given)
+        )
+    )
+    if card:
+        credentials.use_card(card)
+    return credentials
+
+
+@asynccontextmanager
+async def calling(credentials: Credentials) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(httpx.Timeout(5), credentials.auth) as caller:
+        yield caller
+
+
+def asking(**scheme: Any) -> pb.AgentCard:
+    """A card with one security scheme, which it requires."""
+    return pb.AgentCard(
+        security_schemes={"lock": pb.SecurityScheme(**scheme)},
+        security_requirements=[
+            pb.SecurityRequirement(schemes={"lock": pb.StringList()})
+        ],
+    )
+
+
+def asking_key(location: str, name: str) -> pb.AgentCard:
+    key = pb.APIKeySecurityScheme(location=location, name=name)
+    return asking(api_key_security_scheme=key)
+
+
+class TestTheAgentIsShown:
+    async def test_a_bearer_token(self) -> None:
+        with locked() as agent:
+            async with calling(credentials_for(agent.url, bearer="abc")) as http:
+                await http.get(agent.url)
+
+        assert agent.seen[0].headers["authorization"] == "Bearer abc"
+
+    async def test_a_user_and_password_in_any_letters(self) -> None:
+        given: dict[str, Any] = {"username": "zoë", "password": "p:w é"}
+        with locked() as agent:
+            async with calling(credentials_for(agent.url, **given)) as http:
+                await http.get(agent.url)
+
+        kind, _, pair = agent.seen[0].headers["authorization"].partition(" ")
+        assert kind == "Basic"
+        assert base64.b64decode(pair).decode() == "zoë:p:w é"
+
+    async def test_headers_of_its_own(self) -> None:
+        given: dict[str, Any] = {"headers": (("X-Team", "blue"), ("X-Region", "eu"))}
+        with locked() as agent:
+            async with calling(credentials_for(agent.url, **given)) as http:
+                await http.get(agent.url)
+
+        assert agent.seen[0].headers["x-team"] == "blue"
+        assert agent.seen[0].headers["x-region"] == "eu"
+
+    async def test_an_api_key_in_a_header(self) -> None:
+        card = asking_key("header", "X-Key")
+        with locked() as agent:
+            credentials = credentials_for(agent.url, card=card, api_key="a b=c")
+            async with calling(credentials) as http:
+                await http.get(agent.url)
+
+        assert agent.seen[0].headers["x-key"] == "a b=c"
+
+    @pytest.mark.parametrize(
+        ("asked", "target"),
+        [
+            ("/a2a", "/a2a?key=a%26b%3D%2F"),
+            ("/a2a?x=1&y=%20", "/a2a?x=1&y=%20&key=a%26b%3D%2F"),
+        ],
+    )
+    async def test_an_api_key_in_the_query(self, asked: str, target: str) -> None:
+        card = asking_key("query", "key")
+        with locked() as agent:
+            credentials = credentials_for(agent.url, card=card, api_key="a&b=/")
+            async with calling(credentials) as http:
+                await http.get(f"{agent.url}{asked}")
+
+        assert agent.seen[0].target == target
+
+    async def test_an_api_key_in_a_cookie_beside_others(self) -> None:
+        card = asking_key("cookie", "key")
+        with locked() as agent:
+            credentials = credentials_for(agent.url, card=card, api_key="k")
+            async with calling(credentials) as http:
+                await http.get(agent.url)
+                await http.get(agent.url, headers={"cookie": "a=1"})
+
+        assert [s.headers["cookie"] for s in agent.seen] == ["key=k", "a=1; key=k"]
+
+    async def test_everything_given_while_its_card_is_not_known(self) -> None:
+        with locked() as agent:
+            async with calling(credentials_for(agent.url, **EVERYTHING)) as http:
+                await http.get(f"{agent.url}/.well-known/agent-card.json")
+
+        headers = agent.seen[0].headers
+        assert headers["authorization"] == f"Bearer {SECRET}"
+        assert headers["x-api-key"] == SECRET
+        assert headers["x-team"] == f"blue {SECRET}"
+
+    async def test_only_what_its_card_asks_for(self) -> None:
+        card = asking_key("header", "X-Key")
+        with locked() as agent:
+            credentials = credentials_for(agent.url, card=card, **EVERYTHING)
+            async with calling(credentials) as http:
+                await http.get(agent.url)
+
+        assert agent.seen[0].headers["x-key"] == SECRET
+        assert "authorization" not in agent.seen[0].headers
+        assert "x-api-key" not in agent.seen[0].headers
+
+    async def test_its_credentials_at_a_trusted_host(self) -> None:
+        with locked() as agent:
+            credentials = credentials_for("http://c.test", "127.0.0.1", **EVERYTHING)
+            async with calling(credentials) as http:
+                await http.get(agent.url)
+
+        assert agent.seen[0].headers["authorization"] == f"Bearer {SECRET}"
+
+    async def test_its_stream_while_it_is_still_being_sent(self) -> None:
+        with locked(lambda _: Reply(body="data: {}\n\n", endless=True)) as agent:
+            async with (
+                calling(credentials_for(agent.url, **EVERYTHING)) as http,
+                http.stream("POST", agent.url) as answer,
+            ):
+                async for piece in answer.aiter_raw():
+                    assert piece
+                    break
+
+    async def test_nothing_twice_when_it_refuses(self) -> None:
+        with locked(lambda _: Reply(401)) as agent:
+            async with calling(credentials_for(agent.url, **EVERYTHING)) as http:
+                answer = await http.get(agent.url)
+
+        assert (answer.status_code, len(agent.seen)) == (401, 1)
+
+
+class TestNobodyElseIsShown:
+    async def test_what_belongs_to_another_host(self) -> None:
+        """A card may name interfaces anywhere."""
+        with locked() as stranger:
+            credentials = credentials_for("http://c.test", **EVERYTHING)
+            async with calling(credentials) as http:
+                await http.post(f"{stranger.url}/a2a", json={})
+
+        assert SECRET not in str(stranger.seen)
+
+    @pytest.mark.parametrize("place", ["header", "query", "cookie"])
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_anything_after_a_redirect(self, place: str, status: int) -> None:
+        card = asking_key(place, "key")
+        with locked(address=ELSEWHERE) as stranger:
+            away = {"location": stranger.url}
+            with locked(lambda _: Reply(status, headers=away)) as agent:
+                credentials = credentials_for(agent.url, card=card, **EVERYTHING)
+                async with calling(credentials) as http:
+                    answer = await http.get(agent.url)
+
+        assert answer.status_code == status
+        assert SECRET in str(agent.seen)
+        assert stranger.seen == []
+
+    @pytest.mark.parametrize("place", ["header", "query", "cookie"])
+    async def test_anything_when_a_redirect_is_followed_by_hand(
+        self, place: str
+    ) -> None:
+        card = asking_key(place, "key")
+        with locked(address=ELSEWHERE) as stranger:
+            away = {"location": f"{stranger.url}/?x=1"}
+            with locked(lambda _: Reply(302, headers=away)) as agent:
+                credentials = credentials_for(agent.url, card=card, **EVERYTHING)
+                async with calling(credentials) as http:
+                    answer = await http.get(agent.url)
+                    assert answer.next_request
+                    await http.send(answer.next_request)
+
+        assert SECRET in str(agent.seen)
+        assert [s.target for s in stranger.seen] == ["/?x=1"]
+        assert SECRET not in str(stranger.seen)
+
+    @pytest.mark.parametrize(
+        ("url", "host", "encrypted", "allowed"),
+        [
+            ("https://c.test", "c.test", True, True),
+            ("https://c.test", "C.TEST.", True, True),
+            ("https://c.test", "c.test", False, False),
+            ("http://c.test", "c.test", False, True),
+            ("https://c.test", "api.test", True, True),
+            ("https://c.test", "api.test", False, False),
+            ("https://c.test", "evil.c.test", True, False),
+            ("https://c.test", "c.test.evil", True, False),
+            ("https://c.test", "evil", True, False),
+            ("https://c.test", "", True, False),
+            ("https://c.test", "a b/", True, False),
+            ("http://localhost:1", "127.0.0.1", False, True),
+            ("https://[::1]:1", "localhost", False, True),
+            ("http://c.test", "localhost", False, False),
+            ("http://bücher.test", "xn--bcher-kva.test", False, True),
+            ("http://xn--bcher-kva.test", "bücher.test", False, True),
+        ],
+    )
+    def test_unless_the_host_is_the_agents_or_trusted_and_as_safe(
+        self, url: str, host: str, encrypted: bool, allowed: bool
+    ) -> None:
+        credentials = credentials_for(url, "api.test")
+
+        assert credentials.allows(host, encrypted=encrypted) is allowed
+
+    @pytest.mark.parametrize("text", ["http://[", "http://x:y", "::::", "\0", "a@b"])
+    def test_at_an_address_that_is_none(self, text: str) -> None:
+        assert not credentials_for("http://c.test").allows_url(text)
+        assert not credentials_for("http://c.test").allows(text)
+
+    async def test_in_a_log_or_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        card = asking_key("query", "key")
+        with locked(lambda _: Reply(500)) as agent:
+            credentials = credentials_for(agent.url, card=card, **EVERYTHING)
+            async with calling(credentials) as http:
+                answer = await http.get(agent.url)
+                with pytest.raises(httpx.HTTPStatusError) as failed:
+                    answer.raise_for_status()
+
+        assert SECRET in agent.seen[0].target
+        assert SECRET not in str(failed.value)
+        assert SECRET not in repr(credentials)
+        assert SECRET not in caplog.text
+        assert caplog.text
+
+    async def test_when_an_agent_echoes_what_it_was_shown(self) -> None:
+        credentials = credentials_for(
+            "http://c.test",
+            bearer=f"{SECRET}-longer",
+            username="me",
+            password=SECRET,
+            headers=(("X-Team", "blue"),),
+        )
+        basic = base64.b64encode(f"me:{SECRET}".encode()).decode()
+
+        said = credentials.redacted(f"no: {SECRET}-longer, {SECRET}, {basic}, blue")
+
+        assert said == "no: [credential], [credential], [credential], blue"
+
+
+class TestGrpcMetadata:
+    @pytest.mark.parametrize(
+        "target", ["c.test:443", "http://c.test:443", "https://c.test"]
+    )
+    async def test_holds_what_the_host_may_see(self, target: str) -> None:
+        credentials = credentials_for("http://c.test", **EVERYTHING)
+
+        assert await credentials.metadata(target) == {
+            "authorization": f"Bearer {SECRET}",
+            "x-api-key": SECRET,
+            "x-team": f"blue {SECRET}",
+        }
+
+    @pytest.mark.parametrize("target", ["evil:443", "c.test.evil:443", "unix:/c.test"])
+    async def test_is_empty_for_anybody_else(self, target: str) -> None:
+        credentials = credentials_for("http://c.test", **EVERYTHING)
+
+        assert await credentials.metadata(target) == {}
+
+    async def test_is_empty_where_the_channel_is_not_encrypted_as_the_url_is(
+        self,
+    ) -> None:
+        credentials = credentials_for("https://c.test", **EVERYTHING)
+
+        assert await credentials.metadata("c.test:50051") == {}
+        assert await credentials.metadata("https://c.test:50051") != {}
+
+    @pytest.mark.parametrize(
+        ("place", "held"),
+        [("cookie", {"cookie": "Key=k"}), ("query", {"key": "k"})],
+    )
+    async def test_takes_a_key_wherever_it_belongs_in_http(
+        self, place: str, held: dict[str, str]
+    ) -> None:
+        card = asking_key(place, "Key")
+        credentials = credentials_for("http://c.test", card=card, api_key="k")
+
+        assert await credentials.metadata("c.test:1") == held

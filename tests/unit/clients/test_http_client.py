@@ -1,0 +1,168 @@
+"""Where the host connects to: what a name led to when it was checked, or nowhere.
+
+host/clients/http_client.py with a resolver of the test's own, and a server that would
+tell.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import SocketStream
+
+from host.clients.http_client import addresses, client
+from host.errors import AgentUnreachable
+from tests.support.harness import free_port
+from tests.support.locked_agent import locked
+
+# How long gunicorn keeps an idle connection: the shortest among what is common.
+KEPT_S = 2.0
+
+
+class Resolver:
+    """Answers in turn, and the last for ever; counts how often it was asked."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.asked = 0
+        self._answers = answers
+
+    def __call__(self, host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        found = self._answers[min(self.asked, len(self._answers) - 1)]
+        self.asked += 1
+        return [
+            (
+                socket.AF_INET6 if ":" in one else socket.AF_INET,
+                *(socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (one, port)),
+            )
+            for one in found
+        ]
+
+
+@contextmanager
+def resolving(*answers: list[str]) -> Iterator[Resolver]:
+    resolver = Resolver(*answers)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", resolver)
+        yield resolver
+
+
+async def get(url: str, *, public_only: bool = False) -> httpx.Response:
+    timeout = httpx.Timeout(5)
+    async with client(timeout, public_only=public_only) as http:
+        return await http.get(url)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("169.254.169.254", "fe80::1%2", "::ffff:169.254.169.254", "fd00:ec2::254"),
+        *("64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"),
+    ],
+)
+@pytest.mark.parametrize("beside", [[], ["127.0.0.1"]])
+async def test_nothing_is_sent_where_a_name_leads_out_of_bounds(
+    address: str, beside: list[str]
+) -> None:
+    refused = pytest.raises(AgentUnreachable, match="link-local or metadata")
+    with locked() as agent, resolving([*beside, address]), refused:
+        await get(f"http://agent.example:{agent.port}")
+
+    assert agent.seen == []
+
+
+async def test_a_name_is_looked_up_once_so_that_it_cannot_change_in_between() -> None:
+    with locked() as agent, resolving(["127.0.0.1"], ["169.254.169.254"]) as resolver:
+        answer = await get(f"http://agent.example:{agent.port}")
+
+    assert answer.status_code == 200
+    assert resolver.asked == 1
+
+
+async def test_a_name_that_leads_elsewhere_next_time_is_refused_then() -> None:
+    with locked() as agent, resolving(["127.0.0.1"], ["169.254.169.254"]):
+        await get(f"http://agent.example:{agent.port}")
+        with pytest.raises(AgentUnreachable, match="link-local or metadata"):
+            await get(f"http://agent.example:{agent.port}")
+
+    assert len(agent.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "100.64.0.1", "0.0.0.0"],
+)
+async def test_where_only_public_addresses_may_be_a_private_one_is_refused(
+    address: str,
+) -> None:
+    refused = pytest.raises(AgentUnreachable, match=f"private address {address}")
+    with locked() as agent, resolving([address]), refused:
+        await get(f"http://agent.example:{agent.port}", public_only=True)
+
+    assert agent.seen == []
+
+
+async def test_a_literal_address_is_checked_as_a_name_is() -> None:
+    with locked() as agent, pytest.raises(AgentUnreachable, match="private address"):
+        await get(f"http://127.0.0.1:{agent.port}", public_only=True)
+
+    assert agent.seen == []
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111"])
+async def test_public_addresses_are_always_fine(address: str) -> None:
+    with resolving([address]):
+        assert await addresses("agent.example", 80, True) == [address]
+
+
+async def test_of_several_addresses_the_one_that_answers_is_taken() -> None:
+    with locked() as agent, resolving(["::1", "127.0.0.2", "127.0.0.1"]):
+        answer = await get(f"http://agent.example:{agent.port}")
+
+    assert answer.status_code == 200
+
+
+async def test_a_name_that_is_none_is_a_failed_connection() -> None:
+    def none(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", none)
+        with pytest.raises(httpx.ConnectError, match="Name or service not known"):
+            await get("http://agent.example")
+
+
+async def test_where_nothing_listens_is_a_failed_connection() -> None:
+    with pytest.raises(httpx.ConnectError):
+        await get(f"http://localhost:{free_port()}")
+
+
+async def test_what_is_sent_as_the_agent_closes_an_idle_connection_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def once(stream: SocketStream) -> None:
+        """Has closed its side by the time of the next request, which finds that out."""
+        async with stream:
+            await stream.receive()
+            await stream.send(b"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n")
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                await stream.receive()
+
+    port = free_port()
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+    clock, ahead_s = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + ahead_s)
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, once)
+        async with client(httpx.Timeout(30)) as http:
+            for _ in range(3):
+                answer = await http.post(f"http://127.0.0.1:{port}")
+                assert answer.status_code == 200
+                ahead_s += KEPT_S
+        group.cancel_scope.cancel()

@@ -1,0 +1,489 @@
+"""The settings: which one wins, and what is said about one that cannot be used.
+
+host/config/load.py, with files in a folder of the test's own.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host.config.agent_settings import AgentSettings
+from host.config.load import Config, read, read_agents
+from host.errors import ConfigError
+from host.plans.default_plan import built_in
+from host.plans.plan import Step
+from tests.support.harness import AGENTS
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "courtside.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(folder: Path, text: str) -> str:
+    """What is said about a courtside.toml that holds `text`."""
+    written(folder, text)
+    with pytest.raises(ConfigError) as refused:
+        read({}, {}, folder)
+    return str(refused.value)
+
+
+class TestDefaults:
+    def test_need_no_file_and_no_variable(self, tmp_path: Path) -> None:
+        found = read({}, {}, tmp_path)
+
+        assert (found.host, found.port, found.log) == ("127.0.0.1", 8000, "sqlite")
+        assert found.data_dir == tmp_path / ".courtside"
+
+    def test_are_the_four_agents_of_the_procfile(self, tmp_path: Path) -> None:
+        assert read({}, {}, tmp_path).agents == {
+            name: AgentSettings(f"http://127.0.0.1:{port}")
+            for name, port in zip(AGENTS, range(8001, 8005), strict=True)
+        }
+
+    def test_follow_the_procfiles_variables(self, tmp_path: Path) -> None:
+        found = read({}, {"WALTER_PORT": "9002", "LOGAN_PORT": ""}, tmp_path)
+
+        assert found.agents["walter"].url == "http://127.0.0.1:9002"
+        assert found.agents["logan"].url == "http://127.0.0.1:8003"
+
+    def test_keep_a_million_events_however_old(self, tmp_path: Path) -> None:
+        found = read({}, {}, tmp_path)
+
+        assert (found.keep_events, found.keep_s) == (1_000_000, None)
+
+    def test_cannot_be_changed_afterwards(self, tmp_path: Path) -> None:
+        found = read({}, {}, tmp_path)
+
+        with pytest.raises(AttributeError):
+            found.port = 1  # type: ignore[misc]
+
+
+FILE = """
+[host]
+host = "::1"
+port = 7000
+data_dir = "file"
+log = "memory"
+"""
+VARIABLES = {
+    "COURTSIDE_HOST": "localhost",
+    "COURTSIDE_PORT": "7001",
+    "COURTSIDE_DATA_DIR": "variable",
+    "COURTSIDE_LOG": "sqlite",
+}
+FLAGS = {"host": "127.0.0.1", "port": "7002", "data_dir": "flag", "log": "memory"}
+
+
+def told(found: Config) -> tuple[str, int, str, str]:
+    return found.host, found.port, found.data_dir.name, found.log
+
+
+class TestPrecedence:
+    def test_the_file_wins_over_the_default(self, tmp_path: Path) -> None:
+        written(tmp_path, FILE)
+
+        assert told(read({}, {}, tmp_path)) == ("::1", 7000, "file", "memory")
+
+    def test_a_variable_wins_over_the_file(self, tmp_path: Path) -> None:
+        written(tmp_path, FILE)
+
+        found = read({}, VARIABLES, tmp_path)
+
+        assert told(found) == ("localhost", 7001, "variable", "sqlite")
+
+    def test_a_flag_wins_over_its_variable(self, tmp_path: Path) -> None:
+        written(tmp_path, FILE)
+
+        found = read(FLAGS, VARIABLES, tmp_path)
+
+        assert told(found) == ("127.0.0.1", 7002, "flag", "memory")
+
+    def test_each_setting_is_looked_up_by_itself(self, tmp_path: Path) -> None:
+        written(tmp_path, FILE)
+
+        found = read({"port": "7002"}, {"COURTSIDE_LOG": "sqlite"}, tmp_path)
+
+        assert told(found) == ("::1", 7002, "file", "sqlite")
+
+    def test_an_empty_variable_is_none(self, tmp_path: Path) -> None:
+        found = read({}, dict.fromkeys(VARIABLES, ""), tmp_path)
+
+        assert told(found) == ("127.0.0.1", 8000, ".courtside", "sqlite")
+
+    def test_agents_of_the_file_replace_the_default_four(self, tmp_path: Path) -> None:
+        written(tmp_path, '[agents.zoe]\nurl = "http://127.0.0.1:9/base/"\n')
+
+        assert read({}, {}, tmp_path).agents == {
+            "zoe": AgentSettings("http://127.0.0.1:9/base")
+        }
+
+    @pytest.mark.parametrize("how", ["flag", "variable"])
+    def test_another_file_can_be_named(self, tmp_path: Path, how: str) -> None:
+        written(tmp_path, "[host]\nport = 1\n")
+        (tmp_path / "other.toml").write_text("[host]\nport = 2\n")
+        flags = {"config": "other.toml"} if how == "flag" else {}
+        environ = {"COURTSIDE_CONFIG": "other.toml"} if how == "variable" else {}
+
+        assert read(flags, environ, tmp_path).port == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "fix"),
+    [
+        # Tables and keys
+        ("[hots]\nport = 1\n", 1, "hots", "[host], [agents] and [plans]"),
+        ("\n\nport = 1\n", 3, "port", "[host], [agents] and [plans]"),
+        ("[host]\nprot = 8000\n", 2, "host.prot", "port"),
+        ("[host]\n\n# why\n'prot' = 1\n", 4, "host.prot", "port"),
+        ("host = 1\n", 1, "host", "[host]"),
+        ("\n[[agents]]\nurl = 'http://a'\n", 2, "agents", "[agents]"),
+        # [host]
+        ("[host]\nport = 0\n", 2, "host.port", "1 to 65535"),
+        ("[host]\nport = 65536\n", 2, "host.port", "1 to 65535"),
+        ("[host]\nport = -1\n", 2, "host.port", "1 to 65535"),
+        ('[host]\nport = "http"\n', 2, "host.port", "1 to 65535"),
+        ('[host]\nport = "²"\n', 2, "host.port", "1 to 65535"),
+        ("[host]\nport = 80.5\n", 2, "host.port", "use"),
+        ("[host]\nport = true\n", 2, "host.port", "use"),
+        ("[host]\nport = [1]\n", 2, "host.port", "use"),
+        ("[host]\nlog = 'postgres'\n", 2, "host.log", "sqlite or memory"),
+        ("[host]\nkeep_events = -1\n", 2, "host.keep_events", "0 or more"),
+        ("[host]\nkeep_s = 'long'\n", 2, "host.keep_s", "a whole number"),
+        ("[host]\n\nhost = '0.0.0.0'\n", 3, "host.host", "courtside.token"),
+        ("[host]\nhost = '192.0.2.1'\n", 2, "host.host", "courtside.token"),
+        ("[host]\nallowed_hosts = ['a/b']\n", 2, "host.allowed_hosts", "names alone"),
+        ("[host]\nallowed_hosts = [1]\n", 2, "host.allowed_hosts", "use text"),
+        ("[host]\ntrusted_proxies = ['x']\n", 2, "host.trusted_proxies", "10.0.0.2"),
+        ("[host]\nallowed_origins = ['*']\n", 2, "host.allowed_origins", "no origin"),
+        ("[host]\nprivate_agents = 'ja'\n", 2, "host.private_agents", "auto"),
+        ("[host]\ntoken = 'short'\n", 2, "host.token", "16 or more"),
+        ("[host]\ntoken = 'env:NOPE'\n", 2, "host.token", "not set"),
+        ("[host]\ntoken = 'file:nope'\n", 2, "host.token", "cannot be read"),
+        # [agents.…]
+        ("[agents.Carly]\nurl = 'http://a'\n", 1, "agents.Carly", "small letters"),
+        ("[agents.host]\nurl = 'http://a'\n", 1, "agents.host", "small letters"),
+        ("[agents.'a b']\nurl = 'http://a'\n", 1, "agents.a b", "small letters"),
+        ("\n[agents.'a.b']\nurl = 'http://a'\n", 2, "agents.a.b", "small letters"),
+        ("\n\n[agents.carly]\n", 3, "agents.carly", 'url = "http://127.0.0.1:8001"'),
+        ("[agents]\ncarly = 8001\n", 2, "agents.carly", "url = "),
+        ("[agents]\ncarly = {port = 1}\n", 2, "agents.carly", "url = "),
+        (
+            "[agents.a]\nurl = 'http://a'\n[agents.b]\nurl = 'http://b'\ntoken = ''\n",
+            *(5, "agents.b.token", "use url"),
+        ),
+        ("[agents.a]\nurl = 'ftp://a'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[agents.a]\nurl = '127.0.0.1:80'\n", 2, "agents.a.url", "http://127.0.0.1"),
+        ("[agents.a]\nurl = 'http://'\n", 2, "agents.a.url", "http://127.0.0.1"),
+        ("[agents.a]\nurl = 'http://a:99999'\n", 2, "agents.a.url", "http://127.0"),
+        ("[agents.a]\nurl = 'http://['\n", 2, "agents.a.url", "http://127.0.0.1"),
+        ("[agents.a]\nurl = 'http://me:secret@a'\n", 2, "agents.a.url", "password"),
+        ("[agents.a]\nurl = ''\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[agents.a]\nurl = 8001\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[agents]\na = {url = 'x'}\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[agents]\na.url = 'x'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        ("agents.a.url = 'x'\n", 1, "agents.a.url", "http://127.0.0.1:8001"),
+        ("[ agents . a ]\nurl = 'x'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
+        # [plans.…]
+        ("plans = 1\n", 1, "plans", "[plans]"),
+        ("[plans.p]\nname = 'x'\n", 1, "plans.p", "[plans.p.steps.calendar]"),
+        (
+            "[plans.p.steps.one]\nagent = 'carly'\nneeds = ['two']\n",
+            *(3, "plans.p.steps.one.needs", "there are one"),
+        ),
+        (
+            "[agents.zoe]\nurl = 'http://z'\n[plans.p.steps.one]\nagent = 'carly'\n",
+            *(4, "plans.p.steps.one.agent", "is 'carly', which is no agent: use zoe"),
+        ),
+        (
+            "[plans.p.steps]\n\none = {agent = 'carly', message = '{two}'}\n",
+            *(3, "plans.p.steps.one.message", "neither {request} nor a step"),
+        ),
+        (
+            "[plans.p]\nplanner = 'no_such_module:make'\n",
+            *(2, "plans.p.planner", "cannot be imported"),
+        ),
+    ],
+)
+def test_a_bad_setting_is_told_with_file_line_key_and_fix(
+    tmp_path: Path, text: str, line: int, key: str, fix: str
+) -> None:
+    said = refusal(tmp_path, text)
+
+    assert said.startswith(f"{tmp_path / 'courtside.toml'}, line {line}: {key}")
+    assert fix in said.removeprefix(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("[host\n", 1), ("[host]\nport = \n", 2), ("a = 1\n\na = 2\n", 3), ("\n= 1", 2)],
+)
+def test_a_file_that_is_not_toml_is_told_with_its_line(
+    tmp_path: Path, text: str, line: int
+) -> None:
+    said = refusal(tmp_path, text)
+
+    assert said.startswith(f"{tmp_path / 'courtside.toml'}: is not TOML: ")
+    assert f"line {line}" in said
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read({"config": "gone.toml"}, {}, tmp_path)
+
+    assert str(refused.value).startswith(f"{tmp_path / 'gone.toml'}: cannot be read: ")
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "courtside.toml").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ConfigError, match=r"courtside\.toml: cannot be read"):
+        read({}, {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "where"),
+    [
+        ({"port": "http"}, {}, "--port: 'http' is not a port: use 1 to 65535"),
+        ({"port": "²"}, {}, "--port: '²' is not a port: use 1 to 65535"),
+        ({}, {"COURTSIDE_PORT": "0"}, "COURTSIDE_PORT: '0' is not a port"),
+        ({}, {"NANCY_PORT": "x"}, "NANCY_PORT: 'x' is not a port: use 1 to 65535"),
+        ({"keep_events": "1e6"}, {}, "--keep-events: '1e6' is not a whole number"),
+        ({}, {"COURTSIDE_KEEP_S": "-1"}, "COURTSIDE_KEEP_S: '-1' is not a whole"),
+        ({"log": "redis"}, {}, "--log: 'redis' is not a log: use sqlite or memory"),
+        ({"host": "0.0.0.0"}, {}, "--host: other machines can reach 0.0.0.0"),
+        ({}, {"COURTSIDE_HOST": "x"}, "COURTSIDE_HOST: other machines can reach x"),
+        ({"host": "a b"}, {}, "--host: 'a b' is no address to listen on"),
+    ],
+)
+def test_a_bad_flag_or_variable_is_named(
+    tmp_path: Path, flags: dict[str, str], environ: dict[str, str], where: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(flags, environ, tmp_path)
+
+    assert str(refused.value).startswith(where)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.text("[]ahosturl.=\"'{}# \n1:/", max_size=40))
+def test_whatever_the_file_says_it_is_read_or_refused_in_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    written(folder, text)
+
+    try:
+        read({}, {}, folder)
+    except ConfigError as refused:
+        assert re.match(rf"{re.escape(str(folder))}/courtside.toml[:,] ", str(refused))
+
+
+PLAN = (
+    "[plans.ask]\nexamples = ['Ask everyone']\n[plans.ask.steps.one]\nagent = 'zoe'\n"
+)
+ZOE = "[agents.zoe]\nurl = 'http://127.0.0.1:9'\n"
+
+
+class TestPlans:
+    def test_need_no_file_where_the_four_are_followed(self, tmp_path: Path) -> None:
+        assert read({}, {}, tmp_path).plans == built_in(AGENTS)
+
+    def test_are_none_where_others_are_followed(self, tmp_path: Path) -> None:
+        written(tmp_path, ZOE)
+
+        assert read({}, {}, tmp_path).plans == {}
+
+    def test_of_the_file_replace_the_built_in_one(self, tmp_path: Path) -> None:
+        written(tmp_path, ZOE + PLAN)
+
+        plan = read({}, {}, tmp_path).plans["ask"]
+
+        assert plan.examples == ("Ask everyone",)
+        assert plan.steps == {"one": Step("one", "zoe")}
+
+    def test_are_taken_away_by_an_empty_table(self, tmp_path: Path) -> None:
+        written(tmp_path, "[plans]\n")
+
+        assert read({}, {}, tmp_path).plans == {}
+
+    def test_may_use_the_procfiles_agents(self, tmp_path: Path) -> None:
+        written(tmp_path, PLAN.replace("zoe", "walter"))
+
+        assert read({}, {}, tmp_path).plans["ask"].steps["one"].agent == "walter"
+
+    def test_may_have_a_planner_that_lies_beside_the_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "elsewhere"
+        folder.mkdir()
+        monkeypatch.setattr("sys.path", [*sys.path])
+        (folder / "beside_the_file.py").write_text("def make(request, agents): ...\n")
+        (folder / "mine.toml").write_text(
+            "[plans.p]\nplanner = 'beside_the_file:make'\n"
+        )
+
+        found = read({"config": "elsewhere/mine.toml"}, {}, tmp_path)
+
+        planner = found.plans["p"].planner
+        assert planner and planner.name == "beside_the_file:make"
+
+    def test_are_not_looked_at_when_the_agents_are_read_again(
+        self, tmp_path: Path
+    ) -> None:
+        path = written(tmp_path, ZOE + PLAN.replace("zoe", "gone"))
+
+        assert list(read_agents(path, {})) == ["zoe"]
+
+
+class TestReadingTheAgentsAgain:
+    def test_finds_the_file_that_was_read(self, tmp_path: Path) -> None:
+        found = read({"config": "other.toml"}, {}, other(tmp_path, "http://a"))
+        other(tmp_path, "http://b")
+
+        assert found.file
+        assert read_agents(found.file, {})["zoe"].url == "http://b"
+
+    def test_finds_a_file_that_was_not_there_at_the_start(self, tmp_path: Path) -> None:
+        found = read({}, {}, tmp_path)
+        written(tmp_path, "[agents.zoe]\nurl = 'http://a'\n")
+
+        assert found.file
+        assert list(read_agents(found.file, {})) == ["zoe"]
+
+    def test_finds_the_default_four_when_the_file_is_gone(self, tmp_path: Path) -> None:
+        found = read_agents(tmp_path / "gone.toml", {"WALTER_PORT": "9002"})
+
+        assert found["walter"].url == "http://127.0.0.1:9002"
+
+    def test_yields_equal_settings_for_what_did_not_change(
+        self, tmp_path: Path
+    ) -> None:
+        text = "[agents.zoe]\nurl = 'http://a'\ncredentials.bearer = 'abc'\n"
+        path = written(tmp_path, text)
+
+        assert read_agents(path, {}) == read({}, {}, tmp_path).agents
+        assert read_agents(written(tmp_path, text.replace("abc", "abd")), {}) != (
+            read_agents(written(tmp_path, text), {})
+        )
+
+
+def other(folder: Path, url: str) -> Path:
+    (folder / "other.toml").write_text(f"[agents.zoe]\nurl = '{url}'\n")
+    return folder
+
+
+class TestTheProcfilesAgents:
+    def test_take_credentials_from_the_environment(self, tmp_path: Path) -> None:
+        found = read({}, {"COURTSIDE_AGENT_CARLY_BEARER": "abc"}, tmp_path)
+
+        assert found.agents["carly"].credentials.bearer == "abc"
+        assert found.agents["walter"].credentials.bearer is None
+
+
+TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
+
+
+class TestATokenOfTheHost:
+    @pytest.mark.parametrize("given", [TOKEN, "env:SECRET", "file:secret.txt"])
+    def test_stands_in_the_file_in_a_variable_or_in_a_file_of_its_own(
+        self, tmp_path: Path, given: str
+    ) -> None:
+        (tmp_path / "secret.txt").write_text(f"{TOKEN}\n", encoding="utf-8")
+        written(tmp_path, f"[host]\ntoken = '{given}'\n")
+
+        found = read({}, {"SECRET": TOKEN}, tmp_path)
+        by_variable = read({}, {"SECRET": TOKEN, "COURTSIDE_TOKEN": given}, tmp_path)
+
+        assert found.doors.token == by_variable.doors.token == TOKEN
+
+    def test_is_not_taken_from_a_flag_that_everybody_can_read(
+        self, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ConfigError, match="--token: everybody on this") as refused:
+            read({"token": TOKEN}, {}, tmp_path)
+
+        assert TOKEN not in str(refused.value)
+        found = read({"token": "env:SECRET"}, {"SECRET": TOKEN}, tmp_path)
+        assert found.doors.token == TOKEN
+
+    def test_is_in_no_message_and_no_repr(self, tmp_path: Path) -> None:
+        bad = "no blanks, please: 0123456789"
+        with pytest.raises(ConfigError) as refused:
+            read({}, {"COURTSIDE_TOKEN": bad}, tmp_path)
+
+        found = read({}, {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
+
+        assert bad not in str(refused.value)
+        assert TOKEN not in repr(found)
+
+    @pytest.mark.parametrize(
+        ("environ", "why"),
+        [
+            ({"COURTSIDE_READ_TOKEN": READ_TOKEN}, "read_token needs token"),
+            ({"COURTSIDE_TOKEN": TOKEN, "COURTSIDE_READ_TOKEN": TOKEN}, "use two"),
+            ({"COURTSIDE_TLS_CERT": "a.pem"}, "give both, or neither"),
+            ({"COURTSIDE_ALLOWED_HOSTS": "a.example"}, "no token"),
+            ({"COURTSIDE_TRUSTED_PROXIES": "127.0.0.1"}, "no token"),
+        ],
+    )
+    def test_is_missed_where_the_doors_would_stand_open(
+        self, tmp_path: Path, environ: dict[str, str], why: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=why):
+            read({}, environ, tmp_path)
+
+    def test_lets_other_machines_in(self, tmp_path: Path) -> None:
+        found = read({"host": "0.0.0.0"}, {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
+
+        assert found.host == "0.0.0.0"
+
+    def test_can_be_made_with_the_command_that_the_refusal_names(
+        self, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ConfigError) as refused:
+            read({"host": "0.0.0.0"}, {}, tmp_path)
+        make, _, start, _ = str(refused.value).splitlines()[1:]
+
+        subprocess.run(["sh", "-c", make.strip()], cwd=tmp_path, check=True)
+        host, token = start.split()[2], start.split()[4]
+        found = read({"host": host, "token": token}, {}, tmp_path)
+
+        assert len(found.doors.token) == 64
+        assert (tmp_path / "courtside.token").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "environ", "may"),
+    [
+        ("127.0.0.1", {}, True),
+        ("0.0.0.0", {}, False),
+        ("127.0.0.1", {"COURTSIDE_ALLOWED_HOSTS": "a.example"}, False),
+        ("0.0.0.0", {"COURTSIDE_PRIVATE_AGENTS": "yes"}, True),
+        ("127.0.0.1", {"COURTSIDE_PRIVATE_AGENTS": "no"}, False),
+    ],
+)
+def test_agents_added_on_an_exposed_host_may_not_be_at_private_addresses(
+    tmp_path: Path, host: str, environ: dict[str, str], may: bool
+) -> None:
+    found = read({"host": host}, environ | {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
+
+    assert found.doors.private_agents is may
+
+
+def test_lists_are_taken_from_the_file_and_from_variables(tmp_path: Path) -> None:
+    written(tmp_path, "[host]\nallowed_hosts = ['A.example', 'b.example']\n")
+    token = {"COURTSIDE_TOKEN": TOKEN}
+    variable = {"COURTSIDE_ALLOWED_HOSTS": "a.example, b.example"}
+
+    for environ in (token, token | variable):
+        found = read({}, environ, tmp_path)
+        assert found.doors.allowed_hosts == ("a.example", "b.example")

@@ -1,0 +1,349 @@
+"""What courtside.toml says of an agent, and that no message about it tells a secret.
+
+host/config/toml_file.py and host/config/agent_settings.py; docs/settings.md is held to
+its word.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host.config import toml_file
+from host.config.agent_settings import (
+    CREDENTIALS,
+    AgentSettings,
+    CredentialSettings,
+    check_card,
+    check_name,
+    check_url,
+)
+from host.config.toml_file import SettingsFile
+from host.errors import ConfigError
+from tests.support.harness import ROOT
+
+SECRET = "hunter2hunter2"
+OAUTH = 'client_id = "i"\nclient_secret = "SECRET"\ntoken_url = "ftp://auth.test"'
+
+
+def agent(
+    folder: Path, text: str, environ: dict[str, str] | None = None
+) -> AgentSettings:
+    """Carly as a courtside.toml with `text` below her URL describes her."""
+    return agents(folder, f"[agents.carly]\nurl = 'https://c.test'\n{text}", environ)[
+        "carly"
+    ]
+
+
+def agents(
+    folder: Path, text: str, environ: dict[str, str] | None = None
+) -> dict[str, AgentSettings]:
+    path = folder / "courtside.toml"
+    path.write_text(text, encoding="utf-8")
+    return SettingsFile.read(path).agents(environ or {})
+
+
+def credentials(
+    folder: Path, text: str, environ: dict[str, str] | None = None
+) -> CredentialSettings:
+    return agent(folder, f"[agents.carly.credentials]\n{text}", environ).credentials
+
+
+class TestAnAgent:
+    def test_needs_a_url_only(self, tmp_path: Path) -> None:
+        assert agent(tmp_path, "") == AgentSettings("https://c.test")
+
+    def test_may_have_a_card_and_trusted_hosts(self, tmp_path: Path) -> None:
+        found = agent(
+            tmp_path, "card = '/my/agent.json'\ntrusted_hosts = ['api.test', '::1']"
+        )
+
+        assert found.card == "/my/agent.json"
+        assert found.trusted_hosts == ("api.test", "::1")
+
+    @pytest.mark.parametrize(
+        ("text", "key"),
+        [
+            ("card = 'agent.json'", "card"),
+            ("card = '//other.test/card'", "card"),
+            ("card = '/a b'", "card"),
+            ("card = 'http://me:pw@c.test/card'", "card"),
+            ("card = 'http://169.254.169.254/card'", "card"),
+            ("card = 0", "card"),
+            ("card = ''", "card"),
+            ("trusted_hosts = 'api.test'", "trusted_hosts"),
+            ("trusted_hosts = ['https://api.test']", "trusted_hosts"),
+            ("trusted_hosts = ['api.test:443']", "trusted_hosts"),
+            ("trusted_hosts = ['*']", "trusted_hosts"),
+            ("trusted_hosts = ['me@api.test']", "trusted_hosts"),
+            ("trusted_hosts = ['']", "trusted_hosts"),
+            ("trusted_hosts = [1]", "trusted_hosts"),
+            ("credentials = 'abc'", "credentials"),
+            ("credentials.token = 'abc'", "credentials.token"),
+        ],
+    )
+    def test_that_is_wrong_is_told_with_its_line(
+        self, tmp_path: Path, text: str, key: str
+    ) -> None:
+        with pytest.raises(ConfigError) as refused:
+            agent(tmp_path, text)
+
+        assert f"courtside.toml, line 3: agents.carly.{key} " in str(refused.value)
+
+
+class TestCredentials:
+    def test_are_what_the_file_says(self, tmp_path: Path) -> None:
+        found = credentials(
+            tmp_path,
+            """
+            bearer = "abc"
+            api_key = "k"
+            api_key_in = "query"
+            api_key_name = "key"
+            username = "me"
+            password = "p w"
+            client_id = "id"
+            client_secret = "s"
+            token_url = "https://auth.test/token?tenant=1"
+            scopes = ["read", "write"]
+            headers = { "X-Team" = "blue team" }
+            """,
+        )
+
+        assert found == CredentialSettings(
+            bearer="abc",
+            api_key="k",
+            api_key_in="query",
+            api_key_name="key",
+            username="me",
+            password="p w",
+            client_id="id",
+            client_secret="s",
+            token_url="https://auth.test/token?tenant=1",
+            scopes=("read", "write"),
+            headers=(("X-Team", "blue team"),),
+        )
+
+    def test_may_stand_in_variables_that_the_file_names(self, tmp_path: Path) -> None:
+        found = credentials(
+            tmp_path,
+            'bearer = "env:TOKEN"\nheaders = { "X-Team" = "env:TEAM" }',
+            {"TOKEN": "abc", "TEAM": "blue"},
+        )
+
+        assert (found.bearer, found.headers) == ("abc", (("X-Team", "blue"),))
+
+    def test_a_variable_of_the_agents_own_wins_over_the_file(
+        self, tmp_path: Path
+    ) -> None:
+        found = credentials(
+            tmp_path,
+            'bearer = "file"\napi_key = "file"',
+            {"COURTSIDE_AGENT_CARLY_BEARER": "variable"},
+        )
+
+        assert (found.bearer, found.api_key) == ("variable", "file")
+
+    def test_a_pair_may_stand_in_both_places(self, tmp_path: Path) -> None:
+        found = credentials(
+            tmp_path, 'username = "me"', {"COURTSIDE_AGENT_CARLY_PASSWORD": "pw"}
+        )
+
+        assert (found.username, found.password) == ("me", "pw")
+
+    def test_a_dash_in_a_name_is_an_underscore_in_its_variable(
+        self, tmp_path: Path
+    ) -> None:
+        found = agents(
+            tmp_path,
+            "[agents.my-agent]\nurl = 'http://a'\n",
+            {"COURTSIDE_AGENT_MY_AGENT_SCOPES": "", **oauth("MY_AGENT")},
+        )
+
+        assert found["my-agent"].credentials.client_id == "id"
+
+    def test_scopes_in_a_variable_are_divided_by_blanks(self, tmp_path: Path) -> None:
+        environ = {"COURTSIDE_AGENT_CARLY_SCOPES": "read write", **oauth("CARLY")}
+
+        assert credentials(tmp_path, "", environ).scopes == ("read", "write")
+
+    @pytest.mark.parametrize(
+        ("key", "text"),
+        [
+            ("bearer", 'bearer = ""'),
+            ("bearer", 'bearer = "Bearer SECRET"'),
+            ("bearer", 'bearer = "SECRET\\nX-Evil: 1"'),
+            ("bearer", 'bearer = "SECRETé"'),
+            ("bearer", "bearer = ['SECRET']"),
+            ("bearer", 'bearer = "env:SECRET_IS_NOT_SET"'),
+            ("api_key", 'api_key = "SECRET "'),
+            ("api_key_in", 'api_key = "SECRET"\napi_key_in = "body"'),
+            ("api_key_in", 'api_key_in = "query"'),
+            ("api_key_name", 'api_key = "SECRET"\napi_key_name = "Host"'),
+            ("api_key_name", 'api_key = "SECRET"\napi_key_name = "X Key"'),
+            ("username", 'username = "me:SECRET"\npassword = "SECRET"'),
+            ("username", 'username = "SECRET"'),
+            ("password", 'password = "SECRET"'),
+            ("password", 'username = "me"\npassword = "SECRET\\u0000"'),
+            ("client_id", 'client_id = "SECRET"'),
+            ("client_secret", 'client_secret = "SECRET"'),
+            ("token_url", 'token_url = "https://auth.test"'),
+            ("token_url", OAUTH),
+            ("token_url", OAUTH.replace("ftp://", "https://me:SECRET@")),
+            ("token_url", OAUTH.replace("ftp://auth.test", "http://169.254.1.1/")),
+            ("scopes", OAUTH.replace('token_url = "ftp://auth.test"', "scopes = 1")),
+            ("headers", 'headers = "X-Team: SECRET"'),
+            ("headers", 'headers = { "X Team" = "SECRET" }'),
+            ("headers", 'headers = { Content-Length = "SECRET" }'),
+            ("headers", 'headers = { X-Team = "SECRET\\r\\nEvil: 1" }'),
+            ("headers", 'headers = { X-Team = "SECRET", x-team = "SECRET" }'),
+            ("bearer", 'headers = { authorization = "SECRET" }\nbearer = "SECRET"'),
+        ],
+    )
+    def test_that_cannot_be_used_are_told_without_their_value(
+        self, tmp_path: Path, key: str, text: str
+    ) -> None:
+        with pytest.raises(ConfigError) as refused:
+            credentials(tmp_path, text.replace("SECRET", SECRET))
+
+        said = str(refused.value)
+        line = 4 + text.splitlines().index(
+            next(row for row in text.splitlines() if row.startswith(key))
+        )
+        assert f"courtside.toml, line {line}: agents.carly.credentials.{key} " in said
+        assert SECRET not in said.replace(f"{SECRET}_IS_NOT_SET", "")
+        assert refused.value.__cause__ is None
+
+    def test_in_a_variable_are_told_by_its_name(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError) as refused:
+            credentials(tmp_path, "", {"COURTSIDE_AGENT_CARLY_BEARER": f"{SECRET}\n"})
+
+        assert str(refused.value).startswith("COURTSIDE_AGENT_CARLY_BEARER must be ")
+        assert SECRET not in str(refused.value)
+
+    @pytest.mark.parametrize("form", [repr, str, "{}".format])
+    def test_are_in_no_text_that_is_made_of_the_settings(
+        self, tmp_path: Path, form: type[str]
+    ) -> None:
+        found = agent(
+            tmp_path,
+            f"credentials = {{ bearer = '{SECRET}', api_key = '{SECRET}', "
+            f"username = '{SECRET}', password = '{SECRET}', "
+            f"client_id = '{SECRET}', client_secret = '{SECRET}', "
+            f"headers = {{ X-Team = '{SECRET}' }} }}",
+        )
+
+        assert SECRET not in form(found)
+        assert SECRET not in form(found.credentials)
+        assert "bearer" in form(found)
+
+
+def oauth(agent: str) -> dict[str, str]:
+    prefix = f"COURTSIDE_AGENT_{agent}_CLIENT"
+    return {f"{prefix}_ID": "id", f"{prefix}_SECRET": "s"}
+
+
+class TestAUrl:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://169.254.169.254",
+            "http://169.254.0.1:8001/a2a",
+            "http://[fe80::1]",
+            "http://[fe80::1%25eth0]",
+            "http://[::ffff:169.254.169.254]",
+            "http://[64:ff9b::169.254.169.254]",
+            "http://[2002:a9fe:a9fe::1]",
+            "http://2852039166",
+            "http://0xa9fea9fe",
+            "http://0xa9.0xfe.0xa9.0xfe",
+            "http://0251.0376.0251.0376",
+            "http://169.254.43518",
+            "http://100.100.100.200",
+            "http://[fd00:ec2::254]",
+            "http://metadata.google.internal",
+            "http://METADATA.google.internal.:80/",
+            "http://169。254。169。254",
+            "http://①⑥⑨.254.169.254",
+        ],
+    )
+    def test_leads_to_no_link_local_or_metadata_address(self, url: str) -> None:
+        with pytest.raises(ConfigError):
+            AgentSettings.of_url(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("http://127.0.0.1:8001", "http://[::1]:8001", "https://a.test/b/c.json"),
+            *("http://10.0.0.1", "http://bücher.test", "http://0x7f000001"),
+        ],
+    )
+    def test_may_lead_anywhere_else(self, url: str) -> None:
+        assert AgentSettings.of_url(url) == AgentSettings(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("http://a\nb", "http://a\t", " http://a", "http://a\\@b", "http://a b"),
+            *("http://a?key=1", "http://a/#x", "http://" + "a" * 3000, "//a", None),
+            *("http://xn--/", "http://a:b", "http://a:-1", "http://[::1", "HTTP:a"),
+        ],
+    )
+    def test_that_is_odd_is_refused(self, url: object) -> None:
+        with pytest.raises(ConfigError):
+            check_url(url)
+
+    @pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
+    def test_is_refused_without_telling_its_password(self, scheme: str) -> None:
+        with pytest.raises(ConfigError) as refused:
+            check_url(f"{scheme}://me:{SECRET}@a.test")
+
+        assert SECRET not in str(refused.value)
+
+    @settings(derandomize=True, deadline=None)
+    @given(st.text(max_size=30), st.sampled_from(["", "http://", "https://[", "/"]))
+    def test_is_taken_or_refused_whatever_it_is(self, text: str, start: str) -> None:
+        for check in (check_url, check_card, check_name):
+            try:
+                assert check(start + text)
+            except ConfigError as refused:
+                assert len(str(refused)) < 1000
+
+
+def test_the_settings_reference_shows_files_that_can_be_read(tmp_path: Path) -> None:
+    page = (ROOT / "docs/settings.md").read_text("utf-8")
+    samples = re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)
+    environ = dict.fromkeys(re.findall(r"env:(\w+)", page), "value")
+
+    assert samples
+    for sample in samples:
+        assert agents(tmp_path, sample, environ)
+
+
+@pytest.mark.parametrize("name", [*CREDENTIALS, "url", "card", "trusted_hosts"])
+def test_the_settings_reference_tells_of_each(name: str) -> None:
+    page = (ROOT / "docs/settings.md").read_text("utf-8")
+
+    assert f"`{name}`" in page
+
+
+def test_on_python_3_10_the_file_is_read_by_tomli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = vars(toml_file)["tomllib"]
+    monkeypatch.setattr(sys, "version_info", (3, 10, 0, "final", 0))
+    monkeypatch.setitem(sys.modules, "tomli", stand_in)
+    path = tmp_path / "courtside.toml"
+    path.write_text("[host]\nport = 7000\n")
+
+    on_3_10 = runpy.run_path(str(toml_file.__file__), run_name="host.config.on_3_10")
+
+    assert on_3_10["tomllib"] is stand_in
+    read = on_3_10["SettingsFile"].read(path)
+    assert read.host_setting("port", "")[0] == "7000"

@@ -1,0 +1,101 @@
+"""The ring gives what is behind a cursor, once and in order, and stays bounded."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.feed import ring
+from host.feed.ring import BLOCK_BYTES, RING_BYTES, Ring
+from host.model.filter import ALL, Filter, Place
+
+CARLY, WALTER = (Place(agent, None, None, "agent") for agent in ("carly", "walter"))
+ONLY_CARLY = Filter(agent=frozenset({"carly"}))
+SMALL_BLOCK, SMALL_RING = 40, 200
+
+frames = st.lists(
+    st.tuples(
+        st.sampled_from([CARLY, WALTER]), st.sampled_from([b"a", b"b" * 13, b"c" * 90])
+    ),
+    max_size=60,
+)
+
+
+def kept_bytes(full: Ring) -> int:
+    return len(everything(full, full.first - 1, ALL))
+
+
+def everything(full: Ring, cursor: int, where: Filter) -> bytes:
+    """All that is behind a cursor, piece by piece."""
+    found = b""
+    while cursor < full.head:
+        piece = full.after(cursor, where)
+        assert piece is not None
+        assert cursor < piece.cursor <= full.head
+        found, cursor = found + piece.data, piece.cursor
+    return found
+
+
+@given(head=st.integers(0, 5), said=frames, where=st.sampled_from([ALL, ONLY_CARLY]))
+def test_every_cursor_gets_all_that_follows_it_or_hears_that_it_is_too_old(
+    head: int, said: list[tuple[Place, bytes]], where: Filter
+) -> None:
+    with mock.patch.object(ring, "BLOCK_BYTES", SMALL_BLOCK):
+        small = Ring(head, SMALL_RING)
+        for place, frame in said:
+            small.append(place, frame)
+        assert small.head == head + len(said)
+        for cursor in range(head, small.head + 1):
+            if cursor + 1 < small.first:
+                assert small.after(cursor, where) is None
+                continue
+            rest = said[cursor - head :]
+            wanted = b"".join(frame for place, frame in rest if where.wants(place))
+            assert everything(small, cursor, where) == wanted
+
+
+@given(said=frames)
+def test_it_keeps_no_more_than_its_bytes_and_never_less_than_a_block_below(
+    said: list[tuple[Place, bytes]],
+) -> None:
+    with mock.patch.object(ring, "BLOCK_BYTES", SMALL_BLOCK):
+        small = Ring(0, SMALL_RING)
+        for place, frame in said:
+            small.append(place, frame)
+            assert kept_bytes(small) <= SMALL_RING
+        if small.first > 1:
+            largest = max(len(frame) for _, frame in said)
+            assert kept_bytes(small) > SMALL_RING - SMALL_BLOCK - 2 * largest
+
+
+def test_large_events_after_small_ones_do_not_make_it_larger() -> None:
+    full = Ring(0)
+    while full.first == 1:
+        full.append(CARLY, b"x" * 1_000)
+    megabyte = b"x" * 1_000_000
+    for _ in range(2 * RING_BYTES // len(megabyte)):
+        full.append(CARLY, megabyte)
+    assert kept_bytes(full) <= RING_BYTES
+
+
+def test_one_event_larger_than_the_whole_ring_is_kept_alone() -> None:
+    full = Ring(0, SMALL_RING)
+    huge = b"x" * (SMALL_RING + BLOCK_BYTES)
+    full.append(CARLY, b"small")
+    full.append(CARLY, huge)
+    assert (full.first, full.head) == (2, 2)
+    assert everything(full, 1, ALL) == huge
+    full.append(CARLY, b"small")
+    assert kept_bytes(full) == len(b"small")
+
+
+def test_readers_that_lag_share_the_bytes_of_a_full_block() -> None:
+    full = Ring(0)
+    for _ in range(2 * BLOCK_BYTES // 1_000):
+        full.append(CARLY, b"x" * 1_000)
+    first, second = full.after(0), full.after(0)
+    assert first is not None and second is not None
+    assert first.data is second.data
+    assert len(first.data) <= BLOCK_BYTES

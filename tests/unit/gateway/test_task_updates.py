@@ -1,0 +1,329 @@
+"""Whatever the feed says of a task is an A2A update that the SDK's parser takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast, get_args
+
+import msgspec
+import pytest
+from a2a.types import a2a_pb2 as pb
+from google.protobuf.json_format import MessageToDict, ParseDict
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from host.gateway.task_updates import (
+    Fold,
+    Numbered,
+    Told,
+    row_task,
+    shortened,
+    unnumbered,
+    until_settled,
+    update_of,
+)
+from host.model.event import ArtifactEvent, GapEvent, TaskEvent
+from host.protocol import a2a
+from host.protocol.a2a import RESUMABLE
+from host.protocol.rows import STATUS
+from host.protocol.task_knowledge import Known
+from host.protocol.translate import translate
+
+NOW = "2026-11-24T12:00:00.123Z"
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+names = words.filter(bool)
+maybe = st.none() | names
+ROW = TaskEvent(
+    agent="carly",
+    task_id="t1",
+    context_id="c",
+    status="running",
+    state="TASK_STATE_WORKING",
+    progress=50,
+    message="Half way",
+    message_id="m1",
+    at=NOW,
+    received_at=NOW,
+)
+times = st.sampled_from([NOW, "2026-11-24T12:00:00Z", None])
+plain_json = st.recursive(
+    st.booleans() | st.integers(-(2**31), 2**31) | words,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+objects = st.dictionaries(names, plain_json, max_size=2)
+states = st.sampled_from(sorted(STATUS))
+
+rows = st.builds(
+    TaskEvent,
+    agent=st.just("carly"),
+    task_id=st.just("t1"),
+    context_id=maybe,
+    status=states.map(STATUS.__getitem__),
+    state=states,
+    progress=st.none() | st.integers(0, 100) | st.floats(0, 100),
+    message=maybe,
+    message_id=maybe,
+    at=times,
+    received_at=st.just(NOW),
+)
+parts = st.one_of(
+    st.fixed_dictionaries({"text": words}),
+    st.fixed_dictionaries({"data": objects}),
+    st.fixed_dictionaries({"raw": st.just("YWI=")}),
+    st.fixed_dictionaries({"url": names, "mediaType": names}),
+)
+chunks = st.builds(
+    ArtifactEvent,
+    agent=st.just("carly"),
+    task_id=st.just("t1"),
+    context_id=maybe,
+    artifact_id=names,
+    name=maybe,
+    parts=st.lists(parts, max_size=3),
+    append=st.booleans(),
+    last_chunk=st.booleans(),
+    received_at=st.just(NOW),
+)
+gaps = st.builds(
+    GapEvent,
+    agent=st.just("carly"),
+    task_id=st.just("t1"),
+    context_id=maybe,
+    message=words,
+    missing=st.integers(1, 99),
+    received_at=st.just(NOW),
+)
+# Of each kind alone and of all together.
+told = st.one_of(rows, chunks, gaps)
+
+
+def read(update: Numbered) -> pb.StreamResponse:
+    """As the SDK's clients do; on one line, or it were no event."""
+    assert b"\n" not in update.json
+    assert b"\r" not in update.json
+    return ParseDict(json.loads(update.json), pb.StreamResponse())
+
+
+def number_in(response: pb.StreamResponse) -> dict[str, Any]:
+    kind = cast("str", response.WhichOneof("payload"))
+    metadata = MessageToDict(getattr(response, kind).metadata)
+    return cast("dict[str, Any]", metadata[RESUMABLE])
+
+
+@given(told, st.integers(1, 10**6), st.none() | rows)
+def test_every_kind_of_event_is_an_update_with_its_number(
+    event: Told, number: int, before: TaskEvent | None
+) -> None:
+    response = read(update_of(event, number, None, before))
+
+    assert number_in(response)["sequence"] == number
+    if isinstance(event, ArtifactEvent):
+        update = response.artifact_update
+        assert update.artifact.artifact_id == event.artifact_id
+        assert len(update.artifact.parts) == len(event.parts)
+        assert (update.append, update.last_chunk) == (event.append, event.last_chunk)
+    if isinstance(event, TaskEvent):
+        status = response.status_update.status
+        assert pb.TaskState.Name(status.state) == event.state
+        assert [part.text for part in status.message.parts] == (
+            [event.message] if event.message else []
+        )
+
+
+@given(st.lists(told, max_size=12))
+def test_any_task_folds_into_a_task_with_its_last_number(events: list[Told]) -> None:
+    fold = Fold("carly", "t1")
+    for number, event in enumerate(events, 1):
+        fold.note(100 + number, number, event)
+
+    response = read(fold.task(None))
+
+    assert response.task.id == "t1"
+    assert number_in(response)["sequence"] == len(events)
+    last = [event for event in events if isinstance(event, TaskEvent)][-1:]
+    for row in last:
+        assert pb.TaskState.Name(response.task.status.state) == row.state
+
+
+messages = st.fixed_dictionaries(
+    {"messageId": names, "role": st.just("ROLE_AGENT")},
+    optional={"parts": st.lists(parts, max_size=2), "metadata": objects},
+)
+statuses = st.fixed_dictionaries(
+    {"state": states},
+    optional={
+        "message": messages,
+        "timestamp": st.sampled_from(
+            [NOW, "2026-11-24T12:00:00.123456Z", "2026-11-24 12:00", "never"]
+        ),
+    },
+)
+artifacts = st.fixed_dictionaries(
+    {"artifactId": names, "parts": st.lists(parts, min_size=1, max_size=2)},
+    optional={"name": names, "description": names, "metadata": objects},
+)
+numbers_of_its_own = st.just({RESUMABLE: {"sequence": 7}})
+metadatas = objects | numbers_of_its_own
+raws = st.one_of(
+    st.fixed_dictionaries(
+        {"taskId": st.just("t1"), "contextId": words, "status": statuses},
+        optional={"metadata": metadatas},
+    ).map(lambda body: {"statusUpdate": body}),
+    st.fixed_dictionaries(
+        {"taskId": st.just("t1"), "artifact": artifacts, "append": st.booleans()},
+        optional={"metadata": metadatas},
+    ).map(lambda body: {"artifactUpdate": body}),
+    st.fixed_dictionaries(
+        {"id": st.just("t1"), "contextId": words, "status": statuses},
+        optional={
+            "artifacts": st.lists(artifacts, max_size=2),
+            "history": st.lists(messages, max_size=2),
+            "metadata": metadatas,
+        },
+    ).map(lambda body: {"task": body}),
+)
+
+
+@given(st.lists(raws, min_size=1, max_size=6))
+def test_what_an_agent_says_comes_through_the_feed_as_updates(
+    said: list[dict[str, Any]],
+) -> None:
+    """From its JSON by translate into events, and by their raw JSON out again."""
+    known, fold, number = Known("carly", "t1"), Fold("carly", "t1"), 0
+    behind: dict[int, bytes] = {}
+    for body in said:
+        raw = msgspec.json.encode(body)
+        state = known.row
+        for event in translate(known, a2a.parse(raw), NOW):
+            number += 1
+            behind[number] = raw
+            known.note([event])
+            fold.note(number, number, cast("Told", event))
+            update = update_of(cast("Told", event), number, raw, state)
+            assert number_in(read(update))["sequence"] == number
+            if isinstance(event, TaskEvent):
+                state = event
+        response = read(fold.task(behind[fold.last] if fold.last else None))
+        if known.row:
+            assert pb.TaskState.Name(response.task.status.state) == known.row.state
+        artifacts = {a.artifact_id: a for a in response.task.artifacts}
+        assert set(artifacts) == set(known.artifacts)
+
+
+def status_update(text: str, **metadata: Any) -> bytes:
+    message = {
+        **{"messageId": "m1", "role": "ROLE_AGENT", "extensions": ["x"]},
+        "parts": [{"text": text}, {"data": {"slots": [1, 2]}}],
+    }
+    status = {"state": "TASK_STATE_WORKING", "message": message, "timestamp": NOW}
+    body = {"taskId": "t1", "contextId": "c", "status": status, "metadata": metadata}
+    return msgspec.json.encode({"statusUpdate": body})
+
+
+def only(events: list[Any]) -> Told:
+    (event,) = events
+    return cast("Told", event)
+
+
+def test_an_agents_own_words_pass_whole_under_the_hosts_number() -> None:
+    raw = status_update("Looking…", mine={"a": 1}, **{RESUMABLE: {"sequence": 1}})
+    event = only(translate(Known("carly", "t1"), a2a.parse(raw), NOW))
+
+    update = json.loads(update_of(event, 3, raw, None).json)["statusUpdate"]
+
+    theirs = json.loads(raw)["statusUpdate"]
+    assert update.pop("metadata") == {"mine": {"a": 1}, RESUMABLE: {"sequence": 3}}
+    theirs.pop("metadata")
+    assert update == theirs
+
+
+def test_the_first_task_of_an_agent_passes_whole() -> None:
+    user = {"messageId": "u", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
+    body = {
+        **{"id": "t1", "contextId": "c", "history": [user]},
+        "status": {"state": "TASK_STATE_SUBMITTED"},
+    }
+    raw = msgspec.json.encode({"task": body})
+    fold = Fold("carly", "t1")
+    fold.note(9, 1, only(translate(Known("carly", "t1"), a2a.parse(raw), NOW)))
+
+    task = json.loads(fold.task(raw).json)["task"]
+
+    assert task == {**body, "metadata": {RESUMABLE: {"sequence": 1}}}
+
+
+def test_a_gap_has_the_status_as_it_was_and_says_what_is_missing() -> None:
+    gap = GapEvent(
+        agent="carly",
+        task_id="t1",
+        context_id="c",
+        message="the host was away",
+        missing=3,
+        received_at=NOW,
+    )
+
+    update = update_of(gap, 5, None, ROW)
+
+    assert not update.settles
+    body = json.loads(update.json)["statusUpdate"]
+    assert body["status"]["state"] == "TASK_STATE_WORKING"
+    assert body["metadata"][RESUMABLE] == {
+        "sequence": 5,
+        "gap": {"message": "the host was away", "missing": 3},
+    }
+
+
+def test_a_task_keeps_what_was_said_before_as_its_history() -> None:
+    fold = Fold("carly", "t1")
+    for number, text in enumerate(["one", "two", "three"], 1):
+        row = replace(ROW, message=text, message_id=text)
+        fold.note(number, number, row)
+
+    task = json.loads(fold.task(None).json)["task"]
+
+    assert task["status"]["message"]["messageId"] == "three"
+    assert [message["messageId"] for message in task["history"]] == ["one", "two"]
+
+
+@pytest.mark.parametrize(("length", "kept"), [(None, 3), (2, 2), (0, 0), (9, 3)])
+def test_no_more_history_than_is_wished_for(length: int | None, kept: int) -> None:
+    history = [a2a.Message(name) for name in "abc"]
+
+    task = shortened(a2a.Task(id="t1", history=history), length)
+
+    assert task.history == history[3 - kept :]
+
+
+def test_an_answer_of_an_agents_has_no_number_of_ours() -> None:
+    metadata = {RESUMABLE: {"sequence": 7}, "other": 1}
+    task = a2a.Task(id="t1", metadata=metadata)
+
+    update = unnumbered(a2a.StreamResponse(task=task))
+
+    assert update.number is None
+    assert json.loads(update.json)["task"]["metadata"] == {"other": 1}
+
+
+@given(st.lists(rows, max_size=6))
+def test_a_messages_stream_ends_where_its_task_ends_or_asks(
+    events: list[TaskEvent],
+) -> None:
+    updates = [update_of(event, 1, None, None) for event in events]
+
+    told_then = until_settled(updates)
+
+    assert not any(update.settles for update in told_then[:-1])
+    assert told_then == updates or told_then[-1].settles
+
+
+@given(rows)
+def test_a_row_is_a_task(row: TaskEvent) -> None:
+    ParseDict(json.loads(msgspec.json.encode(row_task(row))), pb.Task())
+
+
+def test_every_state_of_a2a_is_known() -> None:
+    assert {*STATUS, "TASK_STATE_UNSPECIFIED"} == set(get_args(a2a.State))

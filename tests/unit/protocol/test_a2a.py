@@ -1,0 +1,251 @@
+"""The A2A objects that an agent sends, out of their JSON, however odd it is.
+
+host/protocol/a2a.py with host/protocol/protojson.py; what becomes of them is in
+test_host_translate.py.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from host.protocol import a2a, protojson
+from host.protocol.a2a import RESUMABLE, Part
+
+Json = dict[str, Any]
+
+
+def parsed(value: Any) -> a2a.StreamResponse:
+    return a2a.parse(json.dumps(value).encode())
+
+
+def status_update(**fields: Any) -> Json:
+    return {"statusUpdate": {"taskId": "t1", "status": fields}}
+
+
+def status_of(value: Json) -> a2a.Status:
+    update = parsed(value).status_update
+    assert update
+    return update.status
+
+
+def parts_of(*parts: Json) -> list[Part]:
+    update = parsed({"artifactUpdate": {"artifact": {"parts": list(parts)}}})
+    assert update.artifact_update
+    return update.artifact_update.artifact.parts
+
+
+@pytest.mark.parametrize(
+    ("response", "task_id"),
+    [
+        ({"task": {"id": "t1"}}, "t1"),
+        ({"statusUpdate": {"taskId": "t2", "status": {}}}, "t2"),
+        ({"artifactUpdate": {"taskId": "t3", "artifact": {}}}, "t3"),
+        ({"statusUpdate": {"status": {}}}, None),
+        ({"message": {"messageId": "m1", "taskId": "t4"}}, None),
+    ],
+)
+def test_a_response_names_the_task_that_it_updates(
+    response: Json, task_id: str | None
+) -> None:
+    assert parsed(response).task_id == task_id
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"task"',
+        b"{}",
+        b'{"weather": {}}',
+        b'{"task": null}',
+        b'{"task": {}}',
+        b'{"task": {"contextId": "c1"}}',
+        b'{"task": {"task": {"id": "t1"}}}',
+        b'{"task": {"id": "t1"}, "message": {"messageId": "m1"}}',
+        b'{"task": {"id": 7}}',
+        b'{"task": {"id": "t1", "history": [null]}}',
+        b'{"statusUpdate": {"taskId": "t1", "status": []}}' * 2,
+        b'{"artifactUpdate": {"append": "yes"}}',
+        b"[" * 100_000,
+        b'{"task":' * 100_000,
+        b'{"task": {"id": "t1", "metadata": {"a": ' + b"[" * 150 + b"]" * 150 + b"}}}",
+        b'{"task": {"id": "t1", "metadata": {"a": 1' + b"0" * 9_000 + b"}}}",
+    ],
+)
+def test_what_is_no_response_is_refused_with_a_reason(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r".{5}"):
+        a2a.parse(data)
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.just(10**400)
+    | st.text(max_size=3)
+    | st.just("\ud83d"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    *("task", "message", "statusUpdate", "artifactUpdate", "status"),
+                    *("id", "taskId", "parts", "history", "artifact", "metadata"),
+                    *("state", "role", "timestamp", "data", "raw", "tasks", "result"),
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(anything | st.binary(max_size=10))
+def test_whatever_an_agent_sends_is_read_or_refused_with_a_value_error(
+    value: Any,
+) -> None:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    for read in (a2a.parse, a2a.parse_task, a2a.parse_listed):
+        try:
+            read(data)
+        except ValueError as refused:
+            assert str(refused)
+
+
+class TestOddUpdate:
+    """Each one is read all the same, by the SDK's own parser."""
+
+    @pytest.mark.parametrize(
+        "response",
+        [
+            {"status_update": {"task_id": "t1", "status": {"state": 2}}},
+            {"statusUpdate": {"taskId": "t1", "status": {"state": "2"}}},
+            {"statusUpdate": {"taskId": "t1", "status": {"state": 2.0}, "x": {}}},
+            {
+                "statusUpdate": {
+                    "taskId": "t1",
+                    "metadata": None,
+                    "status": {"state": 2},
+                }
+            },
+            {"task": None, **status_update(state="TASK_STATE_WORKING", mood="calm")},
+            {"kind": "status-update", **status_update(state="TASK_STATE_WORKING")},
+        ],
+        ids=["snake", "digits", "float", "unknown", "nulls", "kind"],
+    )
+    def test_names_numbers_nulls_and_fields_of_a_later_protocol(
+        self, response: Json
+    ) -> None:
+        assert parsed(response) == parsed(status_update(state="TASK_STATE_WORKING"))
+
+    @pytest.mark.parametrize(
+        "state", ["TASK_STATE_OF_A_LATER_PROTOCOL", "working", "", 42, None, [], -1.5]
+    )
+    def test_a_state_that_a2a_does_not_have_is_unspecified(self, state: Any) -> None:
+        assert status_of(status_update(state=state)).state == "TASK_STATE_UNSPECIFIED"
+
+    @pytest.mark.parametrize(
+        "stamp", [None, 1763812800, "yesterday", "", {}, "2026-13-01T00:00:00Z"]
+    )
+    def test_a_stamp_that_is_no_time_does_not_lose_the_update(self, stamp: Any) -> None:
+        status = status_of(status_update(state=2, timestamp=stamp))
+
+        assert (status.state, status.timestamp) == ("TASK_STATE_WORKING", None)
+
+    def test_a_stamp_without_a_zone_is_read_as_utc(self) -> None:
+        status = status_of(status_update(state=2, timestamp="2026-11-22T12:00:00.5"))
+
+        assert a2a.moment(status.timestamp or "") == "2026-11-22T12:00:00.500Z"
+
+    def test_a_text_cut_within_an_emoji_is_kept(self) -> None:
+        """JavaScript cuts between surrogates; neither UTF-8 nor protobuf has halves."""
+        assert a2a.text_of(parts_of({"text": "done \ud83d"})) == "done \ufffd"
+
+    def test_bytes_that_are_no_utf_8_are_replaced(self) -> None:
+        data = json.dumps(status_update(message={"parts": [{"text": "?"}]})).encode()
+
+        update = a2a.parse(data.replace(b"?", b"\xff")).status_update
+
+        assert update and update.status.message
+        assert a2a.text_of(update.status.message.parts) == "\ufffd"
+
+    def test_numbers_that_json_does_not_have_are_null(self) -> None:
+        data = b'{"task": {"id": "t1", "metadata": {"a": NaN, "b": 1e400, "c": 1}}}'
+
+        task = a2a.parse(data).task
+
+        assert task and task.metadata == {"a": None, "b": None, "c": 1}
+
+    def test_a_text_beside_nulls_is_the_content(self) -> None:
+        """The SDK's parser takes `data: null` for content that replaces the text."""
+        nulls = {"text": "hello", "raw": None, "url": None, "data": None}
+
+        assert parts_of(nulls) == [Part(text="hello")]
+
+    @pytest.mark.parametrize("raw", ["aGk_", "aGk/", "aGk"])
+    def test_bytes_are_read_in_each_form_of_base64(self, raw: str) -> None:
+        assert parts_of({"raw": raw})[0].raw in (b"hi?", b"hi")
+
+
+def test_an_empty_text_is_a_text() -> None:
+    assert parts_of({"text": ""}) == [Part(text="")]
+    assert parts_of({"filename": "a.txt"})[0].text is UNSET
+
+
+def test_a_large_task_is_read_fast_unless_it_is_deep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    message = {"messageId": "m1", "role": "ROLE_AGENT", "parts": [{"text": "{[{["}]}
+    task = {"task": {"id": "t1", "history": [message] * 200}}
+    monkeypatch.delattr(protojson, "canonical")
+
+    response = parsed(task)
+
+    assert response.task and len(response.task.history) == 200
+
+
+def test_the_text_of_parts_is_one_below_the_other() -> None:
+    parts = [Part(text="one"), Part(data={"n": 1}), Part(text=""), Part(text="two")]
+
+    assert a2a.text_of(parts) == "one\ntwo"
+
+
+@pytest.mark.parametrize("kind", ["task", "statusUpdate", "artifactUpdate"])
+@pytest.mark.parametrize(
+    ("told", "sequence"),
+    [
+        ({"sequence": 1}, 1),
+        ({"sequence": 3}, 3),
+        ({"sequence": 3.0}, 3),
+        ({"sequence": 2**53}, 2**53),
+        ({"sequence": 0}, None),
+        ({"sequence": -1}, None),
+        ({"sequence": 1.5}, None),
+        ({"sequence": True}, None),
+        ({"sequence": "3"}, None),
+        ({"sequence": 2**60}, None),
+        ({"sequence": None}, None),
+        ({}, None),
+        ([3], None),
+        (None, None),
+    ],
+)
+def test_an_update_has_the_number_that_its_agent_gave_it(
+    kind: str, told: Any, sequence: int | None
+) -> None:
+    update = parsed({kind: {"id": "t1", "metadata": {RESUMABLE: told}}}).update
+
+    assert update and update.sequence == sequence

@@ -1,0 +1,118 @@
+"""What an agent answers to GetTask and ListTasks, wherever it puts it.
+
+host/protocol/a2a.py; the updates of a stream are in test_host_a2a.py.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from host.protocol import a2a
+from host.protocol.a2a import Listed
+
+Json = dict[str, Any]
+TASK: Json = {"id": "t1", "status": {"state": "TASK_STATE_WORKING"}}
+
+
+class TestTask:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            TASK,
+            {"task": TASK},
+            {"result": TASK},
+            {"data": TASK},
+            {"jsonrpc": "2.0", "id": "1", "result": TASK},
+            TASK | {"kind": "task"},
+            TASK | {"metadata": None},
+        ],
+        ids=["as it is", "task", "result", "any", "rpc", "kind", "null"],
+    )
+    def test_is_found_where_it_is(self, answer: Json) -> None:
+        task = a2a.parse_task(json.dumps(answer).encode())
+
+        assert (task.id, task.status.state) == ("t1", "TASK_STATE_WORKING")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {},
+            {"id": ""},
+            {"task": {}},
+            {"id": "", "status": {}, "metadata": {"id": "m"}},
+            {"id": 7, "status": {}},
+            [],
+        ],
+    )
+    def test_without_an_id_is_none(self, answer: Any) -> None:
+        with pytest.raises(ValueError, match=r".{5}"):
+            a2a.parse_task(json.dumps(answer).encode())
+
+    def test_is_read_out_of_a_larger_answer_without_a_copy(self) -> None:
+        task = a2a.parse_task(msgspec.Raw(json.dumps(TASK).encode()))
+
+        assert task.id == "t1"
+
+
+class TestListed:
+    def test_tasks_have_id_state_and_moment(self) -> None:
+        status = {"state": "TASK_STATE_WORKING", "timestamp": "2026-11-22T12:00:00"}
+        page = {
+            "tasks": [
+                {"id": "t1", "contextId": "c1", "status": status, "history": [None]},
+                {"id": "t2"},
+            ],
+            "nextPageToken": "p2",
+            "pageSize": 2,
+            "totalSize": 9,
+        }
+
+        assert a2a.parse_listed(json.dumps(page).encode()) == (
+            [
+                Listed("t1", "TASK_STATE_WORKING", "2026-11-22T12:00:00.000Z"),
+                Listed("t2", "TASK_STATE_UNSPECIFIED", None),
+            ],
+            "p2",
+        )
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            {},
+            {"tasks": []},
+            {"tasks": None, "nextPageToken": ""},
+            {"nextPageToken": None, "totalSize": "0"},
+            {"result": {"tasks": []}},
+        ],
+    )
+    def test_an_empty_page_is_the_last(self, page: Json) -> None:
+        assert a2a.parse_listed(json.dumps(page).encode()) == ([], None)
+
+    def test_an_odd_task_does_not_lose_the_others(self) -> None:
+        page = {
+            "tasks": [
+                {"id": "t1", "status": {"state": 2, "timestamp": 17}},
+                {"id": "t2", "status": {"state": [], "message": 7}},
+                {"id": 3, "status": {}},
+                None,
+                {"status": {}},
+            ],
+            "next_page_token": "p2",
+        }
+
+        tasks, token = a2a.parse_listed(json.dumps(page).encode())
+
+        assert tasks == [
+            Listed("t1", "TASK_STATE_WORKING", None),
+            Listed("t2", "TASK_STATE_UNSPECIFIED", None),
+        ]
+        assert token == "p2"
+
+    @pytest.mark.parametrize("page", [[], "tasks", {"tasks": "t1"}, {"tasks": {}}])
+    def test_what_is_no_page_is_refused(self, page: Any) -> None:
+        with pytest.raises(ValueError, match=r".{5}"):
+            a2a.parse_listed(json.dumps(page).encode())

@@ -1,0 +1,180 @@
+"""The fast path and the SDK's own parser yield the same events for the same bytes.
+
+host/protocol/a2a.py next to a2a-sdk, for whatever the SDK accepts.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from a2a.types import a2a_pb2 as pb
+from a2a.utils.proto_utils import parse_lenient
+from google.protobuf.json_format import MessageToJson, ParseError
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from host.model.event import Event
+from host.protocol import a2a, protojson
+from host.protocol.progress import URI
+from host.protocol.translate import Known, translate
+from tests.support.a2a_updates import NOW, chunk, numbered, said, snapshot, status
+
+Json = dict[str, Any]
+
+
+def events_of(response: a2a.StreamResponse) -> list[Event]:
+    known = Known("carly", "t1")
+    known.note(translate(known, KNOWN, NOW))
+    return translate(known, response, NOW, "unwatched")
+
+
+KNOWN = a2a.parse(json.dumps(status("SUBMITTED", said("…", "m1"))).encode())
+
+# What the JSON of one field may be: right, odd or wrong.
+texts = st.sampled_from(["", "t1", "m1", "one", "…", "2"])
+numbers = st.integers(-3, 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+number = st.builds(
+    lambda n: {"sequence": n}, st.sampled_from([1, 2.0, 3, "3", 0, None])
+)
+done = st.builds(
+    lambda n: {"aggregate": {"progress": n, "total": 100}}, st.integers(-1, 101)
+)
+metadata = st.fixed_dictionaries(
+    {}, optional={a2a.RESUMABLE: number, URI: done, "x": values}
+)
+stamps = st.sampled_from(
+    [
+        "2026-11-22T12:00:00Z",
+        "2026-11-22T12:00:00.123456789Z",
+        "2026-11-22T12:00:00.9999999+01:30",
+        "2026-11-22T12:00:00.5+00:00",
+        "2026-1-2T3:4:5Z",
+        "2026-11-22T12:00:00-4:5",
+    ]
+)
+
+
+def odd(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Mostly right."""
+    return st.integers(0, 30).flatmap(lambda n: right if n else values)
+
+
+def message_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
+    """Some of these fields, named in either way, and now and then one more."""
+
+    def named(drawn: tuple[Json, bool, bool]) -> Json:
+        present, snake, more = drawn
+        named = {name if snake else camel(name): v for name, v in present.items()}
+        return named | {"mood": "calm"} if more else named
+
+    some = st.fixed_dictionaries({}, optional={n: odd(f) for n, f in fields.items()})
+    rarely = st.integers(0, 30).map(lambda n: n == 30)
+    return st.tuples(some, rarely, rarely).map(named)
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def enum(kind: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from([*kind.keys(), *kind.values(), "2", "LATER", 42])
+
+
+raw = st.sampled_from(["", "aGk=", "aGk", "a-_b", "QR==", "a"])
+parts = st.lists(
+    message_of(text=texts, metadata=metadata, filename=texts, media_type=texts)
+    | message_of(raw=raw)
+    | message_of(url=texts, media_type=texts)
+    | message_of(data=values.filter(lambda v: v is not None)),
+    max_size=3,
+)
+message = message_of(
+    message_id=texts,
+    context_id=texts,
+    task_id=texts,
+    role=enum(pb.Role) | st.just("ROLE_AGENT"),
+    parts=parts,
+    metadata=metadata,
+    extensions=st.lists(texts, max_size=1),
+    reference_task_ids=st.lists(texts, max_size=1),
+)
+task_status = message_of(state=enum(pb.TaskState), message=message, timestamp=stamps)
+artifact = message_of(
+    artifact_id=texts,
+    name=texts,
+    description=texts,
+    parts=parts,
+    metadata=metadata,
+    extensions=st.lists(texts, max_size=1),
+)
+ids = {"task_id": st.just("t1"), "context_id": texts, "metadata": metadata}
+kinds = {
+    "status_update": message_of(**ids, status=task_status),
+    "artifact_update": message_of(
+        **ids, artifact=artifact, append=st.booleans(), last_chunk=st.booleans()
+    ),
+    "task": message_of(
+        id=st.just("t1"),
+        context_id=texts,
+        status=task_status,
+        artifacts=st.lists(artifact, max_size=2),
+        history=st.lists(message, max_size=2),
+        metadata=metadata,
+    ).map(lambda task: {"id": "t1", **task}),
+    "message": message,
+}
+one = st.sampled_from(["status_update", "artifact_update", "task", "task", "message"])
+responses = st.tuples(one, st.booleans()).flatmap(
+    lambda drawn: st.fixed_dictionaries(
+        {drawn[0] if drawn[1] else camel(drawn[0]): kinds[drawn[0]]}
+    )
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(responses)
+@example(status("WORKING", said("one", "m2", 20), at="2026-11-22T12:00:00.1234Z"))
+@example(numbered(2, chunk("one", append=True)))
+@example(snapshot("COMPLETED", history=[said("one", "m2")]))
+def test_what_the_sdk_accepts_yields_the_events_that_its_parser_yields(
+    response: Json,
+) -> None:
+    data = json.dumps(response).encode()
+    try:
+        by_the_sdk = parse_lenient(json.loads(data), pb.StreamResponse())
+    except ParseError:
+        return
+    try:
+        expected = events_of(a2a.parse(MessageToJson(by_the_sdk).encode()))
+    except ValueError as empty:
+        assert "no stream response" in str(empty)
+        with pytest.raises(ValueError, match="no stream response"):
+            a2a.parse(data)
+        return
+
+    assert events_of(a2a.parse(data)) == expected
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(responses)
+def test_what_the_sdk_writes_never_needs_the_slow_way(response: Json) -> None:
+    try:
+        written = MessageToJson(parse_lenient(response, pb.StreamResponse()))
+        parsed = a2a.parse(written.encode())
+    except (ParseError, ValueError):
+        return
+    if parsed.update is None or '"data": null' in written or ": 42" in written:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(protojson, "canonical")
+        assert a2a.parse(written.encode()) == parsed

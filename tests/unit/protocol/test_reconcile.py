@@ -1,0 +1,340 @@
+"""What a Task, as its agent holds it, adds to what the feed says of it.
+
+host/protocol/reconcile.py by way of host/protocol/translate.py, fed with the JSON that
+agents send.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from host.protocol.translate import Known
+from tests.support.a2a_updates import (
+    LATER,
+    Json,
+    chunk,
+    holding,
+    in_brief,
+    numbered,
+    progress,
+    rows,
+    said,
+    snapshot,
+    status,
+    take,
+    words,
+)
+from tests.support.harness import ROOT
+
+T0, T1, T2, T3, T4 = (f"2026-11-23T11:00:0{n}.000Z" for n in range(5))
+ZERO, ONE = said("zero", "m0"), said("one", "m1")
+TWO, THREE = said("two", "m2"), said("three", "m3")
+DIFFERENT = said("what is this", "u1") | {"role": "ROLE_USER"}
+
+# What the feed knows: the updates that it was told.
+FEED: dict[str, list[Json]] = {
+    "nothing": [],
+    "submitted": [status("SUBMITTED", at=T1)],
+    "running": [status("WORKING", ONE, at=T2)],
+    "a chunk": [status("WORKING", ONE, at=T2), chunk("one ")],
+    "waiting": [status("WORKING", ONE, at=T2), status("INPUT_REQUIRED", TWO, at=T3)],
+    "the end": [status("WORKING", ONE, at=T2), status("COMPLETED", THREE, at=T4)],
+}
+# What the Task says.
+TASK: dict[str, Json] = {
+    "older": snapshot("WORKING", ZERO, at=T0),
+    "submitted": snapshot("SUBMITTED", at=T1),
+    "running": snapshot("WORKING", ONE, at=T2, history=[DIFFERENT]),
+    "a chunk": snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "one two")]),
+    "waiting": snapshot("INPUT_REQUIRED", TWO, at=T3, history=[DIFFERENT, ONE]),
+    "the end": snapshot(
+        "COMPLETED",
+        THREE,
+        at=T4,
+        history=[DIFFERENT, ONE, TWO],
+        artifacts=[holding("a1", "one two")],
+    ),
+}
+WHOLE, REST = "a1 = one two", "a1 + two"
+# Each pair: (what the feed knows, what the Task says) -> what the feed is told.
+PAIRS: dict[tuple[str, str], list[str]] = {
+    ("nothing", "older"): ["running zero"],
+    ("nothing", "submitted"): ["submitted -"],
+    ("nothing", "running"): ["running one"],
+    ("nothing", "a chunk"): [WHOLE, "running one"],
+    ("nothing", "waiting"): ["running one", "input-required two"],
+    ("nothing", "the end"): [*("running one", "running two", WHOLE, "completed three")],
+    ("submitted", "older"): ["gap", "submitted zero", "submitted -"],
+    ("submitted", "submitted"): [],
+    ("submitted", "running"): ["gap", "running one"],
+    ("submitted", "a chunk"): ["gap", WHOLE, "running one"],
+    ("submitted", "waiting"): ["gap", "running one", "input-required two"],
+    ("submitted", "the end"): [
+        *("gap", "running one", "running two", WHOLE, "completed three")
+    ],
+    ("running", "older"): ["gap", "running zero", "running one"],
+    ("running", "submitted"): [],
+    ("running", "running"): [],
+    ("running", "a chunk"): ["gap", WHOLE],
+    ("running", "waiting"): ["gap", "input-required two"],
+    ("running", "the end"): ["gap", "running two", WHOLE, "completed three"],
+    ("a chunk", "older"): ["gap", "running zero", "running one"],
+    ("a chunk", "submitted"): [],
+    ("a chunk", "running"): [],
+    ("a chunk", "a chunk"): ["gap", REST],
+    ("a chunk", "waiting"): ["gap", "input-required two"],
+    ("a chunk", "the end"): ["gap", "running two", REST, "completed three"],
+    ("waiting", "older"): ["gap", "input-required zero", "input-required two"],
+    ("waiting", "submitted"): [],
+    ("waiting", "running"): [],
+    ("waiting", "a chunk"): ["gap", WHOLE],
+    ("waiting", "waiting"): [],
+    ("waiting", "the end"): ["gap", WHOLE, "completed three"],
+    **{("the end", task): [] for task in TASK},
+}
+
+
+@pytest.fixture
+def known() -> Known:
+    return Known("carly", "t1")
+
+
+def test_the_table_has_every_pair() -> None:
+    assert PAIRS.keys() == {(feed, task) for feed in FEED for task in TASK}
+
+
+def test_the_table_is_the_documentations() -> None:
+    page = (ROOT / "docs/reconciliation.md").read_text(encoding="utf-8")
+    lines = page.partition("## Each pair")[2].splitlines()
+    table = [
+        [cell.strip(" *") for cell in line.split("|")[1:-1]]
+        for line in lines
+        if line.startswith("| ")
+    ]
+
+    assert {
+        (feed, task): [] if events == "–" else events.split("; ")
+        for feed, *cells in table[1:]
+        for task, events in zip(table[0][1:], cells, strict=True)
+    } == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("feed", "task"), PAIRS, ids=[" + ".join(pair) for pair in PAIRS]
+)
+class TestPair:
+    def test_tells_what_is_new_behind_a_gap(
+        self, known: Known, feed: str, task: str
+    ) -> None:
+        take(known, *FEED[feed])
+
+        events = take(known, TASK[task], unwatched="the stream broke")
+
+        assert in_brief(events) == PAIRS[feed, task]
+
+    def test_tells_it_without_a_gap_where_nothing_can_have_passed(
+        self, known: Known, feed: str, task: str
+    ) -> None:
+        take(known, *FEED[feed])
+
+        events = take(known, TASK[task])
+
+        assert in_brief(events) == [e for e in PAIRS[feed, task] if e != "gap"]
+
+    def test_tells_nothing_the_second_time(
+        self, known: Known, feed: str, task: str
+    ) -> None:
+        take(known, *FEED[feed], TASK[task])
+
+        assert take(known, TASK[task], at=LATER, unwatched="the stream broke") == []
+
+
+class TestNumbered:
+    """The feed has update 5 of a task at T2; now comes a Task that contains n."""
+
+    FED = numbered(5, status("WORKING", ONE, at=T2))
+
+    @pytest.mark.parametrize(
+        ("task", "events"),
+        [
+            (numbered(3, snapshot("SUBMITTED", at=T1)), []),
+            (numbered(4, snapshot("INPUT_REQUIRED", TWO, at=T2)), []),
+            (numbered(5, snapshot("INPUT_REQUIRED", TWO, at=T3)), []),
+            (
+                numbered(6, snapshot("INPUT_REQUIRED", TWO, at=T3)),
+                ["input-required two"],
+            ),
+            (numbered(6, TASK["a chunk"]), [WHOLE, "running one"]),
+            (
+                numbered(7, snapshot("INPUT_REQUIRED", TWO, at=T3)),
+                ["gap of 1", "input-required two"],
+            ),
+            (
+                numbered(9, TASK["the end"]),
+                ["gap of 3", "running two", WHOLE, "completed three"],
+            ),
+            (numbered(6, snapshot("WORKING", ONE, at=T1)), ["running one"]),
+            (
+                numbered(2, snapshot("INPUT_REQUIRED", TWO, at=T3)),
+                ["gap", "input-required two"],
+            ),
+            (
+                numbered(2, TASK["the end"]),
+                ["gap", "running two", WHOLE, "completed three"],
+            ),
+            (TASK["waiting"], ["gap", "input-required two"]),
+            (TASK["running"], []),
+        ],
+        ids=[
+            *("a copy from before", "of the same time", "the same", "the next"),
+            *("the next, a chunk", "one is missing", "three are missing"),
+            *("next, by a clock set back", "lost count", "lost count and ended"),
+            *("no number", "no number and nothing new"),
+        ],
+    )
+    def test_task_tells_by_its_number_what_is_missing(
+        self, known: Known, task: Json, events: list[str]
+    ) -> None:
+        take(known, self.FED)
+
+        assert in_brief(take(known, task, unwatched="the stream broke")) == events
+
+    def test_task_is_gone_on_from_at_its_number(self, known: Known) -> None:
+        take(known, self.FED, numbered(9, TASK["waiting"]))
+
+        assert known.sequence == 9
+        assert in_brief(take(known, numbered(10, status("WORKING", THREE)))) == [
+            "running three"
+        ]
+
+    def test_task_begins_a_task_anywhere_without_a_gap(self, known: Known) -> None:
+        events = take(known, numbered(7, TASK["waiting"]), unwatched="just found")
+
+        assert in_brief(events) == ["running one", "input-required two"]
+
+    def test_task_of_an_agent_that_lost_count_is_counted_from_there(
+        self, known: Known
+    ) -> None:
+        take(known, self.FED, numbered(2, TASK["waiting"]))
+
+        assert in_brief(take(known, numbered(3, status("WORKING", THREE)))) == [
+            "running three"
+        ]
+
+
+class TestMessages:
+    def test_of_an_unknown_task_come_first_then_artifacts_then_the_state(
+        self, known: Known
+    ) -> None:
+        events = take(known, TASK["the end"])
+
+        assert in_brief(events) == PAIRS["nothing", "the end"]
+        assert rows(events)[-1].result == "one two"
+
+    def test_of_people_are_not_told(self, known: Known) -> None:
+        assert words(take(known, snapshot(history=[DIFFERENT]))) == [None]
+
+    def test_in_history_and_state_are_told_once(self, known: Known) -> None:
+        task = snapshot("COMPLETED", TWO, history=[ONE, TWO])
+
+        assert in_brief(take(known, task)) == ["running one", "completed two"]
+
+    def test_twice_in_the_history_are_told_once(self, known: Known) -> None:
+        assert words(take(known, snapshot(history=[ONE, ONE]))) == ["one"]
+
+    def test_without_an_id_are_told_at_first_sight_only(self, known: Known) -> None:
+        task = snapshot(history=[said("one", ""), said("two", "")])
+        assert words(take(known, task)) == ["one", "two"]
+
+        assert take(known, task, at=LATER) == []
+
+    def test_bring_their_progress(self, known: Known) -> None:
+        task = snapshot(message=said("two", "m2", 40), history=[said("one", "m1", 20)])
+
+        assert [row.progress for row in rows(take(known, task))] == [20, 40]
+
+
+class TestState:
+    def test_brings_the_progress_of_updates_that_had_no_message(
+        self, known: Known
+    ) -> None:
+        """The SDK gathers their metadata in the task's own."""
+        task = snapshot(message=said("Checking…", "m1", 40), metadata=progress(60))
+
+        assert rows(take(known, task))[-1].progress == 60
+
+    def test_is_the_same_where_the_task_has_no_time(self, known: Known) -> None:
+        take(known, status("WORKING", ONE, at=T2))
+
+        assert take(known, snapshot("WORKING", ONE), at=LATER) == []
+
+    def test_of_a_later_time_is_told_again(self, known: Known) -> None:
+        """Updates have passed that left no other trace."""
+        take(known, status("WORKING", ONE, at=T2))
+
+        events = take(known, snapshot("WORKING", ONE, at=T3), unwatched="broke")
+
+        assert in_brief(events) == ["gap", "running one"]
+
+    @pytest.mark.parametrize("end", ["COMPLETED", "FAILED", "CANCELED", "REJECTED"])
+    def test_that_is_an_end_is_told_however_old(self, known: Known, end: str) -> None:
+        """By a clock that went back a day, say."""
+        take(known, status("WORKING", ONE, at=T2))
+
+        [row] = rows(take(known, snapshot(end, at="2026-11-22T11:00:00Z")))
+
+        assert (row.state, row.at) == (f"TASK_STATE_{end}", "2026-11-22T11:00:00.000Z")
+
+    def test_that_is_older_says_of_late_messages_neither_state_nor_time(
+        self, known: Known
+    ) -> None:
+        take(known, status("INPUT_REQUIRED", TWO, at=T3, percent=40))
+
+        events = take(known, snapshot("WORKING", ONE, at=T2, metadata=progress(60)))
+
+        assert [(row.status, row.message, row.at) for row in rows(events)] == [
+            ("input-required", "one", T3),
+            ("input-required", "two", T3),
+        ]
+        assert known.row and known.row.progress == 60
+
+
+class TestArtifact:
+    def test_is_told_from_where_a_reader_is(self, known: Known) -> None:
+        take(known, status("WORKING", ONE, at=T2))
+        take(known, chunk("one"), chunk(" two", append=True))
+        task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "one two 3")])
+
+        assert in_brief(take(known, task)) == ["a1 +  3"]
+        assert take(known, task) == []
+
+    def test_that_is_another_now_takes_the_place_of_the_first(
+        self, known: Known
+    ) -> None:
+        take(known, status("WORKING", ONE, at=T2), chunk("draft"))
+        task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "final")])
+
+        assert in_brief(take(known, task)) == ["a1 = final"]
+        assert take(known, task) == []
+
+    def test_that_is_unknown_is_told_beside_the_known(self, known: Known) -> None:
+        take(known, chunk("one"))
+        task = snapshot(artifacts=[holding("a1", "one"), holding("a2", "two")])
+
+        assert in_brief(take(known, task)) == ["a2 = two", "running -"]
+
+    def test_of_an_older_task_takes_nothing_back(self, known: Known) -> None:
+        take(known, status("WORKING", ONE, at=T2), chunk("final"))
+        held = [holding("a1", "draft"), holding("a2", "new")]
+
+        events = take(known, snapshot("WORKING", ONE, at=T1, artifacts=held))
+
+        assert in_brief(events) == ["a2 = new"]
+
+    def test_twice_in_one_task_is_the_last_of_them(self, known: Known) -> None:
+        held = [holding("a1", "draft"), holding("a1", "final")]
+
+        assert in_brief(take(known, snapshot(artifacts=held))) == [
+            "a1 = final",
+            "running -",
+        ]

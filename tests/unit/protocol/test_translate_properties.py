@@ -1,0 +1,203 @@
+"""What holds of a task's events whatever its agent sends, and wherever a stream breaks.
+
+host/protocol/translate.py; examples are in test_host_translate.py and
+test_host_reconcile.py.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from host.model.event import (
+    TERMINAL,
+    ArtifactEvent,
+    Event,
+    GapEvent,
+    TaskEvent,
+    decode,
+    encode,
+)
+from host.protocol.translate import Known
+from tests.support.a2a_updates import (
+    LATER,
+    NOW,
+    Json,
+    chunk,
+    holding,
+    numbered,
+    rows,
+    said,
+    snapshot,
+    status,
+    take,
+    words,
+)
+
+# Few of each, so that updates repeat and contradict each other.
+messages = st.builds(
+    said,
+    st.sampled_from(["", "one", "two"]),
+    st.sampled_from(["", "m1", "m2", "m3"]),
+    st.none() | st.integers(-20, 120),
+)
+states = st.sampled_from(
+    [
+        *("SUBMITTED", "WORKING", "WORKING", "INPUT_REQUIRED", "UNSPECIFIED"),
+        *("COMPLETED", "FAILED", "CANCELED", "REJECTED"),
+    ]
+)
+times = st.sampled_from([None, NOW, LATER, "2026-11-22T12:00:00"])
+statuses = st.builds(
+    status,
+    states,
+    st.none() | messages,
+    percent=st.none() | st.integers(-20, 120),
+    at=times,
+    context=st.sampled_from(["", "c1"]),
+)
+artifacts = st.builds(
+    holding,
+    st.sampled_from(["a1", "a2"]),
+    st.sampled_from(["", "x", "y", "xy"]),
+    st.sampled_from(["", "y"]),
+)
+snapshots = st.builds(
+    snapshot,
+    states,
+    st.none() | messages,
+    at=times,
+    history=st.lists(messages, max_size=3),
+    artifacts=st.lists(artifacts, max_size=3),
+)
+chunks = st.builds(
+    chunk,
+    st.sampled_from(["x", "y"]),
+    artifact=st.sampled_from(["a1", "a2"]),
+    append=st.booleans(),
+    last=st.booleans(),
+)
+plain = statuses | snapshots | chunks
+updates = plain | st.builds(numbered, st.integers(1, 9), plain)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(updates, max_size=12))
+def test_whatever_an_agent_sends_progress_never_falls_and_the_end_is_the_end(
+    updates: list[Json],
+) -> None:
+    events = take(Known("carly", "t1"), *updates, unwatched="the stream broke")
+
+    told = [row.progress for row in rows(events)]
+    first = next((i for i, p in enumerate(told) if p is not None), len(told))
+    percents = [p for p in told[first:] if p is not None]
+    assert len(percents) == len(told) - first, "progress was forgotten"
+    assert percents == sorted(percents)
+    assert all(0 <= percent <= 100 for percent in percents)
+    over = [
+        i
+        for i, event in enumerate(events)
+        if isinstance(event, TaskEvent) and event.status in TERMINAL
+    ]
+    assert over in ([], [len(events) - 1])
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(updates, max_size=6), statuses | snapshots)
+def test_the_same_status_or_snapshot_again_adds_nothing(
+    before: list[Json], update: Json
+) -> None:
+    known = Known("carly", "t1")
+    take(known, *before, update)
+
+    assert take(known, update, at=LATER, unwatched="the stream broke") == []
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(updates, max_size=8), updates)
+def test_a_host_that_reads_its_feed_again_knows_what_it_knew(
+    before: list[Json], update: Json
+) -> None:
+    known, again = Known("carly", "t1"), Known("carly", "t1")
+    events = take(known, *before)
+
+    again.note(decode(encode(event)) for event in events)
+
+    assert again == known
+    assert take(again, update) == take(known, update)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.integers(1, 12), max_size=20))
+def test_each_number_is_told_once_or_counted_as_missing(arrived: list[int]) -> None:
+    """Whichever were lost, doubled or in another order."""
+    known = Known("carly", "t1")
+    stream = (numbered(n, status(message=said(f"{n}", f"m{n}"))) for n in arrived)
+
+    events = take(known, *stream)
+
+    assert sorted(_told(events) + _missing(events)) == [
+        n + 1 for n in range(max(arrived, default=0))
+    ]
+    assert _told(events) == sorted(_told(events))
+
+
+def _told(events: list[Event]) -> list[int]:
+    return [
+        event.sequence
+        for event in events
+        if isinstance(event, TaskEvent | ArtifactEvent)
+        and not isinstance(event.sequence, type(UNSET))
+    ]
+
+
+def _missing(events: list[Event]) -> list[int]:
+    """The numbers that the gaps stand for."""
+    numbers: list[int] = []
+    last = 0
+    for event in events:
+        if isinstance(event, GapEvent) and event.missing is not UNSET:
+            numbers += range(last + 1, last + event.missing + 1)
+        elif told := _told([event]):
+            last = told[-1]
+    return numbers
+
+
+WORDS = [f"{n}" for n in range(1, 8)]
+
+
+def stream_and_copies(*, number: bool) -> tuple[list[Json], list[Json]]:
+    """A task's updates, and the Task as its agent holds it after each of them."""
+    stream, copies = [], []
+    for n, word in enumerate(WORDS):
+        state, at = "WORKING", f"2026-11-23T12:00:0{n}Z"
+        live = status(state, said(word, f"m{word}"), at=at)
+        history = [said(before, f"m{before}") for before in WORDS[:n]]
+        copy = snapshot(state, said(word, f"m{word}"), at=at, history=history)
+        stream.append(numbered(n + 1, live) if number else live)
+        copies.append(numbered(n + 1, copy) if number else copy)
+    return stream, copies
+
+
+places = st.integers(1, len(WORDS))
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.booleans(), st.lists(st.tuples(places, places), max_size=4))
+def test_a_stream_that_breaks_anywhere_tells_each_word_once_and_in_order(
+    number: bool, breaks: list[tuple[int, int]]
+) -> None:
+    """Each time up to some update; then the agent goes on to another, unseen."""
+    stream, copies = stream_and_copies(number=number)
+    known = Known("carly", "t1")
+    events: list[Event] = []
+    at = 0
+    for seen, missed in breaks:
+        seen = max(at, seen)
+        events += take(known, *stream[at:seen])
+        at = max(seen, missed)
+        events += take(known, copies[at - 1], unwatched="the stream broke")
+    events += take(known, *stream[at:])
+
+    assert words(events) == WORDS

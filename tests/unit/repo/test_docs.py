@@ -1,0 +1,181 @@
+"""Owns the promises of the documentation that need nothing running.
+
+Links lead somewhere, quotations are what stands there, tables are what the code has.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import types
+import typing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from host.log.sqlite_file import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from host.model.event import (
+    TERMINAL,
+    WAITING,
+    AgentEvent,
+    ArtifactEvent,
+    GapEvent,
+    MessageEvent,
+    TaskEvent,
+    decode,
+    encode,
+    with_id,
+)
+from host.protocol.rows import STATUS
+from tests.support.doc_examples import BLOCK, blocks_in
+from tests.support.harness import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.M)
+EVENTS = (TaskEvent, ArtifactEvent, MessageEvent, AgentEvent, GapEvent)
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def prose(page: Path) -> str:
+    return BLOCK.sub("", page.read_text(encoding="utf-8"))
+
+
+def slugs(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = HEADING.findall(prose(page))
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(prose(page)):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        to = (page.parent / path) if path else page
+        assert to.exists(), f"{named(page)} links to {target}"
+        if anchor:
+            assert anchor in slugs(to), f"{named(page)} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_what_is_quoted_stands_in_the_file_that_is_named(page: Path) -> None:
+    for block in blocks_in(page):
+        if block.title and "/" in block.title:
+            assert block.text in (ROOT / block.title).read_text(encoding="utf-8")
+
+
+def section(page: str, begins: str) -> str:
+    """What stands below the heading that begins so, up to the next one."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = re.search(
+        rf"^## {re.escape(begins)}.*?\n(.*?)(?=^## |\Z)", text, re.M | re.S
+    )
+    assert found, f"docs/{page} has no heading '## {begins}…'"
+    return found[1]
+
+
+def rows(text: str, head: str) -> list[list[str]]:
+    """The cells of the table whose first heading is `head`."""
+    found = re.search(rf"^\| {head} \|.*\n\|[-|]+\|\n((?:\|.*\n?)+)", text, re.M)
+    assert found, f"no table begins with | {head} |"
+    lines = found[1].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+WORDS: dict[object, str] = {
+    str: "text",
+    int: "number",
+    float: "number",
+    bool: "true or false",
+}
+
+
+def in_words(hint: object) -> str:
+    """A field's type as the tables of docs/feed.md have it."""
+    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    parts = list(typing.get_args(hint)) if union else [hint]
+    words = [
+        "list" if typing.get_origin(part) is list else WORDS[part]
+        for part in parts
+        if part not in (type(None), msgspec.UnsetType)
+    ]
+    nullable = " or null" if type(None) in parts else ""
+    sometimes = ", sometimes" if msgspec.UnsetType in parts else ""
+    return words[0] + nullable + sometimes
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_page_of_the_feed_has_each_field_of_an_event(
+    event: type[msgspec.Struct],
+) -> None:
+    shown = rows(section("feed.md", f"`{event.__struct_config__.tag}`"), "field")
+
+    hints = typing.get_type_hints(event)
+    assert [[cells[0], cells[1]] for cells in shown] == [
+        [f"`{name}`", in_words(hints[name])] for name in event.__struct_fields__
+    ]
+
+
+def test_the_page_of_the_feed_has_each_status() -> None:
+    shown = rows(section("feed.md", "`task`"), "`status`")
+
+    words = [cells[0].strip("`") for cells in shown]
+    assert set(words) == {*STATUS.values(), "unknown"}
+    over = {cells[0].strip("`") for cells in shown if cells[1].startswith("over")}
+    waits = {cells[0].strip("`") for cells in shown if cells[1].startswith("waits")}
+    assert over == TERMINAL
+    assert waits == WAITING
+
+
+def test_the_events_on_the_page_of_the_feed_are_events() -> None:
+    examples = [b for b in blocks_in(DOCS / "feed.md") if b.language == "json"]
+    shown = [msgspec.json.decode(line) for line in examples[0].text.splitlines()]
+
+    for event in shown:
+        ours = with_id(event["id"], encode(decode(msgspec.json.encode(event))))
+        assert msgspec.json.decode(ours) == event
+    assert [event["kind"] for event in shown] == ["task", "artifact", "message", "gap"]
+
+
+def test_the_page_of_the_log_has_each_table_and_column_of_its_file() -> None:
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    tables = db.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table'"
+    ).fetchall()
+
+    page = (DOCS / "log-format.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^## `(\w+)`", page, re.M)) == {name for (name,) in tables}
+    for (name,) in tables:
+        sql = "SELECT name, type FROM pragma_table_info(?)"
+        columns = db.execute(sql, (name,)).fetchall()
+        shown = rows(section("log-format.md", f"`{name}`"), "column")
+        assert [(c[0].strip("`"), c[1]) for c in shown] == columns
+    (example,) = (b.text for b in blocks_in(DOCS / "log-format.md"))
+    assert db.execute(example.split('"')[1]).fetchall() == []
+    db.close()
+    assert f"version **{SCHEMA_VERSION}**" in page
+    assert f"`0x{APPLICATION_ID:08X}`" in page
+
+
+def test_decisions_are_numbered_and_listed() -> None:
+    folder = DOCS / "decisions"
+    records = sorted(path.name for path in folder.glob("0*.md"))
+    listed = LINK.findall((folder / "index.md").read_text(encoding="utf-8"))
+
+    assert listed == records
+    for number, name in enumerate(records, start=1):
+        assert name.startswith(f"{number:04}-")
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.startswith(f"# {number}. ")
+        assert re.findall(r"^## (\w+)$", text, re.M)[:3] == [
+            *("Context", "Decision", "Consequences")
+        ]

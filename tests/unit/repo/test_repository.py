@@ -1,0 +1,130 @@
+"""What the repository promises about itself: pins, Procfile, scripts, modules.
+
+Reads files; test_start.py runs scripts/start.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+
+import pytest
+from honcho.environ import parse_procfile
+
+from tests.support.harness import AGENTS, ROOT
+
+SHELL_SCRIPTS = [
+    p.name for p in (ROOT / "scripts").iterdir() if p.is_file() and not p.suffix
+]
+HOST_NAME = re.compile(r"://|\b[\w-]+\.(?:com|org|io|net|dev)\b")
+
+
+@pytest.mark.parametrize(
+    "name", ["constraints.txt", "package.json", "package-lock.json", ".npmrc"]
+)
+def test_pins_name_packages_and_versions_only(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+
+    assert HOST_NAME.findall(text) == []
+
+
+def test_every_constraint_is_an_exact_version() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+
+    assert pins
+    for pin in pins:
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*( ; .+)?", pin), pin
+
+
+def test_npm_packages_are_pinned_exactly() -> None:
+    package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+
+    for name, version in package["devDependencies"].items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{name}: {version}"
+
+
+def test_the_procfile_starts_four_agents_and_the_host_on_their_ports() -> None:
+    procfile = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8"))
+    processes: dict[str, str] = procfile.processes
+
+    assert list(processes) == [*AGENTS, "host"]
+    for name, port in zip(AGENTS, range(8001, 8005), strict=True):
+        assert (
+            f"-m agents {name} --port ${{{name.upper()}_PORT:-{port}}}"
+            in (processes[name])
+        )
+    assert "-m host --port ${COURTSIDE_PORT:-8000}" in processes["host"]
+
+
+@pytest.mark.parametrize("command", ["carly", "walter", "logan", "nancy", "host"])
+def test_no_shell_stands_between_honcho_and_a_process(command: str) -> None:
+    """Else SIGTERM would end the shell and orphan what it started."""
+    procfile = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8"))
+
+    assert "; exec python -m " in procfile.processes[command]
+
+
+@pytest.mark.parametrize("name", SHELL_SCRIPTS)
+def test_scripts_are_posix_shell(name: str) -> None:
+    script = ROOT / "scripts" / name
+
+    checked = subprocess.run(["sh", "-n", script], capture_output=True, text=True)
+
+    assert checked.returncode == 0, checked.stderr
+    assert not re.search(r"\[\[|\blocal\b|\bfunction\b|<<<", script.read_text("utf-8"))
+
+
+def test_scripts_can_be_run() -> None:
+    assert {"start", "test", "check", "bench"} < set(SHELL_SCRIPTS)
+    for name in SHELL_SCRIPTS:
+        assert name.startswith("_") or os.access(ROOT / "scripts" / name, os.X_OK), name
+
+
+def test_ci_runs_the_three_scripts_and_nothing_else() -> None:
+    lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    commands = [
+        line for line in lines if line and not line.startswith(("#", "set ", "cd "))
+    ]
+
+    assert commands == ["scripts/check", "scripts/test", "scripts/release-check"]
+
+
+def test_pre_commit_runs_the_same_checks_as_ci() -> None:
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+
+    assert re.findall(r"entry: (.*)", text) == ["scripts/check"]
+
+
+@pytest.mark.parametrize("name", ["release.yml", "test.yml"])
+def test_workflow_actions_are_pinned_by_commit(name: str) -> None:
+    text = (ROOT / ".github/workflows" / name).read_text(encoding="utf-8")
+    actions = re.findall(r"uses: (.*)", text)
+
+    assert actions
+    for action in actions:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+@pytest.mark.parametrize("package", ["agents", "host", "dashboard"])
+def test_packages_say_that_they_are_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").exists()
+
+
+def test_every_module_has_a_docstring() -> None:
+    folders = ("agents", "host", "dashboard", "bench", "scripts", "tests")
+
+    assert [module for module in modules(*folders) if not docstring(module)] == []
+
+
+def modules(*folders: str) -> list[str]:
+    found = (m for folder in folders for m in (ROOT / folder).rglob("*.py"))
+    return sorted(str(m.relative_to(ROOT)) for m in found)
+
+
+def docstring(module: str) -> str:
+    text = (ROOT / module).read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(text)) or "").strip()

@@ -1,0 +1,136 @@
+"""The reckoning of exactly-once sees each kind of wrong, and nothing where all is well.
+
+Feeds written by hand, of tasks that tell six updates.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.delivery_check import Sums, reckon
+
+Json = dict[str, Any]
+COUNT = 6
+
+
+def message(text: str, role: str = "ROLE_AGENT") -> Json:
+    return {"messageId": text, "role": role, "parts": [{"text": text}]}
+
+
+def agent_task(*words: str, chunks: str = "") -> Json:
+    asked = message(str(COUNT), "ROLE_USER")
+    return {
+        "history": [asked, *map(message, words)],
+        "status": {"state": "TASK_STATE_COMPLETED", "message": message("Done.")},
+        "artifacts": [{"artifactId": "numbers", "parts": [{"text": chunks}]}],
+    }
+
+
+FULL = agent_task("update 5", chunks="4 ")
+
+
+def feed(*told: str | int) -> list[Json]:
+    """A row for each tick (an int) or words, "4 " for a chunk, "|" for a new moment."""
+    events: list[Json] = []
+    row: Json = {"kind": "task", "status": "running", "progress": None}
+    row |= {"message": None, "message_id": None}
+    moment = 0
+    for item in told:
+        if item == "|":
+            moment += 1
+            continue
+        event: Json
+        if item == "gap":
+            event = {"kind": "gap"}
+        elif isinstance(item, str) and item.endswith(" "):
+            event = {"kind": "artifact", "parts": [{"text": item}]}
+        else:
+            if item == "submitted":
+                row = row | {"status": item}
+            elif isinstance(item, int):
+                row = row | {"status": "running", "progress": item}
+            else:
+                row = row | {"status": "running", "message": item, "message_id": item}
+            event = row
+        events.append(event | {"received_at": moment})
+    return events
+
+
+def live(*told: str | int) -> list[Json]:
+    """Each at a moment of its own."""
+    return feed(*(part for item in told for part in (item, "|")))
+
+
+def test_a_feed_that_has_everything_once_is_right() -> None:
+    sums = reckon(live("submitted", 1, 2, 3, "4 ", "update 5", 6, "Done."), FULL)
+
+    assert sums == Sums(tasks=1, updates=COUNT + 1, told=COUNT + 1)
+    assert not sums.wrong
+
+
+def test_a_loss_without_a_gap_is_a_loss_in_silence() -> None:
+    sums = reckon(live("submitted", 1, 3, "4 ", "update 5", 6, "Done."), FULL)
+
+    assert (sums.in_silence, sums.in_gap, sums.wrong) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("repair", [("update 5", "4 ", 6), ("4 ", "update 5", 6)])
+def test_a_loss_inside_a_gap_is_right_however_the_repair_is_ordered(
+    repair: tuple[str | int, ...],
+) -> None:
+    told = feed("submitted", "|", 1, "|", "gap", *repair, "|", "Done.")
+
+    sums = reckon(told, FULL)
+
+    assert (sums.in_gap, sums.in_silence, sums.gaps) == (2, 0, 1)
+    assert not sums.wrong
+
+
+def test_a_gap_does_not_excuse_what_is_lost_after_its_repair() -> None:
+    told = feed("submitted", "|", 1, "|", "gap", 3, "|", "update 5", "|", "Done.")
+
+    sums = reckon(told, agent_task("update 5"))
+
+    assert (sums.in_gap, sums.in_silence) == (1, 2)
+
+
+def test_what_was_told_before_the_host_came_is_unseen_not_lost() -> None:
+    told = feed("update 5", "4 ", 6, "|", "Done.")
+
+    sums = reckon(told, FULL)
+
+    assert (sums.unseen, sums.in_silence, sums.wrong) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("again", ["4 ", "update 5", 6])
+def test_what_is_told_twice_is_doubled(again: str | int) -> None:
+    told: list[str | int] = ["submitted", 1, 2, 3, "4 ", "update 5", 6]
+    if again == "update 5":
+        again = 5  # A row that has nothing new in it.
+    sums = reckon(live(*told, again, "Done."), FULL)
+
+    assert sums.doubled == 1
+    assert sums.wrong
+
+
+def test_a_later_update_before_an_earlier_one_is_disorder() -> None:
+    sums = reckon(live("submitted", 1, 3, 2, "4 ", "update 5", 6, "Done."), FULL)
+
+    assert (sums.disordered, sums.doubled, sums.in_silence) == (1, 0, 0)
+
+
+def test_what_the_agent_still_knows_must_be_told_gap_or_not() -> None:
+    told = feed("submitted", "|", 1, "|", "gap", 6, "|", "Done.")
+
+    sums = reckon(told, FULL)
+
+    assert (sums.withheld, sums.in_silence) == (2, 0)
+    assert sums.wrong == 2
+
+
+def test_sums_add_up() -> None:
+    one = reckon(live("submitted", 1, 2, 3, "4 ", "update 5", 6, "Done."), FULL)
+
+    assert one + one == Sums(tasks=2, updates=14, told=14)

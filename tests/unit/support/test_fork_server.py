@@ -1,0 +1,98 @@
+"""A forked child is what `python -m` would be, and lives no longer than who asked."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import fork_server
+from tests.support.harness import ROOT, Process, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+SLEEP = "import time; time.sleep(60)"
+
+
+def started(folder: Path, code: str, *words: str, fresh: bool = False) -> Process:
+    """A child that runs `code`, its output in `folder`."""
+    folder.mkdir(exist_ok=True)
+    argv = [sys.executable, "-m", "tests.support.run_code", code, *words]
+    process = Process("child", argv, folder=folder, fresh=fresh)
+    process.start()
+    assert isinstance(process.child, fork_server.Forked) is not fresh
+    return process
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "said"),
+    [
+        ("pass", 0, ""),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('not today')", 1, "not today\n"),
+        ("1 / 0", 1, "ZeroDivisionError"),
+        ("import warnings; warnings.warn('is an error')", 1, "UserWarning"),
+        ("atexit.register(print, 'the last')", 0, "the last\n"),
+        ("os.kill(os.getpid(), 15)", -signal.SIGTERM, ""),
+        ("os.kill(os.getpid(), 2)", -signal.SIGINT, "KeyboardInterrupt"),
+    ],
+)
+def test_ends_as_a_new_interpreter_does(
+    tmp_path: Path, ending: str, code: int, said: str
+) -> None:
+    for fresh in (True, False):
+        whole = f"import atexit, os, sys; {ending}"
+        child = started(tmp_path / f"{fresh}", whole, fresh=fresh)
+
+        assert child.wait_end(10.0) == code
+        assert said in child.output()
+
+
+def test_sees_what_a_new_interpreter_sees(tmp_path: Path) -> None:
+    seen = (
+        "__name__, sys.argv[1:], sys.argv[0].endswith('.py'), os.getcwd(), "
+        "sorted(os.environ.items()), sys.path[0], sys.warnoptions, "
+        "sorted(os.listdir('/proc/self/fd')), os.readlink('/proc/self/fd/0'), "
+        "signal.getsignal(2), signal.getsignal(15), sys.stdout.write_through"
+    )
+    code = f"import os, signal, sys; print(*({seen}), sep='\\n')"
+    said = []
+    for fresh in (True, False):
+        child = started(tmp_path / f"{fresh}", code, "a", "--b", fresh=fresh)
+        assert child.wait_end(10.0) == 0
+        said.append(child.output())
+
+    assert said[0] == said[1]
+
+
+def test_a_signal_reaches_it_and_its_end_is_told(tmp_path: Path) -> None:
+    child = started(tmp_path, SLEEP)
+
+    assert child.alive
+    child.kill()
+    assert child.exit_code == -signal.SIGKILL
+
+
+def test_dies_with_its_parent(tmp_path: Path) -> None:
+    parent = (
+        "import os, pathlib; "
+        "from tests.unit.support.test_fork_server import SLEEP, started; "
+        f"child = started(pathlib.Path({str(tmp_path)!r}), SLEEP); "
+        "stat = pathlib.Path(f'/proc/{child.pid}/stat').read_text(); "
+        "print(child.pid, stat.split()[3], flush=True); os.kill(os.getpid(), 9)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", parent],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=False,
+        timeout=20,
+    ).stdout
+
+    def all_gone() -> bool:
+        return not any(Path(f"/proc/{int(pid)}").exists() for pid in said.split())
+
+    assert len(said.split()) == 2
+    wait_until(all_gone, 5.0, "child and zygote to end")
