@@ -269,7 +269,7 @@ async def test_a_name_that_was_rebound_to_this_machine_writes_nothing(
 
 
 async def sign_in(page: Page, token: str) -> None:
-    await page.get_by_label("The host's token").fill(token)
+    await page.get_by_label("Token").fill(token)
     await page.get_by_role("button", name="Sign in").click()
 
 

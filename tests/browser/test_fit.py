@@ -124,7 +124,7 @@ async def test_without_javascript_it_shows_agents_and_tasks_as_they_are_now(
     await Screen(page).shot("board-narrow")
     await screen.card("nancy").stop_button.click()
     await screen.card("nancy").expect_status("cancelled")
-    await page.get_by_role("link", name="load it again").click()
+    await page.get_by_role("link", name="reload it").click()
     await expect(tasks).to_contain_text("cancelled")
     await context.close()
 

@@ -54,7 +54,7 @@ async def test_all_of_the_page_works_below_a_path_of_a_proxy(
     page: Page, base: str
 ) -> None:
     await page.goto(base)
-    await page.get_by_label("The host's token").fill(TOKEN)
+    await page.get_by_label("Token").fill(TOKEN)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(f"{base}/")
     [cookie] = await page.context.cookies()

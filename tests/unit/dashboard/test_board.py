@@ -65,13 +65,13 @@ async def test_a_thousand_finished_tasks_are_counted_not_listed() -> None:
     tasks = [task(number, "completed") for number in range(1_000)]
     text = (await board([], tasks)).text
     assert text.count("<tr>") == 2 + 1 + MAX_FINISHED
-    assert f"and {1_000 - MAX_FINISHED} older ones" in text
+    assert f"and {1_000 - MAX_FINISHED} older tasks" in text
 
 
 async def test_agents_that_were_removed_are_not_listed_their_tasks_are() -> None:
     gone = agent("carly", connection="removed")
     text = (await board([gone], [task(1, "completed")])).text
-    assert "The host follows none." in text
+    assert "The host follows no agents." in text
     assert "message 1" in text
 
 
