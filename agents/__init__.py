@@ -1,4 +1,5 @@
-"""Carly, Walter, Logan and Nancy: four A2A agents, one process each.
+"""Small A2A agents, one process each. stubs/ has one file for each agent.
 
-They know nothing of the host; everyone meets them on the wire.
+The other modules turn such a file into an A2A server. Agents and the host talk over
+HTTP only, so this package imports nothing from the host.
 """

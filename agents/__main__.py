@@ -1,6 +1,6 @@
-"""Owns an agent as a process: `python -m agents carly --port 8001`.
+"""Runs one agent as a process: `python -m agents carly --port 8001`.
 
-Takes the port that settings.py read, then serves what serve.py builds.
+Takes the port that settings.py read, then serves the app that app.py builds.
 """
 
 import errno
@@ -12,68 +12,66 @@ import socket
 import sys
 import threading
 
-from agents import faults
-from agents.settings import Settings, port_variable_of, read_settings
+from . import faults
+from .settings import Settings, port_variable, read_settings
 
 logger = logging.getLogger("agents")
 
 
 def main() -> None:
     settings = read_settings(sys.argv[1:], os.environ)
-    end_with_0_when_asked()
+    exit_on_signals()
     if settings.until_eof:
-        threading.Thread(target=end_with_stdin, daemon=True).start()
-    if why_not := why_no_grpc(settings):
-        sys.exit(why_not)
+        threading.Thread(target=stop_at_eof, daemon=True).start()
+    if problem := check_grpc(settings):
+        sys.exit(problem)
     try:
         listener = listen(settings.host, settings.port)
     except OSError as error:
-        sys.exit(why_not_listening(settings, error))
+        sys.exit(explain_port_error(settings, error))
     serve(settings, listener)
 
 
-def end_with_0_when_asked() -> None:
-    """On SIGINT and SIGTERM, until uvicorn handles them: at once.
+def exit_on_signals() -> None:
+    """Exit at once on SIGINT and SIGTERM, until uvicorn handles them.
 
-    An exception in the middle of an import would be reported.
+    An exception in the middle of an import would print a traceback.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signum, frame: os._exit(0))
 
 
-def end_with_stdin() -> None:
-    """However its other end went: a killed process can tell nobody that it ends."""
-    # Not sys.stdin: at the interpreter's end a lock of its own would be held.
+def stop_at_eof() -> None:
+    """Stop when the parent process ends: a killed parent closes the pipe."""
+    # Not sys.stdin: the interpreter would wait for its lock at the end.
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Takes the port before anything slow is imported. Raises OSError."""
+    """Take the port before the slow imports. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def why_not_listening(settings: Settings, error: OSError) -> str:
-    """One line: what could not be had, where, and what to do."""
-    name, variable = settings.character.name, port_variable_of(settings.character)
-    where = f"{name}: port {settings.port} on {settings.host}"
+def explain_port_error(settings: Settings, error: OSError) -> str:
+    spec = settings.spec
+    where = f"{spec.name}: port {settings.port} on {settings.host}"
     if error.errno == errno.EADDRINUSE:
         return (
             f"{where} is already in use; stop what uses it "
-            f"or choose another with --port (or {variable})"
+            f"or choose another with --port (or {port_variable(spec)})"
         )
-    why = error.strerror or str(error)
     return (
-        f"{where} cannot be used ({why}); "
-        f"choose another with --host and --port (or {variable})"
+        f"{where} cannot be used ({error.strerror or error}); "
+        f"choose another with --host and --port (or {port_variable(spec)})"
     )
 
 
-def why_no_grpc(settings: Settings) -> str | None:
-    """One line where --grpc-port was given and cannot work, None otherwise."""
-    name, port = settings.character.name, settings.grpc_port
+def check_grpc(settings: Settings) -> str | None:
+    """Return one line if --grpc-port cannot work."""
+    name, port = settings.spec.name, settings.grpc_port
     if port is None:
         return None
     if importlib.util.find_spec("grpc") is None:
@@ -90,45 +88,50 @@ def why_no_grpc(settings: Settings) -> str | None:
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serves until SIGINT or SIGTERM."""
-    # Read by the SDK while it is imported, hence the imports below it. Its tracing
-    # costs a fifth of the throughput and more, even with nobody listening.
+    """Serve until SIGINT or SIGTERM."""
+    # The SDK reads this while it is imported. Its tracing takes a fifth of the
+    # throughput even if nobody collects the traces.
     os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")
-    from agents.serve import Server, build_app
+    from .app import build_app
+    from .server import Server
 
-    character, step_s, faulty = settings.character, settings.step_s, settings.faults
-    handler = logging.StreamHandler()
-    form = f"agent={character.name} level=%(levelname)s %(message)s"
-    handler.setFormatter(_OneLine(form))
-    logging.basicConfig(handlers=[handler])
-    logger.setLevel(logging.INFO)
-    # It warns of every request that a client got wrong; the client is told anyway.
-    logging.getLogger("a2a").setLevel(logging.ERROR)
+    spec, step_s = settings.spec, settings.step_s
+    configure_logging(spec.name)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{listener.getsockname()[1]}"
     app = build_app(
-        faults.flooding(character, faulty, step_s),
+        faults.add_flood(spec, settings.faults, step_s),
         url,
         step_s=step_s,
         limits=settings.limits,
         grpc_address=f"{host}:{settings.grpc_port}" if settings.grpc_port else None,
     )
-    if faulty:
-        app.add_middleware(faults.FaultyApp, faults=faulty)
-        logger.warning("event=faulty faults=%s", faults.as_asked(faulty))
+    if settings.faults:
+        app.add_middleware(faults.FaultyApp, faults=settings.faults)
+        logger.warning("event=faulty faults=%s", faults.format_faults(settings.faults))
     logger.info("event=listening url=%s step_s=%s", url, step_s)
     try:
         Server(app).run(sockets=[listener])
     finally:
-        # Ctrl-C under a process manager comes twice, and the interpreter takes a tenth
-        # of a second to end, in which a second one would kill it with another code.
+        # The interpreter takes a tenth of a second to end. A second Ctrl-C in that
+        # time would end it with another exit code.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         logger.info("event=stopped")
 
 
-class _OneLine(logging.Formatter):
-    """Callers' text may hold line ends, and what a terminal would act on."""
+def configure_logging(agent_name: str) -> None:
+    handler = logging.StreamHandler()
+    line = f"agent={agent_name} level=%(levelname)s %(message)s"
+    handler.setFormatter(OneLineFormatter(line))
+    logging.basicConfig(handlers=[handler])
+    logger.setLevel(logging.INFO)
+    # The SDK warns about each wrong request, and the client gets the error anyway.
+    logging.getLogger("a2a").setLevel(logging.ERROR)
+
+
+class OneLineFormatter(logging.Formatter):
+    """Escapes line ends and control characters, which a client may have sent."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)

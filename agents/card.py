@@ -1,6 +1,6 @@
-"""Owns the agent's card: what it says, where it lies, how long it may be kept.
+"""Builds the agent's card and the routes that serve it.
 
-serve.py mounts the routes; clients read here how to reach handler.py.
+Clients read on the card how to reach the agent.
 """
 
 import hashlib
@@ -21,46 +21,46 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agents import progress, resume
-from agents.limits import DEFAULT_LIMITS, Limits
-from agents.steps import Character
+from . import progress, resume
+from .limits import DEFAULT_LIMITS, Limits
+from .steps import AgentSpec
 
 # Where clients older than protocol 0.3 look.
 OLD_PATH = "/.well-known/agent.json"
-# A card only changes with a new version, but whoever follows it wants to know soon.
+# The card changes only with a new version, but followers want to know soon.
 CACHE_CONTROL = "public, max-age=60"
 
 
 def build_card(
-    character: Character,
+    spec: AgentSpec,
     url: str,
     limits: Limits = DEFAULT_LIMITS,
     grpc_address: str | None = None,
 ) -> AgentCard:
-    """The card of `character`, served at `url` (no slash at the end).
+    """Return the card of an agent at `url` (no slash at the end).
 
-    What is listed first is what clients should choose: protocol 1.0 before 0.3.
+    Clients should choose the first interface: protocol 1.0 comes before 0.3.
     """
-    http = ((f"{url}/", TransportProtocol.JSONRPC), (url, TransportProtocol.HTTP_JSON))
-    grpc = ((grpc_address, TransportProtocol.GRPC),) if grpc_address else ()
-    bindings = [
-        *((*binding, PROTOCOL_VERSION_1_0) for binding in (*http, *grpc)),
-        *((*binding, PROTOCOL_VERSION_0_3) for binding in http),
-    ]
+    http = [(f"{url}/", TransportProtocol.JSONRPC), (url, TransportProtocol.HTTP_JSON)]
+    grpc = [(grpc_address, TransportProtocol.GRPC)] if grpc_address else []
     return AgentCard(
-        name=character.title,
-        description=character.description,
+        name=spec.title,
+        description=spec.description,
         version=version("courtside"),
         supported_interfaces=[
             AgentInterface(url=at, protocol_binding=binding, protocol_version=protocol)
-            for at, binding, protocol in bindings
+            for protocol, interfaces in (
+                (PROTOCOL_VERSION_1_0, http + grpc),
+                (PROTOCOL_VERSION_0_3, http),
+            )
+            for at, binding in interfaces
         ],
         capabilities=AgentCapabilities(
             streaming=True,
             push_notifications=False,
             extensions=[
-                progress.extension(),
-                resume.extension(limits.tape_updates, limits.tape_bytes),
+                progress.build_extension(),
+                resume.build_extension(limits.replay_updates, limits.replay_bytes),
             ],
         ),
         default_input_modes=["text/plain"],
@@ -73,34 +73,33 @@ def build_card(
                 tags=skill.tags,
                 examples=skill.examples,
             )
-            for skill in character.skills
+            for skill in spec.skills
         ],
     )
 
 
-def routes(card: AgentCard) -> list[Route]:
-    """GET and HEAD of the card, with what a cache needs. A2A 1.0, section 8.6."""
-    body = json.dumps(agent_card_to_dict(card), separators=(",", ":"))
-    content = body.encode()
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    # The card is made when the agent starts, and stays.
-    made_at = datetime.now(timezone.utc).replace(microsecond=0)
+def build_routes(card: AgentCard) -> list[Route]:
+    """Return GET and HEAD of the card, with caching headers (A2A 1.0, section 8.6)."""
+    body = json.dumps(agent_card_to_dict(card), separators=(",", ":")).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    # The card does not change while the agent runs.
+    modified_at = datetime.now(timezone.utc).replace(microsecond=0)
     headers = {
         "Cache-Control": CACHE_CONTROL,
         "ETag": etag,
-        "Last-Modified": format_datetime(made_at, usegmt=True),
+        "Last-Modified": format_datetime(modified_at, usegmt=True),
     }
 
     async def answer(request: Request) -> Response:
-        if _has_it(request, etag, made_at):
+        if _is_cached(request, etag, modified_at):
             return Response(status_code=304, headers=headers)
-        return Response(content, headers=headers, media_type="application/json")
+        return Response(body, headers=headers, media_type="application/json")
 
     return [Route(path, answer) for path in (AGENT_CARD_WELL_KNOWN_PATH, OLD_PATH)]
 
 
-def _has_it(request: Request, etag: str, made_at: datetime) -> bool:
-    """Whether the client's copy is good. RFC 9110 13.2.2: an ETag before a date."""
+def _is_cached(request: Request, etag: str, modified_at: datetime) -> bool:
+    """Return whether the client has this card. An ETag wins (RFC 9110, 13.2.2)."""
     if tags := request.headers.get("if-none-match"):
         known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
         return bool(known & {etag, "*"})
@@ -108,4 +107,4 @@ def _has_it(request: Request, etag: str, made_at: datetime) -> bool:
         date = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
     except ValueError:
         return False
-    return date.tzinfo is not None and made_at <= date
+    return date.tzinfo is not None and modified_at <= date

@@ -1,11 +1,12 @@
-"""Plays a script's steps as one task; carries replies and cancels.
+"""Plays the scripts of an agent: each step becomes an update of the task.
 
-performance.py publishes what is played; handler.py calls this through the SDK.
+request_handler.py calls it through the SDK; publisher.py sends the updates.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import anyio
 from a2a.server.agent_execution import AgentExecutor, RequestContext
@@ -13,10 +14,10 @@ from a2a.server.events import EventQueue
 from a2a.server.tasks import TaskUpdater
 from a2a.types.a2a_pb2 import Message
 
-from agents.performance import Bar, Performance
-from agents.steps import (
+from .publisher import TaskPublisher
+from .steps import (
+    AgentSpec,
     Ask,
-    Character,
     Chunk,
     Deliver,
     Fail,
@@ -25,6 +26,7 @@ from agents.steps import (
     Reply,
     Request,
     Say,
+    Script,
     Step,
     Strand,
     Together,
@@ -33,164 +35,174 @@ from agents.steps import (
 logger = logging.getLogger(__name__)
 
 CANCELLED_BY_USER = "Task cancelled by user request"
+# A script that does not close must not block the agent.
+CLOSE_TIMEOUT_S = 1.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class ScriptExecutor(AgentExecutor):
-    """Plays one character's scripts, any number of tasks at once.
+@dataclass
+class RunningScript:
+    """The script of one task, its publisher, and the question that it waits for."""
 
-    `step_s` is the length of one beat in seconds; `sleep` is how a beat passes, so
-    that a test can play a script in no time.
+    script: Script
+    publisher: TaskPublisher
+    question: Ask | None = None
+
+    async def close(self) -> None:
+        """Run the clean-up code of the script, wherever it stopped."""
+        with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
+            await self.script.aclose()
+
+
+class ScriptExecutor(AgentExecutor):
+    """Plays the scripts of one agent, any number of tasks at the same time.
+
+    `step_s` is the length of one beat. `sleep` replaces the clock in tests.
     """
 
     def __init__(
-        self, character: Character, step_s: float, sleep: Sleep = anyio.sleep
+        self, spec: AgentSpec, step_s: float, sleep: Sleep = anyio.sleep
     ) -> None:
-        self._character = character
+        self._spec = spec
         self._step_s = step_s
         self._sleep = sleep
-        self._on_stage: dict[str, Performance] = {}
+        self._running: dict[str, RunningScript] = {}
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
-        """Plays until the script ends or asks; called again with each reply."""
+        """Play until the script ends or asks. Each reply calls this again."""
         task_id = str(context.task_id)
-        performance = self._on_stage.get(task_id)
+        running = self._running.get(task_id)
         reply: str | None = None
-        if performance is None:
+        if running is None:
             if context.current_task is not None:
-                return  # The task ended while this reply to it was on its way.
-            performance = self._on_stage[task_id] = self._cast(context, event_queue)
-        elif performance.question is not None:
-            reply = performance.question.hear(context.get_user_input())
-            performance.question = None
-            performance.updater.event_queue = event_queue
+                return  # The task ended while this reply was on its way.
+            running = self._running[task_id] = self._start(context, event_queue)
+        elif running.question is not None:
+            reply = running.question.match_choice(context.get_user_input())
+            running.question = None
+            running.publisher.use_queue(event_queue)
         try:
-            await self._play(performance, reply)
-        except Exception as crash:
+            await self._play(running, reply)
+        except Exception as error:
             logger.exception("event=crash task=%s", task_id)
-            await performance.fail(self._apology(crash))
+            await running.publisher.fail(self._explain_crash(error))
         finally:
-            if performance.question is None:
-                self._on_stage.pop(task_id, None)
-                await performance.close()
+            if running.question is None:
+                self._running.pop(task_id, None)
+                await running.close()
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
-        """Publishes CANCELED, unless the task's own end was there first.
+        """Publish CANCELED, unless the task has just ended.
 
-        The SDK stops `execute` only after this returns, so by then the last word,
-        whose ever it was, is safely in the queue.
+        The SDK stops `execute` after this returns: the last update is out by then.
         """
-        performance = self._on_stage.get(str(context.task_id))
-        if performance is None:
+        running = self._running.get(str(context.task_id))
+        if running is None:
             return
-        await performance.cancel(CANCELLED_BY_USER)
-        if performance.question is not None:
-            self._on_stage.pop(str(context.task_id), None)
-            await performance.close()
+        await running.publisher.cancel(CANCELLED_BY_USER)
+        if running.question is not None:
+            self._running.pop(str(context.task_id), None)
+            await running.close()
 
     async def give_up(self, task_id: str, reason: str) -> None:
-        """Fails a task that waits for an answer; one that does not is left alone."""
-        performance = self._on_stage.get(task_id)
-        if performance is not None and performance.question is not None:
-            del self._on_stage[task_id]
-            await performance.fail(reason)
-            await performance.close()
+        """Fail the task if it waits for an answer."""
+        running = self._running.get(task_id)
+        if running is not None and running.question is not None:
+            del self._running[task_id]
+            await running.publisher.fail(reason)
+            await running.close()
 
     async def aclose(self) -> None:
-        """Closes the scripts that still wait for an answer."""
-        while self._on_stage:
-            _, performance = self._on_stage.popitem()
-            await performance.close()
+        """Close the scripts that still wait for an answer."""
+        while self._running:
+            _, running = self._running.popitem()
+            await running.close()
 
-    def _cast(self, context: RequestContext, event_queue: EventQueue) -> Performance:
+    def _start(self, context: RequestContext, queue: EventQueue) -> RunningScript:
         text = context.get_user_input()
-        skill = self._character.choose(text, skill_asked(context.message))
-        updater = TaskUpdater(
-            event_queue, str(context.task_id), str(context.context_id)
-        )
-        work = skill.work(Request(text))
-        return Performance(self._character.name, work, updater, context.message)
+        skill = self._spec.choose_skill(text, read_skill_id(context.message))
+        updater = TaskUpdater(queue, str(context.task_id), str(context.context_id))
+        publisher = TaskPublisher(self._spec.name, updater, context.message)
+        return RunningScript(skill.script(Request(text)), publisher)
 
-    async def _play(self, performance: Performance, reply: str | None) -> None:
-        work = performance.work
+    async def _play(self, running: RunningScript, reply: str | None) -> None:
+        script = running.script
         try:
-            step = await (anext(work) if reply is None else work.asend(reply))
-            while not performance.over:
-                if not await self._play_step(performance, step):
+            step = await (anext(script) if reply is None else script.asend(reply))
+            while not running.publisher.is_over:
+                if not await self._play_step(running, step):
                     return
-                step = await work.asend("")
+                step = await script.asend("")
         except StopAsyncIteration:
-            await performance.complete()
+            await running.publisher.complete()
 
-    async def _play_step(self, performance: Performance, step: Step) -> bool:
-        """Whether the script goes on right after `step`."""
+    async def _play_step(self, running: RunningScript, step: Step) -> bool:
+        """Publish one step. Return whether the script continues at once."""
+        publisher = running.publisher
         match step:
             case Progress(percent, message, beats):
-                await performance.tell(message, percent)
-                await self._pass(beats)
+                await publisher.report(message, percent)
+                await self._pause(beats)
             case Say(message, beats):
-                await performance.tell(message)
-                await self._pass(beats)
+                await publisher.report(message)
+                await self._pause(beats)
             case Chunk():
-                await performance.deliver_chunk(step)
-                await self._pass(step.beats)
+                await publisher.deliver_chunk(step)
+                await self._pause(step.beats)
             case Deliver():
-                await performance.deliver(step)
+                await publisher.deliver(step)
             case Together():
-                await self._play_together(performance, step)
+                publisher.begin_together(step)
+                async with anyio.create_task_group() as strands:
+                    for name, strand in step.strands.items():
+                        strands.start_soon(self._play_strand, publisher, name, strand)
             case Ask():
-                await performance.ask(step)
+                running.question = step
+                await publisher.ask(step)
                 return False
             case Fail(reason):
-                await performance.fail(reason)
+                await publisher.fail(reason)
                 return False
             case Reject(reason):
-                await performance.reject(reason)
+                await publisher.reject(reason)
                 return False
             case Reply(text):
-                await performance.reply(text)
+                await publisher.reply(text)
                 return False
         return True
 
-    async def _play_together(self, performance: Performance, step: Together) -> None:
-        bar = performance.begin_together(step.strands, step.until)
-        async with anyio.create_task_group() as strands:
-            for name, strand in step.strands.items():
-                strands.start_soon(self._play_strand, performance, bar, name, strand)
-
     async def _play_strand(
-        self, performance: Performance, bar: Bar, name: str, strand: Strand
+        self, publisher: TaskPublisher, name: str, strand: Strand
     ) -> None:
         async with aclosing(strand):
             async for step in strand:
                 match step:
                     case Progress(percent, message, beats):
-                        await performance.tell_strand(bar, name, message, percent)
+                        await publisher.report_strand(name, message, percent)
                     case Say(message, beats):
-                        await performance.tell_strand(bar, name, message)
+                        await publisher.report_strand(name, message)
                     case Fail(reason):
-                        await performance.tell_strand(bar, name, reason, 0, "failed")
+                        await publisher.report_strand(name, reason, status="failed")
                         return
-                await self._pass(beats)
-        await performance.tell_strand(bar, name, "", 100, "completed")
+                await self._pause(beats)
+        await publisher.report_strand(name, "", 100, "completed")
 
-    async def _pass(self, beats: float) -> None:
+    async def _pause(self, beats: float) -> None:
         await self._sleep(beats * self._step_s)
 
-    def _apology(self, crash: BaseException) -> str:
-        # A task group says little of its own; what broke in it is inside.
-        while inner := getattr(crash, "exceptions", None):
-            crash = inner[0]
+    def _explain_crash(self, error: BaseException) -> str:
+        while inner := getattr(error, "exceptions", None):
+            error = inner[0]  # A task group hides the error that broke it.
         return (
-            f"Something broke inside {self._character.title} "
-            f"({type(crash).__name__}: {crash}). Start it again; if it breaks "
-            f"again, {self._character.name}'s log says where."
+            f"Something broke inside {self._spec.title} "
+            f"({type(error).__name__}: {error}). Start it again; if it breaks "
+            f"again, {self._spec.name}'s log says where."
         )
 
 
-def skill_asked(message: Message | None) -> str | None:
-    """The skill that a message names in its metadata as `skillId`, if it does."""
+def read_skill_id(message: Message | None) -> str | None:
+    """Return the `skillId` in the message's metadata, if there is one."""
     if message is None or "skillId" not in message.metadata:
         return None
     return str(message.metadata["skillId"])

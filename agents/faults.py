@@ -1,6 +1,6 @@
-"""Owns the faults that an agent can be told to have, for lessons and for tests.
+"""Makes an agent misbehave on purpose, for lessons and tests: `--fault drop=3`.
 
-__main__.py reads which are on and puts them around the agent's app and its scripts.
+__main__.py wraps the agent's app and its scripts with these faults.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from agents.steps import Character, Chunk, Progress, Request, Say, Skill, Work
+from .steps import AgentSpec, Chunk, Progress, Request, Say, Script, Skill
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,91 +21,91 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CARD_PATHS = ("/.well-known/agent-card.json", "/.well-known/agent.json")
-# What a stream's updates look like, with the line ends that servers use.
+# One server-sent event, with either line ending.
 FRAME = re.compile(rb".*?(?:\r\n\r\n|\n\n)", re.S)
 DATA = re.compile(rb"^data:", re.M)
-MOST = 1_000_000
+MAX_VALUE = 1_000_000
 
 
 class FaultError(ValueError):
-    """A fault that was asked for and that there is not; says which there are."""
+    """The name or the value of a fault is wrong."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One fault: how it is `asked` for, what it means, its value if none is given."""
+    """One fault: how to write it, what it does, and its default value."""
 
-    asked: str
-    means: str
-    otherwise: str = ""
+    usage: str
+    effect: str
+    default: str = ""
 
 
 KINDS = {
-    "stall": Kind("stall[=N]", "streams fall silent after N updates (1)", "1"),
-    "drop": Kind("drop=N", "streams are cut off after N updates"),
-    "duplicate": Kind("duplicate=N", "update N of a stream comes twice"),
-    "malformed": Kind("malformed=N", "update N of a stream comes broken"),
+    "stall": Kind("stall[=N]", "streams send nothing after N updates (1)", "1"),
+    "drop": Kind("drop=N", "streams break after N updates"),
+    "duplicate": Kind("duplicate=N", "update N of a stream is sent twice"),
+    "malformed": Kind("malformed=N", "update N of a stream is broken"),
     "401": Kind("401", "every request is refused", "1"),
-    "slow-card": Kind("slow-card=SECONDS", "the card takes so long"),
-    "flood": Kind("flood=N", "scripts tell N updates a second while they pause"),
+    "slow-card": Kind("slow-card=SECONDS", "the card takes this long"),
+    "flood": Kind("flood=N", "scripts send N updates a second while they pause"),
 }
-# The names of those that are on, with their values.
+# The values of the active faults, by name.
 Faults = Mapping[str, float]
 
 
-def read_faults(asked: Iterable[str]) -> Faults:
-    """The faults named as NAME or NAME=VALUE. Raises FaultError, for a person."""
+def parse_faults(texts: Iterable[str]) -> Faults:
+    """Parse NAME or NAME=VALUE. Raises FaultError."""
     faults: dict[str, float] = {}
-    for text in asked:
+    for text in texts:
         name, _, value = text.strip().partition("=")
         kind = KINDS.get(name)
         if kind is None:
-            known = ", ".join(kind.asked for kind in KINDS.values())
+            known = ", ".join(kind.usage for kind in KINDS.values())
             raise FaultError(f"there is no fault {name!r}; choose from: {known}")
-        number = _number(value or kind.otherwise, seconds="SECONDS" in kind.asked)
-        if number is None or (value and "=" not in kind.asked):
+        number = _parse_number(value or kind.default, "SECONDS" in kind.usage)
+        if number is None or (value and "=" not in kind.usage):
             raise FaultError(
-                f"{text!r} is no fault; write {kind.asked} "
+                f"{text!r} is not a fault; write {kind.usage} "
                 "(N is a whole number from 1, SECONDS more than 0)"
             )
         faults[name] = number
     return faults
 
 
-def listed_in(environ: Mapping[str, str]) -> list[str]:
-    """What COURTSIDE_FAULT asks for, with commas between one and the next."""
-    listed = environ.get("COURTSIDE_FAULT", "").split(",")
-    return [text for text in listed if text.strip()]
+def read_variable(environ: Mapping[str, str]) -> list[str]:
+    """Return the faults in COURTSIDE_FAULT, which are separated by commas."""
+    texts = environ.get("COURTSIDE_FAULT", "").split(",")
+    return [text for text in texts if text.strip()]
 
 
-def explained() -> str:
-    """All of them for --help, one on a line."""
-    rows = (f"  {kind.asked:<18} {kind.means}" for kind in KINDS.values())
+def describe_faults() -> str:
+    """List all faults for --help."""
+    rows = (f"  {kind.usage:<18} {kind.effect}" for kind in KINDS.values())
     return "\n".join(["faults, for lessons and tests:", *rows])
 
 
-def as_asked(faults: Faults) -> str:
-    """As COURTSIDE_FAULT would have it: `drop=3,slow-card=0.5`."""
+def format_faults(faults: Faults) -> str:
+    """Write the faults as in COURTSIDE_FAULT: `drop=3,slow-card=0.5`."""
     return ",".join(
-        f"{name}={value:g}" if "=" in KINDS[name].asked else name
+        f"{name}={value:g}" if "=" in KINDS[name].usage else name
         for name, value in faults.items()
     )
 
 
-def flooding(
-    character: Character,
+def add_flood(
+    spec: AgentSpec,
     faults: Faults,
     step_s: float,
     clock: Callable[[], float] = time.monotonic,
-) -> Character:
-    """`character`, whose scripts tell that many updates a second while they pause."""
+) -> AgentSpec:
+    """Return the agent with scripts that send updates while they pause."""
     per_s = faults.get("flood")
     if per_s is None:
-        return character
+        return spec
 
-    def flooded(skill: Skill) -> Skill:
-        async def work(request: Request) -> Work:
-            script = skill.work(request)
+    def add(skill: Skill) -> Skill:
+        async def flood(request: Request) -> Script:
+            script = skill.script(request)
             try:
                 step = await anext(script)
                 while True:
@@ -114,10 +114,10 @@ def flooding(
                         pause_s = step.beats * step_s
                         step = replace(step, beats=0.0)
                     answer = yield step
-                    began = clock()
+                    start = clock()
                     for tick in range(1, int(pause_s * per_s) + 1):
-                        # On a timetable: what one sleep was late, the next makes up.
-                        wait_s = max(0.0, began + tick / per_s - clock())
+                        # A late sleep makes the next one shorter.
+                        wait_s = max(0.0, start + tick / per_s - clock())
                         yield Say("", beats=wait_s / step_s)
                     step = await script.asend(answer)
             except StopAsyncIteration:
@@ -125,13 +125,13 @@ def flooding(
             finally:
                 await script.aclose()
 
-        return replace(skill, work=work)
+        return replace(skill, script=flood)
 
-    return replace(character, skills=tuple(map(flooded, character.skills)))
+    return replace(spec, skills=tuple(map(add, spec.skills)))
 
 
 class FaultyApp:
-    """An ASGI app with its faults. They drop streams, never the process."""
+    """ASGI middleware with the faults. They break streams, never the process."""
 
     def __init__(self, app: "ASGIApp", faults: Faults) -> None:
         self._app = app
@@ -147,22 +147,22 @@ class FaultyApp:
         if scope["path"] in CARD_PATHS:
             await anyio.sleep(self._faults.get("slow-card", 0))
         stream = FaultyStream(self._faults, scope["path"], send)
-        # What is cut off here leaves its response open, so the server hangs up.
-        with stream.life:
+        # A cancelled response stays incomplete, so the server closes the connection.
+        with stream.cancel_scope:
             await self._app(scope, receive, stream.send)
 
 
 class FaultyStream:
-    """One response: passed on as it is, unless it is a stream of events."""
+    """One response. Only a stream of events gets faults."""
 
     def __init__(self, faults: Faults, path: str, send: "Send") -> None:
-        self.life = anyio.CancelScope()
+        self.cancel_scope = anyio.CancelScope()
         self._faults = faults
         self._path = path
         self._send = send
         self._is_stream = False
         self._updates = 0
-        self._rest = b""
+        self._incomplete = b""
 
     async def send(self, message: "Message") -> None:
         if message["type"] == "http.response.start":
@@ -173,44 +173,44 @@ class FaultyStream:
         if not self._is_stream or message["type"] != "http.response.body":
             await self._send(message)
             return
-        body = self._rest + message.get("body", b"")
-        ended = 0
+        body = self._incomplete + message.get("body", b"")
+        end = 0
         for frame in FRAME.finditer(body):
-            ended = frame.end()
-            await self._pass_on(frame[0])
-        self._rest = body[ended:]
+            end = frame.end()
+            await self._send_frame(frame[0])
+        self._incomplete = body[end:]
         if not message.get("more_body", False):
-            await self._pass_on(self._rest, last=True)
+            await self._send_frame(self._incomplete, is_last=True)
 
-    async def _pass_on(self, frame: bytes, last: bool = False) -> None:
-        """One event, or the pieces that are none: comments and the end."""
+    async def _send_frame(self, frame: bytes, is_last: bool = False) -> None:
+        """Send one event, a comment, or the end of the response."""
         if self._updates == self._faults.get("stall"):
             logger.warning("event=fault fault=stall path=%s", self._path)
             await anyio.sleep_forever()
         is_update = DATA.search(frame) is not None
         self._updates += is_update
         if is_update and self._updates == self._faults.get("malformed"):
-            frame = broken(frame)
-        twice = is_update and self._updates == self._faults.get("duplicate")
-        body = frame * 2 if twice else frame
+            frame = break_frame(frame)
+        if is_update and self._updates == self._faults.get("duplicate"):
+            frame *= 2
         await self._send(
-            {"type": "http.response.body", "body": body, "more_body": not last}
+            {"type": "http.response.body", "body": frame, "more_body": not is_last}
         )
         if is_update and self._updates == self._faults.get("drop"):
             logger.warning("event=fault fault=drop path=%s", self._path)
-            self.life.cancel()
+            self.cancel_scope.cancel()
             await anyio.sleep_forever()
 
 
-def broken(frame: bytes) -> bytes:
-    """Half of an event's data, and a byte that is no UTF-8."""
+def break_frame(frame: bytes) -> bytes:
+    """Return half of the event's data, and a byte that is not UTF-8."""
     start = frame.index(b"data:")
     half = frame[: start + (len(frame) - start) // 2]
     return half + b"\xff" + (b"\r\n\r\n" if frame.endswith(b"\r\n") else b"\n\n")
 
 
 async def _refuse(send: "Send") -> None:
-    """401, in A2A's REST error envelope."""
+    """Answer 401 in A2A's format for REST errors."""
     info = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": "UNAUTHENTICATED",
@@ -219,7 +219,7 @@ async def _refuse(send: "Send") -> None:
     error = {
         "code": 401,
         "status": "UNAUTHENTICATED",
-        "message": "This agent was started with --fault 401: it refuses everybody.",
+        "message": "This agent was started with --fault 401: it refuses every request.",
         "details": [info],
     }
     headers = [
@@ -231,14 +231,14 @@ async def _refuse(send: "Send") -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _number(text: str, *, seconds: bool) -> float | None:
-    """The number that `text` is: a count from 1, or seconds. None for anything else."""
+def _parse_number(text: str, is_seconds: bool) -> float | None:
+    """Return a whole number from 1, or seconds; None for anything else."""
     try:
         number = float(text)
     except ValueError:
         return None
-    if not 0 < number <= MOST:
+    if not 0 < number <= MAX_VALUE:
         return None
-    if seconds:
+    if is_seconds:
         return number
     return int(number) if number == int(number) else None

@@ -1,6 +1,6 @@
-"""Owns how much an agent keeps, and for how long.
+"""Holds the limits on what an agent keeps in memory.
 
-__main__.py reads what can be set; store.py and card.py go by it.
+settings.py reads them, task_store.py applies them.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ DAY_S = 86400.0
 
 @dataclass(frozen=True)
 class Limits:
-    """Beyond them the oldest goes first.
+    """What exceeds a limit is dropped, the oldest first.
 
-    `tasks` and `age_s` hold for those that are over, and as much again for those that
-    wait for somebody. `history` and the tape's limits are each task's: a tick takes
-    some 400 bytes, so ticks reach `tape_updates` first and artifacts `tape_bytes`. All
-    tapes together have `tapes_bytes`; beyond it tasks that are over lose theirs.
+    `tasks` and `age_s` apply to finished tasks, and again to tasks that wait for an
+    answer. `history` and `replay_*` apply to each task, `total_replay_bytes` to all
+    tasks together.
     """
 
     tasks: int = 1000
     age_s: float = DAY_S
     history: int = 50
-    tape_updates: int = 2000
-    tape_bytes: int = 1024 * 1024
-    tapes_bytes: int = 64 * 1024 * 1024
+    # A tick takes about 400 bytes: ticks reach the first limit, artifacts the second.
+    replay_updates: int = 2000
+    replay_bytes: int = 1024 * 1024
+    total_replay_bytes: int = 64 * 1024 * 1024
 
 
 DEFAULT_LIMITS = Limits()

@@ -1,6 +1,6 @@
-"""Owns the task-progress extension, draft v1 (A2A pull request #1448).
+"""Implements the task-progress extension, draft v1 (A2A pull request #1448).
 
-performance.py puts its metadata into updates, card.py its declaration on the card.
+publisher.py adds its metadata to updates, card.py declares it.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from a2a.types.a2a_pb2 import AgentExtension, Task
 
 URI = "https://a2a-protocol.org/extensions/task-progress/v1"
-# The draft's schema refuses longer messages and more trackers.
+# The limits of the draft's schema.
 MAX_MESSAGE_CHARS = 512
 MAX_TRACKERS = 100
 
@@ -19,7 +19,7 @@ Status = Literal["running", "completed", "failed"]
 
 @dataclass(frozen=True)
 class Tracker:
-    """How far one strand of the work is: `percent` is 0-100."""
+    """The progress of one strand; `percent` is 0-100."""
 
     id: str
     percent: int = 0
@@ -34,8 +34,8 @@ class Tracker:
         return row
 
 
-def extension() -> AgentExtension:
-    """How the card says that progress travels in metadata."""
+def build_extension() -> AgentExtension:
+    """Return the declaration for the card."""
     return AgentExtension(
         uri=URI,
         description="Progress of each task, 0-100, in the metadata of its updates.",
@@ -43,18 +43,15 @@ def extension() -> AgentExtension:
     )
 
 
-def metadata(percent: int, trackers: Iterable[Tracker]) -> dict[str, Any]:
-    """The metadata of one update: every tracker, and `percent` as the aggregate."""
+def build_metadata(percent: int, trackers: Iterable[Tracker]) -> dict[str, Any]:
+    """Return the metadata of one update; `percent` is that of the whole task."""
     rows = [tracker.as_json() for tracker in trackers]
     return {URI: {"trackers": rows, "aggregate": {"progress": percent, "total": 100}}}
 
 
-def percent_in(task: Task) -> int | None:
-    """The percentage in a task's metadata, where the SDK gathers that of its updates.
-
-    None for a task that never told its progress.
-    """
+def read_percent(task: Task) -> int | None:
+    """Return the task's percentage, or None if no update had one."""
     if URI not in task.metadata:
         return None
-    told = task.metadata.fields[URI].struct_value.fields["aggregate"]
-    return int(told.struct_value.fields["progress"].number_value)
+    aggregate = task.metadata.fields[URI].struct_value.fields["aggregate"]
+    return int(aggregate.struct_value.fields["progress"].number_value)

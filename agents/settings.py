@@ -1,28 +1,29 @@
-"""Owns what an agent can be told: its command line, its variables, the defaults.
+"""Reads an agent's settings: the command line, environment variables, defaults.
 
-__main__.py reads them once and serves accordingly.
+__main__.py serves the agent with them.
 """
 
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agents import faults
-from agents.cast import CAST, default_port, find
-from agents.faults import Faults
-from agents.limits import DEFAULT_LIMITS, Limits
-from agents.steps import Character
+from . import faults
+from .faults import Faults
+from .limits import DEFAULT_LIMITS, Limits
+from .steps import AgentSpec
+from .stubs import STUBS, default_port, find_agent
 
-LONGEST_STEP_S = 86400
-MOST_TASKS = 1_000_000
-LONGEST_AGE_S = 1_000_000_000
+MAX_PORT = 65535
+MAX_STEP_S = 86400
+MAX_TASKS = 1_000_000
+MAX_AGE_S = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line and the environment said, checked."""
+    """Settings that were checked."""
 
-    character: Character
+    spec: AgentSpec
     host: str
     port: int
     step_s: float
@@ -32,110 +33,102 @@ class Settings:
     until_eof: bool = False
 
 
-@dataclass(frozen=True)
-class Number:
-    """A number that can be set: how, what it is, from `least` to `most`."""
-
-    flag: str
-    what: str
-    most: int
-    variable: str = ""
-    least: int = 0
-    whole: bool = False
-
-    def read(
-        self, flag: str | None, environ: Mapping[str, str], default: float
-    ) -> float:
-        """The flag wins over the variable. Raises ValueError, for a person."""
-        text = flag or environ.get(self.variable) or str(default)
-        try:
-            number = float(text)
-        except ValueError:
-            number = -1
-        if not self.least <= number <= self.most or (self.whole and number % 1):
-            how = f"{self.flag} (or {self.variable})" if self.variable else self.flag
-            unit = "a number" if self.whole else "seconds"
-            raise ValueError(
-                f"{text!r} is no {self.what}; give {how} {unit} "
-                f"from {self.least} to {self.most}"
-            )
-        return number
-
-
 def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Flags win over COURTSIDE_STEP_S and the like. Exits with 2 on nonsense."""
-    parser = _command_line()
-    flags = parser.parse_args(arguments)
+    """Options win over variables. Exits with code 2 if a value is wrong."""
+    parser = _build_parser()
+    options = parser.parse_args(arguments)
     try:
-        character = find(flags.name)
-    except ValueError as error:
-        parser.error(str(error))
-    port = Number("--port", "port", 65535, port_variable_of(character), whole=True)
-    step_s = Number("--step-s", "time", LONGEST_STEP_S, "COURTSIDE_STEP_S")
-    grpc_port = Number("--grpc-port", "port", 65535, least=1, whole=True)
-    try:
+        spec = find_agent(options.name)
+        port = Number("--port", port_variable(spec), MAX_PORT)
+        grpc_port = Number("--grpc-port", "", MAX_PORT, least=1)
+        step_s = Number("--step-s", "COURTSIDE_STEP_S", MAX_STEP_S, is_whole=False)
+        tasks = Number("--keep-tasks", "COURTSIDE_KEEP_TASKS", MAX_TASKS)
+        age_s = Number("--keep-s", "COURTSIDE_KEEP_S", MAX_AGE_S, is_whole=False)
+        limits = replace(
+            DEFAULT_LIMITS,
+            tasks=int(tasks.read(options.keep_tasks, environ, DEFAULT_LIMITS.tasks)),
+            age_s=age_s.read(options.keep_s, environ, DEFAULT_LIMITS.age_s),
+        )
         return Settings(
-            character,
-            flags.host,
-            int(port.read(flags.port, environ, default_port(character))),
-            step_s.read(flags.step_s, environ, 1.0),
-            faults.read_faults(flags.fault or faults.listed_in(environ)),
-            _limits(flags, environ),
-            int(grpc_port.read(flags.grpc_port, {}, 0)) if flags.grpc_port else None,
-            flags.until_eof,
+            spec=spec,
+            host=options.host,
+            port=int(port.read(options.port, environ, default_port(spec))),
+            step_s=step_s.read(options.step_s, environ, 1.0),
+            faults=faults.parse_faults(options.fault or faults.read_variable(environ)),
+            limits=limits,
+            grpc_port=int(grpc_port.read(options.grpc_port, {}, 0))
+            if options.grpc_port
+            else None,
+            until_eof=options.until_eof,
         )
     except ValueError as error:
         parser.error(str(error))
 
 
-def port_variable_of(character: Character) -> str:
-    return f"{character.name.upper()}_PORT"
+def port_variable(spec: AgentSpec) -> str:
+    return f"{spec.name.upper()}_PORT"
 
 
-def _limits(flags: argparse.Namespace, environ: Mapping[str, str]) -> Limits:
-    tasks = Number(
-        "--keep-tasks", "count", MOST_TASKS, "COURTSIDE_KEEP_TASKS", whole=True
-    )
-    age_s = Number("--keep-s", "time", LONGEST_AGE_S, "COURTSIDE_KEEP_S")
-    return replace(
-        DEFAULT_LIMITS,
-        tasks=int(tasks.read(flags.keep_tasks, environ, DEFAULT_LIMITS.tasks)),
-        age_s=age_s.read(flags.keep_s, environ, DEFAULT_LIMITS.age_s),
-    )
+@dataclass(frozen=True)
+class Number:
+    """A setting that is a number from `least` to `most`: whole, or in seconds."""
+
+    option: str
+    variable: str
+    most: int
+    least: int = 0
+    is_whole: bool = True
+
+    def read(
+        self, option: str | None, environ: Mapping[str, str], default: float
+    ) -> float:
+        """Return the value. Raises ValueError with a message for the user."""
+        text = option or environ.get(self.variable) or str(default)
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1
+        if not self.least <= number <= self.most or (self.is_whole and number % 1):
+            where = self.option + (f" (or {self.variable})" if self.variable else "")
+            kind = "a whole number" if self.is_whole else "a number of seconds"
+            raise ValueError(
+                f"{where} must be {kind} from {self.least} to {self.most}, not {text!r}"
+            )
+        return number
 
 
-def _command_line() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m agents",
         description="Start one A2A agent on its own port.",
-        epilog=faults.explained(),
+        epilog=faults.describe_faults(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "name", metavar="NAME", help=f"one of: {', '.join(CAST)}; or a file: my.py"
+    ports = ", ".join(
+        f"{default_port(stub)} for {name}" for name, stub in STUBS.items()
     )
-    parser.add_argument("--port", help="default: 8001 for carly … 8005 for a file")
+    parser.add_argument(
+        "name", metavar="NAME", help=f"one of: {', '.join(STUBS)}; or a file: my.py"
+    )
+    parser.add_argument("--port", help=f"default: {ports}")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument(
-        "--grpc-port", help="serve gRPC there, too; needs courtside[grpc]"
+        "--grpc-port", help="also serve gRPC on this port; needs courtside[grpc]"
     )
     parser.add_argument("--step-s", help="seconds per step of a script; default: 1.0")
     parser.add_argument(
         "--keep-tasks",
-        help="how many tasks that are over, and how many that wait; default: 1000",
+        help="how many finished tasks to keep, and how many that wait for an answer; "
+        f"default: {DEFAULT_LIMITS.tasks}",
     )
+    parser.add_argument("--keep-s", help="seconds to keep them; default: a day")
     parser.add_argument(
-        "--keep-s", help="how many seconds they are kept; default: a day"
-    )
-    parser.add_argument(
-        "--until-eof",
-        action="store_true",
-        help="end when standard input does: whoever held it is gone",
+        "--until-eof", action="store_true", help="stop when standard input ends"
     )
     parser.add_argument(
         "--fault",
         action="append",
         metavar="NAME[=VALUE]",
-        help="misbehave on purpose; may be given more than once",
+        help="misbehave on purpose; can be given more than once",
     )
     return parser

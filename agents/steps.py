@@ -1,6 +1,6 @@
-"""Owns the words a character is written in: steps, skills, the character itself.
+"""Defines an agent: its skills, and the steps that a skill's script yields.
 
-The scripts (carly, walter, logan, nancy) yield steps; executor.py plays them as A2A.
+The agents in stubs/ are written with these classes; executor.py plays their scripts.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """The work is `percent` (0-100) done. Lasts `beats` times the step time."""
+    """The task is `percent` (0-100) done. Lasts `beats` times the step time."""
 
     percent: int
     message: str = ""
@@ -20,7 +20,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Say:
-    """Something worth telling; the percentage stays as it was."""
+    """A message; the percentage stays the same."""
 
     message: str
     beats: float = 1.0
@@ -33,24 +33,23 @@ class Ask:
     question: str
     choices: tuple[str, ...] = ()
 
-    def hear(self, reply: str) -> str:
-        """The choice that `reply` means, in the script's spelling, or the reply."""
-        said = _plain(reply)
-        return next((c for c in self.choices if _plain(c) == said), reply)
+    def match_choice(self, reply: str) -> str:
+        """Return the choice that the reply names, or the reply itself."""
+        normal = _normalize(reply)
+        return next((c for c in self.choices if _normalize(c) == normal), reply)
 
 
 @dataclass(frozen=True)
 class NeedAuth(Ask):
-    """Wait for somebody who may allow it; answered like any Ask."""
+    """Wait for a person's permission; answered like any Ask."""
 
 
 @dataclass(frozen=True)
 class Together:
-    """Play several strands at the same time, each with a tracker of its own.
+    """Play several strands at the same time. The keys name their progress trackers.
 
-    The keys name the trackers. While they move, the task's own percentage goes from
-    where it stands to `until`. A strand that fails ends alone: the rest plays on, and
-    a later Together may give its name another try.
+    The task's percentage moves from its current value to `until`. A strand that fails
+    does not stop the others; a later Together may run a strand of that name again.
     """
 
     strands: Mapping[str, "Strand"]
@@ -68,7 +67,7 @@ class File:
 
 @dataclass(frozen=True)
 class Deliver:
-    """One artifact. The text of the last one is also the task's closing message."""
+    """One artifact. The text of the last one is also the task's final message."""
 
     text: str = ""
     name: str = "result"
@@ -78,7 +77,7 @@ class Deliver:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The next piece of the artifact `name`: the first opens it, `last` closes it."""
+    """The next piece of the artifact `name`; `last=True` completes it."""
 
     name: str
     text: str = ""
@@ -89,79 +88,85 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Fail:
-    """Give up, with a reason a person can act on. Nothing is played after it."""
+    """End the task as failed. The reason tells a person what to do."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Reject:
-    """Refuse to begin, with a reason a person can act on. Nothing is played after."""
+    """End the task as rejected. The reason tells a person what to do."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Answer with a plain message and make no task: a script's first and only step."""
+    """Answer with a message instead of a task. Must be the script's only step."""
 
     text: str
 
 
 Step = Progress | Say | Ask | Together | Deliver | Chunk | Fail | Reject | Reply
-# What a script is: it yields steps and is sent the answer to each Ask ("" otherwise).
-Work = AsyncGenerator[Step, str]
-# One of the scripts that Together plays; a Fail in it is a tracker's, not the task's.
+# A script yields steps. Each Ask returns the answer; the other steps return "".
+Script = AsyncGenerator[Step, str]
+# One of the scripts of a Together. A Fail ends the strand, not the task.
 Strand = AsyncGenerator[Progress | Say | Fail, None]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody asked for: the text of their message."""
+    """The text of the message that started the task."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Skill:
-    """One thing a character can do. `tags` are also the words that ask for it."""
+    """One thing that an agent can do. A message with words from `tags` selects it."""
 
     id: str
     name: str
     description: str
-    work: Callable[[Request], Work]
+    script: Callable[[Request], Script]
     examples: tuple[str, ...]
     tags: tuple[str, ...]
 
 
-class UnknownSkill(LookupError):
-    """The message names a skill that this character does not have."""
+class UnknownSkillError(LookupError):
+    """The message asks for a skill that this agent does not have."""
 
 
 @dataclass(frozen=True)
-class Character:
-    """An agent as its card shows it. The first skill is the default one."""
+class AgentSpec:
+    """An agent as its card describes it. The first skill is the default.
+
+    `port` is the default port; 0 means the first port after those of the stubs.
+    """
 
     name: str
     title: str
     description: str
     skills: tuple[Skill, ...]
+    port: int = 0
 
-    def choose(self, text: str, skill_id: str | None = None) -> Skill:
-        """The skill named, or the one most of whose tags are words of `text`.
+    def choose_skill(self, text: str, skill_id: str | None = None) -> Skill:
+        """Return the skill `skill_id`, or the one with the most tags in `text`.
 
-        Raises UnknownSkill for a name that is not one of `skills`.
+        Raises UnknownSkillError.
         """
         if skill_id is not None:
             for skill in self.skills:
                 if skill.id == skill_id:
                     return skill
             known = ", ".join(skill.id for skill in self.skills)
-            raise UnknownSkill(f"{self.name} has no skill {skill_id!r}; it has {known}")
+            raise UnknownSkillError(
+                f"{self.name} has no skill {skill_id!r}; it has {known}"
+            )
         words = set(re.findall(r"\w+", text.casefold()))
         return max(self.skills, key=lambda skill: len(words.intersection(skill.tags)))
 
 
-def _plain(text: str) -> str:
-    """`text` as people mean it: case, typographic apostrophes and ends ignored."""
+def _normalize(text: str) -> str:
+    """Ignore case, typographic apostrophes and final punctuation."""
     return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").strip(" .!").casefold()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from agents.__main__ import end_with_0_when_asked, listen, serve
+from agents.__main__ import exit_on_signals, listen, serve
 from agents.settings import Settings
-from agents.steps import Character, Deliver, Progress, Request, Skill, Work
+from agents.steps import AgentSpec, Deliver, Progress, Request, Script, Skill
 
 
-async def ticks(request: Request) -> Work:
+async def ticks(request: Request) -> Script:
     """As the scripts of the four do it: the percentage alone, no words."""
     updates = int(request.text)
     for number in range(updates):
@@ -21,7 +21,7 @@ async def ticks(request: Request) -> Work:
     yield Deliver("Done.")
 
 
-async def words(request: Request) -> Work:
+async def words(request: Request) -> Script:
     """With a message in every update, as the plain agent does it."""
     updates = int(request.text)
     for number in range(updates):
@@ -29,7 +29,7 @@ async def words(request: Request) -> Work:
     yield Deliver("Done.")
 
 
-OURS = Character(
+OURS = AgentSpec(
     name="ours",
     title="Ours",
     description="Tells many updates.",
@@ -40,7 +40,7 @@ OURS = Character(
 )
 
 if __name__ == "__main__":
-    end_with_0_when_asked()
+    exit_on_signals()
     port = int(sys.argv[1])
     listener = listen("127.0.0.1", port)
     serve(Settings(OURS, "127.0.0.1", port, step_s=0.0), listener)

@@ -1,9 +1,8 @@
 // @ts-check
-// Owns what the page says to its agent: A2A over HTTP+JSON, and the ticker it follows.
-// Answers go to page.js.
+// Talks to the agent: A2A over HTTP+JSON, and the stream of all tasks.
 
 /**
- * @typedef {import('./stage.js').Row} Row
+ * @typedef {import('./tasks.js').Row} Row
  *
  * @typedef {object} Part
  * @property {string} [text]
@@ -20,15 +19,15 @@
  * @property {(link: 'live' | 'lost') => void} link
  */
 
-/** A refused request; its message is for a person. */
+/** A failed request; the page shows its message. */
 export class AgentError extends Error {}
 
-/** It was asked about a task that it does not know. */
-export class UnknownTask extends AgentError {}
+/** The agent does not know the task. */
+export class UnknownTaskError extends AgentError {}
 
 const HEADERS = { 'content-type': 'application/json', 'a2a-version': '1.0' };
 const DEADLINE_MS = 15_000;
-/** How soon to try again where the browser gives up: at anything but a lost line. */
+/** The browser reconnects after a lost connection, but not after an error response. */
 const RETRY_MS = 1_000;
 
 /** @type {Record<string, string>} */
@@ -39,10 +38,7 @@ const STATUS = {
   TASK_STATE_REJECTED: 'rejected',
 };
 
-/**
- * Follows all tasks for ever. A lost line is the browser's to mend: it comes back with
- * the last id it had. @param {Handlers} handlers
- */
+/** Follows all tasks for ever, from the last event that arrived. @param {Handlers} handlers */
 export function follow(handlers) {
   const source = new EventSource('./tasks/stream');
   source.onopen = () => handlers.link('live');
@@ -56,67 +52,57 @@ export function follow(handlers) {
 }
 
 /**
- * Starts a task, or answers the one named. @param {string} text
+ * Starts a task, or answers a task's question. @param {string} text
  * @param {{ skillId?: string, taskId?: string }} [about]
  * @returns {Promise<{ task?: A2ATask, message?: { parts: Part[] } }>}
  */
 export function send(text, { skillId, taskId } = {}) {
-  const message = {
-    messageId: randomId(),
-    role: 'ROLE_USER',
-    parts: [{ text }],
-    ...(taskId && { taskId }),
-    ...(skillId && { metadata: { skillId } }),
-  };
+  // JSON leaves out what is undefined.
+  const metadata = skillId && { skillId };
+  const message = { messageId: createId(), role: 'ROLE_USER', parts: [{ text }], taskId, metadata };
   const configuration = { returnImmediately: true };
   return call('POST', './message:send', { message, configuration });
 }
 
 /** @param {string} id @returns {Promise<A2ATask>} */
-export const cancel = (id) => call('POST', `${taskUrl(id)}:cancel`, {});
+export const cancelTask = (id) => call('POST', `${getUrl(id)}:cancel`, {});
 
 /** @param {string} id @returns {Promise<A2ATask>} */
-export const get = (id) => call('GET', taskUrl(id));
+export const getTask = (id) => call('GET', getUrl(id));
 
-/** The ticker's row of a task that is over, null of any other. @param {A2ATask} task @returns {Row | null} */
-export function lastRow(task) {
+/** Builds the last row of a finished task; null for an open one. @param {A2ATask} task @returns {Row | null} */
+export function buildLastRow(task) {
   const status = STATUS[task.status.state];
   if (!status) return null;
-  const message = textOf(task.status.message?.parts);
-  const result = (task.artifacts ?? []).map(({ parts }) => textOf(parts));
-  return {
-    task_id: task.id,
-    status,
-    progress: status === 'completed' ? 100 : null,
-    ...(status === 'completed'
-      ? { result: result.filter(Boolean).join('\n') || message }
-      : { message }),
-  };
+  const message = getText(task.status.message?.parts);
+  if (status !== 'completed') return { task_id: task.id, status, progress: null, message };
+  const texts = (task.artifacts ?? []).map(({ parts }) => getText(parts)).filter(Boolean);
+  return { task_id: task.id, status, progress: 100, result: texts.join('\n') || message };
 }
 
-/** The choices that a question comes with. @param {A2ATask} task @returns {string[]} */
-export function choicesOf(task) {
+/** Reads the choices of a task's question. @param {A2ATask} task @returns {string[]} */
+export function getChoices(task) {
   const parts = task.status.message?.parts ?? [];
   const choices = parts.map((part) => part.data?.choices).find(Array.isArray) ?? [];
   return choices.filter((/** @type {unknown} */ choice) => typeof choice === 'string');
 }
 
 /** @param {Part[] | undefined} parts */
-export const textOf = (parts) =>
+export const getText = (parts) =>
   (parts ?? []).flatMap(({ text }) => (text ? [text] : [])).join('\n');
 
 /** @param {string} id */
-const taskUrl = (id) => `./tasks/${encodeURIComponent(id)}`;
+const getUrl = (id) => `./tasks/${encodeURIComponent(id)}`;
 
-/** Not crypto.randomUUID, which plain http on a LAN address does not have. */
-function randomId() {
+/** crypto.randomUUID does not exist on plain http beyond this machine. */
+function createId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /**
- * One A2A call. The path begins with `./`: `message:send` alone is a URL of its own, of
- * the scheme `message`.
+ * Makes one A2A call. The path needs its `./`: in `message:send` the browser would read
+ * `message` as the scheme.
  * @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>}
  */
 async function call(method, path, body) {
@@ -133,6 +119,6 @@ async function call(method, path, body) {
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return answer;
-  const why = answer?.error?.message || `The agent answered ${response.status}.`;
-  throw new (response.status === 404 ? UnknownTask : AgentError)(why);
+  const message = answer?.error?.message || `The agent answered ${response.status}.`;
+  throw new (response.status === 404 ? UnknownTaskError : AgentError)(message);
 }

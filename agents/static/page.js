@@ -1,12 +1,19 @@
 // @ts-check
-// Owns the page: takes clicks to agent.js, rows to stage.js, and draws what is on stage.
-// What an agent says is set as text, never as markup.
+// Draws the page and handles its clicks. The agent's texts are set as text, not markup.
 
 import * as agent from './agent.js';
-import { claim, createStage, isFinished, isWaiting, onStage, others, take } from './stage.js';
+import {
+  addRow,
+  countOthers,
+  createState,
+  getSelected,
+  isFinished,
+  isWaiting,
+  selectOwn,
+} from './tasks.js';
 
-/** What a status is called here. @type {Record<string, string>} */
-const WORDS = {
+/** How the page calls a status. @type {Record<string, string>} */
+const STATUS_TEXTS = {
   'input-required': 'needs your answer',
   'auth-required': 'needs your permission',
   error: 'failed',
@@ -17,25 +24,25 @@ const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.
 const input = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (find(id));
 const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ (find(id));
 
-const stage = createStage();
+const getSkill = () => /** @type {HTMLInputElement} */ (document.querySelector('[name=skill]:checked'));
+
+const state = createState();
 /** @type {'connecting' | 'live' | 'lost'} */
 let link = 'connecting';
-let starting = false;
-/** The task whose cancel is on its way. @type {string | null} */
-let cancelling = null;
-/** The question whose choices were asked for. @type {string | null} */
-let asked = null;
-/** @type {string[]} */
-let choices = [];
-let drawing = false;
+let isStarting = false;
+/** The task that is being cancelled. @type {string | null} */
+let cancellingId = null;
+/** The task and question whose choices are drawn. @type {string | null} */
+let drawnQuestion = null;
+let isDrawing = false;
 
 function draw() {
-  if (drawing) return;
-  // At most once a frame, however fast the agent talks.
-  drawing = true;
+  if (isDrawing) return;
+  // At most once per frame, however many updates arrive.
+  isDrawing = true;
   requestAnimationFrame(() => {
-    drawing = false;
-    const task = onStage(stage);
+    isDrawing = false;
+    const task = getSelected(state);
     drawLink();
     drawControls(task?.row);
     drawProgress(task);
@@ -45,48 +52,48 @@ function draw() {
 }
 
 function drawLink() {
-  const said = {
+  const text = {
     connecting: 'connecting…',
     live: 'live',
     lost: `Connection to ${title} lost, trying again…`,
   }[link];
-  if (find('link').textContent !== said) find('link').textContent = said;
+  setText('link', text);
   find('link').dataset.tone = link;
   document.body.dataset.link = link;
 }
 
-/** @param {import('./stage.js').Row} [row] */
+/** @param {import('./tasks.js').Row} [row] */
 function drawControls(row) {
   const open = row !== undefined && !isFinished(row);
-  const stopping = open && cancelling === row.task_id;
-  button('start-button').disabled = link !== 'live' || starting;
+  const stopping = open && cancellingId === row.task_id;
+  button('start-button').disabled = link !== 'live' || isStarting;
   button('cancel-button').disabled = link !== 'live' || !open || stopping;
   button('cancel-button').textContent = stopping ? 'Cancelling…' : 'Cancel';
 }
 
-/** @param {import('./stage.js').Task} [task] */
+/** @param {import('./tasks.js').Task} [task] */
 function drawProgress(task) {
   const row = task?.row;
-  find('status').textContent = row ? (WORDS[row.status] ?? row.status) : 'nothing started yet';
+  find('status').textContent = row ? (STATUS_TEXTS[row.status] ?? row.status) : 'nothing started yet';
   find('progress-area').dataset.tone = row?.status ?? '';
   const percent = row?.progress ?? null;
   find('percent').textContent = percent === null ? '' : `${percent} %`;
-  const more = others(stage);
+  const more = countOthers(state);
   find('others').textContent = more ? `${more} more open` : '';
   const bar = /** @type {HTMLProgressElement} */ (find('progress-bar'));
-  // How far it is is not known, or never will be; nothing is made up.
+  // Without a percentage the bar shows no value.
   if (row && percent === null && !isFinished(row)) bar.removeAttribute('value');
   else bar.value = percent ?? 0;
-  drawSaid(task?.said ?? []);
+  drawMessages(task?.messages ?? []);
 }
 
-/** Only what is new is added, so that it alone is read out. @param {import('./stage.js').Said[]} said */
-function drawSaid(said) {
+/** Adds only new lines: a screen reader reads them. @param {import('./tasks.js').Message[]} messages */
+function drawMessages(messages) {
   const list = find('status-messages');
-  const first = `${stage.shown}/${said[0]?.at_ms}`;
+  const first = `${state.selectedId}/${messages[0]?.at_ms}`;
   if (list.dataset.first !== first) list.replaceChildren();
   list.dataset.first = first;
-  for (const { text, at_ms } of said.slice(list.children.length)) {
+  for (const { text, at_ms } of messages.slice(list.children.length)) {
     const time = document.createElement('time');
     time.textContent = new Date(at_ms).toLocaleTimeString([], { hour12: false });
     const words = document.createElement('span');
@@ -98,129 +105,126 @@ function drawSaid(said) {
   }
 }
 
-/** @param {import('./stage.js').Row} [row] */
+/** @param {import('./tasks.js').Row} [row] */
 function drawQuestion(row) {
   const waiting = row !== undefined && isWaiting(row);
   const question = waiting ? `${row.task_id}/${row.message}` : null;
   find('reply').hidden = !waiting;
-  if (question === asked) return;
-  asked = question;
-  choices = [];
-  drawChoices();
+  if (question === drawnQuestion) return;
+  drawnQuestion = question;
+  find('choices').replaceChildren();
   if (row && question) {
-    agent.get(row.task_id).then((task) => {
-      if (asked !== question) return;
-      choices = agent.choicesOf(task);
-      drawChoices();
-    }, fail);
+    agent.getTask(row.task_id).then((task) => {
+      if (question === drawnQuestion) drawChoices(agent.getChoices(task));
+    }, showError);
   }
 }
 
-function drawChoices() {
-  const offered = choices.map((choice) => {
-    const offer = document.createElement('button');
-    offer.type = 'button';
-    offer.textContent = choice;
-    offer.addEventListener('click', () => reply(choice));
-    return offer;
+/** @param {string[]} choices */
+function drawChoices(choices) {
+  const buttons = choices.map((choice) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = choice;
+    button.addEventListener('click', () => reply(choice));
+    return button;
   });
-  find('choices').replaceChildren(...offered);
+  find('choices').replaceChildren(...buttons);
 }
 
-/** @param {import('./stage.js').Row} [row] */
+/** @param {import('./tasks.js').Row} [row] */
 function drawResult(row) {
   if (!row) return;
   const none = isFinished(row) ? 'None.' : 'Not there yet.';
   const text = row.status === 'completed' ? (row.result ?? '') : none;
-  const result = find('result');
-  if (result.textContent !== text) result.textContent = text;
+  setText('result', text);
   find('results').dataset.tone = row.status;
 }
 
-/** @param {unknown} [error] */
-function fail(error) {
-  const said = error instanceof Error ? error.message : '';
-  find('error').textContent = said;
-  find('error').hidden = !said;
+/** Screen readers read a text again when it is set. @param {string} id @param {string} text */
+function setText(id, text) {
+  if (find(id).textContent !== text) find(id).textContent = text;
 }
 
-/** @param {Promise<unknown>} doing */
-async function attempt(doing) {
-  fail();
-  try {
-    await doing;
-  } catch (error) {
-    fail(error);
-  }
+/** @param {unknown} [error] */
+function showError(error) {
+  const text = error instanceof Error ? error.message : '';
+  find('error').textContent = text;
+  find('error').hidden = !text;
+}
+
+/** Shows the error if the action fails. @param {Promise<unknown>} action */
+async function run(action) {
+  showError();
+  await action.catch(showError);
   draw();
 }
 
 async function start() {
-  const skill = /** @type {HTMLInputElement} */ (document.querySelector('[name=skill]:checked'));
-  starting = true;
+  isStarting = true;
   draw();
   try {
-    const answer = await agent.send(input('words').value, { skillId: skill.value });
-    // An agent that answers with a message alone has no task to follow.
-    const result = agent.textOf(answer.message?.parts);
+    const answer = await agent.send(input('words').value, { skillId: getSkill().value });
+    // An agent may answer with a message, without a task.
+    const result = agent.getText(answer.message?.parts);
     const row = answer.task
       ? { task_id: answer.task.id, status: 'submitted', progress: null }
       : { task_id: '', status: 'completed', progress: null, result };
-    // The ticker may have told more of it already.
-    if (!answer.task || !stage.tasks.has(row.task_id)) take(stage, row, Date.now());
-    claim(stage, row.task_id);
+    // The stream may have sent newer rows of the task already.
+    if (!answer.task || !state.tasks.has(row.task_id)) addRow(state, row, Date.now());
+    selectOwn(state, row.task_id);
   } finally {
-    starting = false;
+    isStarting = false;
   }
 }
 
 /** @param {string} text */
 async function reply(text) {
-  const taskId = stage.shown ?? '';
+  const taskId = state.selectedId ?? '';
   input('answer').value = '';
-  await attempt(agent.send(text, { taskId }));
+  await run(agent.send(text, { taskId }));
 }
 
 async function cancel() {
-  const id = stage.shown ?? '';
-  cancelling = id;
+  const id = state.selectedId ?? '';
+  cancellingId = id;
   draw();
   try {
-    await agent.cancel(id);
+    await agent.cancelTask(id);
   } catch (error) {
-    const row = onStage(stage)?.row;
+    const row = getSelected(state)?.row;
     if (row && !isFinished(row)) throw error;
   } finally {
-    cancelling = null;
+    cancellingId = null;
   }
 }
 
-/** What became of the open task on stage while the line was lost, or while the agent was. */
-async function repair() {
-  const task = onStage(stage);
+/** Reads what became of the selected task while the connection was lost. */
+async function refreshSelected() {
+  const task = getSelected(state);
   if (!task || isFinished(task.row)) return;
   const id = task.row.task_id;
   try {
-    const last = agent.lastRow(await agent.get(id));
-    if (last) take(stage, last, Date.now());
+    const last = agent.buildLastRow(await agent.getTask(id));
+    if (last) addRow(state, last, Date.now());
   } catch (error) {
-    if (!(error instanceof agent.UnknownTask)) throw error;
+    if (!(error instanceof agent.UnknownTaskError)) throw error;
     const message = `${title} was restarted and no longer knows this task.`;
-    take(stage, { task_id: id, status: 'error', progress: task.row.progress, message }, Date.now());
+    addRow(state, { task_id: id, status: 'error', progress: task.row.progress, message }, Date.now());
   }
 }
 
-for (const choice of /** @type {NodeListOf<HTMLInputElement>} */ (
-  document.querySelectorAll('[name=skill]')
-)) {
-  choice.addEventListener('change', () => (input('words').value = choice.dataset.example ?? ''));
-  if (choice.checked) input('words').value = choice.dataset.example ?? '';
+function useExample() {
+  input('words').value = getSkill().dataset.example ?? '';
 }
+
+document.querySelector('fieldset')?.addEventListener('change', useExample);
+useExample();
 find('start').addEventListener('submit', (event) => {
   event.preventDefault();
-  attempt(start());
+  run(start());
 });
-find('cancel-button').addEventListener('click', () => attempt(cancel()));
+find('cancel-button').addEventListener('click', () => run(cancel()));
 find('reply').addEventListener('submit', (event) => {
   event.preventDefault();
   reply(input('answer').value);
@@ -229,13 +233,13 @@ find('curl').textContent = `curl -N ${new URL('./tasks/stream', location.href).h
 
 agent.follow({
   row(row) {
-    take(stage, row, Date.now());
+    addRow(state, row, Date.now());
     draw();
   },
-  link(now) {
-    const back = link === 'lost' && now === 'live';
-    link = now;
-    if (back) attempt(repair());
+  link(newLink) {
+    const isBack = link === 'lost' && newLink === 'live';
+    link = newLink;
+    if (isBack) run(refreshSelected());
     draw();
   },
 });

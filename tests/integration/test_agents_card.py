@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from agents import progress, resume
-from agents.cast import CAST
-from agents.door import MAX_BODY_BYTES
+from agents.request_checks import MAX_BODY_BYTES
+from agents.stubs import STUBS
 from tests.support.a2a_client import Agent, agent_at, request, texts
 from tests.support.harness import AGENTS, Stack
 
@@ -49,7 +49,7 @@ async def test_the_card_says_who_it_is_and_how_to_talk_to_it(
     extensions = [each["uri"] for each in card["capabilities"]["extensions"]]
     assert extensions == [progress.URI, resume.URI]
     assert [skill["id"] for skill in card["skills"]] == [
-        skill.id for skill in CAST[name].skills
+        skill.id for skill in STUBS[name].skills
     ]
     assert all(skill["examples"] and skill["tags"] for skill in card["skills"])
 

@@ -74,7 +74,7 @@ def wish(text: str, **fields: Any) -> SendMessageRequest:
 def number_of(event: StreamResponse) -> int:
     payload = event.WhichOneof("payload")
     assert payload is not None
-    return resume.number_of(getattr(event, payload))
+    return resume.read_number(getattr(event, payload))
 
 
 async def test_a_task_is_streamed_read_and_no_longer_cancelled(client: Client) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 import host
 from agents.card import build_card
-from agents.carly import CARLY
+from agents.stubs.carly import CARLY
 from host.orchestrator.card import card_of
 from tests.support.harness import ROOT
 

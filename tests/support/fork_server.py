@@ -33,7 +33,8 @@ OURS = ("host", "agents", "tests")
 AT_START = ("PYTHON", "LD_", "OTEL_")
 """Variables that are read before or while the zygote has imported."""
 PRELOADED = (
-    *("agents.faults", "agents.serve", "agents.settings", "anyio._backends._asyncio"),
+    *("agents.app", "agents.faults", "agents.server", "agents.settings"),
+    "anyio._backends._asyncio",
     *(
         "host.clients.bindings.jsonrpc",
         "host.clients.bindings.http_json",

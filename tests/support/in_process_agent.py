@@ -14,10 +14,10 @@ import anyio.lowlevel
 import httpx
 from starlette.applications import Starlette
 
+from agents.app import build_app
 from agents.executor import Sleep
 from agents.limits import DEFAULT_LIMITS, Limits
-from agents.serve import build_app
-from agents.steps import Character
+from agents.steps import AgentSpec
 from tests.support.a2a_client import Agent, agent_at
 from tests.support.tessa import TESSA
 
@@ -36,7 +36,7 @@ async def no_time(seconds: float) -> None:
 
 @asynccontextmanager
 async def on_stage(
-    character: Character = TESSA,
+    character: AgentSpec = TESSA,
     *,
     sleep: Sleep = no_time,
     step_s: float = 1.0,

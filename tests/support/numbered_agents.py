@@ -42,10 +42,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from agents import progress, resume
-from agents.__main__ import end_with_0_when_asked, listen
+from agents.__main__ import exit_on_signals, listen
+from agents.app import build_app
 from agents.limits import DEFAULT_LIMITS, Limits
-from agents.serve import Server, build_app
-from agents.steps import Character, Chunk, Progress, Request, Skill, Work
+from agents.server import Server
+from agents.steps import AgentSpec, Chunk, Progress, Request, Script, Skill
 
 ADDRESS = "127.0.0.1"
 PAUSE_S = 0.01
@@ -85,7 +86,7 @@ def noted(asked: str) -> Iterator[Update]:
         yield update
 
 
-async def script(request: Request) -> Work:
+async def script(request: Request) -> Script:
     """The same as a script for our own agents."""
     for update in noted(request.text):
         if update.chunk:
@@ -94,9 +95,9 @@ async def script(request: Request) -> Work:
             yield Progress(update.number, update.words)
 
 
-LIMITS = {"resumable": DEFAULT_LIMITS, "forgetful": Limits(tape_updates=10)}
+LIMITS = {"resumable": DEFAULT_LIMITS, "forgetful": Limits(replay_updates=10)}
 COUNTING = Skill("counting", "Counting", "Tells numbers.", script, ("60",), ("count",))
-NUMBERED = Character("numbered", "Numbered", "Tells numbers.", (COUNTING,))
+NUMBERED = AgentSpec("numbered", "Numbered", "Tells numbers.", (COUNTING,))
 
 
 class PlainExecutor(AgentExecutor):
@@ -117,7 +118,7 @@ class PlainExecutor(AgentExecutor):
             await tell(updater, update)
             await asyncio.sleep(PAUSE_S)
         done = updater.new_agent_message([new_text_part("Done.")])
-        percent = progress.metadata(100, [])
+        percent = progress.build_metadata(100, [])
         await updater.update_status(pb.TASK_STATE_COMPLETED, done, metadata=percent)
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
@@ -133,14 +134,16 @@ async def tell(updater: TaskUpdater, update: Update) -> None:
     message = None
     if update.words:
         message = updater.new_agent_message([new_text_part(update.words)])
-    percent = progress.metadata(update.number, [])
+    percent = progress.build_metadata(update.number, [])
     await updater.update_status(pb.TASK_STATE_WORKING, message, metadata=percent)
 
 
 def card_of(kind: str, binding: str, url: str) -> pb.AgentCard:
     extensions = []
     if limits := LIMITS.get(kind):
-        extensions.append(resume.extension(limits.tape_updates, limits.tape_bytes))
+        extensions.append(
+            resume.build_extension(limits.replay_updates, limits.replay_bytes)
+        )
     interface = pb.AgentInterface(
         url=url, protocol_binding=binding, protocol_version="1.0"
     )
@@ -191,7 +194,7 @@ def card_route(card: pb.AgentCard) -> BaseRoute:
 
 
 def main(kind: str, binding: str, port: str, url: str, grpc_port: str = "") -> None:
-    end_with_0_when_asked()
+    exit_on_signals()
     listener = listen(ADDRESS, int(port))
     card = card_of(kind, binding, url)
     if limits := LIMITS.get(kind):

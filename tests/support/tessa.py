@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from agents.__main__ import end_with_0_when_asked, listen, serve
+from agents.__main__ import exit_on_signals, listen, serve
 from agents.settings import Settings
 from agents.steps import (
+    AgentSpec,
     Ask,
-    Character,
     Chunk,
     Deliver,
     Fail,
@@ -22,14 +22,14 @@ from agents.steps import (
     Reply,
     Request,
     Say,
+    Script,
     Skill,
     Strand,
     Together,
-    Work,
 )
 
 
-async def steady(request: Request) -> Work:
+async def steady(request: Request) -> Script:
     yield Progress(0, "Starting…")
     yield Say("Half way…")
     yield Progress(50)
@@ -37,28 +37,28 @@ async def steady(request: Request) -> Work:
     yield Deliver("All good.", data={"n": 3})
 
 
-async def asking(request: Request) -> Work:
+async def asking(request: Request) -> Script:
     yield Progress(30, "Thinking…")
     answer = yield Ask("Red or blue?", ("Red", "Blue"))
     answer += (yield Ask("Sure?")) if answer == "Red" else ""
     yield Deliver(f"You said {answer}.")
 
 
-async def crashing(request: Request) -> Work:
+async def crashing(request: Request) -> Script:
     yield Progress(40, "So far so good…")
     raise ZeroDivisionError("division by zero")
 
 
-async def failing(request: Request) -> Work:
+async def failing(request: Request) -> Script:
     yield Progress(40, "Trying…")
     yield Fail("Nobody lives at 1 Nowhere Lane; check the address.")
 
 
-async def silent(request: Request) -> Work:
+async def silent(request: Request) -> Script:
     yield Deliver("Nothing to tell.")
 
 
-async def streaming(request: Request) -> Work:
+async def streaming(request: Request) -> Script:
     yield Progress(10, "Writing…")
     yield Chunk("story", "Once ")
     yield Chunk("notes", "on the side", last=True)
@@ -69,7 +69,7 @@ async def streaming(request: Request) -> Work:
     yield Deliver("The end.")
 
 
-async def parallel(request: Request) -> Work:
+async def parallel(request: Request) -> Script:
     yield Progress(10, "Two at once…")
     yield Together({"left": strand(2), "right": strand(4, fails=True)}, until=60)
     yield Together({"right": strand(2)}, until=80)
@@ -84,7 +84,7 @@ async def strand(steps: int, fails: bool = False) -> Strand:
     yield Say("nearly there")
 
 
-async def crashing_strand(request: Request) -> Work:
+async def crashing_strand(request: Request) -> Script:
     async def crash() -> Strand:
         yield Progress(50, "So far so good…")
         raise ZeroDivisionError("division by zero")
@@ -92,21 +92,21 @@ async def crashing_strand(request: Request) -> Work:
     yield Together({"left": crash(), "right": strand(9)})
 
 
-async def refusing(request: Request) -> Work:
+async def refusing(request: Request) -> Script:
     yield Reject("Tessa does not do that; ask somebody else.")
 
 
-async def needing_leave(request: Request) -> Work:
+async def needing_leave(request: Request) -> Script:
     yield Progress(20, "Getting ready…")
     answer = yield NeedAuth("May Tessa?", ("Allow", "Refuse"))
     yield Deliver(f"The answer was {answer}.")
 
 
-async def replying(request: Request) -> Work:
+async def replying(request: Request) -> Script:
     yield Reply(f"You said {request.text}.")
 
 
-async def replying_late(request: Request) -> Work:
+async def replying_late(request: Request) -> Script:
     yield Say("Let me think…")
     yield Reply("Too late.")
 
@@ -115,7 +115,7 @@ SCRIPTS = (
     *(steady, asking, crashing, failing, silent, streaming, parallel),
     *(crashing_strand, refusing, needing_leave, replying, replying_late),
 )
-TESSA = Character(
+TESSA = AgentSpec(
     name="tessa",
     title="Tessa",
     description="Has one script for each thing that can happen.",
@@ -126,19 +126,19 @@ TESSA = Character(
 )
 
 
-def ticking(ticks: int) -> Character:
+def ticking(ticks: int) -> AgentSpec:
     """Somebody whose task has `ticks` updates without words, and three more."""
 
-    async def work(request: Request) -> Work:
+    async def work(request: Request) -> Script:
         for tick in range(ticks):
             yield Progress(100 * tick // ticks)
         yield Deliver("Ticked.")
 
     skill = Skill("ticking", "ticking", "A test.", work, ("Go",), ("go",))
-    return Character("tessa", "Tessa", "A test.", (skill,))
+    return AgentSpec("tessa", "Tessa", "A test.", (skill,))
 
 
 if __name__ == "__main__":
-    end_with_0_when_asked()
+    exit_on_signals()
     settings = Settings(TESSA, "127.0.0.1", int(sys.argv[1]), 0.05)
     serve(settings, listen(settings.host, settings.port))

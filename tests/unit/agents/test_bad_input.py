@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from agents.door import MAX_BODY_BYTES, tidy
-from agents.handler import MAX_TEXT_CHARS
+from agents.request_checks import MAX_BODY_BYTES, normalize_path
+from agents.request_handler import MAX_TEXT_CHARS
 from tests.support.a2a_client import COMPLETED, INPUT_REQUIRED, Json, request
 from tests.support.in_process_agent import OnStage, on_stage, settled
 
@@ -285,7 +285,7 @@ async def test_a_slash_more_at_either_end_of_the_url_changes_nothing(path: str) 
     [("/", "/"), ("//", "/"), ("", "/"), ("//a/b//c/", "/a/b/c"), ("/a", "/a")],
 )
 def test_a_path_has_one_form(path: str, tidied: str) -> None:
-    assert tidy(path) == tidied
+    assert normalize_path(path) == tidied
 
 
 async def post(agent: OnStage, path: str, body: Any, **headers: str) -> httpx.Response:

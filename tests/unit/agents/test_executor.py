@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from agents import progress
-from agents.steps import Character, Deliver, Progress, Request, Say, Skill, Work
+from agents.steps import AgentSpec, Deliver, Progress, Request, Say, Script, Skill
 from tests.support.a2a_client import (
     COMPLETED,
     FAILED,
@@ -202,26 +202,26 @@ async def test_steps_last_their_beats_times_the_step_time() -> None:
     async def note(seconds: float) -> None:
         slept.append(seconds)
 
-    async def uneven(request: Request) -> Work:
+    async def uneven(request: Request) -> Script:
         yield Progress(0, "a", beats=0.5)
         yield Say("b", beats=3)
         yield Deliver("c")
 
     skill = Skill("uneven", "uneven", "A test.", uneven, ("Go",), ("go",))
-    character = Character("tessa", "Tessa", "A test.", (skill,))
+    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
     async with on_stage(character, sleep=note, step_s=0.2) as agent:
         await agent.stream()
     assert slept == pytest.approx([0.1, 0.6])
 
 
 async def test_history_grows_by_messages_only_so_long_tasks_stay_linear() -> None:
-    async def ticking(request: Request) -> Work:
+    async def ticking(request: Request) -> Script:
         for tick in range(300):
             yield Progress(tick // 3)
         yield Deliver("Ticked.")
 
     skill = Skill("ticking", "ticking", "A test.", ticking, ("Go",), ("go",))
-    character = Character("tessa", "Tessa", "A test.", (skill,))
+    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
     async with on_stage(character) as agent:
         events = await agent.stream()
         task = await agent.get(events[0]["task"]["id"])

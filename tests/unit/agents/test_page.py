@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from agents.page import STATIC, as_html, as_text
+from agents.home_page import STATIC, format_html, format_text
 from tests.support.in_process_agent import on_stage
 from tests.support.tessa import TESSA
 
@@ -45,7 +45,7 @@ async def test_both_answers_say_what_they_depend_on() -> None:
 
 
 async def test_every_file_of_the_page_is_there_and_none_is_from_elsewhere() -> None:
-    links = re.findall(r'(?:href|src)="([^"]+)"', as_html(TESSA))
+    links = re.findall(r'(?:href|src)="([^"]+)"', format_html(TESSA))
     assert len(links) > 4
     async with on_stage() as tessa:
         for link in links:
@@ -68,7 +68,7 @@ async def test_page_and_files_carry_a_strict_policy(path: str) -> None:
 
 
 def test_the_page_has_no_script_or_style_of_its_own() -> None:
-    page = as_html(TESSA)
+    page = format_html(TESSA)
     assert re.findall(r"<script(?![^>]* src=)|<style| style=| on\w+=", page) == []
     scripts = "".join(file.read_text("utf-8") for file in STATIC.glob("*.js"))
     assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval", scripts)
@@ -79,7 +79,7 @@ def test_what_an_agent_says_of_itself_is_never_markup() -> None:
         TESSA.skills[0], name=MARKUP, description=MARKUP, examples=(f'">{MARKUP}',)
     )
     odd = replace(TESSA, title=MARKUP, description=f"{MARKUP} $title", skills=(skill,))
-    page = as_html(odd)
+    page = format_html(odd)
     assert "<img" not in page
     assert f"&lt;{MARKUP[1:-1]}&gt; $title" in page
 
@@ -87,7 +87,7 @@ def test_what_an_agent_says_of_itself_is_never_markup() -> None:
 def test_the_commands_survive_every_quote() -> None:
     example = 'Don\'t say "now"; say $HOME \\ `id`'
     skill = replace(TESSA.skills[0], examples=(example,))
-    text = as_text(replace(TESSA, skills=(skill,)), "http://agent.test")
+    text = format_text(replace(TESSA, skills=(skill,)), "http://agent.test")
     command = next(part for part in text.split("\n\n") if "message:stream" in part)
     words = shlex.split(command.replace("\\\n", ""))
     body = json.loads(words[words.index("-d") + 1])

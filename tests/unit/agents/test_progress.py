@@ -31,10 +31,10 @@ trackers = st.builds(
 def test_progress_keeps_to_the_drafts_schema_whatever_a_script_says(
     percent: int, trackers: list[Tracker]
 ) -> None:
-    metadata = progress.metadata(percent, trackers)
+    metadata = progress.build_metadata(percent, trackers)
     assert list(metadata) == [progress.URI]
     jsonschema.validate(metadata[progress.URI], DRAFT)
-    assert progress.percent_in(Task(metadata=metadata)) == percent
+    assert progress.read_percent(Task(metadata=metadata)) == percent
 
 
 def test_the_schema_here_refuses_what_the_draft_refuses() -> None:
@@ -51,4 +51,6 @@ def test_the_schema_here_refuses_what_the_draft_refuses() -> None:
 
 
 def test_metadata_of_somebody_else_says_nothing_about_progress() -> None:
-    assert progress.percent_in(Task(metadata={"https://example.org/other": 5})) is None
+    assert (
+        progress.read_percent(Task(metadata={"https://example.org/other": 5})) is None
+    )

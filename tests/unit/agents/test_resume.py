@@ -121,7 +121,7 @@ async def test_a_persons_message_takes_no_number_and_its_answer_the_next() -> No
 
 
 async def test_what_is_no_longer_kept_is_refused_with_what_there_is() -> None:
-    async with on_stage(ticking(50), limits=Limits(tape_updates=10)) as agent:
+    async with on_stage(ticking(50), limits=Limits(replay_updates=10)) as agent:
         frames = await streamed(agent, "ticking")
         task_id, head = frames[0].data["task"]["id"], len(frames)
         assert await agent.resume(task_id, head - 10) == frames[-10:]
@@ -147,7 +147,7 @@ async def test_what_is_no_longer_kept_is_refused_with_what_there_is() -> None:
 
 
 async def test_bytes_are_bounded_as_well_as_updates() -> None:
-    limits = Limits(tape_bytes=4000)
+    limits = Limits(replay_bytes=4000)
     async with on_stage(ticking(50), limits=limits) as agent:
         frames = await streamed(agent, "ticking")
         task_id, head = frames[0].data["task"]["id"], len(frames)
@@ -175,7 +175,7 @@ async def test_an_id_that_is_no_number_is_invalid(last: str) -> None:
         answer = await agent.http.post(path, headers=headers)
     error = answer.json()["error"]
     assert (error["code"], error["details"][0]["reason"]) == (400, "INVALID_PARAMS")
-    assert "is no update's number" in error["message"]
+    assert "is not an update's number" in error["message"]
 
 
 async def test_a_task_that_is_not_there_cannot_be_resumed() -> None:
@@ -210,7 +210,7 @@ async def test_a_browser_may_name_the_version_in_the_query() -> None:
 
 
 async def test_the_card_declares_how_far_back_a_stream_can_be_resumed() -> None:
-    limits = Limits(tape_updates=77, tape_bytes=8888)
+    limits = Limits(replay_updates=77, replay_bytes=8888)
     async with on_stage(limits=limits) as agent:
         card = (await agent.http.get("/.well-known/agent-card.json")).json()
     declared = {each["uri"]: each for each in card["capabilities"]["extensions"]}

@@ -11,10 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from agents.cast import CAST
 from agents.steps import (
+    AgentSpec,
     Ask,
-    Character,
     Chunk,
     Deliver,
     Fail,
@@ -28,10 +27,11 @@ from agents.steps import (
     Step,
     Strand,
     Together,
-    UnknownSkill,
+    UnknownSkillError,
 )
+from agents.stubs import STUBS
 
-SCRIPTS = [(who, skill) for who in CAST.values() for skill in who.skills]
+SCRIPTS = [(who, skill) for who in STUBS.values() for skill in who.skills]
 every_script = pytest.mark.parametrize(
     ("who", "skill"), SCRIPTS, ids=[f"{who.name}-{skill.id}" for who, skill in SCRIPTS]
 )
@@ -48,7 +48,7 @@ async def played(
     The steps of strands come after their Together, one strand after the other; nothing
     comes after a step that ends the script.
     """
-    work = skill.work(Request(skill.examples[0] if text is None else text))
+    work = skill.script(Request(skill.examples[0] if text is None else text))
     remaining = list(answers)
     steps: list[Step] = []
     answer = ""
@@ -59,7 +59,7 @@ async def played(
             match step:
                 case Ask():
                     given = remaining.pop(0) if remaining else step.choices[0]
-                    answer = step.hear(given)
+                    answer = step.match_choice(given)
                 case Together(strands):
                     for strand in strands.values():
                         told = await strand_played(strand)
@@ -83,7 +83,7 @@ async def strand_played(strand: Strand) -> list[Step]:
 
 
 def skill_of(name: str, skill_id: str) -> Skill:
-    return CAST[name].choose("", skill_id)
+    return STUBS[name].choose_skill("", skill_id)
 
 
 def words_of(step: Step) -> str:
@@ -170,7 +170,7 @@ async def test_each_character_speaks_its_line_of_the_lessons_preview(
 
 @every_script
 async def test_percentages_never_go_back_and_stay_below_100_until_the_end(
-    who: Character, skill: Skill
+    who: AgentSpec, skill: Skill
 ) -> None:
     steps = await played(skill, with_strands=False)
     percents = [step.percent for step in steps if isinstance(step, Progress)]
@@ -180,7 +180,7 @@ async def test_percentages_never_go_back_and_stay_below_100_until_the_end(
 
 @every_script
 async def test_every_script_ends_with_a_result_of_its_own(
-    who: Character, skill: Skill
+    who: AgentSpec, skill: Skill
 ) -> None:
     last = (await played(skill))[-1]
     assert isinstance(last, Deliver | Reply)
@@ -189,35 +189,37 @@ async def test_every_script_ends_with_a_result_of_its_own(
 
 @every_script
 async def test_an_example_phrase_chooses_its_own_skill(
-    who: Character, skill: Skill
+    who: AgentSpec, skill: Skill
 ) -> None:
     assert skill.examples
     for example in skill.examples:
-        assert who.choose(example) is skill
+        assert who.choose_skill(example) is skill
 
 
 @every_script
 async def test_a_skill_is_chosen_by_its_id_whatever_the_words(
-    who: Character, skill: Skill
+    who: AgentSpec, skill: Skill
 ) -> None:
     for other in who.skills:
-        assert who.choose(other.examples[0], skill.id) is skill
+        assert who.choose_skill(other.examples[0], skill.id) is skill
 
 
-@pytest.mark.parametrize("who", CAST.values(), ids=CAST)
-def test_words_that_mean_nothing_choose_the_first_skill(who: Character) -> None:
-    assert who.choose("hm") is who.skills[0]
-    assert who.choose("") is who.skills[0]
+@pytest.mark.parametrize("who", STUBS.values(), ids=STUBS)
+def test_words_that_mean_nothing_choose_the_first_skill(who: AgentSpec) -> None:
+    assert who.choose_skill("hm") is who.skills[0]
+    assert who.choose_skill("") is who.skills[0]
 
 
 def test_a_skill_that_nobody_has_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UnknownSkill, match=r"'dance'.*calendar_check, availability"):
-        CAST["carly"].choose("", "dance")
+    with pytest.raises(
+        UnknownSkillError, match=r"'dance'.*calendar_check, availability"
+    ):
+        STUBS["carly"].choose_skill("", "dance")
 
 
 async def test_the_four_have_four_rhythms() -> None:
     rhythms = []
-    for who in CAST.values():
+    for who in STUBS.values():
         steps = await played(who.skills[0])
         rhythms.append([s.beats for s in steps if isinstance(s, Progress | Say)])
     assert len({len(beats) for beats in rhythms}) == 4
@@ -284,8 +286,8 @@ async def test_nancy_writes_nothing_in_public_without_leave(answer: str) -> None
 
 @pytest.mark.parametrize("reply", ["Send", "send", " SEND! ", "send."])
 def test_a_choice_is_understood_however_it_is_written(reply: str) -> None:
-    assert Ask("?", ("Send", "Don't send")).hear(reply) == "Send"
+    assert Ask("?", ("Send", "Don't send")).match_choice(reply) == "Send"
 
 
 def test_a_reply_that_is_no_choice_is_passed_on_as_it_is() -> None:
-    assert Ask("?", ("Send",)).hear(" Later, please ") == " Later, please "
+    assert Ask("?", ("Send",)).match_choice(" Later, please ") == " Later, please "

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from agents.__main__ import why_not_listening
-from agents.cast import CAST
+from agents.__main__ import explain_port_error
 from agents.limits import Limits
 from agents.settings import Settings, read_settings
+from agents.stubs import STUBS
 
 
 def test_without_flags_each_agent_has_its_own_port_on_loopback() -> None:
-    settings = [read_settings([name], {}) for name in CAST]
+    settings = [read_settings([name], {}) for name in STUBS]
     assert [s.port for s in settings] == [8001, 8002, 8003, 8004]
     assert {s.host for s in settings} == {"127.0.0.1"}
     assert {s.step_s for s in settings} == {1.0}
@@ -50,9 +50,8 @@ def test_a_port_that_is_none_is_refused_with_both_ways_to_set_it(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         read_settings(["logan"], {"LOGAN_PORT": port})
-    assert (
-        f"'{port}' is no port; give --port (or LOGAN_PORT)" in capsys.readouterr().err
-    )
+    why = f"--port (or LOGAN_PORT) must be a whole number from 0 to 65535, not '{port}'"
+    assert why in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("step_s", ["fast", "-1", "inf", "nan"])
@@ -61,8 +60,8 @@ def test_a_step_time_that_is_none_is_refused_with_both_ways_to_set_it(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         read_settings(["carly", f"--step-s={step_s}"], {})
-    said = capsys.readouterr().err
-    assert f"'{step_s}' is no time; give --step-s (or COURTSIDE_STEP_S)" in said
+    why = "--step-s (or COURTSIDE_STEP_S) must be a number of seconds from 0 to 86400"
+    assert f"{why}, not '{step_s}'" in capsys.readouterr().err
 
 
 def test_how_much_is_kept_can_be_set_and_has_defaults() -> None:
@@ -76,10 +75,13 @@ def test_how_much_is_kept_can_be_set_and_has_defaults() -> None:
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--keep-tasks=few", "'few' is no count; give --keep-tasks (or COURTSIDE_"),
-        ("--keep-tasks=1.5", "a number from 0 to 1000000"),
-        ("--keep-s=-1", "'-1' is no time; give --keep-s (or COURTSIDE_KEEP_S) seconds"),
-        ("--grpc-port=0", "'0' is no port; give --grpc-port a number from 1 to 65535"),
+        ("--keep-tasks=few", "--keep-tasks (or COURTSIDE_KEEP_TASKS) must be a whole"),
+        ("--keep-tasks=1.5", "a whole number from 0 to 1000000, not '1.5'"),
+        ("--keep-s=-1", "--keep-s (or COURTSIDE_KEEP_S) must be a number of seconds"),
+        (
+            "--grpc-port=0",
+            "--grpc-port must be a whole number from 1 to 65535, not '0'",
+        ),
     ],
 )
 def test_other_numbers_are_checked_as_well(
@@ -96,26 +98,26 @@ def test_there_is_no_grpc_unless_it_is_asked_for() -> None:
 
 
 def test_a_taken_port_is_named_with_what_to_do() -> None:
-    settings = Settings(CAST["carly"], "127.0.0.1", 8001, 1.0)
-    assert why_not_listening(settings, OSError(errno.EADDRINUSE, "in use")) == (
+    settings = Settings(STUBS["carly"], "127.0.0.1", 8001, 1.0)
+    assert explain_port_error(settings, OSError(errno.EADDRINUSE, "in use")) == (
         "carly: port 8001 on 127.0.0.1 is already in use; stop what uses it "
         "or choose another with --port (or CARLY_PORT)"
     )
 
 
 def test_another_trouble_with_the_address_is_told_with_its_cause() -> None:
-    settings = Settings(CAST["nancy"], "1.2.3.4", 80, 1.0)
-    said = why_not_listening(settings, OSError(errno.EADDRNOTAVAIL, "Cannot assign"))
+    settings = Settings(STUBS["nancy"], "1.2.3.4", 80, 1.0)
+    said = explain_port_error(settings, OSError(errno.EADDRNOTAVAIL, "Cannot assign"))
     assert said.startswith("nancy: port 80 on 1.2.3.4 cannot be used (Cannot assign)")
 
 
 OWN = """
-from agents.steps import Character, Deliver, Request, Skill, Work
+from agents.steps import AgentSpec, Deliver, Request, Script, Skill
 
-async def book(request: Request) -> Work:
+async def book(request: Request) -> Script:
     yield Deliver("A table for four.")
 
-{name} = Character("rosa", "Rosa", "Books.", (Skill("a", "A", "B", book, (), ()),))
+{name} = AgentSpec("rosa", "Rosa", "Books.", (Skill("a", "A", "B", book, (), ()),))
 """
 
 
@@ -125,7 +127,7 @@ def test_an_agent_of_ones_own_is_started_from_its_file(tmp_path: Path) -> None:
 
     settings = read_settings([str(file)], {"ROSA_PORT": "9005"})
 
-    assert (settings.character.name, settings.port) == ("rosa", 9005)
+    assert (settings.spec.name, settings.port) == ("rosa", 9005)
     assert read_settings([str(file)], {}).port == 8005
 
 
@@ -133,7 +135,7 @@ def test_an_agent_of_ones_own_is_started_from_its_file(tmp_path: Path) -> None:
     ("content", "complaint"),
     [
         (None, "there is no file"),
-        ("", "must have one agent, as in agents/carly.py"),
+        ("", "must have one agent, as in agents/stubs/carly.py"),
         (OWN.format(name="ONE") + OWN.format(name="TWO"), "it has 2"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from agents.limits import Limits
-from agents.steps import Character
+from agents.steps import AgentSpec
 from tests.support.a2a_client import (
     COMPLETED,
     Frame,
@@ -63,7 +63,7 @@ class Slow:
         return frames_of(self.body.decode())
 
 
-async def read_late(character: Character, limits: Limits) -> list[Frame]:
+async def read_late(character: AgentSpec, limits: Limits) -> list[Frame]:
     """What a reader gets that stops after the first update until the task is over."""
     slow, frames = Slow(), list[Frame]()
     async with on_stage(character, limits=limits) as agent:
@@ -88,7 +88,7 @@ async def test_a_reader_far_more_than_1024_updates_behind_still_gets_them_all() 
 
 
 async def test_a_reader_too_slow_for_what_is_kept_is_told_so() -> None:
-    frames = await read_late(ticking(1500), Limits(tape_updates=100))
+    frames = await read_late(ticking(1500), Limits(replay_updates=100))
     assert frames[-1].event == "error"
     assert frames[-1].data["error"]["details"][0]["reason"] == "UPDATES_GONE"
     assert len(frames) < 1500

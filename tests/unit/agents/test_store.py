@@ -1,6 +1,6 @@
 """What an agent keeps of its tasks, and that its last word about one is the last.
 
-agents/store.py, mostly through the wire; agents/limits.py.
+agents/task_store.py, mostly through the wire; agents/limits.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from a2a.types.a2a_pb2 import Message, Part, Task, TaskState, TaskStatusUpdateEv
 
 from agents import resume
 from agents.limits import Limits
-from agents.steps import Character, Deliver, Progress, Request, Skill, Work
-from agents.store import Store
+from agents.steps import AgentSpec, Deliver, Progress, Request, Script, Skill
+from agents.task_store import TaskStore
 from tests.support.a2a_client import COMPLETED, FAILED, INPUT_REQUIRED, states, text_of
 from tests.support.in_process_agent import OnStage, on_stage, settled
 
@@ -43,12 +43,12 @@ class Clock:
 def a_store(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     now: Callable[[], float] | None = None,
-) -> Store:
-    return Store(lambda task: None, limits, now or Clock())
+) -> TaskStore:
+    return TaskStore(lambda task: None, limits, now or Clock())
 
 
 async def save(
-    store: Store, task_id: str, state: TaskState, event: Any = None
+    store: TaskStore, task_id: str, state: TaskState, event: Any = None
 ) -> TaskVersion:
     stored = await store.get(task_id, CALLER)
     task = stored.task if stored else Task(id=task_id, context_id="c")
@@ -59,15 +59,17 @@ async def save(
     )
 
 
-async def kept_in(store: Store, *task_ids: str) -> list[str]:
+async def kept_in(store: TaskStore, *task_ids: str) -> list[str]:
     return [each for each in task_ids if await store.get(each, CALLER) is not None]
 
 
-async def replayed(store: Store, task_id: str) -> int:
+async def replayed(store: TaskStore, task_id: str) -> int:
     """How many updates of a task that is over can be replayed."""
+    updates = store.find_updates(task_id)
+    assert updates is not None
     try:
-        return sum([len(batch) async for batch in store.tape(task_id).follow(0)])
-    except resume.UpdatesGone:
+        return len([update async for update in updates.follow(0)])
+    except resume.UpdatesGoneError:
         return 0
 
 
@@ -81,7 +83,9 @@ async def test_nothing_is_saved_after_a_terminal_state() -> None:
     stored = await store.get("a", CALLER)
     assert stored is not None
     assert stored.task.status.state == DONE
-    assert store.head("a") == 2
+    updates = store.find_updates("a")
+    assert updates is not None
+    assert updates.head == 2
 
 
 async def test_what_is_read_can_be_changed_without_changing_what_is_kept() -> None:
@@ -114,7 +118,7 @@ async def test_what_has_been_over_for_too_long_goes() -> None:
 
 
 async def test_the_tapes_of_all_tasks_together_are_bounded() -> None:
-    store = a_store(Limits(tapes_bytes=10_000))
+    store = a_store(Limits(total_replay_bytes=10_000))
     names = [str(number) for number in range(20)]
     for name in names:
         update = TaskStatusUpdateEvent(task_id=name, context_id="c" * 1000)
@@ -133,11 +137,11 @@ async def test_what_waits_for_too_long_or_is_too_many_is_overdue() -> None:
     for name in ("a", "b", "c"):
         await save(store, name, ASKING)
         clock.now += 25
-    assert list(store.overdue()) == ["a"]
+    assert list(store.find_overdue()) == ["a"]
     clock.now += 20
-    assert list(store.overdue()) == ["a", "b"]
+    assert list(store.find_overdue()) == ["a", "b"]
     await save(store, "a", WORKING)
-    assert list(store.overdue()) == ["b"]
+    assert list(store.find_overdue()) == ["b"]
 
 
 async def test_history_keeps_what_was_asked_and_the_newest() -> None:
@@ -235,13 +239,13 @@ async def test_tasks_leave_nothing_behind_but_what_is_kept() -> None:
 async def test_a_long_talk_is_answered_with_its_newest_words_alone() -> None:
     """With the whole history each word costs five times as much, and more."""
 
-    async def talking(request: Request) -> Work:
+    async def talking(request: Request) -> Script:
         for tick in range(WORDS):
             yield Progress(0, f"Tick {tick}")
         yield Deliver("Done.")
 
     skill = Skill("talking", "talking", "A test.", talking, ("Go",), ("go",))
-    character = Character("tessa", "Tessa", "A test.", (skill,))
+    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
     async with on_stage(character) as agent:
         task = (await agent.send("Go")).json()["task"]
     assert task["metadata"][resume.URI] == {"sequence": WORDS + 3}
@@ -252,13 +256,13 @@ async def test_a_long_talk_is_answered_with_its_newest_words_alone() -> None:
 async def test_a_blocking_send_of_a_flood_returns_its_end() -> None:
     """It reads from the SDK's queue, which holds 1,024 updates."""
 
-    async def flood(request: Request) -> Work:
+    async def flood(request: Request) -> Script:
         for _ in range(1500):
             yield Progress(5)
         yield Deliver("Done.")
 
     skill = Skill("flood", "flood", "A test.", flood, ("Go",), ("go",))
-    character = Character("tessa", "Tessa", "A test.", (skill,))
+    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
     async with on_stage(character) as agent:
         task = (await agent.send()).json()["task"]
     assert task["status"]["state"] == COMPLETED

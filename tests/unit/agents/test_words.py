@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from agents import progress
 from agents.steps import (
-    Character,
+    AgentSpec,
     Deliver,
     Fail,
     Progress,
     Request,
+    Script,
     Skill,
     Strand,
     Together,
-    Work,
 )
 from tests.support.a2a_client import (
     AUTH_REQUIRED,
@@ -145,11 +145,11 @@ async def test_a_cancel_while_strands_are_played_ends_them_all() -> None:
         finally:
             closed.append(name)
 
-    async def both(request: Request) -> Work:
+    async def both(request: Request) -> Script:
         yield Together({name: strand(name) for name in ("one", "two")})
 
     skill = Skill("both", "both", "A test.", both, ("Go",), ("go",))
-    character = Character("tessa", "Tessa", "A test.", (skill,))
+    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
     async with on_stage(character, sleep=clock.sleep) as agent:
         task_id = await agent.start()
         await clock.asked.wait()
@@ -178,14 +178,14 @@ def test_progress_never_goes_back_whatever_strands_tell(
         for step in told:
             yield step
 
-    async def script(request: Request) -> Work:
+    async def script(request: Request) -> Script:
         yield Progress(30)
         for _ in range(2):
             yield Together({str(n): tell(s) for n, s in enumerate(strands)}, until)
         yield Deliver("Done.")
 
     skill = Skill("any", "any", "A test.", script, ("Go",), ("go",))
-    character = Character("tessa", "Tessa", "A test.", (skill,))
+    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
 
     async def play() -> list[Any]:
         async with on_stage(character) as agent:

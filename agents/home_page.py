@@ -1,6 +1,6 @@
-"""Owns what `GET /` answers: commands for a terminal, the lesson's page for a browser.
+"""Answers `GET /`: commands for a terminal, the lesson's page for a browser.
 
-serve.py routes it; page and files ask the agent only what any A2A client may ask.
+The page asks the agent only what any A2A client may ask.
 """
 
 import json
@@ -17,32 +17,30 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agents.steps import Character, Skill
+from .steps import AgentSpec, Skill
 
 STATIC = Path(__file__).parent / "static"
 
-# Trusted Types close the one door that `script-src 'self'` leaves open: markup made
-# from strings. The page makes none.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
-)
-SAFETY = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
+HEADERS = {
+    "content-security-policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            # The page's own scripts cannot turn strings into markup either.
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
-    # A page and modules of two different versions must never meet.
+    # The browser must not mix files of two versions.
     "cache-control": "no-cache",
 }
 
@@ -85,73 +83,73 @@ SKILL_OPTION = Template(
 )
 
 
-def routes(character: Character) -> list[BaseRoute]:
-    """`GET /` and the files of the page."""
+def build_routes(spec: AgentSpec) -> list[BaseRoute]:
+    """Return `GET /` and the files of the page."""
     return [
-        Route("/", _home(character), methods=["GET"]),
-        Mount("/static", SafetyHeaders(StaticFiles(directory=STATIC))),
+        Route("/", _build_home(spec), methods=["GET"]),
+        Mount("/static", WithHeaders(StaticFiles(directory=STATIC))),
     ]
 
 
-def as_text(character: Character, url: str) -> str:
-    """Who `character` is and what to try, for a terminal."""
+def format_text(spec: AgentSpec, url: str) -> str:
+    """Describe the agent and the commands to try, for a terminal."""
     skills = "\n".join(
-        f"  {skill.id:<20} {textwrap.shorten(example_of(skill), 56, placeholder='…')}"
-        for skill in character.skills
+        f"  {skill.id:<20} {textwrap.shorten(find_example(skill), 56, placeholder='…')}"
+        for skill in spec.skills
     )
-    example = example_of(character.skills[0])
+    example = find_example(spec.skills[0])
     return TEXT.substitute(
-        title=character.title,
-        description=character.description,
+        title=spec.title,
+        description=spec.description,
         url=url,
-        # A string of JSON, in single quotes for the shell.
+        # A JSON string inside the shell's single quotes.
         example=json.dumps(example, ensure_ascii=False)[1:-1].replace("'", "'\\''"),
         skills=skills,
     )
 
 
-def as_html(character: Character) -> str:
-    """The page. What an agent says of itself is text in it, never markup."""
+def format_html(spec: AgentSpec) -> str:
+    """Return the page. It shows the agent's texts as text, never as markup."""
     options = (
         SKILL_OPTION.substitute(
             id=escape(skill.id),
             name=escape(skill.name),
             description=escape(skill.description),
-            example=escape(example_of(skill)),
-            checked=" checked" if skill is character.skills[0] else "",
+            example=escape(find_example(skill)),
+            checked=" checked" if skill is spec.skills[0] else "",
         )
-        for skill in character.skills
+        for skill in spec.skills
     )
     page = Template((STATIC / "index.html").read_text(encoding="utf-8"))
     return page.substitute(
-        title=escape(character.title),
-        initial=escape(character.title[:1]),
-        description=escape(character.description),
+        title=escape(spec.title),
+        initial=escape(spec.title[:1]),
+        description=escape(spec.description),
         skills=textwrap.indent("\n".join(options), " " * 12).strip(),
     )
 
 
-def example_of(skill: Skill) -> str:
+def find_example(skill: Skill) -> str:
     return skill.examples[0] if skill.examples else skill.name
 
 
-class SafetyHeaders:
-    """Puts `SAFETY` on every response of `app`."""
+class WithHeaders:
+    """Adds `HEADERS` to every response of `app`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_safely(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SAFETY)
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await self._app(scope, receive, send_safely)
+        await self._app(scope, receive, send_with_headers)
 
 
-def _home(character: Character) -> Callable[[Request], Awaitable[Response]]:
-    page = as_html(character)
+def _build_home(spec: AgentSpec) -> Callable[[Request], Awaitable[Response]]:
+    page = format_html(spec)
 
     async def home(request: Request) -> Response:
         response: Response
@@ -159,8 +157,8 @@ def _home(character: Character) -> Callable[[Request], Awaitable[Response]]:
             response = HTMLResponse(page)
         else:
             url = str(request.base_url).rstrip("/")
-            response = PlainTextResponse(as_text(character, url))
-        response.headers.update({**SAFETY, "vary": "Accept"})
+            response = PlainTextResponse(format_text(spec, url))
+        response.headers.update({**HEADERS, "vary": "Accept"})
         return response
 
     return home

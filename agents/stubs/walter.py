@@ -1,25 +1,25 @@
-"""Owns Walter, who watches the weather: his card's facts and his scripts.
+"""Walter watches the weather: he says whether you can play outside.
 
-__main__.py starts him; executor.py plays what his scripts yield.
+Each function is a script; WALTER at the end describes the agent.
 """
 
-from agents.steps import (
-    Character,
+from ..steps import (
+    AgentSpec,
     Chunk,
     Deliver,
     Progress,
     Reply,
     Request,
+    Script,
     Skill,
-    Work,
 )
 
 TILES = 8
 HOURS = ((17, "sunny", 23), (18, "dry", 21), (19, "dry", 20), (20, "cloudy", 18))
 
 
-async def weather_forecast(request: Request) -> Work:
-    """Many short steps, all alike, then a forecast that comes hour by hour."""
+async def weather_forecast(request: Request) -> Script:
+    """Many short steps, then a forecast that arrives hour by hour."""
     yield Progress(0, "Fetching forecast…", beats=0.5)
     for tile in range(1, TILES + 1):
         yield Progress(10 * tile, f"Radar tile {tile} of {TILES}", beats=0.35)
@@ -34,21 +34,22 @@ async def weather_forecast(request: Request) -> Work:
     )
 
 
-async def weather_now(request: Request) -> Work:
-    """Too small a question for a task: he answers straight away."""
+async def weather_now(request: Request) -> Script:
+    """Answers with a message, without a task."""
     yield Reply("Dry, 19 °C and a light wind from the west.")
 
 
-WALTER = Character(
+WALTER = AgentSpec(
     name="walter",
     title="Walter",
     description="Watches the weather: says whether it is fit to play outside.",
+    port=8002,
     skills=(
         Skill(
             id="weather_forecast",
             name="Forecast the weather",
             description="Reads the radar, tile by tile, and says what it means.",
-            work=weather_forecast,
+            script=weather_forecast,
             examples=("Will it rain tomorrow evening?",),
             tags=("weather", "forecast", "rain", "wind", "sun"),
         ),
@@ -56,7 +57,7 @@ WALTER = Character(
             id="weather_now",
             name="Look out of the window",
             description="Says at once what the weather is like; that makes no task.",
-            work=weather_now,
+            script=weather_now,
             examples=("What is the weather like right now?",),
             tags=("weather", "now", "outside", "window"),
         ),

@@ -1,6 +1,6 @@
-"""The ticker: one row for each change of status, for any number of readers.
+"""The stream: one row for each change of status, for any number of readers.
 
-agents/ticker.py.
+agents/stream.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import progress
-from agents.ticker import Ticker, as_row
+from agents.task_stream import TaskStream, build_row
 
 WORKING = TaskState.TASK_STATE_WORKING
 COMPLETED = TaskState.TASK_STATE_COMPLETED
@@ -30,7 +30,7 @@ def task(
     status.timestamp.FromSeconds(at)
     if text:
         status.message.CopyFrom(Message(message_id=f"m{at}", parts=[Part(text=text)]))
-    told = None if percent is None else progress.metadata(percent, ())
+    told = None if percent is None else progress.build_metadata(percent, ())
     return Task(id=task_id, status=status, metadata=told)
 
 
@@ -45,8 +45,8 @@ class Told(NamedTuple):
 class Reader:
     """Somebody at GET /tasks/stream."""
 
-    def __init__(self, ticker: Ticker, last_event_id: str = "") -> None:
-        self.chunks = ticker.follow(last_event_id)
+    def __init__(self, stream: TaskStream, last_event_id: str = "") -> None:
+        self.chunks = stream.follow(last_event_id)
         self.last_event_id = last_event_id
 
     async def next(self) -> list[Told]:
@@ -60,7 +60,7 @@ class Reader:
         return told
 
     async def rows(self) -> list[Any]:
-        """Everything to the end, once the ticker is closed."""
+        """Everything to the end, once the stream is closed."""
         told = []
         while True:
             try:
@@ -80,9 +80,9 @@ def parsed(frame: str) -> Told:
 
 
 @asynccontextmanager
-async def reader(ticker: Ticker, last_event_id: str = "") -> AsyncIterator[Reader]:
+async def reader(stream: TaskStream, last_event_id: str = "") -> AsyncIterator[Reader]:
     """A reader that has what it gets first, and waits for the next row."""
-    reading = Reader(ticker, last_event_id)
+    reading = Reader(stream, last_event_id)
     async with aclosing(reading.chunks):
         yield reading
 
@@ -92,7 +92,7 @@ def percents(told: list[Told]) -> list[int]:
 
 
 def test_a_running_task_is_told_in_the_lessons_words() -> None:
-    assert as_row(task("a", WORKING, 1, 50, "Querying…")) == {
+    assert build_row(task("a", WORKING, 1, 50, "Querying…")) == {
         "task_id": "a",
         "status": "running",
         "progress": 50,
@@ -103,7 +103,7 @@ def test_a_running_task_is_told_in_the_lessons_words() -> None:
 def test_a_completed_task_is_told_with_the_text_of_its_artifacts() -> None:
     done = task("a", COMPLETED, 1, 100, "Done.")
     done.artifacts.extend(Artifact(parts=[Part(text=text)]) for text in ("one", "two"))
-    assert as_row(done) == {
+    assert build_row(done) == {
         "task_id": "a",
         "status": "completed",
         "progress": 100,
@@ -112,48 +112,48 @@ def test_a_completed_task_is_told_with_the_text_of_its_artifacts() -> None:
 
 
 def test_a_task_that_tells_no_progress_is_told_without_any() -> None:
-    assert as_row(task("a", WORKING, 1))["progress"] is None
+    assert build_row(task("a", WORKING, 1))["progress"] is None
 
 
 async def test_a_new_reader_first_gets_where_each_open_task_stands() -> None:
-    ticker = Ticker()
-    ticker.post(task("a", WORKING, 1, 10))
-    ticker.post(task("b", WORKING, 2, 20))
-    ticker.post(task("a", WORKING, 3, 30))
-    ticker.post(task("b", COMPLETED, 4, 100))
-    ticker.post(task("c", WORKING, 5, 50))
-    async with reader(ticker) as new:
+    stream = TaskStream()
+    stream.post(task("a", WORKING, 1, 10))
+    stream.post(task("b", WORKING, 2, 20))
+    stream.post(task("a", WORKING, 3, 30))
+    stream.post(task("b", COMPLETED, 4, 100))
+    stream.post(task("c", WORKING, 5, 50))
+    async with reader(stream) as new:
         told = await new.next()
     rows = [event.row for event in told if event.row]
     assert [(row["task_id"], row["progress"]) for row in rows] == [("a", 30), ("c", 50)]
 
 
 async def test_a_task_saved_again_in_the_same_status_is_told_once() -> None:
-    ticker = Ticker()
-    ticker.post(task("a", WORKING, 0, 0))
-    async with reader(ticker) as new:
+    stream = TaskStream()
+    stream.post(task("a", WORKING, 0, 0))
+    async with reader(stream) as new:
         await new.next()
         for again in (1, 1, 1, 2):
-            ticker.post(task("a", WORKING, again, again))
-        ticker.close()
+            stream.post(task("a", WORKING, again, again))
+        stream.close()
         assert [row["progress"] for row in await new.rows()] == [1, 2]
 
 
 async def test_a_reader_gets_every_row_in_order_and_ends_when_the_ticker_does() -> None:
-    ticker = Ticker()
-    ticker.post(task("a", WORKING, 0, 0))
-    async with reader(ticker) as new:
+    stream = TaskStream()
+    stream.post(task("a", WORKING, 0, 0))
+    async with reader(stream) as new:
         await new.next()
         for percent in (1, 2, 3):
-            ticker.post(task("a", WORKING, percent, percent))
-        ticker.post(task("a", COMPLETED, 9, 100))
-        ticker.close()
+            stream.post(task("a", WORKING, percent, percent))
+        stream.post(task("a", COMPLETED, 9, 100))
+        stream.close()
         assert [row["progress"] for row in await new.rows()] == [1, 2, 3, 100]
 
 
 async def test_a_reader_that_waits_gets_a_row_as_soon_as_it_is_posted() -> None:
-    ticker = Ticker()
-    async with reader(ticker) as new, anyio.create_task_group() as tasks:
+    stream = TaskStream()
+    async with reader(stream) as new, anyio.create_task_group() as tasks:
         await new.next()
         got: list[int] = []
 
@@ -163,7 +163,7 @@ async def test_a_reader_that_waits_gets_a_row_as_soon_as_it_is_posted() -> None:
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
         assert got == []
-        ticker.post(task("a", WORKING, 1, 10))
+        stream.post(task("a", WORKING, 1, 10))
     assert got == [10]
 
 
@@ -177,19 +177,19 @@ def test_a_reader_that_comes_back_gets_exactly_what_came_after_its_last_id(
     """Also one that had nothing yet but the place where it joined."""
 
     async def promise() -> None:
-        ticker = Ticker()
+        stream = TaskStream()
 
         def post(some: list[tuple[str, bool]], first: int) -> None:
             for at, (name, done) in enumerate(some, start=first):
                 state = COMPLETED if done else WORKING
-                ticker.post(task(name, state, at, min(at, 100)))
+                stream.post(task(name, state, at, min(at, 100)))
 
         post(posts[:left_after], 1)
-        async with reader(ticker) as first:
+        async with reader(stream) as first:
             await first.next()
         post(posts[left_after:], 1 + len(posts[:left_after]))
-        ticker.close()
-        async with reader(ticker, first.last_event_id) as back:
+        stream.close()
+        async with reader(stream, first.last_event_id) as back:
             rows = await back.rows()
         missed = posts[left_after:]
         assert [row["task_id"] for row in rows] == [name for name, _ in missed]
@@ -198,13 +198,13 @@ def test_a_reader_that_comes_back_gets_exactly_what_came_after_its_last_id(
 
 
 async def test_every_row_has_an_id_of_its_own_also_where_tasks_stand() -> None:
-    ticker = Ticker()
+    stream = TaskStream()
     for at, name in enumerate("abca", start=1):
-        ticker.post(task(name, WORKING, at, at))
-    async with reader(ticker) as new:
+        stream.post(task(name, WORKING, at, at))
+    async with reader(stream) as new:
         told = await new.next()
     # One that is cut off here comes back for the two that it did not get.
-    async with reader(ticker, told[0].id) as back:
+    async with reader(stream, told[0].id) as back:
         assert percents(await back.next()) == percents(told)[1:] == [3, 4]
 
 
@@ -225,39 +225,39 @@ async def test_without_a_usable_id_a_reader_gets_where_each_open_task_stands(
     last_event_id: str,
 ) -> None:
     """Of another run of the agent, ahead of it, too old, or no id at all."""
-    ticker = Ticker(kept_rows=3)
-    async with reader(ticker) as new:
+    stream = TaskStream(max_rows=3)
+    async with reader(stream) as new:
         await new.next()
     run = new.last_event_id.partition("-")[0]
-    ticker.post(task("old", WORKING, 1, 10))
+    stream.post(task("old", WORKING, 1, 10))
     for at in range(2, 9):
-        ticker.post(task("a", WORKING, at, at))
-    async with reader(ticker, last_event_id.format(run=run)) as back:
+        stream.post(task("a", WORKING, at, at))
+    async with reader(stream, last_event_id.format(run=run)) as back:
         comment, *told = await back.next()
     assert comment.comment.startswith("cannot go on after ")
     assert percents(told) == [10, 8]
-    async with reader(ticker, back.last_event_id) as again:
-        ticker.post(task("a", WORKING, 9, 9))
+    async with reader(stream, back.last_event_id) as again:
+        stream.post(task("a", WORKING, 9, 9))
         assert percents(await again.next()) == [9]
 
 
 async def test_a_reader_that_is_too_slow_is_told_so_and_where_tasks_stand() -> None:
-    ticker = Ticker(kept_rows=5)
-    async with reader(ticker) as slow:
+    stream = TaskStream(max_rows=5)
+    async with reader(stream) as slow:
         await slow.next()
-        ticker.post(task("waiting", WORKING, 0, 50))
+        stream.post(task("waiting", WORKING, 0, 50))
         for at in range(1, 8):
-            ticker.post(task("a", WORKING, at, at))
-        ticker.close()
+            stream.post(task("a", WORKING, at, at))
+        stream.close()
         comment, *told = await slow.next()
     assert comment.comment == "too slow: 8 updates skipped"
     assert percents(told) == [50, 7]
 
 
 async def test_the_ids_of_two_runs_are_never_the_same() -> None:
-    first, second = Ticker(), Ticker()
-    for ticker in (first, second):
-        ticker.post(task("a", WORKING, 1, 1))
+    first, second = TaskStream(), TaskStream()
+    for stream in (first, second):
+        stream.post(task("a", WORKING, 1, 1))
     async with reader(first) as before:
         await before.next()
     async with reader(second, before.last_event_id) as after:

@@ -1,12 +1,12 @@
-"""Owns Carly, who keeps the calendar: her card's facts and her scripts.
+"""Carly keeps the calendar: she finds when people can meet.
 
-__main__.py starts her; executor.py plays what her scripts yield.
+Each function is a script; CARLY at the end describes the agent.
 """
 
-from agents.steps import Character, Deliver, Progress, Request, Say, Skill, Work
+from ..steps import AgentSpec, Deliver, Progress, Request, Say, Script, Skill
 
 
-async def calendar_check(request: Request) -> Work:
+async def calendar_check(request: Request) -> Script:
     """The lesson's own script, word for word."""
     yield Progress(0, "Starting calendar search…")
     yield Progress(25, "Checking personal calendar…")
@@ -15,7 +15,7 @@ async def calendar_check(request: Request) -> Work:
     yield Deliver("Found 3 available slots for tomorrow!")
 
 
-async def availability(request: Request) -> Work:
+async def availability(request: Request) -> Script:
     yield Progress(20, "Checking availability…")
     yield Say("Robin is only free from 18:00…", beats=1.5)
     yield Progress(80, "Comparing four calendars…")
@@ -25,8 +25,8 @@ async def availability(request: Request) -> Work:
     )
 
 
-async def complex_analysis(request: Request) -> Work:
-    """The lesson's second script: long enough to change one's mind."""
+async def complex_analysis(request: Request) -> Script:
+    """The lesson's second script: long enough to cancel."""
     yield Progress(0, "Beginning complex analysis…", beats=3)
     yield Progress(30, "Processing data…", beats=3)
     yield Progress(55, "Weighing 240 combinations…", beats=2)
@@ -37,16 +37,17 @@ async def complex_analysis(request: Request) -> Work:
     )
 
 
-CARLY = Character(
+CARLY = AgentSpec(
     name="carly",
     title="Carly",
     description="Keeps the calendar: finds when people can meet.",
+    port=8001,
     skills=(
         Skill(
             id="calendar_check",
             name="Check the calendar",
             description="Looks through all calendars for free slots tomorrow.",
-            work=calendar_check,
+            script=calendar_check,
             examples=("Find a slot for a game tomorrow",),
             tags=("calendar", "slot", "slots", "schedule", "meeting"),
         ),
@@ -54,7 +55,7 @@ CARLY = Character(
             id="availability",
             name="Check availability",
             description="Finds the hours in which everyone is free.",
-            work=availability,
+            script=availability,
             examples=("When is everyone free tomorrow?",),
             tags=("availability", "available", "free", "everyone"),
         ),
@@ -62,7 +63,7 @@ CARLY = Character(
             id="complex_analysis",
             name="Analyse the calendars",
             description="Weighs twelve weeks of calendars; takes a while.",
-            work=complex_analysis,
+            script=complex_analysis,
             examples=("Run a complex analysis of the last twelve weeks",),
             tags=("analysis", "analyse", "complex", "weeks"),
         ),

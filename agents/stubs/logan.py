@@ -1,28 +1,28 @@
-"""Owns Logan, who knows the places: his card's facts and his script.
+"""Logan knows the places: he finds a free court nearby.
 
-__main__.py starts him; executor.py plays what his script yields.
+Each function is a script; LOGAN at the end describes the agent.
 """
 
 from dataclasses import dataclass
 
-from agents.steps import (
-    Character,
+from ..steps import (
+    AgentSpec,
     Deliver,
     Fail,
     File,
     Progress,
     Request,
     Say,
+    Script,
     Skill,
     Strand,
     Together,
-    Work,
 )
 
 
 @dataclass(frozen=True)
 class Court:
-    """A place: what one finds there, how many beats it takes, where on the map."""
+    """A place: what Logan finds there, how long each call lasts, where on the map."""
 
     name: str
     finding: str
@@ -40,8 +40,8 @@ COURTS = (
 )
 
 
-async def venue_search(request: Request) -> Work:
-    """Asks all places at once; the one that does not answer is asked again."""
+async def venue_search(request: Request) -> Script:
+    """Call all places at once, then the one that did not answer once more."""
     answered: list[Court] = []
     yield Progress(0, "Finding courts…")
     yield Together({c.name: call(c, answered) for c in COURTS}, until=60)
@@ -66,7 +66,7 @@ async def call(court: Court, answered: list[Court], patient: bool = False) -> St
 
 
 def draw_map() -> File:
-    """The courts and the river; who has a court free is green."""
+    """Draw the courts and the river; places with a free court are green."""
     marks = [
         f'<circle cx="{c.x}" cy="{c.y}" r="9" fill="{"green" if c.free else "gray"}"/>'
         f'<text x="{c.x}" y="{c.y - 14}" text-anchor="middle">{c.name}</text>'
@@ -84,16 +84,17 @@ def draw_map() -> File:
     return File("courts.svg", "image/svg+xml", "\n".join(lines).encode())
 
 
-LOGAN = Character(
+LOGAN = AgentSpec(
     name="logan",
     title="Logan",
     description="Knows the places: finds a free court nearby.",
+    port=8003,
     skills=(
         Skill(
             id="venue_search",
             name="Find a court",
             description="Asks the courts nearby which are free, and picks one.",
-            work=venue_search,
+            script=venue_search,
             examples=("Find a tennis court for tomorrow evening",),
             tags=("court", "courts", "venue", "place", "where"),
         ),
