@@ -36,8 +36,8 @@ from .feed.fanout import Fanout
 from .feed.feed import Feed
 from .following.reloader import Reloader
 from .following.roster import Roster
-from .gateway.backend import Downstream
-from .gateway.gateway import Gateway, nobody
+from .gateway.backend import Backend
+from .gateway.gateway import Gateway, answer_client_gone
 from .gateway.requests import ClientGone
 from .log.contract import Log
 from .observability.logfmt import Line
@@ -99,7 +99,7 @@ class Host:
             exception_handlers={
                 CursorError: _refuse(400),
                 CursorExpired: _refuse(410),
-                ClientGone: nobody,
+                ClientGone: answer_client_gone,
                 405: wrong_method,
                 **dict.fromkeys(HANDLED, error_response),
             },
@@ -118,7 +118,7 @@ class Host:
         app = self._guard.admit(scope, stream or self._traced)
         await app(scope, receive, send if app is stream else safely(send))
 
-    def _find(self, name: str) -> Downstream:
+    def _find(self, name: str) -> Backend:
         """Who is called so. Raises UnknownAgent."""
         if name == self._conductor.name:
             return self._conductor

@@ -12,7 +12,7 @@ from a2a.types import a2a_pb2 as pb
 from ..clients.bindings.contract import Update
 
 
-class Downstream(Protocol):
+class Backend(Protocol):
     """Every call raises AgentUnreachable, and A2AError where the agent refuses.
 
     What comes of a message is in the feed, whoever asked for it and went away.

@@ -28,7 +28,7 @@ REQUIRED: dict[str, Any] = {
 }
 
 
-def shown(card: pb.AgentCard, url: str, *, locked: bool) -> bytes:
+def build_card(card: pb.AgentCard, url: str, *, locked: bool) -> bytes:
     """The card's JSON, with its interfaces at `url`; `locked` where these ask for the
     host's token.
 

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..api.feed_stream import HEADERS
 from ..api.responses import HANDLED
-from .requests import gone, while_wanted
+from .requests import run_until_disconnect, wait_for_disconnect
 from .task_updates import Numbered
 
 PING_S = 15.0
@@ -49,7 +49,7 @@ async def opened(
     async def begin() -> list[Numbered] | None:
         return await anext(updates, None)
 
-    first = await while_wanted(request, ending, begin)
+    first = await run_until_disconnect(request, ending, begin)
     return EventStream(first, updates, words, ending, headers)
 
 
@@ -85,7 +85,7 @@ class EventStream(Response):
         async with anyio.create_task_group() as group:
 
             async def until_gone() -> None:
-                await gone(Request(scope, receive))
+                await wait_for_disconnect(Request(scope, receive))
                 group.cancel_scope.cancel()
 
             async def until_ending() -> None:

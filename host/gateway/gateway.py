@@ -1,6 +1,6 @@
 """Owns the host's A2A doors: every agent at `/a2a/{agent}`, resumable whatever it is.
 
-    JSON-RPC (jsonrpc) ─┐                ┌─ sends ⇒ Downstream: a collector, or the host
+    JSON-RPC (jsonrpc) ─┐                ┌─ sends ⇒ Backend: a collector, or the host
     HTTP+JSON (http_json)┴─ operations ──┤
     server-sent events (events) ◄────────┴─ tape ◄ watch ◄ feed
 
@@ -17,19 +17,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..feed.feed import Feed
-from .backend import Downstream
+from .backend import Backend
 from .http_json import HttpJson
 from .jsonrpc import JsonRpc
 from .operations import Operations
 from .requests import ClientGone
 
-__all__ = ["ClientGone", "Downstream", "Gateway", "nobody"]
+__all__ = ["Backend", "ClientGone", "Gateway", "answer_client_gone"]
 
 
 class Gateway:
     """`run` it in a task group. `find` raises UnknownAgent for a name it has not."""
 
-    def __init__(self, feed: Feed, find: Callable[[str], Downstream]) -> None:
+    def __init__(self, feed: Feed, find: Callable[[str], Backend]) -> None:
         self._operations = Operations(feed, find)
         self._ending = asyncio.Event()
 
@@ -45,6 +45,6 @@ class Gateway:
         self._ending.set()
 
 
-def nobody(_: Request, error: Exception) -> Response:
+def answer_client_gone(_: Request, error: Exception) -> Response:
     """The answer to a client that has gone away."""
     return Response(status_code=499)

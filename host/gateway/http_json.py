@@ -24,13 +24,13 @@ from .event_stream import Updates, Words, opened
 from .operations import Operations
 from .requests import (
     AnyMessage,
-    base_of,
     check_status,
     check_version,
     extensions,
-    last_seen,
-    parsed,
-    while_wanted,
+    find_public_url,
+    parse_message,
+    read_last_event_id,
+    run_until_disconnect,
 )
 
 JSON = "application/json"
@@ -69,16 +69,18 @@ class HttpJson:
 
     async def _card(self, request: Request) -> Response:
         locked = is_locked(request.scope)
-        card = self._operations.card(_agent(request), base_of(request), locked=locked)
+        card = self._operations.card(
+            _agent(request), find_public_url(request), locked=locked
+        )
         return Response(card, media_type=JSON, headers={"cache-control": "no-cache"})
 
     async def _send(self, request: Request) -> Response:
-        message = parsed(await json_object(request), pb.SendMessageRequest())
+        message = parse_message(await json_object(request), pb.SendMessageRequest())
         operation = self._operations.send
         return await self._answer(request, lambda: operation(_agent(request), message))
 
     async def _stream(self, request: Request) -> Response:
-        message = parsed(await json_object(request), pb.SendMessageRequest())
+        message = parse_message(await json_object(request), pb.SendMessageRequest())
         told = self._operations.stream(_agent(request), message)
         return await self._told(request, told)
 
@@ -103,7 +105,7 @@ class HttpJson:
         return await self._answer(request, lambda: operation(_agent(request), task_id))
 
     async def _subscribe(self, request: Request) -> Response:
-        task_id, after = request.path_params["task_id"], last_seen(request)
+        task_id, after = request.path_params["task_id"], read_last_event_id(request)
         told = self._operations.subscribe(_agent(request), task_id, after)
         return await self._told(request, told)
 
@@ -119,7 +121,7 @@ class HttpJson:
         self, request: Request, work: Callable[[], Awaitable[bytes]]
     ) -> Response:
         check_version(request)
-        body = await while_wanted(request, self._ending, work)
+        body = await run_until_disconnect(request, self._ending, work)
         return Response(body, media_type=JSON, headers=extensions(request))
 
     async def _told(self, request: Request, updates: Updates) -> Response:

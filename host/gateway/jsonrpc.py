@@ -30,9 +30,9 @@ from .requests import (
     check_status,
     check_version,
     extensions,
-    last_seen,
-    parsed,
-    while_wanted,
+    parse_message,
+    read_last_event_id,
+    run_until_disconnect,
 )
 
 JSON = "application/json"
@@ -85,7 +85,7 @@ class JsonRpc:
                 error=lambda error: _error(call_id, error),
             )
             return await opened(request, self._ending, updates, words, headers)
-        result = await while_wanted(
+        result = await run_until_disconnect(
             request, self._ending, lambda: self._result(name, method, params)
         )
         return Response(_result(call_id, result), media_type=JSON, headers=headers)
@@ -95,26 +95,32 @@ class JsonRpc:
     ) -> Updates | None:
         if method == "SendStreamingMessage":
             return self._operations.stream(
-                name, parsed(params, pb.SendMessageRequest())
+                name, parse_message(params, pb.SendMessageRequest())
             )
         if method == "SubscribeToTask":
-            task_id = parsed(params, pb.SubscribeToTaskRequest()).id
-            return self._operations.subscribe(name, task_id, last_seen(request))
+            task_id = parse_message(params, pb.SubscribeToTaskRequest()).id
+            return self._operations.subscribe(
+                name, task_id, read_last_event_id(request)
+            )
         return None
 
     def _result(self, name: str, method: str, params: Any) -> Awaitable[bytes]:
         operations = self._operations
         match method:
             case "SendMessage":
-                return operations.send(name, parsed(params, pb.SendMessageRequest()))
+                return operations.send(
+                    name, parse_message(params, pb.SendMessageRequest())
+                )
             case "GetTask":
-                return operations.get_task(name, parsed(params, pb.GetTaskRequest()))
+                return operations.get_task(
+                    name, parse_message(params, pb.GetTaskRequest())
+                )
             case "ListTasks":
-                listed = parsed(params, pb.ListTasksRequest())
+                listed = parse_message(params, pb.ListTasksRequest())
                 check_status(params.get("status"), listed)
                 return operations.list_tasks(name, listed)
             case "CancelTask":
-                asked = parsed(params, pb.CancelTaskRequest())
+                asked = parse_message(params, pb.CancelTaskRequest())
                 return operations.cancel(name, asked.id)
             case "GetExtendedAgentCard":
                 return operations.extended_card(name)

@@ -29,8 +29,8 @@ from ..model.event import TERMINAL
 from ..protocol import a2a
 from ..protocol.rows import STATUS
 from . import task_list
-from .backend import Downstream
-from .card import shown
+from .backend import Backend
+from .card import build_card
 from .sends import Sends, Sent
 from .task_stream import Tape
 from .task_updates import Numbered, own, shortened, unnumbered, until_settled
@@ -44,7 +44,7 @@ class Operations:
     Every operation raises AgentUnreachable, A2AError and what `find` does.
     """
 
-    def __init__(self, feed: Feed, find: Callable[[str], Downstream]) -> None:
+    def __init__(self, feed: Feed, find: Callable[[str], Backend]) -> None:
         self._feed = feed
         self._find = find
         self._sends = Sends(feed)
@@ -54,7 +54,7 @@ class Operations:
 
     def card(self, name: str, base: str, *, locked: bool) -> bytes:
         """The card of an agent as it is served at `base`."""
-        return shown(self._find(name).card, f"{base}/a2a/{name}", locked=locked)
+        return build_card(self._find(name).card, f"{base}/a2a/{name}", locked=locked)
 
     async def extended_card(self, name: str) -> bytes:
         self._find(name)
@@ -148,7 +148,7 @@ class Operations:
                 yield updates
 
     async def _is_over_before_it_is_known(
-        self, agent: Downstream, tape: Tape, task_id: str, after: int | None
+        self, agent: Backend, tape: Tape, task_id: str, after: int | None
     ) -> bool:
         """Of a task that the agent may know and the feed does not, yet."""
         since = self._feed.head
@@ -169,7 +169,7 @@ class Operations:
         return False
 
     async def _follow(
-        self, agent: Downstream, sent: Sent, update: Update | None
+        self, agent: Backend, sent: Sent, update: Update | None
     ) -> AsyncGenerator[list[Numbered]]:
         """What a message brought about; `update` is the answer, if it came just now.
 
@@ -196,7 +196,7 @@ class Operations:
                     return
                 fresh = True
 
-    async def _task_now(self, agent: Downstream, task_id: str) -> a2a.Task:
+    async def _task_now(self, agent: Backend, task_id: str) -> a2a.Task:
         """As the agent has it, or the feed where the agent is lost or lost it."""
         try:
             return await self._task(agent, task_id)
@@ -208,7 +208,7 @@ class Operations:
                 (first,) = await anext(told)
             return _task_in(a2a.parse(first.json))
 
-    async def _task(self, agent: Downstream, task_id: str) -> a2a.Task:
+    async def _task(self, agent: Backend, task_id: str) -> a2a.Task:
         return _task_in((await agent.get_task(task_id)).response)
 
     def _check(self, name: str, request: pb.SendMessageRequest) -> None:

@@ -50,7 +50,7 @@ def extensions(request: Request) -> dict[str, str]:
     return {EXTENSIONS: RESUMABLE} if RESUMABLE in map(str.strip, asked) else {}
 
 
-def last_seen(request: Request) -> int | None:
+def read_last_event_id(request: Request) -> int | None:
     """The number in Last-Event-ID, None without one. Raises InvalidParamsError."""
     told = request.headers.get("last-event-id")
     if not told:
@@ -63,7 +63,7 @@ def last_seen(request: Request) -> int | None:
     return int(told)
 
 
-def parsed(body: Any, message: AnyMessage) -> AnyMessage:
+def parse_message(body: Any, message: AnyMessage) -> AnyMessage:
     """`message`, filled. What is not known is for a later A2A, and left out.
 
     Raises InvalidParamsError naming what is wrong.
@@ -85,7 +85,7 @@ def check_status(said: object, asked: pb.ListTasksRequest) -> None:
         )
 
 
-def base_of(request: Request) -> str:
+def find_public_url(request: Request) -> str:
     """Where the host is for whoever asks, without a slash at the end: as a proxy in
     front of it says, else as the request does."""
     said = {
@@ -100,7 +100,7 @@ def base_of(request: Request) -> str:
     return f"{scheme}://{host}{path}".rstrip("/")
 
 
-async def while_wanted(
+async def run_until_disconnect(
     request: Request, ending: asyncio.Event, work: Callable[[], Awaitable[Result]]
 ) -> Result:
     """The result of `work`, which is given up where nobody waits for it.
@@ -115,7 +115,7 @@ async def while_wanted(
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(until, gone(request))
+        group.start_soon(until, wait_for_disconnect(request))
         group.start_soon(until, ending.wait())
         try:
             results.append(await work())
@@ -131,7 +131,7 @@ async def while_wanted(
     raise ClientGone
 
 
-async def gone(request: Request) -> None:
+async def wait_for_disconnect(request: Request) -> None:
     """Returns when the client has gone away."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -19,7 +19,7 @@ from ..clients.bindings.contract import Update
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..protocol import a2a
-from .backend import Downstream
+from .backend import Backend
 
 MAX_KEPT = 10_000  # Of each agent.
 MAX_KEPT_BYTES = 8 * 1024 * 1024  # Answers that are messages are kept themselves.
@@ -66,7 +66,7 @@ class Sends:
         return known is not None
 
     async def send(
-        self, agent: Downstream, request: pb.SendMessageRequest
+        self, agent: Backend, request: pb.SendMessageRequest
     ) -> tuple[Sent, Update | None]:
         """Sends it, or waits for the answer to it that is under way; None where that
         was long ago.
@@ -84,7 +84,7 @@ class Sends:
 
     async def _send(
         self,
-        agent: Downstream,
+        agent: Backend,
         request: pb.SendMessageRequest,
         sent: Sent,
         answer: asyncio.Future[Update],

@@ -32,8 +32,8 @@ from ..config.agent_settings import HOST_NAME
 from ..errors import AgentUnreachable, ConfigError
 from ..feed.feed import Feed
 from ..following.roster import Roster
-from ..gateway.card import shown
-from ..gateway.requests import base_of
+from ..gateway.card import build_card
+from ..gateway.requests import find_public_url
 from ..log.contract import Entry
 from ..model.event import AgentEvent, TaskEvent
 from ..model.timestamps import now
@@ -85,8 +85,8 @@ class Conductor:
         return [Route("/.well-known/agent-card.json", self._root_card)]
 
     async def _root_card(self, request: Request) -> Response:
-        url = f"{base_of(request)}/a2a/{HOST_NAME}"
-        card = shown(self.card, url, locked=is_locked(request.scope))
+        url = f"{find_public_url(request)}/a2a/{HOST_NAME}"
+        card = build_card(self.card, url, locked=is_locked(request.scope))
         return Response(
             card, media_type="application/json", headers={"cache-control": "no-cache"}
         )

@@ -21,7 +21,7 @@ from host.clients.bindings.jsonrpc import _result
 from host.clients.bindings.sse import Frame, Splitter
 from host.clients.card import interfaces
 from host.feed.search import Search
-from host.gateway.card import shown
+from host.gateway.card import build_card
 from host.log.contract import Row, place_of
 from host.model.board import Board
 from host.model.event import decode, encode, frame, with_id
@@ -136,4 +136,4 @@ def test_a_card_is_read_and_shown_or_refused(data: bytes) -> None:
     except ValueError:
         return
     interfaces(card)
-    json.loads(shown(card, "http://127.0.0.1:8000/a2a/carly", locked=True))
+    json.loads(build_card(card, "http://127.0.0.1:8000/a2a/carly", locked=True))

@@ -25,7 +25,12 @@ from host.errors import CursorError
 from host.feed.cursor import parse, start_of
 from host.feed.search import CLOCK_SLACK_S, MAX_CHARS, search_of
 from host.gateway import task_list
-from host.gateway.requests import base_of, check_version, last_seen, parsed
+from host.gateway.requests import (
+    check_version,
+    find_public_url,
+    parse_message,
+    read_last_event_id,
+)
 from host.log.contract import Bounds, Row, place_of
 from host.model.board import Board
 from host.model.event import MessageEvent, encode
@@ -114,12 +119,12 @@ def request_with(headers: dict[str, str], query: str = "") -> Request:
 def test_a_header_is_understood_or_refused(text: str, other: str) -> None:
     headers = {"last-event-id": text, "a2a-version": other, "x-forwarded-host": other}
     request = request_with({**headers, "x-forwarded-prefix": text})
-    for read in (last_seen, check_version):
+    for read in (read_last_event_id, check_version):
         try:
             read(request)
         except A2AError:
             continue
-    assert base_of(request).isprintable()
+    assert find_public_url(request).isprintable()
 
 
 @fuzz(header_text | st.from_regex(trace.TRACEPARENT), header_text)
@@ -189,7 +194,7 @@ MESSAGES: list[hostile.Json] = [
 def test_a_body_is_understood_or_refused(body: object) -> None:
     for kind in (pb.SendMessageRequest, pb.GetTaskRequest, pb.ListTasksRequest):
         try:
-            parsed(body, kind())
+            parse_message(body, kind())
         except A2AError:
             continue
 

@@ -14,11 +14,11 @@ from starlette.types import Message
 from host.api.responses import Ending
 from host.gateway.requests import (
     ClientGone,
-    base_of,
     check_version,
     extensions,
-    last_seen,
-    while_wanted,
+    find_public_url,
+    read_last_event_id,
+    run_until_disconnect,
 )
 from host.protocol.a2a import RESUMABLE
 
@@ -55,14 +55,14 @@ class TestWork:
             await anyio.lowlevel.checkpoint()
             return 7
 
-        assert await while_wanted(asked(), asyncio.Event(), work) == 7
+        assert await run_until_disconnect(asked(), asyncio.Event(), work) == 7
 
     async def test_that_fails_fails_as_it_would_alone(self) -> None:
         async def work() -> int:
             raise InvalidParamsError("no")
 
         with pytest.raises(InvalidParamsError):
-            await while_wanted(asked(), asyncio.Event(), work)
+            await run_until_disconnect(asked(), asyncio.Event(), work)
 
     @pytest.mark.parametrize("why", [ClientGone, Ending])
     async def test_that_nobody_waits_for_any_longer_is_given_up(
@@ -80,7 +80,7 @@ class TestWork:
             return 0
 
         with pytest.raises(why), anyio.fail_after(5):
-            await while_wanted(asked(client), ending, work)
+            await run_until_disconnect(asked(client), ending, work)
         assert given_up == [True]
 
 
@@ -104,13 +104,13 @@ def test_who_asks_for_the_extension_is_told_that_it_is_there() -> None:
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("17", 17), ("", None)])
 def test_a_number_is_read(text: str, number: int | None) -> None:
-    assert last_seen(asked(last_event_id=text)) == number
+    assert read_last_event_id(asked(last_event_id=text)) == number
 
 
 @pytest.mark.parametrize("text", ["x", "1.0", "-1", "0ld-17", "9" * 16])
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidParamsError, match="is no update's number"):
-        last_seen(asked(last_event_id=text))
+        read_last_event_id(asked(last_event_id=text))
 
 
 @pytest.mark.parametrize(
@@ -127,4 +127,4 @@ def test_what_is_no_number_is_refused(text: str) -> None:
 def test_the_host_is_where_a_proxy_says_or_else_the_request(
     headers: dict[str, str], base: str
 ) -> None:
-    assert base_of(asked(None, "", **headers)) == base
+    assert find_public_url(asked(None, "", **headers)) == base
