@@ -16,8 +16,6 @@ from typing import Any
 import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.app import create_app as create_dashboard
@@ -28,10 +26,16 @@ from .api.guard import Guard
 from .api.health import Observatory
 from .api.history import History
 from .api.openapi.routes import Reference
-from .api.responses import HANDLED, error_response, safely, wrong_method
+from .api.responses import (
+    EXPECTED_ERRORS,
+    error_response,
+    safely,
+    text_response,
+    wrong_method,
+)
 from .config.agent_settings import HOST_NAME, AgentSettings
 from .config.load import Config
-from .errors import CourtsideError, CursorError, CursorExpired, LogError
+from .errors import CourtsideError, LogError, QueryError
 from .feed.fanout import Fanout
 from .feed.feed import Feed
 from .following.reloader import Reloader
@@ -97,11 +101,10 @@ class Host:
                 *self._conductor.routes(),
             ],
             exception_handlers={
-                CursorError: _refuse(400),
-                CursorExpired: _refuse(410),
+                QueryError: text_response,
                 ClientGone: answer_client_gone,
                 405: wrong_method,
-                **dict.fromkeys(HANDLED, error_response),
+                **dict.fromkeys(EXPECTED_ERRORS, error_response),
             },
             lifespan=self._lifespan,
         )
@@ -180,7 +183,3 @@ def _tracer(config: Config) -> Tracer | None:
     if not config.trace:
         return None
     return Spans(config.spans_of) if config.spans_of else PassOn()
-
-
-def _refuse(status: int) -> Callable[[Request, Exception], Response]:
-    return lambda _, error: PlainTextResponse(f"{error}\n", status)

@@ -1,42 +1,60 @@
-"""Owns the one root of our errors; each message says what, where and what to do.
+"""The base class of all errors, and the errors that several packages raise.
 
-Raised by every floor; the command line and the HTTP doors turn them into words.
+Each message says what failed, where, and what to do. Each class says how HTTP and
+JSON-RPC report the error. Errors of one package only are defined in that package.
 """
 
 from __future__ import annotations
 
 
 class CourtsideError(Exception):
-    """Something a person should read."""
+    """An error that a person should read."""
+
+    status: int = 500
+    """The HTTP status. The JSON-RPC code is -31000 minus this."""
+    reason: str = "INTERNAL"
+    """The machine-readable reason: stable, while the message may change."""
 
 
 class ConfigError(CourtsideError):
-    """A setting that cannot be used."""
+    """A setting has an unusable value."""
+
+    status, reason = 400, "BAD_SETTING"
 
 
 class LogError(CourtsideError):
     """The log cannot be opened, read or written."""
 
+    status, reason = 503, "LOG_FAILED"
+
 
 class LogDamaged(LogError):
-    """The log's file is not what was written to it; that will not change by itself."""
+    """The log's file is corrupt. Retrying does not help."""
 
 
 class QueryError(CourtsideError):
-    """A parameter of a request has a value that means nothing."""
+    """A query parameter or header of a request has an unusable value."""
+
+    status, reason = 400, "BAD_QUERY"
 
 
 class CursorError(QueryError):
-    """A cursor that was never one of ours."""
+    """The text is not a cursor of this host."""
 
 
-class CursorExpired(CourtsideError):
-    """What followed the cursor is no longer kept."""
+class CursorExpired(QueryError):
+    """The events after this cursor are no longer in the log."""
+
+    status, reason = 410, "CURSOR_EXPIRED"
 
 
 class UnknownAgent(CourtsideError):
-    """No agent of that name is followed."""
+    """The host follows no agent of that name."""
+
+    status, reason = 404, "UNKNOWN_AGENT"
 
 
 class AgentUnreachable(CourtsideError):
-    """The agent does not answer, or not as an A2A agent would."""
+    """The agent does not respond, or its response is not valid A2A."""
+
+    status, reason = 502, "AGENT_UNREACHABLE"

@@ -53,7 +53,9 @@ class FeedStream:
             start = await self._start(Headers(scope=scope), query)
             where, every_s = self._where(query), every_of(query)
         except QueryError as error:
-            return await PlainTextResponse(f"{error}\n", 400)(scope, receive, send)
+            return await PlainTextResponse(f"{error}\n", error.status)(
+                scope, receive, send
+            )
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         if scope["method"] == "HEAD":
             return await send({"type": "http.response.body", "body": b""})

@@ -20,13 +20,23 @@ from starlette.routing import Match, Route
 from starlette.types import Message, Send
 
 from ..clients.bindings.a2a_errors import UPDATES_GONE_CODE, UpdatesGone
-from ..errors import AgentUnreachable, ConfigError, LogError, UnknownAgent
-from ..following.roster import AgentExists
-from ..following.roster_file import NotKept
+from ..errors import CourtsideError, QueryError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 JSON_TYPES = ("application/json", "application/a2a+json")
 INTERNAL_CODE = -32603
+EXPECTED_ERRORS = (A2AError, ParseError, CourtsideError)
+# The google.rpc.Code that HTTP+JSON names beside an HTTP status.
+STATUS_NAMES = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    410: "OUT_OF_RANGE",
+    413: "INVALID_ARGUMENT",
+    415: "INVALID_ARGUMENT",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+}
 SAFETY = (
     (b"x-content-type-options", b"nosniff"),
     (
@@ -38,16 +48,22 @@ SAFETY = (
 )
 
 
-class BodyTooLarge(Exception):
-    """More than the host takes in one message."""
+class BodyTooLarge(CourtsideError):
+    """The body is over MAX_BODY_BYTES."""
+
+    status, reason = 413, "BODY_TOO_LARGE"
 
 
-class WrongContentType(Exception):
+class WrongContentType(CourtsideError):
     """The body is not declared as JSON."""
 
+    status, reason = 415, "CONTENT_TYPE_NOT_SUPPORTED"
 
-class Ending(Exception):
-    """The host was asked to stop before there was an answer."""
+
+class HostStopping(CourtsideError):
+    """The host was asked to stop before it had a response."""
+
+    status, reason = 503, "HOST_ENDING"
 
 
 def safely(send: Send) -> Send:
@@ -107,33 +123,34 @@ class Refusal(NamedTuple):
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """The agent's own errors pass as they are; ours carry the domain `courtside`.
+    """Describe one of EXPECTED_ERRORS: an A2A error unchanged, any other as an error
+    of the domain `courtside`.
 
-    The JSON-RPC codes of ours lie outside the ranges that JSON-RPC and A2A reserve.
+    Courtside's JSON-RPC codes are outside the ranges that JSON-RPC and A2A reserve.
     """
+    if isinstance(error, CourtsideError):
+        status, info = error.status, _info(error.reason, "courtside")
+        name = STATUS_NAMES.get(status, "INTERNAL")
+        return Refusal(status, name, -31000 - status, str(error), [info])
     if isinstance(error, UpdatesGone):
         info = _info("UPDATES_GONE", A2A_DOMAIN) | {"metadata": error.data or {}}
-        return Refusal(410, "OUT_OF_RANGE", UPDATES_GONE_CODE, str(error), [info])
-    if isinstance(error, A2AError | ParseError):
-        said = build_rest_error_payload(error)["error"]
-        rpc = JSON_RPC_ERROR_CODE_MAP.get(type(error), INTERNAL_CODE)  # type: ignore[arg-type]
-        if isinstance(error, ParseError):
-            rpc = JSON_RPC_ERROR_CODE_MAP[JSONParseError]
-        return Refusal(
-            said["code"], said["status"], rpc, said["message"], said["details"]
-        )
-    code, status, reason = next(
-        _OURS[kind] for kind in type(error).__mro__ if kind in _OURS
-    )
-    return Refusal(
-        code, status, -31000 - code, str(error), [_info(reason, "courtside")]
-    )
+        return Refusal(410, STATUS_NAMES[410], UPDATES_GONE_CODE, str(error), [info])
+    said = build_rest_error_payload(error)["error"]
+    kind = JSONParseError if isinstance(error, ParseError) else type(error)
+    rpc = JSON_RPC_ERROR_CODE_MAP.get(kind, INTERNAL_CODE)  # type: ignore[arg-type]
+    return Refusal(said["code"], said["status"], rpc, said["message"], said["details"])
 
 
 def error_response(_: Request, error: Exception) -> Response:
     """An error as A2A's HTTP+JSON binding writes it."""
     refusal = refusal_of(error)
     return JSONResponse(error_body(refusal), refusal.http)
+
+
+def text_response(_: Request, error: Exception) -> Response:
+    """A QueryError as plain text, for the endpoints that people read with curl."""
+    status = error.status if isinstance(error, QueryError) else 500
+    return PlainTextResponse(f"{error}\n", status)
 
 
 def wrong_method(request: Request, error: Exception) -> Response:
@@ -157,20 +174,6 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
             "details": refusal.details,
         }
     }
-
-
-_OURS: dict[type[Exception], tuple[int, str, str]] = {
-    UnknownAgent: (404, "NOT_FOUND", "UNKNOWN_AGENT"),
-    AgentExists: (409, "ALREADY_EXISTS", "AGENT_EXISTS"),
-    ConfigError: (400, "INVALID_ARGUMENT", "BAD_SETTING"),
-    NotKept: (503, "UNAVAILABLE", "NOT_KEPT"),
-    LogError: (503, "UNAVAILABLE", "LOG_FAILED"),
-    Ending: (503, "UNAVAILABLE", "HOST_ENDING"),
-    AgentUnreachable: (502, "UNAVAILABLE", "AGENT_UNREACHABLE"),
-    BodyTooLarge: (413, "INVALID_ARGUMENT", "BODY_TOO_LARGE"),
-    WrongContentType: (415, "INVALID_ARGUMENT", "CONTENT_TYPE_NOT_SUPPORTED"),
-}
-HANDLED: tuple[type[Exception], ...] = (A2AError, ParseError, *_OURS)
 
 
 def _info(reason: str, domain: str) -> dict[str, Any]:

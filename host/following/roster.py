@@ -32,6 +32,8 @@ LAST_WORD_S = 1.0
 class AgentExists(CourtsideError):
     """An agent of that name, or at that URL, is followed already."""
 
+    status, reason = 409, "AGENT_EXISTS"
+
 
 class Reloaded(NamedTuple):
     """Names of what a reload changed."""

@@ -21,6 +21,8 @@ FILE = "agents.json"
 class NotKept(CourtsideError):
     """A change that cannot be written down, and is therefore not made."""
 
+    status, reason = 503, "NOT_KEPT"
+
 
 class Added(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """An agent added at run time. It has no credentials: those are the file's."""

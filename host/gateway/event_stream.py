@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..api.feed_stream import HEADERS
-from ..api.responses import HANDLED
+from ..api.responses import EXPECTED_ERRORS
 from .requests import run_until_disconnect, wait_for_disconnect
 from .task_updates import Numbered
 
@@ -108,7 +108,7 @@ class EventStream(Response):
                 self._first = None
             async for updates in self._rest:
                 await self._send(send, self._encoded(updates))
-        except HANDLED as error:
+        except EXPECTED_ERRORS as error:
             said = self._words.error(error)
             await self._send(send, b"event: error\ndata: %b\n\n" % said)
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..api.responses import (
-    HANDLED,
+    EXPECTED_ERRORS,
     BodyTooLarge,
     WrongContentType,
     json_object,
@@ -63,7 +63,7 @@ class JsonRpc:
                 call_id = None
             check_version(request)
             return await self._answer(request, call, msgspec.json.encode(call_id))
-        except HANDLED as error:
+        except EXPECTED_ERRORS as error:
             status = refusal_of(error).http if isinstance(error, BY_STATUS) else 200
             body = _error(msgspec.json.encode(call_id), error)
             return Response(body, status, media_type=JSON)

@@ -17,7 +17,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 from starlette.requests import Request
 
-from ..api.responses import Ending
+from ..api.responses import HostStopping
 from ..protocol.a2a import RESUMABLE
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
@@ -105,7 +105,7 @@ async def run_until_disconnect(
 ) -> Result:
     """The result of `work`, which is given up where nobody waits for it.
 
-    Raises ClientGone, Ending once that is set, and what `work` does.
+    Raises ClientGone, HostStopping once that is set, and what `work` does.
     """
     results: list[Result] = []
     failure: Exception | None = None
@@ -127,7 +127,7 @@ async def run_until_disconnect(
     if results:
         return results[0]
     if ending.is_set():
-        raise Ending("the host is being stopped: ask again when it is back")
+        raise HostStopping("the host is being stopped: ask again when it is back")
     raise ClientGone
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host.api.responses import _OURS
+import host.app  # noqa: F401 - defines every error that can reach a client
+from host.errors import CourtsideError
 from tests.support.doc_examples import examples_in, printed_by, prints
 from tests.support.harness import ROOT, Stack
 
@@ -32,7 +33,16 @@ def test_an_example_is_what_the_host_sends(number: int, outputs: list[str]) -> N
 
 def test_the_page_has_every_error_that_can_come_of_a_call() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    elsewhere = {"AGENT_EXISTS", "BAD_SETTING", "NOT_KEPT"}  # Of /agents.
-    for code, _, reason in _OURS.values():
-        if reason not in elsewhere:
-            assert f"`{reason}` | {code} | -31{code}" in page
+    of_agents = {"AGENT_EXISTS", "BAD_SETTING", "NOT_KEPT"}
+    of_history = {"BAD_QUERY", "CURSOR_EXPIRED"}
+    errors = {(kind.status, kind.reason) for kind in all_subclasses(CourtsideError)}
+    found = {reason for status, reason in errors if status != CourtsideError.status}
+    assert len(found) > len(of_agents | of_history)
+    for status, reason in errors:
+        if reason in found - of_agents - of_history:
+            assert f"`{reason}` | {status} | -31{status}" in page
+
+
+def all_subclasses(kind: type[CourtsideError]) -> list[type[CourtsideError]]:
+    below = kind.__subclasses__()
+    return below + [one for sub in below for one in all_subclasses(sub)]

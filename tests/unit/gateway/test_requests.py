@@ -11,7 +11,7 @@ from a2a.utils.errors import InvalidParamsError, VersionNotSupportedError
 from starlette.requests import Request
 from starlette.types import Message
 
-from host.api.responses import Ending
+from host.api.responses import HostStopping
 from host.gateway.requests import (
     ClientGone,
     check_version,
@@ -64,7 +64,7 @@ class TestWork:
         with pytest.raises(InvalidParamsError):
             await run_until_disconnect(asked(), asyncio.Event(), work)
 
-    @pytest.mark.parametrize("why", [ClientGone, Ending])
+    @pytest.mark.parametrize("why", [ClientGone, HostStopping])
     async def test_that_nobody_waits_for_any_longer_is_given_up(
         self, why: type[Exception]
     ) -> None:
