@@ -160,7 +160,7 @@ class Guard:
         if wait_s:
             return 429, f"too many wrong tokens: wait {ceil(wait_s)} s"
         if not role:
-            return 403, "this token opens nothing here"
+            return 403, "wrong token"
         logger.info(Line(client=_peer(scope), signed_in=role))
         return 200, self._set(scope, self._access.session(role), SESSION_S)
 

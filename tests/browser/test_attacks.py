@@ -313,7 +313,7 @@ async def test_who_signs_in_sees_the_page_and_no_secret_in_it(
     await page.goto(f"{locked.url}/?agent=carly")
     await expect(page).to_have_url(re.compile(r"/login\?then="))
     await sign_in(page, "wrong")
-    await expect(page.get_by_role("alert")).to_contain_text("opens nothing")
+    await expect(page.get_by_role("alert")).to_contain_text("Wrong token")
     await sign_in(page, TOKEN)
     await expect(page).to_have_url(f"{locked.url}/?agent=carly")
     await expect(page.locator("#bar .link")).to_have_text("Live")

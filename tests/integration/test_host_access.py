@@ -241,7 +241,7 @@ class TestTheLoginPage:
         answer = await http.post("/login", data={"token": "<b>wrong</b>"})
 
         assert answer.status_code == 403
-        assert "opens nothing" in answer.text
+        assert "Wrong token." in answer.text
         assert "<b>" not in answer.text
         assert "set-cookie" not in answer.headers
 

@@ -276,7 +276,7 @@ def _page(name: str, summary: str) -> Json:
 def _form(name: str, summary: str) -> Json:
     answers: dict[int | str, Json] = {
         303: nothing("It is done: on to the page."),
-        403: text("The token opens nothing; or a page of another origin.", HTML),
+        403: text("Wrong token, or a request from another origin.", HTML),
         415: text("It is no short form."),
         429: text("Too many wrong tokens: wait.", HTML),
     }
