@@ -23,7 +23,7 @@ from a2a.types.a2a_pb2 import SubscribeToTaskRequest
 from a2a.utils.constants import TransportProtocol
 from httpx_sse import aconnect_sse
 
-from host.clients.rate_limit import Budget
+from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings
 from host.feed.feed import Feed
 from host.following.collector import Collector
@@ -116,7 +116,7 @@ async def memory(url: str, updates: int) -> None:
 async def _host(log: Log, url: str, updates: int) -> None:
     feed = Feed(log, keep_events=10_000_000)
     await feed.open()
-    budget = Budget(rate_per_s=UNLIMITED)
+    budget = RateLimiter(rate_per_s=UNLIMITED)
     settle_memory()  # As the host does once it is up.
     collector = Collector("agent", AgentSettings(url=url), feed, budget)
     async with anyio.create_task_group() as group:

@@ -22,11 +22,11 @@ from ..config.agent_settings import AgentSettings
 from ..errors import AgentUnreachable
 from ..protocol.a2a import RESUMABLE
 from .bindings.agent_http import Wire
-from .bindings.contract import Batch, Binding, Interface, Page, Query, Update
+from .bindings.base import Batch, Binding, Interface, Page, Query, Update
 from .bindings.selection import open_binding
 from .card import fetch, interfaces
 from .credentials import Credentials
-from .rate_limit import Budget
+from .rate_limit import RateLimiter
 
 TASK_POLL_S = 1.0
 MAX_STREAMS = 500  # Open at once to one agent; each is a socket and some 50 kB.
@@ -52,7 +52,7 @@ class Connection:
         name: str,
         settings: AgentSettings,
         credentials: Credentials,
-        budget: Budget,
+        budget: RateLimiter,
     ) -> None:
         self.name = name
         self.streaming = self.subscribes = self.lists = self.resumable = False

@@ -16,7 +16,7 @@ from a2a.types import a2a_pb2 as pb
 
 from ..config.agent_settings import AgentSettings
 from .oauth import TokenSource
-from .schemes import Choice, as_given, choose
+from .security_schemes import Choice, as_given, choose
 
 # These name one machine: an agent at one of them may well call itself the other.
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))

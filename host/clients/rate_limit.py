@@ -19,7 +19,7 @@ SKIM_PER_S = 50_000  # Even to count what is left out costs time: at most this m
 MIN_WAIT_S = 0.001
 
 
-class Budget:
+class RateLimiter:
     """Updates that an agent may still send, refilled with time."""
 
     def __init__(

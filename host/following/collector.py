@@ -17,10 +17,10 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError
 from anyio.abc import TaskGroup
 
-from ..clients.bindings.contract import Batch, Update
+from ..clients.bindings.base import Batch, Update
 from ..clients.connection import MAX_STREAMS, Connection
 from ..clients.credentials import Credentials
-from ..clients.rate_limit import Budget
+from ..clients.rate_limit import RateLimiter
 from ..config.agent_settings import AgentSettings
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
@@ -52,14 +52,14 @@ class Collector:
         name: str,
         settings: AgentSettings,
         feed: Feed,
-        budget: Budget | None = None,
+        budget: RateLimiter | None = None,
         wants: Callable[[str], bool] | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
         self._feed = feed
         self._credentials = Credentials(settings)
-        self._budget = budget or Budget()
+        self._budget = budget or RateLimiter()
         self._presence = Presence(name, settings.url, feed)
         self._connection: Connection | None = None
         self._followers: TaskGroup | None = None

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from a2a.types import a2a_pb2 as pb
 
-from ..clients.bindings.contract import Update
+from ..clients.bindings.base import Update
 
 
 class Backend(Protocol):

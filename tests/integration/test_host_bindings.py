@@ -18,11 +18,11 @@ from a2a.utils.errors import (
 
 from host.clients.bindings.a2a_errors import UpdatesGone
 from host.clients.bindings.agent_http import Wire
-from host.clients.bindings.contract import Binding, Interface, Query
+from host.clients.bindings.base import Binding, Interface, Query
 from host.clients.bindings.selection import open_binding
 from host.clients.card import fetch, interfaces
 from host.clients.credentials import Credentials
-from host.clients.rate_limit import Budget
+from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings
 from host.errors import AgentUnreachable
 from host.protocol import a2a
@@ -61,7 +61,7 @@ async def speaking(carly: Server, spoken: tuple[str, str]) -> AsyncIterator[Bind
     async with Wire("carly", Credentials(AgentSettings(carly.url))) as wire:
         card = await fetch(wire, carly.url)
         (interface,) = [i for i in interfaces(card) if i[:2] == spoken]
-        async with open_binding(interface, card, wire, Budget()) as binding:
+        async with open_binding(interface, card, wire, RateLimiter()) as binding:
             yield binding
 
 
@@ -163,7 +163,7 @@ async def test_grpc_says_why_nobody_answers() -> None:
             interface = Interface("GRPC", "1.0", url)
             with pytest.raises(AgentUnreachable, match=words):
                 async with open_binding(
-                    interface, pb.AgentCard(), wire, Budget()
+                    interface, pb.AgentCard(), wire, RateLimiter()
                 ) as binding:
                     with pytest.raises(AgentUnreachable, match=words):
                         await binding.reach()

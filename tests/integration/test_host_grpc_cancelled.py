@@ -16,10 +16,10 @@ from a2a.types import a2a_pb2 as pb
 from a2a.types.a2a_pb2_grpc import A2AServiceServicer, add_A2AServiceServicer_to_server
 
 from host.clients.bindings.agent_http import Wire
-from host.clients.bindings.contract import Binding, Interface
+from host.clients.bindings.base import Binding, Interface
 from host.clients.bindings.selection import open_binding
 from host.clients.credentials import Credentials
-from host.clients.rate_limit import Budget
+from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings
 from host.errors import AgentUnreachable
 
@@ -59,7 +59,7 @@ async def rude() -> AsyncIterator[tuple[Rude, Binding]]:
         async with Wire("rude", Credentials(AgentSettings(f"http://{url}"))) as wire:
             interface = Interface("GRPC", "1.0", url)
             async with open_binding(
-                interface, pb.AgentCard(), wire, Budget()
+                interface, pb.AgentCard(), wire, RateLimiter()
             ) as binding:
                 yield agent, binding
     finally:

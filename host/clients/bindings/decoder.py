@@ -20,7 +20,7 @@ import anyio
 from a2a.utils.errors import A2AError
 from anyio.lowlevel import checkpoint
 
-from .contract import Admission, Batch, TooLarge, Update
+from .base import Admission, Batch, TooLarge, Update
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

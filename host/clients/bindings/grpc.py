@@ -36,7 +36,7 @@ from ...observability import trace
 from ...protocol import a2a
 from ..http_client import addresses
 from .agent_http import CALL_S, MAX_BODY, Wire
-from .contract import Admission, Batch, Interface, Page, Query, Update
+from .base import Admission, Batch, Interface, Page, Query, Update
 from .decoder import Intake
 from .failure_causes import BadAnswer, is_cancelled
 from .grpc_errors import meant
@@ -52,7 +52,7 @@ Source = Callable[[ClientCallContext], AsyncGenerator[pb.StreamResponse]]
 
 
 class Grpc:
-    """See contract.Binding."""
+    """See base.Binding."""
 
     def __init__(
         self, interface: Interface, card: pb.AgentCard, wire: Wire, budget: Admission

@@ -19,7 +19,7 @@ from a2a.types import a2a_pb2 as pb
 from ...observability import trace
 from ...protocol import a2a, protojson
 from .agent_http import CALL_S, MAX_BODY, SSE, Answer, Stream, Wire, too_large
-from .contract import Admission, Batch, Interface, Query, Update
+from .base import Admission, Batch, Interface, Query, Update
 from .decoder import Intake
 from .failure_causes import BadAnswer
 from .sse import Frame, Splitter, size_of

@@ -20,7 +20,7 @@ from ...protocol import a2a
 from ...protocol.agent_card import parse_card
 from .a2a_errors import from_http, from_status
 from .agent_http import CALL_S, Answer
-from .contract import Batch, Page, Query, Update
+from .base import Batch, Page, Query, Update
 from .failure_causes import Unnamed
 from .http_binding import (
     CANCEL_S,
@@ -35,7 +35,7 @@ from .sse import Frame, too_large
 
 
 class Rest(HttpBinding):
-    """See contract.Binding."""
+    """See base.Binding."""
 
     # The specification has GET, its own SDKs send POST, agents take one or both.
     _version = ""

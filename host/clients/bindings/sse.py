@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from .contract import TooLarge
+from .base import TooLarge
 from .failure_causes import BadAnswer
 
 MIB = 1024 * 1024

@@ -26,13 +26,13 @@ from hypothesis import strategies as st
 
 from host.clients.bindings.a2a_errors import UpdatesGone
 from host.clients.bindings.agent_http import Answer, Wire
-from host.clients.bindings.contract import Batch, Binding, Interface, Query, Unspoken
+from host.clients.bindings.base import Batch, Binding, Interface, Query, Unspoken
 from host.clients.bindings.failure_causes import CARD, cause_of
 from host.clients.bindings.http_binding import HttpBinding
 from host.clients.bindings.selection import open_binding
 from host.clients.bindings.sse import Frame
 from host.clients.credentials import Credentials
-from host.clients.rate_limit import Budget
+from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.errors import AgentUnreachable
 from host.protocol.a2a import RESUMABLE
@@ -94,7 +94,7 @@ async def speaking(
     async with serving(agent) as url, wired(url) as wire:
         interface = Interface(binding, version, url, tenant)
         async with open_binding(
-            interface, card or pb.AgentCard(), wire, Budget()
+            interface, card or pb.AgentCard(), wire, RateLimiter()
         ) as opened:
             yield opened
 
@@ -297,7 +297,7 @@ async def test_nobody_there_and_no_such_host_are_told_apart() -> None:
         }.items():
             interface = Interface("JSONRPC", "1.0", url)
             async with open_binding(
-                interface, pb.AgentCard(), wire, Budget()
+                interface, pb.AgentCard(), wire, RateLimiter()
             ) as binding:
                 with pytest.raises(AgentUnreachable, match=words):
                     await binding.reach()
@@ -311,7 +311,9 @@ async def test_a_server_without_tls_is_told_from_one_that_is_not_there() -> None
     async with serving(agent) as url, wired(url) as wire:
         secure = url.replace("http:", "https:")
         interface = Interface("JSONRPC", "1.0", secure)
-        async with open_binding(interface, pb.AgentCard(), wire, Budget()) as binding:
+        async with open_binding(
+            interface, pb.AgentCard(), wire, RateLimiter()
+        ) as binding:
             with pytest.raises(AgentUnreachable, match="TLS: "):
                 await binding.reach()
 
@@ -495,7 +497,7 @@ async def test_an_interface_that_the_host_does_not_speak_is_named() -> None:
         for binding, version in (("SOAP", "1.0"), ("JSONRPC", "7.1")):
             interface = Interface(binding, version, "http://127.0.0.1:1")
             with pytest.raises(Unspoken, match=f"{binding} {version}"):
-                open_binding(interface, pb.AgentCard(), wire, Budget())
+                open_binding(interface, pb.AgentCard(), wire, RateLimiter())
 
 
 BODIES = st.one_of(
@@ -526,7 +528,7 @@ def test_whatever_an_agent_sends_it_is_an_update_a_refusal_or_of_no_use(
     async def read() -> None:
         async with wired("http://127.0.0.1:1") as wire:
             interface = Interface(*spoken, "http://127.0.0.1:1")
-            binding = open_binding(interface, pb.AgentCard(), wire, Budget())
+            binding = open_binding(interface, pb.AgentCard(), wire, RateLimiter())
             assert isinstance(binding, HttpBinding)
             with suppress(ValueError, A2AError):
                 binding._read(Frame(body, is_error))

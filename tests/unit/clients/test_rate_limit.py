@@ -6,7 +6,7 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.clients.rate_limit import BURST_S, PATIENCE_S, PEAK, Budget
+from host.clients.rate_limit import BURST_S, PATIENCE_S, PEAK, RateLimiter
 
 RATE = 1_000
 
@@ -24,8 +24,8 @@ class Clock:
         self.now += seconds
 
 
-def budget(clock: Clock) -> Budget:
-    return Budget(RATE, clock, clock.sleep)
+def budget(clock: Clock) -> RateLimiter:
+    return RateLimiter(RATE, clock, clock.sleep)
 
 
 async def test_a_burst_passes_in_portions_so_that_others_have_a_turn() -> None:

@@ -1,6 +1,6 @@
 """Which of a card's security schemes is met, for every kind of scheme and settings.
 
-host/clients/schemes.py; cards in the shapes of protocol 1.0 and 0.3.
+host/clients/security_schemes.py; cards in the shapes of protocol 1.0 and 0.3.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from host.clients.schemes import Choice, Key, as_given, choose
+from host.clients.security_schemes import Choice, Key, as_given, choose
 from host.config.agent_settings import CredentialSettings
 
 TOKENS = "https://c.test/token"
