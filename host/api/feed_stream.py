@@ -17,8 +17,9 @@ from ..errors import QueryError
 from ..feed.cursor import Start, parse, start_of
 from ..feed.fanout import Fanout
 from ..feed.feed import FAULT, Feed
-from ..model.event import encode, frame
+from ..model.event import encode
 from ..model.filter import Filter, Place
+from ..model.sse import feed_frame
 
 MAX_EVERY_MS = 1_000
 RETRY = b"retry: 1000\n\n"
@@ -92,7 +93,7 @@ class FeedStream:
     def _open_rows(self, where: Filter) -> Iterator[bytes]:
         for row in self._feed.board.open_tasks():
             if where.wants(Place(row.agent, row.task_id, row.context_id, "task")):
-                yield frame(self._feed.epoch, self._feed.head, encode(row))
+                yield feed_frame(self._feed.epoch, self._feed.head, encode(row))
 
 
 def filter_of(query: QueryParams) -> Filter:

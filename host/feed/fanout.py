@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Send
 from ..errors import CursorExpired, LogError
 from ..model.debug_state import ReaderState
 from ..model.filter import Filter
+from ..model.sse import PING
 from ..model.timestamps import stamp
 from ..observability.logfmt import Line
 from .cohort import Blocked, Channel, Cohort, Reader, Wish, step
@@ -32,7 +33,6 @@ SLICE_S = 0.0005  # Without slices 5,000 readers stalled the loop 84 ms at p99.
 REST_SHARE = 0.1  # Of the time: coalesces under load; 0.3 doubled p99 at 5,000 readers.
 REST_FROM_S, LEAST_REST_S = 0.001, 0.002
 PING_S = 15.0
-PING = b": ping\n\n"
 LAST_WORDS_S = 0.5  # For a reader to take them; the host has 2 s to end.
 
 

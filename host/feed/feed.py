@@ -20,9 +20,10 @@ from ..errors import CursorExpired, LogDamaged, LogError
 from ..log.contract import Bounds, Entry, Log, Row
 from ..model.board import Board
 from ..model.debug_state import Commit, FeedState
-from ..model.event import Event, Snapshot, decode, frame
+from ..model.event import Event, Snapshot, decode
 from ..model.filter import ALL, Filter
 from ..model.histogram import Durations
+from ..model.sse import feed_frame, frame
 from ..model.timestamps import now, stamp
 from ..observability.logfmt import Line
 from .ring import Piece, Ring
@@ -190,7 +191,7 @@ class Feed:
                 self._publish(row, decode(row.body))
 
     def _publish(self, row: Row, event: Event) -> None:
-        self._ring.append(row.place, frame(self.epoch, row.id, row.body))
+        self._ring.append(row.place, feed_frame(self.epoch, row.id, row.body))
         self.board.fold(event)
         self.published_by[row.place.agent, row.place.kind] += 1
         if self._listeners:
@@ -295,7 +296,7 @@ class Feed:
         visible = [row for row in rows if row.id <= self.head]
         if not visible:
             return Piece(max(cursor, seam), b"")
-        frames = (frame(self.epoch, row.id, row.body) for row in visible)
+        frames = (feed_frame(self.epoch, row.id, row.body) for row in visible)
         return Piece(visible[-1].id, b"".join(frames))
 
     def snapshot(self, reset: str | None = None) -> bytes:
@@ -314,18 +315,14 @@ class Feed:
                 tasks=list(self.board.tasks()),
             )
         )
-        name = f"{self.epoch}-{self.head}".encode()
-        return b"event: snapshot\nid: %b\ndata: %b\n\n" % (name, data)
+        return frame(data, event_id=f"{self.epoch}-{self.head}", name="snapshot")
 
     def trouble(self) -> bytes:
         """The fault as one SSE event without an id; its cause is null when it is over.
 
         It is no event of the feed: the feed is what cannot be written.
         """
-        return b"event: %b\ndata: %b\n\n" % (
-            FAULT.encode(),
-            msgspec.json.encode({"cause": self.fault}),
-        )
+        return frame(msgspec.json.encode({"cause": self.fault}), name=FAULT)
 
     async def history(
         self, after: int | None, before: int | None, limit: int, where: Filter

@@ -17,11 +17,11 @@ from starlette.types import Receive, Scope, Send
 
 from ..api.feed_stream import HEADERS
 from ..api.responses import EXPECTED_ERRORS
+from ..model.sse import PING, frame
 from .requests import run_until_disconnect, wait_for_disconnect
 from .task_updates import Numbered
 
 PING_S = 15.0
-PING = b": ping\n\n"
 LAST_WORDS_S = 0.5
 
 Updates = AsyncGenerator[list[Numbered]]
@@ -110,7 +110,7 @@ class EventStream(Response):
                 await self._send(send, self._encoded(updates))
         except EXPECTED_ERRORS as error:
             said = self._words.error(error)
-            await self._send(send, b"event: error\ndata: %b\n\n" % said)
+            await self._send(send, frame(said, name="error"))
 
     async def _ping(self, send: Send) -> None:
         while True:
@@ -125,8 +125,10 @@ class EventStream(Response):
 
     def _encoded(self, updates: list[Numbered]) -> bytes:
         return b"".join(
-            # What belongs to no task has no number.
-            (b"" if update.number is None else b"id: %d\n" % update.number)
-            + b"data: %b\n\n" % self._words.update(update.json)
+            # A Message, and a Task as the agent sent it, has no number.
+            frame(
+                self._words.update(update.json),
+                event_id="" if update.number is None else str(update.number),
+            )
             for update in updates
         )

@@ -166,13 +166,3 @@ def decode(body: bytes) -> Event:
 def with_id(event_id: int, body: bytes) -> bytes:
     """`body` with `"id"` as its first key."""
     return b'{"id":%d,%b' % (event_id, body[1:])
-
-
-def frame(epoch: str, event_id: int, body: bytes) -> bytes:
-    """The SSE frame of one event; its id names the log's epoch. WHATWG HTML 9.2."""
-    return b'id: %b-%d\ndata: {"id":%d,%b\n\n' % (
-        epoch.encode(),
-        event_id,
-        event_id,
-        body[1:],
-    )

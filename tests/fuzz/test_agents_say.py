@@ -24,7 +24,8 @@ from host.feed.search import Search
 from host.gateway.card import build_card
 from host.log.contract import Row, place_of
 from host.model.board import Board
-from host.model.event import decode, encode, frame, with_id
+from host.model.event import decode, encode, with_id
+from host.model.sse import feed_frame
 from host.protocol import v03
 from host.protocol.agent_card import parse_card
 from host.protocol.translate import Known, translate
@@ -95,7 +96,9 @@ def test_what_is_read_becomes_sound_events(sent: list[bytes], why: str | None) -
             body = encode(event)
             assert decode(body) == event
             assert b"\n" not in body
-            assert Splitter().feed(frame("e", 1, body))[0] == Frame(with_id(1, body))
+            assert Splitter().feed(feed_frame("e", 1, body))[0] == Frame(
+                with_id(1, body)
+            )
             VALID.validate(json.loads(with_id(1, body)))
             Search(text="x", since=NOW).wants(Row(1, place_of(event), body, 1))
             board.fold(event)

@@ -30,12 +30,12 @@ import host.feed.fanout
 import host.feed.feed
 import host.feed.ring
 from host.feed.cohort import COHORT, Channel, Cohort, Reader
-from host.feed.fanout import PING, Fanout
+from host.feed.fanout import Fanout
 from host.feed.feed import Feed
 from host.feed.ring import BLOCK_BYTES, Ring
 from host.log.memory import MemoryLog
-from host.model.event import frame
 from host.model.filter import ALL, Filter, Place
+from host.model.sse import PING, feed_frame
 from tests.contract.entries import message
 
 DEADLINE_S = 5.0
@@ -132,7 +132,7 @@ class Stage:
             entry = message(number, "x" * size, agent)
             entries.append(entry)
             epoch = self.feed.epoch
-            self.told.append((entry.place, frame(epoch, number, entry.body)))
+            self.told.append((entry.place, feed_frame(epoch, number, entry.body)))
         await self.feed.append(entries)
 
     async def join(

@@ -22,9 +22,9 @@ from host.model.event import (
     TaskEvent,
     decode,
     encode,
-    frame,
     with_id,
 )
+from host.model.sse import feed_frame
 
 texts = st.text(max_size=20)
 maybe = st.none() | texts
@@ -94,7 +94,7 @@ def test_every_event_comes_back_as_it_was_written(event: Event) -> None:
 def test_whatever_an_agent_says_a_frame_is_one_event_with_one_line_of_data(
     event: Event, event_id: int
 ) -> None:
-    text = frame("k3f9", event_id, encode(event)).decode()
+    text = feed_frame("k3f9", event_id, encode(event)).decode()
 
     # The standard ends lines at CR, LF and CRLF. WHATWG HTML 9.2.6.
     name, data, *end = re.split("\r\n|\r|\n", text)
