@@ -9,6 +9,7 @@ import ctypes
 import http.client
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -20,9 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from honcho.environ import parse as parse_env
+from honcho.environ import parse_procfile
 
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = "127.0.0.1"
+PORT = re.compile(r"--port \$\{(?P<variable>\w+):-(?P<default>\d+)\}")
 PATIENCE_S = 15.0
 """A start that takes longer than this gets a line that says what is missing."""
 TERM_S = 1.5
@@ -80,20 +83,19 @@ def main() -> int:
 
 
 def read_services() -> list[Service]:
-    """The five of the Procfile. Raises ValueError for a port that is none."""
+    """Read the Procfile. Raises ValueError if a port is wrong."""
     # As honcho does: what .env says wins.
     env = dict(os.environ)
     if Path(".env").exists():
         env |= parse_env(Path(".env").read_text(encoding="utf-8"))
     services = []
-    for name, variable, default in (
-        ("carly", "CARLY_PORT", 8001),
-        ("walter", "WALTER_PORT", 8002),
-        ("logan", "LOGAN_PORT", 8003),
-        ("nancy", "NANCY_PORT", 8004),
-        ("host", "COURTSIDE_PORT", 8000),
-    ):
-        text = env.get(variable) or str(default)
+    procfile = parse_procfile(Path("Procfile").read_text(encoding="utf-8"))
+    for name, command in procfile.processes.items():
+        found = PORT.search(command)
+        if not found:
+            raise ValueError(f"Procfile: {name} has no --port ${{VARIABLE:-PORT}}")
+        variable = found["variable"]
+        text = env.get(variable) or found["default"]
         if not (text.isdecimal() and 0 < int(text) < 65536):
             raise ValueError(f"{variable}={text} is not a port from 1 to 65535")
         path = "/healthz" if name == "host" else "/.well-known/agent-card.json"

@@ -22,7 +22,6 @@ from urllib.parse import urljoin
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 START_S = 60.0
 END_S = 3.0
-AGENTS = ("carly", "walter", "logan", "nancy")
 START = {
     "message": {
         "messageId": "release-1",
@@ -35,13 +34,14 @@ START = {
 def main(courtside: str, folder: Path) -> None:
     # Nothing of this project's folder, or of whoever develops it, may help.
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "COURTSIDE_STEP_S": "0.2"}
-    env |= {f"{name.upper()}_PORT": str(free_port()) for name in AGENTS}
     page = f"http://127.0.0.1:{free_port()}"
     version = subprocess.check_output([courtside, "--version"], text=True, env=env)
     argv = [courtside, "--demo", f"--port={page.rpartition(':')[2]}"]
     host = subprocess.Popen(argv, cwd=folder, env=env)
     try:
-        until(lambda: followed(page) == set(AGENTS), START_S, "four agents")
+        until(lambda: all_connected(page), START_S, "the agents")
+        agents = json.loads(get(f"{page}/agents"))["agents"]
+        ports = [int(agent["url"].rstrip("/").rpartition(":")[2]) for agent in agents]
         files = list(page_files(page))
         task = post(f"{page}/a2a/carly/message:send", START)["task"]["id"]
         rows = f"{page}/feed.ndjson?task={task}"
@@ -50,15 +50,15 @@ def main(courtside: str, folder: Path) -> None:
         code = host.wait(END_S)
     finally:
         host.kill()
-    left = [name for name in AGENTS if is_taken(int(env[f"{name.upper()}_PORT"]))]
+    left = [port for port in ports if is_taken(port)]
     if code or left:
-        sys.exit(f"after Ctrl-C: exit code {code}, still there: {left}")
+        sys.exit(f"after Ctrl-C: exit code {code}, ports still in use: {left}")
     print(f"{version.strip()}: the demo runs, and its page with {len(files)} files.")
 
 
-def followed(page: str) -> set[str]:
+def all_connected(page: str) -> bool:
     agents: dict[str, str] = json.loads(get(f"{page}/healthz"))["agents"]
-    return {name for name, said in agents.items() if said == "connected"}
+    return set(agents.values()) == {"connected"}
 
 
 def page_files(page: str) -> Iterator[str]:

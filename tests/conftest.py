@@ -66,7 +66,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
-    """Four agents and a host, shared by the tests of one module.
+    """The stubs and a host, shared by the tests of one module.
 
     A test that ends or restarts one of them brings it back before it returns.
     """

@@ -24,7 +24,7 @@ STEP_S = 0.5
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
-    """The four agents and a host."""
+    """The stubs and a host."""
     folder = tmp_path_factory.mktemp("stack")
     with harness.Stack(folder, step_s=STEP_S) as running:
         yield running

@@ -20,23 +20,23 @@ from tests.support.harness import AGENTS, Stack
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All four agents, so fast that every task is over in less than a second."""
-    with Stack(tmp_path_factory.mktemp("four"), with_host=False) as stack:
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All stubs, so fast that every task is over in less than a second."""
+    with Stack(tmp_path_factory.mktemp("stubs"), with_host=False) as stack:
         yield stack
 
 
 @pytest.fixture
-async def carly(four: Stack) -> AsyncIterator[Agent]:
-    async with agent_at(four.agent_url("carly")) as agent:
+async def carly(stubs: Stack) -> AsyncIterator[Agent]:
+    async with agent_at(stubs.agent_url("carly")) as agent:
         yield agent
 
 
 @pytest.mark.parametrize("name", AGENTS)
 async def test_the_card_says_who_it_is_and_how_to_talk_to_it(
-    four: Stack, name: str
+    stubs: Stack, name: str
 ) -> None:
-    url = four.agent_url(name)
+    url = stubs.agent_url(name)
     async with agent_at(url) as agent:
         card = (await agent.http.get("/.well-known/agent-card.json")).json()
     assert card["name"] == name.capitalize()
@@ -136,9 +136,9 @@ async def test_mistakes_are_answered_with_the_errors_that_a2a_names(
 
 @pytest.mark.parametrize("name", AGENTS)
 async def test_an_example_phrase_from_the_card_starts_its_skill(
-    four: Stack, name: str
+    stubs: Stack, name: str
 ) -> None:
-    async with agent_at(four.agent_url(name)) as agent:
+    async with agent_at(stubs.agent_url(name)) as agent:
         card = (await agent.http.get("/.well-known/agent-card.json")).json()
         for skill in card["skills"]:
             by_id = await agent.stream(skill=skill["id"])

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+from agents.stubs import STUBS
 from tests.support.doc_examples import examples_in, printed_by, prints
-from tests.support.harness import AGENTS, ROOT, Stack
+from tests.support.harness import ROOT, SEED_AGENTS, Stack
 
 EXAMPLES = examples_in(ROOT / "docs" / "curl.md")
 # A pause that a task can be cancelled in, and that curl -m outlasts many times.
@@ -21,8 +22,8 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("curl")
     with Stack(folder, with_host=False, step_s=STEP_S) as stack:
         addresses = {
-            f"localhost:{port}": stack.agent_url(name).removeprefix("http://")
-            for port, name in enumerate(AGENTS, start=8001)
+            f"localhost:{stub.port}": stack.agent_url(name).removeprefix("http://")
+            for name, stub in STUBS.items()
         }
         return printed_by(EXAMPLES, {**addresses, "-m 5": f"-m {FEED_S}"}, folder)
 
@@ -39,7 +40,7 @@ def test_a_documented_command_prints_what_the_page_shows(
     assert prints(EXAMPLES[number], outputs[number]), outputs[number]
 
 
-@pytest.mark.parametrize("name", AGENTS)
-def test_the_page_has_a_command_for_every_agent(name: str) -> None:
-    port = 8001 + AGENTS.index(name)
+@pytest.mark.parametrize("name", SEED_AGENTS)
+def test_the_page_has_a_command_for_every_agent_of_the_lesson(name: str) -> None:
+    port = STUBS[name].port
     assert any(f"localhost:{port}" in example.command for example in EXAMPLES)

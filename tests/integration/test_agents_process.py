@@ -41,12 +41,12 @@ def agent_on(port: int, folder: Path, step_s: float = 30) -> Server:
     )
 
 
-def test_an_unknown_name_is_answered_with_the_four(tmp_path: Path) -> None:
+def test_an_unknown_name_is_refused_with_the_names_of_the_stubs(tmp_path: Path) -> None:
     process = agent(tmp_path, "bob")
     process.start()
     assert process.wait_end() == 2
     assert "there is no agent 'bob'; choose one of: " in process.output()
-    assert "carly, walter, logan, nancy" in process.output()
+    assert ", ".join(AGENTS) in process.output()
 
 
 def test_a_taken_port_ends_in_one_line_that_says_what_to_do(tmp_path: Path) -> None:

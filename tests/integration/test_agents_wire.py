@@ -1,4 +1,4 @@
-"""The four agents as any A2A client sees them: both bindings, replies, /tasks/stream.
+"""The stubs as any A2A client sees them: both bindings, replies, /tasks/stream.
 
 Every test talks HTTP to a real `python -m agents`.
 """
@@ -59,9 +59,9 @@ CALENDAR_CHECK = [
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All four agents, so fast that every task is over in less than a second."""
-    with Stack(tmp_path_factory.mktemp("four"), with_host=False) as stack:
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All stubs, so fast that every task is over in less than a second."""
+    with Stack(tmp_path_factory.mktemp("stubs"), with_host=False) as stack:
         yield stack
 
 
@@ -80,14 +80,14 @@ async def slow_carly(slow: Stack) -> AsyncIterator[Agent]:
 
 
 @pytest.fixture
-async def carly(four: Stack) -> AsyncIterator[Agent]:
-    async with agent_at(four.agent_url("carly")) as agent:
+async def carly(stubs: Stack) -> AsyncIterator[Agent]:
+    async with agent_at(stubs.agent_url("carly")) as agent:
         yield agent
 
 
 @pytest.fixture
-async def nancy(four: Stack) -> AsyncIterator[Agent]:
-    async with agent_at(four.agent_url("nancy")) as agent:
+async def nancy(stubs: Stack) -> AsyncIterator[Agent]:
+    async with agent_at(stubs.agent_url("nancy")) as agent:
         yield agent
 
 
@@ -106,9 +106,9 @@ def progress_of(events: list[dict[str, Any]]) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize(("name", "skill"), RESULTS)
 async def test_every_skill_streams_its_work_and_its_result(
-    four: Stack, name: str, skill: str
+    stubs: Stack, name: str, skill: str
 ) -> None:
-    async with agent_at(four.agent_url(name)) as agent:
+    async with agent_at(stubs.agent_url(name)) as agent:
         events = await agent.stream(skill=skill)
     told = states(events)
     assert told == [SUBMITTED, *[WORKING] * (len(told) - 2), COMPLETED]
@@ -120,13 +120,13 @@ async def test_every_skill_streams_its_work_and_its_result(
 
 
 async def test_between_them_the_four_show_the_whole_life_of_a_task(
-    four: Stack,
+    stubs: Stack,
 ) -> None:
     seen: dict[str, set[str]] = {}
 
     async def play(name: str, text: str, *answers: str) -> str:
         """What a task ends in, or asks for; "message" where there is none."""
-        async with agent_at(four.agent_url(name)) as agent:
+        async with agent_at(stubs.agent_url(name)) as agent:
             events = await agent.stream(text)
             if "message" in events[0]:
                 return "message"
@@ -152,9 +152,9 @@ async def test_between_them_the_four_show_the_whole_life_of_a_task(
 
 
 async def test_logan_shows_three_courts_at_work_and_one_that_is_asked_again(
-    four: Stack,
+    stubs: Stack,
 ) -> None:
-    async with agent_at(four.agent_url("logan")) as logan:
+    async with agent_at(stubs.agent_url("logan")) as logan:
         events = await logan.stream("Find a court")
     told = [
         event["statusUpdate"]["metadata"][progress.URI]["trackers"]
@@ -187,8 +187,8 @@ async def test_carlys_calendar_check_is_the_lessons_over_json_rpc(carly: Agent) 
     assert progress_of(events) == CALENDAR_CHECK
 
 
-async def test_the_sdks_own_client_finds_its_way_from_the_card(four: Stack) -> None:
-    url = four.agent_url("walter")
+async def test_the_sdks_own_client_finds_its_way_from_the_card(stubs: Stack) -> None:
+    url = stubs.agent_url("walter")
     async with httpx.AsyncClient(trust_env=False) as http:
         client = await create_client(url, ClientConfig(httpx_client=http))
         message = new_text_message("Will it rain?", role=Role.ROLE_USER)
@@ -347,8 +347,8 @@ async def test_a_subscriber_of_a_waiting_task_sees_the_reply_being_played(
     assert states(streamed) == [INPUT_REQUIRED, WORKING, COMPLETED]
 
 
-async def test_tasks_stream_tells_all_tasks_in_the_lessons_format(four: Stack) -> None:
-    url = four.agent_url("logan")
+async def test_tasks_stream_tells_all_tasks_in_the_lessons_format(stubs: Stack) -> None:
+    url = stubs.agent_url("logan")
     task_id: list[str] = []
 
     def completed(seen: list[Received]) -> bool:

@@ -105,9 +105,9 @@ def test_nothing_of_the_demo_runs_3_s_after_a_kill_9_of_the_host(
     tmp_path: Path,
 ) -> None:
     with started(tmp_path, "--demo", "--log=memory") as host:
-        four = [f"http://127.0.0.1:{host.env[f'{n.upper()}_PORT']}" for n in AGENTS]
-        wait_until(lambda: all(map(is_open, four)), 20, "four agents")
+        urls = [f"http://127.0.0.1:{host.env[f'{n.upper()}_PORT']}" for n in AGENTS]
+        wait_until(lambda: all(map(is_open, urls)), 20, "the agents")
 
         host.kill()
 
-        wait_until(lambda: not any(map(is_open, four)), END_S, "their end")
+        wait_until(lambda: not any(map(is_open, urls)), END_S, "their end")

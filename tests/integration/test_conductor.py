@@ -1,4 +1,4 @@
-"""The host as an agent, as any A2A client sees it: a plan with the four, start to end.
+"""The host as an agent, as any A2A client sees it: a plan, start to end.
 
 Real agents and a real host; tests/unit/test_conductor*.py have what cannot be timed
 here.
@@ -20,7 +20,7 @@ from tests.support.a2a_client import (
     agent_at,
     request,
 )
-from tests.support.harness import AGENTS, Stack, until
+from tests.support.harness import AGENTS, SEED_AGENTS, Stack, until
 from tests.support.host_client import HostClient
 from tests.support.http_requests import read_events
 
@@ -138,7 +138,7 @@ class TestThePlan:
         task_id = await at_the_question(agent, host)
 
         rows = await children(host, task_id)
-        assert set(rows) == set(AGENTS)
+        assert set(rows) == set(SEED_AGENTS)
         context = (await agent.get(task_id))["contextId"]
         assert {row["context_id"] for row in rows.values()} == {context}
         all_rows = await host.history(after=0, context=context, kind="task")

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from tests.support.a2a_client import agent_at
-from tests.support.harness import AGENTS, THOROUGH, Stack, until
+from tests.support.harness import SEED_AGENTS, THOROUGH, Stack, until
 from tests.support.host_client import HostClient, host_at
 
 KILLS = 3 if THOROUGH else 2
@@ -68,7 +68,7 @@ async def test_a_plan_goes_on_after_kill_9_and_does_nothing_twice(
         assert [event["kind"] for event in events].count("artifact") == 1
         progress = [e["progress"] or 0 for e in events if e["kind"] == "task"]
         assert progress == sorted(progress)
-        for name in AGENTS:
+        for name in SEED_AGENTS:
             async with agent_at(stack.agent_url(name)) as agent:
                 tasks = await agent.tasks(contextId=last["context_id"])
                 assert len(tasks) == 1, name

@@ -1,6 +1,6 @@
 """The way down: start, cancel and reply reach the agent; what comes of it is told.
 
-Four agents and a host as real processes, slow enough to step in.
+The stubs and a host as real processes, slow enough to step in.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """GET /feed: one order for all, from wherever a reader stands, nothing in between.
 
-Four agents and a host as real processes; the memory log in test_host_memory.py.
+The stubs and a host as real processes; the memory log in test_host_memory.py.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def a_quiet_host(host: HostClient) -> int:
     return await host.head()
 
 
-async def test_tasks_of_four_agents_at_once_arrive_merged_each_in_its_agents_order(
+async def test_tasks_of_all_agents_at_once_arrive_merged_each_in_its_agents_order(
     stack: Stack, host: HostClient
 ) -> None:
     started: dict[str, str] = {}
@@ -113,7 +113,7 @@ class TestJoining:
         assert snapshot.data["id"] == head
         assert (snapshot.data["reset"], snapshot.data["reason"]) == (False, None)
         agents = snapshot.data["agents"]
-        # The host is one, too: it has a plan for these four.
+        # The host is an agent too: it runs the built-in plan.
         assert {agent["agent"] for agent in agents} == {*AGENTS, "host"}
         assert {agent["connection"] for agent in agents} == {"connected"}
         tasks = {task["task_id"]: task for task in snapshot.data["tasks"]}

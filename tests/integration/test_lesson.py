@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from agents.stubs import STUBS
 from tests.support.doc_examples import (
     Example,
     examples_in,
@@ -23,7 +24,14 @@ from tests.support.doc_examples import (
     printed_by,
     prints,
 )
-from tests.support.harness import AGENTS, ROOT, STOP_S, Process, free_port, wait_until
+from tests.support.harness import (
+    ROOT,
+    SEED_AGENTS,
+    STOP_S,
+    Process,
+    free_port,
+    wait_until,
+)
 from tests.support.lesson import LESSON, PAGES
 
 STEP_S = "0.1"
@@ -37,7 +45,7 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # 8000 is the host, 8001 to 8004 are the four, the rest is the reader's own.
+        # 8000 is the host, 8001 to 8004 are the lesson's agents, the rest the reader's.
         self.ports = {port: free_port() for port in range(8000, 8009)}
         self.printed: dict[str, list[str]] = {}
 
@@ -48,14 +56,17 @@ class Reader:
     def start(self) -> Process:
         """What the first page has terminal 1 do."""
         (self.folder / ".venv").symlink_to(sys.prefix)
-        names = {8000: "COURTSIDE", **dict(enumerate(map(str.upper, AGENTS), 8001))}
+        ports = {"COURTSIDE": self.ports[8000]}
+        for name, stub in STUBS.items():
+            in_lesson = name in SEED_AGENTS
+            ports[name.upper()] = self.ports[stub.port] if in_lesson else free_port()
         (start,) = (e for e in examples_in(LESSON / "start.md") if e.terminal)
         started = Process(
             "start",
             [ROOT / start.command.strip()],
             folder=self.folder,
             env={
-                **{f"{name}_PORT": str(self.ports[p]) for p, name in names.items()},
+                **{f"{name}_PORT": str(port) for name, port in ports.items()},
                 "COURTSIDE_DATA_DIR": str(self.folder / "data"),
                 "COURTSIDE_STEP_S": STEP_S,
             },

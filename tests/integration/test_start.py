@@ -123,7 +123,7 @@ def test_the_page_shows_four_live_agents_once_it_is_announced(tmp_path: Path) ->
         page = httpx.get(page_of(running), trust_env=False)
         all_connected = dict.fromkeys(AGENTS, "connected")
         harness.wait_until(
-            lambda: agents_of(running) == all_connected, 5, "all four to be followed"
+            lambda: agents_of(running) == all_connected, 5, "all agents to be followed"
         )
     finally:
         running.terminate()

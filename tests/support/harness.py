@@ -23,12 +23,15 @@ from typing import TypeAlias, TypeVar
 import anyio
 import httpx
 
+from agents.stubs import STUBS
 from tests.support import fork_server
 
 ROOT = Path(__file__).resolve().parents[2]
 THOROUGH = os.environ.get("COURTSIDE_THOROUGH") == "1"
 """Whether what depends on chance, or on size, is tried as much as it is at night."""
-AGENTS = ("carly", "walter", "logan", "nancy")
+AGENTS = tuple(STUBS)
+SEED_AGENTS = ("carly", "walter", "logan", "nancy")
+"""The agents of the original lesson, which the built-in plan needs."""
 STEP_S = 0.05
 READY_S = 20.0
 """Five interpreters that start at once on a busy two-core machine need 2 to 4 s."""
@@ -242,7 +245,7 @@ class Server(Process):
 
 
 class Stack:
-    """Some of the four agents and the host, with a data folder of their own.
+    """Some of the stubs and the host, with a data folder of their own.
 
     `extra_agents` are names and URLs of agents that the test serves itself;
     `toml` is added at the end of the generated courtside.toml, `host_toml` to its

@@ -1,6 +1,6 @@
 """Tessa, an agent for tests: one script for each thing that can happen to a task.
 
-`python -m tests.support.tessa PORT` serves her as `python -m agents` serves the four.
+`python -m tests.support.tessa PORT` serves her as `python -m agents` serves the stubs.
 """
 
 from __future__ import annotations

@@ -14,13 +14,19 @@ from agents.__main__ import explain_port_error
 from agents.limits import Limits
 from agents.settings import Settings, read_settings
 from agents.stubs import STUBS
+from tests.support.harness import SEED_AGENTS
 
 
 def test_without_flags_each_agent_has_its_own_port_on_loopback() -> None:
     settings = [read_settings([name], {}) for name in STUBS]
-    assert [s.port for s in settings] == [8001, 8002, 8003, 8004]
+    assert len({s.port for s in settings}) == len(STUBS)
     assert {s.host for s in settings} == {"127.0.0.1"}
     assert {s.step_s for s in settings} == {1.0}
+
+
+def test_the_agents_of_the_lesson_have_the_ports_of_the_lesson() -> None:
+    ports = [read_settings([name], {}).port for name in SEED_AGENTS]
+    assert ports == [8001, 8002, 8003, 8004]
 
 
 def test_the_environment_sets_port_and_step_time() -> None:
@@ -35,13 +41,13 @@ def test_a_flag_wins_over_the_environment() -> None:
     assert (settings.port, settings.step_s) == (9999, 0.0)
 
 
-def test_an_unknown_name_is_answered_with_the_four(
+def test_an_unknown_name_is_refused_with_the_names_of_the_stubs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         read_settings(["bob"], {})
     said = capsys.readouterr().err
-    assert "there is no agent 'bob'; choose one of: carly, walter, logan, nancy" in said
+    assert f"there is no agent 'bob'; choose one of: {', '.join(STUBS)}" in said
 
 
 @pytest.mark.parametrize("port", ["eight", "-1", "65536", "80.5"])
@@ -128,7 +134,9 @@ def test_an_agent_of_ones_own_is_started_from_its_file(tmp_path: Path) -> None:
     settings = read_settings([str(file)], {"ROSA_PORT": "9005"})
 
     assert (settings.spec.name, settings.port) == ("rosa", 9005)
-    assert read_settings([str(file)], {}).port == 8005
+    assert read_settings([str(file)], {}).port == 1 + max(
+        stub.port for stub in STUBS.values()
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typing import ClassVar
 import pytest
 from click.testing import CliRunner
 
+from agents.stubs import STUBS
 from host.cli import startup_hints
 from host.cli.main import COMMANDS, courtside
 from host.config.load import DEFAULT, read
@@ -172,7 +173,9 @@ class TestConfig:
         lines = run("config").splitlines()
 
         assert lines[1].split() == ["port", "8000", DEFAULT]
-        assert lines[-1].split() == ["agents.nancy", "http://127.0.0.1:8004", DEFAULT]
+        last = AGENTS[-1]
+        url = f"http://127.0.0.1:{STUBS[last].port}"
+        assert lines[-1].split() == [f"agents.{last}", url, DEFAULT]
 
 
 class TestCompletion:

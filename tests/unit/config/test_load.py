@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.stubs import STUBS
 from host.config.agent_settings import AgentSettings
 from host.config.load import Config, read, read_agents
 from host.errors import ConfigError
@@ -43,10 +44,10 @@ class TestDefaults:
         assert (found.host, found.port, found.log) == ("127.0.0.1", 8000, "sqlite")
         assert found.data_dir == tmp_path / ".courtside"
 
-    def test_are_the_four_agents_of_the_procfile(self, tmp_path: Path) -> None:
+    def test_are_the_stubs_at_their_own_ports(self, tmp_path: Path) -> None:
         assert read({}, {}, tmp_path).agents == {
-            name: AgentSettings(f"http://127.0.0.1:{port}")
-            for name, port in zip(AGENTS, range(8001, 8005), strict=True)
+            name: AgentSettings(f"http://127.0.0.1:{stub.port}")
+            for name, stub in STUBS.items()
         }
 
     def test_follow_the_procfiles_variables(self, tmp_path: Path) -> None:

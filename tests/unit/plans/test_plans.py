@@ -21,7 +21,7 @@ from host.plans.default_plan import built_in
 from host.plans.parser import PlanError, read_plan, read_plans
 from host.plans.plan import Plan, Planner, Step
 from host.plans.selection import UnknownPlan, choose
-from tests.support.harness import AGENTS
+from tests.support.harness import SEED_AGENTS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,7 +45,7 @@ def no_planner(name: str) -> Planner:
 
 
 def plans(text: str) -> dict[str, Plan]:
-    return read_plans(tomllib.loads(text)["plans"], AGENTS, no_planner)
+    return read_plans(tomllib.loads(text)["plans"], SEED_AGENTS, no_planner)
 
 
 def wrong(text: str) -> PlanError:
@@ -119,12 +119,12 @@ class TestAPlan:
         )
 
     def test_runs_at_once_what_does_not_need_each_other(self) -> None:
-        order = built_in(AGENTS)["schedule"].order()
+        order = built_in(SEED_AGENTS)["schedule"].order()
 
         assert waves(order) == [{"calendar", "weather", "venue"}, {"notify"}]
 
     def test_that_is_done_in_part_goes_on_with_the_rest(self) -> None:
-        order = built_in(AGENTS)["schedule"].order()
+        order = built_in(SEED_AGENTS)["schedule"].order()
         order.prepare()
         order.get_ready()
         order.done("calendar", "weather")
@@ -287,7 +287,7 @@ class TestWhatIsWrong:
         place[key] = data.draw(ODD)
 
         try:
-            found = read_plans(table, AGENTS, no_planner)
+            found = read_plans(table, SEED_AGENTS, no_planner)
         except PlanError as refused:
             assert refused.key.startswith("plans")
             assert len(str(refused)) < 1000
@@ -334,7 +334,7 @@ class TestAMessage:
 
 STEPS: st.SearchStrategy[dict[str, object]] = st.builds(
     dict,
-    agent=st.sampled_from(AGENTS),
+    agent=st.sampled_from(SEED_AGENTS),
     skill=WORDS.map(lambda text: text[:9]).filter(str.strip),
     message=WORDS.map(lambda text: text.replace("{", "<").replace("}", ">")),
     timeout_s=st.floats(0.001, 86400),
@@ -353,15 +353,15 @@ class TestATable:
     def test_is_read_as_the_plan_that_it_was_made_of(
         self, steps: Mapping[str, Mapping[str, object]]
     ) -> None:
-        plan = read_plan("game", {"steps": steps}, AGENTS)
+        plan = read_plan("game", {"steps": steps}, SEED_AGENTS)
 
         assert read_plan("game", json.loads(json.dumps(plan.table()))) == plan
 
     def test_may_have_been_through_protobuf(self) -> None:
-        table = built_in(AGENTS)["schedule"].table()
+        table = built_in(SEED_AGENTS)["schedule"].table()
         table["steps"]["calendar"]["retries"] = 1.0
 
-        assert read_plan("schedule", table) == built_in(AGENTS)["schedule"]
+        assert read_plan("schedule", table) == built_in(SEED_AGENTS)["schedule"]
 
     def test_of_a_plan_with_nothing_to_say_can_be_read(self) -> None:
         plan = Plan("a", "A", steps={"one": Step("one", skill="s")})
@@ -443,12 +443,12 @@ class TestTheChoice:
 
 
 class TestTheBuiltInPlan:
-    def test_is_there_with_the_four(self) -> None:
-        assert list(built_in([*AGENTS, "zoe"])) == ["schedule"]
+    def test_is_there_with_the_agents_of_the_lesson(self) -> None:
+        assert list(built_in([*SEED_AGENTS, "zoe"])) == ["schedule"]
 
-    @pytest.mark.parametrize("missing", AGENTS)
+    @pytest.mark.parametrize("missing", SEED_AGENTS)
     def test_is_not_there_without_one_of_them(self, missing: str) -> None:
-        assert built_in([name for name in AGENTS if name != missing]) == {}
+        assert built_in([name for name in SEED_AGENTS if name != missing]) == {}
 
     def test_asks_no_one_twice_who_sends_something(self) -> None:
-        assert built_in(AGENTS)["schedule"].steps["notify"].retries == 0
+        assert built_in(SEED_AGENTS)["schedule"].steps["notify"].retries == 0

@@ -14,7 +14,8 @@ import subprocess
 import pytest
 from honcho.environ import parse_procfile
 
-from tests.support.harness import AGENTS, ROOT
+from agents.stubs import STUBS
+from tests.support.harness import ROOT
 
 SHELL_SCRIPTS = [
     p.name for p in (ROOT / "scripts").iterdir() if p.is_file() and not p.suffix
@@ -47,20 +48,18 @@ def test_npm_packages_are_pinned_exactly() -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{name}: {version}"
 
 
-def test_the_procfile_starts_four_agents_and_the_host_on_their_ports() -> None:
+def test_the_procfile_starts_every_stub_and_the_host_on_their_ports() -> None:
     procfile = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8"))
     processes: dict[str, str] = procfile.processes
 
-    assert list(processes) == [*AGENTS, "host"]
-    for name, port in zip(AGENTS, range(8001, 8005), strict=True):
-        assert (
-            f"-m agents {name} --port ${{{name.upper()}_PORT:-{port}}}"
-            in (processes[name])
-        )
+    assert list(processes) == [*STUBS, "host"]
+    for name, stub in STUBS.items():
+        command = f"-m agents {name} --port ${{{name.upper()}_PORT:-{stub.port}}}"
+        assert command in processes[name]
     assert "-m host --port ${COURTSIDE_PORT:-8000}" in processes["host"]
 
 
-@pytest.mark.parametrize("command", ["carly", "walter", "logan", "nancy", "host"])
+@pytest.mark.parametrize("command", [*STUBS, "host"])
 def test_no_shell_stands_between_honcho_and_a_process(command: str) -> None:
     """Else SIGTERM would end the shell and orphan what it started."""
     procfile = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8"))
