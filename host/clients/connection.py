@@ -32,7 +32,7 @@ TASK_POLL_S = 1.0
 MAX_STREAMS = 500  # Open at once to one agent; each is a socket and some 50 kB.
 OPEN_EVERY_S = 0.01
 MAX_ASKING = 16  # At once, about thousands of tasks.
-NOT_THERE = (MethodNotFoundError, UnsupportedOperationError)
+UNSUPPORTED = (MethodNotFoundError, UnsupportedOperationError)
 
 
 class Connection:
@@ -40,8 +40,8 @@ class Connection:
     of the agent works.
 
     Every call raises AgentUnreachable when the agent does not answer or answers
-    what A2A does not allow, and the SDK's A2AError when it refuses. `streaming`,
-    `subscribes` and `lists` say what the agent can do, as far as is known.
+    what A2A does not allow, and the SDK's A2AError when it refuses. `can_stream`,
+    `can_subscribe` and `can_list` say what the agent can do, as far as is known.
     """
 
     card: pb.AgentCard
@@ -55,12 +55,12 @@ class Connection:
         budget: RateLimiter,
     ) -> None:
         self.name = name
-        self.streaming = self.subscribes = self.lists = self.resumable = False
+        self.can_stream = self.can_subscribe = self.can_list = self.is_resumable = False
         self._settings = settings
         self._credentials = credentials
         self._budget = budget
         self._stack = AsyncExitStack()
-        self.places = anyio.Semaphore(MAX_STREAMS)
+        self.stream_slots = anyio.Semaphore(MAX_STREAMS)
         self._next_at = 0.0
         self._asking = anyio.Semaphore(MAX_ASKING)
 
@@ -73,8 +73,8 @@ class Connection:
             self._credentials.use_card(self.card)
             self._binding = await self._choose(opening)
             await self._extend_card()
-            self.streaming = self.subscribes = self.card.capabilities.streaming
-            self.resumable = any(
+            self.can_stream = self.can_subscribe = self.card.capabilities.streaming
+            self.is_resumable = any(
                 extension.uri == RESUMABLE
                 for extension in self.card.capabilities.extensions
             )
@@ -87,20 +87,22 @@ class Connection:
     @property
     def followed(self) -> str:
         """How its tasks are followed, as the page says it."""
-        streams = self.streaming and self.subscribes
+        streams = self.can_stream and self.can_subscribe
         return "streaming" if streams else f"polling every {TASK_POLL_S:g} s"
 
     @property
     def discovery(self) -> str:
         """Which of its tasks are found, as the page says it."""
-        return "every task" if self.lists else "only tasks that pass through this host"
+        return (
+            "every task" if self.can_list else "only tasks that pass through this host"
+        )
 
     @property
     def trouble(self) -> str | None:
         """What the agent asks for and has not been given."""
         return self._credentials.trouble
 
-    async def card_changed(self) -> bool:
+    async def has_card_changed(self) -> bool:
         """Whether the agent shows another card than the one this connection goes by.
 
         An extended card is not compared: only the one that everybody sees.
@@ -125,7 +127,7 @@ class Connection:
                         open_binding, interface, self.card, self._wire, self._budget
                     )
                     binding = await trying.enter_async_context(opened)
-                    self.lists = await self._probe(binding)
+                    self.can_list = await self._probe(binding)
                 except AgentUnreachable as error:
                     causes.append(str(error))
                     continue
@@ -142,7 +144,7 @@ class Connection:
         be answered."""
         try:
             await binding.list_tasks(Query(page_size=1))
-        except NOT_THERE:
+        except UNSUPPORTED:
             await binding.reach()
             return False
         except A2AError as error:
@@ -162,7 +164,7 @@ class Connection:
 
     async def send(self, request: pb.SendMessageRequest) -> AsyncGenerator[Batch]:
         """The answer: updates as they come, or one where the agent cannot stream."""
-        if self.streaming:
+        if self.can_stream:
             try:
                 async with aclosing(
                     self._binding.send(request, streaming=True)
@@ -172,7 +174,7 @@ class Connection:
                 return
             except MethodNotFoundError:
                 # Its card promised too much; nothing was done with the message.
-                self.streaming = False
+                self.can_stream = False
         async with aclosing(self._binding.send(request, streaming=False)) as answer:
             async for batch in answer:
                 yield batch
@@ -183,7 +185,7 @@ class Connection:
         """A task's updates: what followed number `after`, or the Task and the rest."""
         return self._binding.subscribe(task_id, after)
 
-    async def pace(self) -> None:
+    async def wait_to_open(self) -> None:
         """Spreads the opening of many streams: each costs some 4 ms of a core."""
         at = anyio.current_time()
         self._next_at = max(at, self._next_at + OPEN_EVERY_S)

@@ -109,7 +109,7 @@ class Collector:
         return CollectorState(
             attempts=self._attempts,
             retry_in_s=round(max(0, at - anyio.current_time()), 1) if at else None,
-            streams=MAX_STREAMS - connection.places.value if connection else 0,
+            streams=MAX_STREAMS - connection.stream_slots.value if connection else 0,
             max_streams=MAX_STREAMS,
             budget=self._budget.left,
             left_out=self.left_out,

@@ -74,7 +74,7 @@ class Discovery:
 
     async def _begin(self) -> None:
         self._active_at = self._swept_at = self._swept_all_at = anyio.current_time()
-        if not self._connection.lists:
+        if not self._connection.can_list:
             return
         if self._since is None:
             self._recall()
@@ -109,16 +109,16 @@ class Discovery:
         await self._take(page)
 
     def _pause_s(self) -> float:
-        if not self._connection.lists:
+        if not self._connection.can_list:
             return CARD_POLL_S
         idle = anyio.current_time() - self._active_at > IDLE_AFTER_S
         return IDLE_POLL_S if idle else POLL_S
 
     async def _step(self) -> bool:
         """One look at the agent. Returns whether its card has changed."""
-        if not self._connection.lists:
+        if not self._connection.can_list:
             # Only what passes through the host is followed; is the agent there?
-            return await self._connection.card_changed()
+            return await self._connection.has_card_changed()
         at = anyio.current_time()
         if await self._list(self._news, while_new=True):
             self._active_at = at
@@ -131,7 +131,7 @@ class Discovery:
         if at - self._swept_all_at > FULL_SWEEP_S:
             self._swept_all_at = at
             await self._list(Query(page_size=PAGE_SIZE), pause_s=POLL_S)
-        return await self._connection.card_changed()
+        return await self._connection.has_card_changed()
 
     async def _sweep_open(self) -> None:
         """Finds tasks that move without their stamps, or have none."""

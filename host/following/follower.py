@@ -183,13 +183,13 @@ class Follower:
         self._updates.unwatched = self._broken
         # What can be replayed in full is not to be cut short by a look.
         unseen = self._known.row is None and failures > MAX_UNSEEN
-        if unseen or not self._connection.resumable:
+        if unseen or not self._connection.is_resumable:
             await self._look()
             self._updates.unwatched = self._broken
 
     @property
     def _broken(self) -> str | None:
-        return BROKEN if self._connection.streaming else None
+        return BROKEN if self._connection.can_stream else None
 
     def _end_if_over(self) -> None:
         if self._known.is_over:
@@ -303,7 +303,7 @@ class Follower:
         await anyio.sleep(delay_s)
         await self._begun.wait()
         # What has numbers will be replayed: a look ahead would make a gap of it.
-        if not self._connection.resumable:
+        if not self._connection.is_resumable:
             await self._look()
             self._end_if_over()
 

@@ -13,7 +13,7 @@ import anyio
 from a2a.utils.errors import A2AError, TaskNotFoundError
 
 from ..clients.bindings.base import Batch
-from ..clients.connection import MAX_STREAMS, NOT_THERE, TASK_POLL_S, Connection
+from ..clients.connection import MAX_STREAMS, TASK_POLL_S, UNSUPPORTED, Connection
 from ..observability.logfmt import Line
 from ..protocol.task_knowledge import Known
 from .presence import Presence
@@ -43,11 +43,11 @@ class Updates:
 
     async def come(self) -> AsyncGenerator[Batch]:
         """What the agent says of the task from now on, in the best way it can."""
-        if self._connection.subscribes:
+        if self._connection.can_subscribe:
             async with aclosing(self._streamed()) as batches:
                 async for batch in batches:
                     yield batch
-        if not self._connection.subscribes:
+        if not self._connection.can_subscribe:
             async with aclosing(self._looks()) as batches:
                 async for batch in batches:
                     yield batch
@@ -70,17 +70,17 @@ class Updates:
             async for look in looks:
                 yield look
         try:
-            await self._connection.pace()
+            await self._connection.wait_to_open()
             async with aclosing(self._subscribed()) as batches:
                 async for batch in batches:
                     self.is_live = True
                     yield batch
             return
-        except (TaskNotFoundError, *NOT_THERE):
+        except (TaskNotFoundError, *UNSUPPORTED):
             pass
         finally:
             self.is_live = False
-            self._connection.places.release()
+            self._connection.stream_slots.release()
         # Ended meanwhile, or asking and nothing ran, or no SubscribeToTask at all.
         yield await self._look()
         if self._known.is_waiting:
@@ -88,15 +88,15 @@ class Updates:
                 async for look in looks:
                     yield look
         elif not self._known.is_over and not was_waiting:
-            self._connection.subscribes = False
+            self._connection.can_subscribe = False
             await self._presence.connected(self._connection)
 
     async def _looks_without_a_place(self) -> AsyncGenerator[Batch]:
         """Ends when one of the agent's streams is free, and taken for the task."""
-        places = self._connection.places
+        places = self._connection.stream_slots
         while places.value == 0:
             await self._presence.troubled(CROWDED)
-            if not self._connection.resumable:
+            if not self._connection.is_resumable:
                 self.unwatched = CROWDED
                 yield await self._look()
                 self.unwatched = CROWDED
@@ -107,7 +107,7 @@ class Updates:
 
     async def _subscribed(self) -> AsyncGenerator[Batch]:
         known = self._known
-        if self._connection.resumable:
+        if self._connection.is_resumable:
             after = 0 if known.row is None else known.sequence
             try:
                 async with aclosing(

@@ -129,7 +129,7 @@ async def find_child(
                     if await _came_of(collector, row.task_id, message_id):
                         return row.task_id
             await anyio.sleep(EVERY_S)
-    if collector.connection.lists:
+    if collector.connection.can_list:
         return None
     raise AttemptFailed(
         f"the host was away, and {collector.name} cannot say whether it was asked"

@@ -100,7 +100,7 @@ class Puppet:
         self.quiet = self.deaf = False
         self._held: anyio.Event | None = None
         self.answer: str | None = None
-        self.lists = True
+        self.can_list = True
 
     @property
     def connection(self) -> Puppet:

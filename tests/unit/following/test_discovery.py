@@ -37,7 +37,7 @@ def listed(name: str, second: int | None, state: str = DONE) -> Listed:
 class Agent:
     """Lists `tasks` as A2A says: filtered, newest first, page by page."""
 
-    lists = True
+    can_list = True
 
     def __init__(self, *tasks: Listed) -> None:
         self.tasks = list(tasks)
@@ -59,7 +59,7 @@ class Agent:
         more = str(end) if end < len(tasks) else "0" if self.endless else None
         return Page(page, more)
 
-    async def card_changed(self) -> bool:
+    async def has_card_changed(self) -> bool:
         return False
 
 

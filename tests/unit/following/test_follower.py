@@ -62,19 +62,19 @@ def snapshot(state: str, text: str, *past: str, sequence: int | None = None) -> 
 class Script:
     """A connection that plays streams and GetTask answers from lists."""
 
-    streaming = True
+    can_stream = True
 
     def __init__(
         self, streams: list[list[Step]], tasks: list[Update], resumable: bool = False
     ) -> None:
         self.streams = streams
         self.tasks = tasks
-        self.resumable = resumable
-        self.subscribes = True
+        self.is_resumable = resumable
+        self.can_subscribe = True
         self.asked: list[int | None] = []
-        self.places = anyio.Semaphore(1)
+        self.stream_slots = anyio.Semaphore(1)
 
-    async def pace(self) -> None: ...
+    async def wait_to_open(self) -> None: ...
 
     async def subscribe(
         self, task_id: str, after: int | None = None
@@ -244,7 +244,7 @@ async def test_an_agent_without_subscriptions_is_polled_without_gaps(
 
     events = words_of(await followed(script))
 
-    assert script.subscribes is False
+    assert script.can_subscribe is False
     assert events == ["running one", "running two", "completed three"]
 
 

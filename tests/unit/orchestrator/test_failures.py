@@ -395,7 +395,7 @@ class TestAHostThatWasKilled:
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         troupe["carly"].hold()
-        troupe["carly"].lists = False
+        troupe["carly"].can_list = False
         async with playing(troupe, plan_of(), log) as play:
             task_id = await play.ask()
             await troupe["carly"].part()
