@@ -26,6 +26,7 @@ from ..following.roster import Roster
 from ..model.event import WAITING, TaskEvent
 from ..observability.logfmt import Line
 from ..protocol import a2a
+from ..protocol.messages import build_message
 from . import child_task
 from .child_task import AttemptFailed, Patience
 from .questions import Question
@@ -233,13 +234,13 @@ class Performer:
         state.stage = "sending"
         await self._scene.record()
         skill = state.step.skill
-        request = {
-            "messageId": state.message_id,
-            "contextId": self._scene.context_id,
-            "role": "ROLE_USER",
-            "parts": [{"text": text}],
-            "metadata": {"skillId": skill} if skill else None,
-        }
+        request = build_message(
+            "ROLE_USER",
+            text,
+            message_id=state.message_id,
+            contextId=self._scene.context_id,
+            metadata={"skillId": skill} if skill else None,
+        )
         answer: asyncio.Future[Update] = asyncio.get_running_loop().create_future()
         self._scene.late.start_soon(self._deliver, collector, request, answer)
         response = (await answer).response

@@ -6,7 +6,6 @@ A run tells it what changed; it goes to the log under the source `host/{task_id}
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET
@@ -17,6 +16,7 @@ from ..following.task_writer import Record
 from ..model.event import Event, TaskEvent
 from ..model.timestamps import now
 from ..protocol import a2a
+from ..protocol.messages import build_message
 from ..protocol.rows import artifact_of, row_of
 from ..protocol.task_knowledge import Known
 
@@ -60,13 +60,13 @@ class Journal:
         status: Json = {
             "state": state,
             "timestamp": now(),
-            "message": {
-                "messageId": same or str(uuid4()),
-                "taskId": self.task_id,
-                "contextId": self.context_id,
-                "role": "ROLE_AGENT",
-                "parts": [{"text": text}],
-            },
+            "message": build_message(
+                "ROLE_AGENT",
+                text,
+                message_id=same or None,
+                taskId=self.task_id,
+                contextId=self.context_id,
+            ),
         }
         raw = self._update("statusUpdate", {"status": status, "metadata": metadata})
         await self._add(self._row(status, metadata), raw)

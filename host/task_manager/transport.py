@@ -6,7 +6,6 @@ straight.py and over_host.py are the two ways; the manager takes one.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +15,7 @@ from ..config.load import read
 from ..config.secret_refs import token_here
 from ..errors import ConfigError
 from ..protocol.a2a import StreamResponse
+from ..protocol.messages import build_message
 from .direct import Straight
 from .task_table import Ledger, Update
 from .via_host import OverHost
@@ -65,11 +65,6 @@ def _checked(agents: Mapping[str, str]) -> dict[str, AgentSettings]:
 def request(text: str, more: Update) -> Update:
     """An A2A SendMessageRequest; the answer is wanted before the work is done."""
     return {
-        "message": {
-            "messageId": str(uuid.uuid4()),
-            "role": "ROLE_USER",
-            "parts": [{"text": text}],
-            **more,
-        },
+        "message": build_message("ROLE_USER", text, **more),
         "configuration": {"returnImmediately": True},
     }
