@@ -7,6 +7,7 @@ SIGINT or SIGTERM.
 from __future__ import annotations
 
 import gc
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -123,18 +124,11 @@ def listen(config: Config) -> socket.socket:
 
 def _most_connections() -> int | None:
     """The rest of the files is for the log and the agents, whoever connects."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if files == resource.RLIM_INFINITY else files * 3 // 4
 
 
 def allow_sockets() -> None:
     """Each reader and each open task is one; most shells allow 1,024 files."""
-    if sys.platform != "win32":
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

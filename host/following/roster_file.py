@@ -139,8 +139,6 @@ def write(folder: Path, changes: Changes) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Or a power cut may bring the former file back."""
-    if os.name != "posix":
-        return  # Windows has no such thing.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
