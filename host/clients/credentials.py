@@ -15,11 +15,10 @@ import httpx
 from a2a.types import a2a_pb2 as pb
 
 from ..config.agent_settings import AgentSettings
+from ..config.settings import LOOPBACK
 from .oauth import TokenSource
 from .security_schemes import Choice, as_given, choose
 
-# These name one machine: an agent at one of them may well call itself the other.
-LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 # Shorter ones stand in any text.
 MIN_REDACTED = 6
 
@@ -38,8 +37,9 @@ class Credentials:
         self._given = settings.credentials
         self._encrypted = url.scheme == "https"
         self._hosts = {_host(url.host), *map(_host, settings.trusted_hosts)}
-        if self._hosts & LOOPBACK:
-            self._hosts |= LOOPBACK
+        if not self._hosts.isdisjoint(LOOPBACK):
+            # An agent at one of this machine's names may call itself by another.
+            self._hosts.update(LOOPBACK)
         self._clock = clock
         self._tokens: TokenSource | None = None
         self._choice = Choice()

@@ -16,10 +16,13 @@ import httpcore
 import httpx
 
 from ..config.address_rules import is_link_local, is_private
+from ..config.settings import LOOPBACK
 from ..errors import AgentUnreachable
 
-# A proxy that the environment names does not stand before this machine.
-DIRECT = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
+# httpx sends requests to this machine without the proxy of the environment.
+DIRECT = {
+    f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK
+}
 # gunicorn closes an idle connection after 2 s, uvicorn and Node.js do after 5, as httpx
 # does by itself: what is sent at that moment is lost, and a POST is not sent twice.
 LIMITS = httpx.Limits(keepalive_expiry=1.5)

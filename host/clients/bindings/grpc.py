@@ -32,6 +32,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError, MethodNotFoundError
 from google.protobuf import json_format
 
+from ...config.settings import LOOPBACK
 from ...observability import trace
 from ...protocol import a2a
 from ..http_client import addresses
@@ -280,7 +281,7 @@ def _channel(
         version = ip_address(pinned[0]).version
         same = [one for one in pinned if ip_address(one).version == version]
         target = f"ipv{version}:{','.join(_joined(one, port) for one in same)}"
-    if host in ("127.0.0.1", "localhost", "::1"):
+    if host in LOOPBACK:
         # A proxy that the environment names does not stand before this machine.
         options.append(("grpc.enable_http_proxy", 0))
     if secure:
