@@ -99,7 +99,7 @@ class Number:
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m agents",
+        prog=f"python -m {__package__}",
         description="Start one A2A agent on its own port.",
         epilog=faults.describe_faults(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -11,15 +11,15 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard.app import create_app as create_dashboard
-
+from . import get_sibling
 from .api.agents import AgentsApi
 from .api.feed_stream import FeedStream
 from .api.guard import Guard
@@ -48,6 +48,11 @@ from .observability.logfmt import Line
 from .observability.otel import Spans
 from .observability.trace import PassOn, Traced, Tracer
 from .orchestrator.orchestrator import Conductor
+
+if TYPE_CHECKING:
+    from dashboard.app import create_app as create_dashboard
+else:
+    create_dashboard = import_module(get_sibling("dashboard.app")).create_app
 
 logger = logging.getLogger("courtside.app")
 

@@ -11,13 +11,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
+from .. import IMPORT_FOLDER, get_sibling
 from ..config.load import stub_ports
 
 ADDRESS = "127.0.0.1"
-# Not the folder of whoever started us, which may have `agents` of its own.
-HERE = Path(__file__).resolve().parents[2]
 END_S = 1.5
 """They leave open streams after 1 s; the host itself has had its second by then."""
 
@@ -42,10 +40,12 @@ def running_stubs(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _start(name: str, port: int) -> subprocess.Popen[bytes]:
+    program = get_sibling("agents")
     # A session of its own: Ctrl-C is for the host, which ends first, and tells them.
     return subprocess.Popen(  # noqa: S603 - our own, by name and number
-        [sys.executable, "-m", "agents", name, f"--port={port}", "--until-eof"],
-        cwd=HERE,
+        [sys.executable, "-m", program, name, f"--port={port}", "--until-eof"],
+        # The user's current folder can contain another package `agents`.
+        cwd=IMPORT_FOLDER,
         stdin=subprocess.PIPE,
         stdout=sys.stderr,
         start_new_session=True,

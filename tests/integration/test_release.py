@@ -1,6 +1,6 @@
-"""What is released: wheel and sdist have all that they need, and nothing else.
+"""The wheel and the sdist contain all files that they need, and nothing else.
 
-They are built as scripts/release-check builds them, which also installs and runs them.
+Builds them like scripts/release-check, which also installs and runs them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from pathlib import Path, PurePath
 
 import pytest
 
+import courtside
 import host
 from agents.card import build_card
 from agents.stubs.carly import CARLY
+from host.errors import CourtsideError
 from host.orchestrator.card import card_of
 from tests.support.harness import ROOT
 
-PACKAGES = ("agents", "dashboard", "host")
-STATIC = "dashboard/static/"
+PROGRAMS = ("agents", "dashboard", "host")
+PACKAGES = ("courtside", *PROGRAMS)
+STATIC = "courtside/dashboard/static/"
 SUFFIXES = {".py", ".js", ".css", ".html", ".svg"}
 OTHERS = {"py.typed", "LICENSE"}
 VENDOR = "dashboard/static/vendor"
@@ -49,11 +52,21 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tool(*words: str | Path) -> str:
-    """What a tool of this Python says; it must be content."""
+    """Run a tool of this Python and return its output. It must succeed."""
     command = [sys.executable, "-m", *words]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@pytest.fixture(scope="module")
+def site(wheel: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like site-packages, with the wheel and another package `agents`."""
+    folder = tmp_path_factory.mktemp("site")
+    wheel.extractall(folder)  # noqa: S202 - our own wheel
+    (folder / "agents").mkdir()
+    (folder / "agents" / "__init__.py").write_text("class Agent: ...\n")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +75,7 @@ def wheel(dist: Path) -> zipfile.ZipFile:
 
 
 def ours() -> set[str]:
-    """Every file of the three packages that somebody who runs them needs."""
+    """Return all files of the packages that a user needs, as in a clone."""
     found = (path for package in PACKAGES for path in (ROOT / package).rglob("*"))
     return {
         path.relative_to(ROOT).as_posix()
@@ -71,17 +84,23 @@ def ours() -> set[str]:
     }
 
 
-def test_the_wheel_has_the_packages_their_files_and_licences_and_nothing_else(
+def in_wheel(name: str) -> str:
+    """Return where the wheel has a file of a clone: everything is in one package."""
+    return f"courtside/{name}" if name.startswith(PROGRAMS) else name
+
+
+def test_wheel_has_one_package_with_all_files_and_licences(
     wheel: zipfile.ZipFile,
 ) -> None:
     names = set(wheel.namelist())
     about = {name for name in names if ".dist-info/" in name}
     static = {name for name in names if name.startswith(STATIC)}
+    expected = {in_wheel(name) for name in ours()}
 
-    assert names - about - static == {n for n in ours() if not n.startswith(STATIC)}
+    assert names - about - static == {n for n in expected if not n.startswith(STATIC)}
     assert static == {
         f"{STATIC}main.js",
-        *(name for name in ours() if PurePath(name).match(f"{STATIC}style/*.css")),
+        *(name for name in expected if PurePath(name).match(f"{STATIC}style/*.css")),
         f"{STATIC}favicon.svg",
     }
     for name in names - about:
@@ -92,18 +111,72 @@ def test_the_wheel_has_the_packages_their_files_and_licences_and_nothing_else(
     }
 
 
-def test_the_sdist_has_the_same_and_what_the_wheel_is_made_of(dist: Path) -> None:
+def run_in(site: Path, code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=site,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_wheel_works_beside_another_package_named_agents(site: Path) -> None:
+    code = """
+import sys
+from agents import Agent
+from courtside import CourtsideError, TaskManager
+import courtside.__main__, courtside.agents.__main__, courtside.host.app
+print(TaskManager.__module__, issubclass(CourtsideError, Exception))
+print([name for name in sys.modules if name.partition(".")[0] in ("dashboard", "host")])
+print([name for name in sys.modules if name.startswith("agents.")])
+"""
+    assert run_in(site, code).splitlines() == [
+        *("courtside.host.task_manager.manager True", "[]", "[]")
+    ]
+
+
+def test_every_module_of_the_wheel_can_be_imported(site: Path) -> None:
+    code = """
+import courtside, importlib, pkgutil
+for module in pkgutil.walk_packages(courtside.__path__, "courtside."):
+    importlib.import_module(module.name)
+"""
+    run_in(site, code)
+
+
+def test_demo_of_the_wheel_starts_its_own_agents(site: Path) -> None:
+    code = """
+import sys
+from courtside.host import IMPORT_FOLDER, get_sibling
+print(get_sibling("agents"), IMPORT_FOLDER == __import__("pathlib").Path.cwd())
+"""
+    assert run_in(site, code) == "courtside.agents True\n"
+
+
+def test_public_names_are_the_same_in_a_clone() -> None:
+    assert courtside.TaskManager is host.TaskManager
+    assert courtside.CourtsideError is CourtsideError
+    assert courtside.__version__ == host.__version__
+    with pytest.raises(AttributeError):
+        courtside.Agent  # noqa: B018
+
+
+def test_sdist_has_the_same_files_and_those_that_build_the_wheel(dist: Path) -> None:
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
     assert names == ours() | AROUND
 
 
-def test_both_pass_the_check_of_the_package_index(dist: Path) -> None:
+def test_wheel_and_sdist_pass_twine_check(dist: Path) -> None:
     assert tool("twine", "check", "--strict", *dist.iterdir()).count("PASSED") == 2
 
 
-def test_every_module_that_was_vendored_comes_with_its_licence() -> None:
+def test_vendored_modules_have_their_licence() -> None:
     vendor = ROOT / VENDOR
 
     for folder in (path for path in vendor.iterdir() if path.is_dir()):
@@ -111,7 +184,7 @@ def test_every_module_that_was_vendored_comes_with_its_licence() -> None:
         assert folder.name in (vendor / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_version_stands_in_one_place(wheel: zipfile.ZipFile) -> None:
+def test_version_is_written_in_one_place(wheel: zipfile.ZipFile) -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     (written,) = re.findall(r'^version = "(.*)"$', text, re.M)
     about = next(name for name in wheel.namelist() if name.endswith("/METADATA"))
@@ -124,7 +197,7 @@ def test_the_version_stands_in_one_place(wheel: zipfile.ZipFile) -> None:
     assert not [path for path in sources if f'"{written}"' in path.read_text("utf-8")]
 
 
-def test_the_workflows_test_every_python_that_the_package_names() -> None:
+def test_workflow_tests_every_supported_python() -> None:
     classifiers = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     named = re.findall(r"Python :: (3\.\d+)\"", classifiers)
     flow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
