@@ -1,4 +1,4 @@
-"""Owns the wiring: one log, one feed, the agents, the host as one, the HTTP doors.
+"""Owns the wiring: one log, one feed, the agents, the host as one, the HTTP rules.
 
 `create_app` builds it; `__main__` serves it. The only module of the host that
 knows the dashboard.
@@ -82,12 +82,12 @@ class Host:
             self.feed,
             config.agents,
             config.data_dir,
-            private_agents=config.doors.private_agents,
+            private_agents=config.access.private_agents,
         )
         self._reloader = Reloader(
             self._roster, config.file, reread or (lambda: config.agents)
         )
-        self._guard = Guard(config.host, config.port, config.doors)
+        self._guard = Guard(config.host, config.port, config.access)
         url = f"{config.url}/a2a/{HOST_NAME}"
         self._observatory = Observatory(self.feed, self._fanout, self._roster)
         self._conductor = Conductor(config.plans, self._roster, self.feed, url)

@@ -18,14 +18,14 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from .api.slow_clients import PromptProtocol
-from .config.access_rules import Doors
+from .config.access_rules import AccessRules
 from .config.load import Config
 from .errors import CourtsideError
 
 GRACE_S = 1
 SEND_BUFFER = 128 * 1024  # Accepted sockets inherit it: a stalled reader costs less.
 SWITCH_S = 0.001
-OPEN_DOORS = Doors()
+NO_RULES = AccessRules()
 
 
 class Stoppable(Protocol):
@@ -73,7 +73,7 @@ def settle_memory() -> None:
 def serve(
     host: Stoppable,
     listener: socket.socket,
-    doors: Doors = OPEN_DOORS,
+    rules: AccessRules = NO_RULES,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Returns after SIGINT or SIGTERM, when every stream has ended.
@@ -85,8 +85,8 @@ def serve(
         host,
         http=PromptProtocol,
         ws="none",
-        ssl_certfile=doors.tls_cert,
-        ssl_keyfile=doors.tls_key,
+        ssl_certfile=rules.tls_cert,
+        ssl_keyfile=rules.tls_key,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -98,7 +98,7 @@ def serve(
         settings.load()
     except OSError as error:  # ssl.SSLError is one.
         raise CourtsideError(
-            f"tls_cert {doors.tls_cert} and tls_key {doors.tls_key} cannot be used: "
+            f"tls_cert {rules.tls_cert} and tls_key {rules.tls_key} cannot be used: "
             f"{error.strerror or error}; they must be PEM files of one certificate"
         ) from error
     _Server(settings, host, ready).run(sockets=[listener])

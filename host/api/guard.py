@@ -19,8 +19,8 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope
 
-from ..config.access_rules import ANY_ADDRESS, Doors
-from ..config.settings import LOOPBACK
+from ..config.access_rules import AccessRules
+from ..config.address_rules import ANY_ADDRESS, LOOPBACK
 from ..observability.logfmt import Line
 from .sessions import ANYONE, READER, ROLE, SESSION_S, Access, Guesses
 
@@ -39,12 +39,12 @@ CHALLENGE = {"www-authenticate": 'Bearer realm="courtside"'}
 class Guard:
     """For a host that listens on `host` and `port`."""
 
-    def __init__(self, host: str, port: int, doors: Doors) -> None:
-        self._doors = doors
-        self._access = Access(doors.token, doors.read_token)
+    def __init__(self, host: str, port: int, rules: AccessRules) -> None:
+        self._rules = rules
+        self._access = Access(rules.token, rules.read_token)
         self._guesses = Guesses()
         self._cookie = f"courtside_{port}"  # Browsers keep one jar for all ports.
-        self._names = {*LOOPBACK, *doors.allowed_hosts}
+        self._names = {*LOOPBACK, *rules.allowed_hosts}
         if host not in ANY_ADDRESS:
             self._names.add(host.lower())
         # Only a name can be made to lead elsewhere, an address cannot.
@@ -57,7 +57,7 @@ class Guard:
         self._believe(scope)
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        if origin in self._doors.allowed_origins:
+        if origin in self._rules.allowed_origins:
             return self._shared(self._refusal(scope, headers, foreign=False) or app)
         foreign = headers.get("sec-fetch-site") in FOREIGN_SITES
         if origin is not None:
@@ -70,14 +70,14 @@ class Guard:
         said = {name: text for name, text in headers if name.startswith(FORWARDED)}
         if not said:
             return
-        if not self._doors.trusts(_peer(scope)):
+        if not self._rules.trusts(_peer(scope)):
             scope["headers"] = [pair for pair in headers if pair[0] not in said]
             return
         if said.get(b"x-forwarded-proto") in (b"http", b"https"):
             scope["scheme"] = said[b"x-forwarded-proto"].decode()
         # Each proxy adds whom it has heard: the last that is no proxy is the client.
         chain = said.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        clients = [one for one in map(str.strip, chain) if not self._doors.trusts(one)]
+        clients = [one for one in map(str.strip, chain) if not self._rules.trusts(one)]
         if clients and clients[-1]:
             scope["client"] = (clients[-1], 0)
 
@@ -182,7 +182,7 @@ class Guard:
         """With what a browser wants to be told before it hands the answer over."""
         return CORSMiddleware(
             app,
-            allow_origins=self._doors.allowed_origins,
+            allow_origins=self._rules.allowed_origins,
             allow_methods=("GET", "HEAD", "POST", "DELETE"),
             allow_headers=("*",),
             expose_headers=EXPOSED,

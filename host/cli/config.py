@@ -57,7 +57,7 @@ def _agents(found: Config) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "url": agent.url,
-            "credentials": agent.credentials.given(),
+            "credentials": agent.credentials.names(),
             "from": found.stated[f"agents.{name}"].where,
         }
         for name, agent in found.agents.items()

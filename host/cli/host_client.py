@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from ..clients.http_client import DIRECT
-from ..config.secret_refs import TOKEN, token_here
+from ..config.secret_refs import TOKEN, read_client_token
 from ..errors import CourtsideError
 
 CONNECT_S = 5.0
@@ -27,7 +27,7 @@ class HostLost(CourtsideError):
 
 def client(url: str) -> httpx.Client:
     """For one host. Follows no redirect: the token would go with it to anybody."""
-    token = token_here(os.environ, Path.cwd())
+    token = read_client_token(os.environ, Path.cwd())
     return httpx.Client(
         base_url=url,
         headers={"authorization": f"Bearer {token}"} if token else {},

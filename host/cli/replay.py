@@ -89,7 +89,7 @@ def replay(file: Path, speed: float, opens: bool, **flags: str | None) -> None:
         )
         host = Host(alone, MemoryLog(recording.first), also=player.play)
         told = partial(announce, config, opens)
-        serve_host(Watched(host, player), listener, config.doors, told)
+        serve_host(Watched(host, player), listener, config.access, told)
 
 
 class Player:

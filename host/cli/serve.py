@@ -55,7 +55,7 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
     cwd, asked = Path.cwd(), Asked(urls)
     config = read(given(flags), os.environ, cwd, asked)
     log_to_stderr(config.log_format)
-    if config.doors.is_readable(config.host):
+    if config.access.is_readable(config.host):
         logger.warning(Line(tls="none", why="whoever is on the way reads the token"))
     with ExitStack() as ends:
         listener = ends.enter_context(listen(config))
@@ -68,7 +68,7 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
         file = config.file or Path(CONFIG_FILE)
         reread = partial(read_agents, file, os.environ, asked)
         host = Host(config, _open_log(config), reread)
-        serve_host(host, listener, config.doors, lambda: announce(config, opens))
+        serve_host(host, listener, config.access, lambda: announce(config, opens))
     sys.exit(1 if host.failed else 0)
 
 

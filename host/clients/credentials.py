@@ -14,8 +14,8 @@ from urllib.parse import quote
 import httpx
 from a2a.types import a2a_pb2 as pb
 
+from ..config.address_rules import LOOPBACK
 from ..config.agent_settings import AgentSettings
-from ..config.settings import LOOPBACK
 from .oauth import TokenSource
 from .security_schemes import Choice, as_given, choose
 

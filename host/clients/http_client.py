@@ -15,8 +15,7 @@ import anyio
 import httpcore
 import httpx
 
-from ..config.address_rules import is_link_local, is_private
-from ..config.settings import LOOPBACK
+from ..config.address_rules import LOOPBACK, is_link_local, is_private
 from ..errors import AgentUnreachable
 
 # httpx sends requests to this machine without the proxy of the environment.

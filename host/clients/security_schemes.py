@@ -71,7 +71,7 @@ def choose(
     asked = " or ".join(
         " with ".join(_asks(card, name) for name in sorted(way)) for way in ways
     )
-    held = ", ".join(given.given()) or "nothing"
+    held = ", ".join(given.names()) or "nothing"
     return as_given(given)._replace(
         trouble=f"the card asks for {_line(asked)}; the agent's credentials hold {held}"
     )

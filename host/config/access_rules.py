@@ -1,7 +1,4 @@
-"""Owns what the settings say of who may come in, checked as a whole; no I/O.
-
-`config` makes `Doors` of the settings; the guard, the server and the roster keep to it.
-"""
+"""Defines who may use the host, and refuses settings that would let anybody in."""
 
 from __future__ import annotations
 
@@ -10,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConfigError
-from .settings import LOOPBACK, Network
-
-ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - to know them, not to listen there
+from .address_rules import LOOPBACK
+from .settings import Network
 
 
 @dataclass(frozen=True)
-class Doors:
+class AccessRules:
     """Without a token everybody on this machine may do everything, and nobody else
     comes in."""
 
@@ -51,25 +47,25 @@ class Doors:
         return any(peer in network for network in self.trusted_proxies)
 
 
-def check_doors(doors: Doors, host: str, where: str) -> Doors:
+def check_access_rules(rules: AccessRules, host: str, where: str) -> AccessRules:
     """`where` is where `host` was set. Raises ConfigError for what would stand open."""
-    if bool(doors.tls_cert) != bool(doors.tls_key):
+    if bool(rules.tls_cert) != bool(rules.tls_key):
         raise ConfigError("tls_cert and tls_key: give both, or neither")
-    if doors.read_token and not doors.token:
+    if rules.read_token and not rules.token:
         raise ConfigError(
             "read_token needs token beside it: else nobody could give commands"
         )
-    if doors.token and doors.token == doors.read_token:
+    if rules.token and rules.token == rules.read_token:
         raise ConfigError("token and read_token are the same: use two")
-    if not doors.token:
-        _check_closed(doors, host, where)
-    return doors
+    if not rules.token:
+        _check_closed(rules, host, where)
+    return rules
 
 
-def _check_closed(doors: Doors, host: str, where: str) -> None:
+def _check_closed(rules: AccessRules, host: str, where: str) -> None:
     if host not in LOOPBACK:
         why, flag = f"{where}: other machines can reach {host}", f" --host {host}"
-    elif doors.is_exposed:
+    elif rules.is_exposed:
         why, flag = "allowed_hosts and trusted_proxies let other machines in", ""
     else:
         return

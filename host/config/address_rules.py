@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on
 # Where clouds give out a machine's own credentials to whoever asks from inside.
 METADATA_NAMES = frozenset(
     (

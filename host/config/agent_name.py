@@ -17,7 +17,7 @@ COMMON = re.compile(
 MAX_NAME = 32
 
 
-def name_of(url: str, taken: Container[str]) -> str:
+def suggest_name(url: str, taken: Container[str]) -> str:
     """A name that the URL suggests and nobody has.
 
     The last word of its path that says something, else of its host, else its port:

@@ -64,12 +64,12 @@ class CredentialSettings:
     scopes: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
 
-    def given(self) -> list[str]:
+    def names(self) -> list[str]:
         """The names of the settings that have a value."""
         return [name for name in CREDENTIALS if getattr(self, name)]
 
     def __repr__(self) -> str:
-        return f"<credentials: {', '.join(self.given()) or 'none'}>"
+        return f"<credentials: {', '.join(self.names()) or 'none'}>"
 
 
 @dataclass(frozen=True)

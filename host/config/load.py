@@ -14,11 +14,12 @@ from ..errors import ConfigError
 from ..plans.default_plan import built_in
 from ..plans.plan import Plan
 from . import settings
-from .access_rules import ANY_ADDRESS, Doors, check_doors
-from .agent_name import name_of
+from .access_rules import AccessRules, check_access_rules
+from .address_rules import ANY_ADDRESS, LOOPBACK
+from .agent_name import suggest_name
 from .agent_settings import AgentSettings, credentials_of
 from .secret_refs import is_elsewhere, looked_up
-from .settings import CONFIG_FILE, LOOPBACK, Setting
+from .settings import CONFIG_FILE, Setting
 from .toml_file import SettingsFile, credentials_in
 
 STUBS = {"carly": 8001, "walter": 8002, "logan": 8003, "nancy": 8004}
@@ -66,12 +67,12 @@ class Config:
     stated: Mapping[str, Stated] = field(default_factory=dict)
     """Each setting and each agent's URL as it was told, by `port`, `agents.carly`; of
     a secret, whether it is set."""
-    doors: Doors = field(default_factory=Doors)
+    access: AccessRules = field(default_factory=AccessRules)
 
     @property
     def url(self) -> str:
         """Where the host is found."""
-        return _url(self.doors.scheme, self.host, self.port)
+        return _url(self.access.scheme, self.host, self.port)
 
     @property
     def follows_only_stubs(self) -> bool:
@@ -108,7 +109,7 @@ def read(
     agents = _agents(file, environ, asked, stated)
     plans = file.plans(agents)
     host, private = value(settings.HOST), value(settings.PRIVATE_AGENTS)
-    doors = Doors(
+    rules = AccessRules(
         token=value(settings.TOKEN),
         read_token=value(settings.READ_TOKEN),
         tls_cert=path_of(settings.TLS_CERT),
@@ -118,8 +119,8 @@ def read(
         allowed_origins=value(settings.ALLOWED_ORIGINS),
     )
     if private is None:
-        private = host in LOOPBACK and not doors.is_exposed
-    doors = replace(doors, private_agents=private)
+        private = host in LOOPBACK and not rules.is_exposed
+    rules = replace(rules, private_agents=private)
     return Config(
         host=host,
         port=value(settings.PORT),
@@ -134,7 +135,7 @@ def read(
         file=path,
         plans=built_in(agents) if plans is None else plans,
         stated=stated,
-        doors=check_doors(doors, host, stated["host"].where),
+        access=check_access_rules(rules, host, stated["host"].where),
     )
 
 
@@ -234,7 +235,7 @@ def _agents(
             add(name if name not in agents else f"{name}-demo", url, "--demo")
     for url in asked.urls:
         if all(url != known.url for known in agents.values()):
-            add(name_of(url, agents), url, "argument")
+            add(suggest_name(url, agents), url, "argument")
     if not agents:
         for name, port in stub_ports(environ).items():
             where = DEFAULT if port == STUBS[name] else f"{name.upper()}_PORT"

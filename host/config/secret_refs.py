@@ -42,7 +42,7 @@ def looked_up(text: str, environ: Mapping[str, str], folder: Path) -> str:
     return text
 
 
-def token_here(environ: Mapping[str, str], folder: Path) -> str:
+def read_client_token(environ: Mapping[str, str], folder: Path) -> str:
     """For whoever asks a host: what COURTSIDE_TOKEN says, or where it points to.
 
     Raises ConfigError.

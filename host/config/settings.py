@@ -16,7 +16,6 @@ CONFIG_FILE = "courtside.toml"
 LOG_FILE = "feed.db"
 LOGS = ("sqlite", "memory")
 FORMATS = ("logfmt", "json")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MIN_TOKEN = 16  # A person's own words are guessed; 16 random characters are not.
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

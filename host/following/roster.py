@@ -13,7 +13,7 @@ from typing import NamedTuple
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from ..config.agent_name import name_of
+from ..config.agent_name import suggest_name
 from ..config.agent_settings import HOST_NAME, AgentSettings, check_name, check_public
 from ..errors import CourtsideError, UnknownAgent
 from ..feed.feed import Feed
@@ -142,7 +142,7 @@ class Roster:
         name = before.get(url)
         if name and name not in self._followed:
             return name
-        return name_of(url, {*rows, *self._configured, *self._followed})
+        return suggest_name(url, {*rows, *self._configured, *self._followed})
 
     async def remove(self, name: str) -> None:
         """Ends the following at once. What the feed has of the agent stays.

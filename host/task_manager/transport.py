@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ..config.agent_settings import AgentSettings, check_name, check_url
 from ..config.load import read
-from ..config.secret_refs import token_here
+from ..config.secret_refs import read_client_token
 from ..errors import ConfigError
 from ..protocol.a2a import StreamResponse
 from ..protocol.messages import build_message
@@ -42,7 +42,7 @@ def way_to(
     if agents is not None:
         raise ConfigError("give agents or host, not both: the host has its own agents")
     if token is None:
-        token = token_here(os.environ, Path.cwd())
+        token = read_client_token(os.environ, Path.cwd())
     return OverHost(host, token)
 
 

@@ -1,6 +1,6 @@
 """Whatever a caller asks, it is understood, or refused with the error that is promised.
 
-Cursors, filters, searches, headers and bodies of the host's own doors.
+Cursors, filters, searches, headers and bodies of the host's own rules.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from host.api.feed_stream import filter_of
 from host.api.guard import Guard
-from host.config.access_rules import Doors
+from host.config.access_rules import AccessRules
 from host.errors import CursorError
 from host.feed.cursor import parse, start_of
 from host.feed.search import CLOCK_SLACK_S, MAX_CHARS, search_of
@@ -148,7 +148,7 @@ def test_a_log_line_is_one_line_whatever_it_says(
 @fuzz(header_text, header_text)
 def test_the_guard_lets_nobody_in_by_an_odd_header(host: str, origin: str) -> None:
     scope = request_with({"host": host, "origin": origin}).scope
-    told = Guard("127.0.0.1", 8000, Doors()).admit(scope, nobody_home)
+    told = Guard("127.0.0.1", 8000, AccessRules()).admit(scope, nobody_home)
 
     known = host.split(":")[0].lower() in ("127.0.0.1", "localhost", "[")
     assert told is not nobody_home or known
@@ -157,7 +157,7 @@ def test_the_guard_lets_nobody_in_by_an_odd_header(host: str, origin: str) -> No
 LOCKED = Guard(
     "0.0.0.0",
     8000,
-    Doors(token="t" * 32, trusted_proxies=(ip_network("127.0.0.0/8"),)),
+    AccessRules(token="t" * 32, trusted_proxies=(ip_network("127.0.0.0/8"),)),
 )
 SENT = [
     *("authorization", "cookie", "x-forwarded-host", "x-forwarded-proto"),

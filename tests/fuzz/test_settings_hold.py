@@ -15,7 +15,7 @@ import pytest
 from hypothesis import strategies as st
 
 from host.config.address_rules import is_link_local
-from host.config.agent_name import name_of
+from host.config.agent_name import suggest_name
 from host.config.agent_settings import (
     check_card,
     check_name,
@@ -129,7 +129,7 @@ def test_a_url_is_taken_or_refused_and_then_suggests_a_name(text: str) -> None:
     except ConfigError:
         return
     assert "169.254" not in url
-    assert check_name(name_of(url, ()))
+    assert check_name(suggest_name(url, ()))
 
 
 @fuzz(hostile.json_values)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from host.config.access_rules import Doors
+from host.config.access_rules import AccessRules
 from tests.support.doc_examples import examples_in, printed_by, prints
 from tests.support.harness import ROOT, Stack
 
@@ -25,6 +25,6 @@ def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
         assert prints(example, output), f"{example.command}printed: {output}"
 
 
-@pytest.mark.parametrize("name", Doors.__dataclass_fields__)
+@pytest.mark.parametrize("name", AccessRules.__dataclass_fields__)
 def test_the_page_tells_of_each_setting(name: str) -> None:
     assert f"`{name}`" in PAGE.read_text("utf-8")

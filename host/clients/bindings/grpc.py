@@ -32,7 +32,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError, MethodNotFoundError
 from google.protobuf import json_format
 
-from ...config.settings import LOOPBACK
+from ...config.address_rules import LOOPBACK
 from ...observability import trace
 from ...protocol import a2a
 from ..http_client import addresses

@@ -14,13 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from host.api.guard import Guard
 from host.api.sessions import ROLE, Access
-from host.config.access_rules import Doors
+from host.config.access_rules import AccessRules
 
 OURS = "127.0.0.1:8000"
 TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
-NO_DOORS = Doors()
-LOCKED = Doors(token=TOKEN, read_token=READ_TOKEN)
-PROXIED = Doors(
+OPEN = AccessRules()
+LOCKED = AccessRules(token=TOKEN, read_token=READ_TOKEN)
+PROXIED = AccessRules(
     token=TOKEN,
     trusted_proxies=(ip_network("127.0.0.1"),),
     allowed_hosts=("courtside.example",),
@@ -29,7 +29,7 @@ PROXIED = Doors(
 
 def guarded(app: ASGIApp, guard: Guard | None = None) -> ASGIApp:
     """As the host asks it before anything else."""
-    before = guard or Guard("127.0.0.1", 8000, NO_DOORS)
+    before = guard or Guard("127.0.0.1", 8000, OPEN)
 
     async def ask(scope: Scope, receive: Receive, send: Send) -> None:
         await before.admit(scope, app)(scope, receive, send)
@@ -55,9 +55,9 @@ async def ask(
 
 
 async def send_through(
-    method: str = "GET", doors: Doors = NO_DOORS, **headers: str
+    method: str = "GET", rules: AccessRules = OPEN, **headers: str
 ) -> tuple[int, str]:  # status and body
-    guard = Guard("127.0.0.1", 8000, doors)
+    guard = Guard("127.0.0.1", 8000, rules)
     answer = await ask(guard, method, "/", None, "127.0.0.1", **headers)
     return answer.status_code, answer.text
 
@@ -197,8 +197,8 @@ class TestAForeignPage:
         assert answer == (200, "in")
 
     async def test_may_read_and_write_where_the_settings_say_so(self) -> None:
-        doors = Doors(allowed_origins=("https://app.example",))
-        guard = Guard("127.0.0.1", 8000, doors)
+        rules = AccessRules(allowed_origins=("https://app.example",))
+        guard = Guard("127.0.0.1", 8000, rules)
 
         ours = await ask(guard, "POST", origin="https://app.example")
         other = await ask(guard, "POST", origin="https://evil.example")
@@ -210,8 +210,8 @@ class TestAForeignPage:
         assert "access-control-allow-origin" not in other.headers
 
     async def test_that_is_allowed_may_ask_first_without_a_token(self) -> None:
-        doors = Doors(token=TOKEN, allowed_origins=("https://app.example",))
-        guard = Guard("127.0.0.1", 8000, doors)
+        rules = AccessRules(token=TOKEN, allowed_origins=("https://app.example",))
+        guard = Guard("127.0.0.1", 8000, rules)
 
         asked = await ask(
             guard,
@@ -270,7 +270,7 @@ class TestAToken:
         assert "may read" in written.text
 
     async def test_is_not_needed_where_none_is_set(self) -> None:
-        guard = Guard("127.0.0.1", 8000, NO_DOORS)
+        guard = Guard("127.0.0.1", 8000, OPEN)
 
         assert (await ask(guard, app=show_role)).text == "anyone"
 
@@ -294,8 +294,8 @@ async def test_a_stream_that_is_admitted_has_no_layer_more_for_it() -> None:
 
     headers = [(b"host", OURS.encode()), (b"authorization", bearer(TOKEN).encode())]
     scope: Scope = {"type": "http", "method": "GET", "path": "/feed"}
-    for doors in (NO_DOORS, LOCKED, PROXIED):
-        guard = Guard("127.0.0.1", 8000, doors)
+    for rules in (OPEN, LOCKED, PROXIED):
+        guard = Guard("127.0.0.1", 8000, rules)
 
         assert guard.admit({**scope, "headers": headers}, stream) is stream
 
@@ -430,7 +430,7 @@ class TestAProxy:
             await PlainTextResponse("in")(scope, receive, send)
 
         await ask(
-            Guard("127.0.0.1", 8000, NO_DOORS),
+            Guard("127.0.0.1", 8000, OPEN),
             app=app,
             x_forwarded_host="evil.example",
             x_forwarded_proto="https",
@@ -478,8 +478,8 @@ class TestAHostThatOtherMachinesReach:
         assert answer.text == "in"
 
     async def test_is_asked_by_names_that_are_allowed_and_no_others(self) -> None:
-        doors = Doors(token=TOKEN, allowed_hosts=("courtside.example",))
-        guard = Guard("0.0.0.0", 8000, doors)
+        rules = AccessRules(token=TOKEN, allowed_hosts=("courtside.example",))
+        guard = Guard("0.0.0.0", 8000, rules)
         key = bearer(TOKEN)
 
         ours = await ask(guard, host="Courtside.example:8000", authorization=key)

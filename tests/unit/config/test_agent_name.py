@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from host.config.agent_name import name_of
+from host.config.agent_name import suggest_name
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ from host.config.agent_name import name_of
     ],
 )
 def test_a_name_says_what_the_url_says(url: str, name: str) -> None:
-    assert name_of(url, {"taken", "taken-2"}) == name
+    assert suggest_name(url, {"taken", "taken-2"}) == name

@@ -404,7 +404,7 @@ class TestATokenOfTheHost:
         found = read({}, {"SECRET": TOKEN}, tmp_path)
         by_variable = read({}, {"SECRET": TOKEN, "COURTSIDE_TOKEN": given}, tmp_path)
 
-        assert found.doors.token == by_variable.doors.token == TOKEN
+        assert found.access.token == by_variable.access.token == TOKEN
 
     def test_is_not_taken_from_a_flag_that_everybody_can_read(
         self, tmp_path: Path
@@ -414,7 +414,7 @@ class TestATokenOfTheHost:
 
         assert TOKEN not in str(refused.value)
         found = read({"token": "env:SECRET"}, {"SECRET": TOKEN}, tmp_path)
-        assert found.doors.token == TOKEN
+        assert found.access.token == TOKEN
 
     def test_is_in_no_message_and_no_repr(self, tmp_path: Path) -> None:
         bad = "no blanks, please: 0123456789"
@@ -436,7 +436,7 @@ class TestATokenOfTheHost:
             ({"COURTSIDE_TRUSTED_PROXIES": "127.0.0.1"}, "no token"),
         ],
     )
-    def test_is_missed_where_the_doors_would_stand_open(
+    def test_is_required_where_anybody_could_get_in(
         self, tmp_path: Path, environ: dict[str, str], why: str
     ) -> None:
         with pytest.raises(ConfigError, match=why):
@@ -458,7 +458,7 @@ class TestATokenOfTheHost:
         host, token = start.split()[2], start.split()[4]
         found = read({"host": host, "token": token}, {}, tmp_path)
 
-        assert len(found.doors.token) == 64
+        assert len(found.access.token) == 64
         assert (tmp_path / "courtside.token").stat().st_mode & 0o077 == 0
 
 
@@ -477,7 +477,7 @@ def test_agents_added_on_an_exposed_host_may_not_be_at_private_addresses(
 ) -> None:
     found = read({"host": host}, environ | {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
 
-    assert found.doors.private_agents is may
+    assert found.access.private_agents is may
 
 
 def test_lists_are_taken_from_the_file_and_from_variables(tmp_path: Path) -> None:
@@ -487,4 +487,4 @@ def test_lists_are_taken_from_the_file_and_from_variables(tmp_path: Path) -> Non
 
     for environ in (token, token | variable):
         found = read({}, environ, tmp_path)
-        assert found.doors.allowed_hosts == ("a.example", "b.example")
+        assert found.access.allowed_hosts == ("a.example", "b.example")
