@@ -16,11 +16,9 @@ from a2a.types import a2a_pb2 as pb
 
 from ..config.address_rules import LOOPBACK
 from ..config.agent_settings import AgentSettings
+from ..observability.redaction import protect, redact
 from .oauth import TokenSource
 from .security_schemes import Choice, as_given, choose
-
-# Shorter ones stand in any text.
-MIN_REDACTED = 6
 
 
 class Credentials:
@@ -34,7 +32,7 @@ class Credentials:
         self, settings: AgentSettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         url = httpx.URL(settings.url)
-        self._given = settings.credentials
+        self._given = given = settings.credentials
         self._encrypted = url.scheme == "https"
         self._hosts = {_host(url.host), *map(_host, settings.trusted_hosts)}
         if not self._hosts.isdisjoint(LOOPBACK):
@@ -43,7 +41,13 @@ class Credentials:
         self._clock = clock
         self._tokens: TokenSource | None = None
         self._choice = Choice()
-        self._apply(as_given(self._given))
+        protect(
+            self,
+            *(given.bearer, given.api_key, given.password, given.client_secret),
+            *(value for _, value in given.headers),
+            self._basic() if given.username else None,
+        )
+        self._apply(as_given(given))
         self.auth: httpx.Auth = _Auth(self)
 
     @property
@@ -129,14 +133,18 @@ class Credentials:
                 cookies = request.headers.get("cookie")
                 request.headers["cookie"] = _joined(cookies, name, value)
             else:
-                request.url = _KeyedUrl(request.url, name, value)
+                key = f"{quote(name, '')}={quote(value, '')}".encode()
+                query = request.url.query
+                request.url = request.url.copy_with(
+                    query=query + b"&" + key if query else key
+                )
         if authorization := await self.authorization():
             request.headers["authorization"] = authorization
 
     def hide(self, request: httpx.Request) -> None:
         """Takes out of a request to anybody else what a redirect copied into it."""
         for name, value in list(request.headers.items()):
-            if self.redacted(value) != value:
+            if redact(value) != value:
                 del request.headers[name]
 
     def refused(self, authorization: str) -> bool:
@@ -146,23 +154,9 @@ class Credentials:
             authorization.removeprefix("Bearer ")
         )
 
-    def redacted(self, text: str) -> str:
-        """The text without any secret, should an agent have echoed one."""
-        given = self._given
-        secrets = [
-            *(given.bearer, given.api_key, given.password, given.client_secret),
-            *(value for _, value in given.headers),
-            self._basic() if given.username else None,
-            self._tokens.known if self._tokens else None,
-        ]
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            if len(secret) >= MIN_REDACTED:
-                text = text.replace(secret, "[credential]")
-        return text
-
 
 class _Auth(httpx.Auth):
-    """Shows the credentials to their own hosts, and a new token once after a 401."""
+    """Adds the credentials for the agent's own hosts, and a new token after a 401."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -170,42 +164,28 @@ class _Auth(httpx.Auth):
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        url = request.url
-        if not self._credentials.allows(url.host, encrypted=url.scheme == "https"):
-            self._credentials.hide(request)
+        url, credentials = request.url, self._credentials
+        if not credentials.allows(url.host, encrypted=url.scheme == "https"):
+            credentials.hide(request)
             yield request
             return
-        await self._credentials.show(request)
-        shown = request.headers.get("authorization", "")
-        response = yield request
-        if response.status_code != HTTPStatus.UNAUTHORIZED:
-            return
-        if not self._credentials.refused(shown):
-            return
-        # httpx would read the refusal to its end, and it may have none.
-        await response.stream.aclose()  # type: ignore[union-attr]
-        response.stream = httpx.ByteStream(b"")
-        if again := await self._credentials.authorization():
-            request.headers["authorization"] = again
-            yield request
-
-
-class _KeyedUrl(httpx.URL):
-    """A URL whose query holds an API key on the wire, but in no log and no error, and
-    in no URL that is made from it, as a redirect's."""
-
-    def __init__(self, url: httpx.URL, name: str, value: str) -> None:
-        super().__init__(url)
-        before = url.query + b"&" if url.query else b""
-        self._keyed = before + f"{quote(name, '')}={quote(value, '')}".encode()
-
-    @property
-    def query(self) -> bytes:
-        return self._keyed
-
-    @property
-    def raw_path(self) -> bytes:
-        return super().raw_path.partition(b"?")[0] + b"?" + self._keyed
+        await credentials.show(request)
+        try:
+            response = yield request
+            sent = request.headers.get("authorization", "")
+            if response.status_code != HTTPStatus.UNAUTHORIZED:
+                return
+            if not credentials.refused(sent):
+                return
+            # httpx would read the body to its end, and it may have none.
+            await response.stream.aclose()  # type: ignore[union-attr]
+            response.stream = httpx.ByteStream(b"")
+            if authorization := await credentials.authorization():
+                request.headers["authorization"] = authorization
+                yield request
+        finally:
+            # An error quotes the URL: without an API key in its query.
+            request.url = url
 
 
 def _joined(cookies: str | None, name: str, value: str) -> str:

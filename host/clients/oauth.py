@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote_plus
@@ -16,6 +17,7 @@ import msgspec
 
 from ..config.agent_settings import VISIBLE, CredentialSettings
 from ..errors import AgentUnreachable
+from ..observability.redaction import protect
 from .http_client import client
 
 DEADLINE_S = 5.0
@@ -66,6 +68,8 @@ class TokenSource:
         self._clock = clock
         self._lock = anyio.Lock()
         self._token: _Token | None = None
+        # A late error may still quote the token before.
+        self._recent: deque[str] = deque(maxlen=2)
         self._failure = ""
         self._failed_at = -math.inf
         # Basic, which every endpoint must know; then the form, for those that do not.
@@ -94,6 +98,8 @@ class TokenSource:
             except AgentUnreachable as error:
                 self._failure, self._failed_at = str(error), self._clock()
                 raise
+            self._recent.append(self._token.text)
+            protect(self, *self._recent)
             return self._token.text
 
     def refused(self, token: str) -> bool:

@@ -28,6 +28,7 @@ from ..model.debug_state import MAX_SHOWN, CollectorState
 from ..model.event import TERMINAL
 from ..model.timestamps import now
 from ..observability.logfmt import Line
+from ..observability.redaction import redact
 from ..protocol.translate import STATUS, message_event
 from .discovery import Discovery
 from .follower import Follower
@@ -81,11 +82,11 @@ class Collector:
                 logger.info(Line(agent=self.name, card="changed"))
                 continue
             except AgentUnreachable as error:
-                cause = self._credentials.redacted(str(error))
+                cause = str(error)
             except Exception as error:
                 # Whatever it is, it must not end the following of the others.
                 logger.exception(Line(agent=self.name, following="failed"))
-                cause = f"the host failed to follow it: {error!r}"
+                cause = redact(f"the host failed to follow it: {error!r}")
             self._attempts += 1
             await self._wait_to_retry(self._attempts, cause)
 

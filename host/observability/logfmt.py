@@ -11,6 +11,7 @@ import re
 
 from ..errors import CourtsideError
 from ..model.timestamps import stamp
+from .redaction import redact
 
 MAX_CHARS = 2_000  # Of one value: what an agent says may be megabytes.
 BARE = re.compile(r"[\w.:/@+,%*~()\[\]&;!?-]+", re.ASCII)
@@ -53,7 +54,7 @@ class Lines(logging.Formatter):
         if known:
             told["cause"] = _short(known)
         elif record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
+            told["traceback"] = redact(self.formatException(record.exc_info))
         return _json(told) if self._is_json else str(Line(**told))
 
 
@@ -68,7 +69,7 @@ def _known(error: BaseException | None) -> CourtsideError | None:
 def _short(value: object) -> object:
     if isinstance(value, bool | int | float):
         return value
-    text = str(value)
+    text = redact(str(value))
     return text if len(text) <= MAX_CHARS else text[:MAX_CHARS] + "…"
 
 

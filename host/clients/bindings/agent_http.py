@@ -76,8 +76,7 @@ class Wire:
         await self._stack.aclose()
 
     def explained(self, what: str, url: str) -> AbstractContextManager[None]:
-        """`causes.explained` for this agent, without its secrets."""
-        return explained(what, self.name, url, self.credentials.redacted)
+        return explained(what, self.name, url)
 
     async def call(
         self,

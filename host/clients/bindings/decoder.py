@@ -20,6 +20,7 @@ import anyio
 from a2a.utils.errors import A2AError
 from anyio.lowlevel import checkpoint
 
+from ...observability.redaction import redact
 from .base import Admission, Batch, TooLarge, Update
 
 Item = TypeVar("Item")
@@ -32,14 +33,10 @@ LARGE_BYTES_PER_S = 4 * 1024 * 1024  # What is more waits in the agent's connect
 
 
 class Intake:
-    """Of one binding. What is large is read one by one, whatever stream it comes in.
+    """Of one binding. What is large is read one by one, whatever stream it comes in."""
 
-    `redact` takes secrets out of the reasons why something was left out.
-    """
-
-    def __init__(self, budget: Admission, redact: Callable[[str], str]) -> None:
+    def __init__(self, budget: Admission) -> None:
         self._budget = budget
-        self._redact = redact
         self._one = anyio.Lock()
 
     async def batches(
@@ -68,8 +65,8 @@ class Intake:
         size: Callable[[Item], int],
     ) -> Iterable[Batch]:
         if len(items) != 1:
-            return _decoded(items, read, self._redact)
-        whole = partial(list[Batch], _decoded(items, read, self._redact))
+            return _decoded(items, read)
+        whole = partial(list[Batch], _decoded(items, read))
         return await self.aside(whole, size(items[0]))
 
     async def aside(self, work: Callable[[], Result], size: int) -> Result:
@@ -102,7 +99,6 @@ def _turns(
 def _decoded(
     items: Sequence[Item],
     read: Callable[[Item], Update],
-    redact: Callable[[str], str],
 ) -> Iterator[Batch]:
     updates: list[Update] = []
     left_out, why, refusal = 0, None, None

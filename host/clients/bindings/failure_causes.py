@@ -9,7 +9,7 @@ import errno
 import math
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -18,6 +18,7 @@ from a2a.utils.errors import A2AError
 from google.protobuf import json_format
 
 from ...errors import AgentUnreachable
+from ...observability.redaction import redact
 
 CARD = "the agent card"
 MAX_CAUSE = 200
@@ -51,17 +52,11 @@ BROKEN = (Unnamed, httpx.HTTPError, OSError, RuntimeError)
 FAILURES = (Unnamed, httpx.HTTPError, BadAnswer, *BAD_ANSWERS)
 
 
-def _unchanged(text: str) -> str:
-    return text
-
-
 @contextmanager
-def explained(
-    what: str, name: str, url: str, redact: Callable[[str], str] = _unchanged
-) -> Iterator[None]:
+def explained(what: str, name: str, url: str) -> Iterator[None]:
     """Raises AgentUnreachable, in one sentence, for what FAILURES has.
 
-    A refusal in A2A's words passes; `redact` takes secrets out of both.
+    A refusal in A2A's words passes, without secrets.
     """
     try:
         yield

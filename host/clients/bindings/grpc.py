@@ -63,7 +63,7 @@ class Grpc:
         self._tenant = interface.tenant
         self._card = card
         self._wire = wire
-        self._intake = Intake(budget, wire.credentials.redacted)
+        self._intake = Intake(budget)
         declared = [extension.uri for extension in card.capabilities.extensions]
         self._asks = (
             {"A2A-Extensions": a2a.RESUMABLE} if a2a.RESUMABLE in declared else {}

@@ -52,7 +52,7 @@ class HttpBinding:
         self._url = interface.url
         self._tenant = interface.tenant
         self._wire = wire
-        self._intake = Intake(budget, wire.credentials.redacted)
+        self._intake = Intake(budget)
         self._headers = {"a2a-version": interface.version, "accept": JSON}
         declared = [extension.uri for extension in card.capabilities.extensions]
         if a2a.RESUMABLE in declared:

@@ -19,6 +19,8 @@ from a2a.types import a2a_pb2 as pb
 from host.clients.credentials import Credentials
 from host.clients.http_client import client
 from host.config.agent_settings import AgentSettings, CredentialSettings
+from host.observability.logfmt import Lines
+from host.observability.redaction import redact
 from tests.support.locked_agent import ELSEWHERE, Reply, locked
 
 SECRET = "hunter2hunter2"
@@ -250,6 +252,7 @@ class TestNobodyElseIsShown:
 
     async def test_in_a_log_or_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
+        caplog.handler.setFormatter(Lines("logfmt"))
         card = asking_key("query", "key")
         with locked(lambda _: Reply(500)) as agent:
             credentials = credentials_for(agent.url, card=card, **EVERYTHING)
@@ -265,7 +268,7 @@ class TestNobodyElseIsShown:
         assert caplog.text
 
     async def test_when_an_agent_echoes_what_it_was_shown(self) -> None:
-        credentials = credentials_for(
+        _held = credentials_for(
             "http://c.test",
             bearer=f"{SECRET}-longer",
             username="me",
@@ -274,7 +277,7 @@ class TestNobodyElseIsShown:
         )
         basic = base64.b64encode(f"me:{SECRET}".encode()).decode()
 
-        said = credentials.redacted(f"no: {SECRET}-longer, {SECRET}, {basic}, blue")
+        said = redact(f"no: {SECRET}-longer, {SECRET}, {basic}, blue")
 
         assert said == "no: [credential], [credential], [credential], blue"
 

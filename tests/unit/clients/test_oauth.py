@@ -25,6 +25,7 @@ from host.clients.credentials import Credentials
 from host.clients.http_client import client
 from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.errors import AgentUnreachable
+from host.observability.redaction import redact
 from tests.support.harness import wait_until
 from tests.support.locked_agent import ELSEWHERE, Locked, Reply, Seen, locked, token
 
@@ -239,7 +240,7 @@ class TestAToken:
         credentials = office.credentials()
         await credentials.authorization()
 
-        assert credentials.redacted("bad: secret-token") == "bad: [credential]"
+        assert redact("bad: secret-token") == "bad: [credential]"
 
 
 class TestTheCard:
