@@ -14,8 +14,8 @@ from a2a.types import a2a_pb2 as pb
 
 from ..protocol.agent_card import parse_card
 from .bindings.agent_http import CALL_S, MIB, Answer, Wire, origin
-from .bindings.base import Interface
 from .bindings.failure_causes import CARD, BadAnswer
+from .bindings.types import Interface
 
 WELL_KNOWN = "/.well-known/agent-card.json"
 WELL_KNOWN_03 = "/.well-known/agent.json"

@@ -22,8 +22,8 @@ from ..config.agent_settings import AgentSettings
 from ..errors import AgentUnreachable
 from ..protocol.a2a import RESUMABLE
 from .bindings.agent_http import Wire
-from .bindings.base import Batch, Binding, Interface, Page, Query, Update
 from .bindings.selection import open_binding
+from .bindings.types import Batch, Binding, Interface, Page, Query, Update
 from .card import fetch, interfaces
 from .credentials import Credentials
 from .rate_limit import RateLimiter

@@ -17,7 +17,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError
 from anyio.abc import TaskGroup
 
-from ..clients.bindings.base import Batch, Update
+from ..clients.bindings.types import Batch, Update
 from ..clients.connection import MAX_STREAMS, Connection
 from ..clients.credentials import Credentials
 from ..clients.rate_limit import RateLimiter

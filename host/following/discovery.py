@@ -11,7 +11,7 @@ from collections.abc import Callable
 import anyio
 from a2a.utils.errors import A2AError
 
-from ..clients.bindings.base import Page, Query
+from ..clients.bindings.types import Page, Query
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed

@@ -16,7 +16,7 @@ import msgspec
 from a2a.utils.errors import A2AError, TaskNotFoundError
 from msgspec.structs import replace
 
-from ..clients.bindings.base import Batch, Update
+from ..clients.bindings.types import Batch, Update
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed

@@ -12,7 +12,7 @@ from contextlib import aclosing
 import anyio
 from a2a.utils.errors import A2AError, TaskNotFoundError
 
-from ..clients.bindings.base import Batch
+from ..clients.bindings.types import Batch
 from ..clients.connection import MAX_STREAMS, TASK_POLL_S, UNSUPPORTED, Connection
 from ..observability.logfmt import Line
 from ..protocol.task_knowledge import Known

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from a2a.types import a2a_pb2 as pb
 
-from ..clients.bindings.base import Update
+from ..clients.bindings.types import Update
 
 
 class Backend(Protocol):

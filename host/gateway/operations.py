@@ -22,7 +22,7 @@ from a2a.utils.errors import (
 from a2a.utils.proto_utils import validate_proto_required_fields
 
 from ..clients.bindings.a2a_errors import UpdatesGone
-from ..clients.bindings.base import Update
+from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..model.event import TERMINAL

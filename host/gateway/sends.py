@@ -15,7 +15,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError
 from anyio.abc import TaskGroup
 
-from ..clients.bindings.base import Update
+from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..protocol import a2a

@@ -16,7 +16,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError, TaskNotFoundError
 from google.protobuf.json_format import ParseDict
 
-from ..clients.bindings.base import Update
+from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable, CursorExpired
 from ..feed.feed import Feed
 from ..feed.watch import watch

@@ -27,7 +27,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..api.sessions import is_locked
-from ..clients.bindings.base import Update
+from ..clients.bindings.types import Update
 from ..config.agent_settings import HOST_NAME
 from ..errors import AgentUnreachable, ConfigError
 from ..feed.feed import Feed

@@ -18,7 +18,7 @@ import anyio
 from a2a.utils.errors import A2AError
 from anyio.abc import TaskGroup
 
-from ..clients.bindings.base import Update
+from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable, CourtsideError, UnknownAgent
 from ..feed.feed import Feed
 from ..following.collector import Collector

@@ -18,8 +18,8 @@ from a2a.utils.errors import (
 
 from host.clients.bindings.a2a_errors import UpdatesGone
 from host.clients.bindings.agent_http import Wire
-from host.clients.bindings.base import Binding, Interface, Query
 from host.clients.bindings.selection import open_binding
+from host.clients.bindings.types import Binding, Interface, Query
 from host.clients.card import fetch, interfaces
 from host.clients.credentials import Credentials
 from host.clients.rate_limit import RateLimiter

@@ -16,8 +16,8 @@ from a2a.types import a2a_pb2 as pb
 from a2a.types.a2a_pb2_grpc import A2AServiceServicer, add_A2AServiceServicer_to_server
 
 from host.clients.bindings.agent_http import Wire
-from host.clients.bindings.base import Binding, Interface
 from host.clients.bindings.selection import open_binding
+from host.clients.bindings.types import Binding, Interface
 from host.clients.credentials import Credentials
 from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings

@@ -15,7 +15,7 @@ from a2a.utils.errors import TaskNotFoundError
 from google.protobuf.json_format import MessageToDict, ParseDict
 from msgspec import UNSET, json
 
-from host.clients.bindings.base import Update
+from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable, UnknownAgent
 from host.feed.feed import Feed
 from host.following.roster import Roster

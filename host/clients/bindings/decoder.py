@@ -21,7 +21,7 @@ from a2a.utils.errors import A2AError
 from anyio.lowlevel import checkpoint
 
 from ...observability.redaction import redact
-from .base import Admission, Batch, TooLarge, Update
+from .types import Admission, Batch, TooLarge, Update
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -37,13 +37,13 @@ from ...observability import trace
 from ...protocol import a2a
 from ..http_client import addresses
 from .agent_http import CALL_S, MAX_BODY, Wire
-from .base import Admission, Batch, Interface, Page, Query, Update
 from .decoder import Intake
 from .failure_causes import BadAnswer, is_cancelled
 from .grpc_errors import meant
 from .http_binding import CANCEL_S, SEND_S
 from .read_ahead import Ahead
 from .sdk_messages import update_of
+from .types import Admission, Batch, Interface, Page, Query, Update
 
 SECURE = ("https", "grpcs")
 SCHEMES = (*SECURE, "http", "grpc")
@@ -53,7 +53,7 @@ Source = Callable[[ClientCallContext], AsyncGenerator[pb.StreamResponse]]
 
 
 class Grpc:
-    """See base.Binding."""
+    """See types.Binding."""
 
     def __init__(
         self, interface: Interface, card: pb.AgentCard, wire: Wire, budget: Admission

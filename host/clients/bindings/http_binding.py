@@ -19,10 +19,10 @@ from a2a.types import a2a_pb2 as pb
 from ...observability import trace
 from ...protocol import a2a, protojson
 from .agent_http import CALL_S, MAX_BODY, SSE, Answer, Stream, Wire, too_large
-from .base import Admission, Batch, Interface, Query, Update
 from .decoder import Intake
 from .failure_causes import BadAnswer
 from .sse import Frame, Splitter, size_of
+from .types import Admission, Batch, Interface, Query, Update
 
 JSON = "application/json"
 # An agent that cannot answer at once answers a message when its work is done.

@@ -20,7 +20,6 @@ from ...protocol import a2a
 from ...protocol.agent_card import parse_card
 from .a2a_errors import from_http, from_status
 from .agent_http import CALL_S, Answer
-from .base import Batch, Page, Query, Update
 from .failure_causes import Unnamed
 from .http_binding import (
     CANCEL_S,
@@ -32,10 +31,11 @@ from .http_binding import (
     task_update,
 )
 from .sse import Frame, too_large
+from .types import Batch, Page, Query, Update
 
 
 class Rest(HttpBinding):
-    """See base.Binding."""
+    """See types.Binding."""
 
     # The specification has GET, its own SDKs send POST, agents take one or both.
     _version = ""

@@ -15,13 +15,13 @@ from a2a.utils.errors import InvalidParamsError, MethodNotFoundError
 from google.protobuf.json_format import MessageToDict
 
 from .agent_http import Wire
-from .base import Admission, Interface, Page, Query, Update
 from .http_json import Rest
 from .sdk_messages import read_old, update_of_old
+from .types import Admission, Interface, Page, Query, Update
 
 
 class Rest03(Rest):
-    """See base.Binding."""
+    """See types.Binding."""
 
     _version = "/v1"
     _card = "/card"

@@ -21,7 +21,6 @@ from ...protocol import a2a, protojson
 from ...protocol.agent_card import parse_card
 from .a2a_errors import from_jsonrpc
 from .agent_http import CALL_S, Answer
-from .base import Batch, Page, Query, Update
 from .failure_causes import BadAnswer, Unnamed
 from .http_binding import (
     CANCEL_S,
@@ -33,6 +32,7 @@ from .http_binding import (
     task_update,
 )
 from .sse import Frame, too_large
+from .types import Batch, Page, Query, Update
 
 
 class _Envelope(Struct, gc=False):
@@ -46,7 +46,7 @@ _envelopes = msgspec.json.Decoder(_Envelope)
 
 
 class JsonRpc(HttpBinding):
-    """See base.Binding."""
+    """See types.Binding."""
 
     # What A2A 1.0's operations are called where they have other names.
     names: ClassVar[Mapping[str, str]] = {}

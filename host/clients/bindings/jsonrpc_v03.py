@@ -14,12 +14,12 @@ from a2a.utils.errors import InvalidParamsError, MethodNotFoundError
 
 from ...protocol import a2a, v03
 from .agent_http import Wire
-from .base import Admission, Interface, Page, Query, Update
 from .jsonrpc import JsonRpc
+from .types import Admission, Interface, Page, Query, Update
 
 
 class JsonRpc03(JsonRpc):
-    """See base.Binding."""
+    """See types.Binding."""
 
     names = {  # noqa: RUF012 - a ClassVar of JsonRpc
         "SendMessage": "message/send",

@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from ...protocol import a2a, protojson
-from .base import Update
+from .types import Update
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from a2a.types import a2a_pb2 as pb
 
 from .agent_http import Wire
-from .base import (
+from .types import (
     Admission,
     Batch,
     Binding,

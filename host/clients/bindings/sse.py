@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from .base import TooLarge
 from .failure_causes import BadAnswer
+from .types import TooLarge
 
 MIB = 1024 * 1024
 MAX_EVENT = 4 * MIB

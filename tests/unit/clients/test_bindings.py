@@ -26,11 +26,11 @@ from hypothesis import strategies as st
 
 from host.clients.bindings.a2a_errors import UpdatesGone
 from host.clients.bindings.agent_http import Answer, Wire
-from host.clients.bindings.base import Batch, Binding, Interface, Query, Unspoken
 from host.clients.bindings.failure_causes import CARD, cause_of
 from host.clients.bindings.http_binding import HttpBinding
 from host.clients.bindings.selection import open_binding
 from host.clients.bindings.sse import Frame
+from host.clients.bindings.types import Batch, Binding, Interface, Query, Unspoken
 from host.clients.credentials import Credentials
 from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings, CredentialSettings

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.clients.bindings.agent_http import Wire
-from host.clients.bindings.base import Interface
+from host.clients.bindings.types import Interface
 from host.clients.card import fetch, interfaces
 from host.clients.credentials import Credentials
 from host.config.agent_settings import AgentSettings, CredentialSettings

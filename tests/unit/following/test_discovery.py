@@ -12,7 +12,7 @@ from typing import cast
 import anyio
 import pytest
 
-from host.clients.bindings.base import Page, Query
+from host.clients.bindings.types import Page, Query
 from host.clients.connection import Connection
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed

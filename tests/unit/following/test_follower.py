@@ -14,7 +14,7 @@ import pytest
 from a2a.utils.errors import TaskNotFoundError, UnsupportedOperationError
 
 from host.clients.bindings.a2a_errors import UpdatesGone
-from host.clients.bindings.base import Batch, Update
+from host.clients.bindings.types import Batch, Update
 from host.clients.connection import Connection
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed

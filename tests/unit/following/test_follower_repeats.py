@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from host.clients.bindings.base import Update
+from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
 from host.model.event import ArtifactEvent, Event
 from host.protocol.task_knowledge import begins

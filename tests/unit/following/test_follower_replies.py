@@ -11,7 +11,7 @@ from typing import cast
 
 import anyio
 
-from host.clients.bindings.base import Batch, Update
+from host.clients.bindings.types import Batch, Update
 from host.clients.connection import Connection
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed

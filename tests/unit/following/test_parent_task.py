@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import anyio
 
-from host.clients.bindings.base import Batch, Update
+from host.clients.bindings.types import Batch, Update
 from host.clients.connection import Connection
 from host.feed.feed import Feed
 from host.following.follower import Follower

@@ -7,7 +7,7 @@ import pytest
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError
 
-from host.clients.bindings.base import Update
+from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
 from host.gateway import sends
