@@ -257,7 +257,7 @@ async def weigh(stage: Stage) -> None:
         await page.locator(".row .id button").first.click()
         await page.locator(".drawer h2").wait_for()
         await page.keyboard.press("Escape")
-        for tab, what in (("Timeline", "#lanes"), ("History", "#past")):
+        for tab, what in (("Timeline", "#lanes"), ("History", "#results")):
             await page.get_by_role("link", name=tab).click()
             await page.locator(what).wait_for()
         await page.wait_for_load_state("load")

@@ -1,229 +1,195 @@
 // @ts-check
-// Owns the wiring: feed into store, store into view, clicks into actions; one drawing per
-// animation frame. The only module that imports them all.
+// Wire the page: feed → state → drawing, and controls → commands. The only module that
+// imports all others.
 
 import { render } from './vendor/lit-html/lit-html.js';
-import { createAnnouncer } from './state/announcements.js';
-import { isFiltering, totals } from './state/selectors.js';
-import { createControls } from './input/controls.js';
-import { fetchHistory } from './client/feed.js';
+import { fetchOlderEvents } from './client/feed.js';
+import { createHistorySearch } from './client/history_search.js';
+import { createSession } from './client/session.js';
 import { shareFeed } from './client/tabs.js';
+import { createTaskDetails } from './client/task_details.js';
+import { createControls } from './input/controls.js';
+import { listenToKeys } from './input/keys.js';
+import { mainView, openScreen, topBar } from './page.js';
+import { createScheduler } from './scheduler.js';
+import { createAnnouncer } from './state/announcements.js';
+import { applyRecording, parseRecording } from './state/recording.js';
+import { countTotals, isFiltering } from './state/selectors.js';
 import {
-  addHistory,
+  addOlderEvents,
   applyEvent,
   applySnapshot,
-  catchUp,
   createState,
-  snapshotOf,
+  dropRowsAfterSkip,
+  toSnapshot,
 } from './state/store.js';
-import { applyRecording, readRecording } from './state/recording.js';
-import { createPace } from './scheduler.js';
-import { createPast } from './client/history_search.js';
-import { listenToKeys } from './input/keys.js';
-import { createDossiers } from './client/task_details.js';
-import { createSession } from './client/session.js';
-import { createTravel } from './timeline/viewport.js';
-import { createUi, settle } from './state/ui.js';
-import { main, openScreen, topBar } from './page.js';
+import { createUi, settlePending } from './state/ui.js';
+import { createTimeline } from './timeline/timeline.js';
 
-const PAGE_OF_HISTORY = 200;
-/** Ages and countdowns move once a second. */
+const OLDER_PAGE = 200;
+/** Older events are loaded when this many rows are left below the window. */
+const MARGIN_ROWS = 20;
+/** Ages and countdowns change once a second. */
 const TICK_MS = 1_000;
-/** On a busy feed; two frames. */
+/** The first event follows the first snapshot within two frames on a busy feed. */
 const FIRST_EVENT_MS = 32;
 
 const state = createState();
 const ui = createUi(location.search);
-// Until it is measured: it is no higher than the window.
+// Until the list is measured. It is never higher than the window.
 ui.list.height = innerHeight;
-const pace = createPace();
-const travel = createTravel(state, queue, pace);
-const past = createPast(state, ui, redraw);
-const dossiers = createDossiers(state, ui, redraw);
+const scheduler = createScheduler(draw, [ui.list, ui.cards]);
+const { redraw } = scheduler;
+const timeline = createTimeline(state, scheduler);
+const search = createHistorySearch(state, ui, redraw);
+const details = createTaskDetails(state, ui, redraw);
 const session = createSession(redraw);
 const announce = createAnnouncer();
 const title = document.title;
 const regions = {
-  bar: element('bar'),
-  app: element('app'),
-  polite: element('polite'),
-  assertive: element('assertive'),
+  bar: getElement('bar'),
+  app: getElement('app'),
+  polite: getElement('polite'),
+  assertive: getElement('assertive'),
 };
 
 /** @param {string} id */
-function element(id) {
+function getElement(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** Grows with every change that is not the feed's: what it guards is drawn in full. */
-let stamp = 0;
-function redraw() {
-  stamp += 1;
-  queue();
-}
+let has_drawn = false;
 
-let queued = false;
-function queue() {
-  if (queued) return;
-  queued = true;
-  requestAnimationFrame(draw);
-}
-
-let moved_at_ms = 0;
-/** @type {unknown} */
-let moving = null;
-
-/** As redraw, for what the feed alone has changed: not at every frame of a flood. */
-function move() {
-  if (queued || moving !== null) return;
-  const wait_ms = moved_at_ms + pace.step_ms() - Date.now();
-  if (wait_ms <= 0) return queue();
-  moving = setTimeout(() => {
-    moving = null;
-    queue();
-  }, wait_ms);
-}
-
-let drawn = false;
-/** @param {number} frame_ms */
-function draw(frame_ms) {
-  queued = false;
-  if (!drawn) {
-    // What the host has sent for the time until now.
+/** @param {number} now_ms */
+function draw(now_ms) {
+  if (!has_drawn) {
+    // The host's HTML for the time until now.
     regions.bar.replaceChildren();
     regions.app.replaceChildren();
-    drawn = true;
+    has_drawn = true;
   }
-  requestAnimationFrame((next_ms) => pace.note(next_ms - frame_ms));
-  const now_ms = Date.now();
-  if (settle(ui, state, now_ms)) stamp += 1;
-  if (ui.hold === null) catchUp(state);
-  // Without the host nothing ages: what is shown is as it was.
+  if (settlePending(ui, state, now_ms)) scheduler.invalidate();
+  if (ui.hold === null) dropRowsAfterSkip(state);
+  // Without the host, ages stand still: the page shows the past.
   const { phase, lost_at_ms, skew_ms } = state.link;
-  const seen_ms = phase === 'reconnecting' || phase === 'recording' ? lost_at_ms : null;
-  const host_now_ms = (seen_ms ?? now_ms) - skew_ms;
-  const before = ui.cards.head;
-  follow(now_ms);
+  const is_frozen = phase === 'reconnecting' || phase === 'recording';
+  const host_now_ms = ((is_frozen ? lost_at_ms : null) ?? now_ms) - skew_ms;
+  const cards_head = ui.cards.head;
+  scheduler.advance(state.head, state.rows.length > 0, now_ms);
+  /** @type {import('./page.js').Page} */
   const page = {
-    full: ui.cards.head !== before,
-    ...{ state, ui, controls, travel, past, dossiers, session },
-    ...{ stamp, now_ms, host_now_ms, base: location.href },
+    state,
+    ui,
+    controls,
+    timeline,
+    search,
+    details,
+    session,
+    revision: scheduler.revision,
+    is_frame_full: ui.cards.head !== cards_head,
+    now_ms,
+    host_now_ms,
+    base: location.href,
   };
-  if (ui.filter.tab === 'history' && state.epoch !== null) past.settle();
-  if (state.epoch !== null) dossiers.settle();
-  // Not :has() in the sheet: all of the page would be styled anew for each notice in it.
-  regions.app.toggleAttribute('data-beside', dossiers.open.size === 1);
+  if (ui.filter.tab === 'history' && state.epoch !== null) search.update();
+  if (state.epoch !== null) details.update();
+  // `:has()` in the style sheet would restyle the whole page at each change below it.
+  regions.app.toggleAttribute('data-beside', details.open.size === 1);
   render(topBar(page), regions.bar);
-  if (state.epoch !== null) render(main(page), regions.app);
+  if (state.epoch !== null) render(mainView(page), regions.app);
   else if (ui.filter.open) render(openScreen(page), regions.app);
-  measure();
-  say(now_ms);
-  maybeLoadOlder();
-  if (ui.list.head !== state.head || ui.cards.head !== state.head) move();
-}
-
-/**
- * Lets the parts of the page follow the feed: in a flood by turns, so that no frame has
- * to draw all of them. @param {number} now_ms
- */
-function follow(now_ms) {
-  const behind = [ui.list, ui.cards].filter(({ head }) => head !== state.head);
-  const since_ms = now_ms - moved_at_ms;
-  if (behind.length === 0 || since_ms < pace.step_ms()) return;
-  behind.sort((a, b) => a.head - b.head);
-  if (since_ms < 2 * pace.step_ms()) behind.length = 1;
-  for (const part of behind) part.head = state.head;
-  // The first rows are waited for.
-  if (state.rows.length > 0) moved_at_ms = now_ms;
+  observeSizes();
+  updateAnnouncements(now_ms);
+  loadOlderAtEnd();
 }
 
 /** @param {number} now_ms */
-function say(now_ms) {
-  const { polite, assertive } = announce(state, now_ms, ui.mine);
+function updateAnnouncements(now_ms) {
+  const { polite, assertive } = announce(state, now_ms, ui.started_here);
   if (regions.polite.textContent !== polite) regions.polite.textContent = polite;
   if (regions.assertive.textContent !== assertive) regions.assertive.textContent = assertive;
-  const { waiting, running } = totals(state);
-  const head = waiting > 0 ? `(${waiting}) ` : running > 0 ? '● ' : '';
-  if (document.title !== head + title) document.title = head + title;
+  const { waiting, running } = countTotals(state);
+  const prefix = waiting > 0 ? `(${waiting}) ` : running > 0 ? '● ' : '';
+  if (document.title !== prefix + title) document.title = prefix + title;
 }
 
-/** The list's size, which the window of rows is cut to. */
-function measure() {
-  for (const [id, its] of /** @type {const} */ ([['list', ui.list], ['table', ui.table], ['past', past.list]])) {
-    watch(id, (list, isNew) => {
-      if (isNew) list.scrollTop = its.top;
-      its.height = list.clientHeight;
-      its.row = Number.parseFloat(getComputedStyle(list).getPropertyValue('--row'));
+/** Observe the lists' sizes, which decide how many rows are drawn. */
+function observeSizes() {
+  const lists = { list: ui.list, table: ui.table, results: search.list };
+  for (const [id, scroll] of Object.entries(lists)) {
+    observeSize(id, (list, is_new) => {
+      if (is_new) list.scrollTop = scroll.top;
+      scroll.height = list.clientHeight;
+      scroll.row = Number.parseFloat(getComputedStyle(list).getPropertyValue('--row'));
     });
   }
-  watch('lanes', (lanes) => {
-    travel.resize(lanes.querySelector('.ruler')?.clientWidth ?? 0);
+  observeSize('lanes', (lanes) => {
+    timeline.resize(lanes.querySelector('.ruler')?.clientWidth ?? 0);
   });
 }
 
+/** @type {Map<string, HTMLElement>} */
+const observed = new Map();
+
 /**
- * Calls `note` when the element has come into the page, and when its size has changed.
- * @param {string} id @param {(found: HTMLElement, isNew: boolean) => void} note
+ * Call `measure` when the element first appears, and at each change of its size.
+ * @param {string} id @param {(found: HTMLElement, is_new: boolean) => void} measure
  */
-function watch(id, note) {
+function observeSize(id, measure) {
   const found = document.getElementById(id);
-  if (!found || watched.get(id) === found) return;
-  let isNew = true;
-  watched.set(id, found);
+  if (!found || observed.get(id) === found) return;
+  let is_new = true;
+  observed.set(id, found);
   new ResizeObserver(() => {
     if (!found.isConnected) return;
-    note(found, isNew);
-    isNew = false;
+    measure(found, is_new);
+    is_new = false;
     redraw();
   }).observe(found);
 }
-/** @type {Map<string, HTMLElement>} */
-const watched = new Map();
 
-/** Reaching the end of the list loads more, except in what a filter leaves over. */
-function maybeLoadOlder() {
+/** Load older events near the end of the list, but not for a filtered list. */
+function loadOlderAtEnd() {
   const { top, height, row } = ui.list;
-  const nearEnd = top + height > (state.rows.length - 20) * row;
-  if (ui.filter.tab !== 'feed') return;
-  if (nearEnd && state.has_older && ui.history === 'idle' && !isFiltering(ui.filter)) {
-    loadOlder();
-  }
+  const is_near_end = top + height > (state.rows.length - MARGIN_ROWS) * row;
+  if (ui.filter.tab !== 'feed' || !is_near_end || isFiltering(ui.filter)) return;
+  if (state.has_older && ui.older_events === 'idle') void loadOlder();
 }
 
 async function loadOlder() {
-  if (ui.history === 'loading') return;
-  ui.history = 'loading';
+  if (ui.older_events === 'loading') return;
+  ui.older_events = 'loading';
   redraw();
   const { epoch, rows } = state;
   const before = rows.length > 0 ? rows[0].id : null;
   try {
-    const events = await fetchHistory(before, PAGE_OF_HISTORY);
-    if (state.epoch === epoch) addHistory(state, events, events.length === PAGE_OF_HISTORY);
-    ui.history = 'idle';
+    const events = await fetchOlderEvents(before, OLDER_PAGE);
+    if (state.epoch === epoch) addOlderEvents(state, events, events.length === OLDER_PAGE);
+    ui.older_events = 'idle';
   } catch {
-    // Said below the list, with a button; the live feed does not depend on it.
-    ui.history = 'failed';
+    // The list's last row reports it. The live feed goes on.
+    ui.older_events = 'failed';
   }
   redraw();
 }
 
 const feed = ui.filter.open ? null : shareFeed({
-  board: () => snapshotOf(state),
+  board: () => toSnapshot(state),
   snapshot(snapshot) {
-    const first = state.epoch === null;
+    const is_first = state.epoch === null;
     applySnapshot(state, snapshot);
-    ui.history = 'idle';
-    travel.forget();
-    dossiers.forget();
-    // The first event is right behind: one drawing has both.
-    if (first) setTimeout(redraw, FIRST_EVENT_MS);
+    ui.older_events = 'idle';
+    timeline.reload();
+    details.reload();
+    // One drawing for the first snapshot and the first event.
+    if (is_first) setTimeout(redraw, FIRST_EVENT_MS);
     else redraw();
   },
   event(event) {
     applyEvent(state, event, Date.now(), ui.hold !== null);
-    travel.note(event);
-    dossiers.note(event);
-    move();
+    timeline.addEvent(event);
+    details.addEvent(event);
+    scheduler.requestFeedDraw();
   },
   fault(cause) {
     state.fault = cause;
@@ -231,39 +197,32 @@ const feed = ui.filter.open ? null : shareFeed({
   },
   link(link) {
     state.link = link;
-    if (link.attempt > 0 && link.retry_at_ms !== null) session.check();
-    // Until it answers the page says that it is connecting, as it came.
-    if (drawn || link.attempt > 0) redraw();
+    if (link.attempt > 0 && link.retry_at_ms !== null) void session.check();
+    // Before the first answer, the host's HTML already says that the page connects.
+    if (has_drawn || link.attempt > 0) redraw();
   },
 });
-function reconnect() {
-  feed?.retryNow();
-}
 
-/** Shows a saved feed, and no host from now on. @param {File | undefined} file */
-async function open(file) {
+const reconnect = () => feed?.retryNow();
+
+/** Show a recording, and disconnect from the host for good. @param {File | undefined} file */
+async function openRecording(file) {
   if (!file) return;
   ui.errors.delete('open');
   try {
-    const events = readRecording(await file.text());
+    const events = parseRecording(await file.text());
     feed?.close();
     applyRecording(state, events, file.name);
-    Object.assign(ui, { hold: null, paused: false, history: 'idle' });
+    Object.assign(ui, { hold: null, paused: false, older_events: 'idle' });
     ui.list.head = state.head;
-    controls.search({ open: true });
+    controls.setFilter({ open: true });
   } catch (error) {
     ui.errors.set('open', `${file.name}: ${error instanceof Error ? error.message : error}`);
     redraw();
   }
 }
 
-const controls = createControls(state, ui, {
-  redraw,
-  reconnect,
-  loadOlder,
-  open,
-  session,
-});
+const controls = createControls(state, ui, { redraw, reconnect, loadOlder, openRecording, session });
 
 if (ui.filter.open) redraw();
 listenToKeys(controls);
@@ -276,5 +235,5 @@ document.addEventListener('visibilitychange', () => {
 addEventListener('dragover', (event) => event.preventDefault());
 addEventListener('drop', (event) => {
   event.preventDefault();
-  open(event.dataTransfer?.files[0]);
+  void openRecording(event.dataTransfer?.files[0]);
 });

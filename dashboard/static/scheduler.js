@@ -1,30 +1,195 @@
 // @ts-check
-// Owns how often the list and the timeline follow a flood: less often where drawing them
-// takes long, so that everything else stays smooth. main.js tells it of each frame. Pure.
+// Decide when the page draws, and which of its parts follow the feed in which frame.
+// In a flood of events the parts take turns, so that no frame draws all of them.
 
-/** Faster than this nobody reads the list; slower, and it no longer seems to move. */
-const LEAST_MS = 100;
-const MOST_MS = 400;
-/** A frame at 60 a second, and a bit. */
-const SMOOTH_MS = 20;
-/** Of the time, such a frame may take this share. */
-const SHARE = 1 / 12;
-/** A slow frame is half forgotten after some ten. */
-const FADE = 0.93;
+/**
+ * @typedef {object} Part a part of the page that follows the feed
+ * @property {number} head the newest event id that it shows
+ *
+ * @typedef {object} Clock what the scheduler needs of the browser; tests pass their own
+ * @property {() => number} now
+ * @property {(run: (ms: number) => void) => void} requestFrame
+ * @property {(run: () => void, ms: number) => void} setTimeout
+ *
+ * @typedef {ReturnType<typeof createPace>} Pace
+ * @typedef {ReturnType<typeof createLaneTurns>} LaneTurns
+ */
 
+/** Nobody reads a list that changes more often; a slower one seems to stand still. */
+const MIN_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 400;
+/** One frame at 60 per second, and some tolerance. */
+const SMOOTH_FRAME_MS = 20;
+/** The share of the time that slow frames may take. */
+const MAX_SHARE = 1 / 12;
+/** The weight of a slow frame halves every ten frames. */
+const DECAY = 0.93;
+/** Half of the lanes draw at each turn. */
+const LANE_TURNS = 2;
+/** Bars that move by less than a pixel must still not seem to stand still. */
+const MAX_LANE_PAUSE_MS = 500;
+
+/** @type {Clock} */
+const browser = {
+  now: () => Date.now(),
+  requestFrame: (run) => void requestAnimationFrame(run),
+  setTimeout: (run, ms) => void setTimeout(run, ms),
+};
+
+/** Measures frames, and slows the feed down if drawing takes long. */
 export function createPace() {
   let slow_ms = 0;
-  const pause_ms = () =>
-    slow_ms < SMOOTH_MS ? LEAST_MS : Math.max(LEAST_MS, Math.round(slow_ms / SHARE));
+  const getPause = () =>
+    slow_ms < SMOOTH_FRAME_MS ? MIN_PAUSE_MS : Math.max(MIN_PAUSE_MS, Math.round(slow_ms / MAX_SHARE));
   return {
-    /** A frame in which something was drawn took so long. @param {number} frame_ms */
-    note(frame_ms) {
-      // A tab out of sight has frames that last for hours.
-      slow_ms = Math.max(slow_ms * FADE, Math.min(frame_ms, MOST_MS * SHARE));
+    /** @param {number} frame_ms the duration of a frame that drew something */
+    addFrame(frame_ms) {
+      // In a hidden tab one frame can last for hours.
+      slow_ms = Math.max(slow_ms * DECAY, Math.min(frame_ms, MAX_PAUSE_MS * MAX_SHARE));
     },
-    /** How long to wait between two drawings of one part. */
-    pause_ms,
-    /** The same between one part of the page and the next. */
-    step_ms: () => pause_ms() / 2,
+    /** Return the pause between two drawings of one part, in ms. */
+    getPause,
+    /** Return the pause between one part and the next, in ms. */
+    getStep: () => getPause() / 2,
+  };
+}
+
+/**
+ * @param {(now_ms: number) => void} draw draws the page; runs at most once per frame
+ * @param {Part[]} parts
+ * @param {Clock} [clock]
+ */
+export function createScheduler(draw, parts, clock = browser) {
+  const pace = createPace();
+  let revision = 0;
+  let is_queued = false;
+  let is_feed_waiting = false;
+  let is_timer_set = false;
+  let moved_at_ms = 0;
+  /** The feed's head at the last drawing. */
+  let head = 0;
+
+  const listBehind = () => parts.filter((part) => part.head !== head);
+
+  function requestDraw() {
+    if (is_queued) return;
+    is_queued = true;
+    clock.requestFrame(onFrame);
+  }
+
+  /** @param {number} frame_ms */
+  function onFrame(frame_ms) {
+    is_queued = false;
+    clock.requestFrame((next_ms) => pace.addFrame(next_ms - frame_ms));
+    draw(clock.now());
+    // Parts that had no turn, or events that had to wait.
+    if (listBehind().length > 0) requestFeedDraw();
+  }
+
+  function requestFeedDraw() {
+    if (is_queued || is_feed_waiting) return;
+    const wait_ms = moved_at_ms + pace.getStep() - clock.now();
+    if (wait_ms <= 0) return requestDraw();
+    is_feed_waiting = true;
+    clock.setTimeout(() => {
+      is_feed_waiting = false;
+      requestDraw();
+    }, wait_ms);
+  }
+
+  /** Draw after `ms`. One such timer is enough. @param {number} ms */
+  function requestDrawAfter(ms) {
+    if (is_timer_set) return;
+    is_timer_set = true;
+    clock.setTimeout(() => {
+      is_timer_set = false;
+      requestDraw();
+    }, ms);
+  }
+
+  return {
+    lane_turns: createLaneTurns(pace, requestDrawAfter),
+    /** Counts the changes that did not come from the feed. Views guard on it. */
+    get revision() {
+      return revision;
+    },
+    /** Record such a change, while a drawing is under way or requested. */
+    invalidate() {
+      revision += 1;
+    },
+    /** Draw the whole page in the next frame. */
+    redraw() {
+      revision += 1;
+      requestDraw();
+    },
+    /** Draw in the next frame what has changed. */
+    requestDraw,
+    /** Draw new events soon, but no sooner than the pace allows. */
+    requestFeedDraw,
+    /**
+     * Move the parts whose turn it is to the feed's head. `draw` calls this first.
+     * @param {number} feed_head @param {boolean} has_rows the first rows do not wait
+     * @param {number} now_ms
+     */
+    advance(feed_head, has_rows, now_ms) {
+      head = feed_head;
+      const behind = listBehind();
+      const since_ms = now_ms - moved_at_ms;
+      if (behind.length === 0 || since_ms < pace.getStep()) return;
+      behind.sort((a, b) => a.head - b.head);
+      if (since_ms < 2 * pace.getStep()) behind.length = 1;
+      for (const part of behind) part.head = head;
+      if (has_rows) moved_at_ms = now_ms;
+    },
+  };
+}
+
+/**
+ * Let the lanes of the timeline follow the feed by turns. A lane draws again when its
+ * revision changes.
+ * @param {Pace} pace @param {(ms: number) => void} requestDrawAfter
+ */
+export function createLaneTurns(pace, requestDrawAfter) {
+  const revisions = new Array(LANE_TURNS).fill(0);
+  let turn = 0;
+  let moved_at_ms = 0;
+  /** The number of turns that have something new to draw. */
+  let behind = LANE_TURNS;
+  return {
+    /** @param {number} place of a lane, from the top */
+    getRevision: (place) => revisions[place % LANE_TURNS],
+    /** Draw all lanes in the next frame. */
+    invalidate() {
+      for (let each = 0; each < LANE_TURNS; each++) revisions[each] += 1;
+    },
+    /** Draw all lanes once, by turns. */
+    addUpdate() {
+      behind = LANE_TURNS;
+    },
+    /**
+     * Give the next lanes their turn if it is time, and request a drawing for the turn
+     * after it. Return a key that changes with every turn.
+     * @param {object} frame
+     * @param {number} frame.now_ms
+     * @param {number} frame.ms_per_px a lane draws no sooner than it moves by a pixel
+     * @param {boolean} frame.is_moving true while the timeline follows the clock
+     * @param {boolean} frame.is_live true if time passes on the page
+     * @param {boolean} frame.is_full true if other parts use this frame; lanes wait then
+     */
+    advance({ now_ms, ms_per_px, is_moving, is_live, is_full }) {
+      const move_ms = Math.min(MAX_LANE_PAUSE_MS, ms_per_px) / LANE_TURNS;
+      const pause_ms = Math.max(pace.getPause(), move_ms);
+      const due_ms = moved_at_ms + pause_ms - now_ms;
+      if (due_ms <= 0 && !is_full && (behind > 0 || is_moving)) {
+        moved_at_ms = now_ms;
+        revisions[turn] += 1;
+        turn = (turn + 1) % LANE_TURNS;
+        behind -= 1;
+      }
+      if (behind > 0 || (is_moving && is_live)) {
+        requestDrawAfter(is_full ? pace.getStep() : Math.max(due_ms, 0) || pause_ms);
+      }
+      return revisions.join();
+    },
   };
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 CONFLICT = r"status of 409"
-ADDRESS, NAME = re.compile("^Address"), re.compile("^Name")
+ADDRESS, NAME = re.compile("^URL"), re.compile("^Name")
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def test_an_agent_is_removed_after_a_yes_and_its_history_stays(
     await carly.expect_status("completed")
     about = await open_about(screen, "carly")
     await about.get_by_role("button", name="Remove…").click()
-    await about.get_by_role("button", name="Keep").click()
+    await about.get_by_role("button", name="Cancel").click()
     await about.get_by_role("button", name="Remove…").click()
     await about.get_by_role("button", name="Remove Carly").click()
     await expect(carly.root).to_have_count(0)

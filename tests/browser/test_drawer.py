@@ -100,7 +100,7 @@ async def test_the_agents_card_is_shown_without_a_flaw(screen: Screen) -> None:
     await carly.start_skill("calendar_check")
     await carly.expect_status("completed")
     await carly.details_button.click()
-    card = screen.drawer.locator("details", has_text="Agent’s card")
+    card = screen.drawer.locator("details", has_text="Agent card")
     await card.locator("summary").first.click()
     await expect(card).to_contain_text("defaultInputModes")
     await expect(card.locator(".flaw")).to_have_count(0)
@@ -111,10 +111,10 @@ async def test_every_curl_of_a_task_is_for_the_shell(screen: Screen) -> None:
     await nancy.start_skill("invite_everyone")
     await nancy.expect_status("needs input")
     await nancy.details_button.click()
-    curls = screen.drawer.locator("details", has_text="As curl")
+    curls = screen.drawer.locator("details", has_text="Copy as curl")
     await curls.locator("summary").click()
     names = await curls.locator("pre").evaluate_all("all => all.map(n => n.ariaLabel)")
-    assert names == ["Its events", "As the agent has it", "Follow", "Answer", "Stop"]
+    assert names == ["Task events", "Task JSON", "Follow", "Reply", "Stop"]
     await screen.drawer.locator("button.stop").click()
     await expect(screen.drawer.locator(".task .status")).to_contain_text("cancelled")
 
@@ -213,7 +213,9 @@ async def test_what_the_specification_says_against_an_agent_is_marked(
     await page.goto(f"{stack.url}/?show=carly%2Fevil")
     flaws = steps(screen.drawer).first.locator(".flaw")
     await expect(flaws).to_have_count(2)
-    await expect(flaws.first).to_contain_text("It is of context c2, the task of c1.")
+    await expect(flaws.first).to_contain_text(
+        "The context is c2, but the task's context is c1."
+    )
     await expect(flaws.last).to_contain_text("a task is submitted once")
 
 
@@ -228,7 +230,7 @@ async def test_a_card_that_does_not_validate_says_what_it_lacks(
     )
     await page.route(re.compile("feed.ndjson.*task=evil"), feed_of)
     await page.goto(f"{stack.url}/?show=carly%2Fevil")
-    await screen.drawer.locator("summary", has_text="Agent’s card").click()
+    await screen.drawer.locator("summary", has_text="Agent card").click()
     flaws = screen.drawer.locator("details > .flaw")
     await expect(flaws.first).to_contain_text("AgentCard.description is required")
     await expect(flaws.last).to_contain_text("Skill “a”: AgentSkill.tags is required")
@@ -270,12 +272,12 @@ async def test_a_plan_shows_whom_it_started_and_asks_before_it_stops_them(
     await expect(started.first).to_be_visible(timeout=20_000)
     await screen.shot("plan")
     await screen.drawer.locator("button.stop").click()
-    ask = screen.drawer.get_by_role("group", name="Stop it?")
-    await ask.get_by_role("button", name="Keep").click()
+    ask = screen.drawer.get_by_role("group", name="Stop this task?")
+    await ask.get_by_role("button", name="Keep running").click()
     await expect(ask).to_be_hidden()
     await host.expect_status("running|needs")
     await screen.drawer.locator("button.stop").click()
-    await ask.get_by_role("button", name="of others, too").click()
+    await ask.get_by_role("button", name="other task").click()
     await host.expect_status("cancelled")
     await started.first.locator("button").click()
     await expect(screen.drawer.locator(".kin h3").first).to_have_text("Started by")

@@ -31,7 +31,7 @@ class History:
         self.page = page
         self.text = page.get_by_role("searchbox", name="Text")
         self.status = page.get_by_label("Status")
-        self.list = page.locator("#past")
+        self.list = page.locator("#results")
         self.rows = self.list.locator(".row")
         self.foot = self.list.locator(".foot").last
         self.jump_to = page.get_by_label("Jump to an id or a time")
@@ -43,7 +43,7 @@ class History:
 
     async def to_the_end(self) -> None:
         """Scroll until there is no more to be found."""
-        while "That is all" not in await self.foot.inner_text():
+        while "in total" not in await self.foot.inner_text():
             await self.list.evaluate("list => list.scrollTo(0, list.scrollHeight)")
 
     async def jump(self, text: str) -> None:
@@ -59,14 +59,14 @@ async def test_the_whole_log_is_searched_by_text(page: Page, long_stack: Stack) 
     await expect(page).to_have_url(re.compile("q=rain"))
     await expect(history.rows.first).to_contain_text("Rain at seven")
     await history.to_the_end()
-    await expect(history.foot).to_have_text(f"{many} events. That is all.")
+    await expect(history.foot).to_have_text(f"{many} events in total.")
     await Screen(page).shot("history-search")
     await page.reload()
     await expect(history.text).to_have_value("rain at SEVEN")
     await expect(history.rows.first).to_contain_text("Rain at seven")
     await history.text.fill("nobody ever said this")
     await history.text.press("Enter")
-    await expect(history.foot).to_have_text("Nothing matches.")
+    await expect(history.foot).to_have_text("No event matches.")
 
 
 async def test_a_slash_leads_to_the_search_and_t_to_the_timeline(

@@ -41,7 +41,7 @@ async def test_before_anything_happened_it_says_what_to_do(
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
     empty = page.locator(".empty")
-    await expect(empty).to_contain_text("Nothing has happened yet")
+    await expect(empty).to_contain_text("No events yet")
     await expect(empty).to_contain_text(f"curl {new_stack.url}/a2a/carly/message:send")
     await screen.shot("empty")
     await empty.get_by_role("button", name="Carly").click()
@@ -186,7 +186,7 @@ async def test_chips_filter_the_feed_and_live_in_the_url(
     assert {text.strip() for text in await agents.all_inner_texts()} == {"Logan"}
 
     await screen.rows.first.click()
-    await screen.drawer.get_by_role("button", name="Only this").click()
+    await screen.drawer.get_by_role("button", name="Filter to this task").click()
     await expect(screen.page).to_have_url(re.compile("task=logan"))
     await screen.page.keyboard.press("Escape")
     await screen.page.reload()

@@ -70,7 +70,7 @@ async def test_all_of_the_page_works_below_a_path_of_a_proxy(
     await screen.drawer.locator("button.stop").click()
     await logan.expect_status("cancelled")
     await page.get_by_role("link", name="History").click()
-    found = page.locator("#past .row", has_text=task[-6:]).first
+    found = page.locator("#results .row", has_text=task[-6:]).first
     await expect(found).to_contain_text("cancelled")
     await page.reload()
     await expect(screen.link).to_have_text("Live")

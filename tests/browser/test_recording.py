@@ -45,7 +45,7 @@ async def test_a_saved_feed_is_read_without_a_host_and_asks_for_nothing(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     await page.goto(f"{page_alone}/?open")
-    await expect(page.get_by_text("Open a saved feed")).to_be_visible()
+    await expect(page.get_by_text("Open a recording")).to_be_visible()
     assert not [url for url in asked[1:] if "/static/" not in url]
     # From here on there is nobody who could answer.
     await page.context.set_offline(True)
@@ -71,9 +71,9 @@ async def test_a_saved_feed_is_read_without_a_host_and_asks_for_nothing(
     await page.get_by_role("link", name="History").click()
     await page.get_by_role("searchbox", name="Text").fill("rain at seven")
     await page.keyboard.press("Enter")
-    rows = page.locator("#past .row")
+    rows = page.locator("#results .row")
     await expect(rows.first).to_contain_text("Rain at seven")
-    await expect(page.locator("#past .foot")).to_have_text("20 events. That is all.")
+    await expect(page.locator("#results .foot")).to_have_text("20 events in total.")
     await expect(page).to_have_url(re.compile("open"))
     # The browser itself looks for the icon again.
     assert not [url for url in asked if "/static/" not in url]

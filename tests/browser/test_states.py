@@ -58,7 +58,7 @@ async def test_a_task_that_has_been_silent_for_long_is_called_quiet(
     feed.say(agent("carly"), task("carly", "t1", at=old, received_at=old))
     screen = await Screen(page).open(page_alone)
     when = screen.card("carly").root.locator("time")
-    await expect(when).to_contain_text("quiet, last word 1 min ago")
+    await expect(when).to_contain_text("last update 1 min ago")
     await expect(when).to_have_attribute("title", old)
     await screen.shot("stale")
 

@@ -93,7 +93,7 @@ async def test_a_feed_that_starts_anew_says_so_and_shows_no_stale_rows(
     new_stack.host.kill()
     shutil.rmtree(new_stack.data_dir)
     new_stack.host.restart()
-    await expect(page.locator(".notice")).to_contain_text("The feed starts anew")
+    await expect(page.locator(".notice")).to_contain_text("The feed was loaded again")
     await expect(carly.connection).to_have_text("connected")
     await screen.shot("starts-anew")
     shown = await screen.ids()
@@ -110,7 +110,7 @@ async def test_a_log_that_fails_is_said_until_it_works_again(
     disk.fill()
     await carly.ask("Find a slot for a game tomorrow")
     notice = page.locator("main > .notice")
-    await expect(notice).to_contain_text("The host's log fails.")
+    await expect(notice).to_contain_text("The host cannot write its log.")
     await expect(notice).to_contain_text("feed.db")
     await screen.shot("log-fails")
 

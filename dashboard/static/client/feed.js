@@ -1,19 +1,18 @@
 // @ts-check
-// Owns the connection to the host's feed: one EventSource, its reconnects, and pages of
-// history. What arrives goes to the handlers; main.js folds it into the store.
+// Connect to the host's feed with one EventSource, reconnect after a loss, and fetch pages
+// of older events. Handlers receive what arrives.
+
+/** @import { FeedEvent, Link, Snapshot } from '../state/types.d.ts' */
 
 /**
- * @typedef {import('../state/types.d.ts').FeedEvent} FeedEvent
- * @typedef {import('../state/types.d.ts').Snapshot} Snapshot
- * @typedef {import('../state/types.d.ts').Link} Link
- *
  * @typedef {object} Handlers
  * @property {(snapshot: Snapshot, cursor: string) => void} snapshot
  * @property {(event: FeedEvent, cursor: string) => void} event
- * @property {(cause: string | null) => void} fault why the host's log fails, null once it works
+ * @property {(cause: string | null) => void} fault why the host cannot write its log; null
+ *   when it can again
  * @property {(link: Link) => void} link called at each change of the connection
  *
- * @typedef {object} World what a browser gives; tests hand in their own
+ * @typedef {object} Browser what the feed needs of a browser; tests pass their own
  * @property {new (url: string) => EventSource} EventSource
  * @property {(run: () => void, ms: number) => unknown} setTimeout
  * @property {(timer: any) => void} clearTimeout
@@ -23,12 +22,12 @@
 
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 10_000;
-/** A proxy may accept the connection and then say nothing. */
-const OPEN_DEADLINE_MS = 10_000;
-/** The list moves no faster; each send for itself is half of a flood's work. */
+/** A proxy may accept the connection and then send nothing. */
+const OPEN_TIMEOUT_MS = 10_000;
+/** The host groups events, since one message per event costs half of the work in a flood. */
 const EVERY_MS = 50;
 
-/** @type {World} */
+/** @type {Browser} */
 export const browser = {
   EventSource: globalThis.EventSource,
   setTimeout: (run, ms) => setTimeout(run, ms),
@@ -44,49 +43,48 @@ export const START = {
 };
 
 /**
- * Follows the feed until closed. Reconnects are ours and not the EventSource's, which
- * gives up for ever on a proxy's 502 and never says when it tries next. The last id
- * goes along in `?after=`, so that nothing is missed or doubled.
- * @param {Handlers} handlers @param {World} [world]
- * @param {{ cursor: string, link: Link }} [from] where another connection was
+ * Follow the feed until it is closed. This module reconnects, not the EventSource, which
+ * stops for good after a proxy's 502 and does not say when it retries. Each connection
+ * sends the last cursor in `?after=`, so no event is lost or repeated.
+ * @param {Handlers} handlers @param {Browser} [env]
+ * @param {{ cursor: string, link: Link }} [start] where an earlier connection stopped
  */
-export function followFeed(handlers, world = browser, from = START) {
+export function followFeed(handlers, env = browser, start = START) {
   /** @type {EventSource | null} */
   let source = null;
   /** @type {unknown} */
   let timer = null;
-  let { cursor, link } = from;
+  let { cursor, link } = start;
 
   /** @param {Partial<Link>} change */
-  function tell(change) {
+  function setLink(change) {
     link = { ...link, ...change };
     handlers.link(link);
   }
 
-  function live() {
-    world.clearTimeout(timer);
+  function setLive() {
+    env.clearTimeout(timer);
     if (link.phase === 'live') return;
-    tell({ phase: 'live', attempt: 0, retry_at_ms: null, lost_at_ms: null });
+    setLink({ phase: 'live', attempt: 0, retry_at_ms: null, lost_at_ms: null });
   }
 
   function open() {
-    world.clearTimeout(timer);
-    tell({ retry_at_ms: null });
+    env.clearTimeout(timer);
+    setLink({ retry_at_ms: null });
     const after = cursor ? `&after=${encodeURIComponent(cursor)}` : '';
-    const url = `feed?every_ms=${EVERY_MS}${after}`;
-    const asked_ms = world.now();
-    const opened = new world.EventSource(url);
+    const sent_ms = env.now();
+    const opened = new env.EventSource(`feed?every_ms=${EVERY_MS}${after}`);
     source = opened;
-    timer = world.setTimeout(lose, OPEN_DEADLINE_MS);
-    opened.onerror = lose;
-    // Without a cursor the page is live when it has something to show.
-    opened.onopen = () => cursor && live();
+    timer = env.setTimeout(retryLater, OPEN_TIMEOUT_MS);
+    opened.onerror = retryLater;
+    // Without a cursor the connection is live when the snapshot is there.
+    opened.onopen = () => cursor && setLive();
     opened.addEventListener('snapshot', (message) => {
       cursor = message.lastEventId || cursor;
       const snapshot = JSON.parse(message.data);
-      tell({ skew_ms: skewOf(Date.parse(snapshot.now), asked_ms, world.now()) });
+      setLink({ skew_ms: measureSkew(Date.parse(snapshot.now), sent_ms, env.now()) });
       handlers.snapshot(snapshot, cursor);
-      live();
+      setLive();
     });
     opened.addEventListener('fault', (message) => {
       handlers.fault(JSON.parse(message.data).cause);
@@ -97,60 +95,64 @@ export function followFeed(handlers, world = browser, from = START) {
     };
   }
 
-  function lose() {
-    stop();
-    // It is told again, where it is so.
+  function retryLater() {
+    close();
+    // The next connection reports a fault that is still there.
     handlers.fault(null);
-    const ceiling = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** link.attempt);
-    // Many pages lose one host at once; they must not all come back at once.
-    const wait = ceiling * (0.75 + world.random() / 4);
-    tell({
+    const max_wait_ms = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** link.attempt);
+    // Spread the pages that lost the same host at the same time.
+    const wait_ms = max_wait_ms * (0.75 + env.random() / 4);
+    setLink({
       phase: link.phase === 'connecting' ? 'connecting' : 'reconnecting',
       attempt: link.attempt + 1,
-      retry_at_ms: world.now() + wait,
-      lost_at_ms: link.lost_at_ms ?? world.now(),
+      retry_at_ms: env.now() + wait_ms,
+      lost_at_ms: link.lost_at_ms ?? env.now(),
     });
-    timer = world.setTimeout(open, wait);
+    timer = env.setTimeout(open, wait_ms);
   }
 
-  function stop() {
-    world.clearTimeout(timer);
+  function close() {
+    env.clearTimeout(timer);
     source?.close();
     source = null;
   }
 
   open();
   return {
-    /** Tries at once, where an attempt is being waited for. */
+    /** Start the next attempt now, if one is waiting. */
     retryNow() {
       if (link.retry_at_ms !== null) open();
     },
-    close: stop,
+    close,
   };
 }
 
 /**
- * How far the browser's clock is ahead of the host's, at the least: what an answer that
- * was long on its way explains is no difference.
- * @param {number} host_ms when the host answered, by its clock
- * @param {number} asked_ms @param {number} answered_ms
+ * Return how far the browser's clock is ahead of the host's, in ms. A difference that the
+ * latency explains counts as none.
+ * @param {number} host_ms the host's clock when it answered
+ * @param {number} sent_ms @param {number} answered_ms
  */
-function skewOf(host_ms, asked_ms, answered_ms) {
-  if (host_ms < asked_ms) return asked_ms - host_ms;
+function measureSkew(host_ms, sent_ms, answered_ms) {
+  if (host_ms < sent_ms) return sent_ms - host_ms;
   return host_ms > answered_ms ? answered_ms - host_ms : 0;
 }
 
+/** Parse the lines of an NDJSON response. @param {string} text @returns {FeedEvent[]} */
+export const parseLines = (text) =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+
 /**
- * A page of the log: the last `limit` events, all before the id `before` where there is
- * one, oldest first.
- * @param {number | null} before @param {number} limit @param {string} [where] `kind=task&`
- * @returns {Promise<FeedEvent[]>}
+ * Fetch the last `limit` events of the log before the id `before`, oldest first.
+ * @param {number | null} before null starts at the end of the log
+ * @param {number} limit @param {string} [filter] `kind=task&`
  */
-export async function fetchHistory(before, limit, where = '') {
+export async function fetchOlderEvents(before, limit, filter = '') {
   const until = before === null ? '' : `before=${before}&`;
-  const response = await fetch(`feed.ndjson?${where}${until}limit=${limit}`);
+  const response = await fetch(`feed.ndjson?${filter}${until}limit=${limit}`);
   if (!response.ok) throw new Error(`The host answered ${response.status}.`);
-  const text = await response.text();
-  const lines = text.split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line));
+  return parseLines(await response.text());
 }

@@ -1,30 +1,31 @@
 // @ts-check
-// Owns the search of the whole log: what is asked of the host, the pages that came, where
-// the next one begins. view/history.js draws it. A recording is searched here, in memory.
+// Search the whole log: build the query, fetch pages of results, jump to an id or a time.
+// A recording is searched in memory. view/history.js shows the results.
 
-import { matches } from '../state/selectors.js';
 import { eventText } from '../state/labels.js';
+import { matchesFilter, splitKey } from '../state/selectors.js';
+import { FAILED } from '../state/status.js';
+import { parseLines } from './feed.js';
+/** @import { FeedEvent, State } from '../state/types.d.ts' */
+/** @import { Filter, Ui } from '../state/ui.js' */
 
-/**
- * @typedef {import('../state/types.d.ts').State} State
- * @typedef {import('../state/types.d.ts').FeedEvent} FeedEvent
- * @typedef {import('../state/ui.js').Ui} Ui
- * @typedef {Ui['filter']} Filter
- * @typedef {ReturnType<typeof createPast>} Past
- */
+/** @typedef {ReturnType<typeof createHistorySearch>} HistorySearch */
 
 const PAGE = 200;
+/** The next page is loaded when this many rows are left below the window. */
+const MARGIN_ROWS = 20;
 
-/** What the filter asks of /feed.ndjson, without a page. @param {Filter} filter */
-export function queryOf(filter) {
+/** Return the query of a filter for /feed.ndjson, without a page. @param {Filter} filter */
+export function toQuery({ agents, failed, task, q, status, since, until }) {
   const query = new URLSearchParams();
-  const { agents, failed, task, q, status, since, until } = filter;
-  const [agent] = task?.split('/', 1) ?? [];
   for (const name of agents) query.append('agent', name);
-  // A task id is its agent's own: two agents may have the same.
-  if (agent && task && agents.size === 0) query.append('agent', agent);
-  if (agent && task) query.append('task', task.slice(agent.length + 1));
-  if (failed) for (const each of ['error', 'rejected']) query.append('status', each);
+  if (task) {
+    const { agent, task_id } = splitKey(task);
+    // Two agents may use the same task id.
+    if (agents.size === 0) query.append('agent', agent);
+    query.append('task', task_id);
+  }
+  if (failed) for (const each of FAILED) query.append('status', each);
   if (status && !failed) query.append('status', status);
   for (const [name, value] of Object.entries({ q, since, until })) {
     if (value) query.append(name, value);
@@ -33,18 +34,17 @@ export function queryOf(filter) {
 }
 
 /**
- * What somebody typed to jump to: an id, or a time, which may be of the day only.
+ * Parse what the user typed to jump to: an id, a date, or a time of the last 24 hours.
  * @param {string} text @param {number} now_ms @returns {{ id: number } | { ms: number } | null}
  */
-export function targetOf(text, now_ms) {
+export function parseTarget(text, now_ms) {
   const id = /^(?:[0-9a-z]+-)?#?(\d{1,15})$/.exec(text.trim());
   if (id) return { id: Number(id[1]) };
   const clock = /^(\d{1,2}):(\d\d)(?::(\d\d)(\.\d{1,3})?)?$/.exec(text.trim());
   if (clock) {
-    const [, hours, minutes, seconds = '0', rest = '0'] = clock;
+    const [, hours, minutes, seconds = '0', fraction = '0'] = clock;
     const at = new Date(now_ms);
-    at.setHours(Number(hours), Number(minutes), Number(seconds), Number(rest) * 1_000);
-    // A time of day that is still to come was yesterday.
+    at.setHours(Number(hours), Number(minutes), Number(seconds), Number(fraction) * 1_000);
     if (at.getTime() > now_ms) at.setDate(at.getDate() - 1);
     return { ms: at.getTime() };
   }
@@ -53,174 +53,173 @@ export function targetOf(text, now_ms) {
 }
 
 /**
- * Whether an event is found, as the host would say.
+ * Return whether an event matches, by the same rules as the host's search.
  * @param {FeedEvent} event @param {Filter} filter
  */
-export function isFound(event, filter) {
+export function matchesSearch(event, filter) {
   const { q, status, since, until } = filter;
-  if (!matches(event, filter)) return false;
+  if (!matchesFilter(event, filter)) return false;
   if (status && !(event.kind === 'task' && event.status === status)) return false;
   if (since && event.received_at < since) return false;
   if (until && event.received_at > until) return false;
   if (!q) return true;
   const id = 'task_id' in event ? event.task_id : '';
   const context = 'context_id' in event ? event.context_id : '';
-  const said = `${event.agent} ${id} ${context} ${eventText(event)}`;
-  return said.toLowerCase().includes(q.toLowerCase());
+  const text = `${event.agent} ${id} ${context} ${eventText(event)}`;
+  return text.toLowerCase().includes(q.toLowerCase());
 }
 
 /**
  * @param {State} state @param {Ui} ui @param {() => void} redraw
- * @param {typeof fetch} [ask]
+ * @param {typeof fetch} [fetchFn]
  */
-export function createPast(state, ui, redraw, ask = (...all) => fetch(...all)) {
-  const at = {
+export function createHistorySearch(state, ui, redraw, fetchFn = (...all) => fetch(...all)) {
+  const search = {
     /** Oldest first. @type {FeedEvent[]} */
     rows: [],
-    /** The query that the rows answer; null before any. @type {string | null} */
+    /** The query of the rows; null before the first. @type {string | null} */
     key: null,
-    /** The log that they are of. @type {string | null} */
+    /** The log of the rows. @type {string | null} */
     epoch: null,
-    /** Where older ones begin; null where there are none. @type {number | null} */
+    /** Older rows come before this id; null if there are none. @type {number | null} */
     before: null,
-    /** The newest id that was looked at. */
+    /** Newer rows come after this id. */
     after: 0,
-    /** @type {'idle' | 'loading'} */
-    loading: 'idle',
-    /** What the host or the page says of a search that failed. */
+    is_loading: false,
+    /** Why the last search failed, or ''. */
     error: '',
-    /** The id jumped to. @type {number | null} */
+    /** The id that the user jumped to. @type {number | null} */
     mark: null,
     list: { top: 0, height: 0, row: 32, head: 0 },
   };
 
-  /** Grows with every new beginning. */
-  let turn = 0;
+  /** Counts the searches, so that a late response is dropped. */
+  let generation = 0;
 
-  /** @param {number} before @param {number | null} [mark] */
-  function begin(before, mark = null) {
-    turn += 1;
-    const key = queryOf(ui.filter).toString();
-    Object.assign(at, { rows: [], key, epoch: state.epoch, before, after: before - 1, mark, error: '' });
-    at.loading = 'idle';
-    at.list.top = 0;
+  /** Start a new search. @param {number | null} before @param {number | null} [mark] */
+  function restart(before, mark = null) {
+    generation += 1;
+    search.key = toQuery(ui.filter).toString();
+    search.epoch = state.epoch;
+    search.rows = [];
+    search.before = before;
+    search.after = (before ?? 0) - 1;
+    search.mark = mark;
+    search.error = '';
+    search.is_loading = false;
+    search.list.top = 0;
   }
 
-  /** @param {Record<string, string | number>} page */
-  async function fetchPage(page) {
-    const query = queryOf(ui.filter);
+  /** @param {URLSearchParams} query @param {Record<string, string | number>} page */
+  async function fetchPage(query, page) {
     for (const [name, value] of Object.entries(page)) query.set(name, String(value));
-    const response = await ask(`feed.ndjson?${query}`);
+    const response = await fetchFn(`feed.ndjson?${query}`);
     const text = await response.text();
     if (!response.ok) throw new Error(text.trim() || `The host answered ${response.status}.`);
-    const events = text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => /** @type {FeedEvent} */ (JSON.parse(line)));
     const next = response.headers.get('courtside-next');
-    const searches = ['q', 'status', 'since', 'until'].some((name) => query.has(name));
-    return { events, next: next === null ? null : Number(next), searches };
+    return { events: parseLines(text), next: next === null ? null : Number(next) };
   }
 
-  /** Runs one request; what comes after another search has begun is dropped. @param {() => Promise<() => void>} run */
+  /**
+   * Run one request. Ignore its result if another search has started meanwhile.
+   * @param {() => Promise<() => void>} run returns a function that puts the result
+   */
   async function load(run) {
-    if (at.loading === 'loading') return;
-    at.loading = 'loading';
-    at.error = '';
-    const mine = turn;
+    if (search.is_loading) return;
+    search.is_loading = true;
+    search.error = '';
+    const started = generation;
     redraw();
     try {
       const put = await run();
-      if (mine === turn) put();
+      if (started === generation) put();
     } catch (error) {
-      if (mine === turn) at.error = error instanceof Error ? error.message : String(error);
+      if (started === generation) search.error = error instanceof Error ? error.message : String(error);
     }
-    if (mine === turn) at.loading = 'idle';
+    if (started === generation) search.is_loading = false;
     redraw();
   }
 
-  const moves = {
-    /** Begins anew when the question is another. */
-    settle() {
-      const key = queryOf(ui.filter).toString();
-      const same = at.key === key && at.epoch === state.epoch;
-      if (state.link.phase === 'recording') {
-        if (same) return;
-        begin(0);
-        at.before = null;
-        at.rows = state.rows.filter((event) => isFound(event, ui.filter));
-      } else if (!same) begin(state.head + 1);
-      const { top, height, row } = at.list;
-      const near = top + height > (at.rows.length - 20) * row;
-      if (near && at.before !== null && !at.error) void moves.older();
-    },
-
-    older: () =>
-      load(async () => {
-        const before = at.before ?? 0;
-        const { events, next, searches } = await fetchPage({ before, limit: PAGE });
-        return () => {
-          at.rows = events.concat(at.rows);
-          at.before = next ?? (searches ? null : (events[0]?.id ?? null));
-        };
-      }),
-
-    newer: () =>
-      load(async () => {
-        const { after } = at;
-        const { head } = state;
-        const { events, next } = await fetchPage({ after, limit: PAGE });
-        return () => {
-          at.rows = at.rows.concat(events);
-          const last = events.length < PAGE ? head : events[events.length - 1].id;
-          at.after = next ?? last;
-          at.list.top += events.length * at.list.row;
-        };
-      }),
-
-    /** @param {string} text @param {number} now_ms */
-    async jump(text, now_ms) {
-      const target = targetOf(text, now_ms);
-      if (!target) {
-        at.error = `“${text}” is neither an id, as 4182, nor a time, as 14:05 or 2026-11-22 14:05.`;
-      } else if (state.link.phase === 'recording') {
-        const older = at.rows.filter((event) =>
-          'id' in target ? event.id <= target.id : Date.parse(event.received_at) <= target.ms,
-        );
-        at.mark = older[older.length - 1]?.id ?? null;
-        at.list.top = (at.rows.length - older.length) * at.list.row;
-      } else if ('id' in target) {
-        begin(target.id + 1, target.id);
-      } else {
-        await jumpToTime(target.ms);
-      }
-      redraw();
-    },
-
-    /** @param {number} top px */
-    scrolled(top) {
-      at.list.top = top;
-      redraw();
-    },
-  };
-
-  /** The last event at that time or before it. @param {number} ms */
-  async function jumpToTime(ms) {
-    at.loading = 'idle';
-    await load(async () => {
-      const until = new Date(ms).toISOString();
-      let before = state.head + 1;
-      for (;;) {
-        const response = await ask(`feed.ndjson?until=${until}&before=${before}&limit=1`);
-        const text = await response.text();
-        if (!response.ok) throw new Error(text.trim());
-        const next = response.headers.get('courtside-next');
-        const { id } = text ? JSON.parse(text) : { id: next === null ? 1 : null };
-        if (id !== null) return () => begin(id + 1, id);
-        before = Number(next);
-      }
+  const loadOlder = () =>
+    load(async () => {
+      const query = toQuery(ui.filter);
+      const is_sparse = ['q', 'status', 'since', 'until'].some((name) => query.has(name));
+      const { events, next } = await fetchPage(query, { before: search.before ?? 0, limit: PAGE });
+      return () => {
+        search.rows = events.concat(search.rows);
+        search.before = next ?? (is_sparse ? null : (events[0]?.id ?? null));
+      };
     });
+
+  const loadNewer = () =>
+    load(async () => {
+      const { after } = search;
+      const { head } = state;
+      const { events, next } = await fetchPage(toQuery(ui.filter), { after, limit: PAGE });
+      return () => {
+        search.rows = search.rows.concat(events);
+        const last = events.length < PAGE ? head : events[events.length - 1].id;
+        search.after = next ?? last;
+        search.list.top += events.length * search.list.row;
+      };
+    });
+
+  /** Start a new search if the filter or the log has changed. */
+  function update() {
+    const key = toQuery(ui.filter).toString();
+    const is_same = search.key === key && search.epoch === state.epoch;
+    if (state.link.phase === 'recording') {
+      if (is_same) return;
+      restart(null);
+      search.rows = state.rows.filter((event) => matchesSearch(event, ui.filter));
+    } else if (!is_same) restart(state.head + 1);
+    const { top, height, row } = search.list;
+    const is_near_end = top + height > (search.rows.length - MARGIN_ROWS) * row;
+    if (is_near_end && search.before !== null && !search.error) void loadOlder();
   }
 
-  return Object.assign(at, moves);
+  /** @param {string} text @param {number} now_ms */
+  async function jump(text, now_ms) {
+    const target = parseTarget(text, now_ms);
+    if (!target) {
+      search.error = `“${text}” is neither an id, such as 4182, nor a time, such as 14:05 or 2026-11-22 14:05.`;
+    } else if (state.link.phase === 'recording') {
+      jumpInRecording(target);
+    } else if ('id' in target) {
+      restart(target.id + 1, target.id);
+    } else {
+      search.is_loading = false;
+      await load(() => findEventAt(target.ms));
+    }
+    redraw();
+  }
+
+  /** @param {{ id: number } | { ms: number }} target */
+  function jumpInRecording(target) {
+    const older = search.rows.filter((event) =>
+      'id' in target ? event.id <= target.id : Date.parse(event.received_at) <= target.ms,
+    );
+    search.mark = older[older.length - 1]?.id ?? null;
+    search.list.top = (search.rows.length - older.length) * search.list.row;
+  }
+
+  /** Find the last event up to a time. The host may need several requests. @param {number} ms */
+  async function findEventAt(ms) {
+    const until = new Date(ms).toISOString();
+    let before = state.head + 1;
+    for (;;) {
+      const { events, next } = await fetchPage(new URLSearchParams(), { until, before, limit: 1 });
+      const id = events[0]?.id ?? (next === null ? 1 : null);
+      if (id !== null) return () => restart(id + 1, id);
+      before = Number(next);
+    }
+  }
+
+  /** @param {number} top px */
+  function scroll(top) {
+    search.list.top = top;
+    redraw();
+  }
+
+  return Object.assign(search, { update, loadOlder, loadNewer, jump, scroll });
 }

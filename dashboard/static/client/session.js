@@ -1,29 +1,26 @@
 // @ts-check
-// Owns what the page knows of who looks at it: the role that the host wrote into the
-// page, and whether the session has ended meanwhile.
+// The user's session: the role that the host wrote into the page, sign-out, and whether the
+// session has ended. The host decides what a role may do; the page only hides the rest.
 
-/**
- * What a role may do is the host's to say; here it only says what is worth showing.
- * @param {() => void} redraw
- */
+/** @param {() => void} redraw */
 export function createSession(redraw) {
-  const role = document.body.dataset.role;
+  const { role } = document.body.dataset;
   const session = {
-    isReader: role === 'reader',
-    /** Without a token there is nothing to sign in to, or out of. */
-    canEnd: role === 'operator' || role === 'reader',
-    hasEnded: false,
+    is_reader: role === 'reader',
+    /** False without a token: there is no session then. */
+    can_sign_out: role === 'operator' || role === 'reader',
+    has_ended: false,
 
-    /** An EventSource does not tell a refusal from a broken line. */
+    /** Ask the host, because an EventSource does not report a 401. */
     async check() {
-      if (!session.canEnd) return;
+      if (!session.can_sign_out) return;
       const answer = await fetch('agents', { method: 'HEAD' }).catch(() => null);
       if (!answer) return;
-      session.hasEnded = answer.status === 401;
+      session.has_ended = answer.status === 401;
       redraw();
     },
 
-    async end() {
+    async signOut() {
       await fetch('logout', { method: 'POST' }).catch(() => null);
       location.assign('login');
     },

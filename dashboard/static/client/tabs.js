@@ -1,35 +1,31 @@
 // @ts-check
-// Owns which tab of a browser is connected to the feed. HTTP/1.1 has six connections for
-// all tabs together, so one leads and tells the others what comes. feed.js is the
-// connection; main.js does not see which of them its tab is.
+// Share one feed connection between all tabs of a browser, because HTTP/1.1 allows only six
+// connections per host. One tab leads: it connects, and posts to the others what arrives.
 
 import { START, browser, followFeed } from './feed.js';
+/** @import { FeedEvent, Link, Snapshot } from '../state/types.d.ts' */
 
 /**
- * @typedef {import('../state/types.d.ts').FeedEvent} FeedEvent
- * @typedef {import('../state/types.d.ts').Snapshot} Snapshot
- * @typedef {import('../state/types.d.ts').Link} Link
+ * @typedef {import('./feed.js').Handlers & { board: () => Snapshot }} Handlers `board`
+ *   returns all that this tab knows, for a tab that joins
  *
- * @typedef {import('./feed.js').Handlers & { board: () => Snapshot }} Handlers `board` is
- *   all that this tab knows, for one that joins
- *
- * @typedef {import('./feed.js').World & { name: string, isVisible: () => boolean,
- *   locks?: LockManager, BroadcastChannel?: typeof BroadcastChannel }} World
+ * @typedef {import('./feed.js').Browser & { name: string, isVisible: () => boolean,
+ *   locks?: LockManager, BroadcastChannel?: typeof BroadcastChannel }} Browser
  *
  * @typedef {{ type: 'event', event: FeedEvent, cursor: string, after: string }
  *   | { type: 'snapshot' | 'board', snapshot: Snapshot, cursor: string }
  *   | { type: 'link', link: Link } | { type: 'fault', cause: string | null }
- *   | { type: 'join' | 'ping' | 'retry' }} Said the first three lines by the tab that
- *   leads: `after` is the cursor before the event, a `board` is for those that join
+ *   | { type: 'join' | 'ping' | 'retry' }} Message All but the last line are from the
+ *   leader. `after` is the cursor before the event. A `board` is for tabs that join.
  */
 
-/** How often a tab asks for a sign of life; the second time in vain it leads itself. */
-const SIGN_MS = 3_000;
+/** How often a tab pings the leader. After two pings without an answer it takes the lead. */
+const PING_MS = 3_000;
 
-/** @returns {World} */
-const here = () => ({
+/** @returns {Browser} */
+const thisBrowser = () => ({
   ...browser,
-  // Another base path of the same origin is another host's page.
+  // A different base path of the same origin is the page of a different host.
   name: `courtside 1 ${new URL('feed', location.href).pathname}`,
   isVisible: () => document.visibilityState === 'visible',
   locks: navigator.locks,
@@ -37,38 +33,38 @@ const here = () => ({
 });
 
 /**
- * Follows the feed until closed, with one connection for all tabs. Where a browser has
- * no locks (they need https or localhost) each tab has its own.
- * @param {Handlers} handlers @param {World} [world]
+ * Follow the feed until it is closed, with one connection for all tabs. If the browser has
+ * no locks (they need https or localhost), each tab has its own connection.
+ * @param {Handlers} handlers @param {Browser} [env]
  */
-export function shareFeed(handlers, world = here()) {
-  const { locks, BroadcastChannel } = world;
-  if (!locks || !BroadcastChannel) return followFeed(handlers, world);
-  const channel = new BroadcastChannel(world.name);
-  /** The connection, in the tab that leads. @type {ReturnType<typeof followFeed> | null} */
+export function shareFeed(handlers, env = thisBrowser()) {
+  const { locks, BroadcastChannel } = env;
+  if (!locks || !BroadcastChannel) return followFeed(handlers, env);
+  const channel = new BroadcastChannel(env.name);
+  /** The connection, if this tab leads. @type {ReturnType<typeof followFeed> | null} */
   let feed = null;
   let { cursor: at, link } = START;
   /** @type {string | null} */
   let fault = null;
-  /** Whether this tab lacks something, and waits for all that another knows. */
-  let joining = true;
-  /** Until another tab says something nobody need be told anything. */
-  let alone = true;
-  /** Whether the tab that leads has given a sign of life lately. */
-  let heard = true;
+  /** True while this tab lacks events and waits for a board. */
+  let is_joining = true;
+  let has_peers = false;
+  /** True if the leader has posted anything since the last ping. */
+  let is_leader_alive = true;
   let waiting = new AbortController();
-  let release = () => {};
+  let releaseLock = () => {};
   /** @type {unknown} */
   let timer = null;
 
-  /** @param {Said} said */
-  const say = (said) => channel.postMessage(said);
+  /** @param {Message} message */
+  const post = (message) => channel.postMessage(message);
 
-  const take = {
+  /** Applies to this tab what arrives. */
+  const apply = {
     /** @param {Snapshot} snapshot @param {string} cursor */
     snapshot(snapshot, cursor) {
       at = cursor;
-      joining = false;
+      is_joining = false;
       handlers.snapshot(snapshot, cursor);
     },
     /** @param {FeedEvent} event @param {string} cursor */
@@ -76,10 +72,10 @@ export function shareFeed(handlers, world = here()) {
       at = cursor;
       handlers.event(event, cursor);
     },
-    /** @param {Link} now */
-    link(now) {
-      link = now;
-      handlers.link(now);
+    /** @param {Link} new_link */
+    link(new_link) {
+      link = new_link;
+      handlers.link(new_link);
     },
     /** @param {string | null} cause */
     fault(cause) {
@@ -88,123 +84,127 @@ export function shareFeed(handlers, world = here()) {
     },
   };
 
-  /** What comes over the connection, for all tabs. @type {import('./feed.js').Handlers} */
-  const lead = {
+  /** Handles what arrives over the connection of the leader, for all tabs. @type {import('./feed.js').Handlers} */
+  const leader = {
     snapshot(snapshot, cursor) {
-      if (!alone) say({ type: 'snapshot', snapshot, cursor });
-      take.snapshot(snapshot, cursor);
+      if (has_peers) post({ type: 'snapshot', snapshot, cursor });
+      apply.snapshot(snapshot, cursor);
     },
     event(event, cursor) {
-      if (!alone) say({ type: 'event', event, cursor, after: at });
-      take.event(event, cursor);
+      if (has_peers) post({ type: 'event', event, cursor, after: at });
+      apply.event(event, cursor);
     },
-    link(now) {
-      if (!alone) say({ type: 'link', link: now });
-      take.link(now);
+    link(new_link) {
+      if (has_peers) post({ type: 'link', link: new_link });
+      apply.link(new_link);
     },
     fault(cause) {
-      if (!alone) say({ type: 'fault', cause });
-      take.fault(cause);
+      if (has_peers) post({ type: 'fault', cause });
+      apply.fault(cause);
     },
   };
 
-  /** Waits to lead, or takes the lead from a tab that the browser has put to sleep. */
-  function stand(steal = false) {
+  /**
+   * Wait for the lead. Or take it from a tab that the browser has suspended.
+   * @param {boolean} [steal]
+   */
+  function requestLead(steal = false) {
     waiting.abort();
-    const mine = (waiting = new AbortController());
-    const { signal } = mine;
+    waiting = new AbortController();
+    const { signal } = waiting;
     locks
-      ?.request(world.name, steal ? { steal } : { signal }, () => {
+      ?.request(env.name, steal ? { steal } : { signal }, () => {
         if (signal.aborted) return;
         connect();
-        return new Promise((resolve) => (release = () => resolve(null)));
+        return new Promise((resolve) => (releaseLock = () => resolve(null)));
       })
       .catch((error) => {
         if (signal.aborted) return;
-        // Locks that the user's settings forbid: each tab for itself.
+        // The user's settings forbid locks: this tab connects by itself.
         if (error.name !== 'AbortError') return connect();
+        // Another tab took the lead.
         feed?.close();
         feed = null;
-        heard = true;
-        stand();
+        is_leader_alive = true;
+        requestLead();
       });
   }
 
   function connect() {
-    joining = false;
-    feed = followFeed(lead, world, { cursor: at, link });
+    is_joining = false;
+    feed = followFeed(leader, env, { cursor: at, link });
   }
 
-  /** To the tab that leads. @param {Said} said */
+  /** Answer another tab, as the leader. @param {Message} message */
   function answer({ type }) {
     if (type === 'join' && at) {
-      say({ type: 'board', snapshot: handlers.board(), cursor: at });
-      say({ type: 'fault', cause: fault });
+      post({ type: 'board', snapshot: handlers.board(), cursor: at });
+      post({ type: 'fault', cause: fault });
     }
     if (type === 'retry') feed?.retryNow();
-    if (type === 'join' || type === 'retry' || type === 'ping') say({ type: 'link', link });
+    if (type === 'join' || type === 'retry' || type === 'ping') post({ type: 'link', link });
   }
 
-  /** To the others. @param {Said} said */
-  function hear(said) {
-    heard ||= 'link' in said || 'cursor' in said;
-    if (said.type === 'link') take.link(said.link);
-    else if (said.type === 'fault') take.fault(said.cause);
-    else if (said.type === 'snapshot' || (said.type === 'board' && joining)) {
-      take.snapshot(said.snapshot, said.cursor);
-    } else if (said.type === 'event' && !joining && !isKnown(said.cursor, at)) {
-      if (said.after === at) take.event(said.event, said.cursor);
+  /** Apply a message of the leader. @param {Message} message */
+  function receive(message) {
+    is_leader_alive ||= 'link' in message || 'cursor' in message;
+    if (message.type === 'link') apply.link(message.link);
+    else if (message.type === 'fault') apply.fault(message.cause);
+    else if (message.type === 'snapshot' || (message.type === 'board' && is_joining)) {
+      apply.snapshot(message.snapshot, message.cursor);
+    } else if (message.type === 'event' && !is_joining && !isKnown(message.cursor, at)) {
+      if (message.after === at) apply.event(message.event, message.cursor);
       else join();
     }
   }
 
   function join() {
-    joining = true;
-    say({ type: 'join' });
+    is_joining = true;
+    post({ type: 'join' });
   }
 
-  function sign() {
+  function checkLeader() {
     if (!feed) {
-      if (!heard && world.isVisible()) stand(true);
-      heard = false;
-      say({ type: joining ? 'join' : 'ping' });
+      if (!is_leader_alive && env.isVisible()) requestLead(true);
+      is_leader_alive = false;
+      post({ type: is_joining ? 'join' : 'ping' });
     }
-    timer = world.setTimeout(sign, SIGN_MS);
+    timer = env.setTimeout(checkLeader, PING_MS);
   }
 
   channel.onmessage = ({ data }) => {
-    alone = false;
+    has_peers = true;
     if (feed) answer(data);
-    else hear(data);
+    else receive(data);
   };
-  stand();
-  sign();
+  requestLead();
+  checkLeader();
   return {
-    /** Tries at once, where an attempt is being waited for. */
+    /** Start the next attempt now, if one is waiting. */
     retryNow() {
       if (feed) feed.retryNow();
-      else say({ type: 'retry' });
+      else post({ type: 'retry' });
     },
     close() {
-      world.clearTimeout(timer);
+      env.clearTimeout(timer);
       waiting.abort();
       channel.close();
       feed?.close();
       feed = null;
-      release();
+      releaseLock();
     },
   };
 }
 
-/** Whether a cursor is at or before another of the same log. @param {string} cursor @param {string} at */
+/** Return whether a cursor is at or before another of the same log. @param {string} cursor @param {string} at */
 function isKnown(cursor, at) {
-  const [log, id] = split(cursor);
-  const [log_at, id_at] = split(at);
-  return log === log_at && Number(id) <= Number(id_at);
+  const [epoch, id] = splitCursor(cursor);
+  const [at_epoch, at_id] = splitCursor(at);
+  return epoch === at_epoch && Number(id) <= Number(at_id);
 }
 
 /** @param {string} cursor `EPOCH-ID` */
-function split(cursor) {
+function splitCursor(cursor) {
   const dash = cursor.lastIndexOf('-');
   return [cursor.slice(0, dash), cursor.slice(dash + 1)];
 }

@@ -1,243 +1,246 @@
 // @ts-check
-// Owns what the drawer knows of the tasks it shows: their events from the log and live,
-// what they have made, and, fetched when it is looked at, what only the host can tell.
-// view/drawer.js draws it; main.js feeds it.
+// Load and keep what the drawers show of their tasks: events, artifacts, the conversation,
+// and on request raw updates and the agent's card.
 
 import { addChunk } from '../state/artifacts.js';
-import { taskKey } from '../state/selectors.js';
-import { lint, lintRaw, unseen } from '../state/lint.js';
-import { isWaiting } from '../state/store.js';
+import { lintEvent, lintRaw, newLintState } from '../state/lint.js';
+import { splitKey, taskKey } from '../state/selectors.js';
+import { isWaiting } from '../state/status.js';
+import { gatewayPath, taskPath } from './commands.js';
+import { parseLines } from './feed.js';
+/** @import { FeedEvent, State, TaskEvent } from '../state/types.d.ts' */
 
 /**
- * @typedef {import('../state/types.d.ts').State} State
- * @typedef {import('../state/types.d.ts').FeedEvent} FeedEvent
- * @typedef {import('../state/types.d.ts').TaskEvent} TaskEvent
- * @typedef {ReturnType<typeof createDossiers>} Dossiers
+ * @typedef {ReturnType<typeof createTaskDetails>} Details
  *
- * @typedef {object} Fetched
- * @property {'loading' | 'there' | 'failed'} phase
- * @property {any} value what came, or why nothing did
+ * @typedef {object} Resource a response of the host
+ * @property {'loading' | 'loaded' | 'failed'} phase
+ * @property {any} value the JSON, or the error's message
  *
- * @typedef {object} Dossier one task
+ * @typedef {object} TaskDetails
  * @property {string} key `agent/task_id`
  * @property {string} agent
  * @property {string} task_id
  * @property {TaskEvent | null} row
- * @property {FeedEvent[]} events the newest of them, oldest first
- * @property {number} left_out how many older ones are not among them
+ * @property {FeedEvent[]} events the newest, oldest first
+ * @property {number} left_out the number of older events; at least 1 if it is unknown
  * @property {Map<string, import('../state/artifacts.js').Artifact>} artifacts
- * @property {Map<number, string[]>} flaws by the id of the event
- * @property {'loading' | 'there' | 'failed'} phase
+ * @property {Map<number, string[]>} flaws by event id
+ * @property {import('../state/lint.js').LintState} lint_state
+ * @property {'loading' | 'loaded' | 'failed'} phase
  * @property {import('../state/task_steps.js').Message[]} history
- * @property {Map<number, Fetched>} raw the A2A updates that were looked at
- * @property {Fetched | null} card
- * @property {any} last the newest status update as it came
- * @property {number} version grows with each change
+ * @property {Map<number, Resource>} raw the raw A2A updates that the user opened
+ * @property {Resource | null} card
+ * @property {any} last_update the newest raw status update
+ * @property {number} version counts the changes
  */
 
-/** What one answer of the host may hold, and then what a drawer keeps. */
+/** The host's limit for one response. */
 const MAX_FETCHED = 10_000;
 const MAX_EVENTS = 2_000;
-/** The newest raw update is looked at as often, for its trackers. */
-const LAST_MS = 500;
+/** The newest raw update is loaded at most this often. It is only needed for trackers. */
+const LAST_UPDATE_MS = 500;
 
 /**
  * @param {State} state @param {import('../state/ui.js').Ui} ui @param {() => void} redraw
- * @param {typeof fetch} [ask]
+ * @param {typeof fetch} [fetchFn]
  */
-export function createDossiers(state, ui, redraw, ask = (...all) => fetch(...all)) {
-  /** @type {Map<string, Dossier>} */
+export function createTaskDetails(state, ui, redraw, fetchFn = (...all) => fetch(...all)) {
+  /** @type {Map<string, TaskDetails>} */
   const open = new Map();
-  /** The log that they are of. */
   let epoch = state.epoch;
+  /** Tasks whose newest raw update is being loaded, or was a moment ago. @type {Set<TaskDetails>} */
+  const loading_last = new Set();
 
-  /** @param {Dossier} dossier */
-  function touch(dossier) {
-    dossier.version += 1;
+  /** @param {TaskDetails} task */
+  function touch(task) {
+    task.version += 1;
     redraw();
   }
 
   /** @param {string} path @param {Record<string, string>} [headers] */
-  async function text(path, headers) {
-    const response = await ask(path, { headers });
+  async function fetchText(path, headers) {
+    const response = await fetchFn(path, { headers });
     const body = await response.text();
     if (!response.ok) throw new Error(body.slice(0, 300) || `The host answered ${response.status}.`);
     return body;
   }
 
+  /** @param {number} id of an event */
+  const fetchRaw = async (id) => JSON.parse(await fetchText(`feed/${id}`)).raw;
+
   /** @param {string} key */
-  function begin(key) {
-    const [agent] = key.split('/', 1);
-    /** @type {Dossier} */
-    const dossier = {
-      ...{ key, agent, task_id: key.slice(agent.length + 1), row: null, events: [], left_out: 0 },
-      ...{ artifacts: new Map(), flaws: new Map(), phase: 'loading', history: [], raw: new Map() },
-      ...{ card: null, last: null, version: 0 },
-    };
-    open.set(key, dossier);
+  function openTask(key) {
+    const task = newTaskDetails(key);
+    open.set(key, task);
     if (state.link.phase === 'recording') {
-      fold(dossier, state.rows.filter((row) => isOf(dossier, row)), 0);
-      dossier.phase = 'there';
-    } else void load(dossier);
+      const events = state.rows.filter((row) => 'task_id' in row && taskKey(row.agent, row.task_id) === key);
+      replaceEvents(task, events, false);
+      task.phase = 'loaded';
+    } else void load(task);
   }
 
-  /** @param {Dossier} dossier */
-  async function load(dossier) {
-    dossier.phase = 'loading';
-    const query = new URLSearchParams({ agent: dossier.agent, task: dossier.task_id });
+  /** @param {TaskDetails} task */
+  async function load(task) {
+    task.phase = 'loading';
+    const query = new URLSearchParams({ agent: task.agent, task: task.task_id });
     try {
-      const lines = await text(`feed.ndjson?${query}&limit=${MAX_FETCHED}`);
-      const events = lines.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+      const events = parseLines(await fetchText(`feed.ndjson?${query}&limit=${MAX_FETCHED}`));
       const last = events[events.length - 1]?.id ?? 0;
-      // What came live meanwhile is behind them.
-      const live = dossier.events.filter(({ id }) => id > last);
-      Object.assign(dossier, { events: [], artifacts: new Map(), flaws: new Map(), row: null });
-      fold(dossier, events.concat(live), events.length === MAX_FETCHED ? 1 : 0);
-      dossier.phase = 'there';
-      void lookAtLast(dossier);
-      void hear(dossier);
+      const live = task.events.filter(({ id }) => id > last);
+      replaceEvents(task, events.concat(live), events.length === MAX_FETCHED);
+      task.phase = 'loaded';
+      void loadLastUpdate(task);
+      void loadConversation(task);
     } catch {
-      dossier.phase = 'failed';
+      task.phase = 'failed';
     }
-    touch(dossier);
+    touch(task);
   }
 
-  /** @param {Dossier} dossier @param {FeedEvent[]} events from its first on @param {number} before how many came before */
-  function fold(dossier, events, before) {
-    seen.set(dossier, unseen());
-    if (before > 0) /** @type {import('../state/lint.js').Seen} */ (seen.get(dossier)).isAll = false;
-    dossier.left_out = before;
-    for (const event of events) add(dossier, event);
-  }
-
-  /** @param {Dossier} dossier @param {FeedEvent} event */
-  function add(dossier, event) {
-    const found = lint(/** @type {import('../state/lint.js').Seen} */ (seen.get(dossier)), event);
-    if (found.length > 0) dossier.flaws.set(event.id, found);
-    if (event.kind === 'task') dossier.row = event;
-    else if (event.kind === 'artifact') addChunk(dossier.artifacts, event);
-    dossier.events.push(event);
-    if (dossier.events.length > MAX_EVENTS * 1.2) {
-      dossier.left_out += dossier.events.length - MAX_EVENTS;
-      dossier.events.splice(0, dossier.events.length - MAX_EVENTS);
-    }
-  }
-
-  /** What was said on both sides, from the agent; else as the task began. @param {Dossier} dossier */
-  async function hear(dossier) {
-    const { agent, task_id, events } = dossier;
-    const path = `a2a/${encodeURIComponent(agent)}/tasks/${encodeURIComponent(task_id)}`;
+  /** Load the messages of both sides from the agent, else from the task's first event. @param {TaskDetails} task */
+  async function loadConversation(task) {
     try {
-      dossier.history = JSON.parse(await text(path, { 'a2a-version': '1.0' })).history ?? [];
+      const text = await fetchText(taskPath(task.agent, task.task_id), { 'a2a-version': '1.0' });
+      task.history = JSON.parse(text).history ?? [];
     } catch {
-      const first = events.find(({ kind }) => kind === 'task');
-      const raw = first && (await rawOf(first.id).catch(() => null));
-      if (dossier.history.length === 0) dossier.history = raw?.task?.history ?? [];
+      const first = task.events.find(({ kind }) => kind === 'task');
+      const raw = first && (await fetchRaw(first.id).catch(() => null));
+      if (task.history.length === 0) task.history = raw?.task?.history ?? [];
     }
-    touch(dossier);
+    touch(task);
   }
 
-  /** @param {number} id */
-  const rawOf = async (id) => JSON.parse(await text(`feed/${id}`)).raw;
-
-  /** The newest status as it came: its trackers are in no event. @param {Dossier} dossier */
-  async function lookAtLast(dossier) {
-    const { row } = dossier;
-    if (!row || looking.has(dossier)) return;
-    looking.add(dossier);
+  /** Load the newest raw status update, because events do not have its trackers. @param {TaskDetails} task */
+  async function loadLastUpdate(task) {
+    const { row } = task;
+    if (!row || loading_last.has(task)) return;
+    loading_last.add(task);
     try {
-      dossier.last = await rawOf(row.id);
-      const back = lintRaw(row, dossier.last);
-      if (back.length > 0) dossier.flaws.set(row.id, [...(dossier.flaws.get(row.id) ?? []), ...back]);
+      task.last_update = await fetchRaw(row.id);
+      addFlaws(task, row.id, lintRaw(row, task.last_update));
     } catch {
-      // The drawer does without.
+      // The drawer then shows no trackers.
     }
-    touch(dossier);
+    touch(task);
     setTimeout(() => {
-      looking.delete(dossier);
-      if (dossier.row !== row && open.get(dossier.key) === dossier) void lookAtLast(dossier);
-    }, LAST_MS);
+      loading_last.delete(task);
+      if (task.row !== row && open.get(task.key) === task) void loadLastUpdate(task);
+    }, LAST_UPDATE_MS);
   }
-  /** @type {Set<Dossier>} */
-  const looking = new Set();
-  /** @type {WeakMap<Dossier, import('../state/lint.js').Seen>} */
-  const seen = new WeakMap();
 
   /**
-   * Fetches once what somebody looks at.
-   * @param {Dossier} dossier @param {(fetched: Fetched) => void} keep
+   * Load once what the user opens.
+   * @param {TaskDetails} task @param {(resource: Resource) => void} keep
    * @param {() => Promise<any>} run
    */
-  async function look(dossier, keep, run) {
-    /** @type {Fetched} */
-    const fetched = { phase: 'loading', value: null };
-    keep(fetched);
-    touch(dossier);
+  async function loadResource(task, keep, run) {
+    /** @type {Resource} */
+    const resource = { phase: 'loading', value: null };
+    keep(resource);
+    touch(task);
     try {
-      Object.assign(fetched, { phase: 'there', value: await run() });
+      Object.assign(resource, { phase: 'loaded', value: await run() });
     } catch (error) {
-      Object.assign(fetched, { phase: 'failed', value: String(error instanceof Error ? error.message : error) });
+      const value = error instanceof Error ? error.message : String(error);
+      Object.assign(resource, { phase: 'failed', value });
     }
-    touch(dossier);
+    touch(task);
   }
 
   return {
+    /** The tasks in the drawers, by key. */
     open,
 
-    /** Opens what the URL names, and forgets what it names no more. */
-    settle() {
+    /** Open the tasks of the URL, and forget all others. */
+    update() {
       if (epoch !== state.epoch) open.clear();
       epoch = state.epoch;
       for (const key of open.keys()) if (!ui.filter.show.includes(key)) open.delete(key);
-      for (const key of ui.filter.show) if (!open.has(key)) begin(key);
+      for (const key of ui.filter.show) if (!open.has(key)) openTask(key);
     },
 
-    /** A live event. @param {FeedEvent} event */
-    note(event) {
-      const dossier = 'task_id' in event && open.get(taskKey(event.agent, event.task_id));
-      if (!dossier) return;
-      if (dossier.phase !== 'there') {
-        dossier.events.push(event);
+    /** Add a live event. @param {FeedEvent} event */
+    addEvent(event) {
+      const task = 'task_id' in event && open.get(taskKey(event.agent, event.task_id));
+      if (!task) return;
+      if (task.phase !== 'loaded') {
+        task.events.push(event);
         return;
       }
-      if (event.id <= (dossier.events[dossier.events.length - 1]?.id ?? 0)) return;
-      const waited = dossier.row && isWaiting(dossier.row);
-      add(dossier, event);
+      if (event.id <= (task.events[task.events.length - 1]?.id ?? 0)) return;
+      const was_waiting = task.row && isWaiting(task.row);
+      appendEvent(task, event);
       if (event.kind === 'task') {
-        void lookAtLast(dossier);
-        if (waited) void hear(dossier);
+        void loadLastUpdate(task);
+        if (was_waiting) void loadConversation(task);
       }
-      dossier.version += 1;
+      task.version += 1;
     },
 
-    /** The log may have moved on without us. */
-    forget() {
-      for (const dossier of open.values()) void load(dossier);
+    /** Load all open tasks again, after a new snapshot. */
+    reload() {
+      for (const task of open.values()) void load(task);
     },
 
-    /** @param {Dossier} dossier */
-    again: (dossier) => load(dossier),
+    load,
 
-    /** Shows or hides the A2A update behind an event. @param {Dossier} dossier @param {number} id */
-    toggleRaw(dossier, id) {
-      if (dossier.raw.delete(id)) return touch(dossier);
-      void look(dossier, (fetched) => dossier.raw.set(id, fetched), () => rawOf(id));
+    /** Show or hide the raw A2A update of an event. @param {TaskDetails} task @param {number} id */
+    toggleRaw(task, id) {
+      if (task.raw.delete(id)) return touch(task);
+      void loadResource(task, (resource) => task.raw.set(id, resource), () => fetchRaw(id));
     },
 
-    /** @param {Dossier} dossier */
-    lookAtCard(dossier) {
-      if (dossier.card && dossier.card.phase !== 'failed') return;
-      const path = `a2a/${encodeURIComponent(dossier.agent)}/.well-known/agent-card.json`;
-      void look(
-        dossier,
-        (fetched) => (dossier.card = fetched),
-        async () => JSON.parse(await text(path)),
-      );
+    /** @param {TaskDetails} task */
+    loadCard(task) {
+      if (task.card && task.card.phase !== 'failed') return;
+      const path = gatewayPath(task.agent, '.well-known/agent-card.json');
+      const run = async () => JSON.parse(await fetchText(path));
+      void loadResource(task, (resource) => (task.card = resource), run);
     },
   };
+}
 
-  /** @param {Dossier} dossier @param {FeedEvent} event */
-  function isOf({ agent, task_id }, event) {
-    return event.agent === agent && 'task_id' in event && event.task_id === task_id;
+/** @param {string} key @returns {TaskDetails} */
+const newTaskDetails = (key) => ({
+  key,
+  ...splitKey(key),
+  row: null,
+  events: [],
+  left_out: 0,
+  artifacts: new Map(),
+  flaws: new Map(),
+  lint_state: newLintState(),
+  phase: 'loading',
+  history: [],
+  raw: new Map(),
+  card: null,
+  last_update: null,
+  version: 0,
+});
+
+/** @param {TaskDetails} task @param {FeedEvent[]} events @param {boolean} is_cut true if older events are missing */
+function replaceEvents(task, events, is_cut) {
+  Object.assign(task, { events: [], artifacts: new Map(), flaws: new Map(), row: null });
+  task.lint_state = newLintState();
+  task.lint_state.is_complete = !is_cut;
+  task.left_out = is_cut ? 1 : 0;
+  for (const event of events) appendEvent(task, event);
+}
+
+/** @param {TaskDetails} task @param {FeedEvent} event */
+function appendEvent(task, event) {
+  addFlaws(task, event.id, lintEvent(task.lint_state, event));
+  if (event.kind === 'task') task.row = event;
+  else if (event.kind === 'artifact') addChunk(task.artifacts, event);
+  task.events.push(event);
+  if (task.events.length > MAX_EVENTS * 1.2) {
+    task.left_out += task.events.length - MAX_EVENTS;
+    task.events.splice(0, task.events.length - MAX_EVENTS);
   }
+}
+
+/** @param {TaskDetails} task @param {number} id @param {string[]} flaws */
+function addFlaws(task, id, flaws) {
+  if (flaws.length > 0) task.flaws.set(id, [...(task.flaws.get(id) ?? []), ...flaws]);
 }

@@ -1,59 +1,72 @@
 // @ts-check
-// Owns what happens when something on the page is used: it asks the host (actions.js),
-// notes what is waited for (ui.js), and has the page drawn again.
+// What happens when the user operates a control: send a command to the host, change the
+// view's state, redraw.
 
-import { ActionError, add, cancel, remove, retry, send } from '../client/commands.js';
-import { taskKey } from '../state/selectors.js';
-import { isOpen } from '../state/store.js';
-import { MAX_SHOWN, readFilter, writeFilter } from '../state/ui.js';
-import { kinOf } from '../state/task_steps.js';
+import { CommandError, addAgent, cancelTask, removeAgent, retryAgent, sendMessage } from '../client/commands.js';
+import { findRelatedTasks, keyOf, taskKey } from '../state/selectors.js';
+import { isOpen } from '../state/status.js';
+import { MAX_DRAWERS, readFilter, writeFilter } from '../state/ui.js';
+/** @import { State, Task } from '../state/types.d.ts' */
+/** @import { Filter, Pending, Ui } from '../state/ui.js' */
+/** @import { Prompt } from '../client/commands.js' */
 
-/**
- * @typedef {import('../state/types.d.ts').State} State
- * @typedef {import('../state/types.d.ts').Task} Task
- * @typedef {import('../state/ui.js').Ui} Ui
- * @typedef {import('../state/ui.js').Pending} Pending
- * @typedef {import('../client/commands.js').Words} Words
- * @typedef {ReturnType<typeof createControls>} Controls
- */
+/** @typedef {ReturnType<typeof createControls>} Controls */
 
 /**
  * @param {State} state @param {Ui} ui
- * @param {{ redraw: () => void, reconnect: () => void, loadOlder: () => void,
- *   open: (file: File | undefined) => Promise<void>, session: { isReader: boolean } }} page
+ * @param {object} page
+ * @param {() => void} page.redraw
+ * @param {() => void} page.reconnect
+ * @param {() => void} page.loadOlder
+ * @param {(file: File | undefined) => Promise<void>} page.openRecording
+ * @param {{ is_reader: boolean }} page.session
  */
 export function createControls(state, ui, page) {
-  const { redraw, reconnect, loadOlder, open, session } = page;
+  const { redraw } = page;
+  return {
+    ...page,
+    ...createFeedControls(state, ui, redraw),
+    ...createFilterControls(ui, redraw),
+    ...createMenuControls(ui, redraw),
+    ...createCommands(state, ui, page),
+  };
+}
 
+/**
+ * Starting, stopping and answering tasks, and managing agents.
+ * @param {State} state @param {Ui} ui
+ * @param {{ redraw: () => void, session: { is_reader: boolean } }} page
+ */
+function createCommands(state, ui, { redraw, session }) {
   /**
-   * Runs one command: pending from the click until the feed answers, or its error.
-   * @param {Pending['verb']} verb @param {string} about
-   * @param {Omit<Pending, 'verb' | 'at_ms'>} click
-   * @param {() => Promise<string | null | void>} run may give the task's id
+   * Run one command. It is pending from the click until its event arrives or it fails.
+   * Return whether the host accepted it.
+   * @param {Pending['verb']} verb @param {string} subject an agent, or agent/task
+   * @param {Omit<Pending, 'verb' | 'at_ms'>} target
+   * @param {() => Promise<string | null | void>} run may return the task's id; null if no
+   *   event will follow
    */
-  async function command(verb, about, click, run) {
-    const key = `${verb}:${about}`;
-    // Behind a recording there is nobody to ask.
+  async function command(verb, subject, target, run) {
+    const key = `${verb}:${subject}`;
     if (ui.pending.has(key) || state.link.phase === 'recording') return false;
-    if (session.isReader) {
-      ui.errors.set(key, 'You signed in with a token that may only read.');
+    if (session.is_reader) {
+      ui.errors.set(key, 'Your token only allows reading.');
       redraw();
       return false;
     }
     /** @type {Pending} */
-    const pending = { verb, at_ms: Date.now(), ...click };
+    const pending = { verb, at_ms: Date.now(), ...target };
     ui.errors.delete(key);
     ui.pending.set(key, pending);
     redraw();
     try {
       const task_id = await run();
       if (task_id) pending.task_id = task_id;
-      // A message without a task, or a new agent: nothing more to wait for.
       if (task_id === null) ui.pending.delete(key);
       return true;
     } catch (error) {
       ui.pending.delete(key);
-      if (!(error instanceof ActionError)) throw error;
+      if (!(error instanceof CommandError)) throw error;
       ui.errors.set(key, error.message);
       return false;
     } finally {
@@ -61,172 +74,225 @@ export function createControls(state, ui, page) {
     }
   }
 
-  /** @param {Partial<Ui['filter']>} change @param {'push' | 'replace'} how */
-  function filter(change, how) {
-    Object.assign(ui.filter, change);
-    const url = location.pathname + writeFilter(ui.filter);
-    if (how === 'push') history.pushState(null, '', url);
-    else history.replaceState(null, '', url);
-    redraw();
-  }
+  /** @param {string} agent @param {unknown} [row] */
+  const ofAgent = (agent, row = null) => ({ agent, task_id: null, row });
+  /** @param {Task} task */
+  const ofTask = ({ row }) => ({ agent: row.agent, task_id: row.task_id, row });
 
-  /** @param {string} agent @param {Words} words */
-  async function begin(agent, words) {
-    const task_id = await send(agent, words);
-    if (task_id !== null) ui.mine.add(taskKey(agent, task_id));
-    return task_id;
+  /**
+   * Start a task. Return its id, or null if it has none or was not started.
+   * @param {string} agent @param {Prompt} prompt
+   */
+  async function startTask(agent, prompt) {
+    /** @type {string | null} */
+    let task_id = null;
+    const is_sent = await command('start', agent, ofAgent(agent), async () => {
+      task_id = await sendMessage(agent, prompt);
+      if (task_id !== null) ui.started_here.add(taskKey(agent, task_id));
+      return task_id;
+    });
+    return { is_sent, key: task_id === null ? null : taskKey(agent, task_id) };
   }
-
-  /** Where the focus was before the drawer. @type {HTMLElement | null} */
-  let back = null;
 
   return {
-    reconnect,
-    loadOlder,
-    open,
-
-    /** @param {string} agent @param {Words} words */
-    start: (agent, words) =>
-      command('start', agent, { agent, task_id: null, row: null }, async () => {
-        const task_id = await begin(agent, words);
-        ui.pinned.delete(agent);
-        return task_id;
-      }),
+    /** @param {string} agent @param {Prompt} prompt */
+    async start(agent, prompt) {
+      const { is_sent } = await startTask(agent, prompt);
+      if (is_sent) ui.pinned.delete(agent);
+      return is_sent;
+    },
 
     /**
-     * The same to several at once, and what becomes of it side by side.
-     * @param {string[]} agents @param {Words} words
+     * Start the same task at several agents, and open the tasks side by side.
+     * @param {string[]} agents @param {Prompt} prompt
      */
-    async startAll(agents, words) {
-      const started = await Promise.all(
-        agents.map(async (agent) => {
-          /** @type {string | null} */
-          let id = null;
-          await command('start', agent, { agent, task_id: null, row: null }, async () => {
-            id = await begin(agent, words);
-            return id;
-          });
-          return id === null ? [] : [taskKey(agent, id)];
-        }),
-      );
-      const show = started.flat().slice(0, MAX_SHOWN);
-      if (show.length > 0) filter({ show }, 'push');
+    async startAll(agents, prompt) {
+      const started = await Promise.all(agents.map((agent) => startTask(agent, prompt)));
+      const show = started.flatMap(({ key }) => key ?? []).slice(0, MAX_DRAWERS);
+      if (show.length > 0) setFilter(ui, redraw, { show }, 'push');
       return show.length === agents.length;
     },
 
-    /**
-     * At once, unless it would stop what it has started at other agents: then it asks.
-     * @param {Task} task
-     */
-    stop({ row }) {
-      const key = taskKey(row.agent, row.task_id);
-      const others = kinOf(state, row).children.filter((each) => isOpen(each.row)).length;
-      if (others > 0 && ui.asking?.key !== key) {
-        ui.asking = { key, others };
+    /** Stop a task. Ask first if this also stops its children at other agents. @param {Task} task */
+    stop(task) {
+      const key = keyOf(task);
+      const others = findRelatedTasks(state, task.row).children.filter(({ row }) => isOpen(row)).length;
+      if (others > 0 && ui.confirming_stop?.key !== key) {
+        ui.confirming_stop = { key, others };
         return redraw();
       }
-      ui.asking = null;
-      return command('stop', key, { ...row, row }, () => cancel(row.agent, row.task_id));
+      ui.confirming_stop = null;
+      return command('stop', key, ofTask(task), () => cancelTask(task.row.agent, task.row.task_id));
     },
-    /** @param {Ui['asking']} asking */
-    ask(asking) {
-      ui.asking = asking;
+    keepRunning() {
+      ui.confirming_stop = null;
       redraw();
     },
 
     /** @param {Task} task @param {string} text */
-    reply: ({ row }, text) =>
-      command('reply', `${row.agent}/${row.task_id}`, { ...row, row }, () =>
-        send(row.agent, { text, taskId: row.task_id, contextId: row.context_id }),
-      ),
+    reply(task, text) {
+      const { agent, task_id: taskId, context_id: contextId } = task.row;
+      return command('reply', keyOf(task), ofTask(task), () =>
+        sendMessage(agent, { text, taskId, contextId }),
+      );
+    },
 
     /** @param {string} agent */
     retry: (agent) =>
-      command(
-        'retry',
-        agent,
-        { agent, task_id: null, row: state.agents.get(agent)?.row },
-        () => retry(agent),
-      ),
+      command('retry', agent, ofAgent(agent, state.agents.get(agent)?.row), () => retryAgent(agent)),
 
-    /** @param {Record<string, unknown>} agent url, and where wanted name and card */
+    /** @param {Record<string, unknown>} agent url, and optionally name and card */
     add: (agent) =>
-      command('add', '', { agent: '', task_id: null, row: null }, async () => {
-        await add(agent);
+      command('add', '', ofAgent(''), async () => {
+        await addAgent(agent);
         return null;
       }),
 
-    /** Asks for a yes first: null takes the question back. @param {string | null} agent */
+    /** Ask the user before a removal; null cancels it. @param {string | null} agent */
     confirmRemoval(agent) {
-      ui.removing = agent;
+      ui.confirming_removal = agent;
       redraw();
     },
     /** @param {string} agent */
-    remove: (agent) =>
-      command('remove', agent, { agent, task_id: null, row: null }, () => remove(agent)),
+    remove: (agent) => command('remove', agent, ofAgent(agent), () => removeAgent(agent)),
 
-    /** Takes the notice away that the log was another, or had moved on. */
-    dismissReset() {
-      state.reset_reason = null;
-      redraw();
-    },
-
-    /** @param {string} key */
-    dismiss(key) {
+    /** @param {string} key of an error */
+    dismissError(key) {
       ui.errors.delete(key);
       redraw();
     },
+  };
+}
 
+/**
+ * @param {Ui} ui @param {() => void} redraw
+ * @param {Partial<Filter>} change @param {'push' | 'replace'} how to change the URL
+ */
+function setFilter(ui, redraw, change, how) {
+  Object.assign(ui.filter, change);
+  const url = location.pathname + writeFilter(ui.filter);
+  if (how === 'push') history.pushState(null, '', url);
+  else history.replaceState(null, '', url);
+  redraw();
+}
+
+/**
+ * Views, filters and drawers: all that is in the URL.
+ * @param {Ui} ui @param {() => void} redraw
+ */
+function createFilterControls(ui, redraw) {
+  /** @param {Partial<Filter>} change */
+  const replace = (change) => setFilter(ui, redraw, change, 'replace');
+  /** @param {Partial<Filter>} change */
+  const push = (change) => setFilter(ui, redraw, change, 'push');
+  /** The element that had the focus before the drawer. @type {HTMLElement | null} */
+  let opener = null;
+
+  return {
+    setFilter: replace,
     /** @param {string} agent */
     toggleAgent(agent) {
       const agents = new Set(ui.filter.agents);
       if (!agents.delete(agent)) agents.add(agent);
-      filter({ agents }, 'replace');
+      replace({ agents });
     },
     /** @param {import('../state/ui.js').Tab} tab */
-    showTab: (tab) => filter({ tab }, 'push'),
-    showAll: () => filter({ agents: new Set(), task: null, failed: false }, 'replace'),
-    /** @param {Partial<Ui['filter']>} words */
-    search: (words) => filter(words, 'replace'),
-    toggleFailed: () => filter({ failed: !ui.filter.failed }, 'replace'),
-    togglePending: () => filter({ pending: !ui.filter.pending }, 'replace'),
-    /** @param {string | null} key `agent/task_id` */
-    showTask: (key) => filter({ task: key }, 'push'),
-    /** Shows a task in full. @param {string} key `agent/task_id` */
+    showTab: (tab) => push({ tab }),
+    showAll: () => replace({ agents: new Set(), task: null, failed: false }),
+    toggleFailed: () => replace({ failed: !ui.filter.failed }),
+    togglePending: () => replace({ pending: !ui.filter.pending }),
+    /** @param {string | null} task `agent/task_id`, or null for all */
+    filterToTask: (task) => push({ task }),
+
+    /** Open a task in the drawer. @param {string} key `agent/task_id` */
     openTask(key) {
       if (ui.filter.show.join() === key) return;
-      const opener = document.activeElement;
-      filter({ show: [key] }, 'push');
-      // It is in the document after the next drawing.
+      const focused = document.activeElement;
+      push({ show: [key] });
+      // The drawer exists after the next drawing.
       requestAnimationFrame(() => {
-        if (opener instanceof HTMLElement && !opener.closest('.drawers')) back = opener;
+        if (focused instanceof HTMLElement && !focused.closest('.drawers')) opener = focused;
         /** @type {HTMLElement | null} */
         const title = document.querySelector('.drawer h2');
         title?.focus({ preventScroll: true });
       });
     },
-    /** @param {string | null} key null for all */
+    /** @param {string | null} key null closes all drawers */
     closeTask(key) {
       if (ui.filter.show.length === 0) return;
       const show = key === null ? [] : ui.filter.show.filter((each) => each !== key);
-      filter({ show }, 'push');
-      if (show.length === 0 && back?.isConnected) back.focus({ preventScroll: true });
-    },
-    /** @param {string} what */
-    toggle(what) {
-      const toggled = new Set(ui.toggled);
-      if (!toggled.delete(what)) toggled.add(what);
-      ui.toggled = toggled;
-      redraw();
+      push({ show });
+      if (show.length === 0 && opener?.isConnected) opener.focus({ preventScroll: true });
     },
     readUrl() {
       ui.filter = readFilter(location.search);
       redraw();
     },
+  };
+}
 
-    /** Puts a task in front on its agent's card. @param {Task} task */
-    pin(task) {
-      ui.pinned.set(task.row.agent, task.row.task_id);
+/**
+ * Pausing and scrolling the lists.
+ * @param {State} state @param {Ui} ui @param {() => void} redraw
+ */
+function createFeedControls(state, ui, redraw) {
+  return {
+    togglePause() {
+      ui.paused = !ui.paused;
+      ui.hold = ui.paused || ui.list.top > 0 ? (ui.hold ?? state.head) : null;
+      redraw();
+    },
+    /** @param {number} top px */
+    scrollFeed(top) {
+      ui.list.top = top;
+      if (top > 0) ui.hold ??= state.head;
+      else if (!ui.paused) ui.hold = null;
+      redraw();
+    },
+    /** @param {number} top px */
+    scrollTable(top) {
+      ui.table.top = top;
+      redraw();
+    },
+    /** Go back to the newest event and follow the feed. */
+    resume() {
+      document.getElementById('list')?.scrollTo({ top: 0 });
+      ui.paused = false;
+      ui.hold = null;
+      ui.list.top = 0;
+      redraw();
+    },
+    /** Hide the notice that the feed was replaced. */
+    dismissReset() {
+      state.reset_reason = null;
+      redraw();
+    },
+  };
+}
+
+/**
+ * Menus, foldable parts and the clipboard.
+ * @param {Ui} ui @param {() => void} redraw
+ */
+function createMenuControls(ui, redraw) {
+  return {
+    /** @param {string} id @param {boolean} is_open */
+    setMenuOpen(id, is_open) {
+      if (is_open) ui.open_menus.add(id);
+      else ui.open_menus.delete(id);
+      if (!is_open) ui.confirming_removal = null;
+      redraw();
+    },
+    /** @param {string} name of a foldable part */
+    toggle(name) {
+      const toggled = new Set(ui.toggled);
+      if (!toggled.delete(name)) toggled.add(name);
+      ui.toggled = toggled;
+      redraw();
+    },
+    /** Keep a task on its agent's card. @param {Task} task */
+    pin({ row }) {
+      ui.pinned.set(row.agent, row.task_id);
       redraw();
     },
     /** @param {string} agent */
@@ -234,42 +300,10 @@ export function createControls(state, ui, page) {
       ui.pinned.delete(agent);
       redraw();
     },
-
-    /** @param {string} id @param {boolean} open */
-    opened(id, open) {
-      if (open) ui.opened.add(id);
-      else ui.opened.delete(id);
-      redraw();
-    },
-
-    togglePause() {
-      ui.paused = !ui.paused;
-      ui.hold = ui.paused || ui.list.top > 0 ? (ui.hold ?? state.head) : null;
-      redraw();
-    },
-    /** @param {number} top px */
-    scrolled(top) {
-      ui.list.top = top;
-      if (top > 0) ui.hold ??= state.head;
-      else if (!ui.paused) ui.hold = null;
-      redraw();
-    },
-    /** @param {number} top px */
-    tableScrolled(top) {
-      ui.table.top = top;
-      redraw();
-    },
-    resume() {
-      ui.paused = false;
-      ui.hold = null;
-      ui.list.top = 0;
-      redraw();
-    },
-
-    /** @param {string} text @param {string} what */
-    async copy(text, what) {
+    /** @param {string} text */
+    async copy(text) {
       await navigator.clipboard.writeText(text);
-      ui.copied = what;
+      ui.last_copied = text;
       redraw();
     },
   };

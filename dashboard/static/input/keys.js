@@ -1,87 +1,84 @@
 // @ts-check
-// Owns the keys of the whole page. A key does nothing while somebody types, and none that
-// belongs to the browser is taken. What a key does is what a button on the page does.
+// The page's keyboard shortcuts. A key does what a button of the page does. Keys do nothing
+// while the user types, and never replace a shortcut of the browser.
 
-/** What the help lists, in its order. */
+/** For the help, in its order. */
 export const KEYS = [
-  ['1 – 9', 'an agent’s card'],
-  ['s', 'start something there'],
+  ['1 – 9', 'focus an agent’s card'],
+  ['s', 'start a task there'],
   ['x', 'stop its task'],
   ['r', 'reply to the first question'],
-  ['j k', 'down and up the feed'],
-  ['Enter', 'the task in full'],
+  ['j k', 'next and previous event'],
+  ['Enter', 'open the task'],
   ['Esc', 'close it'],
-  ['Space', 'pause and resume'],
-  ['End', 'the newest'],
+  ['Space', 'pause or resume the feed'],
+  ['End', 'newest event'],
   ['t', 'timeline'],
   ['/', 'search'],
-  ['?', 'these keys'],
+  ['?', 'this list'],
 ];
 
 /** @param {string} selector @returns {HTMLElement | null} */
 const find = (selector) => document.querySelector(selector);
 
-/** @param {Element} from @param {string} selector */
-const pressIn = (from, selector) =>
-  /** @type {HTMLElement | null} */ (from.querySelector(selector))?.click();
+/** @param {Element} root @param {string} selector */
+const clickIn = (root, selector) =>
+  /** @type {HTMLElement | null} */ (root.querySelector(selector))?.click();
 
-/** The card that the focus is in, else the one that is alone. */
-const card = () => document.activeElement?.closest('.card') ?? find('.card:only-of-type');
+/** Return the card that has the focus, or the only card. */
+const findCard = () => document.activeElement?.closest('.card') ?? find('.card:only-of-type');
 
-/** The next row that can be opened, below or above the one in focus. @param {1 | -1} by */
-function walk(by) {
+/** Focus the next row below or above the focused one. @param {1 | -1} by */
+function focusNextRow(by) {
   /** @type {NodeListOf<HTMLElement>} */
   const all = document.querySelectorAll('.row .id button');
-  const now = [...all].findIndex((button) => button === document.activeElement);
-  const next = all[now + by] ?? (now < 0 ? all[0] : null);
+  const focused = [...all].findIndex((button) => button === document.activeElement);
+  const next = all[focused + by] ?? (focused < 0 ? all[0] : null);
   next?.focus();
 }
 
-/** @param {ReturnType<typeof import('./controls.js').createControls>} controls */
+/** @param {number} place */
+function focusCard(place) {
+  const card = document.querySelectorAll('.card')[place];
+  if (!card) return;
+  card.scrollIntoView({ block: 'nearest' });
+  /** @type {HTMLElement | null} */
+  const button = card.querySelector('footer button:enabled');
+  button?.focus();
+}
+
+/** @param {import('./controls.js').Controls} controls */
 export function listenToKeys(controls) {
   /** @type {Record<string, () => void>} */
-  const keys = {
+  const actions = {
     t: () => controls.showTab('timeline'),
     '/': () => {
       controls.showTab('history');
-      // It is in the document after the next drawing.
+      // The field exists after the next drawing.
       requestAnimationFrame(() => document.getElementById('search')?.focus());
     },
     Escape: () => controls.closeTask(null),
-    j: () => walk(1),
-    k: () => walk(-1),
-    s: () => pressIn(card() ?? document.body, 'button.start'),
-    x: () => pressIn(find('.drawer:focus-within') ?? card() ?? document.body, 'button.stop'),
+    j: () => focusNextRow(1),
+    k: () => focusNextRow(-1),
+    s: () => clickIn(findCard() ?? document.body, 'button.start'),
+    x: () => clickIn(find('.drawer:focus-within') ?? findCard() ?? document.body, 'button.stop'),
     r: () => find('.drawer form.question input, .needs input')?.focus(),
     ' ': controls.togglePause,
-    End: () => {
-      document.getElementById('list')?.scrollTo({ top: 0 });
-      controls.resume();
-    },
+    End: controls.resume,
     '?': () => document.getElementById('keys')?.togglePopover(),
   };
   addEventListener('keydown', (event) => {
-    const { target, key } = event;
-    const on = target instanceof Element ? target : document.body;
-    const typing = on.closest('input, textarea, select, [contenteditable]');
+    const { key } = event;
+    const target = event.target instanceof Element ? event.target : document.body;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    // Esc closes the menu that is open, and leaves the field that is typed in.
+    // The browser closes an open menu, and Esc also works in a text field.
     if (key === 'Escape' && find(':popover-open')) return;
-    if (typing && key !== 'Escape') return;
-    if (key === ' ' && on.closest('button, a, summary, [tabindex]')) return;
-    const run = /^[1-9]$/.test(key) ? () => focusCard(Number(key) - 1) : keys[key];
-    if (!run) return;
+    const is_typing = target.closest('input, textarea, select, [contenteditable]');
+    if (is_typing && key !== 'Escape') return;
+    if (key === ' ' && target.closest('button, a, summary, [tabindex]')) return;
+    const action = /^[1-9]$/.test(key) ? () => focusCard(Number(key) - 1) : actions[key];
+    if (!action) return;
     event.preventDefault();
-    run();
+    action();
   });
-}
-
-/** @param {number} at */
-function focusCard(at) {
-  const found = document.querySelectorAll('.card')[at];
-  if (!found) return;
-  found.scrollIntoView({ block: 'nearest' });
-  /** @type {HTMLElement | null} */
-  const button = found.querySelector('footer button:enabled');
-  button?.focus();
 }

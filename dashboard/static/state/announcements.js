@@ -1,71 +1,67 @@
 // @ts-check
-// Owns what a screen reader is told: counts now and then; at once a lost connection, a
-// task that needs you, and one of yours that failed. main.js puts the words into the two live regions. Pure.
+// Write what screen readers announce. Politely: counts, at most every 5 s. Assertively: a
+// lost connection, a task that waits for the user, a failed task of this user. Pure.
 
-import { totals, waitingTasks } from './selectors.js';
 import { plural } from './format.js';
-import { isFailed, isOpen } from './store.js';
-import { keyOf } from './ui.js';
 import { agentTitle } from './labels.js';
+import { countTotals, keyOf, listWaitingTasks, splitKey } from './selectors.js';
+import { isFailed, isOpen } from './status.js';
+/** @import { State, TaskEvent } from './types.d.ts' */
 
-/** @typedef {import('./types.d.ts').State} State */
-
-/** The feed may move hundreds of times a second; ears do not. */
-const QUIET_MS = 5_000;
+/** The feed may change hundreds of times a second. */
+const INTERVAL_MS = 5_000;
 
 export function createAnnouncer() {
   let polite = '';
   let assertive = '';
-  let said_at_ms = -Infinity;
+  let announced_at_ms = -Infinity;
   let phase = 'connecting';
-  /** @type {Set<string>} */
-  let asked = new Set();
+  /** Keys of the tasks that waited at the last call. @type {Set<string>} */
+  let waiting = new Set();
 
   /**
-   * What both regions should say now.
+   * Return the texts of both live regions.
    * @param {State} state @param {number} now_ms
-   * @param {Set<string>} [mine] tasks that were started here; loses those that are over
+   * @param {Set<string>} [started_here] tasks of this user; finished ones are removed
    */
-  return function announce(state, now_ms, mine = new Set()) {
+  return function announce(state, now_ms, started_here = new Set()) {
     if (state.link.phase !== phase) {
       if (state.link.phase === 'reconnecting') assertive = 'Connection lost.';
       else if (phase === 'reconnecting') assertive = 'Connected again.';
       phase = state.link.phase;
     }
-    const waiting = waitingTasks(state);
-    const fresh = waiting.filter((task) => !asked.has(keyOf(task)));
-    asked = new Set(waiting.map(keyOf));
-    if (fresh.length > 0) {
-      const { row } = fresh[0];
-      const who = agentTitle(state.agents.get(row.agent), row.agent);
-      assertive = `${who} needs you: ${row.message ?? ''}`;
+    const tasks = listWaitingTasks(state);
+    const added = tasks.find((task) => !waiting.has(keyOf(task)));
+    waiting = new Set(tasks.map(keyOf));
+    if (added) assertive = describe(state, 'needs you', added.row);
+    for (const row of takeFinished(state, started_here)) {
+      if (isFailed(row)) assertive = describe(state, 'failed', row);
     }
-    for (const row of over(state, mine)) {
-      if (isFailed(row)) {
-        assertive = `${agentTitle(state.agents.get(row.agent), row.agent)} failed: ${row.message ?? ''}`;
-      }
-    }
-    if (now_ms - said_at_ms >= QUIET_MS && state.epoch !== null) {
-      const sum = totals(state);
+    if (now_ms - announced_at_ms >= INTERVAL_MS && state.epoch !== null) {
+      const sum = countTotals(state);
       const next =
         `${sum.connected} of ${plural(sum.agents, 'agent')} connected, ` +
         `${sum.running} running, ${sum.waiting} waiting for you, ${sum.failed} failed.`;
       if (next !== polite) {
         polite = next;
-        said_at_ms = now_ms;
+        announced_at_ms = now_ms;
       }
     }
     return { polite, assertive };
   };
 }
 
-/** Takes those that are over out of `mine`. @param {State} state @param {Set<string>} mine */
-function over({ agents }, mine) {
-  return [...mine].flatMap((key) => {
-    const [agent] = key.split('/', 1);
-    const task = agents.get(agent)?.tasks.get(key.slice(agent.length + 1));
+/** @param {State} state @param {string} verb @param {TaskEvent} row */
+const describe = ({ agents }, verb, { agent, message }) =>
+  `${agentTitle(agents.get(agent), agent)} ${verb}: ${message ?? ''}`;
+
+/** Remove finished tasks from the set, and return their rows. @param {State} state @param {Set<string>} keys */
+function takeFinished({ agents }, keys) {
+  return [...keys].flatMap((key) => {
+    const { agent, task_id } = splitKey(key);
+    const task = agents.get(agent)?.tasks.get(task_id);
     if (!task || isOpen(task.row)) return [];
-    mine.delete(key);
+    keys.delete(key);
     return task.row;
   });
 }

@@ -1,27 +1,25 @@
 // @ts-check
-// Owns what a task has made: chunks put together into artifacts as they come, and each
-// part's way to a picture, a link or a file. The drawer draws them. Pure.
+// Join an artifact's chunks, and turn its parts into image URLs and files. Pure.
+
+/** @import { ArtifactEvent, Part } from './types.d.ts' */
 
 /**
- * @typedef {import('./types.d.ts').ArtifactEvent} ArtifactEvent
- * @typedef {import('./types.d.ts').Part} Part
- *
  * @typedef {object} Artifact
  * @property {string} id
  * @property {string} name
- * @property {Part[]} parts neighbouring texts joined
- * @property {boolean} isWhole the agent has said that nothing follows
- * @property {number} version grows with each chunk
+ * @property {Part[]} parts adjacent text parts are joined
+ * @property {boolean} is_complete true after the last chunk
+ * @property {number} version counts the chunks
  */
 
-/** Pictures that a browser draws without running anything in them. */
-const PICTURES = new Set(
+/** Image types in which a browser runs no script. */
+const IMAGES = new Set(
   ['png', 'jpeg', 'gif', 'webp', 'avif', 'svg+xml'].map((type) => `image/${type}`),
 );
-/** More is a file to download. In characters of base64. */
-const MAX_PICTURE = 4_000_000;
+/** Larger images are only files to download. In characters of base64. */
+const MAX_IMAGE_CHARS = 4_000_000;
 /** @type {Record<string, string>} */
-const ENDINGS = {
+const EXTENSIONS = {
   'application/json': '.json',
   'application/pdf': '.pdf',
   'text/markdown': '.md',
@@ -30,9 +28,9 @@ const ENDINGS = {
   'image/svg+xml': '.svg',
   'image/jpeg': '.jpg',
 };
-const MAX_NAME = 100;
+const MAX_NAME_CHARS = 100;
 
-/** Folds one chunk. @param {Map<string, Artifact>} artifacts @param {ArtifactEvent} event */
+/** Fold one chunk. @param {Map<string, Artifact>} artifacts @param {ArtifactEvent} event */
 export function addChunk(artifacts, event) {
   const { artifact_id: id } = event;
   const known = artifacts.get(id);
@@ -47,7 +45,7 @@ export function addChunk(artifacts, event) {
     id,
     name: event.name || known?.name || id,
     parts,
-    isWhole: event.last_chunk,
+    is_complete: event.last_chunk,
     version: (known?.version ?? 0) + 1,
   });
 }
@@ -55,57 +53,55 @@ export function addChunk(artifacts, event) {
 /** @param {Part} part */
 const isText = (part) => part.text !== undefined && part.filename === undefined;
 
-/** @param {string} raw as ProtoJSON has it: either alphabet, padded or not */
-const plain = (raw) => raw.replaceAll('-', '+').replaceAll('_', '/');
+/** Convert URL-safe base64, which ProtoJSON allows, to the standard alphabet. @param {string} raw */
+const toStandardBase64 = (raw) => raw.replaceAll('-', '+').replaceAll('_', '/');
 
-/** What an `img` may show of a part, or null. @param {Part} part */
-export function pictureOf({ raw, mediaType = '' }) {
+/** Return a data URL for an `img`, or null if the part is no safe image. @param {Part} part */
+export function toImageUrl({ raw, mediaType = '' }) {
   const type = mediaType.toLowerCase();
-  if (!raw || raw.length > MAX_PICTURE || !PICTURES.has(type)) return null;
-  return /^[\w+/=-]+$/.test(raw) ? `data:${type};base64,${plain(raw)}` : null;
+  if (!raw || raw.length > MAX_IMAGE_CHARS || !IMAGES.has(type)) return null;
+  return /^[\w+/=-]+$/.test(raw) ? `data:${type};base64,${toStandardBase64(raw)}` : null;
 }
 
 /**
- * A part as a file: its name, and what is in it. Null where there is nothing but an
- * address.
- * @param {Part} part @param {string} name of the artifact
+ * Return a part as a file, or null if the part is only a URL.
+ * @param {Part} part @param {string} name the artifact's name
  */
-export function fileOf(part, name) {
-  const { text, data, raw, mediaType } = part;
+export function toFile({ text, data, raw, mediaType, filename }, name) {
   if (text !== undefined) {
-    return { name: fileName(part.filename, name, mediaType ?? 'text/plain'), content: text };
+    return { name: toFileName(filename, name, mediaType ?? 'text/plain'), content: text };
   }
   if (data !== undefined) {
     const content = JSON.stringify(data, null, 2);
-    return { name: fileName(part.filename, name, 'application/json'), content };
+    return { name: toFileName(filename, name, 'application/json'), content };
   }
   if (raw === undefined) return null;
-  return { name: fileName(part.filename, name, mediaType ?? ''), content: bytes(raw) };
+  return { name: toFileName(filename, name, mediaType ?? ''), content: decodeBase64(raw) };
 }
 
 /** @param {string} raw */
-function bytes(raw) {
+function decodeBase64(raw) {
   try {
-    return Uint8Array.from(atob(plain(raw)), (letter) => letter.charCodeAt(0));
+    return Uint8Array.from(atob(toStandardBase64(raw)), (letter) => letter.charCodeAt(0));
   } catch {
     return raw;
   }
 }
 
 /**
- * A name that is one in a folder and nothing else, whatever an agent calls its file.
- * @param {string | undefined} given @param {string} otherwise @param {string} type
+ * Make a safe file name without folders from an agent's text.
+ * @param {string | undefined} filename @param {string} fallback @param {string} type media type
  */
-export function fileName(given, otherwise, type) {
+export function toFileName(filename, fallback, type) {
   const [bare] = type.toLowerCase().split(';');
   const [kind, subtype = ''] = bare.split('/');
-  const ending =
-    ENDINGS[bare] ?? (kind === 'text' ? '.txt' : /^[a-z0-9]{2,5}$/.test(subtype) ? `.${subtype}` : '');
-  const name = (given ?? otherwise)
+  const extension =
+    EXTENSIONS[bare] ?? (kind === 'text' ? '.txt' : /^[a-z0-9]{2,5}$/.test(subtype) ? `.${subtype}` : '');
+  const name = (filename ?? fallback)
     .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')
     .replace(/[/\\:*?"<>|]/g, '_')
     .replace(/^[.\s]+|[.\s]+$/g, '')
-    .slice(-MAX_NAME);
-  if (name === '') return `artifact${ending}`;
-  return given !== undefined || name.endsWith(ending) ? name : name + ending;
+    .slice(-MAX_NAME_CHARS);
+  if (name === '') return `artifact${extension}`;
+  return filename !== undefined || name.endsWith(extension) ? name : name + extension;
 }

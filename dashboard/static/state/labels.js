@@ -1,18 +1,10 @@
 // @ts-check
-// Owns what things are called: the word and the icon of each status and connection,
-// and one line of text for each event. Drawn by the views, said by the announcer. Pure.
+// Name things: the word and icon of each status and connection, and the text of each
+// event. The views and the announcer use them. Pure.
 
-import { plural, seconds } from './format.js';
-
-/**
- * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
- * @typedef {import('./types.d.ts').AgentEvent} AgentEvent
- * @typedef {import('./types.d.ts').ArtifactEvent} ArtifactEvent
- * @typedef {import('./types.d.ts').Agent} Agent
- * @typedef {import('./types.d.ts').GapEvent} GapEvent
- * @typedef {import('./types.d.ts').Part} Part
- * @typedef {{ word: string, icon: import('../view/icons.js').IconName }} Label
- */
+import { formatSeconds, plural } from './format.js';
+/** @import { Agent, AgentEvent, ArtifactEvent, FeedEvent, GapEvent, Part } from './types.d.ts' */
+/** @typedef {{ word: string, icon: import('../view/icons.js').IconName }} Label */
 
 /** @type {Record<string, Label>} */
 const STATUS = {
@@ -51,15 +43,14 @@ const KIND = {
 /** @param {string} status @returns {Label} */
 export const statusLabel = (status) => STATUS[status] ?? STATUS.unknown;
 
-/** Connected is not all: it may behave badly. @param {AgentEvent | null} row @returns {Label} */
+/** A connected agent may have a problem too. @param {AgentEvent | null} row @returns {Label} */
 export function agentLabel(row) {
   const label = CONNECTION[row?.connection ?? 'connecting'] ?? CONNECTION.connecting;
   return row?.trouble ? { ...label, icon: 'warning' } : label;
 }
 
 /** @param {AgentEvent | null} row */
-export const agentTone = (row) =>
-  row?.trouble ? 'trouble' : (row?.connection ?? 'connecting');
+export const agentTone = (row) => (row?.trouble ? 'trouble' : (row?.connection ?? 'connecting'));
 
 /** @param {FeedEvent} event @returns {Label} */
 export function eventLabel(event) {
@@ -68,13 +59,13 @@ export function eventLabel(event) {
   return KIND[event.kind] ?? { word: event.kind, icon: 'dashed' };
 }
 
-/** The `data-tone` of an event, which chooses its colour. @param {FeedEvent} event */
+/** Return the `data-tone` of an event, which selects its colour. @param {FeedEvent} event */
 export function eventTone(event) {
   if (event.kind === 'task') return event.status;
   return event.kind === 'agent' ? agentTone(event) : event.kind;
 }
 
-/** What an event says, in one line. @param {FeedEvent} event @returns {string} */
+/** Return an event's text. @param {FeedEvent} event @returns {string} */
 export function eventText(event) {
   switch (event.kind) {
     case 'task':
@@ -93,47 +84,43 @@ export function eventText(event) {
 /** @param {AgentEvent} row */
 function agentText(row) {
   if (row.connection === 'connected') {
-    return row.trouble ?? [row.url, ...followedHow(row)].join(' · ');
+    return row.trouble ?? [row.url, ...describeFollowing(row)].join(' · ');
   }
-  if (row.connection === 'removed') return 'No longer followed. What it said stays here.';
+  if (row.connection === 'removed') return 'No longer followed. Its events stay here.';
   const attempt = row.attempt > 0 ? `attempt ${row.attempt}` : null;
-  const next = row.retry_s === null ? null : `next in ${seconds(row.retry_s)}`;
+  const next = row.retry_s === null ? null : `next in ${formatSeconds(row.retry_s)}`;
   const when = [attempt, next].filter(Boolean).join(', ');
   return [row.cause ?? row.url, when].filter(Boolean).join(' · ');
 }
 
 /**
- * What is spoken with the agent and how its tasks are followed, as far as it is known:
- * `JSON-RPC 1.0`, `streaming`.
+ * Say which protocol the host uses with an agent and how it follows the tasks, as far as
+ * it is known: `JSON-RPC 1.0`, `streaming`.
  * @param {AgentEvent} row
  */
-export function followedHow(row) {
-  const { binding, protocol, followed } = row;
-  const spoken = binding && [BINDING[binding] ?? binding, protocol].filter(Boolean);
-  return [spoken && spoken.join(' '), followed].filter((word) => typeof word === 'string');
+export function describeFollowing({ binding, protocol, followed }) {
+  const spoken = binding && [BINDING[binding] ?? binding, protocol].filter(Boolean).join(' ');
+  return [spoken, followed].filter((word) => typeof word === 'string');
 }
 
 /** @param {GapEvent} event */
-function gapText({ message, missing }) {
-  return missing === undefined ? message : `${message} · at most ${plural(missing, 'update')}`;
-}
+const gapText = ({ message, missing }) =>
+  missing === undefined ? message : `${message} · at most ${plural(missing, 'update')}`;
 
 /** @param {ArtifactEvent} event */
-function artifactText(event) {
-  const name = event.name || event.artifact_id;
-  return `${name}: ${event.parts.map(partText).join(' ')}`;
-}
+const artifactText = ({ name, artifact_id, parts }) =>
+  `${name || artifact_id}: ${parts.map(partText).join(' ')}`;
 
 /** @param {Part} part @returns {string} */
-function partText(part) {
+export function partText(part) {
   if (part.text !== undefined) return part.text;
   if (part.data !== undefined) return JSON.stringify(part.data);
   return part.filename ?? part.url ?? part.mediaType ?? 'file';
 }
 
-/** What an agent is called on the page. @param {Agent | undefined} agent @param {string} name */
+/** Return an agent's name for display. @param {Agent | undefined} agent @param {string} name */
 export const agentTitle = (agent, name) =>
   agent?.row?.title || name.charAt(0).toUpperCase() + name.slice(1);
 
-/** A task id short enough for a column; the end differs even where ids count up. @param {string} id */
+/** Shorten a task id to its end, which differs even if ids count up. @param {string} id */
 export const shortId = (id) => id.slice(-6);

@@ -1,111 +1,108 @@
 // @ts-check
-// Owns what the A2A specification says against an agent: its updates as they come, and
-// its card. The store asks for each event, the drawer shows what was found. Pure.
+// Check an agent's updates and its card against the A2A specification. Pure.
 //
-// The host tells nothing that an agent says of a task after its end, so that cannot be
-// seen here, except in a recording that somebody else has made.
+// The host drops updates after the end of a task, so only recordings from other programs
+// can show that mistake.
 
-import { statedPercent } from './task_progress.js';
+import { isOpen } from './status.js';
+import { readPercent } from './task_progress.js';
+/** @import { ArtifactEvent, FeedEvent, TaskEvent } from './types.d.ts' */
 
 /**
- * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
- * @typedef {import('./types.d.ts').TaskEvent} TaskEvent
- * @typedef {import('./types.d.ts').ArtifactEvent} ArtifactEvent
- *
- * @typedef {object} Seen what is known of one task so far
+ * @typedef {object} LintState facts about one task so far
  * @property {TaskEvent | null} row
  * @property {string | null} context
- * @property {boolean} isAll whether its first event was seen, and none was missed since
- * @property {Map<string, boolean>} artifacts whether the agent said that nothing follows
+ * @property {boolean} is_complete true if no event of the task is missing
+ * @property {Map<string, boolean>} artifacts by id; true after the last chunk
  */
 
-const OVER = new Set(['completed', 'error', 'cancelled', 'rejected']);
-
-/** @param {TaskEvent | null} [row] where it stands already @returns {Seen} */
-export const unseen = (row = null) => ({
+/** @param {TaskEvent | null} [row] the task's row, if it is known @returns {LintState} */
+export const newLintState = (row = null) => ({
   row,
   context: row?.context_id ?? null,
-  isAll: row === null,
+  is_complete: row === null,
   artifacts: new Map(),
 });
 
 /**
- * What is wrong with one event after those before it; notes it in `seen`.
- * @param {Seen} seen @param {FeedEvent} event @returns {string[]}
+ * Return the flaws of one event, and add the event to the lint state.
+ * @param {LintState} state @param {FeedEvent} event @returns {string[]}
  */
-export function lint(seen, event) {
+export function lintEvent(state, event) {
   /** @type {string[]} */
   const flaws = [];
   if (event.kind !== 'task' && event.kind !== 'artifact') {
-    if (event.kind === 'gap') seen.isAll = false;
+    if (event.kind === 'gap') state.is_complete = false;
     return flaws;
   }
-  if (seen.row && OVER.has(seen.row.status)) {
-    flaws.push(`The task was over (${seen.row.status}). TaskState: a terminal state is the last one.`);
+  if (state.row && !isOpen(state.row)) {
+    flaws.push(`The task had already ended (${state.row.status}). TaskState: a terminal state is the last one.`);
   }
-  if (seen.context && event.context_id && event.context_id !== seen.context) {
+  if (state.context && event.context_id && event.context_id !== state.context) {
     flaws.push(
-      `It is of context ${event.context_id}, the task of ${seen.context}. Task.contextId: a task belongs to one context.`,
+      `The context is ${event.context_id}, but the task's context is ${state.context}. Task.contextId: a task belongs to one context.`,
     );
   }
-  seen.context ??= event.context_id;
+  state.context ??= event.context_id;
   if (event.kind === 'task') {
-    ofStatus(seen, event, flaws);
-    seen.row = event;
+    lintStatus(state, event, flaws);
+    state.row = event;
   } else {
-    ofChunk(seen, event, flaws);
+    lintChunk(state, event, flaws);
     const { artifact_id, append, last_chunk } = event;
-    seen.artifacts.set(artifact_id, last_chunk || (append && seen.artifacts.get(artifact_id) === true));
+    state.artifacts.set(artifact_id, last_chunk || (append && state.artifacts.get(artifact_id) === true));
   }
   return flaws;
 }
 
-/** @param {Seen} seen @param {TaskEvent} event @param {string[]} flaws */
-function ofStatus({ row }, event, flaws) {
-  // Without a time of the agent's it is the host's own word.
-  const own = event.at === null;
-  if (event.status === 'unknown' && !own) {
-    flaws.push('TaskStatus.state is required, and must say which state it is.');
+/** @param {LintState} state @param {TaskEvent} event @param {string[]} flaws */
+function lintStatus({ row }, event, flaws) {
+  // Without a time of the agent, the host made the event itself.
+  const is_from_agent = event.at !== null;
+  if (event.status === 'unknown' && is_from_agent) {
+    flaws.push('TaskStatus.state is missing or unspecified. It is required.');
   }
   if (event.status === 'submitted' && row && row.status !== 'submitted') {
-    flaws.push(`Submitted again after ${row.status}. TaskState: a task is submitted once, when it is made.`);
+    flaws.push(`Submitted again after ${row.status}. TaskState: a task is submitted once, at its start.`);
   }
-  if (event.message && !event.message_id && !own) {
-    flaws.push('Message.messageId is required: without it, a message that comes twice cannot be told from two.');
+  if (event.message && !event.message_id && is_from_agent) {
+    flaws.push('Message.messageId is missing. Without it, a repeated message looks like a new one.');
   }
   if (event.status === 'input-required' && !event.message) {
-    flaws.push('It needs input and does not say which. TaskStatus.message is where it would.');
+    flaws.push('The task needs input, but TaskStatus.message has no question.');
   }
   if (row?.at && event.at && event.at < row.at) {
     flaws.push(`TaskStatus.timestamp went back from ${row.at} to ${event.at}.`);
   }
 }
 
-/** @param {Seen} seen @param {ArtifactEvent} event @param {string[]} flaws */
-function ofChunk({ artifacts, isAll }, event, flaws) {
+/** @param {LintState} state @param {ArtifactEvent} event @param {string[]} flaws */
+function lintChunk({ artifacts, is_complete }, event, flaws) {
   const { artifact_id, append, parts } = event;
-  if (append && isAll && !artifacts.has(artifact_id)) {
-    flaws.push('Appended to an artifact that was never sent. TaskArtifactUpdateEvent.append: to one sent before.');
+  if (append && is_complete && !artifacts.has(artifact_id)) {
+    flaws.push('TaskArtifactUpdateEvent.append is true, but the artifact was never sent before.');
   }
   if (append && artifacts.get(artifact_id)) {
-    flaws.push('TaskArtifactUpdateEvent.lastChunk was true: nothing may be appended after it.');
+    flaws.push('A chunk came after TaskArtifactUpdateEvent.lastChunk was true.');
   }
   if (!artifact_id) flaws.push('Artifact.artifactId is required.');
   if (parts.length === 0) flaws.push('Artifact.parts must have at least one part.');
   for (const part of parts) {
     const has = ['text', 'raw', 'url', 'data'].filter((name) => name in part);
-    if (has.length !== 1) flaws.push(`A Part has one of text, raw, url and data; this has ${has.join(', ') || 'none'}.`);
+    if (has.length !== 1) {
+      flaws.push(`A Part has exactly one of text, raw, url and data. This one has ${has.join(', ') || 'none'}.`);
+    }
   }
 }
 
-/** What an update itself says, against the row that the host made of it. @param {TaskEvent} row @param {any} raw */
+/** Compare a raw update with the row that the host made of it. @param {TaskEvent} row @param {any} raw */
 export function lintRaw(row, raw) {
-  const stated = statedPercent(raw);
-  if (stated === null || row.progress === null || stated + 0.1 >= row.progress) return [];
-  return [`Its progress went back to ${Math.floor(stated)}%; shown is the ${Math.floor(row.progress)}% that it had.`];
+  const percent = readPercent(raw);
+  if (percent === null || row.progress === null || percent + 0.1 >= row.progress) return [];
+  return [`The progress went back to ${Math.floor(percent)}%. The page still shows ${Math.floor(row.progress)}%.`];
 }
 
-/** What a card must have. @type {[name: string, isList: boolean][]} */
+/** Required fields of a card. @type {[name: string, isList: boolean][]} */
 const CARD = [
   ['name', false],
   ['description', false],
@@ -116,8 +113,8 @@ const CARD = [
 ];
 
 /**
- * What an agent's card lacks. Its interfaces and security are the host's in what the
- * host shows, and not looked at.
+ * Return the flaws of an agent's card. The host replaces a card's interfaces and security,
+ * so this does not check them.
  * @param {any} card
  */
 export function lintCard(card) {
@@ -126,11 +123,11 @@ export function lintCard(card) {
   ).map(([name]) => `AgentCard.${name} is required.`);
   const ids = new Set();
   for (const skill of Array.isArray(card?.skills) ? card.skills : []) {
-    const which = skill?.id || skill?.name || '?';
+    const label = skill?.id || skill?.name || '?';
     for (const name of ['id', 'name', 'description', 'tags']) {
-      if (!skill?.[name]?.length) flaws.push(`Skill “${which}”: AgentSkill.${name} is required.`);
+      if (!skill?.[name]?.length) flaws.push(`Skill “${label}”: AgentSkill.${name} is required.`);
     }
-    if (ids.has(skill?.id)) flaws.push(`Two skills have the id “${which}”: AgentSkill.id is unique.`);
+    if (ids.has(skill?.id)) flaws.push(`Two skills have the id “${label}”. AgentSkill.id must be unique.`);
     ids.add(skill?.id);
   }
   return flaws;

@@ -1,6 +1,6 @@
 // @ts-check
-// Owns the reading of Markdown, the small part of it that agents write, into plain data:
-// view/content.js draws it. Markup of any other kind stays the text that it is. Pure.
+// Parse the small part of Markdown that agents write into plain data. Other markup stays
+// text. view/artifact_parts.js renders it. Pure.
 
 /**
  * @typedef {{ type: 'text' | 'code' | 'strong' | 'em', text: string }
@@ -20,31 +20,30 @@ const QUOTE = /^\s{0,3}>\s?/;
 const ITEM = /^(\s*)(?:[-*+]|(\d{1,9})[.)])\s+(.*)$/;
 const TABLE_LINE = /^\s*\|.*\|\s*$/;
 const TABLE_RULE = /^\s*\|(\s*:?-+:?\s*\|)+\s*$/;
-/** Deeper than this is nobody's outline. */
 const MAX_DEPTH = 6;
 
-// Nothing here looks past the next mark of its own kind: no text makes it slow.
+// No alternative looks past the next mark of its own kind, so no text makes it slow.
 const INLINE =
   /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|(?<!\w)_([^_]+)_(?!\w)|!?\[([^[\]]*)\]\(([^()\s]+)\)|(https?:\/\/[^\s<>"')\]]+)/g;
 
-/** Whether a text without a type is worth being read as Markdown. @param {string} text */
+/** Guess whether a text without a media type is Markdown. @param {string} text */
 export const looksLikeMarkdown = (text) =>
   /^\s*(```|#{1,6}\s|[-*+]\s|\d+[.)]\s|>\s|\|.*\|\s*$)|\*\*[^*\s][^*]*\*\*|\]\(https?:/m.test(text);
 
-/** A link that a click may follow. @param {string} url */
+/** Return whether a link may be clickable. @param {string} url */
 export const isLink = (url) => /^https?:\/\/[^\s]+$/i.test(url);
 
 /** @param {string} text @param {number} [depth] @returns {Block[]} */
-export function readMarkdown(text, depth = 0) {
+export function parseMarkdown(text, depth = 0) {
   const lines = text.split(/\r?\n/);
   /** @type {Block[]} */
   const blocks = [];
   let at = 0;
 
-  /** Lines from here on for as long as they are wanted. @param {(line: string) => boolean} wants */
-  function take(wants) {
+  /** Consume lines while they match. @param {(line: string) => boolean} matches */
+  function takeWhile(matches) {
     const from = at;
-    while (at < lines.length && wants(lines[at])) at += 1;
+    while (at < lines.length && matches(lines[at])) at += 1;
     return lines.slice(from, at);
   }
 
@@ -56,46 +55,45 @@ export function readMarkdown(text, depth = 0) {
       at += 1;
     } else if (fence) {
       at += 1;
-      const code = take((next) => !next.trim().startsWith(fence[1]));
+      const code = takeWhile((next) => !next.trim().startsWith(fence[1]));
       at += 1;
       blocks.push({ type: 'code', text: code.join('\n') });
     } else if (heading) {
       at += 1;
-      blocks.push({ type: 'heading', inline: readInline(heading[1]) });
+      blocks.push({ type: 'heading', inline: parseInline(heading[1]) });
     } else if (RULE.test(line)) {
       at += 1;
       blocks.push({ type: 'rule' });
     } else if (QUOTE.test(line) && depth < MAX_DEPTH) {
-      const inner = take((next) => QUOTE.test(next)).map((next) => next.replace(QUOTE, ''));
-      blocks.push({ type: 'quote', blocks: readMarkdown(inner.join('\n'), depth + 1) });
+      const inner = takeWhile((next) => QUOTE.test(next)).map((next) => next.replace(QUOTE, ''));
+      blocks.push({ type: 'quote', blocks: parseMarkdown(inner.join('\n'), depth + 1) });
     } else if (ITEM.test(line) && depth < MAX_DEPTH) {
-      blocks.push(list(take, line, depth));
+      blocks.push(parseList(takeWhile, line, depth));
     } else if (TABLE_LINE.test(line) && TABLE_RULE.test(lines[at + 1] ?? '')) {
-      const rows = take((next) => TABLE_LINE.test(next)).filter((_, row) => row !== 1);
-      blocks.push({ type: 'table', rows: rows.map(cells) });
+      const rows = takeWhile((next) => TABLE_LINE.test(next)).filter((_, row) => row !== 1);
+      blocks.push({ type: 'table', rows: rows.map(parseCells) });
     } else {
       at += 1;
-      const more = take((next) => next.trim() !== '' && !begins(next));
-      blocks.push({ type: 'paragraph', inline: readInline([line, ...more].join('\n')) });
+      const more = takeWhile((next) => next.trim() !== '' && !startsBlock(next));
+      blocks.push({ type: 'paragraph', inline: parseInline([line, ...more].join('\n')) });
     }
   }
   return blocks;
 }
 
 /** @param {string} line */
-const begins = (line) =>
-  [FENCE, HEADING, RULE, QUOTE, ITEM].some((mark) => mark.test(line));
+const startsBlock = (line) => [FENCE, HEADING, RULE, QUOTE, ITEM].some((mark) => mark.test(line));
 
 /**
- * @param {(wants: (line: string) => boolean) => string[]} take
+ * @param {(matches: (line: string) => boolean) => string[]} takeWhile
  * @param {string} first @param {number} depth @returns {Block}
  */
-function list(take, first, depth) {
+function parseList(takeWhile, first, depth) {
   const [, { length }, number] = /** @type {RegExpExecArray} */ (ITEM.exec(first));
   const ordered = number !== undefined;
   /** @type {string[][]} */
   const items = [];
-  take((line) => {
+  takeWhile((line) => {
     const item = ITEM.exec(line);
     if (item && item[1].length <= length && (item[2] !== undefined) === ordered) {
       items.push([item[3]]);
@@ -108,34 +106,35 @@ function list(take, first, depth) {
     type: 'list',
     ordered,
     start: ordered ? Number(number) : 1,
-    items: items.map((item) => readMarkdown(item.join('\n'), depth + 1)),
+    items: items.map((item) => parseMarkdown(item.join('\n'), depth + 1)),
   };
 }
 
 /** @param {string} line */
-const cells = (line) =>
+const parseCells = (line) =>
   line
     .trim()
     .slice(1, -1)
     .split('|')
-    .map((cell) => readInline(cell.trim()));
+    .map((cell) => parseInline(cell.trim()));
 
 /** @param {string} text @returns {Inline[]} */
-export function readInline(text) {
+export function parseInline(text) {
   /** @type {Inline[]} */
   const found = [];
-  let done = 0;
+  let end = 0;
   for (const match of text.matchAll(INLINE)) {
-    const [all, code, strong, em, under, label, target, bare] = match;
-    if (match.index > done) found.push({ type: 'text', text: text.slice(done, match.index) });
-    done = match.index + all.length;
+    const [all, code, strong, star, underscore, label, target, bare] = match;
+    if (match.index > end) found.push({ type: 'text', text: text.slice(end, match.index) });
+    end = match.index + all.length;
     const url = target ?? bare;
+    const em = star ?? underscore;
     if (code !== undefined) found.push({ type: 'code', text: code });
     else if (strong !== undefined) found.push({ type: 'strong', text: strong });
-    else if (em !== undefined || under !== undefined) found.push({ type: 'em', text: em ?? under });
+    else if (em !== undefined) found.push({ type: 'em', text: em });
     else if (isLink(url)) found.push({ type: 'link', text: label || url, url });
     else found.push({ type: 'text', text: all });
   }
-  if (done < text.length) found.push({ type: 'text', text: text.slice(done) });
+  if (end < text.length) found.push({ type: 'text', text: text.slice(end) });
   return found;
 }

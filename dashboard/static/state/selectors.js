@@ -1,90 +1,108 @@
 // @ts-check
-// Owns the questions to the state: which task is in front, who needs you, how many, how
-// fast, which rows match. The views and the announcer use the answers. Pure.
+// Answer the views' questions about the state: which task comes first, who waits for the
+// user, how many events per second, which rows match the filter. Pure.
 
-import { LINGER_MS, isFailed, isOpen, isWaiting } from './store.js';
+import { isFailed, isOpen, isWaiting } from './status.js';
+import { LINGER_MS } from './store.js';
+/** @import { Agent, FeedEvent, State, Task, TaskEvent } from './types.d.ts' */
 
 /**
- * @typedef {import('./types.d.ts').State} State
- * @typedef {import('./types.d.ts').Agent} Agent
- * @typedef {import('./types.d.ts').Task} Task
- * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
+ * @typedef {object} Filter
+ * @property {ReadonlySet<string>} agents empty means all
+ * @property {string | null} task `agent/task_id`
+ * @property {boolean} failed only failed tasks
  */
 
-/** Silence after which a running task is called quiet. */
+/** A running task without updates for this long is called quiet. */
 const QUIET_MS = 30_000;
 
+/** @param {string} agent @param {string} id */
+export const taskKey = (agent, id) => `${agent}/${id}`;
+
+/** @param {Task} task */
+export const keyOf = (task) => taskKey(task.row.agent, task.row.task_id);
+
 /**
- * The task a card shows: the newest that is open or has just finished, else the last.
- * @param {Agent} agent @param {number} now_ms host clock @returns {Task | null}
+ * Split a task key. An agent's name has no slash, but a task id may have one.
+ * @param {string} key `agent/task_id`
  */
-export function frontTask(agent, now_ms) {
-  /** @type {Task | null} */
-  let active = null;
-  for (const task of agent.open) {
-    if (!active || task.order > active.order) active = task;
-  }
-  for (const { task, at_ms } of agent.ended) {
-    if (now_ms - at_ms < LINGER_MS && (!active || task.order > active.order)) active = task;
-  }
-  return active ?? agent.last;
+export function splitKey(key) {
+  const [agent] = key.split('/', 1);
+  return { agent, task_id: key.slice(agent.length + 1) };
 }
 
 /**
- * How soon somebody should look at an agent: needs you, failed, stale, running, idle.
+ * Find the task that a card shows: the newest that is open or has just finished, else the
+ * one with the latest event.
+ * @param {Agent} agent @param {number} now_ms host clock @returns {Task | null}
+ */
+export function findFrontTask(agent, now_ms) {
+  /** @type {Task | null} */
+  let front = null;
+  for (const task of agent.open) {
+    if (!front || task.order > front.order) front = task;
+  }
+  for (const { task, at_ms } of agent.recently_ended) {
+    if (now_ms - at_ms < LINGER_MS && (!front || task.order > front.order)) front = task;
+  }
+  return front ?? agent.last;
+}
+
+/**
+ * Rank an agent by how soon the user should look at it: 0 waits for the user, 1 failed,
+ * 2 has a problem, 3 runs, 4 is idle.
  * @param {Agent} agent @param {number} now_ms host clock
  */
-export function urgency(agent, now_ms) {
+export function rankUrgency(agent, now_ms) {
   for (const { row } of agent.open) if (isWaiting(row)) return 0;
-  const front = frontTask(agent, now_ms);
+  const front = findFrontTask(agent, now_ms);
   if (front && isFailed(front.row)) return 1;
   const { connection, trouble } = agent.row ?? {};
   if (connection !== 'connected' || trouble || (front && isQuiet(front, now_ms))) return 2;
   return agent.open.size > 0 ? 3 : 4;
 }
 
-/** Open tasks first, then the newest. @param {Agent} agent @returns {Task[]} */
-export function tasksOf(agent) {
+/** List an agent's tasks: open ones first, then the newest. @param {Agent} agent */
+export function listTasksOf(agent) {
   return [...agent.tasks.values()].sort(
-    (a, b) =>
-      Number(isOpen(b.row)) - Number(isOpen(a.row)) || b.order - a.order,
+    (a, b) => Number(isOpen(b.row)) - Number(isOpen(a.row)) || b.order - a.order,
   );
 }
 
 /**
- * Every task that the filter leaves, the finished first and then by age, the newest last:
- * as a list that is drawn from its end shows them.
+ * List all tasks that match the filter, in the reverse of the order on the page: finished
+ * tasks first, then by age.
  * @param {State} state @param {Filter & { pending: boolean }} filter
  */
-export function allTasks(state, filter) {
+export function listTasks(state, filter) {
   const tasks = [...state.agents.values()].flatMap(({ tasks }) => [...tasks.values()]);
   return tasks
-    .filter(({ row }) => matches(row, filter) && !(filter.pending && row.status === 'completed'))
+    .filter(({ row }) => matchesFilter(row, filter) && !(filter.pending && row.status === 'completed'))
     .sort((a, b) => Number(isOpen(a.row)) - Number(isOpen(b.row)) || a.order - b.order);
 }
 
-/** Tasks that wait for a person, the longest waiting first. @param {State} state */
-export function waitingTasks(state) {
+/** List the tasks that wait for the user, the longest waiting first. @param {State} state */
+export function listWaitingTasks(state) {
   /** @type {Task[]} */
   const waiting = [];
-  for (const agent of followedAgents(state)) {
+  for (const agent of listAgents(state)) {
     for (const task of agent.open) if (isWaiting(task.row)) waiting.push(task);
   }
   return waiting.sort((a, b) => a.order - b.order);
 }
 
 /**
- * The agents that the host follows. One that was removed stays in the state: its rows
- * in the feed still need its name and colour.
+ * List the agents that the host follows. Removed agents stay in the state, because the
+ * feed's rows need their names and colours.
  * @param {State} state
  */
-export const followedAgents = (state) =>
+export const listAgents = (state) =>
   [...state.agents.values()].filter(({ row }) => row?.connection !== 'removed');
 
-/** What the top bar counts. @param {State} state */
-export function totals(state) {
+/** Count what the top bar shows. @param {State} state */
+export function countTotals(state) {
   const sum = { agents: 0, connected: 0, running: 0, waiting: 0, failed: 0 };
-  for (const agent of followedAgents(state)) {
+  for (const agent of listAgents(state)) {
     sum.agents += 1;
     if (agent.row?.connection === 'connected') sum.connected += 1;
     sum.failed += agent.failed;
@@ -96,75 +114,78 @@ export function totals(state) {
   return sum;
 }
 
-/** A running task that has said nothing for long. @param {Task} task @param {number} now_ms */
+/** @param {Task} task @param {number} now_ms host clock */
 export const isQuiet = (task, now_ms) =>
   isOpen(task.row) &&
   !isWaiting(task.row) &&
   now_ms - Date.parse(task.row.received_at) > QUIET_MS;
 
 /**
- * Events per second over the last five whole seconds.
- * @param {State} state @param {number} now_ms browser clock
+ * Find the tasks around one: its parent, its children, and those with the same context.
+ * @param {State} state @param {TaskEvent} row
  */
-export function eventRate(state, now_ms) {
-  const now = Math.floor(now_ms / 1000);
-  let sum = 0;
-  for (let ago = 1; ago <= 5; ago++) sum += countIn(state, now - ago);
-  return sum / 5;
+export function findRelatedTasks(state, row) {
+  /** @type {{ parents: Task[], children: Task[], siblings: Task[] }} */
+  const related = { parents: [], children: [], siblings: [] };
+  for (const agent of state.agents.values()) {
+    for (const task of agent.tasks.values()) {
+      const { task_id, parent_task_id, context_id } = task.row;
+      if (agent.name === row.agent && task_id === row.task_id) continue;
+      if (row.parent_task_id === task_id) related.parents.push(task);
+      else if (parent_task_id === row.task_id) related.children.push(task);
+      else if (context_id !== null && context_id === row.context_id) related.siblings.push(task);
+    }
+  }
+  return related;
 }
 
 /**
- * Events in each whole second of the last minute, the oldest first.
+ * Return events per second, averaged over the last five whole seconds.
  * @param {State} state @param {number} now_ms browser clock
  */
-export function lastMinute(state, now_ms) {
-  const now = Math.floor(now_ms / 1000);
-  return Array.from({ length: 59 }, (_, i) => countIn(state, now - 59 + i));
+export function getEventRate(state, now_ms) {
+  const counts = listEventCounts(state, now_ms).slice(-5);
+  return counts.reduce((sum, count) => sum + count, 0) / counts.length;
 }
-
-/** @param {State} state @param {number} second */
-function countIn({ rate }, second) {
-  const kept = second <= rate.second && second > rate.second - rate.counts.length;
-  return kept ? rate.counts[second % rate.counts.length] : 0;
-}
-
-/** @param {string} agent @param {string} id */
-export const taskKey = (agent, id) => `${agent}/${id}`;
 
 /**
- * @typedef {object} Filter
- * @property {ReadonlySet<string>} agents none means all
- * @property {string | null} task `agent/task_id`
- * @property {boolean} failed only what failed
+ * Return the events of each of the last 59 whole seconds, oldest first.
+ * @param {State} state @param {number} now_ms browser clock
  */
+export function listEventCounts({ rate }, now_ms) {
+  const now = Math.floor(now_ms / 1000);
+  return Array.from({ length: 59 }, (_, i) => {
+    const second = now - 59 + i;
+    const is_kept = second <= rate.second && second > rate.second - rate.counts.length;
+    return is_kept ? rate.counts[second % rate.counts.length] : 0;
+  });
+}
 
 /** @param {Filter} filter */
 export const isFiltering = (filter) =>
   filter.agents.size > 0 || filter.task !== null || filter.failed;
 
 /**
- * The rows that match, oldest first, none after `until`.
+ * List the rows that match the filter, up to the event `until`, oldest first.
  * @param {FeedEvent[]} rows @param {Filter} filter @param {number | null} until an id
  */
-export function matchingRows(rows, filter, until) {
+export function listRows(rows, filter, until) {
   const last = rows[rows.length - 1];
   const all = until === null || !last || last.id <= until;
-  const upTo = all ? rows : rows.slice(0, countUpTo(rows, until));
-  return isFiltering(filter) ? upTo.filter((row) => matches(row, filter)) : upTo;
+  const up_to = all ? rows : rows.slice(0, countUpTo(rows, until));
+  return isFiltering(filter) ? up_to.filter((row) => matchesFilter(row, filter)) : up_to;
 }
 
 /** @param {FeedEvent} row @param {Filter} filter */
-export function matches(row, filter) {
+export function matchesFilter(row, filter) {
   if (filter.agents.size > 0 && !filter.agents.has(row.agent)) return false;
   if (filter.task !== null) {
-    if (!('task_id' in row) || taskKey(row.agent, row.task_id) !== filter.task) {
-      return false;
-    }
+    if (!('task_id' in row) || taskKey(row.agent, row.task_id) !== filter.task) return false;
   }
   return !filter.failed || (row.kind === 'task' && isFailed(row));
 }
 
-/** How many of the rows, whose ids rise, are not after `id`. @param {FeedEvent[]} rows @param {number} id */
+/** Count the rows up to `id`, by binary search. @param {FeedEvent[]} rows @param {number} id */
 function countUpTo(rows, id) {
   let low = 0;
   let high = rows.length;

@@ -1,45 +1,24 @@
 // @ts-check
-// Owns the state: folds snapshots and events into agents, tasks and feed rows.
-// board.js asks it questions; the views draw the answers. No DOM, no fetch, no clock.
+// Fold snapshots and events into the state: agents, tasks and feed rows.
+// Pure: no DOM, no fetch, no clock. selectors.js reads the state.
 
-import { lint, unseen } from './lint.js';
+import { lintEvent, newLintState } from './lint.js';
+import { isFailed, isOpen } from './status.js';
+/** @import { Agent, FeedEvent, Snapshot, State, Task, TaskEvent } from './types.d.ts' */
+/** @import { LintState } from './lint.js' */
 
-/**
- * @typedef {import('./types.d.ts').State} State
- * @typedef {import('./types.d.ts').Agent} Agent
- * @typedef {import('./types.d.ts').Task} Task
- * @typedef {import('./types.d.ts').AgentEvent} AgentEvent
- * @typedef {import('./types.d.ts').FeedEvent} FeedEvent
- * @typedef {import('./types.d.ts').Snapshot} Snapshot
- * @typedef {import('./types.d.ts').TaskEvent} TaskEvent
- */
-
-/** Rows kept while the newest are watched; at 500 events/s some ten seconds. */
+/** Rows kept while the user watches the newest; ten seconds at 500 events/s. */
 export const MAX_ROWS = 5_000;
-/** Rows kept while somebody reads further back; what then still comes is only counted. */
+/** Rows kept while the user reads older ones. Later events are only counted. */
 export const MAX_ROWS_HELD = 50_000;
-/** Cutting an array costs its length: cut rarely, this much at once. */
+/** Cutting an array costs its whole length, so it happens once per this many rows. */
 const TRIM_STEP = 500;
-/** Finished tasks kept per agent; open ones are always kept. */
+/** Finished tasks kept per agent. Open tasks are always kept. */
 export const MAX_FINISHED = 500;
-
 /** How long a finished task stays in front of older open ones: long enough to read. */
 export const LINGER_MS = 6_000;
 /** Events whose flaws are kept. */
 const MAX_FLAWS = 2_000;
-
-const FINISHED = new Set(['completed', 'error', 'cancelled', 'rejected']);
-const FAILED = new Set(['error', 'rejected']);
-const WAITING = new Set(['input-required', 'auth-required']);
-
-/** @param {{ status: string }} row */
-export const isOpen = (row) => !FINISHED.has(row.status);
-
-/** @param {{ status: string }} row */
-export const isFailed = (row) => FAILED.has(row.status);
-
-/** Waits for a person. @param {{ status: string }} row */
-export const isWaiting = (row) => WAITING.has(row.status);
 
 /** @returns {State} */
 export function createState() {
@@ -54,47 +33,54 @@ export function createState() {
     skipped: 0,
     reset_reason: null,
     rate: { second: 0, counts: new Array(60).fill(0) },
-    tasks_seen: 0,
-    roster: 0,
+    task_count: 0,
+    roster_version: 0,
     flaws: new Map(),
   };
 }
 
 /**
- * The agent of that name, made when an event is the first word of it.
+ * Return the agent of that name, and add it if it is new.
  * @param {State} state @param {string} name @returns {Agent}
  */
-function agentOf(state, name) {
+function ensureAgent(state, name) {
   const known = state.agents.get(name);
   if (known) return known;
   /** @type {Agent} */
   const agent = {
-    ...{ name, index: state.agents.size, row: null, tasks: new Map() },
-    ...{ open: new Set(), ended: [], last: null, failed: 0 },
+    name,
+    index: state.agents.size,
+    row: null,
+    tasks: new Map(),
+    open: new Set(),
+    recently_ended: [],
+    last: null,
+    failed: 0,
   };
   state.agents.set(name, agent);
-  state.roster += 1;
+  state.roster_version += 1;
   return agent;
 }
 
 /**
- * Replaces agents and tasks by the snapshot's. Feed rows stay when the snapshot only
- * repeats what is known, and go when the log is another or has moved on without us.
+ * Replace agents and tasks by the snapshot's. Keep the feed rows only if the snapshot is at
+ * the same event of the same log.
  * @param {State} state @param {Snapshot} snapshot
  */
 export function applySnapshot(state, snapshot) {
   const before = state.agents;
-  const sameLog = state.epoch === snapshot.epoch;
+  const isSameLog = state.epoch === snapshot.epoch;
   state.agents = new Map();
-  for (const row of snapshot.agents) agentOf(state, row.agent).row = row;
+  for (const row of snapshot.agents) ensureAgent(state, row.agent).row = row;
   for (const row of snapshot.tasks) {
-    keepTask(state, row);
-    const known = sameLog && before.get(row.agent)?.tasks.get(row.task_id);
+    putTask(state, row);
+    const known = isSameLog && before.get(row.agent)?.tasks.get(row.task_id);
     const task = state.agents.get(row.agent)?.tasks.get(row.task_id);
-    if (known && task) task.first = known.first;
-    if (known && task && known.row.status === row.status) task.seen = known.seen;
+    if (!known || !task) continue;
+    task.first = known.first;
+    if (known.row.status === row.status) task.lint_state = known.lint_state;
   }
-  if (!sameLog || snapshot.id !== state.head) {
+  if (!isSameLog || snapshot.id !== state.head) {
     clearRows(state);
     state.has_older = snapshot.id > 0;
   }
@@ -103,38 +89,45 @@ export function applySnapshot(state, snapshot) {
   state.reset_reason = snapshot.reset ? snapshot.reason : null;
 }
 
-/** All agents and tasks, as a host would tell them. @param {State} state @returns {Snapshot} */
-export function snapshotOf({ epoch, head, agents }) {
+/**
+ * Build a snapshot of all agents and tasks, as the host would send it.
+ * @param {State} state @returns {Snapshot}
+ */
+export function toSnapshot({ epoch, head, agents }) {
   const all = [...agents.values()];
   const tasks = all.flatMap((agent) => [...agent.tasks.values()]);
   return {
-    ...{ id: head, now: '', epoch: epoch ?? '', reset: false, reason: null },
+    id: head,
+    now: '',
+    epoch: epoch ?? '',
+    reset: false,
+    reason: null,
     agents: all.flatMap(({ row }) => row ?? []),
     tasks: tasks.sort((a, b) => a.order - b.order).map(({ row }) => row),
   };
 }
 
 /**
- * Folds one live event. An event already folded changes nothing.
+ * Fold one live event. Ignore events that are already folded.
  * @param {State} state @param {FeedEvent} event @param {number} now_ms
- * @param {boolean} [held] whether somebody reads further back
+ * @param {boolean} [is_held] true while the user reads older rows
  */
-export function applyEvent(state, event, now_ms, held = false) {
+export function applyEvent(state, event, now_ms, is_held = false) {
   if (event.id <= state.head) return;
   state.head = event.id;
-  if (held && state.rows.length >= MAX_ROWS_HELD) state.skipped += 1;
+  if (is_held && state.rows.length >= MAX_ROWS_HELD) state.skipped += 1;
   else state.rows.push(event);
-  if (!held && state.rows.length >= MAX_ROWS + TRIM_STEP) {
+  if (!is_held && state.rows.length >= MAX_ROWS + TRIM_STEP) {
     state.rows.splice(0, state.rows.length - MAX_ROWS);
     state.has_older = true;
   }
-  count(state, now_ms);
-  const seen = note(state, event);
+  countEvent(state, now_ms);
+  const lint_state = keepFlaws(state, event);
   if (event.kind === 'task') {
-    keepTask(state, event, event, seen);
+    putTask(state, event, event, lint_state);
   } else if (event.kind === 'agent') {
-    agentOf(state, event.agent).row = event;
-    state.roster += 1;
+    ensureAgent(state, event.agent).row = event;
+    state.roster_version += 1;
   }
 }
 
@@ -145,36 +138,36 @@ function clearRows(state) {
   state.skipped = 0;
 }
 
-/** Where some were skipped the rows begin anew: the log has them all. @param {State} state */
-export function catchUp(state) {
+/** Empty the rows if some were skipped after them: the log has all. @param {State} state */
+export function dropRowsAfterSkip(state) {
   if (state.skipped > 0) clearRows(state);
 }
 
 /**
- * Keeps what is wrong with an event, and forgets the oldest of too many. What is now
- * known of its task.
+ * Lint an event and keep what is wrong with it. Return the lint state of its task.
  * @param {State} state @param {FeedEvent} event
  */
-function note(state, event) {
+function keepFlaws(state, event) {
   if (!('task_id' in event)) return undefined;
-  const seen = state.agents.get(event.agent)?.tasks.get(event.task_id)?.seen ?? unseen();
-  const found = lint(seen, event);
-  if (found.length > 0) state.flaws.set(event.id, found);
+  const task = state.agents.get(event.agent)?.tasks.get(event.task_id);
+  const lint_state = task?.lint_state ?? newLintState();
+  const flaws = lintEvent(lint_state, event);
+  if (flaws.length > 0) state.flaws.set(event.id, flaws);
   const [oldest] = state.flaws.keys();
   if (state.flaws.size > MAX_FLAWS) state.flaws.delete(oldest);
-  return seen;
+  return lint_state;
 }
 
 /**
  * @param {State} state @param {TaskEvent} row
- * @param {TaskEvent | null} [first] the same row, where it may be the task's first
- * @param {import('./lint.js').Seen} [seen]
+ * @param {TaskEvent | null} [first] the same row, if it may be the task's first
+ * @param {LintState} [lint_state]
  */
-function keepTask(state, row, first = null, seen = unseen(row)) {
-  const agent = agentOf(state, row.agent);
+function putTask(state, row, first = null, lint_state = newLintState(row)) {
+  const agent = ensureAgent(state, row.agent);
   const { tasks, last } = agent;
   const known = tasks.get(row.task_id);
-  const task = known ?? { row, order: ++state.tasks_seen, first, seen };
+  const task = known ?? { row, order: ++state.task_count, first, lint_state };
   if (known && isFailed(known.row)) agent.failed -= 1;
   if (isFailed(row)) agent.failed += 1;
   task.row = row;
@@ -183,23 +176,23 @@ function keepTask(state, row, first = null, seen = unseen(row)) {
     if (!known) tasks.set(row.task_id, task);
     agent.open.add(task);
   } else if (!known || agent.open.delete(task)) {
-    end(agent, task);
+    endTask(agent, task);
   }
 }
 
 /**
- * Puts a task behind those that ended before it, and forgets the first of too many.
+ * Move a task behind those that ended before it, and forget the oldest beyond the limit.
  * @param {Agent} agent @param {Task} task
  */
-function end(agent, task) {
-  const { tasks, ended } = agent;
+function endTask(agent, task) {
+  const { tasks, recently_ended } = agent;
   const { task_id, received_at } = task.row;
   tasks.delete(task_id);
   tasks.set(task_id, task);
   const at_ms = Date.parse(received_at);
-  ended.push({ task, at_ms });
-  const fresh = ended.findIndex((each) => each.at_ms >= at_ms - LINGER_MS);
-  ended.splice(0, Math.max(0, fresh));
+  recently_ended.push({ task, at_ms });
+  const recent = recently_ended.findIndex((each) => each.at_ms >= at_ms - LINGER_MS);
+  recently_ended.splice(0, Math.max(0, recent));
   if (tasks.size <= MAX_FINISHED) return;
   for (const [id, oldest] of tasks) {
     if (agent.open.has(oldest)) continue;
@@ -210,11 +203,11 @@ function end(agent, task) {
 }
 
 /**
- * Puts a page of the log before the rows. What is there already is not doubled.
+ * Put a page of the log before the rows, without duplicates.
  * @param {State} state @param {FeedEvent[]} events oldest first
- * @param {boolean} has_older whether the log may hold more before them
+ * @param {boolean} has_older true if the log may hold more before them
  */
-export function addHistory(state, events, has_older) {
+export function addOlderEvents(state, events, has_older) {
   const first = state.rows.length > 0 ? state.rows[0].id : state.head + 1;
   const older = events.filter((event) => event.id < first);
   state.rows = older.concat(state.rows);
@@ -222,14 +215,14 @@ export function addHistory(state, events, has_older) {
   for (const event of older) {
     if (event.kind !== 'task') continue;
     const task = state.agents.get(event.agent)?.tasks.get(event.task_id);
-    // The earliest event in reach is the task's first only when it says so.
-    const starts = event.status === 'submitted' || !state.has_older;
-    if (task && starts) task.first ??= event;
+    // A task may have started before the events that are loaded.
+    const is_first = event.status === 'submitted' || !state.has_older;
+    if (task && is_first) task.first ??= event;
   }
 }
 
 /** @param {State} state @param {number} now_ms */
-function count(state, now_ms) {
+function countEvent(state, now_ms) {
   const { rate } = state;
   const second = Math.floor(now_ms / 1000);
   const skipped = Math.min(second - rate.second, rate.counts.length);

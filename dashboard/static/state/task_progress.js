@@ -1,21 +1,18 @@
 // @ts-check
-// Owns the reading of the task-progress metadata (A2A PR #1448) in a raw update: how far
-// each strand of the work is. The drawer draws the strands, lint.js checks the whole. Pure.
+// Read the task-progress metadata (A2A PR #1448) of a raw update: the overall percent, and
+// the trackers, one for each part of the work. Pure.
 
-/**
- * @typedef {{ id: string, percent: number | null, text: string, status: string }} Tracker
- */
+/** @typedef {{ id: string, percent: number | null, text: string, status: string }} Tracker */
 
-/**
- * The strands of work that an A2A update tells the progress of; [] where it tells none.
- * @param {any} raw @returns {Tracker[]}
- */
-export function trackersOf(raw) {
-  const trackers = progressOf(raw)?.trackers;
+const MAX_TRACKERS = 100;
+
+/** @param {any} raw an A2A update @returns {Tracker[]} empty if it has none */
+export function readTrackers(raw) {
+  const trackers = findProgress(raw)?.trackers;
   if (!Array.isArray(trackers)) return [];
   return trackers
     .filter((each) => each !== null && typeof each === 'object')
-    .slice(0, 100)
+    .slice(0, MAX_TRACKERS)
     .map(({ id, progress, total, message, status }) => ({
       id: String(id ?? ''),
       percent: total > 0 && progress >= 0 ? Math.min(100, (100 * progress) / total) : null,
@@ -24,14 +21,14 @@ export function trackersOf(raw) {
     }));
 }
 
-/** The percent that an update itself states, where it does. @param {any} raw */
-export function statedPercent(raw) {
-  const { progress, total } = progressOf(raw)?.aggregate ?? {};
+/** @param {any} raw an A2A update @returns {number | null} */
+export function readPercent(raw) {
+  const { progress, total } = findProgress(raw)?.aggregate ?? {};
   return total > 0 && progress >= 0 ? (100 * progress) / total : null;
 }
 
 /** @param {any} raw */
-function progressOf(raw) {
+function findProgress(raw) {
   const update = raw?.statusUpdate ?? raw?.task;
   for (const metadata of [update?.metadata, update?.status?.message?.metadata]) {
     for (const name in metadata ?? {}) {

@@ -1,32 +1,35 @@
-// Owns the shapes that the modules share: events as the host sends them, and the state
-// folded from them. Read by tsc and by people; the browser never loads it.
+// Types of the feed's events and of the page's state. Only tsc and readers use this file.
+
+import type { LintState } from './lint.js';
 
 export type Connection = 'connecting' | 'connected' | 'lost' | 'removed' | 'recorded';
 
-interface Stamped {
-  /** The feed's number; rows inside a snapshot may lack it. */
+interface BaseEvent {
+  /** The event's number in the feed. Rows inside a snapshot may lack it. */
   id: number;
   agent: string;
   /** The host's clock, RFC 3339 in UTC. */
   received_at: string;
 }
 
-export interface TaskEvent extends Stamped {
+export interface TaskEvent extends BaseEvent {
   kind: 'task';
   task_id: string;
   context_id: string | null;
-  /** The lesson's word or A2A's; see words.js. */
+  /** The lesson's word, or A2A's where the lesson has none; see labels.js. */
   status: string;
+  /** The A2A state. */
   state: string;
-  /** 0-100, or null where the agent does not say. */
+  /** 0-100, or null if the agent does not report it. */
   progress: number | null;
   message: string | null;
   result?: string;
-  /** The answers that its question offers. */
+  /** The answers that the agent's question offers. */
   choices?: string[];
-  /** The task that started it through the host. */
+  /** The task that started this one through the host. */
   parent_task_id?: string;
   message_id: string | null;
+  /** The agent's clock, or null if the agent sent no time. */
   at: string | null;
 }
 
@@ -39,7 +42,7 @@ export interface Part {
   mediaType?: string;
 }
 
-export interface ArtifactEvent extends Stamped {
+export interface ArtifactEvent extends BaseEvent {
   kind: 'artifact';
   task_id: string;
   context_id: string | null;
@@ -50,7 +53,7 @@ export interface ArtifactEvent extends Stamped {
   last_chunk: boolean;
 }
 
-export interface MessageEvent extends Stamped {
+export interface MessageEvent extends BaseEvent {
   kind: 'message';
   context_id: string | null;
   message_id: string | null;
@@ -64,7 +67,7 @@ export interface Skill {
   examples: string[];
 }
 
-export interface AgentEvent extends Stamped {
+export interface AgentEvent extends BaseEvent {
   kind: 'agent';
   url: string;
   connection: Connection;
@@ -74,39 +77,34 @@ export interface AgentEvent extends Stamped {
   title: string | null;
   description: string | null;
   version: string | null;
-  /** `JSONRPC`, `HTTP+JSON` or `GRPC`: what is spoken with it. */
+  /** The protocol binding in use: `JSONRPC`, `HTTP+JSON` or `GRPC`. */
   binding?: string | null;
-  /** A2A's version, `1.0` or `0.3`. */
+  /** The A2A version in use: `1.0` or `0.3`. */
   protocol?: string | null;
   interface_url?: string | null;
   /** `streaming`, or `polling every 1 s`. */
   followed: string | null;
-  /** Which of its tasks are found. */
+  /** Which of the agent's tasks the host finds. */
   discovery?: string | null;
-  /** What is wrong with an agent that is connected all the same. */
+  /** A problem of an agent that is connected. */
   trouble?: string | null;
   skills: Skill[];
 }
 
-export interface GapEvent extends Stamped {
+export interface GapEvent extends BaseEvent {
   kind: 'gap';
   task_id: string;
   context_id: string | null;
   message: string;
-  /** How many updates at most; not there where nobody can know. */
+  /** The largest possible number of lost updates, if it is known. */
   missing?: number;
 }
 
-export type FeedEvent =
-  | TaskEvent
-  | ArtifactEvent
-  | MessageEvent
-  | AgentEvent
-  | GapEvent;
+export type FeedEvent = TaskEvent | ArtifactEvent | MessageEvent | AgentEvent | GapEvent;
 
 export interface Snapshot {
   id: number;
-  /** The host's clock as it sends this. */
+  /** The host's clock when it sent the snapshot. */
   now: string;
   epoch: string;
   reset: boolean;
@@ -115,69 +113,67 @@ export interface Snapshot {
   tasks: TaskEvent[];
 }
 
-/** A task as the page knows it. */
 export interface Task {
   row: TaskEvent;
-  /** Grows with each task first seen: the greatest is the newest. */
+  /** Counts up with each new task: the newest task has the greatest number. */
   order: number;
-  /** Its first event; null when that was never seen. */
+  /** The task's first event, or null if the page has not seen it. */
   first: TaskEvent | null;
-  /** What lint.js remembers of it. */
-  seen: import('./lint.js').Seen;
+  lint_state: LintState;
 }
 
 export interface Agent {
   name: string;
-  /** Its place in the roster; also chooses its hue. */
+  /** The position in the roster. It also selects the agent's hue. */
   index: number;
   /** Null until the agent's own event arrives. */
   row: AgentEvent | null;
-  /** By id; of those that are over, the first to end comes first. */
+  /** By task id. Finished tasks are in the order in which they ended. */
   tasks: Map<string, Task>;
   open: Set<Task>;
-  /** Those that ended within some seconds before the last one that did. */
-  ended: { task: Task; at_ms: number }[];
-  /** The one that was told of last. */
+  /** Tasks that ended a few seconds before the latest end, or at it. */
+  recently_ended: { task: Task; at_ms: number }[];
+  /** The task with the latest event. */
   last: Task | null;
-  /** How many failed. */
+  /** The number of failed tasks. */
   failed: number;
 }
 
-/** How the browser's connection to the host stands. */
+/** The browser's connection to the host. */
 export interface Link {
-  /** `recording`: there is no host, only a file that was opened. */
+  /** `recording`: the page shows a file and has no host. */
   phase: 'connecting' | 'live' | 'reconnecting' | 'recording';
-  /** Failed attempts since it was last live. */
+  /** Failed attempts since the connection was last live. */
   attempt: number;
-  /** When the next attempt begins, in browser ms; null while one is under way. */
+  /** Start of the next attempt in browser ms; null during an attempt. */
   retry_at_ms: number | null;
-  /** When it was lost, in browser ms. */
+  /** When the connection broke, in browser ms. */
   lost_at_ms: number | null;
-  /** Browser clock minus host clock, as far as it cannot be the way between them. */
+  /** Browser clock minus host clock, as far as latency does not explain it. */
   skew_ms: number;
 }
 
 export interface State {
   epoch: string | null;
-  /** The id of the last event folded. */
+  /** The id of the latest event. */
   head: number;
   link: Link;
-  /** Why the host's log fails: nothing new is shown while it does. */
+  /** Why the host cannot write its log, or null. The feed stops while it cannot. */
   fault: string | null;
   agents: Map<string, Agent>;
-  /** The newest events, oldest first, ids rising. */
+  /** The newest events, oldest first, with rising ids. */
   rows: FeedEvent[];
-  /** Whether the log may hold events before the first row. */
+  /** True if the log may hold events before the first row. */
   has_older: boolean;
-  /** Events after the last row that were not kept, since somebody reads further back. */
+  /** Events after the last row that were dropped while the user reads older ones. */
   skipped: number;
-  /** Why the last snapshot replaced everything; null when none did. */
+  /** Why the last snapshot replaced everything, or null if it did not. */
   reset_reason: string | null;
-  /** Events per second, the last minute: counts[second % 60]. */
+  /** Events per second in the last minute: counts[second % 60]. */
   rate: { second: number; counts: number[] };
-  tasks_seen: number;
-  /** Grows whenever an agent's own row changes. */
-  roster: number;
-  /** What the specification says against events, by their id. */
+  task_count: number;
+  /** Counts the changes of agents' own rows. */
+  roster_version: number;
+  /** Violations of the A2A specification, by event id. */
   flaws: Map<number, string[]>;
 }

@@ -1,50 +1,62 @@
 // @ts-check
-// Owns what this one reader is doing: filters (also kept in the URL), how far back they
-// read, what they clicked and still wait for. controls.js changes it, the views show it.
+// The state of this user's view: filters (also in the URL), scroll positions, and clicks
+// that wait for their event. input/controls.js changes it. Pure.
 
-import { followedAgents, taskKey, urgency } from './selectors.js';
-import { isOpen, isWaiting } from './store.js';
+import { listAgents, rankUrgency } from './selectors.js';
+import { isOpen, isWaiting } from './status.js';
+/** @import { State } from './types.d.ts' */
 
 /**
- * @typedef {import('./types.d.ts').State} State
- * @typedef {import('./types.d.ts').Task} Task
- *
- * @typedef {object} Pending a click that the feed has not answered yet
+ * @typedef {object} Pending a click whose event has not arrived yet
  * @property {'start' | 'stop' | 'reply' | 'retry' | 'add' | 'remove'} verb
  * @property {string} agent
- * @property {string | null} task_id null until the host has named it
- * @property {unknown} row the row that was there at the click; another one answers it
+ * @property {string | null} task_id null until the host returns it
+ * @property {unknown} row the row at the time of the click; a different row answers it
  * @property {number} at_ms
  *
  * @typedef {'feed' | 'tasks' | 'timeline' | 'history'} Tab
  *
+ * @typedef {object} Filter in the URL, with the same names
+ * @property {Set<string>} agents
+ * @property {string | null} task
+ * @property {boolean} failed
+ * @property {boolean} pending hides completed tasks
+ * @property {Tab} tab
+ * @property {string} q searches the log, as do `status`, `since` and `until`
+ * @property {string} status
+ * @property {string} since
+ * @property {string} until
+ * @property {boolean} open shows a recording instead of a host
+ * @property {string[]} show the tasks in drawers, as `agent/task_id`
+ *
+ * @typedef {{ top: number, height: number, row: number }} Scroll of a list, in px
+ *
  * @typedef {object} Ui
- * @property {{ agents: Set<string>, task: string | null, failed: boolean, pending: boolean,
- *   tab: Tab, q: string, status: string, since: string, until: string, open: boolean,
- *   show: string[] }} filter `pending` leaves only the tasks that are not completed, `q` to
- *   `until` search the log; `show` are the tasks in the drawer, as `agent/task_id`
- * @property {number | null} hold the newest id shown, while reading further back
- * @property {boolean} paused held by the button, not by scrolling
- * @property {{ top: number, height: number, row: number, head: number }} list the feed's
- *   window in px, and the newest id it shows while it follows
- * @property {{ head: number }} cards the newest id that they show
- * @property {{ top: number, height: number, row: number }} table the same of the tasks
- * @property {'idle' | 'loading' | 'failed'} history
- * @property {Map<string, string>} pinned the task chosen for an agent's card
- * @property {Set<string>} opened popovers that are open, by element id
+ * @property {Filter} filter
+ * @property {number | null} hold the newest id shown, while the user reads older rows
+ * @property {boolean} paused true if the button holds the feed, not scrolling
+ * @property {Scroll & { head: number }} list the feed; `head` is the newest id it shows
+ * @property {{ head: number }} cards `head` is the newest id they show
+ * @property {Scroll} table the table of tasks
+ * @property {'idle' | 'loading' | 'failed'} older_events how loading them stands
+ * @property {Map<string, string>} pinned the task id that the user chose for a card
+ * @property {Set<string>} open_menus by element id
  * @property {Map<string, Pending>} pending
- * @property {Map<string, string>} errors by the same keys as `pending`
- * @property {ReadonlySet<string>} toggled what is unfolded or shown in its other way
- * @property {Set<string>} mine tasks that were started here and are not over, as
- *   `agent/task_id`
- * @property {string[]} order the names of many agents, as they were sorted last
- * @property {{ key: string, others: number } | null} asking the stop that waits for a yes
- * @property {string | null} removing the agent whose removal asks to be confirmed
- * @property {string} copied what was copied last, to say so
+ * @property {Map<string, string>} errors by the keys of `pending`
+ * @property {ReadonlySet<string>} toggled what the user unfolded or switched
+ * @property {Set<string>} started_here open tasks of this user, as `agent/task_id`
+ * @property {string[]} agent_order the last order of many agents, by name
+ * @property {{ key: string, others: number } | null} confirming_stop
+ * @property {string | null} confirming_removal an agent
+ * @property {string} last_copied
  */
 
-/** How long a click may wait for its event before the page says so. */
-const ANSWER_MS = 10_000;
+/** How long a click may wait for its event. */
+const TIMEOUT_MS = 10_000;
+/** Up to this many agents are cards, more are rows. */
+export const MAX_CARDS = 8;
+/** More drawers would each be no wider than a word. */
+export const MAX_DRAWERS = 8;
 
 /** @param {string} search the URL's query @returns {Ui} */
 export function createUi(search) {
@@ -55,27 +67,24 @@ export function createUi(search) {
     list: { top: 0, height: 0, row: 32, head: 0 },
     cards: { head: 0 },
     table: { top: 0, height: 0, row: 32 },
-    history: 'idle',
+    older_events: 'idle',
     pinned: new Map(),
-    opened: new Set(),
+    open_menus: new Set(),
     pending: new Map(),
     errors: new Map(),
     toggled: new Set(),
-    mine: new Set(),
-    order: [],
-    asking: null,
-    removing: null,
-    copied: '',
+    started_here: new Set(),
+    agent_order: [],
+    confirming_stop: null,
+    confirming_removal: null,
+    last_copied: '',
   };
 }
-
-/** Side by side; more would be no wider than a word. */
-export const MAX_SHOWN = 8;
 
 /** @type {Tab[]} */
 export const TABS = ['feed', 'tasks', 'timeline', 'history'];
 
-/** @param {string} search @returns {Ui['filter']} */
+/** @param {string} search @returns {Filter} */
 export function readFilter(search) {
   const query = new URLSearchParams(search);
   return {
@@ -89,11 +98,11 @@ export function readFilter(search) {
     since: query.get('since') ?? '',
     until: query.get('until') ?? '',
     open: query.has('open'),
-    show: query.getAll('show').slice(0, MAX_SHOWN),
+    show: query.getAll('show').slice(0, MAX_DRAWERS),
   };
 }
 
-/** The query for that filter: `?agent=carly`, or nothing. @param {Ui['filter']} filter */
+/** Return the query of a filter: `?agent=carly`, or nothing. @param {Filter} filter */
 export function writeFilter({ agents, task, failed, pending, tab, open, show, ...search }) {
   const query = new URLSearchParams();
   if (tab !== 'feed') query.set('tab', tab);
@@ -108,67 +117,62 @@ export function writeFilter({ agents, task, failed, pending, tab, open, show, ..
   return text ? `?${text}` : '';
 }
 
-/** @param {Ui} ui @param {Pending['verb']} verb @param {string} about an agent, or agent/task */
-export const isPending = (ui, verb, about) => ui.pending.has(`${verb}:${about}`);
+/** @param {Ui} ui @param {Pending['verb']} verb @param {string} subject an agent, or agent/task */
+export const isPending = (ui, verb, subject) => ui.pending.has(`${verb}:${subject}`);
+
+const TIMEOUT_TEXT = {
+  start: 'Sent, but the task has not appeared yet.',
+  stop: 'Asked to stop, but the agent has not confirmed it yet.',
+  reply: 'Sent, but the agent has not continued yet.',
+  retry: 'Asked to reconnect, but nothing has changed yet.',
+  add: 'The host has not answered yet.',
+  remove: 'Asked to remove the agent, but it is still there.',
+};
 
 /**
- * Ends what the feed has answered; says so where an answer is overdue. Whether any was.
+ * Remove clicks whose event arrived, and put an error for those that waited too long.
+ * Return whether any was removed.
  * @param {Ui} ui @param {State} state @param {number} now_ms
  */
-export function settle(ui, state, now_ms) {
+export function settlePending(ui, state, now_ms) {
   const before = ui.pending.size;
   for (const [key, click] of ui.pending) {
     if (isAnswered(click, state)) {
       ui.pending.delete(key);
-    } else if (now_ms - click.at_ms > ANSWER_MS) {
+    } else if (now_ms - click.at_ms > TIMEOUT_MS) {
       ui.pending.delete(key);
-      ui.errors.set(key, OVERDUE[click.verb]);
+      ui.errors.set(key, TIMEOUT_TEXT[click.verb]);
     }
   }
   return ui.pending.size < before;
 }
 
-/** As many are shown as cards; more as rows. */
-export const MAX_CARDS = 8;
+/** @param {Pending} click @param {State} state */
+function isAnswered({ verb, agent: name, task_id, row }, state) {
+  const agent = state.agents.get(name);
+  if (verb === 'retry') return agent?.row !== row;
+  if (verb === 'remove') return agent?.row?.connection === 'removed';
+  if (task_id === null) return false;
+  const task = agent?.tasks.get(task_id);
+  if (verb === 'start') return task !== undefined;
+  if (verb === 'stop') return !task || !isOpen(task.row);
+  return !task || !isWaiting(task.row) || task.row !== row;
+}
 
 /**
- * The agents in the order of the roster; more than there are cards for by urgency, but
- * not while somebody points at one of them.
+ * List the agents in roster order. More than MAX_CARDS agents are sorted by urgency, but
+ * not while the user points at one.
  * @param {Ui} ui @param {State} state @param {number} now_ms host clock
  * @param {() => boolean} isHeld
  */
-export function arrange(ui, state, now_ms, isHeld) {
-  const agents = followedAgents(state);
+export function sortAgents(ui, state, now_ms, isHeld) {
+  const agents = listAgents(state);
   if (agents.length <= MAX_CARDS) return agents;
-  if (ui.order.length === 0 || !isHeld()) {
-    const ranked = agents.map((agent) => ({ agent, rank: urgency(agent, now_ms) }));
-    ui.order = ranked.sort((a, b) => a.rank - b.rank).map(({ agent }) => agent.name);
+  if (ui.agent_order.length === 0 || !isHeld()) {
+    const ranked = agents.map((agent) => ({ name: agent.name, rank: rankUrgency(agent, now_ms) }));
+    ui.agent_order = ranked.sort((a, b) => a.rank - b.rank).map(({ name }) => name);
   }
-  const place = new Map(ui.order.map((name, at) => [name, at]));
+  const place = new Map(ui.agent_order.map((name, at) => [name, at]));
   const last = agents.length;
   return agents.sort((a, b) => (place.get(a.name) ?? last) - (place.get(b.name) ?? last));
 }
-
-const OVERDUE = {
-  start: 'Sent, but the task has not shown up yet.',
-  stop: 'Asked to stop, but the agent has not confirmed it yet.',
-  reply: 'Sent, but the agent has not gone on yet.',
-  retry: 'Asked to reconnect, but nothing has changed yet.',
-  add: 'The host has not answered yet.',
-  remove: 'Asked to remove it, but it is still there.',
-};
-
-/** @param {Pending} click @param {State} state */
-function isAnswered(click, state) {
-  const agent = state.agents.get(click.agent);
-  if (click.verb === 'retry') return agent?.row !== click.row;
-  if (click.verb === 'remove') return agent?.row?.connection === 'removed';
-  if (click.task_id === null) return false;
-  const task = agent?.tasks.get(click.task_id);
-  if (click.verb === 'start') return task !== undefined;
-  if (click.verb === 'stop') return !task || !isOpen(task.row);
-  return !task || !isWaiting(task.row) || task.row !== click.row;
-}
-
-/** @param {Task} task */
-export const keyOf = (task) => taskKey(task.row.agent, task.row.task_id);

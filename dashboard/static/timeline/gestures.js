@@ -1,148 +1,160 @@
 // @ts-check
-// Owns how hands move the timeline: wheel, drag and keys, as one lit-html directive on
-// its element. They only call travel.js, and open what is chosen.
+// Move the timeline by wheel, drag and keys, as one lit-html directive on its element.
 
 import { noChange } from '../vendor/lit-html/lit-html.js';
 import { Directive, directive } from '../vendor/lit-html/directive.js';
+/** @import { ElementPart } from '../vendor/lit-html/lit-html.js' */
+/** @import { Page } from '../page.js' */
 
-/** @typedef {import('../page.js').Page} Page */
-
+/** Zoom per pixel of the wheel. */
 const WHEEL = 0.0025;
-/** What is said of a bar stands above it where there is no room below. */
+/** The tip is above its bar if there is less room below. */
 const TIP_PX = 130;
-/** Less is a click with an unsteady hand. */
+const TIP_WIDTH_PX = 300;
+/** A shorter movement is a click. */
 const DRAG_PX = 4;
 
-class Hands extends Directive {
+class GestureDirective extends Directive {
+  is_bound = false;
+
   /** @param {Page} _page */
   render(_page) {
     return noChange;
   }
 
-  /**
-   * @param {import('../vendor/lit-html/lit-html.js').ElementPart} part
-   * @param {[Page]} values
-   */
+  /** @param {ElementPart} part @param {[Page]} values */
   update(part, [page]) {
-    if (!this.bound) bind(/** @type {HTMLElement} */ (part.element), page);
-    this.bound = true;
+    const lanes = /** @type {HTMLElement} */ (part.element);
+    if (!this.is_bound) {
+      listenToPointer(lanes, page);
+      listenToWheel(lanes, page);
+      listenToKeys(lanes, page);
+    }
+    this.is_bound = true;
     return noChange;
   }
 }
 
-export const listenTo = directive(Hands);
+/** Its first page is enough: later pages hold the same objects. */
+export const gestures = directive(GestureDirective);
 
-/** @param {HTMLElement} lanes @param {Page} page what it holds stays the same object */
-function bind(lanes, { travel, controls }) {
-  /** @param {Event} event */
-  const itemAt = (event) =>
-    /** @type {HTMLElement | null} */ (
-      /** @type {Element} */ (event.target).closest('[data-item]')
-    );
-  /** From the left edge of the tracks. @param {MouseEvent} event */
-  const x = (event) =>
-    event.clientX - /** @type {Element} */ (lanes.querySelector('.ruler')).getBoundingClientRect().left;
+/** @param {HTMLElement} lanes */
+const trackLeft = (lanes) =>
+  /** @type {Element} */ (lanes.querySelector('.ruler')).getBoundingClientRect().left;
 
-  /** @param {HTMLElement} item */
-  function choose(item) {
-    const id = item.dataset.item ?? '';
-    const found = travel.find(id);
+/** @param {Event} event */
+const itemAt = (event) =>
+  /** @type {HTMLElement | null} */ (
+    /** @type {Element} */ (event.target).closest('[data-item]')
+  );
+
+/** @param {HTMLElement} lanes @returns {HTMLElement | null} */
+const focusedItem = (lanes) => lanes.querySelector('[data-item]:focus');
+
+/** @param {HTMLElement} lanes @param {Page} page */
+function listenToPointer(lanes, { timeline, controls }) {
+  /** @param {HTMLElement} element */
+  function openItem(element) {
+    const id = element.dataset.item ?? '';
+    const found = timeline.findItem(id);
     if (!found) return;
-    travel.point(null);
+    timeline.setTip(null);
     if (found.item.kind === 'task') controls.openTask(id);
-    else travel.zoomTo(found.item);
+    else timeline.zoomToItem(found.item);
   }
 
   /** @param {Event} event */
-  function point(event) {
+  function showTip(event) {
     const item = itemAt(event);
-    if (!item) return travel.point(null);
+    if (!item) return timeline.setTip(null);
     const [box, around] = [item.getBoundingClientRect(), lanes.getBoundingClientRect()];
     const left = event instanceof MouseEvent ? event.clientX - 12 : box.left;
     const up = box.bottom > around.bottom - TIP_PX;
-    travel.point({
+    timeline.setTip({
       id: item.dataset.item ?? '',
-      x: Math.max(8, Math.min(left - around.left, around.width - 300)),
+      x: Math.max(8, Math.min(left - around.left, around.width - TIP_WIDTH_PX)),
       y: (up ? box.top : box.bottom) - around.top + lanes.scrollTop,
       up,
     });
   }
 
-  lanes.addEventListener(
-    'wheel',
-    (event) => {
-      const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
-      const scrolls = lanes.scrollHeight > lanes.clientHeight + 1;
-      if (!sideways && scrolls && !event.ctrlKey && !event.metaKey) return;
-      event.preventDefault();
-      if (sideways) travel.pan(event.deltaX || event.deltaY);
-      else travel.zoom(Math.exp(event.deltaY * WHEEL), x(event));
-    },
-    { passive: false },
-  );
-
-  /** @type {{ x: number, moved: boolean } | null} */
+  /** @type {{ x: number, has_moved: boolean } | null} */
   let drag = null;
+  let was_dragged = false;
   lanes.addEventListener('pointerdown', (event) => {
-    if (event.button === 0) drag = { x: event.clientX, moved: false };
+    if (event.button === 0) drag = { x: event.clientX, has_moved: false };
   });
   lanes.addEventListener('pointermove', (event) => {
     if (!drag) return;
     const by = drag.x - event.clientX;
-    if (!drag.moved && Math.abs(by) < DRAG_PX) return;
-    if (!drag.moved) lanes.setPointerCapture(event.pointerId);
-    drag = { x: event.clientX, moved: true };
-    travel.point(null);
-    travel.pan(by);
+    if (!drag.has_moved && Math.abs(by) < DRAG_PX) return;
+    if (!drag.has_moved) lanes.setPointerCapture(event.pointerId);
+    drag = { x: event.clientX, has_moved: true };
+    timeline.setTip(null);
+    timeline.pan(by);
   });
-  let dragged = false;
   for (const end of ['pointerup', 'pointercancel']) {
     lanes.addEventListener(end, () => {
-      dragged = drag?.moved ?? false;
+      was_dragged = drag?.has_moved ?? false;
       drag = null;
     });
   }
   lanes.addEventListener('click', (event) => {
     const item = itemAt(event);
-    if (item && !dragged) choose(item);
-    dragged = false;
+    if (item && !was_dragged) openItem(item);
+    was_dragged = false;
   });
-  lanes.addEventListener('pointerover', (event) => drag?.moved || point(event));
-  lanes.addEventListener('pointerleave', () => travel.point(null));
+  lanes.addEventListener('pointerover', (event) => drag?.has_moved || showTip(event));
+  lanes.addEventListener('pointerleave', () => timeline.setTip(null));
   lanes.addEventListener('focusin', (event) => {
-    if (itemAt(event)?.matches(':focus-visible')) point(event);
+    if (itemAt(event)?.matches(':focus-visible')) showTip(event);
   });
-  lanes.addEventListener('focusout', () => travel.point(null));
+  lanes.addEventListener('focusout', () => timeline.setTip(null));
+}
 
-  /** @param {number} along @param {number} across */
+/** @param {HTMLElement} lanes @param {Page} page */
+function listenToWheel(lanes, { timeline }) {
+  /** @param {WheelEvent} event */
+  function onWheel(event) {
+    const is_sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    const can_scroll = lanes.scrollHeight > lanes.clientHeight + 1;
+    if (!is_sideways && can_scroll && !event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    if (is_sideways) timeline.pan(event.deltaX || event.deltaY);
+    else timeline.zoom(Math.exp(event.deltaY * WHEEL), event.clientX - trackLeft(lanes));
+  }
+  lanes.addEventListener('wheel', onWheel, { passive: false });
+}
+
+/** @param {HTMLElement} lanes @param {Page} page */
+function listenToKeys(lanes, { timeline }) {
+  /** Focus the bar beside the focused one. @param {number} along @param {number} across */
   function walk(along, across) {
-    const now = lanes.querySelector('[data-item]:focus');
-    const id = now instanceof HTMLElement ? (now.dataset.item ?? null) : null;
-    const next = travel.beside(id, along, across);
+    const id = focusedItem(lanes)?.dataset.item ?? null;
+    const next = timeline.moveTo(id, along, across);
     if (next === null) return pan(along / 4);
-    // What was out of sight is in the document after the next drawing.
+    // A bar that was out of sight exists after the next drawing.
     requestAnimationFrame(() => {
       const item = lanes.querySelector(`[data-item="${CSS.escape(next)}"]`);
       if (item instanceof HTMLElement) item.focus();
     });
   }
 
-  /** A bar that leaves the document takes the focus along. @param {number} by */
+  /** Keep the focus here, because a bar that leaves the window would lose it. @param {number} by */
   function pan(by) {
     lanes.focus();
-    travel.pan(by * travel.width);
+    timeline.pan(by * timeline.width);
   }
 
-  /** About the bar in focus, so that it stays. @param {number} factor */
+  /** Zoom around the focused bar. @param {number} factor */
   function zoom(factor) {
-    const now = lanes.querySelector('[data-item]:focus');
-    const ruler = /** @type {Element} */ (lanes.querySelector('.ruler'));
-    const left = now && now.getBoundingClientRect().left - ruler.getBoundingClientRect().left;
-    travel.zoom(factor, left === null ? undefined : Math.max(0, left));
+    const item = focusedItem(lanes);
+    const x = item && Math.max(0, item.getBoundingClientRect().left - trackLeft(lanes));
+    timeline.zoom(factor, x ?? undefined);
   }
 
   /** @type {Record<string, (event: KeyboardEvent) => void>} */
-  const keys = {
+  const actions = {
     ArrowLeft: (event) => (event.shiftKey ? pan(-1 / 4) : walk(-1, 0)),
     ArrowRight: (event) => (event.shiftKey ? pan(1 / 4) : walk(1, 0)),
     ArrowUp: () => walk(0, -1),
@@ -150,16 +162,16 @@ function bind(lanes, { travel, controls }) {
     '+': () => zoom(1 / 2),
     '=': () => zoom(1 / 2),
     '-': () => zoom(2),
-    0: () => travel.fit(),
+    0: () => timeline.fit(),
     End: () => {
       lanes.focus();
-      if (!travel.follow) travel.toggleFollow();
+      if (!timeline.is_following) timeline.toggleFollow();
     },
   };
   lanes.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !actions[event.key]) return;
     event.preventDefault();
     event.stopPropagation();
-    keys[event.key](event);
+    actions[event.key](event);
   });
 }

@@ -1,52 +1,39 @@
 // @ts-check
-// Owns the form that adds an agent by its address, in a menu of the top bar.
+// The form that adds an agent by its URL, in a menu of the top bar.
 
-import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { addAsCurl } from '../client/commands.js';
+import { html } from '../vendor/lit-html/lit-html.js';
+import { addAgentAsCurl } from '../client/curl.js';
 import { isPending } from '../state/ui.js';
+import { closeMenu, curlList, errorAt, formOf, menu } from './components.js';
 import { icon } from './icons.js';
-import { closeMenu, curls, errorAt } from './components.js';
+/** @import { Page } from '../page.js' */
 
-/** @typedef {import('../page.js').Page} Page */
-
-/** Any button with this popovertarget opens the form. */
+/** A button with this popovertarget opens the form. */
 export const ADD_MENU = 'add-agent';
 
-export const addButton = () =>
+export const addAgentButton = () =>
   html`<button class="add" popovertarget=${ADD_MENU}>
     ${icon('plus')}<span>Add agent</span>
   </button>`;
 
 /** @param {Page} page */
-export function addMenu(page) {
-  const { ui, controls } = page;
-  return html`<div
-    popover
-    class="menu form"
-    id=${ADD_MENU}
-    role="dialog"
-    aria-label="Add an agent"
-    @toggle=${(/** @type {ToggleEvent} */ event) =>
-      controls.opened(ADD_MENU, event.newState === 'open')}
-  >
-    ${ui.opened.has(ADD_MENU) ? form(page) : nothing}
-  </div>`;
-}
+export const addAgentMenu = (page) =>
+  menu(page, 'form', ADD_MENU, 'Add an agent', () => form(page));
 
 /** @param {Page} page */
 function form(page) {
-  const adding = isPending(page.ui, 'add', '');
+  const is_adding = isPending(page.ui, 'add', '');
 
   /** @param {SubmitEvent} event */
   async function submit(event) {
     event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
-    const given = [...new FormData(form)].filter(([, value]) => value !== '');
-    if (await page.controls.add(Object.fromEntries(given))) closeMenu(form);
+    const form = formOf(event);
+    const fields = [...new FormData(form)].filter(([, value]) => value !== '');
+    if (await page.controls.add(Object.fromEntries(fields))) closeMenu(form);
   }
 
   return html`<form @submit=${submit}>
-      <label for="add-url">Address of an A2A agent</label>
+      <label for="add-url">URL of an A2A agent</label>
       <input
         id="add-url"
         name="url"
@@ -56,7 +43,7 @@ function form(page) {
         autocomplete="off"
         placeholder="https://agents.example.org/travel"
       />
-      <label for="add-name">Name <span>if not the one in its address</span></label>
+      <label for="add-name">Name <span>optional, default: from the URL</span></label>
       <input
         id="add-name"
         name="name"
@@ -64,9 +51,9 @@ function form(page) {
         autocapitalize="off"
         maxlength="32"
         pattern="[a-z][a-z0-9\\-]*"
-        title="Small letters, digits and dashes"
+        title="Lowercase letters, digits and dashes"
       />
-      <label for="add-card">Card <span>if not at the usual place</span></label>
+      <label for="add-card">Card <span>optional, if it is not at the well-known path</span></label>
       <input
         id="add-card"
         name="card"
@@ -74,9 +61,9 @@ function form(page) {
         placeholder="/.well-known/agent-card.json"
       />
       <div class="last">
-        <p>Credentials go into <code>courtside.toml</code>, not through here.</p>
-        <button class="primary" ?disabled=${adding}>${adding ? 'Adding…' : 'Add'}</button>
+        <p>Put credentials into <code>courtside.toml</code>, not into this form.</p>
+        <button class="primary" ?disabled=${is_adding}>${is_adding ? 'Adding…' : 'Add'}</button>
       </div>
     </form>
-    ${curls(page, { Add: addAsCurl(page.base) })} ${errorAt(page, 'add:')}`;
+    ${curlList(page, { Add: addAgentAsCurl(page.base) })} ${errorAt(page, 'add:')}`;
 }

@@ -1,68 +1,48 @@
 // @ts-check
-// Owns the menu that says how an agent is followed, and takes it off the roster.
+// The menu with an agent's facts. It also removes the agent.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { agentCurls } from '../client/commands.js';
+import { agentCurls } from '../client/curl.js';
+import { agentTitle, describeFollowing } from '../state/labels.js';
 import { isPending } from '../state/ui.js';
-import { agentTitle, followedHow } from '../state/labels.js';
+import { curlList, errorAt, menu } from './components.js';
 import { icon } from './icons.js';
-import { curls, errorAt } from './components.js';
+/** @import { Page } from '../page.js' */
+/** @import { Agent } from '../state/types.d.ts' */
 
-/**
- * @typedef {import('../page.js').Page} Page
- * @typedef {import('../state/types.d.ts').Agent} Agent
- */
-
-/** The host itself, which follows the others. */
+/** The host's own agent. It cannot be removed. */
 const HOST = 'host';
 
 /** @param {Agent} agent */
-const aboutMenuId = (agent) => `about-${agent.index}`;
+const menuId = (agent) => `about-${agent.index}`;
 
 /** @param {Agent} agent */
-export const aboutButton = (agent) =>
+export const agentMenuButton = (agent) =>
   html`<button
     class="quiet more"
-    popovertarget=${aboutMenuId(agent)}
+    popovertarget=${menuId(agent)}
     aria-label="More about ${agentTitle(agent, agent.name)}"
   >
     ${icon('more')}
   </button>`;
 
 /** @param {Page} page @param {Agent} agent */
-export function aboutMenu(page, agent) {
-  const id = aboutMenuId(agent);
-  const { ui, controls } = page;
-  return html`<div
-    popover
-    class="menu facts"
-    id=${id}
-    role="dialog"
-    aria-label="About ${agentTitle(agent, agent.name)}"
-    @toggle=${(/** @type {ToggleEvent} */ event) => {
-      if (event.newState === 'closed') controls.confirmRemoval(null);
-      controls.opened(id, event.newState === 'open');
-    }}
-  >
-    ${ui.opened.has(id) ? content(page, agent) : nothing}
-  </div>`;
-}
+export const agentMenu = (page, agent) =>
+  menu(page, 'facts', menuId(agent), `About ${agentTitle(agent, agent.name)}`, () => content(page, agent));
 
 /** @param {Page} page @param {Agent} agent */
 function content(page, agent) {
-  const { row } = agent;
+  const { row, name } = agent;
   return html`<dl>
       ${fact('Address', row?.url)}
       ${row?.interface_url === row?.url ? nothing : fact('Interface', row?.interface_url)}
       ${fact('Version', row?.version)}
-      ${fact('Followed', row && followedHow(row).join(', '))}
-      ${fact('Finds', row?.discovery)} ${fact('Trouble', row?.trouble, 'trouble')}
+      ${fact('Followed', row && describeFollowing(row).join(', '))}
+      ${fact('Finds', row?.discovery)} ${fact('Problem', row?.trouble, 'trouble')}
       ${fact('Lost', row?.cause, 'lost')}
     </dl>
-    ${agent.name === HOST
-      ? nothing
-      : [removal(page, agent), curls(page, agentCurls(page.base, agent.name))]}
-    ${errorAt(page, `remove:${agent.name}`)}`;
+    ${name === HOST ? nothing : [removal(page, agent), curlList(page, agentCurls(page.base, name))]}
+    ${errorAt(page, `remove:${name}`)}`;
 }
 
 /** @param {string} name @param {string | null | undefined} value @param {string} [tone] */
@@ -77,17 +57,17 @@ const fact = (name, value, tone) =>
 /** @param {Page} page @param {Agent} agent */
 function removal({ ui, controls }, agent) {
   const { name } = agent;
-  if (ui.removing !== name) {
+  if (ui.confirming_removal !== name) {
     return html`<div class="last">
       <button @click=${() => controls.confirmRemoval(name)}>Remove…</button>
     </div>`;
   }
-  const removing = isPending(ui, 'remove', name);
-  return html`<div class="last" role="group" aria-label="Remove it?">
-    <p>Its history stays. Its tasks go on without being followed.</p>
-    <button class="danger" ?disabled=${removing} @click=${() => controls.remove(name)}>
-      ${removing ? 'Removing…' : `Remove ${agentTitle(agent, name)}`}
+  const is_removing = isPending(ui, 'remove', name);
+  return html`<div class="last" role="group" aria-label="Remove this agent?">
+    <p>The feed keeps its events. Its tasks continue, but the host stops following them.</p>
+    <button class="danger" ?disabled=${is_removing} @click=${() => controls.remove(name)}>
+      ${is_removing ? 'Removing…' : `Remove ${agentTitle(agent, name)}`}
     </button>
-    <button @click=${() => controls.confirmRemoval(null)}>Keep</button>
+    <button @click=${() => controls.confirmRemoval(null)}>Cancel</button>
   </div>`;
 }

@@ -1,112 +1,78 @@
 // @ts-check
-// Owns the menu that asks several agents the same at once, and the list of the keys.
+// The menu that sends one prompt to several agents.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { startAsCurl } from '../client/commands.js';
-import { followedAgents } from '../state/selectors.js';
-import { KEYS } from '../input/keys.js';
-import { MAX_SHOWN, isPending } from '../state/ui.js';
+import { sendAsCurl } from '../client/curl.js';
 import { agentTitle } from '../state/labels.js';
+import { listAgents } from '../state/selectors.js';
+import { MAX_DRAWERS, isPending } from '../state/ui.js';
+import { closeMenu, curlList, errorAt, formOf, menu, swatch } from './components.js';
 import { icon } from './icons.js';
-import { closeMenu, curls, errorAt } from './components.js';
-
-/**
- * @typedef {import('../page.js').Page} Page
- * @typedef {import('../state/types.d.ts').Agent} Agent
- */
+/** @import { Page } from '../page.js' */
+/** @import { Agent } from '../state/types.d.ts' */
 
 const MENU = 'ask-several';
 
 /** @param {Page} page */
-export function severalMenu(page) {
-  const ready = followedAgents(page.state).filter(({ row }) => row?.connection === 'connected');
-  if (ready.length < 2) return nothing;
+export function askSeveral(page) {
+  const agents = listAgents(page.state).filter(({ row }) => row?.connection === 'connected');
+  if (agents.length < 2) return nothing;
   return html`<button class="several" popovertarget=${MENU}>
       ${icon('play')}<span>Ask several</span>
     </button>
-    <div
-      popover
-      class="menu form"
-      id=${MENU}
-      role="dialog"
-      aria-label="Ask several agents"
-      @toggle=${(/** @type {ToggleEvent} */ event) =>
-        page.controls.opened(MENU, event.newState === 'open')}
-    >
-      ${page.ui.opened.has(MENU) ? form(page, ready) : nothing}
-    </div>`;
+    ${menu(page, 'form', MENU, 'Ask several agents', () => form(page, agents))}`;
 }
 
-/** @param {Page} page @param {Agent[]} ready */
-function form(page, ready) {
-  const starting = ready.some(({ name }) => isPending(page.ui, 'start', name));
+/** @param {Page} page @param {Agent[]} agents */
+function form(page, agents) {
+  const is_starting = agents.some(({ name }) => isPending(page.ui, 'start', name));
 
   /** @param {SubmitEvent} event */
   async function submit(event) {
     event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
-    const given = new FormData(form);
-    const names = given.getAll('agent').map(String);
+    const form = formOf(event);
+    const data = new FormData(form);
+    const names = data.getAll('agent').map(String);
     const first = /** @type {HTMLInputElement} */ (form.querySelector('[name=agent]'));
-    const count = names.length > 0 && names.length <= MAX_SHOWN;
-    first.setCustomValidity(count ? '' : `Choose one to ${MAX_SHOWN} agents.`);
+    const is_valid = names.length > 0 && names.length <= MAX_DRAWERS;
+    first.setCustomValidity(is_valid ? '' : `Choose one to ${MAX_DRAWERS} agents.`);
     if (!form.reportValidity()) return;
-    const text = String(given.get('text')).trim();
+    const text = String(data.get('text')).trim();
     if (await page.controls.startAll(names, { text })) closeMenu(form);
   }
 
-  return html`<form @submit=${submit} @change=${uncheck} novalidate>
+  return html`<form @submit=${submit} @change=${clearValidity} novalidate>
       <fieldset>
-        <legend>Ask these</legend>
-        ${ready.map(
+        <legend>Agents</legend>
+        ${agents.map(
           (agent) =>
             html`<label>
               <input type="checkbox" name="agent" value=${agent.name} />
-              <i class="swatch" data-hue=${agent.index % 8}></i>
-              ${agentTitle(agent, agent.name)}
+              ${swatch(agent)} ${agentTitle(agent, agent.name)}
             </label>`,
         )}
       </fieldset>
-      <label for="several-text">the same, in your words</label>
+      <label for="several-text">Message</label>
       <input id="several-text" name="text" required autocomplete="off" placeholder="What can you do for tomorrow?" />
       <div class="last">
-        <p>What becomes of it is shown side by side.</p>
-        <button class="primary" ?disabled=${starting}>${starting ? 'Starting…' : 'Start'}</button>
+        <p>The tasks open side by side.</p>
+        <button class="primary" ?disabled=${is_starting}>${is_starting ? 'Starting…' : 'Start'}</button>
       </div>
     </form>
-    ${curls(page, asCurls(page, ready))} ${ready.map(({ name }) => errorAt(page, `start:${name}`))}`;
+    ${curlList(page, listCurls(page, agents))} ${agents.map(({ name }) => errorAt(page, `start:${name}`))}`;
 }
 
-/** One for each. @param {Page} page @param {Agent[]} ready */
-const asCurls = ({ base }, ready) =>
+/** @param {Page} page @param {Agent[]} agents */
+const listCurls = ({ base }, agents) =>
   Object.fromEntries(
-    ready.map((agent) => [
+    agents.map((agent) => [
       agentTitle(agent, agent.name),
-      startAsCurl(base, agent.name, { text: 'Your words' }),
+      sendAsCurl(base, agent.name, { text: 'Your message' }),
     ]),
   );
 
-/** What was wrong with the choice may be right now. @param {Event} event */
-const uncheck = ({ currentTarget }) =>
-  /** @type {HTMLElement} */ (currentTarget)
+/** A change may have made the choice valid. @param {Event} event */
+const clearValidity = (event) =>
+  formOf(event)
     .querySelectorAll('input')
     .forEach((field) => field.setCustomValidity(''));
-
-/** @param {Page} page */
-export const keysHelp = ({ ui, controls }) =>
-  html`<button class="quiet help" popovertarget="keys" aria-label="Keys" title="Keys (?)">?</button>
-    <div
-      popover
-      class="menu facts"
-      id="keys"
-      role="dialog"
-      aria-label="Keys"
-      @toggle=${(/** @type {ToggleEvent} */ event) =>
-        controls.opened('keys', event.newState === 'open')}
-    >
-      ${ui.opened.has('keys')
-        ? html`<dl>
-            ${KEYS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
-          </dl>`
-        : nothing}
-    </div>`;

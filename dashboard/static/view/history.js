@@ -1,78 +1,76 @@
 // @ts-check
-// Owns the history: a search of the whole log with its results in pages, a jump to an id
-// or a time, what was found as a file. past.js asks the host.
+// The history: search the whole log, jump to an id or a time, export the results.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { toQuery } from '../client/history_search.js';
 import { plural } from '../state/format.js';
-import { queryOf } from '../client/history_search.js';
 import { STATUSES, statusLabel } from '../state/labels.js';
+import { fieldOf, formOf, onScroll } from './components.js';
 import { eventTable } from './feed_list.js';
 import { icon } from './icons.js';
-
-/** @typedef {import('../page.js').Page} Page */
+/** @import { Page } from '../page.js' */
 
 /** @param {Page} page */
-export function history(page) {
-  const { state, past } = page;
-  const newer = state.link.phase === 'recording' ? 0 : state.head - past.after;
-  return html`${form(page)}
-    ${past.error
-      ? html`<p class="notice" role="alert">${icon('warning')}<span>${past.error}</span>
-          <button @click=${past.older}>Try again</button></p>`
+export function historyView(page) {
+  const { state, search } = page;
+  const newer = state.link.phase === 'recording' ? 0 : state.head - search.after;
+  return html`${searchForms(page)}
+    ${search.error
+      ? html`<p class="notice" role="alert">
+          ${icon('warning')}<span>${search.error}</span>
+          <button @click=${search.loadOlder}>Try again</button>
+        </p>`
       : nothing}
     <div
       class="list"
-      id="past"
+      id="results"
       tabindex="0"
       role="group"
-      aria-label="Found events, newest first"
-      @scroll=${{
-        handleEvent: (/** @type {Event} */ event) =>
-          past.scrolled(/** @type {HTMLElement} */ (event.currentTarget).scrollTop),
-        passive: true,
-      }}
+      aria-label="Search results, newest first"
+      @scroll=${onScroll(search.scroll)}
     >
       ${newer > 0
         ? html`<p class="foot">
-            <button ?disabled=${past.loading === 'loading'} @click=${() => later(past)}>
-              ${icon('up')}Look in ${plural(newer, 'newer event')}
+            <button ?disabled=${search.is_loading} @click=${() => loadNewer(page)}>
+              ${icon('up')}Search ${plural(newer, 'newer event')}
             </button>
           </p>`
         : nothing}
-      ${eventTable(page, past.rows, past.list, past.before !== null, past.mark)}
+      ${eventTable(page, search.rows, search.list, search.before !== null, search.mark)}
       <p class="foot" role="status">${foot(page)}</p>
     </div>`;
 }
 
-/** What was being read stays in its place. @param {import('../client/history_search.js').Past} past */
-async function later(past) {
-  await past.newer();
-  requestAnimationFrame(() => {
-    document.getElementById('past')?.scrollTo({ top: past.list.top });
-  });
+/** @param {Page} page */
+const restoreScroll = ({ search }) =>
+  document.getElementById('results')?.scrollTo({ top: search.list.top });
+
+/** Load newer results above the window, and keep the visible rows in place. @param {Page} page */
+async function loadNewer(page) {
+  await page.search.loadNewer();
+  requestAnimationFrame(() => restoreScroll(page));
 }
 
 /** @param {Page} page */
-function foot({ past }) {
-  const found = plural(past.rows.length, 'event');
-  if (past.error) return nothing;
-  if (past.before === null) return past.rows.length > 0 ? `${found}. That is all.` : 'Nothing matches.';
-  if (past.loading === 'loading') return `Searching below event ${past.before}…`;
-  return html`<button @click=${past.older}>Search on below event ${past.before}</button>`;
+function foot({ search }) {
+  const { rows, before, error, is_loading, loadOlder } = search;
+  if (error) return nothing;
+  if (before === null) return rows.length > 0 ? `${plural(rows.length, 'event')} in total.` : 'No event matches.';
+  if (is_loading) return `Searching before event ${before}…`;
+  return html`<button @click=${loadOlder}>Search before event ${before}</button>`;
 }
 
 /** @param {Page} page */
-function form({ state, ui, controls, past, now_ms }) {
+function searchForms(page) {
+  const { state, ui, controls, search, now_ms } = page;
   const { filter } = ui;
-  const recording = state.link.phase === 'recording';
 
   /** @param {Event} event */
-  function search(event) {
+  function onSearch(event) {
     event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
-    const given = new FormData(form);
-    const text = (/** @type {string} */ name) => String(given.get(name) ?? '').trim();
-    controls.search({
+    const form = new FormData(formOf(event));
+    const text = (/** @type {string} */ name) => String(form.get(name) ?? '').trim();
+    controls.setFilter({
       q: text('q'),
       status: text('status'),
       since: toIso(text('since')),
@@ -81,22 +79,20 @@ function form({ state, ui, controls, past, now_ms }) {
   }
 
   /** @param {SubmitEvent} event */
-  async function jump(event) {
+  async function onJump(event) {
     event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
-    const field = /** @type {HTMLInputElement} */ (form.elements.namedItem('to'));
-    await past.jump(field.value, now_ms);
-    document.getElementById('past')?.scrollTo({ top: past.list.top });
+    await search.jump(fieldOf(formOf(event), 'to').value, now_ms);
+    restoreScroll(page);
   }
 
   return html`<div class="search">
-    <form role="search" @submit=${search} @change=${search}>
+    <form role="search" @submit=${onSearch} @change=${onSearch}>
       <input
         type="search"
         name="q"
         id="search"
         aria-label="Text"
-        placeholder="Search all that was said"
+        placeholder="Search all messages"
         maxlength="200"
         .value=${filter.q}
       />
@@ -112,16 +108,16 @@ function form({ state, ui, controls, past, now_ms }) {
       ${timeField('since', 'From', filter.since)} ${timeField('until', 'To', filter.until)}
       <button>Search</button>
     </form>
-    <form @submit=${jump}>
+    <form @submit=${onJump}>
       <input name="to" size="12" required aria-label="Jump to an id or a time" placeholder="Id or 14:05" />
       <button>Jump</button>
     </form>
-    ${recording
+    ${state.link.phase === 'recording'
       ? nothing
-      : html`<a class="button" href="?open">${icon('page')}Open</a>
-          <a class="button" download="courtside.ndjson" href="feed.ndjson?${queryOf(filter)}">
-          ${icon('down')}Export
-        </a>`}
+      : html`<a class="button" href="?open" title="Open a recording">${icon('page')}Open</a>
+          <a class="button" download="courtside.ndjson" href="feed.ndjson?${toQuery(filter)}">
+            ${icon('down')}Export
+          </a>`}
   </div>`;
 }
 
@@ -132,7 +128,7 @@ const timeField = (name, label, value) =>
     <input type="datetime-local" step="1" name=${name} .value=${toLocal(value)} />
   </label>`;
 
-/** The field has no zone: what it shows is the browser's time. @param {string} local */
+/** The field shows the browser's local time. @param {string} local */
 const toIso = (local) => (local ? new Date(local).toISOString() : '');
 
 /** @param {string} iso */

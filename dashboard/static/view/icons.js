@@ -1,11 +1,11 @@
 // @ts-check
-// Owns the icons: one 16 px line drawing each, in the colour of the text around it.
+// The icons: 16 px line drawings in the colour of the text around them.
 
 import { html } from '../vendor/lit-html/lit-html.js';
 
 const RING = 'M8 1.75a6.25 6.25 0 1 0 0 12.5a6.25 6.25 0 1 0 0-12.5z';
 
-/** What is stroked, and what is filled. */
+/** Each icon: the stroked path and the filled path. */
 const DRAWINGS = {
   half: [RING, 'M8 4a4 4 0 0 1 0 8z'],
   dashed: [
@@ -60,7 +60,7 @@ const DRAWINGS = {
 /** @param {IconName} name */
 export function icon(name) {
   const [stroke, fill] = DRAWINGS[name];
-  // Both always: a part that comes and goes costs more than one that draws nothing.
+  // Always both paths: an empty one costs less than one that comes and goes.
   return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
     <path class="stroke" d=${stroke}></path>
     <path class="fill" d=${fill}></path>

@@ -1,15 +1,13 @@
 // @ts-check
-// Owns what is particular to a recording: the place to open one, and the banner that says
-// that nothing here is live.
+// The screen that opens a recording, and the banner that marks one.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { plural, rowTime } from '../state/format.js';
+import { formatRowTime, plural } from '../state/format.js';
 import { icon } from './icons.js';
-
-/** @typedef {import('../page.js').Page} Page */
+/** @import { Page } from '../page.js' */
 
 /** @param {Page} page */
-const picker = ({ controls }) =>
+const filePicker = ({ controls }) =>
   html`<label class="button picker">
     ${icon('page')}Open a file
     <input
@@ -17,36 +15,34 @@ const picker = ({ controls }) =>
       accept=".ndjson,.jsonl,.json"
       class="unseen"
       @change=${(/** @type {Event} */ event) =>
-        controls.open(/** @type {HTMLInputElement} */ (event.currentTarget).files?.[0])}
+        controls.openRecording(/** @type {HTMLInputElement} */ (event.currentTarget).files?.[0])}
     />
   </label>`;
 
 /** @param {Page} page */
 export const openScreen = (page) =>
   html`<section class="empty" aria-label="Open a recording">
-    <h2>Open a saved feed</h2>
+    <h2>Open a recording</h2>
     <p>
-      A file that History exported, or <code>feed.ndjson</code> of any host. It is read here
-      and sent nowhere. Choose it, or drop it anywhere on this page.
+      Choose a file that History exported, or <code>feed.ndjson</code> of any host. You can also
+      drop it on this page. The file stays in this browser.
     </p>
-    ${picker(page)} ${failure(page)}
+    ${filePicker(page)} ${errorView(page)}
     <p class="or"><a href="./">Back to the live page</a></p>
   </section>`;
 
 /** @param {Page} page */
-const failure = ({ ui }) =>
+const errorView = ({ ui }) =>
   ui.errors.has('open') ? html`<div class="error" role="alert">${ui.errors.get('open')}</div>` : nothing;
 
 /** @param {Page} page */
-export function banner(page) {
+export function recordingBanner(page) {
   const { rows, epoch } = page.state;
   const [first, last] = [rows[0], rows[rows.length - 1]].map((row) =>
-    rowTime(row.received_at, page.host_now_ms),
+    formatRowTime(row.received_at, page.host_now_ms),
   );
+  const name = epoch?.slice('recording '.length);
   return html`<span class="link" data-tone="trouble">${icon('page')}Recording</span>
-    <span class="recorded">
-      ${epoch?.slice(10)} · ${plural(rows.length, 'event')}, ${first} – ${last}. Nothing here
-      is live.
-    </span>
-    ${picker(page)} <a href="./">Back to the live page</a> ${failure(page)}`;
+    <span class="recorded">${name} · ${plural(rows.length, 'event')}, ${first} – ${last}. Not live.</span>
+    ${filePicker(page)} <a href="./">Back to the live page</a> ${errorView(page)}`;
 }

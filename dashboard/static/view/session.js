@@ -1,21 +1,18 @@
 // @ts-check
-// Owns what the top bar says of the session: that it may only read, the way out, and the
-// way back in when it has ended.
+// The session in the top bar: a mark for read-only access, Sign out, and the link to sign
+// in after the session has ended.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { icon } from './icons.js';
-
-/** @typedef {import('../page.js').Page} Page */
-
-const WHY = 'You signed in with a token that may read, not give commands.';
+/** @import { Page } from '../page.js' */
 
 /** @param {Page} page */
 export function sessionControls({ session }) {
-  if (!session.canEnd) return nothing;
-  return html`${session.isReader
-      ? html`<span class="role" title=${WHY}>Read only</span>`
+  if (!session.can_sign_out) return nothing;
+  return html`${session.is_reader
+      ? html`<span class="role" title="Your token allows reading, not commands.">Read only</span>`
       : nothing}
-    <button class="quiet" @click=${session.end}>Sign out</button>`;
+    <button class="quiet" @click=${session.signOut}>Sign out</button>`;
 }
 
 export const signInAgain = () =>

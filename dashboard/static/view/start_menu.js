@@ -1,67 +1,48 @@
 // @ts-check
-// Owns the menu that starts a task: the skills on the agent's card with their examples,
-// or free text.
+// The menu that starts a task: the examples of the agent's skills, or free text.
 
-import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { startAsCurl } from '../client/commands.js';
-import { isPending } from '../state/ui.js';
+import { html } from '../vendor/lit-html/lit-html.js';
+import { sendAsCurl } from '../client/curl.js';
 import { agentTitle } from '../state/labels.js';
+import { isPending } from '../state/ui.js';
+import { clip, closeMenu, curlList, errorAt, fieldOf, formOf, menu } from './components.js';
 import { icon } from './icons.js';
-import { clip, closeMenu, curls, errorAt } from './components.js';
+/** @import { Page } from '../page.js' */
+/** @import { Agent, Skill } from '../state/types.d.ts' */
+/** @import { Prompt } from '../client/commands.js' */
 
-/**
- * @typedef {import('../page.js').Page} Page
- * @typedef {import('../state/types.d.ts').Agent} Agent
- * @typedef {import('../state/types.d.ts').Skill} Skill
- * @typedef {import('../client/commands.js').Words} Words
- */
-
-/** An element id: names may have characters that no id may. @param {Agent} agent */
+/** The index, because a name may contain characters that an id may not. @param {Agent} agent */
 export const startMenuId = (agent) => `start-${agent.index}`;
 
 /** @param {Page} page @param {Agent} agent */
-export function startMenu(page, agent) {
-  const id = startMenuId(agent);
-  return html`<div
-    popover
-    class="menu start"
-    id=${id}
-    role="dialog"
-    aria-label="Start ${agentTitle(agent, agent.name)}"
-    @toggle=${(/** @type {ToggleEvent} */ event) =>
-      page.controls.opened(id, event.newState === 'open')}
-  >
-    ${page.ui.opened.has(id) ? content(page, agent) : nothing}
-  </div>`;
-}
+export const startMenu = (page, agent) =>
+  menu(page, 'start', startMenuId(agent), `Start ${agentTitle(agent, agent.name)}`, () =>
+    content(page, agent),
+  );
 
 /** @param {Page} page @param {Agent} agent */
 function content(page, agent) {
-  const starting = isPending(page.ui, 'start', agent.name);
+  const is_starting = isPending(page.ui, 'start', agent.name);
 
-  /** @param {Event} event @param {Words} words */
-  async function start(event, words) {
-    const chosen = /** @type {HTMLElement} */ (event.currentTarget);
-    if (await page.controls.start(agent.name, words)) closeMenu(chosen);
+  /** @param {Event} event @param {Prompt} prompt */
+  async function start(event, prompt) {
+    const element = /** @type {HTMLElement} */ (event.currentTarget);
+    if (await page.controls.start(agent.name, prompt)) closeMenu(element);
   }
 
   /** @param {SubmitEvent} event */
   function submit(event) {
     event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
-    const field = /** @type {HTMLInputElement} */ (form.elements.namedItem('text'));
-    return start(event, { text: field.value.trim() });
+    return start(event, { text: fieldOf(formOf(event), 'text').value.trim() });
   }
 
   const skills = agent.row?.skills ?? [];
   return html`
     <ul>
-      ${skills.map((skill) => skillView(skill, starting, start))}
+      ${skills.map((skill) => skillView(skill, is_starting, start))}
     </ul>
     <form @submit=${submit}>
-      <label for="words-${agent.index}">
-        ${skills.length > 0 ? 'Or in your own words' : 'In your own words'}
-      </label>
+      <label for="words-${agent.index}">${skills.length > 0 ? 'Or in your own words' : 'In your own words'}</label>
       <div class="field">
         <input
           id="words-${agent.index}"
@@ -70,43 +51,38 @@ function content(page, agent) {
           autocomplete="off"
           placeholder="Ask ${agentTitle(agent, agent.name)} something"
         />
-        <button class="primary" ?disabled=${starting}>
-          ${starting ? 'Starting…' : 'Start'}
-        </button>
+        <button class="primary" ?disabled=${is_starting}>${is_starting ? 'Starting…' : 'Start'}</button>
       </div>
     </form>
-    ${curls(page, asCurls(page, agent, skills))} ${errorAt(page, `start:${agent.name}`)}
+    ${curlList(page, listCurls(page, agent.name, skills))} ${errorAt(page, `start:${agent.name}`)}
   `;
 }
 
-/** A start of each skill, and one in words. @param {Page} page @param {Agent} agent @param {Skill[]} skills */
-const asCurls = ({ base }, { name }, skills) =>
-  Object.fromEntries(
-    [...skills, null].map((skill) => [
-      skill?.name ?? 'In words',
-      startAsCurl(base, name, {
-        text: skill ? (skill.examples[0] ?? skill.name) : 'Your words',
-        skillId: skill?.id,
-      }),
-    ]),
-  );
+/** One command per skill, and one with free text. @param {Page} page @param {string} agent @param {Skill[]} skills */
+function listCurls({ base }, agent, skills) {
+  const curls = skills.map(({ id, name, examples }) => [
+    name,
+    sendAsCurl(base, agent, { text: examples[0] ?? name, skillId: id }),
+  ]);
+  curls.push(['Free text', sendAsCurl(base, agent, { text: 'Your message' })]);
+  return Object.fromEntries(curls);
+}
 
 /**
- * @param {Skill} skill @param {boolean} starting
- * @param {(event: Event, words: Words) => void} start
+ * @param {Skill} skill @param {boolean} is_starting
+ * @param {(event: Event, prompt: Prompt) => void} start
  */
-function skillView(skill, starting, start) {
-  const texts = skill.examples.length > 0 ? skill.examples : [skill.name];
-  return html`<li data-skill=${skill.id}>
-    <h3>${skill.name}</h3>
-    <p>${clip(skill.description)}</p>
+function skillView({ id, name, description, examples }, is_starting, start) {
+  const texts = examples.length > 0 ? examples : [name];
+  return html`<li data-skill=${id}>
+    <h3>${name}</h3>
+    <p>${clip(description)}</p>
     ${texts.map(
       (text) =>
         html`<button
           class="choice"
-          ?disabled=${starting}
-          @click=${(/** @type {Event} */ event) =>
-            start(event, { text, skillId: skill.id })}
+          ?disabled=${is_starting}
+          @click=${(/** @type {Event} */ event) => start(event, { text, skillId: id })}
         >
           ${icon('play')}<span>${text}</span>
         </button>`,

@@ -1,11 +1,12 @@
 // @ts-check
-// Owns one lit-html directive: `${vars({'--from': 3})}` on an element sets properties of
-// its style from script, which the CSP allows where a style attribute is refused.
+// A lit-html directive that sets an element's style properties: `${styleVars({'--from': 3})}`.
+// The CSP forbids style attributes, but allows this.
 
 import { noChange } from '../vendor/lit-html/lit-html.js';
 import { Directive, directive } from '../vendor/lit-html/directive.js';
+/** @import { ElementPart } from '../vendor/lit-html/lit-html.js' */
 
-class Vars extends Directive {
+class StyleVars extends Directive {
   /** @type {Record<string, string | number> | null} */
   last = null;
 
@@ -14,10 +15,7 @@ class Vars extends Directive {
     return noChange;
   }
 
-  /**
-   * @param {import('../vendor/lit-html/lit-html.js').ElementPart} part
-   * @param {[Record<string, string | number>]} values
-   */
+  /** @param {ElementPart} part @param {[Record<string, string | number>]} values */
   update(part, [values]) {
     const { style } = /** @type {HTMLElement} */ (part.element);
     for (const name in values) {
@@ -28,4 +26,4 @@ class Vars extends Directive {
   }
 }
 
-export const vars = directive(Vars);
+export const styleVars = directive(StyleVars);

@@ -1,11 +1,14 @@
 // @ts-check
-// Owns the choice between the feed, the tasks, the timeline and the history. Links, so that each has
-// an address, and back works.
+// The tabs: feed, tasks, timeline, history. They are links, so each view has a URL and the
+// browser's Back works.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { TABS, writeFilter } from '../state/ui.js';
+/** @import { Page } from '../page.js' */
 
-/** @param {Pick<import('../page.js').Page, 'ui' | 'controls'>} page */
+const NAMES = { feed: 'Feed', tasks: 'Tasks', timeline: 'Timeline', history: 'History' };
+
+/** @param {Page} page */
 export const tabs = ({ ui, controls }) =>
   html`<nav class="tabs" aria-label="Views">
     ${TABS.map(
@@ -14,7 +17,7 @@ export const tabs = ({ ui, controls }) =>
           href=${writeFilter({ ...ui.filter, tab }) || './'}
           aria-current=${ui.filter.tab === tab ? 'page' : nothing}
           @click=${(/** @type {MouseEvent} */ event) => {
-            // With a modifier it is the browser's: a new tab or window.
+            // The browser opens a new tab or window then.
             if (event.ctrlKey || event.metaKey || event.shiftKey) return;
             event.preventDefault();
             controls.showTab(tab);
@@ -23,5 +26,3 @@ export const tabs = ({ ui, controls }) =>
         >`,
     )}
   </nav>`;
-
-const NAMES = { feed: 'Feed', tasks: 'Tasks', timeline: 'Timeline', history: 'History' };

@@ -1,29 +1,26 @@
 // @ts-check
-// Owns the two things that a person says to a task, wherever it is shown: the answer to
-// its question, and stop.
+// The controls of an open task, wherever it is shown: the answer to its question, and Stop.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { plural } from '../state/format.js';
-import { isPending, keyOf } from '../state/ui.js';
+import { keyOf } from '../state/selectors.js';
+import { isPending } from '../state/ui.js';
+import { clip, fieldOf, formOf } from './components.js';
 import { icon } from './icons.js';
-import { clip } from './components.js';
+/** @import { Page } from '../page.js' */
+/** @import { Task, TaskEvent } from '../state/types.d.ts' */
 
-/**
- * @typedef {import('../page.js').Page} Page
- * @typedef {import('../state/types.d.ts').Task} Task
- */
-
-/** @param {Task['row']} row */
+/** @param {TaskEvent} row */
 export const questionOf = (row) =>
-  row.message || (row.status === 'auth-required' ? 'Please sign in.' : 'No question.');
+  row.message || (row.status === 'auth-required' ? 'Please sign in.' : 'The agent sent no question.');
 
 /**
- * The choices that the agent offers, and a field for any other answer: the inside of a form.
+ * The content of a form: buttons for the agent's choices, and a field for other answers.
  * @param {Page} page @param {Task} task @param {string} id of the field
  */
 export function answerFields({ ui, controls }, task, id) {
   const key = keyOf(task);
-  const busy = isPending(ui, 'reply', key) || isPending(ui, 'stop', key);
+  const is_busy = isPending(ui, 'reply', key) || isPending(ui, 'stop', key);
   const { choices } = task.row;
   return html`${choices
       ? html`<span class="choices" role="group" aria-label="Answers">
@@ -32,7 +29,7 @@ export function answerFields({ ui, controls }, task, id) {
               html`<button
                 type="button"
                 title=${choice}
-                ?disabled=${busy}
+                ?disabled=${is_busy}
                 @click=${() => controls.reply(task, choice)}
               >
                 ${clip(choice)}
@@ -45,41 +42,40 @@ export function answerFields({ ui, controls }, task, id) {
       name="text"
       required
       autocomplete="off"
-      placeholder=${choices ? 'Or in your words' : 'Your answer'}
+      placeholder=${choices ? 'Another answer' : 'Your answer'}
       data-task=${key}
     />
-    <button class="primary" ?disabled=${busy}>
+    <button class="primary" ?disabled=${is_busy}>
       ${icon('reply')}${isPending(ui, 'reply', key) ? 'Sending…' : 'Reply'}
     </button>`;
 }
 
-/** Sends what is in the form's field. @param {Page} page @param {Task} task */
+/** A listener that sends the form's text. @param {Page} page @param {Task} task */
 export const onAnswer = ({ controls }, task) =>
   async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
-    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
-    const field = /** @type {HTMLInputElement} */ (form.elements.namedItem('text'));
-    if (await controls.reply(task, field.value.trim())) form.reset();
+    const form = formOf(event);
+    if (await controls.reply(task, fieldOf(form, 'text').value.trim())) form.reset();
   };
 
-/** Asks only where others would be stopped, too. @param {Page} page @param {Task} task */
+/** It asks first if Stop also ends tasks of other agents. @param {Page} page @param {Task} task */
 export function stopButton({ ui, controls }, task) {
   const key = keyOf(task);
-  const stopping = isPending(ui, 'stop', key);
-  if (ui.asking?.key === key && !stopping) {
-    return html`<span class="asks" role="group" aria-label="Stop it?">
+  const is_stopping = isPending(ui, 'stop', key);
+  if (ui.confirming_stop?.key === key && !is_stopping) {
+    return html`<span class="asks" role="group" aria-label="Stop this task?">
       <button type="button" class="danger" @click=${() => controls.stop(task)}>
-        Stop ${plural(ui.asking.others, 'task')} of others, too
+        Stop, with ${plural(ui.confirming_stop.others, 'other task')}
       </button>
-      <button type="button" @click=${() => controls.ask(null)}>Keep</button>
+      <button type="button" @click=${controls.keepRunning}>Keep running</button>
     </span>`;
   }
   return html`<button
     type="button"
     class="stop"
-    ?disabled=${stopping}
+    ?disabled=${is_stopping}
     @click=${() => controls.stop(task)}
   >
-    ${icon('stop')}${stopping ? 'Stopping…' : 'Stop'}
+    ${icon('stop')}${is_stopping ? 'Stopping…' : 'Stop'}
   </button>`;
 }

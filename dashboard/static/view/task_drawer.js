@@ -1,108 +1,112 @@
 // @ts-check
-// Owns the drawer: one task in full, or several side by side.
+// The drawers: one task with all its details, or several tasks side by side.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
-import { curlsOf } from '../client/commands.js';
-import { percent, stopwatch, took } from '../state/format.js';
+import { taskCurls } from '../client/curl.js';
+import { formatDuration, formatElapsed, formatPercent } from '../state/format.js';
+import { shortId } from '../state/labels.js';
 import { lintCard } from '../state/lint.js';
-import { trackersOf } from '../state/task_progress.js';
-import { isOpen, isWaiting } from '../state/store.js';
-import { keyOf } from '../state/ui.js';
-import { kinOf, timesOf } from '../state/task_steps.js';
-import { agentTitle, shortId, statusLabel } from '../state/labels.js';
+import { findRelatedTasks, keyOf, taskKey } from '../state/selectors.js';
+import { isOpen, isWaiting } from '../state/status.js';
+import { readTrackers } from '../state/task_progress.js';
+import { sumTimePerStatus } from '../state/task_steps.js';
 import { isMarkdown, partView } from './artifact_parts.js';
-import { course, fetchedTree, flawView } from './task_steps.js';
+import { clip, curlList, errorAt, hueOf, progressBar, statusView, swatch, titleOf } from './components.js';
 import { icon } from './icons.js';
-import { clip, curls, errorAt, status } from './components.js';
 import { answerFields, onAnswer, questionOf, stopButton } from './task_controls.js';
+import { flawView, resourceView, stepList } from './task_steps.js';
+/** @import { Page } from '../page.js' */
+/** @import { Task, TaskEvent } from '../state/types.d.ts' */
+/** @import { TaskDetails } from '../client/task_details.js' */
 
-/**
- * @typedef {import('../page.js').Page} Page
- * @typedef {import('../client/task_details.js').Dossier} Dossier
- * @typedef {import('../state/types.d.ts').Task} Task
- */
+const MAX_RELATED = 50;
 
 /** @param {Page} page */
-export function drawers(page) {
-  const open = [...page.dossiers.open.values()];
-  if (open.length === 0) return nothing;
-  return html`<aside class="drawers" aria-label="Tasks" data-count=${open.length}>
-    ${repeat(open, ({ key }) => key, (dossier) => drawer(page, dossier))}
+export function taskDrawers(page) {
+  const tasks = [...page.details.open.values()];
+  if (tasks.length === 0) return nothing;
+  return html`<aside class="drawers" aria-label="Tasks" data-count=${tasks.length}>
+    ${repeat(tasks, ({ key }) => key, (task) => drawer(page, task))}
   </aside>`;
 }
 
-/** @param {Page} page @param {Dossier} dossier */
-function drawer(page, dossier) {
-  const { state, ui, controls, dossiers } = page;
-  const { key } = dossier;
-  const agent = state.agents.get(dossier.agent);
-  const title = agentTitle(agent, dossier.agent);
-  const known = agent?.tasks.get(dossier.task_id);
-  // A task that is long over is in the log only.
-  const row = known?.row ?? dossier.row;
+/** @param {Page} page @param {TaskDetails} task */
+function drawer(page, task) {
+  const { state, ui } = page;
+  const { key, phase } = task;
+  const agent = state.agents.get(task.agent);
+  const known = agent?.tasks.get(task.task_id);
+  // The state forgets old tasks. The details have the row from the log.
+  const row = known?.row ?? task.row;
+  const has_host = state.link.phase !== 'recording';
   const second = row && isOpen(row) ? Math.floor(page.now_ms / 1000) : 0;
-  return html`<article
-    class="drawer"
-    data-task=${key}
-    data-hue=${(agent?.index ?? 0) % 8}
-    aria-labelledby="drawer-${key}"
-  >
-    <header>
-      <span class="monogram" aria-hidden="true">${title.charAt(0)}</span>
-      <h2 id="drawer-${key}" tabindex="-1">${title} <code title=${dossier.task_id}>${shortId(dossier.task_id)}</code></h2>
-      <button class="quiet" title="Only this task in the feed" @click=${() => controls.showTask(key)}>
-        Only this
-      </button>
-      <button class="quiet" aria-label="Close ${title}" @click=${() => controls.closeTask(key)}>
-        ${icon('close')}
-      </button>
-    </header>
+  return html`<article class="drawer" data-task=${key} data-hue=${hueOf(agent)} aria-labelledby="drawer-${key}">
+    ${header(page, task)}
     <div class="inner" tabindex="0" role="group" aria-label="Details">
-      ${row ? head(page, row, known) : nothing}
-      ${dossier.phase === 'failed'
-        ? html`<p class="error" role="alert">
-            <span>The host did not give the events of this task.</span>
-            <button @click=${() => dossiers.again(dossier)}>Try again</button>
-          </p>`
-        : nothing}
-      ${dossier.phase === 'loading' && !row ? html`<p class="note">Loading…</p>` : nothing}
-      ${dossier.phase === 'there' && !row
-        ? html`<p class="note">The log has no event of this task.</p>`
-        : nothing}
-      ${guard([dossier.version, dossier.phase, ui.toggled, state.link.phase, second], () => [
-        trackers(dossier),
-        artifacts(page, dossier),
+      ${row ? statusSection(page, row, known) : nothing} ${loadingNote(page, task, row)}
+      ${guard([task.version, phase, ui.toggled, state.link.phase, second], () => [
+        trackerSection(task),
+        artifactSection(page, task),
         html`<section aria-label="Updates">
           <h3>Updates</h3>
-          ${times(page, dossier, row)} ${course(page, dossier)}
+          ${timesView(page, task, row)} ${stepList(page, task)}
         </section>`,
       ])}
-      ${row ? kin(page, row) : nothing}
-      ${state.link.phase === 'recording' ? nothing : [card(page, dossier), row ? curls(page, curlsOf(page.base, row)) : nothing]}
+      ${row ? relatedSection(page, row) : nothing} ${has_host ? cardView(page, task) : nothing}
+      ${has_host && row ? curlList(page, taskCurls(page.base, row)) : nothing}
     </div>
   </article>`;
 }
 
-/** Where it stands, and what can be done. @param {Page} page @param {Task['row']} row @param {Task | undefined} task */
-function head(page, row, task) {
-  const live = page.state.link.phase !== 'recording';
-  const key = `${row.agent}/${row.task_id}`;
-  const started = page.dossiers.open.get(key)?.events[0]?.received_at ?? row.received_at;
+/** @param {Page} page @param {TaskDetails} task */
+function header(page, { key, agent, task_id }) {
+  const { controls } = page;
+  const title = titleOf(page, agent);
+  return html`<header>
+    <span class="monogram" aria-hidden="true">${title.charAt(0)}</span>
+    <h2 id="drawer-${key}" tabindex="-1">${title} <code title=${task_id}>${shortId(task_id)}</code></h2>
+    <button class="quiet" title="Show only this task in the feed" @click=${() => controls.filterToTask(key)}>
+      Filter to this task
+    </button>
+    <button class="quiet" aria-label="Close ${title}" @click=${() => controls.closeTask(key)}>
+      ${icon('close')}
+    </button>
+  </header>`;
+}
+
+/** @param {Page} page @param {TaskDetails} task @param {TaskEvent | null} row */
+function loadingNote({ details }, task, row) {
+  if (task.phase === 'failed') {
+    return html`<p class="error" role="alert">
+      <span>Cannot load the events of this task.</span>
+      <button @click=${() => details.load(task)}>Try again</button>
+    </p>`;
+  }
+  if (row) return nothing;
+  const text = task.phase === 'loading' ? 'Loading…' : 'The log has no events of this task.';
+  return html`<p class="note">${text}</p>`;
+}
+
+/** The task's status and its controls. @param {Page} page @param {TaskEvent} row @param {Task | undefined} task */
+function statusSection(page, row, task) {
+  const has_controls = task && page.state.link.phase !== 'recording';
+  const key = taskKey(row.agent, row.task_id);
+  const started = page.details.open.get(key)?.events[0]?.received_at ?? row.received_at;
   const end_ms = isOpen(row) ? page.host_now_ms : Date.parse(row.received_at);
-  const lasted = end_ms - Date.parse(started);
+  const lasted_ms = end_ms - Date.parse(started);
   return html`<section class="task" data-tone=${row.status} data-open=${isOpen(row)} aria-label="Status">
     <p class="line">
-      ${status(statusLabel(row.status), row.status)}
-      <span class="percent">${percent(row.progress)}</span>
+      ${statusView(row.status)}
+      <span class="percent">${formatPercent(row.progress)}</span>
       <span class="when" title="since ${started}">
-        ${isOpen(row) ? stopwatch(lasted) : `took ${took(lasted)}`}
+        ${isOpen(row) ? formatElapsed(lasted_ms) : `took ${formatDuration(lasted_ms)}`}
       </span>
-      ${live && task && isOpen(row) ? stopButton(page, task) : nothing}
+      ${has_controls && isOpen(row) ? stopButton(page, task) : nothing}
     </p>
-    <progress max="100" value=${row.progress ?? (isOpen(row) ? nothing : 0)} aria-label="Progress"></progress>
-    ${isWaiting(row) && live && task
+    ${progressBar(row)}
+    ${isWaiting(row) && has_controls
       ? html`<form class="question" @submit=${onAnswer(page, task)}>
           <label for="answer-${key}" class="words">${questionOf(row)}</label>
           <div class="field">${answerFields(page, task, `answer-${key}`)}</div>
@@ -114,20 +118,20 @@ function head(page, row, task) {
   </section>`;
 }
 
-/** @param {Dossier} dossier */
-function trackers(dossier) {
-  const found = trackersOf(dossier.last);
-  // One tracker says what the bar above says already.
-  if (found.length < 2) return nothing;
+/** @param {TaskDetails} task */
+function trackerSection({ last_update }) {
+  const trackers = readTrackers(last_update);
+  // A single tracker equals the task's own progress.
+  if (trackers.length < 2) return nothing;
   return html`<section aria-label="Trackers">
     <h3>Trackers</h3>
     <ul class="trackers">
-      ${found.map(
-        ({ id, percent: done, text, status: tone }) =>
-          html`<li data-tone=${tone}>
+      ${trackers.map(
+        ({ id, percent, text, status }) =>
+          html`<li data-tone=${status}>
             <span class="name">${clip(id)}</span>
-            <progress max="100" value=${done ?? nothing} aria-label=${clip(id)}></progress>
-            <span class="percent">${percent(done)}</span>
+            <progress max="100" value=${percent ?? nothing} aria-label=${clip(id)}></progress>
+            <span class="percent">${formatPercent(percent)}</span>
             <span class="note">${clip(text)}</span>
           </li>`,
       )}
@@ -135,82 +139,80 @@ function trackers(dossier) {
   </section>`;
 }
 
-/** @param {Page} page @param {Dossier} dossier */
-function artifacts({ ui, controls }, { key, artifacts: made }) {
-  if (made.size === 0) return nothing;
+/** @param {Page} page @param {TaskDetails} task */
+function artifactSection({ ui, controls }, { key, artifacts }) {
+  if (artifacts.size === 0) return nothing;
   return html`<section aria-label="Artifacts">
     <h3>Artifacts</h3>
-    ${repeat(made.values(), ({ id }) => id, (artifact) => {
+    ${repeat(artifacts.values(), ({ id }) => id, (artifact) => {
       const toggle = `text:${key}:${artifact.id}`;
-      const asWritten = ui.toggled.has(toggle);
+      const is_source = ui.toggled.has(toggle);
       return html`<div class="artifact" data-artifact=${artifact.id}>
         <p class="line">
           <b class="words">${artifact.name}</b>
-          ${artifact.isWhole ? nothing : html`<span class="note">more may come</span>`}
+          ${artifact.is_complete ? nothing : html`<span class="note">incomplete</span>`}
           ${artifact.parts.some(isMarkdown)
-            ? html`<button class="quiet" aria-pressed=${asWritten} @click=${() => controls.toggle(toggle)}>
-                As written
+            ? html`<button class="quiet" aria-pressed=${is_source} @click=${() => controls.toggle(toggle)}>
+                Show source
               </button>`
             : nothing}
         </p>
-        ${guard([artifact, asWritten], () =>
-          artifact.parts.map((part) => partView(part, artifact.name, asWritten)),
+        ${guard([artifact, is_source], () =>
+          artifact.parts.map((part) => partView(part, artifact.name, is_source)),
         )}
       </div>`;
     })}
   </section>`;
 }
 
-/** How long it was in each status. @param {Page} page @param {Dossier} dossier @param {Task['row'] | null} row */
-function times({ host_now_ms }, { events }, row) {
-  const spent = timesOf(events, row && isOpen(row) ? host_now_ms : null);
+/** @param {Page} page @param {TaskDetails} task @param {TaskEvent | null} row */
+function timesView({ host_now_ms }, { events }, row) {
+  const times = sumTimePerStatus(events, row && isOpen(row) ? host_now_ms : null);
   return html`<p class="times">
-    ${[...spent].map(
-      ([name, ms]) => html`<span>${status(statusLabel(name), name)} ${took(ms)}</span>`,
-    )}
+    ${[...times].map(([status, ms]) => html`<span>${statusView(status)} ${formatDuration(ms)}</span>`)}
   </p>`;
 }
 
-/** @param {Page} page @param {Task['row']} row */
-function kin(page, row) {
-  const { parent, children, siblings } = kinOf(page.state, row);
-  const groups = { 'Started by': parent, Started: children, 'Same context': siblings };
-  if (parent.length + children.length + siblings.length === 0) return nothing;
+/** @param {Page} page @param {TaskEvent} row */
+function relatedSection(page, row) {
+  const { parents, children, siblings } = findRelatedTasks(page.state, row);
+  const groups = Object.entries({ 'Started by': parents, Started: children, 'Same context': siblings });
+  const found = groups.filter(([, tasks]) => tasks.length > 0);
+  if (found.length === 0) return nothing;
   return html`<section class="kin" aria-label="Related tasks">
-    ${Object.entries(groups).map(([name, tasks]) =>
-      tasks.length === 0
-        ? nothing
-        : html`<h3>${name}</h3>
-            <ul>
-              ${tasks.slice(0, 50).map((task) => kinRow(page, task))}
-            </ul>`,
+    ${found.map(
+      ([name, tasks]) =>
+        html`<h3>${name}</h3>
+          <ul>
+            ${tasks.slice(0, MAX_RELATED).map((task) => relatedTask(page, task))}
+          </ul>`,
     )}
   </section>`;
 }
 
 /** @param {Page} page @param {Task} task */
-function kinRow({ state, controls }, task) {
-  const { row } = task;
+function relatedTask(page, task) {
+  const { agent, status, message } = task.row;
   return html`<li>
-    <button class="choice quiet" @click=${() => controls.openTask(keyOf(task))}>
-      <i class="swatch" data-hue=${(state.agents.get(row.agent)?.index ?? 0) % 8}></i>
-      <b>${agentTitle(state.agents.get(row.agent), row.agent)}</b>
-      ${status(statusLabel(row.status), row.status)}
-      <span class="says">${clip(row.message ?? '')}</span>
+    <button class="choice quiet" @click=${() => page.controls.openTask(keyOf(task))}>
+      ${swatch(page.state.agents.get(agent))}
+      <b>${titleOf(page, agent)}</b>
+      ${statusView(status)}
+      <span class="says">${clip(message ?? '')}</span>
     </button>
   </li>`;
 }
 
-/** The agent's card, and what is wrong with it. @param {Page} page @param {Dossier} dossier */
-function card({ dossiers }, dossier) {
-  const { card: fetched } = dossier;
+/** The agent's card with its flaws, loaded when it is opened. @param {Page} page @param {TaskDetails} task */
+function cardView({ details }, task) {
+  const { card } = task;
   return html`<details
     @toggle=${(/** @type {Event} */ { currentTarget }) => {
-      if (/** @type {HTMLDetailsElement} */ (currentTarget).open) dossiers.lookAtCard(dossier);
+      if (/** @type {HTMLDetailsElement} */ (currentTarget).open) details.loadCard(task);
     }}
   >
-    <summary>Agent’s card</summary>
-    ${fetched?.phase === 'there' ? lintCard(fetched.value).map(flawView) : nothing}
-    ${fetched ? fetchedTree(fetched) : nothing}
+    <summary>Agent card</summary>
+    ${card?.phase === 'loaded' ? lintCard(card.value).map(flawView) : nothing}
+    ${card ? resourceView(card) : nothing}
   </details>`;
 }

@@ -1,45 +1,42 @@
 // @ts-check
-// Owns the drawer's list of what happened to a task, the newest on top: what each side
-// said and for how long, gaps, flaws, and on demand the A2A update behind a line.
+// The drawer's list of a task's steps, newest first: messages of both sides, gaps, flaws,
+// and on request the raw A2A update of a step.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
-import { percent, plural, rowTime, took } from '../state/format.js';
-import { courseOf } from '../state/task_steps.js';
+import { formatDuration, formatPercent, formatRowTime, plural } from '../state/format.js';
 import { eventLabel, eventText, eventTone } from '../state/labels.js';
+import { listSteps } from '../state/task_steps.js';
 import { jsonTree } from './artifact_parts.js';
-import { icon } from './icons.js';
 import { clip } from './components.js';
+import { icon } from './icons.js';
+/** @import { Page } from '../page.js' */
+/** @import { Resource, TaskDetails } from '../client/task_details.js' */
+/** @import { Step } from '../state/task_steps.js' */
 
-/**
- * @typedef {import('../page.js').Page} Page
- * @typedef {import('../client/task_details.js').Dossier} Dossier
- * @typedef {import('../state/task_steps.js').Step} Step
- */
+/** The user can show all. */
+const MAX_STEPS = 60;
 
-/** More on demand. */
-const FIRST_SHOWN = 60;
-
-/** @param {Page} page @param {Dossier} dossier */
-export function course(page, dossier) {
-  const steps = courseOf(dossier.events, dossier.history);
-  const all = page.ui.toggled.has(`all:${dossier.key}`);
-  const shown = all ? steps : steps.slice(-FIRST_SHOWN);
-  const hidden = steps.length - shown.length;
+/** @param {Page} page @param {TaskDetails} task */
+export function stepList({ ui, controls, ...page }, task) {
+  const steps = listSteps(task.events, task.history);
+  const toggle = `all:${task.key}`;
+  const visible = ui.toggled.has(toggle) ? steps : steps.slice(-MAX_STEPS);
+  const hidden = steps.length - visible.length;
   return html`<ol class="course">
       ${repeat(
-        [...shown].reverse(),
+        [...visible].reverse(),
         ({ key }) => key,
-        (step) => (step.kind === 'user' ? userStep(step) : eventStep(page, dossier, step)),
+        (step) => (step.kind === 'user' ? userStep(step) : eventStep(page, task, step)),
       )}
     </ol>
     ${hidden > 0
-      ? html`<button class="quiet" @click=${() => page.controls.toggle(`all:${dossier.key}`)}>
-          ${plural(hidden, 'earlier update')}
+      ? html`<button class="quiet" @click=${() => controls.toggle(toggle)}>
+          Show ${plural(hidden, 'earlier update')}
         </button>`
       : nothing}
-    ${dossier.left_out > 0
-      ? html`<p class="note">Still earlier ones are in the log, not here.</p>`
+    ${task.left_out > 0
+      ? html`<p class="note">Earlier events are in the log only. See History.</p>`
       : nothing}`;
 }
 
@@ -50,38 +47,39 @@ const userStep = ({ text }) =>
     <p class="words">${clip(text)}</p>
   </li>`;
 
-/** @param {Page} page @param {Dossier} dossier @param {Step} step */
-function eventStep(page, dossier, { event, count, lasted_ms }) {
+/** @param {Pick<Page, 'state' | 'details' | 'host_now_ms'>} page @param {TaskDetails} task @param {Step} step */
+function eventStep({ state, details, host_now_ms }, task, { event, count, lasted_ms }) {
   if (!event) return nothing;
+  const { id, received_at } = event;
   const label = eventLabel(event);
-  const raw = dossier.raw.get(event.id);
-  const flaws = dossier.flaws.get(event.id) ?? [];
-  const said = event.kind === 'task' ? (event.message ?? '') : eventText(event);
-  const live = page.state.link.phase !== 'recording';
-  return html`<li class="step" data-kind=${event.kind} data-id=${event.id}>
+  const raw = task.raw.get(id);
+  const flaws = task.flaws.get(id) ?? [];
+  const text = event.kind === 'task' ? (event.message ?? '') : eventText(event);
+  const has_host = state.link.phase !== 'recording';
+  return html`<li class="step" data-kind=${event.kind} data-id=${id}>
     <span class="status" data-tone=${eventTone(event)}>
       ${icon(label.icon)}${label.word}
-      ${event.kind === 'task' ? percent(event.progress) : ''}
+      ${event.kind === 'task' ? formatPercent(event.progress) : ''}
     </span>
     <span class="when">
-      <time datetime=${event.received_at} title=${event.received_at}
-        >${rowTime(event.received_at, page.host_now_ms)}</time
-      >
-      ${lasted_ms === null ? nothing : html`<span title="until the next">+${took(lasted_ms)}</span>`}
-      ${count > 1 ? html`<span title="updates that say the same">×${count}</span>` : nothing}
-      ${live
+      <time datetime=${received_at} title=${received_at}>${formatRowTime(received_at, host_now_ms)}</time>
+      ${lasted_ms === null
+        ? nothing
+        : html`<span title="time until the next step">+${formatDuration(lasted_ms)}</span>`}
+      ${count > 1 ? html`<span title="updates with the same message">×${count}</span>` : nothing}
+      ${has_host
         ? html`<button
             class="quiet"
             aria-expanded=${raw !== undefined}
-            title="The A2A update of event ${event.id}"
-            @click=${() => page.dossiers.toggleRaw(dossier, event.id)}
+            title="Raw A2A update of event ${id}"
+            @click=${() => details.toggleRaw(task, id)}
           >
             raw
           </button>`
         : nothing}
     </span>
-    ${said ? html`<p class="words">${clip(said)}</p>` : nothing}
-    ${flaws.map((flaw) => flawView(flaw))} ${raw ? fetchedTree(raw) : nothing}
+    ${text ? html`<p class="words">${clip(text)}</p>` : nothing}
+    ${flaws.map(flawView)} ${raw ? resourceView(raw) : nothing}
   </li>`;
 }
 
@@ -89,10 +87,10 @@ function eventStep(page, dossier, { event, count, lasted_ms }) {
 export const flawView = (flaw) =>
   html`<p class="flaw" data-tone="trouble">${icon('warning')}<span>A2A: ${flaw}</span></p>`;
 
-/** @param {import('../client/task_details.js').Fetched} fetched */
-export function fetchedTree({ phase, value }) {
+/** @param {Resource} resource */
+export function resourceView({ phase, value }) {
   if (phase === 'loading') return html`<p class="note">Loading…</p>`;
   if (phase === 'failed') return html`<p class="error" role="alert">${value}</p>`;
-  if (value === null) return html`<p class="note">The host’s own word: no update is behind it.</p>`;
+  if (value === null) return html`<p class="note">The host made this event. It has no raw update.</p>`;
   return html`<div class="json">${jsonTree(value)}</div>`;
 }

@@ -1,21 +1,27 @@
 // @ts-check
-// Owns the table of all tasks: the open ones on top, a click shows one in full.
+// The table of all tasks, open ones first. A click opens a task in the drawer.
 
-import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { html } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
-import { allTasks } from '../state/selectors.js';
-import { percent, plural } from '../state/format.js';
-import { isOpen } from '../state/store.js';
-import { keyOf } from '../state/ui.js';
-import { agentTitle, shortId, statusLabel } from '../state/labels.js';
-import { windowed } from './feed_list.js';
+import { formatPercent, plural } from '../state/format.js';
+import { shortId, statusLabel } from '../state/labels.js';
+import { keyOf, listTasks } from '../state/selectors.js';
+import { isOpen } from '../state/status.js';
+import {
+  clip,
+  idButton,
+  onScroll,
+  openOnClick,
+  progressBar,
+  swatch,
+  taskTime,
+  textOf,
+  titleOf,
+} from './components.js';
 import { icon } from './icons.js';
-import { clip, when } from './components.js';
-
-/**
- * @typedef {import('../page.js').Page} Page
- * @typedef {import('../state/types.d.ts').Task} Task
- */
+import { virtualList } from './virtual_list.js';
+/** @import { Page } from '../page.js' */
+/** @import { Task } from '../state/types.d.ts' */
 
 /** @param {Page} page */
 export function taskTable(page) {
@@ -23,74 +29,61 @@ export function taskTable(page) {
   const { agents, task, failed, pending } = ui.filter;
   const { top, height, row } = ui.table;
   const second = Math.floor(page.host_now_ms / 1000);
-  // As often as the feed's list moves, and no more.
-  const seen = [ui.list.head, state.epoch, agents, task, failed, pending, top, height, row, second];
+  // It follows the feed as often as the list does.
+  const drawn = [ui.list.head, state.epoch, agents, task, failed, pending, top, height, row, second];
   return html`<div
     class="list tasks"
     id="table"
     tabindex="0"
     role="group"
     aria-label="Tasks, open ones first"
-    @scroll=${{
-      handleEvent: (/** @type {Event} */ event) =>
-        controls.tableScrolled(/** @type {HTMLElement} */ (event.currentTarget).scrollTop),
-      passive: true,
-    }}
+    @scroll=${onScroll(controls.scrollTable)}
   >
-    ${guard(seen, () => {
-      const tasks = allTasks(state, ui.filter);
-      return html`${windowed('Tasks', tasks, ui.table, false, keyOf, (each, at) => taskRow(page, each, at))}
-        <p class="foot">
-          ${tasks.length === 0 ? 'No task to show.' : `${plural(tasks.length, 'task')}. The log has the older ones: see History.`}
-        </p>`;
-    })}
+    ${guard(drawn, () => table(page))}
   </div>`;
 }
 
-/** @param {Page} page @param {Task} task @param {number} at */
-function taskRow(page, task, at) {
-  const { state, controls } = page;
+/** @param {Page} page */
+function table(page) {
+  const rows = listTasks(page.state, page.ui.filter);
+  const list = virtualList({
+    name: 'Tasks',
+    rows,
+    scroll: page.ui.table,
+    keyOf,
+    draw: (task, place) => taskRow(page, task, place),
+  });
+  return html`${list}
+    <p class="foot">
+      ${rows.length === 0 ? 'No tasks.' : `${plural(rows.length, 'task')}. Older ones are in History.`}
+    </p>`;
+}
+
+/** @param {Page} page @param {Task} task @param {number} place */
+function taskRow(page, task, place) {
   const { row } = task;
-  const agent = state.agents.get(row.agent);
+  const key = keyOf(task);
   const label = statusLabel(row.status);
-  const says = clip(row.result ?? row.message ?? '');
+  const text = clip(textOf(row));
   return html`<div
     class="row"
     role="row"
-    aria-rowindex=${at}
+    aria-rowindex=${place}
     data-kind="task"
-    data-task=${keyOf(task)}
+    data-task=${key}
     data-open=${isOpen(row)}
-    @click=${() => getSelection()?.isCollapsed && controls.openTask(keyOf(task))}
+    @click=${openOnClick(page, key)}
   >
     <span role="cell" class="what status" data-tone=${row.status}>
       ${icon(label.icon)}${label.word}
     </span>
     <span role="cell" class="agent">
-      <i class="swatch" data-hue=${(agent?.index ?? 0) % 8}></i>
-      ${agentTitle(agent, row.agent)}
+      ${swatch(page.state.agents.get(row.agent))} ${titleOf(page, row.agent)}
     </span>
-    <span role="cell" class="bar" data-tone=${row.status}>
-      <progress
-        max="100"
-        value=${row.progress ?? (isOpen(row) ? nothing : 0)}
-        aria-label="Progress"
-      ></progress>
-    </span>
-    <span role="cell" class="percent">${percent(row.progress)}</span>
-    <span role="cell" class="text" title=${says}>${says}</span>
-    <span role="cell" class="time">${when(page, task)}</span>
-    <span role="cell" class="id">
-      <button
-        class="quiet"
-        title="Task ${row.task_id} in full"
-        @click=${(/** @type {Event} */ click) => {
-          click.stopPropagation();
-          controls.openTask(keyOf(task));
-        }}
-      >
-        ${shortId(row.task_id)}
-      </button>
-    </span>
+    <span role="cell" class="bar" data-tone=${row.status}>${progressBar(row)}</span>
+    <span role="cell" class="percent">${formatPercent(row.progress)}</span>
+    <span role="cell" class="text" title=${text}>${text}</span>
+    <span role="cell" class="time">${taskTime(page, task)}</span>
+    <span role="cell" class="id">${idButton(page, key, row.task_id, shortId(row.task_id))}</span>
   </div>`;
 }

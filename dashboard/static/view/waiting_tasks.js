@@ -1,71 +1,49 @@
 // @ts-check
-// Owns the "needs you" strip: every task of every agent that waits for a person, with
-// its question, answered in place.
+// The section "Needs you": every task that waits for the user, with its question. The user
+// can answer in place.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
-import { waitingTasks } from '../state/selectors.js';
-import { keyOf } from '../state/ui.js';
-import { agentTitle } from '../state/labels.js';
+import { keyOf, listWaitingTasks } from '../state/selectors.js';
+import { age, clip, errorAt, hueOf, openTaskButton, titleOf } from './components.js';
 import { icon } from './icons.js';
-import { age, clip, errorAt } from './components.js';
 import { answerFields, onAnswer, questionOf, stopButton } from './task_controls.js';
-
-/**
- * @typedef {import('../page.js').Page} Page
- * @typedef {import('../state/types.d.ts').Task} Task
- */
+/** @import { Page } from '../page.js' */
+/** @import { Task } from '../state/types.d.ts' */
 
 /** @param {Page} page */
-export function needsYou(page) {
-  const waiting = waitingTasks(page.state);
-  if (waiting.length === 0) return nothing;
-  const rows = waiting.map(({ row }) => row);
-  return guard([page.stamp, page.state.roster, ...rows], () => strip(page, waiting));
+export function waitingTasks(page) {
+  const tasks = listWaitingTasks(page.state);
+  if (tasks.length === 0) return nothing;
+  const rows = tasks.map(({ row }) => row);
+  return guard([page.revision, page.state.roster_version, ...rows], () => section(page, tasks));
 }
 
-/** @param {Page} page @param {Task[]} waiting */
-function strip(page, waiting) {
-  return html`<section
-    class="needs"
-    aria-labelledby="needs-title"
-    data-frozen=${page.state.link.phase}
-  >
+/** @param {Page} page @param {Task[]} tasks */
+const section = (page, tasks) =>
+  html`<section class="needs" aria-labelledby="needs-title" data-frozen=${page.state.link.phase}>
     <h2 id="needs-title">
-      ${icon('question')}${waiting.length === 1 ? 'Needs you' : `${waiting.length} need you`}
+      ${icon('question')}${tasks.length === 1 ? 'Needs you' : `${tasks.length} need you`}
     </h2>
     <ul>
-      ${repeat(waiting, keyOf, (task, at) => item(page, task, at))}
+      ${repeat(tasks, keyOf, (task, place) => item(page, task, place))}
     </ul>
   </section>`;
-}
 
-/** @param {Page} page @param {Task} task @param {number} at */
-function item(page, task, at) {
-  const { state, controls } = page;
+/** @param {Page} page @param {Task} task @param {number} place */
+function item(page, task, place) {
   const { row } = task;
   const key = keyOf(task);
-  const agent = state.agents.get(row.agent);
-  const title = agentTitle(agent, row.agent);
-  const asks = questionOf(row);
-  return html`<li data-hue=${(agent?.index ?? 0) % 8}>
+  const question = questionOf(row);
+  return html`<li data-hue=${hueOf(page.state.agents.get(row.agent))}>
     <form @submit=${onAnswer(page, task)}>
-      <label class="question" for="reply-${at}" title=${asks}>
-        <b class="who">${title}</b>
-        <span>${clip(asks)}</span>
+      <label class="question" for="reply-${place}" title=${question}>
+        <b class="who">${titleOf(page, row.agent)}</b>
+        <span>${clip(question)}</span>
       </label>
-      ${answerFields(page, task, `reply-${at}`)} ${stopButton(page, task)}
-      <button
-        type="button"
-        class="quiet details"
-        title="The task in full"
-        aria-label="Details of this task"
-        @click=${() => controls.openTask(key)}
-      >
-        ${icon('page')}
-      </button>
-      ${age(page, row.received_at)}
+      ${answerFields(page, task, `reply-${place}`)} ${stopButton(page, task)}
+      ${openTaskButton(page, key)} ${age(page, row.received_at)}
     </form>
     ${errorAt(page, `reply:${key}`)} ${errorAt(page, `stop:${key}`)}
   </li>`;

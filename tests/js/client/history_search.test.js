@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { createPast, isFound, queryOf, targetOf } from '../../../dashboard/static/client/history_search.js';
+import { createHistorySearch, matchesSearch, toQuery, parseTarget } from '../../../dashboard/static/client/history_search.js';
 import { applyEvent, applySnapshot, createState } from '../../../dashboard/static/state/store.js';
 import { createUi } from '../../../dashboard/static/state/ui.js';
 import { agent, at, snapshot, task } from '../support/events.js';
 
 /** @typedef {import('../../../dashboard/static/state/types.d.ts').FeedEvent} FeedEvent */
 
-test('a search asks the host for all of it', () => {
+test('a filter becomes the query of the host', () => {
   /** @param {string} search */
-  const asked = (search) => queryOf(createUi(search).filter).toString();
+  const asked = (search) => toQuery(createUi(search).filter).toString();
   assert.equal(asked('?tab=history'), '');
   assert.equal(
     asked('?agent=carly&agent=walter&q=rain+%26+sun&status=error&since=S&until=U'),
@@ -21,25 +21,25 @@ test('a search asks the host for all of it', () => {
   assert.equal(asked('?task=carly/a/b'), 'agent=carly&task=a%2Fb');
 });
 
-test('one jumps to an id, a cursor, a time of the day, or a time', () => {
+test('a jump accepts an id, a cursor, a time of day, or a date', () => {
   const now = new Date(2026, 10, 22, 12, 0).getTime();
-  assert.deepEqual(targetOf(' 4182 ', now), { id: 4182 });
-  assert.deepEqual(targetOf('#7', now), { id: 7 });
-  assert.deepEqual(targetOf('k3f9-4182', now), { id: 4182 });
-  assert.deepEqual(targetOf('9:05', now), { ms: new Date(2026, 10, 22, 9, 5).getTime() });
-  assert.deepEqual(targetOf('23:59:58.5', now), {
+  assert.deepEqual(parseTarget(' 4182 ', now), { id: 4182 });
+  assert.deepEqual(parseTarget('#7', now), { id: 7 });
+  assert.deepEqual(parseTarget('k3f9-4182', now), { id: 4182 });
+  assert.deepEqual(parseTarget('9:05', now), { ms: new Date(2026, 10, 22, 9, 5).getTime() });
+  assert.deepEqual(parseTarget('23:59:58.5', now), {
     ms: new Date(2026, 10, 21, 23, 59, 58, 500).getTime(),
   });
-  assert.deepEqual(targetOf('2026-11-22T12:00:00Z', now), { ms: Date.UTC(2026, 10, 22, 12) });
-  assert.equal(targetOf('tomorrow-ish', now), null);
+  assert.deepEqual(parseTarget('2026-11-22T12:00:00Z', now), { ms: Date.UTC(2026, 10, 22, 12) });
+  assert.equal(parseTarget('tomorrow-ish', now), null);
 });
 
-test('a recording is searched as the host would', () => {
+test('a recording is searched by the rules of the host', () => {
   const event = task(3, { message: 'Rain at SEVEN', status: 'error' });
   const other = agent(4);
   /** @param {string} search */
   const found = (search) =>
-    [event, other].filter((each) => isFound(each, createUi(search).filter)).map(({ id }) => id);
+    [event, other].filter((each) => matchesSearch(each, createUi(search).filter)).map(({ id }) => id);
   assert.deepEqual(found(''), [3, 4]);
   assert.deepEqual(found('?q=rain+at+seven'), [3]);
   assert.deepEqual(found('?q=snow'), []);
@@ -51,10 +51,10 @@ test('a recording is searched as the host would', () => {
 });
 
 /** A host with these events, which looks at `share` of them at a request. @param {FeedEvent[]} log @param {number} share */
-function hostOf(log, share) {
+function fakeHost(log, share) {
   /** @type {string[]} */
   const asked = [];
-  const ask = async (/** @type {any} */ url) => {
+  const fetchFn = async (/** @type {any} */ url) => {
     asked.push(url);
     const query = new URL(url, 'http://host').searchParams;
     const limit = Number(query.get('limit'));
@@ -75,95 +75,95 @@ function hostOf(log, share) {
     }
     return new Response(events.map((event) => JSON.stringify(event)).join('\n'), { headers });
   };
-  return { ask: /** @type {typeof fetch} */ (ask), asked };
+  return { fetchFn: /** @type {typeof fetch} */ (fetchFn), asked };
 }
 
-/** @param {string} search @param {number} count @param {number} share */
-function pastOf(search, count, share) {
+/** @param {string} query @param {number} count @param {number} share */
+function searchOf(query, count, share) {
   const log = Array.from({ length: count }, (_, i) =>
     task(i + 1, { message: i % 50 === 0 ? 'rain' : 'dry' }),
   );
-  const { ask, asked } = hostOf(log, share);
+  const { fetchFn, asked } = fakeHost(log, share);
   const state = createState();
   applySnapshot(state, snapshot({ id: count }));
-  const ui = createUi(search);
-  const past = createPast(state, ui, () => {}, ask);
-  return { log, past, ui, state, asked };
+  const ui = createUi(query);
+  const search = createHistorySearch(state, ui, () => {}, fetchFn);
+  return { log, search, ui, state, asked };
 }
 
-const settled = () => new Promise((resolve) => setTimeout(resolve));
+const settle = () => new Promise((resolve) => setTimeout(resolve));
 
-test('the whole log is scrolled through by pages, each event once', async () => {
-  const { past, log, asked } = pastOf('?tab=history', 950, 1e9);
-  past.list.height = 400;
-  past.settle();
-  await settled();
-  assert.equal(past.rows.length, 200);
-  past.settle();
+test('scrolling loads the whole log in pages, each event once', async () => {
+  const { search, log, asked } = searchOf('?tab=history', 950, 1e9);
+  search.list.height = 400;
+  search.update();
+  await settle();
+  assert.equal(search.rows.length, 200);
+  search.update();
   assert.equal(asked.length, 1, 'what is in sight is enough');
-  while (past.before !== null) {
-    past.scrolled(past.rows.length * 32);
-    past.settle();
-    await settled();
+  while (search.before !== null) {
+    search.scroll(search.rows.length * 32);
+    search.update();
+    await settle();
   }
-  assert.deepEqual(past.rows, log);
+  assert.deepEqual(search.rows, log);
 });
 
-test('a search goes on where the host stopped looking, until all is found', async () => {
-  const { past, asked } = pastOf('?tab=history&q=rain', 900, 100);
-  past.list.height = 4_000;
+test('a search continues where the host stopped, until all is found', async () => {
+  const { search, asked } = searchOf('?tab=history&q=rain', 900, 100);
+  search.list.height = 4_000;
   do {
-    past.settle();
-    await settled();
-  } while (past.before !== null);
-  assert.equal(past.rows.length, 18);
+    search.update();
+    await settle();
+  } while (search.before !== null);
+  assert.equal(search.rows.length, 18);
   assert.equal(asked.length, 9);
 });
 
-test('another question begins anew, and answers to the one before are dropped', async () => {
-  const { past, ui } = pastOf('?tab=history', 900, 1e9);
-  past.settle();
+test('a new query starts again, and late responses of the old one are dropped', async () => {
+  const { search, ui } = searchOf('?tab=history', 900, 1e9);
+  search.update();
   ui.filter.q = 'rain';
-  past.settle();
-  await settled();
-  past.settle();
-  await settled();
-  assert.ok(past.rows.length > 0);
-  assert.ok(past.rows.every((row) => row.kind === 'task' && row.message === 'rain'));
+  search.update();
+  await settle();
+  search.update();
+  await settle();
+  assert.ok(search.rows.length > 0);
+  assert.ok(search.rows.every((row) => row.kind === 'task' && row.message === 'rain'));
 });
 
-test('a jump shows that event first, with newer ones to be had', async () => {
-  const { past, log, state } = pastOf('?tab=history', 900, 1e9);
-  await past.jump('500', 0);
-  past.settle();
-  await settled();
-  assert.equal(past.mark, 500);
-  assert.equal(past.rows[past.rows.length - 1].id, 500);
-  while (past.after < state.head) await past.newer();
-  assert.deepEqual(past.rows, log.slice(300));
+test('a jump shows that event first, and newer ones can be loaded', async () => {
+  const { search, log, state } = searchOf('?tab=history', 900, 1e9);
+  await search.jump('500', 0);
+  search.update();
+  await settle();
+  assert.equal(search.mark, 500);
+  assert.equal(search.rows[search.rows.length - 1].id, 500);
+  while (search.after < state.head) await search.loadNewer();
+  assert.deepEqual(search.rows, log.slice(300));
 });
 
-test('what is neither an id nor a time is said to be so', async () => {
-  const { past } = pastOf('?tab=history', 9, 9);
-  await past.jump('soon', 0);
-  assert.match(past.error, /“soon” is neither an id/);
+test('a jump to neither an id nor a time is an error', async () => {
+  const { search } = searchOf('?tab=history', 9, 9);
+  await search.jump('soon', 0);
+  assert.match(search.error, /“soon” is neither an id/);
 });
 
-test('a refusal of the host is said, and not asked for again by itself', async () => {
-  const { past, state, ui } = pastOf('?tab=history&q=x', 9, 9);
+test('an error of the host is shown and not retried', async () => {
+  const { search, state, ui } = searchOf('?tab=history&q=x', 9, 9);
   let asked = 0;
-  const refuse = async () => {
+  const fetchFn = async () => {
     asked += 1;
     return new Response('q has 201 characters', { status: 400 });
   };
-  const refused = createPast(state, ui, () => {}, /** @type {typeof fetch} */ (refuse));
-  refused.settle();
-  await settled();
-  refused.settle();
-  await settled();
+  const refused = createHistorySearch(state, ui, () => {}, /** @type {typeof fetch} */ (fetchFn));
+  refused.update();
+  await settle();
+  refused.update();
+  await settle();
   assert.equal(refused.error, 'q has 201 characters');
   assert.equal(asked, 1);
-  assert.equal(past.error, '');
+  assert.equal(search.error, '');
 });
 
 test('a recording is searched without a host', () => {
@@ -171,8 +171,8 @@ test('a recording is searched without a host', () => {
   applySnapshot(state, snapshot());
   for (const id of [1, 2, 3]) applyEvent(state, task(id, { message: id === 2 ? 'rain' : '' }), 0);
   state.link.phase = 'recording';
-  const past = createPast(state, createUi('?q=rain'), () => {}, () => assert.fail('asked a host'));
-  past.settle();
-  assert.deepEqual(past.rows.map(({ id }) => id), [2]);
-  assert.equal(past.before, null);
+  const search = createHistorySearch(state, createUi('?q=rain'), () => {}, () => assert.fail('asked a host'));
+  search.update();
+  assert.deepEqual(search.rows.map(({ id }) => id), [2]);
+  assert.equal(search.before, null);
 });

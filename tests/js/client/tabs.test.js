@@ -3,19 +3,19 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { shareFeed } from '../../../dashboard/static/client/tabs.js';
-import { snapshotOf, applyEvent, applySnapshot, createState } from '../../../dashboard/static/state/store.js';
+import { applyEvent, applySnapshot, createState, toSnapshot } from '../../../dashboard/static/state/store.js';
 import { snapshot, task } from '../support/events.js';
-import { world } from '../support/world.js';
+import { fakeBrowser } from '../support/fake_browser.js';
 
 /** What a browser gives all of its tabs: one lock, one channel, a clock that we turn. */
-function browser() {
+function sharedBrowser() {
   /** @type {{ run: () => Promise<any> | undefined, fail: (why: any) => void }[]} */
   const queue = [];
   /** @type {{ fail: (why: any) => void } | null} */
   let held = null;
   /** @type {Set<any>} */
   const channels = new Set();
-  const around = world();
+  const fake = fakeBrowser();
 
   function grant() {
     const next = held ? undefined : queue.shift();
@@ -69,161 +69,161 @@ function browser() {
     const state = createState();
     /** @type {number[]} */
     const seen = [];
-    const its = { isVisible, frozen };
+    const env = { isVisible, frozen };
     const feed = shareFeed(
       {
-        board: () => snapshotOf(state),
+        board: () => toSnapshot(state),
         snapshot: (data) => applySnapshot(state, data),
         event(event) {
           seen.push(event.id);
-          applyEvent(state, event, around.now());
+          applyEvent(state, event, fake.now());
         },
         link: (link) => (state.link = link),
         fault: (cause) => (state.fault = cause),
       },
       /** @type {any} */ ({
-        ...around,
+        ...fake,
         name: 'courtside',
         locks,
         BroadcastChannel: Channel,
-        isVisible: () => its.isVisible,
+        isVisible: () => env.isVisible,
       }),
     );
-    return { state, seen, feed, its };
+    return { state, seen, feed, env };
   }
 
   return {
     tab,
     channels,
-    sources: around.sources,
-    open: () => around.sources.filter((source) => !source.closed),
-    settled: () => new Promise((resolve) => setImmediate(resolve)),
+    sources: fake.sources,
+    open: () => fake.sources.filter((source) => !source.closed),
+    settle: () => new Promise((resolve) => setImmediate(resolve)),
     /** @param {number} ms */
     async pass(ms) {
-      around.pass(ms);
+      fake.pass(ms);
       await new Promise((resolve) => setImmediate(resolve));
     },
   };
 }
 
 async function twoTabs() {
-  const its = browser();
-  const first = its.tab();
-  await its.settled();
-  its.sources[0].says(snapshot({ id: 4, tasks: [task(4)] }), 'snapshot');
-  const second = its.tab();
-  await its.settled();
-  return { its, first, second };
+  const env = sharedBrowser();
+  const first = env.tab();
+  await env.settle();
+  env.sources[0].emit(snapshot({ id: 4, tasks: [task(4)] }), 'snapshot');
+  const second = env.tab();
+  await env.settle();
+  return { env, first, second };
 }
 
-test('a tab that joins gets all that another knows, and no connection of its own', async () => {
-  const { its, first, second } = await twoTabs();
-  assert.equal(its.sources.length, 1);
-  assert.deepEqual(snapshotOf(second.state), snapshotOf(first.state));
+test('a tab that joins gets the state of the leader, and no connection of its own', async () => {
+  const { env, first, second } = await twoTabs();
+  assert.equal(env.sources.length, 1);
+  assert.deepEqual(toSnapshot(second.state), toSnapshot(first.state));
   assert.equal(second.state.link.phase, 'live');
 });
 
-test('what comes to one tab comes to all, once', async () => {
-  const { its, first, second } = await twoTabs();
-  its.sources[0].says(task(5));
-  its.sources[0].says(task(6));
-  await its.settled();
+test('an event reaches every tab once', async () => {
+  const { env, first, second } = await twoTabs();
+  env.sources[0].emit(task(5));
+  env.sources[0].emit(task(6));
+  await env.settle();
   assert.deepEqual(first.seen, [5, 6]);
   assert.deepEqual(second.seen, [5, 6]);
 });
 
-test('when the tab that leads is closed the next one goes on from its cursor', async () => {
-  const { its, first, second } = await twoTabs();
-  const third = its.tab();
-  await its.settled();
-  its.sources[0].says(task(5));
-  await its.settled();
+test('when the leader is closed the next tab continues from its cursor', async () => {
+  const { env, first, second } = await twoTabs();
+  const third = env.tab();
+  await env.settle();
+  env.sources[0].emit(task(5));
+  await env.settle();
   first.feed.close();
-  await its.settled();
-  assert.equal(its.open().length, 1);
-  assert.equal(its.sources[1].url, 'feed?every_ms=50&after=k3f9-5');
-  its.sources[1].onopen();
-  its.sources[1].says(task(6));
-  await its.settled();
+  await env.settle();
+  assert.equal(env.open().length, 1);
+  assert.equal(env.sources[1].url, 'feed?every_ms=50&after=k3f9-5');
+  env.sources[1].onopen();
+  env.sources[1].emit(task(6));
+  await env.settle();
   assert.deepEqual(second.seen, [5, 6]);
   assert.deepEqual(third.seen, [5, 6]);
   assert.equal(third.state.link.phase, 'live');
 });
 
-test('a tab that has missed something gets all that the leading one knows', async () => {
-  const { its, first, second } = await twoTabs();
-  const [, heard] = its.channels;
-  const { onmessage } = heard;
-  heard.onmessage = null;
-  its.sources[0].says(task(5, { status: 'completed' }));
-  await its.settled();
-  heard.onmessage = onmessage;
-  its.sources[0].says(task(6, { task_id: 't2' }));
-  await its.settled();
-  assert.deepEqual(snapshotOf(second.state), snapshotOf(first.state));
-  its.sources[0].says(task(7));
-  await its.settled();
+test('a tab that missed an event gets the state of the leader', async () => {
+  const { env, first, second } = await twoTabs();
+  const [, channel] = env.channels;
+  const { onmessage } = channel;
+  channel.onmessage = null;
+  env.sources[0].emit(task(5, { status: 'completed' }));
+  await env.settle();
+  channel.onmessage = onmessage;
+  env.sources[0].emit(task(6, { task_id: 't2' }));
+  await env.settle();
+  assert.deepEqual(toSnapshot(second.state), toSnapshot(first.state));
+  env.sources[0].emit(task(7));
+  await env.settle();
   assert.deepEqual(second.seen, [7]);
 });
 
-test('a tab that is looked at takes the lead from one that no longer answers', async () => {
-  const { its, first, second } = await twoTabs();
-  const third = its.tab({ isVisible: false });
-  await its.settled();
-  const [asleep] = its.channels;
-  const { onmessage } = asleep;
-  asleep.onmessage = null;
-  await its.pass(3_000);
-  assert.equal(its.open().length, 1);
-  await its.pass(3_000);
-  assert.equal(its.sources[1].url, 'feed?every_ms=50&after=k3f9-4');
+test('a visible tab takes the lead from one that does not answer', async () => {
+  const { env, first, second } = await twoTabs();
+  const third = env.tab({ isVisible: false });
+  await env.settle();
+  const [suspended] = env.channels;
+  const { onmessage } = suspended;
+  suspended.onmessage = null;
+  await env.pass(3_000);
+  assert.equal(env.open().length, 1);
+  await env.pass(3_000);
+  assert.equal(env.sources[1].url, 'feed?every_ms=50&after=k3f9-4');
   // It wakes up: what it still says is known, and it hears what the others hear.
-  asleep.onmessage = onmessage;
-  its.sources[1].says(task(5));
-  await its.settled();
+  suspended.onmessage = onmessage;
+  env.sources[1].emit(task(5));
+  await env.settle();
   assert.deepEqual(
-    its.open().map(({ url }) => url),
+    env.open().map(({ url }) => url),
     ['feed?every_ms=50&after=k3f9-4'],
   );
   for (const tab of [first, second, third]) assert.deepEqual(tab.seen, [5]);
 });
 
-test('a snapshot that the host sends anew is for every tab', async () => {
-  const { its, second } = await twoTabs();
-  its.sources[0].says(snapshot({ id: 2, reset: true, reason: 'the log is another' }), 'snapshot');
-  await its.settled();
+test('a new snapshot reaches every tab', async () => {
+  const { env, second } = await twoTabs();
+  env.sources[0].emit(snapshot({ id: 2, reset: true, reason: 'the log is another' }), 'snapshot');
+  await env.settle();
   assert.equal(second.state.reset_reason, 'the log is another');
-  its.sources[0].says(task(3));
-  await its.settled();
+  env.sources[0].emit(task(3));
+  await env.settle();
   assert.deepEqual(second.seen, [3]);
 });
 
-test('why the log of the host fails is said in every tab, and in one that joins', async () => {
-  const { its, second } = await twoTabs();
-  its.sources[0].says({ cause: 'disk full' }, 'fault');
-  const third = its.tab();
-  await its.settled();
+test('a fault reaches every tab, and one that joins', async () => {
+  const { env, second } = await twoTabs();
+  env.sources[0].emit({ cause: 'disk full' }, 'fault');
+  const third = env.tab();
+  await env.settle();
   assert.equal(second.state.fault, 'disk full');
   assert.equal(third.state.fault, 'disk full');
-  its.sources[0].onerror();
-  await its.settled();
+  env.sources[0].onerror();
+  await env.settle();
   assert.equal(third.state.fault, null);
 });
 
-test('retry now in any tab is for the one connection', async () => {
-  const { its, second } = await twoTabs();
-  its.sources[0].onerror();
-  await its.settled();
+test('a retry in any tab is for the one connection', async () => {
+  const { env, second } = await twoTabs();
+  env.sources[0].onerror();
+  await env.settle();
   assert.equal(second.state.link.phase, 'reconnecting');
   second.feed.retryNow();
-  await its.settled();
-  assert.equal(its.open().length, 1);
-  its.sources[1].onopen();
-  await its.settled();
+  await env.settle();
+  assert.equal(env.open().length, 1);
+  env.sources[1].onopen();
+  await env.settle();
   assert.equal(second.state.link.phase, 'live');
 });
 
-test('without locks each tab has a connection of its own', () => {
+test('without locks each tab has its own connection', () => {
   const urls = /** @type {string[]} */ ([]);
   class Source extends EventTarget {
     /** @param {string} url */
@@ -233,10 +233,10 @@ test('without locks each tab has a connection of its own', () => {
     }
     close() {}
   }
-  const world = { EventSource: Source, setTimeout: () => 0, clearTimeout() {}, now: () => 0 };
+  const fakeBrowser = { EventSource: Source, setTimeout: () => 0, clearTimeout() {}, now: () => 0 };
   shareFeed(
     /** @type {any} */ ({ board() {}, snapshot() {}, event() {}, link() {}, fault() {} }),
-    /** @type {any} */ (world),
+    /** @type {any} */ (fakeBrowser),
   );
   assert.deepEqual(urls, ['feed?every_ms=50']);
 });

@@ -2,35 +2,35 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { addChunk, fileName, fileOf, pictureOf } from '../../../dashboard/static/state/artifacts.js';
+import { addChunk, toFile, toFileName, toImageUrl } from '../../../dashboard/static/state/artifacts.js';
 import { chunk } from '../support/events.js';
 
 /** @param {import('../../../dashboard/static/state/types.d.ts').ArtifactEvent[]} chunks */
-function made(...chunks) {
+function fold(...chunks) {
   const artifacts = new Map();
   for (const each of chunks) addChunk(artifacts, each);
   return artifacts;
 }
 
-test('chunks become one text, in their order, until the agent says that it is whole', () => {
+test('chunks are joined in order, up to the last chunk', () => {
   const first = chunk(1, { parts: [{ text: 'Once ' }] });
   const rest = chunk(2, { parts: [{ text: 'upon' }, { data: { page: 2 } }], append: true, last_chunk: true });
-  assert.equal(made(first).get('a1')?.isWhole, false);
-  const { parts, isWhole } = made(first, rest).get('a1');
+  assert.equal(fold(first).get('a1')?.is_complete, false);
+  const { parts, is_complete } = fold(first, rest).get('a1');
   assert.deepEqual(parts, [{ text: 'Once upon' }, { data: { page: 2 } }]);
-  assert.equal(isWhole, true);
-  assert.deepEqual(first.parts, [{ text: 'Once ' }], 'the event is as it was');
+  assert.equal(is_complete, true);
+  assert.deepEqual(first.parts, [{ text: 'Once ' }], 'the event is unchanged');
 });
 
-test('without append an artifact begins anew', () => {
+test('a chunk without append replaces the artifact', () => {
   const again = chunk(2, { parts: [{ text: 'Another' }] });
-  const { parts, version } = made(chunk(1), again).get('a1');
+  const { parts, version } = fold(chunk(1), again).get('a1');
   assert.deepEqual(parts, [{ text: 'Another' }]);
   assert.equal(version, 2);
 });
 
-test('artifacts with different ids stay apart, and so do texts of different types', () => {
-  const artifacts = made(
+test('artifacts with different ids stay separate, and so do texts of different types', () => {
+  const artifacts = fold(
     chunk(1),
     chunk(2, { artifact_id: 'a2' }),
     chunk(3, { append: true, parts: [{ text: '# b', mediaType: 'text/markdown' }] }),
@@ -39,28 +39,28 @@ test('artifacts with different ids stay apart, and so do texts of different type
   assert.equal(artifacts.get('a1').parts.length, 2);
 });
 
-test('a picture is shown only where its type is one and its bytes are base64', () => {
-  assert.equal(pictureOf({ raw: 'aGk_-w', mediaType: 'image/png' }), 'data:image/png;base64,aGk/+w');
-  assert.equal(pictureOf({ raw: 'aGk=', mediaType: 'text/html' }), null);
-  assert.equal(pictureOf({ raw: 'aGk=,<svg onload>', mediaType: 'image/png' }), null);
-  assert.equal(pictureOf({ raw: 'aGk=', mediaType: 'image/png;x="' }), null);
-  assert.equal(pictureOf({ url: 'https://example.org/a.png', mediaType: 'image/png' }), null);
+test('an image URL needs an image type and valid base64', () => {
+  assert.equal(toImageUrl({ raw: 'aGk_-w', mediaType: 'image/png' }), 'data:image/png;base64,aGk/+w');
+  assert.equal(toImageUrl({ raw: 'aGk=', mediaType: 'text/html' }), null);
+  assert.equal(toImageUrl({ raw: 'aGk=,<svg onload>', mediaType: 'image/png' }), null);
+  assert.equal(toImageUrl({ raw: 'aGk=', mediaType: 'image/png;x="' }), null);
+  assert.equal(toImageUrl({ url: 'https://example.org/a.png', mediaType: 'image/png' }), null);
 });
 
-test('a file gets a name that is nothing but a name', () => {
-  assert.equal(fileName('../../.bashrc', '', ''), '_.._.bashrc');
-  assert.equal(fileName('C:\\con\u202Egnp.exe', '', ''), 'C__congnp.exe');
-  assert.equal(fileName('a\u0000\nb.txt', '', ''), 'ab.txt');
-  assert.equal(fileName(undefined, 'result', 'text/markdown; charset=utf-8'), 'result.md');
-  assert.equal(fileName(undefined, 'result.json', 'application/json'), 'result.json');
-  assert.equal(fileName('...', 'x', 'image/png'), 'artifact.png');
-  assert.equal(fileName('a'.repeat(300), '', '').length, 100);
+test('a file name has no path and no control characters', () => {
+  assert.equal(toFileName('../../.bashrc', '', ''), '_.._.bashrc');
+  assert.equal(toFileName('C:\\con\u202Egnp.exe', '', ''), 'C__congnp.exe');
+  assert.equal(toFileName('a\u0000\nb.txt', '', ''), 'ab.txt');
+  assert.equal(toFileName(undefined, 'result', 'text/markdown; charset=utf-8'), 'result.md');
+  assert.equal(toFileName(undefined, 'result.json', 'application/json'), 'result.json');
+  assert.equal(toFileName('...', 'x', 'image/png'), 'artifact.png');
+  assert.equal(toFileName('a'.repeat(300), '', '').length, 100);
 });
 
-test('each kind of part is a file with what was in it', () => {
-  assert.deepEqual(fileOf({ text: 'hi' }, 'a'), { name: 'a.txt', content: 'hi' });
-  assert.deepEqual(fileOf({ data: [1] }, 'a'), { name: 'a.json', content: '[\n  1\n]' });
-  const raw = fileOf({ raw: 'aGk=', filename: 'hi.bin' }, 'a');
+test('each kind of part becomes a file with its content', () => {
+  assert.deepEqual(toFile({ text: 'hi' }, 'a'), { name: 'a.txt', content: 'hi' });
+  assert.deepEqual(toFile({ data: [1] }, 'a'), { name: 'a.json', content: '[\n  1\n]' });
+  const raw = toFile({ raw: 'aGk=', filename: 'hi.bin' }, 'a');
   assert.deepEqual(raw, { name: 'hi.bin', content: new Uint8Array([104, 105]) });
-  assert.equal(fileOf({ url: 'https://example.org' }, 'a'), null);
+  assert.equal(toFile({ url: 'https://example.org' }, 'a'), null);
 });

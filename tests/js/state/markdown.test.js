@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { looksLikeMarkdown, readInline, readMarkdown } from '../../../dashboard/static/state/markdown.js';
+import { looksLikeMarkdown, parseInline, parseMarkdown } from '../../../dashboard/static/state/markdown.js';
 
 /** @param {string} text */
-const types = (text) => readMarkdown(text).map(({ type }) => type);
+const types = (text) => parseMarkdown(text).map(({ type }) => type);
 
-test('what agents write becomes blocks', () => {
+test('Markdown becomes blocks', () => {
   const text = [
     '# Three slots',
     'Found **three**,',
@@ -30,9 +30,17 @@ test('what agents write becomes blocks', () => {
     'The end',
   ].join('\n');
   assert.deepEqual(types(text), [
-    ...['heading', 'paragraph', 'list', 'list', 'quote', 'rule', 'table', 'code', 'paragraph'],
+    'heading',
+    'paragraph',
+    'list',
+    'list',
+    'quote',
+    'rule',
+    'table',
+    'code',
+    'paragraph',
   ]);
-  const [, paragraph, list, , , , table, code] = readMarkdown(text);
+  const [, paragraph, list, , , , table, code] = parseMarkdown(text);
   assert.deepEqual(/** @type {any} */ (paragraph).inline, [
     { type: 'text', text: 'Found ' },
     { type: 'strong', text: 'three' },
@@ -47,43 +55,43 @@ test('what agents write becomes blocks', () => {
   assert.equal(/** @type {any} */ (code).text, '# no heading\n\nprint(1)');
 });
 
-test('only addresses of the web become links, and pictures are not fetched', () => {
-  assert.deepEqual(readInline('[a](https://example.org/b)'), [
+test('only http URLs become links, and images become links too', () => {
+  assert.deepEqual(parseInline('[a](https://example.org/b)'), [
     { type: 'link', text: 'a', url: 'https://example.org/b' },
   ]);
-  assert.deepEqual(readInline('![a](https://example.org/b.png)'), [
+  assert.deepEqual(parseInline('![a](https://example.org/b.png)'), [
     { type: 'link', text: 'a', url: 'https://example.org/b.png' },
   ]);
   for (const target of ['javascript:alert', 'data:text/html,x', '//example.org', 'file:///etc']) {
     const text = `[a](${target})`;
-    assert.deepEqual(readInline(text), [{ type: 'text', text }]);
+    assert.deepEqual(parseInline(text), [{ type: 'text', text }]);
   }
 });
 
-test('markup stays text', () => {
+test('HTML stays text', () => {
   const text = '<img src=x onerror=alert(1)><script>alert(1)</script>';
-  assert.deepEqual(readMarkdown(text), [
+  assert.deepEqual(parseMarkdown(text), [
     { type: 'paragraph', inline: [{ type: 'text', text }] },
   ]);
 });
 
-test('what an agent has not finished is read as far as it goes', () => {
+test('unfinished Markdown is parsed as far as it goes', () => {
   for (const text of ['```js\nlet a', '**bold', '[a](htt', '- ', '> > > >', '| a |', '1. ', '']) {
-    assert.doesNotThrow(() => readMarkdown(text), text);
+    assert.doesNotThrow(() => parseMarkdown(text), text);
   }
   assert.deepEqual(types('```js\nlet a'), ['code']);
 });
 
-test('nothing of a text is lost, and none is endless', () => {
+test('no text takes long to parse', () => {
   for (const mark of ['[', '`', '**', '*a', '_', '![](', '> ', '- ', '#', '| |\n', ' \n', '  - a\n', 'http://']) {
-    const began = performance.now();
-    const blocks = readMarkdown(mark.repeat(20_000));
-    assert.ok(performance.now() - began < 3_000, `${mark} takes too long`);
+    const started = performance.now();
+    const blocks = parseMarkdown(mark.repeat(20_000));
+    assert.ok(performance.now() - started < 3_000, `${mark} takes too long`);
     assert.ok(blocks.length >= 0);
   }
 });
 
-test('a plain sentence is not taken for Markdown', () => {
+test('a plain sentence is not Markdown', () => {
   assert.equal(looksLikeMarkdown('Found 3 slots * for 2 people_here.'), false);
   assert.equal(looksLikeMarkdown('18:30 - 20:00'), false);
   assert.equal(looksLikeMarkdown('# Slots\n\n- 18:30'), true);

@@ -2,19 +2,19 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { applyRecording, readRecording } from '../../../dashboard/static/state/recording.js';
+import { applyRecording, parseRecording } from '../../../dashboard/static/state/recording.js';
 import { createState } from '../../../dashboard/static/state/store.js';
 import { agent, at, task } from '../support/events.js';
 
 /** @param {unknown[]} events */
 const file = (...events) => events.map((event) => JSON.stringify(event)).join('\n');
 
-test('a file is read in the order of its ids, each event once', () => {
+test('a file is read in the order of its ids, without duplicates', () => {
   const text = file(task(3), agent(1), task(3), task(2)) + '\n\n';
-  assert.deepEqual(readRecording(text), [agent(1), task(2), task(3)]);
+  assert.deepEqual(parseRecording(text), [agent(1), task(2), task(3)]);
 });
 
-test('a line that is no event is named with what it lacks', () => {
+test('an error names the first bad line and what it lacks', () => {
   /** @type {[string, RegExp][]} */
   const bad = [
     ['{"id":1', /^Error: Line 2 is not an event of a feed: it is not a JSON object\.$/],
@@ -27,17 +27,17 @@ test('a line that is no event is named with what it lacks', () => {
     [file({ ...agent(2), skills: 'many' }), /Line 2 .* no skills/],
   ];
   for (const [line, why] of bad) {
-    assert.throws(() => readRecording(`${file(task(1))}\n${line}`), why);
+    assert.throws(() => parseRecording(`${file(task(1))}\n${line}`), why);
   }
-  assert.throws(() => readRecording('\n'), /There is no event in it/);
+  assert.throws(() => parseRecording('\n'), /The file has no events/);
 });
 
-test('events of a kind that is not known yet are left out', () => {
+test('events of an unknown kind are skipped', () => {
   const text = file(task(1), { ...task(2), kind: 'weather' });
-  assert.deepEqual(readRecording(text), [task(1)]);
+  assert.deepEqual(parseRecording(text), [task(1)]);
 });
 
-test('the state is that of the last event, with every event to be seen', () => {
+test('the state is that of the last event, with every event in the rows', () => {
   const events = Array.from({ length: 52_000 }, (_, i) =>
     task(i + 1, { task_id: `t${i % 9}`, received_at: at(i / 100) }),
   );
@@ -52,7 +52,7 @@ test('the state is that of the last event, with every event to be seen', () => {
   assert.equal(state.has_older, false);
 });
 
-test('another recording takes the place of the first', () => {
+test('another recording replaces the first', () => {
   const state = createState();
   applyRecording(state, [task(7), task(8)], 'one.ndjson');
   applyRecording(state, [agent(3, { agent: 'nancy' })], 'two.ndjson');

@@ -3,21 +3,18 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import {
-  eventRate,
-  followedAgents,
-  frontTask,
+  countTotals,
+  findFrontTask,
+  findRelatedTasks,
+  getEventRate,
   isQuiet,
-  lastMinute,
-  matchingRows,
-  tasksOf,
-  totals,
-  waitingTasks,
+  listAgents,
+  listEventCounts,
+  listRows,
+  listTasksOf,
+  listWaitingTasks,
 } from '../../../dashboard/static/state/selectors.js';
-import {
-  applyEvent,
-  applySnapshot,
-  createState,
-} from '../../../dashboard/static/state/store.js';
+import { applyEvent, applySnapshot, createState } from '../../../dashboard/static/state/store.js';
 import { agent, at, snapshot, task } from '../support/events.js';
 
 /** @param {import('../../../dashboard/static/state/types.d.ts').FeedEvent[]} events */
@@ -35,10 +32,10 @@ function after(...events) {
 function front(state, iso) {
   const carly = state.agents.get('carly');
   assert.ok(carly);
-  return frontTask(carly, Date.parse(iso))?.row.task_id;
+  return findFrontTask(carly, Date.parse(iso))?.row.task_id;
 }
 
-test('the newest open task is in front, whichever spoke last', () => {
+test('the newest open task is in front, not the one with the latest event', () => {
   const state = after(
     task(1, { task_id: 'old' }),
     task(2, { task_id: 'new' }),
@@ -47,7 +44,7 @@ test('the newest open task is in front, whichever spoke last', () => {
   assert.equal(front(state, at(3)), 'new');
 });
 
-test('a result stays in front long enough to be read', () => {
+test('a result stays in front long enough to read', () => {
   const state = after(
     task(1, { task_id: 'old' }),
     task(2, { task_id: 'new', status: 'completed' }),
@@ -56,7 +53,7 @@ test('a result stays in front long enough to be read', () => {
   assert.equal(front(state, at(40)), 'old');
 });
 
-test('with nothing open the last to finish is in front', () => {
+test('without open tasks, the last to finish is in front', () => {
   const state = after(
     task(1, { task_id: 'a' }),
     task(2, { task_id: 'b', status: 'completed' }),
@@ -73,10 +70,10 @@ test('open tasks are listed first, then the newest', () => {
   );
   const carly = state.agents.get('carly');
   assert.ok(carly);
-  assert.deepEqual(tasksOf(carly).map(({ row }) => row.task_id), ['a', 'c', 'b']);
+  assert.deepEqual(listTasksOf(carly).map(({ row }) => row.task_id), ['a', 'c', 'b']);
 });
 
-test('whoever waits for a person is counted as waiting and not as running', () => {
+test('a task that waits for the user counts as waiting, not as running', () => {
   const state = after(
     task(1, { task_id: 'a' }),
     task(2, { task_id: 'b', status: 'input-required' }),
@@ -85,39 +82,39 @@ test('whoever waits for a person is counted as waiting and not as running', () =
     task(5, { task_id: 'e', status: 'completed' }),
     agent(6, { agent: 'walter', connection: 'lost' }),
   );
-  assert.deepEqual(totals(state), {
+  assert.deepEqual(countTotals(state), {
     agents: 2,
     connected: 1,
     running: 1,
     waiting: 2,
     failed: 1,
   });
-  assert.deepEqual(waitingTasks(state).map(({ row }) => row.task_id), ['b', 'c']);
+  assert.deepEqual(listWaitingTasks(state).map(({ row }) => row.task_id), ['b', 'c']);
 });
 
-test('a running task that says nothing for long is quiet', () => {
+test('a running task without updates for long is quiet', () => {
   const state = after(task(1));
-  const [running] = tasksOf(/** @type {any} */ (state.agents.get('carly')));
+  const [running] = listTasksOf(/** @type {any} */ (state.agents.get('carly')));
   assert.equal(isQuiet(running, Date.parse(at(20))), false);
   assert.equal(isQuiet(running, Date.parse(at(50))), true);
 });
 
-test('the rate counts the last five whole seconds, and falls to nothing', () => {
+test('the rate covers the last five whole seconds, and falls to zero', () => {
   const state = after();
   for (let n = 1; n <= 50; n++) applyEvent(state, task(n), 1_000_000 + n * 100);
-  assert.equal(eventRate(state, 1_005_500), 9.8);
-  assert.equal(eventRate(state, 1_060_000), 0);
-  assert.equal(lastMinute(state, 1_005_500).at(-1), 10);
+  assert.equal(getEventRate(state, 1_005_500), 9.8);
+  assert.equal(getEventRate(state, 1_060_000), 0);
+  assert.equal(listEventCounts(state, 1_005_500).at(-1), 10);
 });
 
-test('a second that nobody spoke in counts nothing from a minute ago', () => {
+test('a second without events does not count those of a minute ago', () => {
   const state = after();
   applyEvent(state, task(1), 1_000_000);
   applyEvent(state, task(2), 1_061_000);
-  assert.equal(lastMinute(state, 1_062_000).reduce((a, b) => a + b), 1);
+  assert.equal(listEventCounts(state, 1_062_000).reduce((a, b) => a + b), 1);
 });
 
-test('filters leave what matches, and a hold leaves what was there', () => {
+test('filters keep matching rows, and a hold keeps the rows up to an id', () => {
   const { rows } = after(
     task(1),
     task(2, { agent: 'walter' }),
@@ -128,7 +125,7 @@ test('filters leave what matches, and a hold leaves what was there', () => {
   const all = { agents: new Set(), task: null, failed: false };
   /** @param {Partial<import('../../../dashboard/static/state/selectors.js').Filter>} filter @param {number | null} [until] */
   const ids = (filter, until = null) =>
-    matchingRows(rows, { ...all, ...filter }, until).map((row) => row.id);
+    listRows(rows, { ...all, ...filter }, until).map((row) => row.id);
   assert.deepEqual(ids({}), [1, 2, 3, 4, 5]);
   assert.deepEqual(ids({ agents: new Set(['walter']) }), [2]);
   assert.deepEqual(ids({ task: 'carly/t1' }), [1, 3]);
@@ -138,25 +135,48 @@ test('filters leave what matches, and a hold leaves what was there', () => {
   assert.deepEqual(ids({}, 0), []);
 });
 
-test('an agent that was removed counts no more, nor do its tasks', () => {
+test('a removed agent does not count, nor do its tasks', () => {
   const state = after(
     task(1, { task_id: 'a' }),
     task(2, { task_id: 'b', status: 'input-required' }),
     task(3, { task_id: 'c', agent: 'walter' }),
     agent(4, { connection: 'removed' }),
   );
-  assert.deepEqual(followedAgents(state).map(({ name }) => name), ['walter']);
-  assert.deepEqual(waitingTasks(state), []);
-  const { agents, connected, running, waiting } = totals(state);
+  assert.deepEqual(listAgents(state).map(({ name }) => name), ['walter']);
+  assert.deepEqual(listWaitingTasks(state), []);
+  const { agents, connected, running, waiting } = countTotals(state);
   assert.deepEqual([agents, connected, running, waiting], [1, 1, 1, 0]);
 });
 
-test('an agent that was removed and added again has its tasks back', () => {
+test('an agent that is added again has its tasks back', () => {
   const state = after(
     task(1),
     agent(2, { connection: 'removed' }),
     agent(3, { connection: 'connecting' }),
   );
-  assert.equal(totals(state).running, 1);
+  assert.equal(countTotals(state).running, 1);
   assert.equal(state.agents.get('carly')?.index, 0);
+});
+
+test('parents, children and siblings are found across all agents', () => {
+  const state = createState();
+  applySnapshot(state, snapshot());
+  for (const row of [
+    task(1, { agent: 'host', task_id: 'plan', context_id: 'c9' }),
+    task(2, { agent: 'carly', task_id: 'a', context_id: 'c9', parent_task_id: 'plan' }),
+    task(3, { agent: 'nancy', task_id: 'b', context_id: 'c9', parent_task_id: 'plan' }),
+    task(4, { agent: 'nancy', task_id: 'c', context_id: 'c8' }),
+    task(5, { agent: 'walter', task_id: 'd', context_id: null }),
+  ]) {
+    applyEvent(state, row, 0);
+  }
+  const ids = (/** @type {string} */ name, /** @type {string} */ id) => {
+    const found = state.agents.get(name)?.tasks.get(id);
+    assert.ok(found);
+    const { parents, children, siblings } = findRelatedTasks(state, found.row);
+    return [parents, children, siblings].map((tasks) => tasks.map(({ row }) => row.task_id));
+  };
+  assert.deepEqual(ids('host', 'plan'), [[], ['a', 'b'], []]);
+  assert.deepEqual(ids('carly', 'a'), [['plan'], [], ['b']]);
+  assert.deepEqual(ids('walter', 'd'), [[], [], []]);
 });

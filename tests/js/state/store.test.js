@@ -2,32 +2,31 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { isFailed, isOpen } from '../../../dashboard/static/state/status.js';
 import {
-  addHistory,
+  addOlderEvents,
   applyEvent,
   applySnapshot,
-  catchUp,
   createState,
-  isFailed,
-  isOpen,
+  dropRowsAfterSkip,
   MAX_FINISHED,
   MAX_ROWS,
   MAX_ROWS_HELD,
-  snapshotOf,
+  toSnapshot,
 } from '../../../dashboard/static/state/store.js';
 import { agent, snapshot, task } from '../support/events.js';
 
 /** @param {import('../../../dashboard/static/state/types.d.ts').State} state */
 const ids = (state) => state.rows.map((row) => row.id);
 
-function joined() {
+function stateAt10() {
   const state = createState();
   applySnapshot(state, snapshot({ id: 10, agents: [agent(1)] }));
   return state;
 }
 
-test('the last row of a task is what the task is', () => {
-  const state = joined();
+test('the last row of a task wins', () => {
+  const state = stateAt10();
   applyEvent(state, task(11, { progress: 25 }), 0);
   applyEvent(state, task(12, { progress: 50, message: 'Half way' }), 0);
   const row = state.agents.get('carly')?.tasks.get('t1')?.row;
@@ -36,8 +35,8 @@ test('the last row of a task is what the task is', () => {
   assert.deepEqual(ids(state), [11, 12]);
 });
 
-test('an event that was folded already changes nothing', () => {
-  const state = joined();
+test('an event that is already folded changes nothing', () => {
+  const state = stateAt10();
   applyEvent(state, task(11, { progress: 50 }), 0);
   applyEvent(state, task(11, { progress: 50 }), 0);
   applyEvent(state, task(9, { progress: 10 }), 0);
@@ -45,23 +44,23 @@ test('an event that was folded already changes nothing', () => {
   assert.equal(state.agents.get('carly')?.tasks.get('t1')?.row.progress, 50);
 });
 
-test('an event of an agent nobody has introduced makes room for it', () => {
-  const state = joined();
+test('an event of an unknown agent adds the agent', () => {
+  const state = stateAt10();
   applyEvent(state, task(11, { agent: 'mallory' }), 0);
   assert.equal(state.agents.get('mallory')?.row, null);
   assert.equal(state.agents.get('mallory')?.index, 1);
 });
 
 test('the same task id at two agents is two tasks', () => {
-  const state = joined();
+  const state = stateAt10();
   applyEvent(state, task(11, { progress: 10 }), 0);
   applyEvent(state, task(12, { agent: 'walter', progress: 90 }), 0);
   assert.equal(state.agents.get('carly')?.tasks.get('t1')?.row.progress, 10);
   assert.equal(state.agents.get('walter')?.tasks.get('t1')?.row.progress, 90);
 });
 
-test('a snapshot replaces agents and tasks, and says why it had to', () => {
-  const state = joined();
+test('a snapshot replaces agents and tasks, and keeps its reason', () => {
+  const state = stateAt10();
   applyEvent(state, task(11), 0);
   applySnapshot(
     state,
@@ -80,53 +79,53 @@ test('a snapshot replaces agents and tasks, and says why it had to', () => {
   assert.match(state.reset_reason ?? '', /not the one/);
 });
 
-test('a snapshot that tells nothing new leaves the feed where it was', () => {
-  const state = joined();
+test('a snapshot at the same event keeps the rows', () => {
+  const state = stateAt10();
   applyEvent(state, task(11), 0);
   applySnapshot(state, snapshot({ id: 11, agents: [agent(1)], tasks: [task(11)] }));
   assert.deepEqual(ids(state), [11]);
   assert.equal(state.agents.get('carly')?.tasks.get('t1')?.first?.id, 11);
 });
 
-test('history goes before the rows, once', () => {
-  const state = joined();
+test('older events go before the rows, without duplicates', () => {
+  const state = stateAt10();
   applyEvent(state, task(11), 0);
-  addHistory(state, [task(8), task(9), task(10), task(11)], true);
-  addHistory(state, [task(9), task(10)], true);
+  addOlderEvents(state, [task(8), task(9), task(10), task(11)], true);
+  addOlderEvents(state, [task(9), task(10)], true);
   assert.deepEqual(ids(state), [8, 9, 10, 11]);
   assert.equal(state.has_older, false);
 });
 
-test('the start of a task found in history starts its clock', () => {
+test('a task found in older events gets its first event', () => {
   const state = createState();
   applySnapshot(state, snapshot({ id: 9, agents: [agent(1)], tasks: [task(9)] }));
-  addHistory(state, [task(7, { status: 'submitted' }), task(9)], true);
+  addOlderEvents(state, [task(7, { status: 'submitted' }), task(9)], true);
   assert.equal(state.agents.get('carly')?.tasks.get('t1')?.first?.id, 7);
 });
 
-test('a middle of a task found in history does not', () => {
+test('an older event that is not the first of its task does not count as such', () => {
   const state = createState();
   applySnapshot(state, snapshot({ id: 9, agents: [agent(1)], tasks: [task(9)] }));
-  addHistory(state, [task(8), task(9)], true);
+  addOlderEvents(state, [task(8), task(9)], true);
   assert.equal(state.agents.get('carly')?.tasks.get('t1')?.first, null);
 });
 
-test('memory stays bounded however many events come', () => {
-  const state = joined();
+test('memory stays bounded', () => {
+  const state = stateAt10();
   for (let id = 11; id < 3 * MAX_ROWS; id++) applyEvent(state, task(id), id);
   assert.ok(state.rows.length < 1.2 * MAX_ROWS);
   assert.equal(state.rows.at(-1)?.id, 3 * MAX_ROWS - 1);
   assert.equal(state.has_older, true);
 });
 
-test('nothing moves away under somebody who reads further back', () => {
-  const state = joined();
+test('no row is dropped while the user reads older ones', () => {
+  const state = stateAt10();
   for (let id = 11; id < 2 * MAX_ROWS; id++) applyEvent(state, task(id), id, true);
   assert.equal(state.rows[0].id, 11);
 });
 
-test('finished tasks are forgotten, the oldest first, and open ones never', () => {
-  const state = joined();
+test('the oldest finished tasks are forgotten, but no open ones', () => {
+  const state = stateAt10();
   applyEvent(state, task(11, { task_id: 'open' }), 0);
   for (let n = 0; n < MAX_FINISHED + 50; n++) {
     applyEvent(state, task(12 + n, { task_id: `f${n}`, status: 'completed' }), 0);
@@ -138,8 +137,8 @@ test('finished tasks are forgotten, the oldest first, and open ones never', () =
   assert.ok(tasks?.has(`f${MAX_FINISHED + 49}`));
 });
 
-test('while somebody reads, what comes after very many rows is counted, and read again later', () => {
-  const state = joined();
+test('while the user reads, events beyond the limit are counted and loaded later', () => {
+  const state = stateAt10();
   for (let id = 11; id <= MAX_ROWS_HELD + 15; id++) {
     applyEvent(state, task(id, { message: `${id}` }), 0, true);
   }
@@ -147,24 +146,24 @@ test('while somebody reads, what comes after very many rows is counted, and read
   assert.equal(state.rows[0].id, 11);
   assert.equal(state.skipped, 5);
   assert.equal(state.agents.get('carly')?.tasks.get('t1')?.row.id, MAX_ROWS_HELD + 15);
-  catchUp(state);
+  dropRowsAfterSkip(state);
   assert.deepEqual([state.rows, state.skipped, state.has_older], [[], 0, true]);
   applyEvent(state, task(MAX_ROWS_HELD + 16), 0);
   assert.equal(state.rows.length, 1);
 });
 
-test('a state can be told as a host would tell it', () => {
-  const state = joined();
+test('a state survives a round trip through a snapshot', () => {
+  const state = stateAt10();
   applyEvent(state, task(11, { task_id: 'new' }), 0);
   applyEvent(state, task(12, { task_id: 'newer', status: 'completed' }), 0);
   const other = createState();
-  applySnapshot(other, snapshotOf(state));
-  assert.deepEqual(snapshotOf(other), snapshotOf(state));
+  applySnapshot(other, toSnapshot(state));
+  assert.deepEqual(toSnapshot(other), toSnapshot(state));
   assert.equal(other.head, 12);
 });
 
-test('of the finished tasks the first to end is forgotten, not the first to begin', () => {
-  const state = joined();
+test('the first task to end is forgotten, not the first to start', () => {
+  const state = stateAt10();
   applyEvent(state, task(11, { task_id: 'long' }), 0);
   for (let n = 0; n < MAX_FINISHED; n++) {
     applyEvent(state, task(12 + n, { task_id: `f${n}`, status: 'completed' }), 0);
@@ -175,8 +174,8 @@ test('of the finished tasks the first to end is forgotten, not the first to begi
   assert.ok(!tasks?.has('f0'));
 });
 
-test('what is counted as it comes is what a count of all tasks gives', () => {
-  const state = joined();
+test('running counts equal a count of all tasks', () => {
+  const state = stateAt10();
   const words = ['submitted', 'running', 'input-required', 'error', 'completed', 'rejected'];
   for (let n = 0; n < 5 * MAX_FINISHED; n++) {
     const status = words[(n * 7 + (n >> 3)) % words.length];

@@ -4,17 +4,17 @@ import test from 'node:test';
 
 import { applyEvent, createState } from '../../../dashboard/static/state/store.js';
 import {
-  MAX_CARDS,
-  arrange,
   createUi,
   isPending,
+  MAX_CARDS,
   readFilter,
-  settle,
+  settlePending,
+  sortAgents,
   writeFilter,
 } from '../../../dashboard/static/state/ui.js';
 import { agent, at, task } from '../support/events.js';
 
-test('a filter survives its way through the URL', () => {
+test('a filter survives a round trip through the URL', () => {
   for (const search of [
     '',
     '?agent=carly',
@@ -29,95 +29,95 @@ test('a filter survives its way through the URL', () => {
 });
 
 /** @param {import('../../../dashboard/static/state/ui.js').Pending['verb']} verb @param {unknown} row */
-function clicked(verb, row = null) {
+function clickOn(verb, row = null) {
   const ui = createUi('');
   const task_id = verb === 'retry' ? null : 't1';
   ui.pending.set(`${verb}:x`, { verb, agent: 'carly', task_id, row, at_ms: 0 });
   return ui;
 }
 
-test('stopping lasts until the event says that it stopped', () => {
+test('a stop is pending until the task has ended', () => {
   const state = createState();
-  const ui = clicked('stop');
+  const ui = clickOn('stop');
   applyEvent(state, task(1), 0);
-  settle(ui, state, 1);
+  settlePending(ui, state, 1);
   assert.ok(isPending(ui, 'stop', 'x'));
   applyEvent(state, task(2, { status: 'cancelled' }), 0);
-  settle(ui, state, 1);
+  settlePending(ui, state, 1);
   assert.ok(!isPending(ui, 'stop', 'x'));
   assert.equal(ui.errors.size, 0);
 });
 
-test('starting lasts until the task shows up', () => {
+test('a start is pending until the task appears', () => {
   const state = createState();
-  const ui = clicked('start');
-  settle(ui, state, 1);
+  const ui = clickOn('start');
+  settlePending(ui, state, 1);
   assert.ok(isPending(ui, 'start', 'x'));
   applyEvent(state, task(1), 0);
-  settle(ui, state, 1);
+  settlePending(ui, state, 1);
   assert.ok(!isPending(ui, 'start', 'x'));
 });
 
-test('a reply lasts until the task goes on, or asks again', () => {
+test('a reply is pending until the task continues or asks again', () => {
   for (const status of ['running', 'input-required']) {
     const state = createState();
     applyEvent(state, task(1, { status: 'input-required' }), 0);
-    const ui = clicked('reply', state.agents.get('carly')?.tasks.get('t1')?.row);
-    settle(ui, state, 1);
+    const ui = clickOn('reply', state.agents.get('carly')?.tasks.get('t1')?.row);
+    settlePending(ui, state, 1);
     assert.ok(isPending(ui, 'reply', 'x'));
     applyEvent(state, task(2, { status }), 0);
-    settle(ui, state, 1);
+    settlePending(ui, state, 1);
     assert.ok(!isPending(ui, 'reply', 'x'));
   }
 });
 
-test('a retry lasts until there is news of the agent', () => {
+test('a retry is pending until an event of the agent arrives', () => {
   const state = createState();
   applyEvent(state, agent(1, { connection: 'lost' }), 0);
-  const ui = clicked('retry', state.agents.get('carly')?.row);
-  settle(ui, state, 1);
+  const ui = clickOn('retry', state.agents.get('carly')?.row);
+  settlePending(ui, state, 1);
   assert.ok(isPending(ui, 'retry', 'x'));
   applyEvent(state, agent(2), 0);
-  settle(ui, state, 1);
+  settlePending(ui, state, 1);
   assert.ok(!isPending(ui, 'retry', 'x'));
 });
 
-test('a click that nothing comes of is not pending for ever', () => {
+test('a click without an event times out', () => {
   const state = createState();
-  const ui = clicked('stop');
+  const ui = clickOn('stop');
   applyEvent(state, task(1), 0);
-  settle(ui, state, 60_000);
+  settlePending(ui, state, 60_000);
   assert.ok(!isPending(ui, 'stop', 'x'));
   assert.match(ui.errors.get('stop:x') ?? '', /not confirmed/);
 });
 
-test('a removal lasts until the feed says that the agent is removed', () => {
+test('a removal is pending until the agent is removed', () => {
   const state = createState();
   applyEvent(state, agent(1), 0);
-  const ui = clicked('remove');
+  const ui = clickOn('remove');
   applyEvent(state, agent(2, { connection: 'lost' }), 0);
-  settle(ui, state, 1);
+  settlePending(ui, state, 1);
   assert.ok(isPending(ui, 'remove', 'x'));
   applyEvent(state, agent(3, { connection: 'removed' }), 0);
-  settle(ui, state, 1);
+  settlePending(ui, state, 1);
   assert.ok(!isPending(ui, 'remove', 'x'));
 });
 
-test('more agents than cards are sorted by urgency, but not while one is pointed at', () => {
+test('many agents are sorted by urgency, but not while the user points at one', () => {
   const state = createState();
   const ui = createUi('');
   let id = 0;
   const names = Array.from({ length: MAX_CARDS + 1 }, (_, at) => `a${at}`);
   for (const name of names) applyEvent(state, agent(++id, { agent: name }), 0);
-  const says = (/** @type {string} */ name, /** @type {string} */ status) =>
+  const addTask = (/** @type {string} */ name, /** @type {string} */ status) =>
     applyEvent(state, task(++id, { agent: name, status }), 0);
   const order = (held = false) =>
-    arrange(ui, state, Date.parse(at(id)), () => held).map(({ name }) => name);
+    sortAgents(ui, state, Date.parse(at(id)), () => held).map(({ name }) => name);
   assert.deepEqual(order(), names);
   applyEvent(state, agent(++id, { agent: 'a3', connection: 'lost' }), 0);
-  says('a2', 'running');
-  says('a8', 'error');
-  says('a5', 'input-required');
+  addTask('a2', 'running');
+  addTask('a8', 'error');
+  addTask('a5', 'input-required');
   assert.deepEqual(order(true), names);
   assert.deepEqual(order().slice(0, 5), ['a5', 'a8', 'a3', 'a2', 'a0']);
   applyEvent(state, agent(++id, { agent: 'a0', connection: 'removed' }), 0);

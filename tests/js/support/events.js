@@ -1,15 +1,9 @@
 // @ts-check
-// Owns the events that the tests of the page's modules are written with.
+// Build events for the tests.
 
-/**
- * @typedef {import('../../../dashboard/static/state/types.d.ts').TaskEvent} TaskEvent
- * @typedef {import('../../../dashboard/static/state/types.d.ts').AgentEvent} AgentEvent
- * @typedef {import('../../../dashboard/static/state/types.d.ts').ArtifactEvent} ArtifactEvent
- * @typedef {import('../../../dashboard/static/state/types.d.ts').GapEvent} GapEvent
- * @typedef {import('../../../dashboard/static/state/types.d.ts').Snapshot} Snapshot
- */
+/** @import { AgentEvent, ArtifactEvent, GapEvent, Snapshot, TaskEvent } from '../../../dashboard/static/state/types.d.ts' */
 
-/** Some time on the host's clock, `s` seconds later. @param {number} s */
+/** Return the host's time after `s` seconds. @param {number} s */
 export const at = (s) => new Date(Date.UTC(2026, 10, 22, 12, 0, s)).toISOString();
 
 /** @param {number} id @param {Partial<TaskEvent>} [more] @returns {TaskEvent} */

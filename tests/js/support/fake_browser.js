@@ -1,8 +1,8 @@
 // @ts-check
-// Owns a world of our own for the feed's modules: sources that we open and break, and a
-// clock that we turn.
+// A browser for the tests of client/: EventSources that the test opens and breaks, and a
+// clock that it moves.
 
-export function world() {
+export function fakeBrowser() {
   /** @type {any[]} */
   const sources = [];
   /** @type {{ run: () => void, at: number }[]} */
@@ -23,8 +23,8 @@ export function world() {
     close() {
       this.closed = true;
     }
-    /** What has no id of its own comes with the last one. @param {any} data @param {string} [type] */
-    says(data, type = 'message') {
+    /** Deliver a message. Without an id it has the last one. @param {any} data @param {string} [type] */
+    emit(data, type = 'message') {
       if (data.id !== undefined) this.lastEventId = `k3f9-${data.id}`;
       const { lastEventId } = this;
       const event = new MessageEvent(type, { data: JSON.stringify(data), lastEventId });
