@@ -167,7 +167,7 @@ class Collector:
         self._follow_soon(task_id, parent_task_id)
         follower = self._following.get(task_id)
         if follower and parent_task_id:
-            follower.adopt(parent_task_id)
+            follower.set_parent(parent_task_id)
 
     async def cancel(self, task_id: str) -> Update:
         """The task as its agent leaves it, which may not be cancelled.
@@ -178,7 +178,7 @@ class Collector:
         follower = self._following.get(task_id)
         if follower:
             # Some agents end the stream of a cancelled task without a word.
-            follower.settle_after(SETTLE_S)
+            follower.read_task_after(SETTLE_S)
         return update
 
     async def _send(
@@ -204,11 +204,11 @@ class Collector:
             task_id = batch.updates[0].response.task_id
             answer, follower = _chain(batch, stream), self._following.get(task_id or "")
             if follower and parent_task_id:
-                follower.adopt(parent_task_id)
+                follower.set_parent(parent_task_id)
             if follower is None and task_id:
                 await self._run_follower(task_id, connection, answer, parent_task_id)
-            elif follower is not None and follower.needs_stream:
-                await follower.feed(answer)
+            elif follower is not None and follower.can_take_reply():
+                await follower.read_reply(answer)
 
     async def _answer(self, stream: AsyncGenerator[Batch]) -> Batch:
         """The first batch with something in it."""
@@ -257,7 +257,7 @@ class Collector:
             await anyio.sleep(WATCH_S)
             await self._presence.calm()
             for follower in self._following.values():
-                follower.watch()
+                follower.check_quiet()
 
     def _found(self, task_id: str) -> bool:
         wanted = self._wants is None or self._wants(task_id)
@@ -285,7 +285,7 @@ class Collector:
         follower = Follower(task_id, connection, self._feed, self._presence)
         self._following[task_id] = follower
         if parent_task_id:
-            follower.adopt(parent_task_id)
+            follower.set_parent(parent_task_id)
         try:
             await follower.run(stream)
         except Exception:

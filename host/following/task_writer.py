@@ -1,7 +1,6 @@
-"""Owns the writing of one task's events into the feed, numbered one by one.
+"""Writes one task's events into the feed, numbered one by one.
 
-The follower adds events as they come; they go to the feed together, while the next
-are on their way.
+The events that come while the log commits are written together afterwards.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import anyio
+from anyio.abc import TaskGroup
 
 from ..feed.feed import Feed, FeedClosed
 from ..log.contract import Entry
@@ -21,8 +21,8 @@ MAX_WAITING, MAX_WAITING_BYTES = 1_000, 4 * 1024 * 1024
 PAGE = 1_000
 
 
-class Record:
-    """`recall` first; what is added is written by `write`, started for it."""
+class TaskWriter:
+    """Call `load` first. `add` takes events, `start` or `flush` writes them."""
 
     def __init__(self, agent: str, task_id: str, feed: Feed) -> None:
         self._agent = agent
@@ -35,11 +35,11 @@ class Record:
         self._written = anyio.Event()
         self.is_writing = False
 
-    async def recall(self, known: Known) -> bool:
-        """Notes what the feed says of the task. Returns whether it says anything.
+    async def load(self, known: Known) -> bool:
+        """Add the feed's events of the task to `known`. Return whether there are any.
 
-        Waits for what was given to it already: an agent told again what is on its way
-        would be heard twice.
+        Waits for the events that an earlier writer of the task left to the feed.
+        Without them, the agent's next updates would be written twice.
         """
         self._version = await self._feed.settled(self._source)
         if not self._version:
@@ -49,51 +49,54 @@ class Record:
         while rows := await self._feed.history(cursor, None, PAGE, where):
             known.note(decode(row.body) for row in rows)
             cursor = rows[-1].id
-        # The board outlives the events that were trimmed.
+        # The board keeps rows whose events were trimmed.
         row = self._feed.board.task(self._agent, self._task_id)
         if row and known.row is None:
             known.note([row])
         return True
 
-    def add(self, events: Sequence[Event], raw: bytes | None) -> None:
-        """Events in their order, with the A2A update that they came from."""
+    def add(self, events: Sequence[Event], raw: bytes | None = None) -> None:
+        """Add events in their order. `raw` is the A2A update that they came from."""
         for event in events:
             self._version += 1
             entry = Entry.of(self._source, self._version, event, raw)
             self._waiting.append(entry)
             self._bytes += len(entry.body) + len(raw or b"")
 
-    def begin(self) -> bool:
-        """Whether `write` must be started for what was added."""
+    def start(self, group: TaskGroup) -> None:
+        """Write the added events in the background, if no write is under way."""
+        if self._begin():
+            group.start_soon(self._write)
+
+    async def wait_for_room(self) -> None:
+        """Wait while too many events are unwritten, to slow down the sender."""
+        if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
+            await self._written.wait()
+
+    async def flush(self) -> None:
+        """Return when all added events are durable."""
+        if self._begin():
+            await self._write()
+        elif self.is_writing:
+            await self._written.wait()
+
+    def _begin(self) -> bool:
         if self.is_writing or not self._waiting:
             return False
         self.is_writing = True
         self._written = anyio.Event()
         return True
 
-    async def write(self) -> None:
-        """Returns when all that was added is durable, however long the log takes."""
+    async def _write(self) -> None:
         try:
             while self._waiting:
                 entries, self._waiting, self._bytes = self._waiting, [], 0
                 await self._feed.append(entries)
         except anyio.get_cancelled_exc_class():
-            # In their order all the same: `recall` waits for them.
+            # The feed writes them all the same, in their order. `load` waits for it.
             with suppress(FeedClosed):
                 self._feed.give(self._waiting)
             raise
         finally:
             self.is_writing = False
             self._written.set()
-
-    async def room(self) -> None:
-        """Waits while too much is on its way: whoever sends must wait, too."""
-        if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
-            await self._written.wait()
-
-    async def written(self) -> None:
-        """Returns when nothing is on its way."""
-        if self.begin():
-            await self.write()
-        elif self.is_writing:
-            await self._written.wait()

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from ..config.agent_settings import HOST_NAME
 from ..feed.feed import Feed
-from ..following.task_writer import Record
+from ..following.task_writer import TaskWriter
 from ..model.event import Event, TaskEvent
 from ..model.timestamps import now
 from ..protocol import a2a
@@ -30,14 +30,14 @@ class Journal:
         self.task_id = task_id
         self.context_id = context_id
         self._known = Known(HOST_NAME, task_id)
-        self._record = Record(HOST_NAME, task_id, feed)
+        self._writer = TaskWriter(HOST_NAME, task_id, feed)
 
     @property
     def row(self) -> TaskEvent | None:
         return self._known.row
 
     async def recall(self) -> None:
-        await self._record.recall(self._known)
+        await self._writer.load(self._known)
 
     async def begin(self, message: Json, metadata: Json) -> bytes:
         """The task as it is submitted, by the A2A message that asked for it; its
@@ -94,8 +94,8 @@ class Journal:
 
     async def _add(self, event: Event, raw: bytes) -> None:
         self._known.note([event])
-        self._record.add([event], raw)
-        await self._record.written()
+        self._writer.add([event], raw)
+        await self._writer.flush()
 
 
 def _encoded(body: Json) -> bytes:

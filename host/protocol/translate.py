@@ -9,15 +9,14 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ..model.event import TERMINAL, Event, GapEvent, MessageEvent, TaskEvent
+from ..model.event import TERMINAL, Event, MessageEvent, TaskEvent
 from . import a2a
+from .gaps import Update, gap_before
 from .reconcile import reconcile
 from .rows import STATUS as STATUS
 from .rows import Sequence, artifact_of, at_of, differs, is_before, row_of
 from .task_knowledge import Kept
 from .task_knowledge import Known as Known
-
-Update = a2a.Task | a2a.StatusUpdate | a2a.ArtifactUpdate
 
 
 def translate(
@@ -43,15 +42,11 @@ def translate(
     if said.task_id and said.task_id != known.task_id:
         return []  # Another task's, which has a follower of its own.
     number = said.sequence
-    why, count = unwatched, None
-    if number is not None:
-        if _is_told(known, said, number):
-            return []
-        why, count = _hole(known, said, number, unwatched)
+    if number is not None and _is_told(known, said, number):
+        return []
     events = _events(known, said, received_at, UNSET if number is None else number)
-    if why and events and (count or not known.is_nothing):
-        events.insert(0, missing(known, why, received_at, count))
-    return events
+    gap = gap_before(known, said, received_at, unwatched)
+    return [gap, *events] if gap and events else events
 
 
 def message_event(agent: str, message: a2a.Message, received_at: str) -> MessageEvent:
@@ -61,20 +56,6 @@ def message_event(agent: str, message: a2a.Message, received_at: str) -> Message
         context_id=message.context_id or None,
         message_id=message.message_id or None,
         message=a2a.text_of(message.parts),
-        received_at=received_at,
-    )
-
-
-def missing(
-    known: Known, why: str, received_at: str, count: int | None = None
-) -> GapEvent:
-    """Says that updates, at most `count`, are missing after the task's last event."""
-    return GapEvent(
-        agent=known.agent,
-        task_id=known.task_id,
-        context_id=known.row.context_id if known.row else None,
-        message=why,
-        missing=UNSET if count is None else count,
         received_at=received_at,
     )
 
@@ -122,24 +103,6 @@ def _is_told(known: Known, said: Update, number: int) -> bool:
     if isinstance(said, a2a.StatusUpdate) or number == known.sequence:
         return True
     return not is_before(row.at, at_of(said.status))
-
-
-def _hole(
-    known: Known, said: Update, number: int, unwatched: str | None
-) -> tuple[str | None, int | None]:
-    """Why updates are missing before this one and how many at most, if they are."""
-    last = known.sequence
-    if last is None:
-        if isinstance(said, a2a.Task) or not known.is_nothing:
-            return unwatched, None  # Nobody knows which numbers were told.
-        last = 0
-    if number <= last:
-        return f"{known.agent} lost count: update {number} came after {last}", None
-    if number == last + 1:
-        return None, None
-    if number == last + 2:
-        return f"update {last + 1} is missing", 1
-    return f"updates {last + 1} to {number - 1} are missing", number - last - 1
 
 
 def _events(

@@ -18,8 +18,8 @@ from host.clients.bindings.types import Batch, Update
 from host.clients.connection import Connection
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import follower, task_updates
-from host.following.follower import QUIET_WATCHES, Follower
+from host.following import follower, task_reader
+from host.following.follower import MAX_QUIET_CHECKS, Follower
 from host.following.presence import Presence
 from host.log.contract import Entry
 from host.log.memory import MemoryLog
@@ -231,7 +231,7 @@ async def followed_for_a_while(script: Script, feed: Feed) -> None:
 async def test_an_agent_without_subscriptions_is_polled_without_gaps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(task_updates, "TASK_POLL_S", 0.001)
+    monkeypatch.setattr(task_reader, "TASK_POLL_S", 0.001)
     script = Script(
         [[UnsupportedOperationError()]],
         [
@@ -268,7 +268,7 @@ async def test_what_cannot_be_used_is_counted_before_the_end() -> None:
 async def test_what_cannot_be_used_is_counted_while_the_stream_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(follower, "ACCOUNT_S", 0.001)
+    monkeypatch.setattr(follower, "DROPPED_REPORT_S", 0.001)
 
     class Waiting(Script):
         async def subscribe(
@@ -290,7 +290,7 @@ async def test_what_cannot_be_used_is_counted_while_the_stream_goes_on(
 async def test_what_is_still_to_be_read_is_counted_though_the_task_is_over_at_its_agent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(follower, "ACCOUNT_S", 0.2)
+    monkeypatch.setattr(follower, "DROPPED_REPORT_S", 0.2)
 
     class Flooding(Script):
         async def subscribe(
@@ -336,18 +336,18 @@ class TestATaskThatSaysNothing:
             group.start_soon(quiet.run)
             await script.silent.wait()
             for _ in range(watches):
-                quiet.watch()
+                quiet.check_quiet()
                 await anyio.sleep(0.001)
             group.cancel_scope.cancel()
         return 1 - len(script.tasks)
 
     async def test_is_looked_at_after_a_minute(self) -> None:
-        assert await self.looks_after(QUIET_WATCHES // 2, MemoryLog()) == 0
-        assert await self.looks_after(QUIET_WATCHES * 2, MemoryLog()) == 1
+        assert await self.looks_after(MAX_QUIET_CHECKS // 2, MemoryLog()) == 0
+        assert await self.looks_after(MAX_QUIET_CHECKS * 2, MemoryLog()) == 1
 
     async def test_is_not_while_what_it_said_waits_for_the_log(self) -> None:
         """The look would be told before it."""
-        assert await self.looks_after(10 * QUIET_WATCHES, StuckLog()) == 0
+        assert await self.looks_after(10 * MAX_QUIET_CHECKS, StuckLog()) == 0
 
 
 class Silent(Script):

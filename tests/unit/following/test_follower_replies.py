@@ -91,8 +91,8 @@ async def test_a_task_found_while_its_message_is_answered_is_told_once() -> None
             group.start_soon(follower.run)
             while not script.asked:
                 await anyio.lowlevel.checkpoint()
-            assert follower.needs_stream
-            group.start_soon(follower.feed, stream(*both))
+            assert follower.can_take_reply()
+            group.start_soon(follower.read_reply, stream(*both))
             await anyio.lowlevel.checkpoint()
             script.streaming_on.set()
         rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
@@ -110,7 +110,7 @@ async def test_a_look_from_before_the_reply_takes_nothing_back() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(follower.run, stream(asking))
             await script.looking.wait()
-            group.start_soon(follower.feed, answer)
+            group.start_soon(follower.read_reply, answer)
             script.answering.set()
         rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
 
@@ -131,7 +131,7 @@ async def test_after_a_reply_s_stream_the_task_is_followed_on() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(follower.run, stream(asking))
             await script.looking.wait()
-            await follower.feed(stream(again))
+            await follower.read_reply(stream(again))
             script.streaming_on.set()
         rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
 
@@ -157,7 +157,7 @@ async def test_a_reply_s_stream_that_breaks_leaves_the_task_to_its_own() -> None
         async with anyio.create_task_group() as group:
             group.start_soon(follower.run, stream(asking))
             await script.looking.wait()
-            await follower.feed(breaking())
+            await follower.read_reply(breaking())
             script.streaming_on.set()
         rows = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
 
@@ -184,7 +184,7 @@ async def test_a_task_cancelled_before_its_past_is_read_is_looked_at_after_that(
     async with running(script, log) as (follower, feed), anyio.create_task_group() as g:
         g.start_soon(follower.run)
         await anyio.wait_all_tasks_blocked()
-        follower.settle_after(0)
+        follower.read_task_after(0)
         await anyio.wait_all_tasks_blocked()
         assert not script.looking.is_set()
         log.telling.set()

@@ -39,13 +39,13 @@ async def parents(log: Log, updates: list[Update], **adopted: int) -> list[Any]:
         async def stream() -> Any:
             for number, update in enumerate(updates):
                 if adopted.get("after") == number:
-                    follower.adopt("p1")
+                    follower.set_parent("p1")
                 yield Batch([update])
                 if update is not updates[-1]:
                     await anyio.sleep(0.01)
 
         if adopted.get("after") == -1:
-            follower.adopt("p1")
+            follower.set_parent("p1")
         with anyio.fail_after(10):
             await follower.run(stream())
         feed.close()
@@ -76,7 +76,7 @@ async def test_it_is_kept_over_a_restart() -> None:
         presence = cast(Presence, NoPresence())
         script = cast(Connection, Script([], [], resumable=True))
         follower = Follower("t1", script, feed, presence)
-        follower.adopt("p1")
+        follower.set_parent("p1")
 
         async def cut_off() -> Any:
             yield Batch([FIRST])

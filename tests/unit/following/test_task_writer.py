@@ -1,4 +1,4 @@
-"""One task's events on their way into a real feed: numbered, gathered, not cut off."""
+"""The writer of one task's events, with a real feed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import anyio
 import anyio.lowlevel
 
 from host.feed.feed import Feed
-from host.following.task_writer import MAX_WAITING, MAX_WAITING_BYTES, Record
+from host.following.task_writer import MAX_WAITING, MAX_WAITING_BYTES, TaskWriter
 from host.log.contract import Entry
 from host.log.memory import MemoryLog
-from host.model.event import GapEvent, decode
+from host.model.event import Event, GapEvent, decode
 from host.model.filter import ALL
 from host.protocol.task_knowledge import Known
 
 
 class SlowLog(MemoryLog):
-    """Commits when it is let go."""
+    """Commits only after `go` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,108 +47,101 @@ def gap(text: str) -> GapEvent:
     )
 
 
-async def test_events_are_in_the_feed_in_order_when_it_says_so() -> None:
+async def test_flushed_events_are_in_the_feed_in_order() -> None:
     async with feed_on(MemoryLog()) as feed:
-        kept = Record("carly", "t1", feed)
-        kept.add([gap("one"), gap("two")], None)
-        kept.add([gap("three")], None)
-        await kept.written()
+        writer = TaskWriter("carly", "t1", feed)
+        writer.add([gap("one"), gap("two")])
+        writer.add([gap("three")])
+        await writer.flush()
 
-        told = [decode(row.body) for row in await feed.history(0, None, 9, ALL)]
+        events = [decode(row.body) for row in await feed.history(0, None, 9, ALL)]
 
-    assert told == [gap("one"), gap("two"), gap("three")]
+    assert events == [gap("one"), gap("two"), gap("three")]
 
 
-async def test_what_comes_while_an_append_is_under_way_goes_together() -> None:
+async def test_start_writes_nothing_when_nothing_was_added() -> None:
+    async with feed_on(MemoryLog()) as feed, anyio.create_task_group() as group:
+        writer = TaskWriter("carly", "t1", feed)
+        writer.start(group)
+        assert not writer.is_writing
+
+
+async def test_events_added_during_a_commit_are_committed_together() -> None:
     log = SlowLog()
     async with feed_on(log) as feed, anyio.create_task_group() as group:
-        kept = Record("carly", "t1", feed)
+        writer = TaskWriter("carly", "t1", feed)
         for number in range(100):
-            kept.add([gap(str(number))], None)
-            if kept.begin():
-                group.start_soon(kept.write)
+            writer.add([gap(str(number))])
+            writer.start(group)
             await anyio.lowlevel.checkpoint()
         log.go.set()
-        await kept.written()
+        await writer.flush()
 
     assert sum(log.batches) == 100
     assert len(log.batches) <= 3
 
 
-async def test_whoever_brings_more_than_can_be_written_waits() -> None:
+async def is_room_only_after_commit(extra: Sequence[Event], raw: bytes | None) -> bool:
+    """Return whether the sender of `extra` events waits until a commit is done."""
     log = SlowLog()
     async with feed_on(log) as feed, anyio.create_task_group() as group:
-        kept = Record("carly", "t1", feed)
-        assert not kept.begin()
-        kept.add([gap("first")], None)
-        assert kept.begin()
-        group.start_soon(kept.write)
+        writer = TaskWriter("carly", "t1", feed)
+        writer.add([gap("first")])
+        writer.start(group)
         await anyio.lowlevel.checkpoint()
-        kept.add([gap("more")] * (MAX_WAITING + 1), None)
+        writer.add(extra, raw)
 
         with anyio.move_on_after(0.05) as patience:
-            await kept.room()
+            await writer.wait_for_room()
         log.go.set()
-        await kept.room()
+        await writer.wait_for_room()
+    return patience.cancelled_caught
 
-    assert patience.cancelled_caught
+
+async def test_sender_waits_while_too_many_events_are_unwritten() -> None:
+    assert await is_room_only_after_commit([gap("more")] * (MAX_WAITING + 1), None)
 
 
-async def test_whoever_brings_large_updates_waits_sooner() -> None:
+async def test_sender_of_large_updates_waits_sooner() -> None:
+    large = b"x" * (MAX_WAITING_BYTES + 1)
+    assert await is_room_only_after_commit([gap("large")], large)
+
+
+async def test_flush_waits_as_long_as_the_log_takes() -> None:
     log = SlowLog()
     async with feed_on(log) as feed, anyio.create_task_group() as group:
-        kept = Record("carly", "t1", feed)
-        kept.add([gap("first")], None)
-        assert kept.begin()
-        group.start_soon(kept.write)
-        await anyio.lowlevel.checkpoint()
-        kept.add([gap("large")], b"x" * (MAX_WAITING_BYTES + 1))
-
-        with anyio.move_on_after(0.05) as patience:
-            await kept.room()
-        log.go.set()
-        await kept.room()
-
-    assert patience.cancelled_caught
-
-
-async def test_a_log_that_does_not_answer_holds_its_agents_back_for_as_long() -> None:
-    log = SlowLog()
-    async with feed_on(log) as feed, anyio.create_task_group() as group:
-        slow = Record("carly", "t1", feed)
-        slow.add([gap("one")], None)
-        assert slow.begin()
-        group.start_soon(slow.write)
+        writer = TaskWriter("carly", "t1", feed)
+        writer.add([gap("one")])
+        writer.start(group)
         with anyio.move_on_after(0.1) as patience:
-            await slow.written()
+            await writer.flush()
         log.go.set()
-        await slow.written()
+        await writer.flush()
 
     assert patience.cancelled_caught
 
 
-async def test_a_follower_cut_off_loses_nothing_and_its_heir_counts_on() -> None:
-    """A version given twice would be left out of the log in silence."""
+async def test_next_writer_continues_after_a_cancelled_one_without_loss() -> None:
+    """The log would drop a version number that is used twice, without a word."""
     log = SlowLog()
     async with feed_on(log) as feed:
         async with anyio.create_task_group() as group:
-            kept = Record("carly", "t1", feed)
-            kept.add([gap("one")], None)
-            assert kept.begin()
-            group.start_soon(kept.write)
+            writer = TaskWriter("carly", "t1", feed)
+            writer.add([gap("one")])
+            writer.start(group)
             while not feed._pending and not feed._committing:
                 await anyio.lowlevel.checkpoint()
-            kept.add([gap("two")], None)
+            writer.add([gap("two")])
             group.cancel_scope.cancel()
 
-        heir = Record("carly", "t1", feed)
-        # Its agent would tell it again what is on its way.
+        following = TaskWriter("carly", "t1", feed)
+        # Until the commit, the agent would send the same updates again.
         with anyio.move_on_after(0.05) as patience:
-            await heir.recall(Known("carly", "t1"))
+            await following.load(Known("carly", "t1"))
         assert patience.cancelled_caught
         log.go.set()
-        assert await heir.recall(Known("carly", "t1"))
-        heir.add([gap("three")], None)
-        await heir.written()
+        assert await following.load(Known("carly", "t1"))
+        following.add([gap("three")])
+        await following.flush()
 
         assert len(await feed.history(0, None, 9, ALL)) == 3

@@ -10,7 +10,8 @@ import pytest
 from msgspec import UNSET
 
 from host.model.event import ArtifactEvent, GapEvent, TaskEvent
-from host.protocol.translate import Known, ended, missing
+from host.protocol.gaps import build_gap
+from host.protocol.translate import Known, ended
 from tests.support.a2a_updates import (
     LATER,
     NOW,
@@ -32,7 +33,7 @@ def known() -> Known:
 def test_a_gap_names_the_task_says_why_and_how_many(known: Known) -> None:
     take(known, status())
 
-    assert missing(known, "the stream broke", LATER, 3) == GapEvent(
+    assert build_gap(known, "the stream broke", LATER, 3) == GapEvent(
         agent="carly",
         task_id="t1",
         context_id="c1",
@@ -40,7 +41,7 @@ def test_a_gap_names_the_task_says_why_and_how_many(known: Known) -> None:
         missing=3,
         received_at=LATER,
     )
-    assert missing(known, "the stream broke", LATER).missing is UNSET
+    assert build_gap(known, "the stream broke", LATER).missing is UNSET
 
 
 class TestUnwatched:
@@ -56,7 +57,7 @@ class TestUnwatched:
 
         gap, _ = take(known, update, unwatched=self.WHY)
 
-        assert gap == missing(known, self.WHY, NOW)
+        assert gap == build_gap(known, self.WHY, NOW)
 
     @pytest.mark.parametrize("update", [status(), chunk("one")])
     def test_what_is_known_needs_none(self, known: Known, update: Json) -> None:

@@ -1,0 +1,203 @@
+"""The states of a follower, and the transitions between them.
+
+    starting ──► waiting ──► live ──► broken ──► repairing
+                  ▲ ▲ ▲        │        │            │
+                  │ │ └────────┘        │            │
+                  │ └───────────────────┘            │
+                  └──────────────────────────────────┘
+
+A live follower waits again when its agent refuses the subscription, or when the stream
+of a reply ends. Two transitions leave every state: `take_reply` makes the follower live
+on the stream of a reply, and `end` ends it. Nothing leaves ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ..errors import CourtsideError
+from ..protocol.gaps import HOST_WAS_AWAY
+
+# At once the first time: many agents end the stream where they ask a question.
+RETRY_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+
+
+class Source(Enum):
+    """What a live follower reads."""
+
+    RESPONSE = "the response to the message that started the task"
+    REPLY = "the response to a later message"
+    SUBSCRIPTION = "a subscription"
+    POLLING = "GetTask, again and again"
+
+
+@dataclass(frozen=True)
+class Starting:
+    """Reads what the feed already has of the task."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Waits `delay_s`, then until a stream may be opened and has its first batch."""
+
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Live:
+    """Reads updates."""
+
+    source: Source
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Has no stream. `gap_reason` says what that may hide; None: nothing."""
+
+    gap_reason: str | None
+
+
+@dataclass(frozen=True)
+class Repairing:
+    """Reads the task once, for what the agent still has of the missed updates."""
+
+    gap_reason: str | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The task is over, or its agent no longer knows it."""
+
+
+State = Starting | Waiting | Live | Broken | Repairing | Ended
+OPEN_STATES = (Waiting, Live, Broken, Repairing)
+
+
+class IllegalTransition(CourtsideError):
+    """The follower has a bug: its state does not have this transition."""
+
+
+class FollowerStates:
+    """The state of one follower, with its pending gap and its backoff.
+
+    `pending_gap` is the reason for the gap that the next update may need. `failures`
+    counts the streams in a row that brought nothing new. `has_reply` is set from
+    `expect_reply` to `end_reply`: meanwhile no other stream may be read.
+    """
+
+    def __init__(self) -> None:
+        self.state: State = Starting()
+        self.pending_gap: str | None = None
+        self.failures = 0
+        self.has_reply = False
+
+    @property
+    def has_started(self) -> bool:
+        return not isinstance(self.state, Starting)
+
+    @property
+    def has_ended(self) -> bool:
+        return isinstance(self.state, Ended)
+
+    @property
+    def is_streaming(self) -> bool:
+        is_live = isinstance(self.state, Live)
+        return self.has_reply or (is_live and self.state != Live(Source.POLLING))
+
+    @property
+    def delay_s(self) -> float:
+        return self.state.delay_s if isinstance(self.state, Waiting) else 0.0
+
+    @property
+    def _gap_reason(self) -> str | None:
+        state = self.state
+        return state.gap_reason if isinstance(state, Broken | Repairing) else None
+
+    def can_take_reply(self, *, needs_input: bool) -> bool:
+        """Return whether a reply's stream is better than what is read now.
+
+        A subscription that is past the task's question is ahead of that stream.
+        """
+        return not self.has_reply and (needs_input or not self.is_streaming)
+
+    def start(self, *, has_history: bool) -> None:
+        """Start to read the agent: the feed's events of the task are read."""
+        if self._move(Waiting(), Starting) and has_history:
+            self.pending_gap = HOST_WAS_AWAY
+
+    def lack_stream(self, gap_reason: str) -> None:
+        """Stay waiting: the host has too many streams open to the agent."""
+        if self._move(Waiting(), Waiting):
+            self.pending_gap = gap_reason
+
+    def open_stream(self, source: Source) -> None:
+        self._move(Live(source), Waiting, Live)
+
+    def poll(self) -> None:
+        """Read the task by GetTask, again and again.
+
+        What comes and goes between two polls is no gap: the agent's row says that
+        its tasks are polled.
+        """
+        if self._move(Live(Source.POLLING), Waiting, Live):
+            self.pending_gap = None
+
+    def refuse_stream(self) -> None:
+        """Wait again: the agent has no subscription for the task as it is now."""
+        self._move(Waiting(), Waiting, Live)
+
+    def break_stream(self, gap_reason: str | None) -> None:
+        """Lose the stream. A clean end may hide updates too: some agents drop a slow
+        subscriber."""
+        if self._move(Broken(gap_reason), Waiting, Live):
+            self.pending_gap = gap_reason
+
+    def repair(self) -> None:
+        self._move(Repairing(self._gap_reason), Broken)
+
+    def retry(self) -> None:
+        """Wait for the next stream, longer after each that brought nothing new."""
+        reason = self._gap_reason
+        delay_s = RETRY_S[min(self.failures, len(RETRY_S) - 1)]
+        if self._move(Waiting(delay_s), Broken, Repairing):
+            self.failures += 1
+            # Between a repair and the next stream, more updates may pass.
+            self.pending_gap = reason
+
+    def expect_reply(self) -> None:
+        """Announce the stream of a reply: the follower's own stream must be closed."""
+        self.has_reply = True
+
+    def take_reply(self, *, needs_input: bool) -> None:
+        """Read the stream of a reply. A task that needs input missed nothing so far."""
+        if self._move(Live(Source.REPLY), *OPEN_STATES) and needs_input:
+            self.pending_gap = None
+
+    def end_reply(self, gap_reason: str | None) -> None:
+        """Go on with the follower's own streams."""
+        self.has_reply = False
+        if self.has_started and self._move(Waiting(), *OPEN_STATES):
+            self.pending_gap = gap_reason
+
+    def take_pending_gap(self) -> str | None:
+        """Return the reason for the pending gap. An update has come, which needs the
+        gap or shows that nothing is missing."""
+        reason, self.pending_gap = self.pending_gap, None
+        return reason
+
+    def reset_backoff(self) -> None:
+        """Retry soon again: the agent sent something new."""
+        self.failures = 0
+
+    def end(self) -> None:
+        self.state = Ended()
+
+    def _move(self, to: State, *origins: type[State]) -> bool:
+        """Change the state. Return whether it changed: an ended follower stays so."""
+        if self.has_ended:
+            return False
+        if not isinstance(self.state, origins):
+            raise IllegalTransition(f"a follower cannot go from {self.state} to {to}")
+        self.state = to
+        return True

@@ -1,0 +1,63 @@
+"""Finds artifact chunks that an agent sends twice: in a Task and in the next stream.
+
+Some agents open the stream before they read the Task. What they send in between is in
+both. A chunk may also equal the one before it, so only the agent knows which it is.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..clients.bindings.types import Update
+from ..clients.connection import Connection
+from ..model.event import ArtifactEvent, Event
+from ..model.timestamps import now
+from ..protocol.a2a import StreamResponse
+from ..protocol.task_knowledge import Known, begins, repeats
+from ..protocol.translate import translate
+
+
+class RepeatedChunks:
+    """Finds the repeated chunks of the task of `known`."""
+
+    def __init__(self, known: Known, connection: Connection) -> None:
+        self._known = known
+        self._connection = connection
+        self.are_possible = False
+        """Whether nothing came since the last Task that tells what is newer than it."""
+
+    def note(self, response: StreamResponse, events: list[Event]) -> None:
+        """Take note of an update, and of the events that it became."""
+        if response.task:
+            # A number shows what is a repeat.
+            self.are_possible = self._known.sequence is None
+        elif events and not _has_no_message(response):
+            self.are_possible = False
+
+    async def has(self, update: Update) -> bool:
+        """Return whether the update is a chunk that the Task before it had already.
+
+        Raises what GetTask raises: then the stream ends, and the next begins with the
+        Task.
+        """
+        chunk = update.response.artifact_update
+        kept = chunk and self._known.artifacts.get(chunk.artifact.artifact_id)
+        if not chunk or not kept or not chunk.append:
+            return False
+        parts = msgspec.to_builtins(chunk.artifact.parts)
+        if not repeats(kept.parts, parts):
+            return False
+        task = await self._connection.get_task(self._known.task_id)
+        # The agent may be further by now: its next parts must be the chunk itself.
+        return not any(
+            isinstance(event, ArtifactEvent)
+            and event.artifact_id == chunk.artifact.artifact_id
+            and (not event.append or begins(event.parts, parts))
+            for event in translate(self._known, task.response, now())
+        )
+
+
+def _has_no_message(response: StreamResponse) -> bool:
+    """Return whether the update leaves no trace in a Task: its place is unknown."""
+    update = response.status_update
+    return update is not None and update.status.message is None

@@ -1,0 +1,100 @@
+"""Decides when a gap event is written: updates of a task may be missing from the feed.
+
+There are four reasons for a gap:
+- Nobody read the task's updates for a while. The follower keeps such a gap pending
+  until the next update: only a new update shows that there was something to miss.
+- The numbers of the resumable-stream extension skip an update.
+- The host dropped updates that were too many or unreadable.
+- The agent no longer knows the task.
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from ..model.event import GapEvent
+from . import a2a
+from .task_knowledge import Known
+
+Update = a2a.Task | a2a.StatusUpdate | a2a.ArtifactUpdate
+
+STREAM_BROKE = "the stream broke: state re-read, updates in between may be missing"
+HOST_WAS_AWAY = "the host was away: updates in between may be missing"
+
+
+class DroppedUpdates:
+    """Counts the dropped updates of one task until a gap reports them."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._cause = ""
+        self.count = 0
+
+    def add(self, count: int, cause: str) -> None:
+        self.count += count
+        self._cause = cause
+
+    def take_gap(self, received_at: str) -> list[GapEvent]:
+        """Return the gap for the updates dropped since the last call, if it is needed.
+
+        A task with numbered updates needs none: the numbers show what is missing.
+        """
+        count, self.count = self.count, 0
+        if not count or self._known.sequence is not None:
+            return []
+        reason = f"{count} updates were left out: {self._cause}"
+        return [build_gap(self._known, reason, received_at, count)]
+
+
+def gap_before(
+    known: Known, update: Update, received_at: str, pending: str | None
+) -> GapEvent | None:
+    """Return the gap that must stand before the events of `update`, if there is one.
+
+    `pending` is the reason for a pending gap. A number decides better than it does.
+    """
+    reason, count = pending, None
+    if update.sequence is not None:
+        reason, count = _missing_numbers(known, update, update.sequence, pending)
+    # Of a new task nobody can miss anything, unless the numbers say so.
+    if not reason or (known.is_nothing and not count):
+        return None
+    return build_gap(known, reason, received_at, count)
+
+
+def gap_of_lost_task(known: Known, reason: str, received_at: str) -> GapEvent:
+    """Return the gap for a task that its agent no longer knows."""
+    lost = f"{reason}: what it told last may be missing"
+    return build_gap(known, lost, received_at)
+
+
+def build_gap(
+    known: Known, reason: str, received_at: str, count: int | None = None
+) -> GapEvent:
+    """Build the gap event for up to `count` updates after the task's last event."""
+    return GapEvent(
+        agent=known.agent,
+        task_id=known.task_id,
+        context_id=known.row.context_id if known.row else None,
+        message=reason,
+        missing=UNSET if count is None else count,
+        received_at=received_at,
+    )
+
+
+def _missing_numbers(
+    known: Known, update: Update, number: int, pending: str | None
+) -> tuple[str | None, int | None]:
+    """Return why updates are missing before `number`, and at most how many."""
+    last = known.sequence
+    if last is None:
+        if isinstance(update, a2a.Task) or not known.is_nothing:
+            return pending, None  # The feed has updates without numbers.
+        last = 0
+    if number <= last:
+        return f"{known.agent} lost count: update {number} came after {last}", None
+    if number == last + 1:
+        return None, None
+    if number == last + 2:
+        return f"update {last + 1} is missing", 1
+    return f"updates {last + 1} to {number - 1} are missing", number - last - 1
