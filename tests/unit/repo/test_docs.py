@@ -179,3 +179,14 @@ def test_decisions_are_numbered_and_listed() -> None:
         assert re.findall(r"^## (\w+)$", text, re.M)[:3] == [
             *("Context", "Decision", "Consequences")
         ]
+
+
+def test_contributing_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(
+        r"`((?:agents|dashboard|docs|host|scripts|tests)/[\w./-]*)", text
+    )
+
+    assert len(paths) > 20
+    for path in paths:
+        assert "NAME" in path or (ROOT / path).exists(), path
