@@ -1,11 +1,13 @@
 """Runs an agent's app with uvicorn and stops it cleanly within two seconds."""
 
+import signal
 import socket
 from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # After a signal, streams end by themselves within this time, or are cancelled.
 STREAMS_GRACE_S = 0.7
 # After this time connections that are still open are closed.
@@ -30,6 +32,18 @@ class Server(uvicorn.Server):
                 ws="none",
             )
         )
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn restores these handlers when it stops. Ctrl-C often comes twice.
+        for number in SIGNALS:
+            signal.signal(number, self.handle_exit)
+        try:
+            super().run(sockets)
+        finally:
+            # The interpreter takes a tenth of a second to end, and would die from a
+            # signal in that time.
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop cleanly on every signal.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from agents.__main__ import exit_on_signals, listen, serve
+from agents.__main__ import exit_on_signals
+from agents.process import listen, serve
 from agents.settings import Settings
 from agents.steps import AgentSpec, Deliver, Progress, Request, Script, Skill
 

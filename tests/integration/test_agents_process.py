@@ -101,10 +101,34 @@ async def test_asked_to_stop_an_agent_ends_in_time_with_streams_open(
     assert server.output().endswith("event=stopped\n")
 
 
-def test_asked_to_stop_again_and_again_an_agent_still_ends_with_0(
-    tmp_path: Path,
+@pytest.mark.parametrize("gap_s", [0.0, 0.001, 0.01, 0.1, 0.3])
+async def test_two_quick_interrupts_end_an_agent_as_cleanly_as_one(
+    gap_s: float, tmp_path: Path
 ) -> None:
     """Ctrl-C reaches an agent from the terminal and from its process manager."""
+    server = agent_on(free_port(), tmp_path)
+    server.restart()
+    opened, ended = anyio.Event(), anyio.Event()
+    async with agent_at(server.url) as carly, anyio.create_task_group() as tasks:
+
+        async def read() -> None:
+            async with carly.http.stream("GET", "/tasks/stream") as answer:
+                opened.set()
+                await answer.aread()  # raises if the stream is cut off
+            ended.set()
+
+        tasks.start_soon(read)
+        await opened.wait()
+        server.child.send_signal(signal.SIGINT)
+        await anyio.sleep(gap_s)  # not a wait: the moment of the signal is varied
+        server.child.send_signal(signal.SIGINT)
+    assert ended.is_set()
+    assert server.wait_end(STOP_S) == 0
+    assert "Traceback" not in server.output()
+    assert server.output().endswith("event=stopped\n")
+
+
+def test_many_signals_end_an_agent_with_0(tmp_path: Path) -> None:
     server = agent_on(free_port(), tmp_path)
     server.restart()
     while server.alive:

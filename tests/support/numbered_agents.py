@@ -42,9 +42,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from agents import progress, resume
-from agents.__main__ import exit_on_signals, listen
+from agents.__main__ import exit_on_signals
 from agents.app import build_app
 from agents.limits import DEFAULT_LIMITS, Limits
+from agents.process import listen
 from agents.server import Server
 from agents.steps import AgentSpec, Chunk, Progress, Request, Script, Skill
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.__main__ import explain_port_error
 from agents.limits import Limits
+from agents.process import explain_port_error
 from agents.settings import Settings, read_settings
 from agents.stubs import STUBS
 from tests.support.harness import SEED_AGENTS
