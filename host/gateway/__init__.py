@@ -1,8 +1,9 @@
-"""Every agent as an A2A agent of the host, at `/a2a/{agent}`, with resumable streams.
+"""Serves every agent as an A2A agent of the host, at `/a2a/{agent}`.
 
-    JSON-RPC (jsonrpc) ──┐                ┌─ sends ⇒ Backend: a collector, or the host
-    HTTP+JSON (http_json)┴─ operations ───┤
-    SSE (event_stream) ◄──────────────────┴─ task_stream ◄ watch ◄ feed
+    JSON-RPC (jsonrpc) ────┐                 ┌─ message_sender → Backend (agent or host)
+                           ├─► dispatcher ──►│
+    HTTP+JSON (http_json) ─┘   operations    └─ task_stream ◄ feed
+    SSE ◄── event_stream ◄── a2a_updates ◄──────┘
 
 Imports `api` and the packages below it.
 """

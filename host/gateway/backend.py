@@ -1,7 +1,4 @@
-"""Owns what the gateway asks of whoever it serves: an agent, or the host itself.
-
-A Collector and the conductor are one.
-"""
+"""The interface of what the gateway serves: an agent, or the host itself."""
 
 from __future__ import annotations
 
@@ -13,22 +10,22 @@ from ..clients.bindings.types import Update
 
 
 class Backend(Protocol):
-    """Every call raises AgentUnreachable, and A2AError where the agent refuses.
+    """Every call raises AgentUnreachable, and A2AError if the agent refuses.
 
-    What comes of a message is in the feed, whoever asked for it and went away.
+    The updates that a message causes are in the feed, even if its sender disconnects.
     """
 
     name: str
 
     @property
     def card(self) -> pb.AgentCard:
-        """As the agent shows it."""
+        """The agent's own card."""
 
     async def send(self, request: pb.SendMessageRequest) -> Update:
-        """The first answer: a Message, a Task, or the first update of one."""
+        """Return the first response: a Message, a Task, or an update of a Task."""
 
     async def get_task(self, task_id: str) -> Update:
-        """The Task as the agent has it, whose updates are in the feed from now on."""
+        """Return the agent's Task. From now on its updates are in the feed."""
 
     async def cancel(self, task_id: str) -> Update:
-        """The Task as the agent leaves it."""
+        """Return the Task after the cancel. It may have another state."""

@@ -1,7 +1,4 @@
-"""Owns the card that the host shows for an agent: the agent's, with the host's doors.
-
-The gateway's operations serve it.
-"""
+"""Builds the card that the host shows for an agent, with the host's URLs."""
 
 from __future__ import annotations
 
@@ -14,12 +11,11 @@ from google.protobuf.json_format import MessageToDict
 from ..protocol.a2a import RESUMABLE
 
 BINDINGS = ("JSONRPC", "HTTP+JSON")
-RESUMES = (
+EXTENSION_DESCRIPTION = (
     "Each streamed update carries its number in the task; SubscribeToTask with "
     "Last-Event-ID replays what followed it, for as long as the host keeps it."
 )
-
-REQUIRED: dict[str, Any] = {
+REQUIRED_FIELDS: dict[str, Any] = {
     "description": "",
     "version": "",
     "defaultInputModes": [],
@@ -29,11 +25,10 @@ REQUIRED: dict[str, Any] = {
 
 
 def build_card(card: pb.AgentCard, url: str, *, locked: bool) -> bytes:
-    """The card's JSON, with its interfaces at `url`; `locked` where these ask for the
-    host's token.
+    """Return the card's JSON, with interfaces at `url`.
 
-    What the agent asks of its callers is the host's affair; what it signed was another
-    card.
+    With `locked` the card asks for the host's token. The card leaves out the agent's
+    own security (the host has the credentials) and its signatures (of another card).
     """
     ours = pb.AgentCard()
     ours.CopyFrom(card)
@@ -55,8 +50,9 @@ def build_card(card: pb.AgentCard, url: str, *, locked: bool) -> bytes:
     others = [one for one in capabilities.extensions if one.uri != RESUMABLE]
     del capabilities.extensions[:]
     capabilities.extensions.extend(others)
-    capabilities.extensions.add(uri=RESUMABLE, description=RESUMES)
-    told = MessageToDict(ours)
-    # A2A asks for them, and JSON made of protobuf leaves out a list that is empty.
-    empty = {name: value for name, value in REQUIRED.items() if name not in told}
-    return msgspec.json.encode(told | empty)
+    capabilities.extensions.add(uri=RESUMABLE, description=EXTENSION_DESCRIPTION)
+    fields = MessageToDict(ours)
+    # A2A requires these fields, but protobuf's JSON leaves out empty ones.
+    for name, empty in REQUIRED_FIELDS.items():
+        fields.setdefault(name, empty)
+    return msgspec.json.encode(fields)

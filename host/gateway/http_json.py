@@ -1,18 +1,12 @@
-"""Owns the gateway's HTTP+JSON: A2A 1.0, section 11, below `/a2a/{agent}`.
-
-Requests become operations; the wiring mounts its routes.
-"""
+"""The HTTP+JSON binding of the gateway. A2A 1.0, section 11, below `/a2a/{agent}`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import InvalidParamsError
-from a2a.utils.proto_utils import parse_params
-from google.protobuf.json_format import ParseError
+from google.protobuf.message import Message
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,123 +14,75 @@ from starlette.routing import Route
 
 from ..api.responses import error_body, json_object, refusal_of
 from ..api.sessions import is_locked
-from .event_stream import Updates, Words, opened
-from .operations import Operations
-from .requests import (
-    AnyMessage,
-    check_status,
-    check_version,
-    extensions,
-    find_public_url,
-    parse_message,
-    read_last_event_id,
-    run_until_disconnect,
-)
+from .dispatcher import Dispatcher
+from .event_stream import Encoding
+from .operations import OPERATIONS, Operation
+from .requests import check_version, find_public_url, parse_message, parse_query
 
-JSON = "application/json"
-WORDS = Words(
-    update=lambda update: update,
-    error=lambda error: msgspec.json.encode(error_body(refusal_of(error))),
-)
+TASK = "/tasks/{task_id:path}"  # An agent may use slashes in a task's id.
+GET, POST, GET_OR_POST = ["GET"], ["POST"], ["GET", "POST"]
+ROUTES = [
+    ("/extendedAgentCard", GET, "GetExtendedAgentCard"),
+    ("/message:send", POST, "SendMessage"),
+    ("/message:stream", POST, "SendStreamingMessage"),
+    ("/tasks", GET, "ListTasks"),
+    (TASK + ":cancel", POST, "CancelTask"),
+    (TASK + ":subscribe", GET_OR_POST, "SubscribeToTask"),
+    (TASK + "/pushNotificationConfigs", GET_OR_POST, "PushNotificationConfig"),
+    (TASK, GET, "GetTask"),
+]
 
 
 class HttpJson:
-    """Once `ending` is set, what is under way ends."""
-
-    def __init__(self, operations: Operations, ending: asyncio.Event) -> None:
-        self._operations = operations
-        self._ending = ending
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
 
     def routes(self) -> list[Route]:
-        # A task's id is its agent's, and may have slashes.
-        task = "/tasks/{task_id:path}"
-        get, post, any_of_both = ["GET"], ["POST"], ["GET", "POST"]
-        routes = [
-            ("/.well-known/agent-card.json", get, self._card),
-            ("/extendedAgentCard", get, self._extended_card),
-            ("/message:send", post, self._send),
-            ("/message:stream", post, self._stream),
-            ("/tasks", get, self._list),
-            (task + ":cancel", post, self._cancel),
-            (task + ":subscribe", any_of_both, self._subscribe),
-            (task + "/pushNotificationConfigs", any_of_both, self._push),
-            (task, get, self._get),
+        prefix = "/a2a/{agent}"
+        card = Route(prefix + "/.well-known/agent-card.json", self._card)
+        operations = [
+            Route(
+                prefix + path,
+                partial(self._respond, operation=OPERATIONS[name]),
+                methods=methods,
+            )
+            for path, methods, name in ROUTES
         ]
-        return [
-            Route("/a2a/{agent}" + path, operation, methods=methods)
-            for path, methods, operation in routes
-        ]
+        return [card, *operations]
 
     async def _card(self, request: Request) -> Response:
-        locked = is_locked(request.scope)
-        card = self._operations.card(
-            _agent(request), find_public_url(request), locked=locked
+        card = self._dispatcher.operations.card(
+            request.path_params["agent"],
+            find_public_url(request),
+            locked=is_locked(request.scope),
         )
-        return Response(card, media_type=JSON, headers={"cache-control": "no-cache"})
+        headers = {"cache-control": "no-cache"}
+        return Response(card, media_type="application/json", headers=headers)
 
-    async def _send(self, request: Request) -> Response:
-        message = parse_message(await json_object(request), pb.SendMessageRequest())
-        operation = self._operations.send
-        return await self._answer(request, lambda: operation(_agent(request), message))
-
-    async def _stream(self, request: Request) -> Response:
-        message = parse_message(await json_object(request), pb.SendMessageRequest())
-        told = self._operations.stream(_agent(request), message)
-        return await self._told(request, told)
-
-    async def _get(self, request: Request) -> Response:
-        asked = _query(request, pb.GetTaskRequest())
-        asked.id = request.path_params["task_id"]
-        if asked.id.endswith(":cancel"):
-            # No task's name, but a path that is there for POST.
-            raise HTTPException(405)
-        operation = self._operations.get_task
-        return await self._answer(request, lambda: operation(_agent(request), asked))
-
-    async def _list(self, request: Request) -> Response:
-        asked = _query(request, pb.ListTasksRequest())
-        check_status(request.query_params.get("status"), asked)
-        operation = self._operations.list_tasks
-        return await self._answer(request, lambda: operation(_agent(request), asked))
-
-    async def _cancel(self, request: Request) -> Response:
-        task_id = request.path_params["task_id"]
-        operation = self._operations.cancel
-        return await self._answer(request, lambda: operation(_agent(request), task_id))
-
-    async def _subscribe(self, request: Request) -> Response:
-        task_id, after = request.path_params["task_id"], read_last_event_id(request)
-        told = self._operations.subscribe(_agent(request), task_id, after)
-        return await self._told(request, told)
-
-    async def _extended_card(self, request: Request) -> Response:
-        operation = self._operations.extended_card
-        return await self._answer(request, lambda: operation(_agent(request)))
-
-    async def _push(self, request: Request) -> Response:
-        operation = self._operations.push
-        return await self._answer(request, lambda: operation(_agent(request)))
-
-    async def _answer(
-        self, request: Request, work: Callable[[], Awaitable[bytes]]
-    ) -> Response:
+    async def _respond(self, request: Request, operation: Operation) -> Response:
+        params = await _read_params(request, operation)
         check_version(request)
-        body = await run_until_disconnect(request, self._ending, work)
-        return Response(body, media_type=JSON, headers=extensions(request))
-
-    async def _told(self, request: Request, updates: Updates) -> Response:
-        check_version(request)
-        return await opened(request, self._ending, updates, WORDS, extensions(request))
+        encoding = Encoding(_encode_result, _encode_error)
+        return await self._dispatcher.respond(request, operation, params, encoding)
 
 
-def _agent(request: Request) -> str:
-    name: str = request.path_params["agent"]
-    return name
+async def _read_params(request: Request, operation: Operation) -> Message | None:
+    if operation.params is None:
+        return None
+    if operation.params is pb.SendMessageRequest:
+        return parse_message(await json_object(request), operation.params)
+    params = parse_query(request.query_params, operation.params)
+    task_id = request.path_params.get("task_id", "")
+    if request.method == "GET" and task_id.endswith(":cancel"):
+        raise HTTPException(405)  # The path of CancelTask, not a task's id.
+    if task_id:
+        params.id = task_id  # type: ignore[attr-defined]
+    return params
 
 
-def _query(request: Request, message: AnyMessage) -> AnyMessage:
-    try:
-        parse_params(request.query_params, message)
-    except (ParseError, ValueError) as error:
-        raise InvalidParamsError(f"the query is wrong: {error}") from error
-    return message
+def _encode_result(result: bytes) -> bytes:
+    return result
+
+
+def _encode_error(error: Exception) -> bytes:
+    return msgspec.json.encode(error_body(refusal_of(error)))

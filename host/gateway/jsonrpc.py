@@ -1,16 +1,11 @@
-"""Owns the gateway's JSON-RPC: A2A 1.0, section 9, at `/a2a/{agent}`.
-
-Calls become operations; the wiring mounts its routes.
-"""
+"""The JSON-RPC binding of the gateway. A2A 1.0, section 9, at `/a2a/{agent}`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
 import msgspec
-from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidRequestError, MethodNotFoundError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,122 +19,72 @@ from ..api.responses import (
     refusal_of,
 )
 from ..errors import UnknownAgent
-from .event_stream import Updates, Words, opened
-from .operations import Operations
-from .requests import (
-    check_status,
-    check_version,
-    extensions,
-    parse_message,
-    read_last_event_id,
-    run_until_disconnect,
-)
+from .dispatcher import Dispatcher
+from .event_stream import Encoding
+from .operations import OPERATIONS, Operation
+from .requests import check_version, parse_message
 
-JSON = "application/json"
-# Said about the URL or the request as a whole; any other error is an answer to a call.
-BY_STATUS = (UnknownAgent, BodyTooLarge, WrongContentType)
+# Errors of the URL or of the whole request have their HTTP status. All others have
+# 200: they are the result of the call.
+HTTP_ERRORS = (UnknownAgent, BodyTooLarge, WrongContentType)
 
 
 class JsonRpc:
-    """Once `ending` is set, what is under way ends."""
-
-    def __init__(self, operations: Operations, ending: asyncio.Event) -> None:
-        self._operations = operations
-        self._ending = ending
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
 
     def routes(self) -> list[Route]:
-        # Some clients put a slash at the end of a card's URL.
+        # Some clients add a slash to the card's URL.
         return [
-            Route(path, self._call, methods=["POST"])
+            Route(path, self._respond, methods=["POST"])
             for path in ("/a2a/{agent}", "/a2a/{agent}/")
         ]
 
-    async def _call(self, request: Request) -> Response:
-        call_id: Any = None
+    async def _respond(self, request: Request) -> Response:
+        call_id = b"null"
         try:
             call = await json_object(request)
-            call_id = call.get("id")
-            if type(call_id) not in (str, int, float):
-                call_id = None
+            if type(call.get("id")) in (str, int, float):
+                call_id = msgspec.json.encode(call["id"])
             check_version(request)
-            return await self._answer(request, call, msgspec.json.encode(call_id))
+            operation = _find_operation(call)
+            params = None
+            if operation.params is not None:
+                params = parse_message(call.get("params", {}), operation.params)
+            encoding = Encoding(
+                partial(_encode_result, call_id), partial(_encode_error, call_id)
+            )
+            return await self._dispatcher.respond(request, operation, params, encoding)
         except EXPECTED_ERRORS as error:
-            status = refusal_of(error).http if isinstance(error, BY_STATUS) else 200
-            body = _error(msgspec.json.encode(call_id), error)
-            return Response(body, status, media_type=JSON)
+            status = refusal_of(error).http if isinstance(error, HTTP_ERRORS) else 200
+            body = _encode_error(call_id, error)
+            return Response(body, status, media_type="application/json")
 
-    async def _answer(
-        self, request: Request, call: dict[str, Any], call_id: bytes
-    ) -> Response:
-        if call.get("jsonrpc") != "2.0" or not isinstance(call.get("method"), str):
-            raise InvalidRequestError(
-                'no call of JSON-RPC 2.0: send "jsonrpc": "2.0", an id, a method of '
-                "A2A 1.0 and its params"
-            )
-        name: str = request.path_params["agent"]
-        method, params = call["method"], call.get("params", {})
-        headers = extensions(request)
-        if updates := self._updates(request, name, method, params):
-            words = Words(
-                update=lambda update: _result(call_id, update),
-                error=lambda error: _error(call_id, error),
-            )
-            return await opened(request, self._ending, updates, words, headers)
-        result = await run_until_disconnect(
-            request, self._ending, lambda: self._result(name, method, params)
+
+def _find_operation(call: dict[str, Any]) -> Operation:
+    method = call.get("method")
+    if call.get("jsonrpc") != "2.0" or not isinstance(method, str):
+        raise InvalidRequestError(
+            'not a JSON-RPC 2.0 call: send "jsonrpc": "2.0", an id, a method of A2A '
+            "1.0 and its params"
         )
-        return Response(_result(call_id, result), media_type=JSON, headers=headers)
-
-    def _updates(
-        self, request: Request, name: str, method: str, params: Any
-    ) -> Updates | None:
-        if method == "SendStreamingMessage":
-            return self._operations.stream(
-                name, parse_message(params, pb.SendMessageRequest())
-            )
-        if method == "SubscribeToTask":
-            task_id = parse_message(params, pb.SubscribeToTaskRequest()).id
-            return self._operations.subscribe(
-                name, task_id, read_last_event_id(request)
-            )
-        return None
-
-    def _result(self, name: str, method: str, params: Any) -> Awaitable[bytes]:
-        operations = self._operations
-        match method:
-            case "SendMessage":
-                return operations.send(
-                    name, parse_message(params, pb.SendMessageRequest())
-                )
-            case "GetTask":
-                return operations.get_task(
-                    name, parse_message(params, pb.GetTaskRequest())
-                )
-            case "ListTasks":
-                listed = parse_message(params, pb.ListTasksRequest())
-                check_status(params.get("status"), listed)
-                return operations.list_tasks(name, listed)
-            case "CancelTask":
-                asked = parse_message(params, pb.CancelTaskRequest())
-                return operations.cancel(name, asked.id)
-            case "GetExtendedAgentCard":
-                return operations.extended_card(name)
-        if "PushNotificationConfig" in method:
-            return operations.push(name)
+    if "PushNotificationConfig" in method:
+        method = "PushNotificationConfig"
+    if method not in OPERATIONS:
         raise MethodNotFoundError(
-            f"no method {method[:80]!r} in A2A 1.0: SendMessage, "
-            "SendStreamingMessage, GetTask, ListTasks, CancelTask, SubscribeToTask"
+            f"A2A 1.0 has no method {method[:80]!r}; it has: {', '.join(OPERATIONS)}"
         )
+    return OPERATIONS[method]
 
 
-def _result(call_id: bytes, result: bytes) -> bytes:
+def _encode_result(call_id: bytes, result: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (call_id, result)
 
 
-def _error(call_id: bytes, error: Exception) -> bytes:
+def _encode_error(call_id: bytes, error: Exception) -> bytes:
     refusal = refusal_of(error)
-    said = {"code": refusal.rpc, "message": refusal.message, "data": refusal.details}
+    body = {"code": refusal.rpc, "message": refusal.message, "data": refusal.details}
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (
         call_id,
-        msgspec.json.encode(said),
+        msgspec.json.encode(body),
     )

@@ -1,14 +1,12 @@
-"""Owns what each operation of A2A means here, over whichever binding it is asked.
-
-The two bindings of the gateway call it; it sends down to the agent, and tells what the
-feed says.
-"""
+"""The A2A operations. Both bindings call them through the table at the end."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from a2a.types import a2a_pb2 as pb
@@ -20,6 +18,7 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 from a2a.utils.proto_utils import validate_proto_required_fields
+from google.protobuf.message import Message
 
 from ..clients.bindings.a2a_errors import UpdatesGone
 from ..clients.bindings.types import Update
@@ -28,238 +27,289 @@ from ..feed.feed import Feed
 from ..model.event import TERMINAL
 from ..protocol import a2a
 from ..protocol.rows import STATUS
-from . import task_list
+from .a2a_updates import (
+    SETTLED,
+    NumberedUpdate,
+    build_unnumbered,
+    limit_history,
+    remove_number,
+    take_until_settled,
+)
 from .backend import Backend
 from .card import build_card
-from .sends import Sends, Sent
-from .task_stream import Tape
-from .task_updates import Numbered, own, shortened, unnumbered, until_settled
+from .message_sender import MessageSender, SentMessage
+from .requests import parse_last_event_id
+from .task_list import list_tasks
+from .task_stream import TaskStream
 
-FOLLOWED_S = 2.0  # What comes of a message is in the feed at once, or something is odd.
+FEED_TIMEOUT_S = 2.0  # An agent's answer is in the feed at once, unless it got lost.
+
+Params = TypeVar("Params", bound=Message | None)
+Updates = AsyncGenerator[list[NumberedUpdate]]
+
+
+@dataclass(frozen=True)
+class Call(Generic[Params]):
+    """One call of an operation. `last_event_id` is the header, "" without one."""
+
+    agent: str
+    params: Params
+    last_event_id: str = ""
 
 
 class Operations:
-    """`run` it in a task group. `find` gives who is called so, or raises UnknownAgent.
+    """Call `run` in a task group.
 
-    Every operation raises AgentUnreachable, A2AError and what `find` does.
+    An operation returns the JSON of its response, or yields updates. It raises
+    AgentUnreachable, A2AError, and what `find_agent` raises.
     """
 
-    def __init__(self, feed: Feed, find: Callable[[str], Backend]) -> None:
+    def __init__(self, feed: Feed, find_agent: Callable[[str], Backend]) -> None:
         self._feed = feed
-        self._find = find
-        self._sends = Sends(feed)
+        self._find_agent = find_agent
+        self._sender = MessageSender(feed)
 
     async def run(self) -> None:
-        await self._sends.run()
+        await self._sender.run()
 
-    def card(self, name: str, base: str, *, locked: bool) -> bytes:
-        """The card of an agent as it is served at `base`."""
-        return build_card(self._find(name).card, f"{base}/a2a/{name}", locked=locked)
+    def card(self, name: str, base_url: str, *, locked: bool) -> bytes:
+        """Return the card of an agent; `base_url` is the host's."""
+        url = f"{base_url}/a2a/{name}"
+        return build_card(self._find_agent(name).card, url, locked=locked)
 
-    async def extended_card(self, name: str) -> bytes:
-        self._find(name)
+    async def extended_card(self, call: Call[None]) -> bytes:
+        self._find_agent(call.agent)
         raise UnsupportedOperationError(
-            f"{name} has no extended card here: all that the host may show of it is on "
-            "its card"
+            f"{call.agent} has no extended card here: its card has everything"
         )
 
-    async def push(self, name: str) -> bytes:
-        self._find(name)
-        raise _no_push()
+    async def push(self, call: Call[None]) -> bytes:
+        self._find_agent(call.agent)
+        raise _push_not_supported()
 
-    async def send(self, name: str, request: pb.SendMessageRequest) -> bytes:
-        """A Task or Message, wrapped. Waits for the task to end or ask, unless the
-        request says otherwise."""
-        agent = self._find(name)
-        self._check(name, request)
-        length = _length(request.configuration)
-        sent, update = await self._sends.send(agent, request)
+    async def send(self, call: Call[pb.SendMessageRequest]) -> bytes:
+        """Return the task when it ends or asks (or at once, if the request says so), or
+        a Message."""
+        agent, config = self._find_agent(call.agent), call.params.configuration
+        self._check_message(call)
+        max_history = _history_length(config)
+        sent, update = await self._sender.send(agent, call.params)
         if sent.message:
-            return unnumbered(sent.message).json
+            return build_unnumbered(sent.message).json
         task = update.response.task if update else None
-        wish = request.configuration
-        if not wish.return_immediately and not (task and _is_settled(task)):
-            async with aclosing(self._follow(agent, sent, update)) as told:
-                async for _ in told:
+        if not config.return_immediately and not (task and _is_settled(task)):
+            async with aclosing(self._read_response(agent, sent, update)) as updates:
+                async for _ in updates:
                     pass
             task = None
-        task = task or await self._task_now(agent, sent.task_id)
-        answer = a2a.StreamResponse(task=shortened(own(task), length))
-        return msgspec.json.encode(answer)
+        task = task or await self._read_task(agent, sent.task_id)
+        task = limit_history(remove_number(task), max_history)
+        return msgspec.json.encode(a2a.StreamResponse(task=task))
 
-    async def stream(
-        self, name: str, request: pb.SendMessageRequest
-    ) -> AsyncGenerator[list[Numbered]]:
-        """A Message, or a Task and what follows until it ends or asks."""
-        agent = self._find(name)
-        self._check(name, request)
-        sent, update = await self._sends.send(agent, request)
+    async def stream(self, call: Call[pb.SendMessageRequest]) -> Updates:
+        """Yield a Message, or a Task and its updates until it ends or asks."""
+        agent = self._find_agent(call.agent)
+        self._check_message(call)
+        sent, update = await self._sender.send(agent, call.params)
         if sent.message:
-            yield [unnumbered(sent.message)]
+            yield [build_unnumbered(sent.message)]
             return
-        async with aclosing(self._follow(agent, sent, update)) as told:
-            async for updates in told:
-                yield updates
+        async with aclosing(self._read_response(agent, sent, update)) as updates:
+            async for batch in updates:
+                yield batch
 
-    async def get_task(self, name: str, request: pb.GetTaskRequest) -> bytes:
-        """The Task as its agent has it."""
-        agent, length = self._find(name), _length(request)
-        task = await self._task(agent, _id(request.id))
-        return msgspec.json.encode(shortened(own(task), length))
+    async def get_task(self, call: Call[pb.GetTaskRequest]) -> bytes:
+        """Return the agent's Task."""
+        agent, max_history = self._find_agent(call.agent), _history_length(call.params)
+        task = await _get_task(agent, _task_id(call.params))
+        return msgspec.json.encode(limit_history(remove_number(task), max_history))
 
-    async def list_tasks(self, name: str, request: pb.ListTasksRequest) -> bytes:
-        """What the feed knows of the agent's tasks."""
-        self._find(name)
-        _length(request)
-        return task_list.page(self._feed.board, name, request)
+    async def list_tasks(self, call: Call[pb.ListTasksRequest]) -> bytes:
+        """Return the agent's tasks as the feed has them."""
+        self._find_agent(call.agent)
+        _history_length(call.params)
+        return list_tasks(self._feed.board, call.agent, call.params)
 
-    async def cancel(self, name: str, task_id: str) -> bytes:
-        """The Task as its agent leaves it, which may not be cancelled."""
-        agent = self._find(name)
-        row = self._feed.board.task(name, _id(task_id))
+    async def cancel(self, call: Call[pb.CancelTaskRequest]) -> bytes:
+        """Return the agent's Task after the cancel. It may have another state."""
+        agent, task_id = self._find_agent(call.agent), _task_id(call.params)
+        row = self._feed.board.task(call.agent, task_id)
         if row and not row.is_open:
-            raise TaskNotCancelableError(
-                f"Task {task_id} is over ({row.state}): there is nothing to cancel"
-            )
-        update = await agent.cancel(task_id)
-        return msgspec.json.encode(own(_task_in(update.response)))
+            raise TaskNotCancelableError(f"Task {task_id} has ended ({row.state})")
+        task = (await agent.cancel(task_id)).response.task or a2a.Task()
+        return msgspec.json.encode(remove_number(task))
 
-    async def subscribe(
-        self, name: str, task_id: str, after: int | None
-    ) -> AsyncGenerator[list[Numbered]]:
-        """What followed update `after`; without one a Task, and what follows."""
-        agent = self._find(name)
-        tape = Tape(self._feed, name, _id(task_id))
-        row = await tape.row()
-        over = row is not None and not row.is_open
-        if row is None:
-            over = await self._is_over_before_it_is_known(agent, tape, task_id, after)
+    async def subscribe(self, call: Call[pb.SubscribeToTaskRequest]) -> Updates:
+        """Yield the updates after `last_event_id`, or the Task and its updates."""
+        after = parse_last_event_id(call.last_event_id)
+        agent, task_id = self._find_agent(call.agent), _task_id(call.params)
+        stream = TaskStream(self._feed, call.agent, task_id)
+        head = self._feed.head
+        if row := await stream.read_row():
+            has_ended = not row.is_open
+        else:
+            has_ended = await self._has_ended_at_agent(agent, stream, head, after)
         if after is not None:
-            told = tape.follow(after)
-        elif over:
+            updates = stream.read_after(after)
+        elif has_ended:
             raise UnsupportedOperationError(
-                f"Task {task_id} is over; read it with GetTask, or subscribe with "
-                "Last-Event-ID to what followed an update"
+                f"Task {task_id} has ended: read it with GetTask, or subscribe with "
+                "Last-Event-ID"
             )
         else:
-            told = tape.from_task()
-        async with aclosing(told):
-            async for updates in told:
-                yield updates
+            updates = stream.read_task()
+        async with aclosing(updates):
+            async for batch in updates:
+                yield batch
 
-    async def _is_over_before_it_is_known(
-        self, agent: Backend, tape: Tape, task_id: str, after: int | None
+    async def _has_ended_at_agent(
+        self, agent: Backend, stream: TaskStream, head: int, after: int | None
     ) -> bool:
-        """Of a task that the agent may know and the feed does not, yet."""
-        since = self._feed.head
-        task = await self._task(agent, task_id)
-        if STATUS.get(task.status.state) in TERMINAL:
-            if after is not None:
-                raise UpdatesGone(
-                    f"What followed update {after} is not kept: task {task_id} was "
-                    "over before the host knew it",
-                    {"oldest": "1", "newest": "0"},
-                )
-            return True
-        if await tape.news(since, FOLLOWED_S) is None:
-            raise AgentUnreachable(
-                f"{agent.name} has task {task_id}, but the host could not follow it: "
-                "try again"
-            )
-        return False
+        """Return whether a task has ended that was not in the feed at event `head`.
 
-    async def _follow(
-        self, agent: Backend, sent: Sent, update: Update | None
-    ) -> AsyncGenerator[list[Numbered]]:
-        """What a message brought about; `update` is the answer, if it came just now.
-
-        Then all of it, from the first row that is new; else the Task as it is now.
+        Unless the caller must be refused anyway, wait until the feed has the task.
         """
-        tape = Tape(self._feed, agent.name, sent.task_id)
+        task = await _get_task(agent, stream.task_id)
+        has_ended = STATUS.get(task.status.state) in TERMINAL
+        if has_ended and after is None:
+            return True
+        if await stream.wait_for_row(head, FEED_TIMEOUT_S) is not None:
+            return has_ended
+        if has_ended:
+            raise UpdatesGone(
+                f"What followed update {after} is not kept: task {task.id} ended "
+                "before the host knew it",
+                {"oldest": "1", "newest": "0"},
+            )
+        raise AgentUnreachable(
+            f"{agent.name} has task {task.id}, but the host cannot follow it: try again"
+        )
+
+    async def _read_response(
+        self, agent: Backend, sent: SentMessage, update: Update | None
+    ) -> Updates:
+        """Yield the Task and its updates until it ends or asks.
+
+        `update` is the agent's answer if it came just now: then the Task is as of the
+        first row after the message, so that no update is left out. Else it is current.
+        """
+        stream = TaskStream(self._feed, agent.name, sent.task_id)
         task = update.response.task if update else None
-        news = await tape.news(sent.since, FOLLOWED_S)
-        settled = task is not None and _is_settled(task)
-        if news is None and await tape.row() is None:
-            # The agent was lost before anything was in the feed.
-            task = task or await self._task(agent, sent.task_id)
-            yield [unnumbered(a2a.StreamResponse(task=task))]
+        row_id = await stream.wait_for_row(sent.feed_head, FEED_TIMEOUT_S)
+        if row_id is None and await stream.read_row() is None:
+            # The host lost the agent before the task was in the feed.
+            task = task or await _get_task(agent, sent.task_id)
+            yield [build_unnumbered(a2a.StreamResponse(task=task))]
             if _is_settled(task):
                 return
-            news = await tape.news(sent.since, math.inf)
-        fresh = news is not None
-        async with aclosing(tape.from_task(news if update else None)) as told:
-            async for updates in told:
-                updates = until_settled(updates)
-                yield updates
-                # A question that the feed had before is not what came of the answer.
-                if updates[-1].settles and (fresh or settled):
+            row_id = await stream.wait_for_row(sent.feed_head, math.inf)
+        # After a reply, the feed may still have the question that it answers: only a
+        # new row or the agent's answer can end the response.
+        can_end = row_id is not None
+        is_settled = task is not None and _is_settled(task)
+        updates = stream.read_task(row_id if update else None)
+        async with aclosing(updates):
+            async for batch in updates:
+                batch = take_until_settled(batch)
+                yield batch
+                if batch[-1].is_settled and (can_end or is_settled):
                     return
-                fresh = True
+                can_end = True
 
-    async def _task_now(self, agent: Backend, task_id: str) -> a2a.Task:
-        """As the agent has it, or the feed where the agent is lost or lost it."""
+    async def _read_task(self, agent: Backend, task_id: str) -> a2a.Task:
+        """Return the agent's Task, or the feed's if the agent or the task is lost."""
         try:
-            return await self._task(agent, task_id)
+            return await _get_task(agent, task_id)
         except (AgentUnreachable, TaskNotFoundError):
-            tape = Tape(self._feed, agent.name, task_id)
-            if await tape.row() is None:
+            stream = TaskStream(self._feed, agent.name, task_id)
+            if await stream.read_row() is None:
                 raise
-            async with aclosing(tape.from_task()) as told:
-                (first,) = await anext(told)
-            return _task_in(a2a.parse(first.json))
+            async with aclosing(stream.read_task()) as updates:
+                (first,) = await anext(updates)
+            return a2a.parse(first.json).task or a2a.Task()
 
-    async def _task(self, agent: Backend, task_id: str) -> a2a.Task:
-        return _task_in((await agent.get_task(task_id)).response)
-
-    def _check(self, name: str, request: pb.SendMessageRequest) -> None:
-        """Raises A2AError for what is not to be sent."""
+    def _check_message(self, call: Call[pb.SendMessageRequest]) -> None:
+        """Raise A2AError for a message that the agent could not accept."""
         try:
-            validate_proto_required_fields(request)
+            validate_proto_required_fields(call.params)
         except InvalidParamsError as error:
             missing = [one["field"] for one in (error.data or {}).get("errors", [])]
             raise InvalidParamsError(
                 f"the request lacks {', '.join(missing)}", error.data
             ) from None
-        if request.configuration.HasField("task_push_notification_config"):
-            raise _no_push()
-        message = request.message
-        if self._sends.is_known(name, message) or not message.task_id:
+        if call.params.configuration.HasField("task_push_notification_config"):
+            raise _push_not_supported()
+        message = call.params.message
+        if self._sender.is_known(call.agent, message) or not message.task_id:
             return
-        row = self._feed.board.task(name, message.task_id)
+        row = self._feed.board.task(call.agent, message.task_id)
         if row and not row.is_open:
             raise UnsupportedOperationError(
-                f"Task {row.task_id} is over ({row.state}) and asks nothing: start a "
-                "new one, without taskId"
+                f"Task {row.task_id} has ended ({row.state}): start a new task with a "
+                "message without taskId"
             )
 
 
-def _no_push() -> PushNotificationNotSupportedError:
+@dataclass(frozen=True)
+class Operation:
+    """`run` is a method of Operations, `params` its request; None takes any.
+
+    With `streams`, `run` yields updates.
+    """
+
+    run: Callable[[Operations, Call[Any]], Any]
+    params: type[Message] | None = None
+    streams: bool = False
+
+
+OPERATIONS = {
+    "SendMessage": Operation(Operations.send, pb.SendMessageRequest),
+    "SendStreamingMessage": Operation(
+        Operations.stream, pb.SendMessageRequest, streams=True
+    ),
+    "GetTask": Operation(Operations.get_task, pb.GetTaskRequest),
+    "ListTasks": Operation(Operations.list_tasks, pb.ListTasksRequest),
+    "CancelTask": Operation(Operations.cancel, pb.CancelTaskRequest),
+    "SubscribeToTask": Operation(
+        Operations.subscribe, pb.SubscribeToTaskRequest, streams=True
+    ),
+    "GetExtendedAgentCard": Operation(Operations.extended_card),
+    # All methods whose name contains this.
+    "PushNotificationConfig": Operation(Operations.push),
+}
+
+
+def _push_not_supported() -> PushNotificationNotSupportedError:
     return PushNotificationNotSupportedError(
-        "the host pushes nothing: stream the task, or subscribe to it"
+        "the host sends no push notifications: stream the task, or subscribe to it"
     )
 
 
-def _length(
-    wish: pb.SendMessageConfiguration | pb.GetTaskRequest | pb.ListTasksRequest,
+def _history_length(
+    params: pb.SendMessageConfiguration | pb.GetTaskRequest | pb.ListTasksRequest,
 ) -> int | None:
-    """How much history is wanted, None where nothing is said of it."""
-    if not wish.HasField("history_length"):
+    """Return how many messages of the history to send, None for all."""
+    if not params.HasField("history_length"):
         return None
-    if wish.history_length < 0:
-        raise InvalidParamsError(f"historyLength {wish.history_length}: 0 or more")
-    return wish.history_length
+    if params.history_length < 0:
+        raise InvalidParamsError(
+            f"historyLength {params.history_length}: must be 0 or more"
+        )
+    return params.history_length
 
 
-def _id(task_id: str) -> str:
-    if not task_id:
+def _task_id(
+    params: pb.GetTaskRequest | pb.CancelTaskRequest | pb.SubscribeToTaskRequest,
+) -> str:
+    if not params.id:
         raise InvalidParamsError("the request lacks the task's id")
-    return task_id
+    return params.id
 
 
-def _task_in(response: a2a.StreamResponse) -> a2a.Task:
-    """Bindings promise that it is there."""
-    return response.task or a2a.Task()
+async def _get_task(agent: Backend, task_id: str) -> a2a.Task:
+    # The bindings make sure that there is a task.
+    return (await agent.get_task(task_id)).response.task or a2a.Task()
 
 
 def _is_settled(task: a2a.Task) -> bool:
-    return unnumbered(a2a.StreamResponse(task=task)).settles
+    return STATUS.get(task.status.state) in SETTLED

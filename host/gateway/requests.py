@@ -1,7 +1,4 @@
-"""Owns what the gateway's requests have in common: version, parameters, patience.
-
-Both bindings read their requests with it.
-"""
+"""Reads HTTP requests for both bindings, and cancels the work for lost clients."""
 
 from __future__ import annotations
 
@@ -13,8 +10,10 @@ from typing import Any, TypeVar
 import anyio
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError, VersionNotSupportedError
+from a2a.utils.proto_utils import parse_params
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from ..api.responses import HostStopping
@@ -32,91 +31,112 @@ FORWARDED = {
 
 
 class ClientGone(Exception):
-    """Nobody waits for the answer any longer."""
+    """The client disconnected before it had a response."""
 
 
 def check_version(request: Request) -> None:
-    """Raises VersionNotSupportedError. Without a word it is 1.0 that is meant."""
-    asked = request.headers.get(VERSION) or request.query_params.get("A2A-Version")
-    if asked and not re.fullmatch(r"1(\.\d+){0,2}", asked):
+    """Raise VersionNotSupportedError for another version. A missing one means 1.0."""
+    version = request.headers.get(VERSION) or request.query_params.get("A2A-Version")
+    if version and not re.fullmatch(r"1(\.\d+){0,2}", version):
         raise VersionNotSupportedError(
-            f"A2A {asked[:20]} is not spoken here: send A2A-Version: 1.0"
+            f"A2A {version[:20]} is not supported: send A2A-Version: 1.0"
         )
 
 
-def extensions(request: Request) -> dict[str, str]:
-    """The header that says which of the extensions asked for are there."""
+def extension_headers(request: Request) -> dict[str, str]:
+    """Build the response header that names the active ones of the asked extensions."""
     asked = ",".join(request.headers.getlist(EXTENSIONS)).split(",")
     return {EXTENSIONS: RESUMABLE} if RESUMABLE in map(str.strip, asked) else {}
 
 
-def read_last_event_id(request: Request) -> int | None:
-    """The number in Last-Event-ID, None without one. Raises InvalidParamsError."""
-    told = request.headers.get("last-event-id")
-    if not told:
+def parse_last_event_id(text: str) -> int | None:
+    """Return the number in a Last-Event-ID, None for "". Raises InvalidParamsError."""
+    if not text:
         return None
-    if not re.fullmatch("[0-9]{1,15}", told, re.ASCII):
+    if not re.fullmatch("[0-9]{1,15}", text, re.ASCII):
         raise InvalidParamsError(
-            f"Last-Event-ID {told[:40]!r} is no update's number; send the id of the "
-            "last update that arrived, or no Last-Event-ID to begin with the task"
+            f"Last-Event-ID {text[:40]!r} is not an update's number: send the id of "
+            "the last update you received, or none to begin with the task"
         )
-    return int(told)
+    return int(text)
 
 
-def parse_message(body: Any, message: AnyMessage) -> AnyMessage:
-    """`message`, filled. What is not known is for a later A2A, and left out.
+def parse_message(body: Any, kind: type[AnyMessage]) -> AnyMessage:
+    """Parse a request from its JSON. Ignores unknown fields: a later A2A may have them.
 
-    Raises InvalidParamsError naming what is wrong.
+    Raises InvalidParamsError.
     """
+    message = kind()
+    name = message.DESCRIPTOR.name
+    if not isinstance(body, dict):
+        raise InvalidParamsError(f"invalid {name}: it must be a JSON object")
     try:
         ParseDict(body, message, ignore_unknown_fields=True)
     except (ParseError, TypeError, AttributeError, ValueError) as error:
-        raise InvalidParamsError(f"no {message.DESCRIPTOR.name}: {error}") from error
+        raise InvalidParamsError(f"invalid {name}: {error}") from error
+    _check_status(body.get("status"), message)
     return message
 
 
-def check_status(said: object, asked: pb.ListTasksRequest) -> None:
-    """Raises InvalidParamsError for a state that A2A does not have: the SDK reads it
-    as none, and would list everything."""
-    if said and said != "TASK_STATE_UNSPECIFIED" and not asked.status:
+def parse_query(query: QueryParams, kind: type[AnyMessage]) -> AnyMessage:
+    """Parse a request from its URL's query. Raises InvalidParamsError."""
+    message = kind()
+    try:
+        parse_params(query, message)
+    except (ParseError, ValueError) as error:
+        raise InvalidParamsError(f"invalid query: {error}") from error
+    _check_status(query.get("status"), message)
+    return message
+
+
+def _check_status(status: object, message: Message) -> None:
+    """Raise InvalidParamsError for an unknown state in a ListTasks request.
+
+    The SDK parses it as no state at all, and ListTasks would list every task.
+    """
+    if not isinstance(message, pb.ListTasksRequest) or message.status or not status:
+        return
+    if status != "TASK_STATE_UNSPECIFIED":
         raise InvalidParamsError(
-            f"status {str(said)[:40]!r} is no state of A2A: for example "
+            f"status {str(status)[:40]!r} is not a state of A2A: send, for example, "
             "TASK_STATE_WORKING"
         )
 
 
 def find_public_url(request: Request) -> str:
-    """Where the host is for whoever asks, without a slash at the end: as a proxy in
-    front of it says, else as the request does."""
-    said = {
+    """Return the host's URL as the client sees it, without a slash at the end.
+
+    `api.guard` has removed the X-Forwarded headers of proxies that are not trusted.
+    """
+    forwarded = {
         name: value
         for name, pattern in FORWARDED.items()
         if re.fullmatch(pattern, value := request.headers.get(name, ""), re.ASCII)
     }
     url = request.base_url
-    scheme = said.get("x-forwarded-proto", url.scheme)
-    host = said.get("x-forwarded-host", url.netloc)
-    path = said.get("x-forwarded-prefix", url.path)
+    scheme = forwarded.get("x-forwarded-proto", url.scheme)
+    host = forwarded.get("x-forwarded-host", url.netloc)
+    path = forwarded.get("x-forwarded-prefix", url.path)
     return f"{scheme}://{host}{path}".rstrip("/")
 
 
 async def run_until_disconnect(
-    request: Request, ending: asyncio.Event, work: Callable[[], Awaitable[Result]]
+    request: Request, stopping: asyncio.Event, work: Callable[[], Awaitable[Result]]
 ) -> Result:
-    """The result of `work`, which is given up where nobody waits for it.
+    """Return the result of `work`. Cancels it when the client or the host goes away.
 
-    Raises ClientGone, HostStopping once that is set, and what `work` does.
+    Raises ClientGone, HostStopping if `stopping` is set, and what `work` raises.
     """
     results: list[Result] = []
     failure: Exception | None = None
 
-    async def until(given_up: Awaitable[Any]) -> None:
-        await given_up
+    async def cancel_after(event: Awaitable[Any]) -> None:
+        await event
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(until, wait_for_disconnect(request))
-        group.start_soon(until, ending.wait())
+        group.start_soon(cancel_after, _wait_for_disconnect(request))
+        group.start_soon(cancel_after, stopping.wait())
         try:
             results.append(await work())
         except Exception as error:
@@ -126,12 +146,11 @@ async def run_until_disconnect(
         raise failure
     if results:
         return results[0]
-    if ending.is_set():
-        raise HostStopping("the host is being stopped: ask again when it is back")
+    if stopping.is_set():
+        raise HostStopping("the host is stopping: try again when it is back")
     raise ClientGone
 
 
-async def wait_for_disconnect(request: Request) -> None:
-    """Returns when the client has gone away."""
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

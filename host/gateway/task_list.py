@@ -1,6 +1,6 @@
-"""Owns ListTasks: pages of one agent's tasks as the board has them, latest first.
+"""ListTasks: pages of one agent's tasks from the board, newest first.
 
-The gateway's operations answer with it. A2A 1.0, section 3.1.4.
+A2A 1.0, section 3.1.4.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ..model.board import Board
 from ..model.event import TaskEvent
 from ..model.timestamps import moment
 from ..protocol import a2a
-from .task_updates import row_task
+from .a2a_updates import task_from_row
 
-PAGE, MAX_PAGE = 50, 100
+PAGE_SIZE, MAX_PAGE_SIZE = 50, 100
 
 
 class _Page(Struct, rename="camel"):
@@ -29,24 +29,24 @@ class _Page(Struct, rename="camel"):
     total_size: int
 
 
-def page(board: Board, agent: str, request: pb.ListTasksRequest) -> bytes:
-    """Raises InvalidParamsError."""
-    size = request.page_size if request.HasField("page_size") else PAGE
-    if not 1 <= size <= MAX_PAGE:
-        raise InvalidParamsError(f"pageSize {size}: 1 to {MAX_PAGE} can be had")
-    wanted = [
-        row for row in board.tasks() if row.agent == agent and _is_wanted(row, request)
+def list_tasks(board: Board, agent: str, request: pb.ListTasksRequest) -> bytes:
+    """Return the JSON of one page. Raises InvalidParamsError."""
+    size = request.page_size if request.HasField("page_size") else PAGE_SIZE
+    if not 1 <= size <= MAX_PAGE_SIZE:
+        raise InvalidParamsError(f"pageSize {size}: must be 1 to {MAX_PAGE_SIZE}")
+    matches = [
+        row for row in board.tasks() if row.agent == agent and _matches(row, request)
     ]
-    wanted.sort(key=_place, reverse=True)
-    after = _place_in(request.page_token) if request.page_token else None
-    rest = (row for row in wanted if after is None or _place(row) < after)
+    matches.sort(key=_sort_key, reverse=True)
+    after = _parse_token(request.page_token) if request.page_token else None
+    rest = (row for row in matches if after is None or _sort_key(row) < after)
     rows = list(islice(rest, size + 1))
-    token = _token(_place(rows[size - 1])) if len(rows) > size else ""
-    tasks = [row_task(row) for row in rows[:size]]
-    return msgspec.json.encode(_Page(tasks, token, size, len(wanted)))
+    token = _build_token(rows[size - 1]) if len(rows) > size else ""
+    tasks = [task_from_row(row) for row in rows[:size]]
+    return msgspec.json.encode(_Page(tasks, token, size, len(matches)))
 
 
-def _is_wanted(row: TaskEvent, request: pb.ListTasksRequest) -> bool:
+def _matches(row: TaskEvent, request: pb.ListTasksRequest) -> bool:
     if request.context_id and row.context_id != request.context_id:
         return False
     if request.status and row.state != pb.TaskState.Name(request.status):
@@ -54,24 +54,24 @@ def _is_wanted(row: TaskEvent, request: pb.ListTasksRequest) -> bool:
     if not request.HasField("status_timestamp_after"):
         return True
     since = moment(request.status_timestamp_after.ToJsonString())
-    return since is None or _place(row)[0] >= since
+    return since is None or _sort_key(row)[0] >= since
 
 
-def _place(row: TaskEvent) -> tuple[str, str]:
-    """By its time; tasks of one time by their ids, so that pages do not overlap."""
+def _sort_key(row: TaskEvent) -> tuple[str, str]:
+    """Time first, then id: pages must not overlap if tasks have the same time."""
     return row.at or row.received_at, row.task_id
 
 
-def _token(place: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+def _build_token(row: TaskEvent) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(_sort_key(row))).decode()
 
 
-def _place_in(token: str) -> tuple[str, str]:
+def _parse_token(token: str) -> tuple[str, str]:
     try:
         return msgspec.json.decode(
             base64.urlsafe_b64decode(token), type=tuple[str, str]
         )
     except ValueError:
         raise InvalidParamsError(
-            f"pageToken {token[:40]!r} is none: send the nextPageToken of a page"
+            f"pageToken {token[:40]!r} is invalid: send the nextPageToken of a page"
         ) from None

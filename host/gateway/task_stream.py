@@ -1,6 +1,6 @@
-"""Owns one task as a stream of numbered updates, read from the feed.
+"""Reads one task from the feed as a stream of numbered updates.
 
-A reader is a number: nothing is kept for it. The gateway's operations read with it.
+The number is the reader's position, so the host keeps no state per reader.
 """
 
 from __future__ import annotations
@@ -19,137 +19,143 @@ from ..feed.watch import pages
 from ..log.contract import Row
 from ..model.event import GapEvent, TaskEvent, decode
 from ..model.filter import Filter
-from .task_updates import Fold, Numbered, Told, update_of
+from .a2a_updates import FeedEvent, NumberedUpdate, TaskBuilder, build_update
 
 
-class Tape:
-    """The updates of one task of one agent, numbered from 1 by the host."""
+class TaskStream:
+    """The updates of one task. The host numbers them from 1."""
 
     def __init__(self, feed: Feed, agent: str, task_id: str) -> None:
         self._feed = feed
         self._agent = agent
-        self._task_id = task_id
-        self._where = Filter(agent=frozenset([agent]), task=frozenset([task_id]))
-        self._rows_alone = self._where._replace(kind=frozenset(["task"]))
+        self.task_id = task_id
+        self._filter = Filter(agent=frozenset([agent]), task=frozenset([task_id]))
+        self._rows_only = self._filter._replace(kind=frozenset(["task"]))
 
-    async def row(self) -> TaskEvent | None:
-        """The task's row, None where the feed does not know the task."""
-        row = self._feed.board.task(self._agent, self._task_id)
+    async def read_row(self) -> TaskEvent | None:
+        """Return the task's current row, None if the feed does not know the task."""
+        row = self._feed.board.task(self._agent, self.task_id)
         return row or await self._row_before(self._feed.head + 1)
 
-    async def news(self, since: int, deadline_s: float) -> int | None:
-        """The id of the task's first row past the id `since`, None where there is none
-        in time."""
-        with anyio.move_on_after(deadline_s):
+    async def wait_for_row(self, after: int, timeout_s: float) -> int | None:
+        """Return the event id of the first row after `after`, None on timeout."""
+        with anyio.move_on_after(timeout_s):
             try:
-                stream = pages(self._feed, self._rows_alone, since)
-                async with aclosing(stream) as found:
+                async with aclosing(pages(self._feed, self._rows_only, after)) as found:
                     rows = await anext(found, None)
                     return rows[0].id if rows else None
             except CursorExpired:
-                return self._feed.head  # It is long past.
+                return self._feed.head  # The row came, and was trimmed.
         return None
 
-    async def from_task(self, at: int | None = None) -> AsyncGenerator[list[Numbered]]:
-        """First the Task as it was at the event `at`, or is now, then what follows."""
+    async def read_task(
+        self, at: int | None = None
+    ) -> AsyncGenerator[list[NumberedUpdate]]:
+        """Yield the Task as of event `at`, by default as of now, then all updates."""
         head = at or self._feed.head
-        fold = Fold(self._agent, self._task_id)
+        builder = TaskBuilder(self._agent, self.task_id)
         after = 0
-        while rows := await self._feed.history(after, head + 1, PAGE, self._where):
+        while rows := await self._feed.history(after, head + 1, PAGE, self._filter):
             for row in rows:
-                fold.note(row.id, row.version, _told(row))
+                builder.add(row.id, row.version, _decode(row))
             after = rows[-1].id
-        if fold.known.row is None:
-            # The board outlives the events that were trimmed.
-            fold.known.row = self._feed.board.task(self._agent, self._task_id)
-        fold.number = fold.number or await self._high_water()
-        task = fold.task(await self._feed.raw(fold.last) if fold.last else None)
+        if builder.known.row is None:
+            # The board keeps rows longer than the feed keeps events.
+            builder.known.row = self._feed.board.task(self._agent, self.task_id)
+        builder.number = builder.number or await self._newest_number()
+        row_id = builder.row_id
+        task = builder.build(await self._feed.raw(row_id) if row_id else None)
         yield [task]
-        if task.ends:
+        if task.is_terminal:
             return
-        # At the head: events of others that are trimmed meanwhile do not matter.
-        async with aclosing(self._from(head, fold.number, fold.known.row)) as rest:
-            async for updates in rest:
-                yield updates
+        # From the head, not from the task's last event: that one may be trimmed soon.
+        updates = self._read(head, builder.number, builder.known.row)
+        async with aclosing(updates):
+            async for batch in updates:
+                yield batch
 
-    async def follow(self, after: int) -> AsyncGenerator[list[Numbered]]:
-        """What came after update number `after`, then more as it comes, to the end of
-        the task. Raises UpdatesGone where it is not kept, or never was."""
-        head, row = self._feed.head, await self.row()
-        place = await self._place(after, head)
-        if place is None:
+    async def read_after(self, number: int) -> AsyncGenerator[list[NumberedUpdate]]:
+        """Yield the updates after update `number`, until the task ends.
+
+        Raises UpdatesGone if the feed does not have them, or never had update `number`.
+        """
+        head, row = self._feed.head, await self.read_row()
+        cursor = await self._find_cursor(number, head)
+        if cursor is None:
             if row and not row.is_open:
                 return
-            place = head
-            # The answer begins now, though the next update may be long in coming.
-            yield []
-        async with aclosing(self._from(place, after, None)) as updates:
-            async for some in updates:
-                yield some
+            cursor = head
+            yield []  # The response begins now: the next update may take long.
+        async with aclosing(self._read(cursor, number, None)) as updates:
+            async for batch in updates:
+                yield batch
 
-    async def _from(
+    async def _read(
         self, cursor: int, number: int, row: TaskEvent | None
-    ) -> AsyncGenerator[list[Numbered]]:
-        """The updates past the id `cursor`, of which the first is `number` + 1."""
+    ) -> AsyncGenerator[list[NumberedUpdate]]:
+        """Yield the updates after event `cursor`; the first has `number` + 1.
+
+        `row` is the task's row at the cursor, if it is known.
+        """
         try:
-            async with aclosing(pages(self._feed, self._where, cursor)) as read:
-                async for rows in read:
+            async with aclosing(pages(self._feed, self._filter, cursor)) as found:
+                async for rows in found:
                     raws = await asyncio.gather(*(self._feed.raw(r.id) for r in rows))
                     updates = []
-                    for at, raw in zip(rows, raws, strict=True):
+                    for place, raw in zip(rows, raws, strict=True):
                         number += 1
-                        if at.version != number:
-                            raise self._gone(number - 1, at.version, at.version)
-                        event = _told(at)
+                        if place.version != number:
+                            raise self._gone(number - 1, place.version, place.version)
+                        event = _decode(place)
                         if isinstance(event, GapEvent) and row is None:
-                            row = await self._row_before(at.id)
-                        updates.append(update_of(event, number, raw, row))
+                            row = await self._row_before(place.id)
+                        updates.append(build_update(event, number, raw, row))
                         if isinstance(event, TaskEvent):
                             row = event
                     yield updates
-                    if updates[-1].ends:
+                    if updates[-1].is_terminal:
                         return
         except CursorExpired:
-            newest = await self._high_water()
+            newest = await self._newest_number()
             raise self._gone(number, newest + 1, newest) from None
 
-    async def _place(self, after: int, head: int) -> int | None:
-        """The id behind which update `after` + 1 stands; None where it is to come."""
+    async def _find_cursor(self, number: int, head: int) -> int | None:
+        """Return the event id before update `number` + 1, None if it is still to come.
+
+        Raises UpdatesGone.
+        """
         before, newest = head + 1, 0
-        while rows := await self._feed.history(None, before, PAGE, self._where):
+        while rows := await self._feed.history(None, before, PAGE, self._filter):
             before = rows[0].id
-            # Those from before logs kept numbers have none.
-            rows = [row for row in rows if row.version]
+            rows = [row for row in rows if row.version]  # Old logs have no numbers.
             newest = newest or (rows[-1].version if rows else 0)
-            if not rows or after >= newest:
+            if not rows or number >= newest:
                 break
-            if rows[0].version <= after + 1:
-                return next(row.id for row in rows if row.version == after + 1) - 1
-        newest = newest or await self._high_water()
-        if after == newest:
+            if rows[0].version <= number + 1:
+                return next(row.id for row in rows if row.version == number + 1) - 1
+        newest = newest or await self._newest_number()
+        if number == newest:
             return None
-        raise self._gone(after, await self._oldest(newest), newest)
+        first = await self._feed.history(0, None, 1, self._filter)
+        oldest = (first[0].version if first else 0) or newest + 1
+        raise self._gone(number, oldest, newest)
 
-    async def _oldest(self, newest: int) -> int:
-        rows = await self._feed.history(0, None, 1, self._where)
-        return (rows[0].version if rows else 0) or newest + 1
-
-    def _gone(self, after: int, oldest: int, newest: int) -> UpdatesGone:
+    def _gone(self, number: int, oldest: int, newest: int) -> UpdatesGone:
         return UpdatesGone(
-            f"What followed update {after} is not kept: the host has {oldest} to "
+            f"What followed update {number} is not kept: the host has {oldest} to "
             f"{newest}; subscribe without Last-Event-ID to begin with the task",
             {"oldest": str(oldest), "newest": str(newest)},
         )
 
     async def _row_before(self, event_id: int) -> TaskEvent | None:
-        rows = await self._feed.history(None, event_id, 1, self._rows_alone)
+        rows = await self._feed.history(None, event_id, 1, self._rows_only)
         event = decode(rows[0].body) if rows else None
         return event if isinstance(event, TaskEvent) else None
 
-    async def _high_water(self) -> int:
-        return await self._feed.high_water(f"{self._agent}/{self._task_id}")
+    async def _newest_number(self) -> int:
+        return await self._feed.high_water(f"{self._agent}/{self.task_id}")
 
 
-def _told(row: Row) -> Told:
+def _decode(row: Row) -> FeedEvent:
     # No other events have a task.
-    return cast("Told", decode(row.body))
+    return cast("FeedEvent", decode(row.body))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from ipaddress import ip_network
 
 import pytest
@@ -24,13 +25,13 @@ from host.config.access_rules import AccessRules
 from host.errors import CursorError
 from host.feed.cursor import parse, start_of
 from host.feed.search import CLOCK_SLACK_S, MAX_CHARS, search_of
-from host.gateway import task_list
 from host.gateway.requests import (
     check_version,
     find_public_url,
+    parse_last_event_id,
     parse_message,
-    read_last_event_id,
 )
+from host.gateway.task_list import list_tasks
 from host.log.contract import Bounds, Row, place_of
 from host.model.board import Board
 from host.model.event import MessageEvent, encode
@@ -119,11 +120,10 @@ def request_with(headers: dict[str, str], query: str = "") -> Request:
 def test_a_header_is_understood_or_refused(text: str, other: str) -> None:
     headers = {"last-event-id": text, "a2a-version": other, "x-forwarded-host": other}
     request = request_with({**headers, "x-forwarded-prefix": text})
-    for read in (read_last_event_id, check_version):
-        try:
-            read(request)
-        except A2AError:
-            continue
+    with suppress(A2AError):
+        parse_last_event_id(text)
+    with suppress(A2AError):
+        check_version(request)
     assert find_public_url(request).isprintable()
 
 
@@ -194,7 +194,7 @@ MESSAGES: list[hostile.Json] = [
 def test_a_body_is_understood_or_refused(body: object) -> None:
     for kind in (pb.SendMessageRequest, pb.GetTaskRequest, pb.ListTasksRequest):
         try:
-            parse_message(body, kind())
+            parse_message(body, kind)
         except A2AError:
             continue
 
@@ -202,7 +202,7 @@ def test_a_body_is_understood_or_refused(body: object) -> None:
 @fuzz(hostile.text, st.integers(-(2**31), 2**31 - 1))
 def test_a_page_of_tasks_is_there_or_refused(token: str, size: int) -> None:
     try:
-        page = task_list.page(
+        page = list_tasks(
             Board(), "carly", pb.ListTasksRequest(page_token=token, page_size=size)
         )
     except A2AError:

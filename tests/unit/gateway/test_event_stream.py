@@ -1,4 +1,4 @@
-"""A stream on its way to one client: kept awake, ended cleanly, told why it ends."""
+"""An event stream is pinged, ends cleanly, and says why it ends."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from starlette.types import Message
 
 from host.clients.bindings.a2a_errors import UpdatesGone
 from host.gateway import event_stream
-from host.gateway.event_stream import Words, opened
-from host.gateway.task_updates import Numbered
+from host.gateway.a2a_updates import NumberedUpdate
+from host.gateway.event_stream import Encoding, open_stream
 from tests.support.harness import until
 
-WORDS = Words(update=lambda update: update, error=lambda error: str(error).encode())
+ENCODING = Encoding(
+    result=lambda update: update, error=lambda error: str(error).encode()
+)
 
 
 class Client:
-    """Takes what it is sent, until it hangs up or takes nothing any more."""
+    """An ASGI client that can hang up, or stop reading."""
 
     def __init__(self) -> None:
         self.got: list[Message] = []
         self.stalls = False
         self.hung_up = asyncio.Event()
-        self.ending = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     @property
     def text(self) -> str:
@@ -47,30 +49,32 @@ class Client:
         if self.stalls and message["type"] == "http.response.body":
             await anyio.sleep_forever()
 
-    async def reads(self, updates: AsyncGenerator[list[Numbered]]) -> None:
+    async def reads(self, updates: AsyncGenerator[list[NumberedUpdate]]) -> None:
         request = Request({"type": "http", "headers": []}, self.receive)
-        response = await opened(request, self.ending, updates, WORDS, {})
+        response = await open_stream(
+            updates, ENCODING, request=request, stopping=self.stopping, headers={}
+        )
         await response(request.scope, self.receive, self.send)
 
 
-async def two_then_quiet() -> AsyncGenerator[list[Numbered]]:
-    yield [Numbered(1, b"one"), Numbered(2, b"two")]
+async def two_then_quiet() -> AsyncGenerator[list[NumberedUpdate]]:
+    yield [NumberedUpdate(1, b"one"), NumberedUpdate(2, b"two")]
     await anyio.sleep_forever()
 
 
-async def refused(at_once: bool) -> AsyncGenerator[list[Numbered]]:
+async def refused(at_once: bool) -> AsyncGenerator[list[NumberedUpdate]]:
     if not at_once:
-        yield [Numbered(None, b"one")]
+        yield [NumberedUpdate(None, b"one")]
     raise UpdatesGone("not kept")
 
 
-async def test_what_came_together_is_sent_together_under_its_numbers() -> None:
-    async def told() -> AsyncGenerator[list[Numbered]]:
-        yield [Numbered(1, b"one"), Numbered(2, b"two")]
-        yield [Numbered(None, b"three")]
+async def test_updates_of_one_batch_are_sent_together_with_their_numbers() -> None:
+    async def updates() -> AsyncGenerator[list[NumberedUpdate]]:
+        yield [NumberedUpdate(1, b"one"), NumberedUpdate(2, b"two")]
+        yield [NumberedUpdate(None, b"three")]
 
     client = Client()
-    await client.reads(told())
+    await client.reads(updates())
 
     assert [message.get("body") for message in client.got[1:]] == [
         b"id: 1\ndata: one\n\nid: 2\ndata: two\n\n",
@@ -80,7 +84,7 @@ async def test_what_came_together_is_sent_together_under_its_numbers() -> None:
     assert client.ended
 
 
-async def test_a_quiet_stream_is_kept_awake(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quiet_stream_is_pinged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "PING_S", 0.01)
     client = Client()
 
@@ -93,34 +97,34 @@ async def test_a_quiet_stream_is_kept_awake(monkeypatch: pytest.MonkeyPatch) -> 
         client.hung_up.set()
 
 
-async def test_the_end_of_the_host_is_a_clean_end() -> None:
+async def test_stream_ends_cleanly_when_the_host_stops() -> None:
     client = Client()
     async with anyio.create_task_group() as group:
         group.start_soon(client.reads, two_then_quiet())
         await anyio.wait_all_tasks_blocked()
         assert not client.ended
-        client.ending.set()
+        client.stopping.set()
     assert client.ended
 
 
-async def test_a_client_that_takes_nothing_does_not_keep_the_host() -> None:
+async def test_client_that_stops_reading_does_not_delay_the_host() -> None:
     client = Client()
     client.stalls = True
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
             group.start_soon(client.reads, two_then_quiet())
             await anyio.wait_all_tasks_blocked()
-            client.ending.set()
+            client.stopping.set()
 
 
-async def test_what_is_refused_at_once_may_still_be_an_http_status() -> None:
+async def test_error_before_the_first_update_is_raised() -> None:
     client = Client()
     with pytest.raises(UpdatesGone):
         await client.reads(refused(at_once=True))
     assert not client.got
 
 
-async def test_what_is_refused_later_is_the_last_event() -> None:
+async def test_later_error_is_the_last_event() -> None:
     client = Client()
     await client.reads(refused(at_once=False))
 

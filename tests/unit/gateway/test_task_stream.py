@@ -1,4 +1,4 @@
-"""A task's tape: numbers without a hole, or a word about what is not kept."""
+"""TaskStream yields numbers without a hole, or says what is not kept."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from host.clients.bindings.a2a_errors import UpdatesGone
 from host.feed.feed import Feed
-from host.gateway.task_stream import Tape
-from host.gateway.task_updates import Numbered
+from host.gateway.a2a_updates import NumberedUpdate
+from host.gateway.task_stream import TaskStream
 from host.log.contract import Entry
 from host.log.memory import MemoryLog
 from host.model.event import TaskEvent
@@ -40,9 +40,9 @@ def end(version: int) -> Entry:
 
 
 async def numbers(
-    updates: AsyncGenerator[list[Numbered]], count: int = 99
+    updates: AsyncGenerator[list[NumberedUpdate]], count: int = 99
 ) -> list[int | None]:
-    """To the end of the stream, or so many."""
+    """Read to the end of the stream, or `count` updates."""
     seen: list[int | None] = []
     with anyio.fail_after(5):
         async with aclosing(updates):
@@ -53,24 +53,24 @@ async def numbers(
     return seen
 
 
-async def told(feed: Feed, first: int, last: int, task_id: str = "t1") -> None:
+async def add_updates(feed: Feed, first: int, last: int, task_id: str = "t1") -> None:
     source = f"carly/{task_id}"
     await feed.append([entry(n, source) for n in range(first, last + 1)])
 
 
-async def test_follows_from_any_number_to_the_end_of_the_task() -> None:
+async def test_reader_resumes_from_any_number() -> None:
     async with running() as feed:
-        tape = Tape(feed, "carly", "t1")
-        await told(feed, 1, 4)
-        await told(feed, 1, 9, "t2")
+        stream = TaskStream(feed, "carly", "t1")
+        await add_updates(feed, 1, 4)
+        await add_updates(feed, 1, 9, "t2")
         await feed.append([end(5)])
 
         for after in range(6):
-            rest = await numbers(tape.follow(after))
+            rest = await numbers(stream.read_after(after))
             assert rest == [*range(after + 1, 6)]
 
 
-async def test_a_long_task_is_not_read_from_its_beginning() -> None:
+async def test_resuming_near_the_end_of_a_long_task_reads_few_events() -> None:
     reads: list[int] = []
 
     class Counting(MemoryLog):
@@ -80,43 +80,43 @@ async def test_a_long_task_is_not_read_from_its_beginning() -> None:
             return rows
 
     async with running(Counting()) as feed:
-        await told(feed, 1, 4_500)
+        await add_updates(feed, 1, 4_500)
         reads.clear()
 
-        assert await numbers(Tape(feed, "carly", "t1").follow(4_400), 100)
+        assert await numbers(TaskStream(feed, "carly", "t1").read_after(4_400), 100)
 
     assert sum(reads) <= 1_000
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 7, 99])
-async def test_a_number_that_is_not_kept_is_refused_with_those_that_are(
+async def test_trimmed_number_is_refused_with_the_available_range(
     after: int,
 ) -> None:
     log = MemoryLog()
     async with running(log) as feed:
-        await told(feed, 1, 6)
+        await add_updates(feed, 1, 6)
         await log.trim(2, None)
 
         with pytest.raises(UpdatesGone) as gone:
-            await numbers(Tape(feed, "carly", "t1").follow(after))
+            await numbers(TaskStream(feed, "carly", "t1").read_after(after))
 
     assert gone.value.data == {"oldest": "5", "newest": "6"}
     assert f"update {after} is not kept: the host has 5 to 6" in str(gone.value)
 
 
-async def test_of_a_task_that_is_trimmed_whole_its_last_number_still_counts() -> None:
+async def test_reader_can_resume_at_the_last_number_of_a_fully_trimmed_task() -> None:
     log = MemoryLog()
     async with running(log) as feed, anyio.create_task_group() as group:
-        await told(feed, 1, 6)
-        await told(feed, 1, 6, "t2")
+        await add_updates(feed, 1, 6)
+        await add_updates(feed, 1, 6, "t2")
         await log.trim(3, None)
-        tape = Tape(feed, "carly", "t1")
+        stream = TaskStream(feed, "carly", "t1")
         with pytest.raises(UpdatesGone):
-            await numbers(tape.follow(5))
+            await numbers(stream.read_after(5))
         seen: list[int | None] = []
 
         async def read() -> None:
-            seen.extend(await numbers(tape.follow(6)))
+            seen.extend(await numbers(stream.read_after(6)))
 
         group.start_soon(read)
         await anyio.wait_all_tasks_blocked()
@@ -124,47 +124,47 @@ async def test_of_a_task_that_is_trimmed_whole_its_last_number_still_counts() ->
     assert seen == [7]
 
 
-async def test_what_is_trimmed_under_a_slow_reader_is_said_and_never_skipped() -> None:
+async def test_slow_reader_gets_an_error_when_its_next_updates_are_trimmed() -> None:
     log = MemoryLog()
     async with running(log) as feed:
-        await told(feed, 1, 10)
-        updates = Tape(feed, "carly", "t1").follow(0)
+        await add_updates(feed, 1, 10)
+        updates = TaskStream(feed, "carly", "t1").read_after(0)
         async with aclosing(updates):
             await anext(updates)
-            await told(feed, 11, 3_000)
+            await add_updates(feed, 11, 3_000)
             await log.trim(10, None)
             with pytest.raises(UpdatesGone):
                 await numbers(updates)
 
 
-async def test_the_task_comes_first_and_what_follows_has_the_next_number() -> None:
+async def test_stream_begins_with_the_task_and_continues_with_the_next_number() -> None:
     async with running() as feed, anyio.create_task_group() as group:
-        await told(feed, 1, 5)
-        seen: list[Numbered] = []
+        await add_updates(feed, 1, 5)
+        seen: list[NumberedUpdate] = []
 
         async def read() -> None:
-            async with aclosing(Tape(feed, "carly", "t1").from_task()) as updates:
+            async with aclosing(TaskStream(feed, "carly", "t1").read_task()) as updates:
                 async for some in updates:
                     seen.extend(some)
 
         group.start_soon(read)
         await anyio.wait_all_tasks_blocked()
-        await told(feed, 6, 7)
+        await add_updates(feed, 6, 7)
         await feed.append([end(8)])
     task = json.loads(seen[0].json)["task"]
     assert task["metadata"][RESUMABLE] == {"sequence": 5}
     assert task["status"]["message"]["parts"] == [{"text": "update 5"}]
     assert [update.number for update in seen] == [5, 6, 7, 8]
-    assert seen[-1].ends
+    assert seen[-1].is_terminal
 
 
-async def test_a_task_of_which_only_the_board_knows_is_a_task() -> None:
+async def test_task_that_only_the_board_knows_can_be_read() -> None:
     log = MemoryLog()
     async with running(log) as feed:
-        await told(feed, 1, 5)
-        await told(feed, 1, 5, "t2")
+        await add_updates(feed, 1, 5)
+        await add_updates(feed, 1, 5, "t2")
         await log.trim(5, None)
-        async with aclosing(Tape(feed, "carly", "t1").from_task()) as updates:
+        async with aclosing(TaskStream(feed, "carly", "t1").read_task()) as updates:
             (first,) = await anext(updates)
 
     assert first.number == 5

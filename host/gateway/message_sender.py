@@ -1,7 +1,4 @@
-"""Owns the sending of messages down: each once, whoever goes away or asks again.
-
-The gateway's operations send through it; a message is known by its id.
-"""
+"""Sends each message to its agent once, even if clients disconnect or repeat it."""
 
 from __future__ import annotations
 
@@ -21,19 +18,19 @@ from ..feed.feed import Feed
 from ..protocol import a2a
 from .backend import Backend
 
-MAX_KEPT = 10_000  # Of each agent.
-MAX_KEPT_BYTES = 8 * 1024 * 1024  # Answers that are messages are kept themselves.
+MAX_MESSAGES = 10_000  # Per agent.
+MAX_BYTES = 8 * 1024 * 1024  # Per agent, of answers that are Messages.
 
 
 @dataclass
-class Sent:
-    """A message that was sent, when the feed ended with the event `since`.
+class SentMessage:
+    """A message, and the agent's answer to it.
 
-    `answer` is there while it is under way; then `message` where it was answered by
-    one, else `task_id`.
+    `answer` is None once the agent has answered. Then the answer is `message`, or the
+    task `task_id`. `feed_head` is the feed's last event before the message was sent.
     """
 
-    since: int
+    feed_head: int
     digest: bytes
     answer: asyncio.Future[Update] | None
     message: a2a.StreamResponse | None = None
@@ -41,12 +38,12 @@ class Sent:
     size: int = 0
 
 
-class Sends:
-    """`run` it in a task group: what is sent is sent to its end."""
+class MessageSender:
+    """Call `run` in a task group: it completes each send that has begun."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._sent: dict[str, OrderedDict[str, Sent]] = defaultdict(OrderedDict)
+        self._sent: dict[str, OrderedDict[str, SentMessage]] = defaultdict(OrderedDict)
         self._bytes: dict[str, int] = defaultdict(int)
         self._group: TaskGroup
 
@@ -55,43 +52,45 @@ class Sends:
             await anyio.sleep_forever()
 
     def is_known(self, agent: str, message: pb.Message) -> bool:
-        """Whether the agent has it already. Raises InvalidParamsError where its id is
-        that of another message."""
+        """Return whether this message was sent before.
+
+        Raises InvalidParamsError if a different message had its id.
+        """
         known = self._sent[agent].get(message.message_id)
         if known and known.digest != _digest(message):
             raise InvalidParamsError(
-                f"messageId {message.message_id[:80]!r} is that of another message, "
-                "sent before: give each message an id of its own"
+                f"messageId {message.message_id[:80]!r} was used for another message: "
+                "send each message with a new id"
             )
         return known is not None
 
     async def send(
         self, agent: Backend, request: pb.SendMessageRequest
-    ) -> tuple[Sent, Update | None]:
-        """Sends it, or waits for the answer to it that is under way; None where that
-        was long ago.
+    ) -> tuple[SentMessage, Update | None]:
+        """Send a message, or wait for the answer if it is being sent.
 
-        Raises what the agent's `send` does; then it may be sent again.
+        The update is the answer, None if the agent answered earlier. Raises what the
+        agent's `send` raises; the message can then be sent again.
         """
-        name, message = agent.name, request.message
-        if not self.is_known(name, message):
+        message = request.message
+        if not self.is_known(agent.name, message):
             answer: asyncio.Future[Update] = asyncio.get_running_loop().create_future()
-            fresh = Sent(self._feed.head, _digest(message), answer)
-            self._sent[name][message.message_id] = fresh
-            self._group.start_soon(self._send, agent, request, fresh, answer)
-        sent = self._sent[name][message.message_id]
+            sent = SentMessage(self._feed.head, _digest(message), answer)
+            self._sent[agent.name][message.message_id] = sent
+            self._group.start_soon(self._send, agent, request, sent, answer)
+        sent = self._sent[agent.name][message.message_id]
         return sent, await asyncio.shield(sent.answer) if sent.answer else None
 
     async def _send(
         self,
         agent: Backend,
         request: pb.SendMessageRequest,
-        sent: Sent,
+        sent: SentMessage,
         answer: asyncio.Future[Update],
     ) -> None:
         try:
             update = await agent.send(request)
-            self._keep(agent.name, sent, update)
+            self._keep_answer(agent.name, sent, update)
             answer.set_result(update)
         except BaseException as error:
             self._sent[agent.name].pop(request.message.message_id, None)
@@ -99,11 +98,11 @@ class Sends:
                 answer.cancel()
                 raise
             answer.set_exception(error)
-            answer.exception()  # There may be nobody left who asks.
+            answer.exception()  # Perhaps no client waits: asyncio must not warn.
         finally:
             sent.answer = None
 
-    def _keep(self, name: str, sent: Sent, update: Update) -> None:
+    def _keep_answer(self, name: str, sent: SentMessage, update: Update) -> None:
         response = update.response
         if response.message is not None:
             sent.message, sent.size = response, len(update.raw)
@@ -111,12 +110,12 @@ class Sends:
             sent.task_id = response.task_id
         else:
             raise AgentUnreachable(
-                f"bad answer: {name} answered with an update of no task, so that "
-                "nobody can tell what became of the message"
+                f"bad answer: {name} answered a message with an update that names no "
+                "task"
             )
         self._bytes[name] += sent.size
         kept = self._sent[name]
-        while len(kept) > MAX_KEPT or self._bytes[name] > MAX_KEPT_BYTES:
+        while len(kept) > MAX_MESSAGES or self._bytes[name] > MAX_BYTES:
             _, oldest = kept.popitem(last=False)
             self._bytes[name] -= oldest.size
 

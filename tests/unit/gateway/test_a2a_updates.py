@@ -1,4 +1,4 @@
-"""Whatever the feed says of a task is an A2A update that the SDK's parser takes."""
+"""Every feed event of a task becomes an A2A update that the SDK can parse."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from host.gateway.task_updates import (
-    Fold,
-    Numbered,
-    Told,
-    row_task,
-    shortened,
-    unnumbered,
-    until_settled,
-    update_of,
+from host.gateway.a2a_updates import (
+    FeedEvent,
+    NumberedUpdate,
+    TaskBuilder,
+    build_unnumbered,
+    build_update,
+    limit_history,
+    take_until_settled,
+    task_from_row,
 )
 from host.model.event import ArtifactEvent, GapEvent, TaskEvent
 from host.protocol import a2a
@@ -98,11 +98,11 @@ gaps = st.builds(
     received_at=st.just(NOW),
 )
 # Of each kind alone and of all together.
-told = st.one_of(rows, chunks, gaps)
+feed_events = st.one_of(rows, chunks, gaps)
 
 
-def read(update: Numbered) -> pb.StreamResponse:
-    """As the SDK's clients do; on one line, or it were no event."""
+def read(update: NumberedUpdate) -> pb.StreamResponse:
+    """Parse an update as the SDK's clients do. It must be one line."""
     assert b"\n" not in update.json
     assert b"\r" not in update.json
     return ParseDict(json.loads(update.json), pb.StreamResponse())
@@ -114,11 +114,11 @@ def number_in(response: pb.StreamResponse) -> dict[str, Any]:
     return cast("dict[str, Any]", metadata[RESUMABLE])
 
 
-@given(told, st.integers(1, 10**6), st.none() | rows)
-def test_every_kind_of_event_is_an_update_with_its_number(
-    event: Told, number: int, before: TaskEvent | None
+@given(feed_events, st.integers(1, 10**6), st.none() | rows)
+def test_every_event_becomes_an_update_with_its_number(
+    event: FeedEvent, number: int, before: TaskEvent | None
 ) -> None:
-    response = read(update_of(event, number, None, before))
+    response = read(build_update(event, number, None, before))
 
     assert number_in(response)["sequence"] == number
     if isinstance(event, ArtifactEvent):
@@ -134,13 +134,15 @@ def test_every_kind_of_event_is_an_update_with_its_number(
         )
 
 
-@given(st.lists(told, max_size=12))
-def test_any_task_folds_into_a_task_with_its_last_number(events: list[Told]) -> None:
-    fold = Fold("carly", "t1")
+@given(st.lists(feed_events, max_size=12))
+def test_any_events_build_a_task_with_the_last_number(
+    events: list[FeedEvent],
+) -> None:
+    builder = TaskBuilder("carly", "t1")
     for number, event in enumerate(events, 1):
-        fold.note(100 + number, number, event)
+        builder.add(100 + number, number, event)
 
-    response = read(fold.task(None))
+    response = read(builder.build(None))
 
     assert response.task.id == "t1"
     assert number_in(response)["sequence"] == len(events)
@@ -166,8 +168,8 @@ artifacts = st.fixed_dictionaries(
     {"artifactId": names, "parts": st.lists(parts, min_size=1, max_size=2)},
     optional={"name": names, "description": names, "metadata": objects},
 )
-numbers_of_its_own = st.just({RESUMABLE: {"sequence": 7}})
-metadatas = objects | numbers_of_its_own
+agents_own_numbers = st.just({RESUMABLE: {"sequence": 7}})
+metadatas = objects | agents_own_numbers
 raws = st.one_of(
     st.fixed_dictionaries(
         {"taskId": st.just("t1"), "contextId": words, "status": statuses},
@@ -189,11 +191,11 @@ raws = st.one_of(
 
 
 @given(st.lists(raws, min_size=1, max_size=6))
-def test_what_an_agent_says_comes_through_the_feed_as_updates(
+def test_agent_updates_pass_through_the_feed(
     said: list[dict[str, Any]],
 ) -> None:
-    """From its JSON by translate into events, and by their raw JSON out again."""
-    known, fold, number = Known("carly", "t1"), Fold("carly", "t1"), 0
+    """From the agent's JSON to events, and back to JSON."""
+    known, builder, number = Known("carly", "t1"), TaskBuilder("carly", "t1"), 0
     behind: dict[int, bytes] = {}
     for body in said:
         raw = msgspec.json.encode(body)
@@ -202,12 +204,14 @@ def test_what_an_agent_says_comes_through_the_feed_as_updates(
             number += 1
             behind[number] = raw
             known.note([event])
-            fold.note(number, number, cast("Told", event))
-            update = update_of(cast("Told", event), number, raw, state)
+            builder.add(number, number, cast("FeedEvent", event))
+            update = build_update(cast("FeedEvent", event), number, raw, state)
             assert number_in(read(update))["sequence"] == number
             if isinstance(event, TaskEvent):
                 state = event
-        response = read(fold.task(behind[fold.last] if fold.last else None))
+        response = read(
+            builder.build(behind[builder.row_id] if builder.row_id else None)
+        )
         if known.row:
             assert pb.TaskState.Name(response.task.status.state) == known.row.state
         artifacts = {a.artifact_id: a for a in response.task.artifacts}
@@ -224,16 +228,16 @@ def status_update(text: str, **metadata: Any) -> bytes:
     return msgspec.json.encode({"statusUpdate": body})
 
 
-def only(events: list[Any]) -> Told:
+def only(events: list[Any]) -> FeedEvent:
     (event,) = events
-    return cast("Told", event)
+    return cast("FeedEvent", event)
 
 
-def test_an_agents_own_words_pass_whole_under_the_hosts_number() -> None:
+def test_agents_update_keeps_its_content_but_gets_the_hosts_number() -> None:
     raw = status_update("Looking…", mine={"a": 1}, **{RESUMABLE: {"sequence": 1}})
     event = only(translate(Known("carly", "t1"), a2a.parse(raw), NOW))
 
-    update = json.loads(update_of(event, 3, raw, None).json)["statusUpdate"]
+    update = json.loads(build_update(event, 3, raw, None).json)["statusUpdate"]
 
     theirs = json.loads(raw)["statusUpdate"]
     assert update.pop("metadata") == {"mine": {"a": 1}, RESUMABLE: {"sequence": 3}}
@@ -241,22 +245,22 @@ def test_an_agents_own_words_pass_whole_under_the_hosts_number() -> None:
     assert update == theirs
 
 
-def test_the_first_task_of_an_agent_passes_whole() -> None:
+def test_agents_first_task_keeps_its_content() -> None:
     user = {"messageId": "u", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
     body = {
         **{"id": "t1", "contextId": "c", "history": [user]},
         "status": {"state": "TASK_STATE_SUBMITTED"},
     }
     raw = msgspec.json.encode({"task": body})
-    fold = Fold("carly", "t1")
-    fold.note(9, 1, only(translate(Known("carly", "t1"), a2a.parse(raw), NOW)))
+    builder = TaskBuilder("carly", "t1")
+    builder.add(9, 1, only(translate(Known("carly", "t1"), a2a.parse(raw), NOW)))
 
-    task = json.loads(fold.task(raw).json)["task"]
+    task = json.loads(builder.build(raw).json)["task"]
 
     assert task == {**body, "metadata": {RESUMABLE: {"sequence": 1}}}
 
 
-def test_a_gap_has_the_status_as_it_was_and_says_what_is_missing() -> None:
+def test_gap_repeats_the_status_and_says_what_is_missing() -> None:
     gap = GapEvent(
         agent="carly",
         task_id="t1",
@@ -266,9 +270,9 @@ def test_a_gap_has_the_status_as_it_was_and_says_what_is_missing() -> None:
         received_at=NOW,
     )
 
-    update = update_of(gap, 5, None, ROW)
+    update = build_update(gap, 5, None, ROW)
 
-    assert not update.settles
+    assert not update.is_settled
     body = json.loads(update.json)["statusUpdate"]
     assert body["status"]["state"] == "TASK_STATE_WORKING"
     assert body["metadata"][RESUMABLE] == {
@@ -277,53 +281,53 @@ def test_a_gap_has_the_status_as_it_was_and_says_what_is_missing() -> None:
     }
 
 
-def test_a_task_keeps_what_was_said_before_as_its_history() -> None:
-    fold = Fold("carly", "t1")
+def test_earlier_messages_become_the_history() -> None:
+    builder = TaskBuilder("carly", "t1")
     for number, text in enumerate(["one", "two", "three"], 1):
         row = replace(ROW, message=text, message_id=text)
-        fold.note(number, number, row)
+        builder.add(number, number, row)
 
-    task = json.loads(fold.task(None).json)["task"]
+    task = json.loads(builder.build(None).json)["task"]
 
     assert task["status"]["message"]["messageId"] == "three"
     assert [message["messageId"] for message in task["history"]] == ["one", "two"]
 
 
 @pytest.mark.parametrize(("length", "kept"), [(None, 3), (2, 2), (0, 0), (9, 3)])
-def test_no_more_history_than_is_wished_for(length: int | None, kept: int) -> None:
+def test_history_is_limited(length: int | None, kept: int) -> None:
     history = [a2a.Message(name) for name in "abc"]
 
-    task = shortened(a2a.Task(id="t1", history=history), length)
+    task = limit_history(a2a.Task(id="t1", history=history), length)
 
     assert task.history == history[3 - kept :]
 
 
-def test_an_answer_of_an_agents_has_no_number_of_ours() -> None:
+def test_agents_own_task_has_no_number() -> None:
     metadata = {RESUMABLE: {"sequence": 7}, "other": 1}
     task = a2a.Task(id="t1", metadata=metadata)
 
-    update = unnumbered(a2a.StreamResponse(task=task))
+    update = build_unnumbered(a2a.StreamResponse(task=task))
 
     assert update.number is None
     assert json.loads(update.json)["task"]["metadata"] == {"other": 1}
 
 
 @given(st.lists(rows, max_size=6))
-def test_a_messages_stream_ends_where_its_task_ends_or_asks(
+def test_response_to_a_message_ends_when_the_task_ends_or_asks(
     events: list[TaskEvent],
 ) -> None:
-    updates = [update_of(event, 1, None, None) for event in events]
+    updates = [build_update(event, 1, None, None) for event in events]
 
-    told_then = until_settled(updates)
+    taken = take_until_settled(updates)
 
-    assert not any(update.settles for update in told_then[:-1])
-    assert told_then == updates or told_then[-1].settles
+    assert not any(update.is_settled for update in taken[:-1])
+    assert taken == updates or taken[-1].is_settled
 
 
 @given(rows)
-def test_a_row_is_a_task(row: TaskEvent) -> None:
-    ParseDict(json.loads(msgspec.json.encode(row_task(row))), pb.Task())
+def test_row_becomes_a_task(row: TaskEvent) -> None:
+    ParseDict(json.loads(msgspec.json.encode(task_from_row(row))), pb.Task())
 
 
-def test_every_state_of_a2a_is_known() -> None:
+def test_every_a2a_state_has_a_status() -> None:
     assert {*STATUS, "TASK_STATE_UNSPECIFIED"} == set(get_args(a2a.State))

@@ -1,4 +1,4 @@
-"""A message goes down once, whoever goes away or asks again."""
+"""MessageSender sends each message once, even if clients disconnect or repeat it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from a2a.utils.errors import InvalidParamsError
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.gateway import sends
-from host.gateway.sends import Sends
+from host.gateway import message_sender
+from host.gateway.message_sender import MessageSender
 from host.log.memory import MemoryLog
 from host.protocol import a2a
 
 
 class Agent:
-    """Answers when it is let; counts what it was sent."""
+    """Answers once `may_answer` is set; records the messages."""
 
     name = "carly"
     card = pb.AgentCard()
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.received: list[str] = []
         self.fails = False
         self.says: str | None = None
         self.may_answer = anyio.Event()
 
     async def send(self, request: pb.SendMessageRequest) -> Update:
-        self.asked.append(request.message.message_id)
+        self.received.append(request.message.message_id)
         await self.may_answer.wait()
         if self.fails:
             raise AgentUnreachable("carly cannot be reached")
@@ -46,24 +46,24 @@ class Agent:
         raise NotImplementedError
 
 
-def asked(message_id: str = "m1", text: str = "hello") -> pb.SendMessageRequest:
+def send_request(message_id: str = "m1", text: str = "hello") -> pb.SendMessageRequest:
     message = pb.Message(message_id=message_id, parts=[pb.Part(text=text)])
     return pb.SendMessageRequest(message=message)
 
 
 class Scene:
-    """Sends that run, and one agent behind them."""
+    """A running MessageSender and one agent."""
 
     def __init__(self) -> None:
         self.agent = Agent()
         self._feed = Feed(MemoryLog())
-        self.sends = Sends(self._feed)
+        self.sender = MessageSender(self._feed)
 
     async def __aenter__(self) -> Scene:
         await self._feed.open()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
-        self._group.start_soon(self.sends.run)
+        self._group.start_soon(self.sender.run)
         await anyio.wait_all_tasks_blocked()
         return self
 
@@ -72,11 +72,11 @@ class Scene:
         await self._group.__aexit__(None, None, None)
 
     async def send(self, request: pb.SendMessageRequest | None = None) -> str:
-        sent, _ = await self.sends.send(self.agent, request or asked())
+        sent, _ = await self.sender.send(self.agent, request or send_request())
         return sent.task_id
 
 
-async def test_a_repeat_while_the_first_is_under_way_gets_the_same_answer() -> None:
+async def test_repeats_during_the_first_send_get_the_same_answer() -> None:
     async with Scene() as scene:
         seen: list[str] = []
 
@@ -90,10 +90,10 @@ async def test_a_repeat_while_the_first_is_under_way_gets_the_same_answer() -> N
             scene.agent.may_answer.set()
 
     assert seen == ["task of m1"] * 3
-    assert scene.agent.asked == ["m1"]
+    assert scene.agent.received == ["m1"]
 
 
-async def test_what_was_given_up_goes_on_and_is_not_sent_again() -> None:
+async def test_send_continues_after_its_client_disconnects() -> None:
     async with Scene() as scene:
         async with anyio.create_task_group() as group:
             group.start_soon(scene.send)
@@ -103,10 +103,10 @@ async def test_what_was_given_up_goes_on_and_is_not_sent_again() -> None:
 
         assert await scene.send() == "task of m1"
         assert await scene.send() == "task of m1"
-    assert scene.agent.asked == ["m1"]
+    assert scene.agent.received == ["m1"]
 
 
-async def test_a_failed_one_may_be_sent_again() -> None:
+async def test_failed_message_can_be_sent_again() -> None:
     async with Scene() as scene:
         scene.agent.may_answer.set()
         scene.agent.fails = True
@@ -116,54 +116,58 @@ async def test_a_failed_one_may_be_sent_again() -> None:
         scene.agent.fails = False
 
         assert await scene.send() == "task of m1"
-    assert scene.agent.asked == ["m1"] * 3
+    assert scene.agent.received == ["m1"] * 3
 
 
-async def test_an_answer_without_a_task_is_kept_itself() -> None:
+async def test_repeat_gets_the_stored_message_of_an_agent_without_tasks() -> None:
     async with Scene() as scene:
         scene.agent.may_answer.set()
         scene.agent.says = "Hello."
-        first, _ = await scene.sends.send(scene.agent, asked())
+        first, _ = await scene.sender.send(scene.agent, send_request())
         scene.agent.says = "Hello again."
-        again, _ = await scene.sends.send(scene.agent, asked())
+        again, _ = await scene.sender.send(scene.agent, send_request())
 
     assert first.message == again.message != None  # noqa: E711
-    assert scene.agent.asked == ["m1"]
+    assert scene.agent.received == ["m1"]
 
 
-async def test_another_message_of_the_same_id_is_refused() -> None:
+async def test_different_message_with_a_used_id_is_refused() -> None:
     async with Scene() as scene:
         scene.agent.may_answer.set()
         await scene.send()
 
-        with pytest.raises(InvalidParamsError, match="'m1' is that of another message"):
-            await scene.send(asked(text="something else"))
-    assert scene.agent.asked == ["m1"]
+        with pytest.raises(
+            InvalidParamsError, match="'m1' was used for another message"
+        ):
+            await scene.send(send_request(text="something else"))
+    assert scene.agent.received == ["m1"]
 
 
-async def test_the_same_id_may_be_used_at_another_agent() -> None:
+async def test_two_agents_can_get_messages_with_the_same_id() -> None:
     async with Scene() as scene:
         scene.agent.may_answer.set()
         await scene.send()
         scene.agent.name = "walter"
         await scene.send()
-    assert scene.agent.asked == ["m1", "m1"]
+    assert scene.agent.received == ["m1", "m1"]
 
 
-async def test_so_many_are_remembered_and_no_more(
+async def test_oldest_messages_are_forgotten_at_the_limits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sends, "MAX_KEPT", 3)
-    monkeypatch.setattr(sends, "MAX_KEPT_BYTES", 10)
+    monkeypatch.setattr(message_sender, "MAX_MESSAGES", 3)
+    monkeypatch.setattr(message_sender, "MAX_BYTES", 10)
     async with Scene() as scene:
         scene.agent.may_answer.set()
         for name in "abcd":
-            await scene.send(asked(name))
-        known = [scene.sends.is_known("carly", asked(n).message) for n in "abcd"]
+            await scene.send(send_request(name))
+        known = [
+            scene.sender.is_known("carly", send_request(n).message) for n in "abcd"
+        ]
         assert known == [False, True, True, True]
 
         scene.agent.says = "seven.."
         for name in "ef":
-            await scene.sends.send(scene.agent, asked(name))
-        known = [scene.sends.is_known("carly", asked(n).message) for n in "def"]
+            await scene.sender.send(scene.agent, send_request(name))
+        known = [scene.sender.is_known("carly", send_request(n).message) for n in "def"]
         assert known == [False, False, True]
