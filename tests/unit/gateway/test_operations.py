@@ -7,7 +7,7 @@ import pytest
 from a2a.types import a2a_pb2 as pb
 
 from host.clients.bindings.a2a_errors import UpdatesGone
-from host.clients.bindings.base import Update
+from host.clients.bindings.types import Update
 from host.feed.feed import Feed
 from host.gateway import operations as module
 from host.gateway.operations import Call, Operations
