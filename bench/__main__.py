@@ -11,12 +11,12 @@ import sys
 BENCHMARKS = (
     "agent_memory",
     "agents",
-    "conductor",
     "discovery",
     "feed",
     "ingest",
     "load",
     "neighbours",
+    "orchestrator",
     "page",
     "transports",
 )

@@ -47,7 +47,7 @@ from .log.contract import Log
 from .observability.logfmt import Line
 from .observability.otel import Spans
 from .observability.trace import PassOn, Traced, Tracer
-from .orchestrator.orchestrator import Conductor
+from .orchestrator.orchestrator import Orchestrator
 
 if TYPE_CHECKING:
     from dashboard.app import create_app as create_dashboard
@@ -90,7 +90,7 @@ class Host:
         self._guard = Guard(config.host, config.port, config.access)
         url = f"{config.url}/a2a/{HOST_NAME}"
         self._observatory = Observatory(self.feed, self._fanout, self._roster)
-        self._conductor = Conductor(config.plans, self._roster, self.feed, url)
+        self._orchestrator = Orchestrator(config.plans, self._roster, self.feed, url)
         self._gateway = Gateway(self.feed, self._find)
         self._streams: dict[str, ASGIApp] = {
             "/feed": FeedStream(self.feed, self._fanout),
@@ -103,7 +103,7 @@ class Host:
                 *Reference().routes(),
                 *AgentsApi(self._roster, self._reloader).routes(),
                 *self._gateway.routes(),
-                *self._conductor.routes(),
+                *self._orchestrator.routes(),
             ],
             exception_handlers={
                 QueryError: text_response,
@@ -128,8 +128,8 @@ class Host:
 
     def _find(self, name: str) -> Backend:
         """Who is called so. Raises UnknownAgent."""
-        if name == self._conductor.name:
-            return self._conductor
+        if name == self._orchestrator.name:
+            return self._orchestrator
         return self._roster.collector(name)
 
     def stop(self) -> None:
@@ -161,7 +161,7 @@ class Host:
                 following.start_soon(self.feed.tend)
                 following.start_soon(self._fanout.run)
                 await following.start(self._roster.run)
-                await following.start(self._conductor.run)
+                await following.start(self._orchestrator.run)
                 following.start_soon(self._reloader.run)
                 following.start_soon(self._gateway.run)
                 following.start_soon(self._observatory.run)

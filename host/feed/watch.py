@@ -1,6 +1,6 @@
 """Owns the reading of some events within this process: from the log, then live.
 
-The gateway, the conductor and TaskManager read with it; the feed tells it what is new.
+The gateway, the orchestrator and TaskManager use it; the feed tells it what is new.
 """
 
 from __future__ import annotations

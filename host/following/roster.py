@@ -80,7 +80,7 @@ class Roster:
             self._feed.board.arrange(self._followed)
             for row in list(self._feed.board.agents.values()):
                 if row.agent == HOST_NAME:
-                    continue  # The conductor's own.
+                    continue  # The orchestrator's own.
                 if row.agent not in self._followed and row.connection != "removed":
                     # Taken out of the settings while the host was down.
                     self._start(row.agent, AgentSettings(url=row.url))

@@ -1,6 +1,6 @@
 """Owns the card of the host as an agent: its plans are its skills.
 
-The conductor shows it, and announces in the feed what it says.
+The orchestrator shows it, and announces in the feed what it says.
 """
 
 from __future__ import annotations

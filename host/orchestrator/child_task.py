@@ -26,7 +26,7 @@ from ..model.event import TaskEvent, decode
 from ..model.filter import Filter
 from ..observability.logfmt import Line
 
-logger = logging.getLogger("courtside.conductor")
+logger = logging.getLogger("courtside.orchestrator")
 
 REACH_S = 15.0  # From the start of the host until an agent is connected, or lost.
 LOOK_S = 3.0  # Until a task that an agent has is found: four times a second.

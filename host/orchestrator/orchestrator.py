@@ -48,13 +48,13 @@ from .run import Run
 from .run_state import PLAN
 from .task_log import Journal
 
-logger = logging.getLogger("courtside.conductor")
+logger = logging.getLogger("courtside.orchestrator")
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
 
-class Conductor:
+class Orchestrator:
     """Runs plans while `run` runs. `url` is where the gateway serves it."""
 
     name = HOST_NAME

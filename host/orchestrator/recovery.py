@@ -1,6 +1,6 @@
 """Owns what the log has of a task of the host's own: the A2A Task, and where it was.
 
-The conductor answers GetTask with it, and takes up a run by it after a restart.
+The orchestrator answers GetTask with it, and takes up a run by it after a restart.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Owns one run of a plan: one task of the host's own, and the steps under it.
 
-The conductor starts it; its performers have the agents work, its journal tells.
+The orchestrator starts it; its performers have the agents work, its journal tells.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .run_state import (
 from .step_runner import Performer, Scene, StepFailed
 from .task_log import Journal
 
-logger = logging.getLogger("courtside.conductor")
+logger = logging.getLogger("courtside.orchestrator")
 
 # Children may say much; their own events tell all of it.
 PACE_S = 0.05

@@ -32,7 +32,7 @@ from .child_task import AttemptFailed, Patience
 from .questions import Question
 from .run_state import StepState
 
-logger = logging.getLogger("courtside.conductor")
+logger = logging.getLogger("courtside.orchestrator")
 
 BACKOFF_S = 0.5
 CHOICES = ("retry", "skip", "fail")

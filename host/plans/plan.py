@@ -1,6 +1,6 @@
 """Owns what a plan is: its steps, what each needs, and what each sends.
 
-The reader makes them; the conductor follows `order` and sends what `render` writes.
+The reader makes them; the orchestrator follows `order` and sends what `render` writes.
 """
 
 from __future__ import annotations

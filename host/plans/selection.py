@@ -1,6 +1,6 @@
 """Owns which plan a request means.
 
-The conductor asks it first; the card of the host shows what it goes by.
+The orchestrator asks it first; the card of the host shows what it goes by.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Agents that do what the test says, and a conductor that has them do it.
+"""Agents that do what the test says, and a orchestrator that has them do it.
 
 A collector's part is played: what a puppet's task says goes straight into the feed.
 """
@@ -23,7 +23,7 @@ from host.log.contract import Entry, Log
 from host.model.event import AgentEvent, Event, Skill, TaskEvent, decode
 from host.model.filter import Filter
 from host.model.timestamps import now
-from host.orchestrator.orchestrator import Conductor
+from host.orchestrator.orchestrator import Orchestrator
 from host.orchestrator.run_state import PLAN
 from host.plans.plan import Plan
 from host.protocol import a2a
@@ -168,7 +168,7 @@ class Puppet:
 
 
 class Troupe:
-    """The puppets by name; it is what a roster is to the conductor."""
+    """The puppets by name; it is what a roster is to the orchestrator."""
 
     def __init__(self, *names: str) -> None:
         self.puppets = {name: Puppet(name) for name in names}
@@ -200,20 +200,20 @@ class Troupe:
 
 
 class Play:
-    """A conductor at work, and what it says in the feed."""
+    """A orchestrator at work, and what it says in the feed."""
 
-    def __init__(self, feed: Feed, conductor: Conductor) -> None:
+    def __init__(self, feed: Feed, orchestrator: Orchestrator) -> None:
         self.feed = feed
-        self.conductor = conductor
+        self.orchestrator = orchestrator
 
     async def ask(self, text: str = "please", **message: Any) -> str:
         """Starts a plan; its task's id."""
-        update = await self.conductor.send(request(text, **message))
+        update = await self.orchestrator.send(request(text, **message))
         assert update.response.task
         return update.response.task.id
 
     async def reply(self, task_id: str, text: str, **message: Any) -> Update:
-        return await self.conductor.send(request(text, taskId=task_id, **message))
+        return await self.orchestrator.send(request(text, taskId=task_id, **message))
 
     async def events(self, task_id: str) -> list[Event]:
         where = Filter(task=frozenset([task_id]))
@@ -243,7 +243,9 @@ class Play:
         return self.row(task_id)
 
     async def task(self, task_id: str) -> Json:
-        task: Json = json.decode((await self.conductor.get_task(task_id)).raw)["task"]
+        task: Json = json.decode((await self.orchestrator.get_task(task_id)).raw)[
+            "task"
+        ]
         return task
 
     async def steps(self, task_id: str) -> Json:
@@ -261,11 +263,11 @@ async def playing(
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
         await troupe.enter(feed)
-        conductor = Conductor(
+        orchestrator = Orchestrator(
             plans, cast(Roster, troupe), feed, "http://host.test/a2a/host"
         )
-        await group.start(conductor.run)
-        yield Play(feed, conductor)
+        await group.start(orchestrator.run)
+        yield Play(feed, orchestrator)
         group.cancel_scope.cancel()
 
 

@@ -234,7 +234,7 @@ class TestCancelling:
         await parts[0].tell("input-required", "Yes?")
         await play.row_with(task_id, "input-required")
 
-        update = await play.conductor.cancel(task_id)
+        update = await play.orchestrator.cancel(task_id)
 
         assert update.response.task
         assert update.response.task.status.state == "TASK_STATE_CANCELED"
@@ -252,7 +252,7 @@ class TestCancelling:
         await (await troupe["walter"].part()).tell("running", "…")
         await play.row_with(task_id, "running", "Running beside (walter)")
 
-        await play.conductor.cancel(task_id)
+        await play.orchestrator.cancel(task_id)
 
         assert not carly.was_cancelled
         assert play.row(task_id).message == "Cancelled."
@@ -267,7 +267,7 @@ class TestCancelling:
         await until_told(play, task_id, "carly-1")
         troupe["carly"].refusal = AgentUnreachable("no")
 
-        await play.conductor.cancel(task_id)
+        await play.orchestrator.cancel(task_id)
 
         assert play.row(task_id).message == (
             "Cancelled. first (carly) could not be stopped: no"
@@ -281,7 +281,7 @@ class TestCancelling:
         task_id = await play.ask()
         carly = await troupe["carly"].part()
 
-        await play.conductor.cancel(task_id)
+        await play.orchestrator.cancel(task_id)
         assert play.row(task_id).status == "cancelled"
         troupe["carly"].let_go()
 
@@ -464,7 +464,7 @@ class TestAHostThatWasKilled:
             await until_told(play, task_id, "carly-1", "walter-1")
             troupe["carly"].deaf = True
             async with anyio.create_task_group() as group:
-                group.start_soon(play.conductor.cancel, task_id)
+                group.start_soon(play.orchestrator.cancel, task_id)
                 await play.row_with(task_id, "running", "Cancelling…")
                 group.cancel_scope.cancel()
         troupe["carly"].deaf = False

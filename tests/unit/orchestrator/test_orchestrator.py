@@ -1,5 +1,6 @@
-"""What the host does as an agent, with agents that do as the test says: a plan's way
-from the request to its summary. What goes wrong is in test_conductor_failures.py.
+"""The orchestrator with scripted agents: a plan from the request to its summary.
+
+Failures, cancellation and restarts are in test_failures.py.
 """
 
 from __future__ import annotations
@@ -305,7 +306,7 @@ class TestAQuestion:
 
 class TestTheCard:
     async def test_has_the_plans_as_its_skills(self, play: Play) -> None:
-        card = play.conductor.card
+        card = play.orchestrator.card
 
         assert [skill.id for skill in card.skills] == ["schedule", "words", "by-skill"]
         assert card.skills[0].name == "Schedule a game"
@@ -370,11 +371,11 @@ class TestWhatIsRefused:
 
     async def test_a_look_at_an_unknown_task(self, play: Play) -> None:
         with pytest.raises(TaskNotFoundError):
-            await play.conductor.get_task("nothing")
+            await play.orchestrator.get_task("nothing")
 
     async def test_the_cancelling_of_an_unknown_task(self, play: Play) -> None:
         with pytest.raises(TaskNotFoundError):
-            await play.conductor.cancel("nothing")
+            await play.orchestrator.cancel("nothing")
 
 
 async def test_a_reply_to_a_task_that_asks_nothing_is_refused(
@@ -418,5 +419,5 @@ async def test_a_task_that_is_over_can_neither_be_answered_nor_cancelled(
     with pytest.raises(UnsupportedOperationError, match="has ended"):
         await play.reply(task_id, "yes")
     with pytest.raises(TaskNotCancelableError, match="has ended"):
-        await play.conductor.cancel(task_id)
+        await play.orchestrator.cancel(task_id)
     assert PLAN in (await play.task(task_id))["metadata"]

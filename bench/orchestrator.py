@@ -1,4 +1,4 @@
-"""Owns `scripts/bench conductor`: a plan's wall time next to its critical path.
+"""Owns `scripts/bench orchestrator`: a plan's wall time next to its critical path.
 
 The path is what its steps take when each agent is asked alone, without a host; of those
 that run at once the longest counts. Aim: at most 10 % more.
@@ -25,7 +25,7 @@ AIM = 1.1
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench conductor")
+    parser = argparse.ArgumentParser(prog="scripts/bench orchestrator")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--step-s", type=float, default=0.5, help="of the agents")
     given = parser.parse_args()

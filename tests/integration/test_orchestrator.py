@@ -1,7 +1,6 @@
-"""The host as an agent, as any A2A client sees it: a plan, start to end.
+"""The orchestrator as an A2A client sees it, with real agents and a real host.
 
-Real agents and a real host; tests/unit/test_conductor*.py have what cannot be timed
-here.
+tests/unit/orchestrator/ covers the cases that need exact timing.
 """
 
 from __future__ import annotations
