@@ -1,6 +1,6 @@
 // @ts-check
 // Connect to the host's feed with one EventSource, reconnect after a loss, and fetch pages
-// of older events. Handlers receive what arrives.
+// of the log. Handlers receive what arrives.
 
 /** @import { FeedEvent, Link, Snapshot } from '../state/types.d.ts' */
 
@@ -138,21 +138,28 @@ function measureSkew(host_ms, sent_ms, answered_ms) {
   return host_ms > answered_ms ? answered_ms - host_ms : 0;
 }
 
-/** Parse the lines of an NDJSON response. @param {string} text @returns {FeedEvent[]} */
-export const parseLines = (text) =>
-  text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
+/**
+ * Fetch a page of the log, oldest event first. A search may stop before the end of the log;
+ * `next` is then the id where it continues. Throws an Error with the host's message.
+ * @param {URLSearchParams} query of /feed.ndjson @param {typeof fetch} [fetchFn]
+ */
+export async function fetchEvents(query, fetchFn = (...all) => fetch(...all)) {
+  const response = await fetchFn(`feed.ndjson?${query}`);
+  const text = await response.text();
+  if (!response.ok) throw new Error(text.trim() || `The host answered ${response.status}.`);
+  /** @type {FeedEvent[]} */
+  const events = text.split('\n').flatMap((line) => (line === '' ? [] : JSON.parse(line)));
+  const next = response.headers.get('courtside-next');
+  return { events, next: next === null ? null : Number(next) };
+}
 
 /**
  * Fetch the last `limit` events of the log before the id `before`, oldest first.
  * @param {number | null} before null starts at the end of the log
- * @param {number} limit @param {string} [filter] `kind=task&`
+ * @param {number} limit @param {Record<string, string>} [filter]
  */
-export async function fetchOlderEvents(before, limit, filter = '') {
-  const until = before === null ? '' : `before=${before}&`;
-  const response = await fetch(`feed.ndjson?${filter}${until}limit=${limit}`);
-  if (!response.ok) throw new Error(`The host answered ${response.status}.`);
-  return parseLines(await response.text());
+export async function fetchOlderEvents(before, limit, filter = {}) {
+  const query = new URLSearchParams({ ...filter, limit: String(limit) });
+  if (before !== null) query.set('before', String(before));
+  return (await fetchEvents(query)).events;
 }

@@ -5,7 +5,7 @@
 import { eventText } from '../state/labels.js';
 import { matchesFilter, splitKey } from '../state/selectors.js';
 import { FAILED } from '../state/status.js';
-import { parseLines } from './feed.js';
+import { fetchEvents } from './feed.js';
 /** @import { FeedEvent, State } from '../state/types.d.ts' */
 /** @import { Filter, Ui } from '../state/ui.js' */
 
@@ -73,7 +73,7 @@ export function matchesSearch(event, filter) {
  * @param {State} state @param {Ui} ui @param {() => void} redraw
  * @param {typeof fetch} [fetchFn]
  */
-export function createHistorySearch(state, ui, redraw, fetchFn = (...all) => fetch(...all)) {
+export function createHistorySearch(state, ui, redraw, fetchFn) {
   const search = {
     /** Oldest first. @type {FeedEvent[]} */
     rows: [],
@@ -111,13 +111,9 @@ export function createHistorySearch(state, ui, redraw, fetchFn = (...all) => fet
   }
 
   /** @param {URLSearchParams} query @param {Record<string, string | number>} page */
-  async function fetchPage(query, page) {
+  function fetchPage(query, page) {
     for (const [name, value] of Object.entries(page)) query.set(name, String(value));
-    const response = await fetchFn(`feed.ndjson?${query}`);
-    const text = await response.text();
-    if (!response.ok) throw new Error(text.trim() || `The host answered ${response.status}.`);
-    const next = response.headers.get('courtside-next');
-    return { events: parseLines(text), next: next === null ? null : Number(next) };
+    return fetchEvents(query, fetchFn);
   }
 
   /**

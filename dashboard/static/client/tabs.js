@@ -59,50 +59,22 @@ export function shareFeed(handlers, env = thisBrowser()) {
   /** @param {Message} message */
   const post = (message) => channel.postMessage(message);
 
-  /** Applies to this tab what arrives. */
-  const apply = {
-    /** @param {Snapshot} snapshot @param {string} cursor */
-    snapshot(snapshot, cursor) {
-      at = cursor;
+  /** Apply a message to this tab. @param {Message} message */
+  function apply(message) {
+    if ('cursor' in message) at = message.cursor;
+    if (message.type === 'event') handlers.event(message.event, message.cursor);
+    else if (message.type === 'snapshot' || message.type === 'board') {
       is_joining = false;
-      handlers.snapshot(snapshot, cursor);
-    },
-    /** @param {FeedEvent} event @param {string} cursor */
-    event(event, cursor) {
-      at = cursor;
-      handlers.event(event, cursor);
-    },
-    /** @param {Link} new_link */
-    link(new_link) {
-      link = new_link;
-      handlers.link(new_link);
-    },
-    /** @param {string | null} cause */
-    fault(cause) {
-      fault = cause;
-      handlers.fault(cause);
-    },
-  };
+      handlers.snapshot(message.snapshot, message.cursor);
+    } else if (message.type === 'link') handlers.link((link = message.link));
+    else if (message.type === 'fault') handlers.fault((fault = message.cause));
+  }
 
-  /** Handles what arrives over the connection of the leader, for all tabs. @type {import('./feed.js').Handlers} */
-  const leader = {
-    snapshot(snapshot, cursor) {
-      if (has_peers) post({ type: 'snapshot', snapshot, cursor });
-      apply.snapshot(snapshot, cursor);
-    },
-    event(event, cursor) {
-      if (has_peers) post({ type: 'event', event, cursor, after: at });
-      apply.event(event, cursor);
-    },
-    link(new_link) {
-      if (has_peers) post({ type: 'link', link: new_link });
-      apply.link(new_link);
-    },
-    fault(cause) {
-      if (has_peers) post({ type: 'fault', cause });
-      apply.fault(cause);
-    },
-  };
+  /** Apply what arrives over the leader's connection to all tabs. @param {Message} message */
+  function share(message) {
+    if (has_peers) post(message);
+    apply(message);
+  }
 
   /**
    * Wait for the lead. Or take it from a tab that the browser has suspended.
@@ -132,6 +104,16 @@ export function shareFeed(handlers, env = thisBrowser()) {
 
   function connect() {
     is_joining = false;
+    const leader = {
+      /** @param {Snapshot} snapshot @param {string} cursor */
+      snapshot: (snapshot, cursor) => share({ type: 'snapshot', snapshot, cursor }),
+      /** @param {FeedEvent} event @param {string} cursor */
+      event: (event, cursor) => share({ type: 'event', event, cursor, after: at }),
+      /** @param {Link} link */
+      link: (link) => share({ type: 'link', link }),
+      /** @param {string | null} cause */
+      fault: (cause) => share({ type: 'fault', cause }),
+    };
     feed = followFeed(leader, env, { cursor: at, link });
   }
 
@@ -145,15 +127,14 @@ export function shareFeed(handlers, env = thisBrowser()) {
     if (type === 'join' || type === 'retry' || type === 'ping') post({ type: 'link', link });
   }
 
-  /** Apply a message of the leader. @param {Message} message */
+  /** Receive a message of the leader. @param {Message} message */
   function receive(message) {
+    const { type } = message;
     is_leader_alive ||= 'link' in message || 'cursor' in message;
-    if (message.type === 'link') apply.link(message.link);
-    else if (message.type === 'fault') apply.fault(message.cause);
-    else if (message.type === 'snapshot' || (message.type === 'board' && is_joining)) {
-      apply.snapshot(message.snapshot, message.cursor);
-    } else if (message.type === 'event' && !is_joining && !isKnown(message.cursor, at)) {
-      if (message.after === at) apply.event(message.event, message.cursor);
+    if (type === 'link' || type === 'fault' || type === 'snapshot') apply(message);
+    else if (type === 'board' && is_joining) apply(message);
+    else if (type === 'event' && !is_joining && !isKnown(message.cursor, at)) {
+      if (message.after === at) apply(message);
       else join();
     }
   }

@@ -7,7 +7,7 @@ import { lintEvent, lintRaw, newLintState } from '../state/lint.js';
 import { splitKey, taskKey } from '../state/selectors.js';
 import { isWaiting } from '../state/status.js';
 import { gatewayPath, taskPath } from './commands.js';
-import { parseLines } from './feed.js';
+import { fetchEvents } from './feed.js';
 /** @import { FeedEvent, State, TaskEvent } from '../state/types.d.ts' */
 
 /**
@@ -41,11 +41,8 @@ const MAX_EVENTS = 2_000;
 /** The newest raw update is loaded at most this often. It is only needed for trackers. */
 const LAST_UPDATE_MS = 500;
 
-/**
- * @param {State} state @param {import('../state/ui.js').Ui} ui @param {() => void} redraw
- * @param {typeof fetch} [fetchFn]
- */
-export function createTaskDetails(state, ui, redraw, fetchFn = (...all) => fetch(...all)) {
+/** @param {State} state @param {import('../state/ui.js').Ui} ui @param {() => void} redraw */
+export function createTaskDetails(state, ui, redraw) {
   /** @type {Map<string, TaskDetails>} */
   const open = new Map();
   let epoch = state.epoch;
@@ -60,7 +57,7 @@ export function createTaskDetails(state, ui, redraw, fetchFn = (...all) => fetch
 
   /** @param {string} path @param {Record<string, string>} [headers] */
   async function fetchText(path, headers) {
-    const response = await fetchFn(path, { headers });
+    const response = await fetch(path, { headers });
     const body = await response.text();
     if (!response.ok) throw new Error(body.slice(0, 300) || `The host answered ${response.status}.`);
     return body;
@@ -83,9 +80,10 @@ export function createTaskDetails(state, ui, redraw, fetchFn = (...all) => fetch
   /** @param {TaskDetails} task */
   async function load(task) {
     task.phase = 'loading';
-    const query = new URLSearchParams({ agent: task.agent, task: task.task_id });
+    const { agent, task_id } = task;
+    const query = new URLSearchParams({ agent, task: task_id, limit: String(MAX_FETCHED) });
     try {
-      const events = parseLines(await fetchText(`feed.ndjson?${query}&limit=${MAX_FETCHED}`));
+      const { events } = await fetchEvents(query);
       const last = events[events.length - 1]?.id ?? 0;
       const live = task.events.filter(({ id }) => id > last);
       replaceEvents(task, events.concat(live), events.length === MAX_FETCHED);

@@ -84,7 +84,7 @@ export function createTimeline(state, scheduler) {
     timeline.loading = 'loading';
     const { epoch, before } = timeline;
     try {
-      const events = await fetchOlderEvents(before, PAGE, 'kind=task&');
+      const events = await fetchOlderEvents(before, PAGE, { kind: 'task' });
       if (timeline.epoch !== epoch || timeline.before !== before) return;
       timeline.loading = 'idle';
       for (const row of events) if (row.kind === 'task') addRow(row);
