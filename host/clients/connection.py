@@ -20,7 +20,7 @@ from a2a.utils.errors import (
 
 from ..config.agent_settings import AgentSettings
 from ..errors import AgentUnreachable
-from ..protocol.a2a import RESUMABLE
+from ..protocol.a2a_objects import RESUMABLE
 from .bindings.agent_http import Wire
 from .bindings.selection import open_binding
 from .bindings.types import Batch, Binding, Interface, Page, Query, Update

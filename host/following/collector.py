@@ -25,11 +25,11 @@ from ..config.agent_settings import AgentSettings
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..model.debug_state import MAX_SHOWN, CollectorState
-from ..model.event import TERMINAL
 from ..model.timestamps import now
 from ..observability.logfmt import Line
 from ..observability.redaction import redact
-from ..protocol.translate import STATUS, message_event
+from ..protocol.event_builders import build_message_event
+from ..protocol.task_status import is_terminal
 from .discovery import Discovery
 from .follower import Follower
 from .presence import Presence
@@ -142,7 +142,7 @@ class Collector:
         """
         update = await self.connection.get_task(task_id)
         task = update.response.task
-        if task and STATUS.get(task.status.state) not in TERMINAL:
+        if task and not is_terminal(task.status.state):
             self.follow(task_id)
         return update
 
@@ -231,7 +231,7 @@ class Collector:
     async def _keep_messages(self, batch: Batch) -> None:
         for update in batch.updates:
             if update.response.message is not None:
-                event = message_event(self.name, update.response.message, now())
+                event = build_message_event(self.name, update.response.message, now())
                 await self._presence.append(event, update.raw)
 
     async def _follow(self, connection: Connection) -> None:

@@ -15,10 +15,9 @@ from ..clients.bindings.types import Page, Query
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
-from ..model.event import TERMINAL
 from ..model.timestamps import earlier
-from ..protocol.a2a import Listed
-from ..protocol.translate import STATUS
+from ..protocol.a2a_objects import ListedTask
+from ..protocol.task_status import STATUS_OF_STATE, is_terminal
 
 POLL_S = 0.25
 IDLE_POLL_S = 0.5
@@ -31,7 +30,7 @@ AWAY_S = 60.0  # The board knows stamps of streams, which run ahead of the list.
 MAX_MISSES = 3  # A busy agent may be late; one that refuses is gone at once.
 PAGE_SIZE = 50
 MAX_SETTLED = 10_000
-OPEN_STATES = [state for state, word in STATUS.items() if word not in TERMINAL]
+OPEN_STATES = [state for state in STATUS_OF_STATE if not is_terminal(state)]
 
 
 class Discovery:
@@ -175,11 +174,11 @@ class Discovery:
         self._since = max([self._since or "", *stamps]) or None
         return any(news)
 
-    async def _is_wanted(self, task: Listed) -> bool:
+    async def _is_wanted(self, task: ListedTask) -> bool:
         row = self._feed.board.task(self._agent, task.task_id)
         if row:
             return row.is_open
-        if STATUS.get(task.state) not in TERMINAL:
+        if not is_terminal(task.state):
             return True
         if task.task_id in self._settled or self._is_history(task):
             return False
@@ -191,6 +190,6 @@ class Discovery:
                 del self._settled[next(iter(self._settled))]
         return not told
 
-    def _is_history(self, task: Listed) -> bool:
+    def _is_history(self, task: ListedTask) -> bool:
         """Whether the task ended before the host came to know its agent."""
         return self._horizon is not None and (task.timestamp or "") < self._horizon

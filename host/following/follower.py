@@ -21,12 +21,14 @@ from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..model.debug_state import TaskState
-from ..model.event import TERMINAL, Event
+from ..model.event import Event
 from ..model.timestamps import now
 from ..observability.logfmt import Line
+from ..protocol.event_builders import build_lost_row
 from ..protocol.gaps import STREAM_BROKE, DroppedUpdates, gap_of_lost_task
-from ..protocol.task_knowledge import Known
-from ..protocol.translate import STATUS, ended, translate
+from ..protocol.task_record import TaskRecord
+from ..protocol.task_status import is_terminal
+from ..protocol.translate import translate
 from .follower_states import FollowerStates, Source
 from .presence import Presence
 from .repeated_chunks import RepeatedChunks
@@ -51,12 +53,12 @@ class Follower:
         self._presence = presence
         self._task_id = task_id
         self._name = f"{presence.name}/{task_id}"
-        self._known = Known(presence.name, task_id)
+        self._record = TaskRecord(presence.name, task_id)
         self._states = FollowerStates()
-        self._reader = TaskReader(self._known, connection, presence, self._states)
+        self._reader = TaskReader(self._record, connection, presence, self._states)
         self._writer = TaskWriter(presence.name, task_id, feed)
-        self._dropped = DroppedUpdates(self._known)
-        self._repeated = RepeatedChunks(self._known, connection)
+        self._dropped = DroppedUpdates(self._record)
+        self._repeated = RepeatedChunks(self._record, connection)
         self._is_reporting = False
         self._last_batch_at = anyio.current_time()
         self._quiet_checks = 0
@@ -66,7 +68,7 @@ class Follower:
 
     def set_parent(self, parent_task_id: str) -> None:
         """Name the task that started this one in each row from now on."""
-        self._known.parent_task_id = parent_task_id
+        self._record.parent_task_id = parent_task_id
         if self._started.is_set():
             self._add_parent()
             self._writer.start(self._group)
@@ -78,7 +80,7 @@ class Follower:
         """
         async with anyio.create_task_group() as self._group:
             async with self._reading:
-                has_history = await self._writer.load(self._known)
+                has_history = await self._writer.load(self._record)
                 if has_history:
                     self._add_parent()
                 self._states.start(has_history=has_history)
@@ -88,7 +90,7 @@ class Follower:
 
     def can_take_reply(self) -> bool:
         """Return whether `read_reply` must read the response to a message sent now."""
-        return self._states.can_take_reply(needs_input=self._known.is_waiting)
+        return self._states.can_take_reply(needs_input=self._record.needs_input)
 
     async def read_reply(self, response: AsyncGenerator[Batch]) -> None:
         """Read the response to a message to its end, in place of the own stream.
@@ -99,7 +101,7 @@ class Follower:
         try:
             self._own_reading.cancel()
             async with self._reading:
-                self._states.take_reply(needs_input=self._known.is_waiting)
+                self._states.take_reply(needs_input=self._record.needs_input)
                 async for batch in response:
                     if not self._states.has_ended:
                         await self._take(batch)
@@ -129,7 +131,7 @@ class Follower:
 
     @property
     def state(self) -> TaskState:
-        row = self._known.row
+        row = self._record.row
         return TaskState(
             self._task_id,
             row.status if row else None,
@@ -140,7 +142,7 @@ class Follower:
     # The follower's own reading, state by state.
 
     async def _read_to_end(self, response: AsyncGenerator[Batch] | None) -> None:
-        if self._known.is_over:
+        if self._record.has_ended:
             self._states.end()
         try:
             while not self._states.has_ended:
@@ -176,7 +178,7 @@ class Follower:
         self._states.break_stream(self._gap_reason)
         failures = self._states.failures
         # A replay must not be cut short by GetTask.
-        is_unseen = self._known.row is None and failures > MAX_UNSEEN
+        is_unseen = self._record.row is None and failures > MAX_UNSEEN
         if is_unseen or not self._connection.is_resumable:
             self._states.repair()
             await self._read_task()
@@ -216,7 +218,7 @@ class Follower:
 
     def _add_update(self, update: Update, received_at: str) -> bool:
         pending_gap = self._states.take_pending_gap()
-        events = translate(self._known, update.response, received_at, pending_gap)
+        events = translate(self._record, update.response, received_at, pending_gap)
         if self._dropped.count:
             self._writer.add(self._dropped.take_gap(now()))
         self._add_events(events, update.raw)
@@ -224,14 +226,14 @@ class Follower:
         return bool(events)
 
     def _add_events(self, events: list[Event], raw: bytes | None = None) -> None:
-        self._known.note(events)
+        self._record.add(events)
         self._writer.add(events, raw)
-        if self._known.is_over:
+        if self._record.has_ended:
             self._states.end()
 
     def _add_parent(self) -> None:
-        """Name the parent of a task that was found before its parent was known."""
-        row, parent = self._known.row, self._known.parent_task_id
+        """Name the parent of a task that was found before its parent was record."""
+        row, parent = self._record.row, self._record.parent_task_id
         if row and row.parent_task_id != parent:
             self._add_events([replace(row, parent_task_id=parent, received_at=now())])
 
@@ -296,12 +298,12 @@ class Follower:
 
     def _lose_task(self) -> None:
         """End a task that its agent no longer knows. An unseen one leaves no trace."""
-        if self._known.row is None:
+        if self._record.row is None:
             return
-        reason = f"{self._known.agent} restarted and no longer knows this task"
+        reason = f"{self._record.agent} restarted and no longer knows this task"
         received_at = now()
-        gap = gap_of_lost_task(self._known, reason, received_at)
-        self._add_events([gap, ended(self._known, reason, received_at)])
+        gap = gap_of_lost_task(self._record, reason, received_at)
+        self._add_events([gap, build_lost_row(self._record, reason, received_at)])
 
     def _finish_if_ended(self) -> None:
         if self._states.has_ended:
@@ -317,6 +319,4 @@ class Follower:
 
 def _is_end(update: Update) -> bool:
     status_update = update.response.status_update
-    return status_update is not None and (
-        STATUS.get(status_update.status.state) in TERMINAL
-    )
+    return status_update is not None and is_terminal(status_update.status.state)

@@ -12,16 +12,17 @@ from ..clients.bindings.types import Update
 from ..clients.connection import Connection
 from ..model.event import ArtifactEvent, Event
 from ..model.timestamps import now
-from ..protocol.a2a import StreamResponse
-from ..protocol.task_knowledge import Known, begins, repeats
+from ..protocol.a2a_objects import StreamResponse
+from ..protocol.artifact_parts import end_with, start_with
+from ..protocol.task_record import TaskRecord
 from ..protocol.translate import translate
 
 
 class RepeatedChunks:
-    """Finds the repeated chunks of the task of `known`."""
+    """Finds the repeated chunks of the task of `record`."""
 
-    def __init__(self, known: Known, connection: Connection) -> None:
-        self._known = known
+    def __init__(self, record: TaskRecord, connection: Connection) -> None:
+        self._record = record
         self._connection = connection
         self.are_possible = False
         """Whether nothing came since the last Task that tells what is newer than it."""
@@ -30,7 +31,7 @@ class RepeatedChunks:
         """Take note of an update, and of the events that it became."""
         if response.task:
             # A number shows what is a repeat.
-            self.are_possible = self._known.sequence is None
+            self.are_possible = self._record.sequence is None
         elif events and not _has_no_message(response):
             self.are_possible = False
 
@@ -41,19 +42,19 @@ class RepeatedChunks:
         Task.
         """
         chunk = update.response.artifact_update
-        kept = chunk and self._known.artifacts.get(chunk.artifact.artifact_id)
+        kept = chunk and self._record.artifacts.get(chunk.artifact.artifact_id)
         if not chunk or not kept or not chunk.append:
             return False
         parts = msgspec.to_builtins(chunk.artifact.parts)
-        if not repeats(kept.parts, parts):
+        if not end_with(kept.parts, parts):
             return False
-        task = await self._connection.get_task(self._known.task_id)
+        task = await self._connection.get_task(self._record.task_id)
         # The agent may be further by now: its next parts must be the chunk itself.
         return not any(
             isinstance(event, ArtifactEvent)
             and event.artifact_id == chunk.artifact.artifact_id
-            and (not event.append or begins(event.parts, parts))
-            for event in translate(self._known, task.response, now())
+            and (not event.append or start_with(event.parts, parts))
+            for event in translate(self._record, task.response, now())
         )
 
 

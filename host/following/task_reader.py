@@ -15,7 +15,7 @@ from a2a.utils.errors import A2AError, TaskNotFoundError
 from ..clients.bindings.types import Batch
 from ..clients.connection import MAX_STREAMS, TASK_POLL_S, UNSUPPORTED, Connection
 from ..observability.logfmt import Line
-from ..protocol.task_knowledge import Known
+from ..protocol.task_record import TaskRecord
 from .follower_states import FollowerStates, Source
 from .presence import Presence
 
@@ -28,20 +28,20 @@ NO_FREE_STREAM = (
 
 
 class TaskReader:
-    """Reads the task of `known`. Raises what the connection raises."""
+    """Reads the task of `record`. Raises what the connection raises."""
 
     def __init__(
         self,
-        known: Known,
+        record: TaskRecord,
         connection: Connection,
         presence: Presence,
         states: FollowerStates,
     ) -> None:
-        self._known = known
+        self._record = record
         self._connection = connection
         self._presence = presence
         self._states = states
-        self._task_id = known.task_id
+        self._task_id = record.task_id
 
     async def read(self) -> AsyncGenerator[Batch]:
         """Yield the task's updates from now on, in the best way the agent has."""
@@ -58,14 +58,14 @@ class TaskReader:
         return Batch([await self._connection.get_task(self._task_id)])
 
     async def _poll(self, *, while_needs_input: bool = False) -> AsyncGenerator[Batch]:
-        known = self._known
-        while not known.is_over and (known.is_waiting or not while_needs_input):
+        record = self._record
+        while not record.has_ended and (record.needs_input or not while_needs_input):
             self._states.poll()
             yield await self._get_task()
             await anyio.sleep(TASK_POLL_S)
 
     async def _read_stream(self) -> AsyncGenerator[Batch]:
-        needed_input = self._known.is_waiting
+        needed_input = self._record.needs_input
         async with aclosing(self._read_until_stream_is_free()) as batches:
             async for batch in batches:
                 yield batch
@@ -83,11 +83,11 @@ class TaskReader:
         # The task has ended, or it needs input and does not run, or the agent has no
         # SubscribeToTask at all.
         yield await self._get_task()
-        if self._known.is_waiting:
+        if self._record.needs_input:
             async with aclosing(self._poll(while_needs_input=True)) as batches:
                 async for batch in batches:
                     yield batch
-        elif not self._known.is_over and not needed_input:
+        elif not self._record.has_ended and not needed_input:
             self._connection.can_subscribe = False
             await self._presence.connected(self._connection)
 
@@ -106,9 +106,9 @@ class TaskReader:
         slots.acquire_nowait()
 
     async def _subscribe(self) -> AsyncGenerator[Batch]:
-        known = self._known
+        record = self._record
         if self._connection.is_resumable:
-            after = 0 if known.row is None else known.sequence
+            after = 0 if record.row is None else record.sequence
             try:
                 async with aclosing(
                     self._connection.subscribe(self._task_id, after)
@@ -120,7 +120,7 @@ class TaskReader:
                 raise
             except A2AError as error:
                 # UpdatesGone, or what the agent has for it: 0.3 has no such error.
-                task = f"{known.agent}/{known.task_id}"
+                task = f"{record.agent}/{record.task_id}"
                 logger.info(Line(task=task, replay="refused", cause=error))
         async with aclosing(self._connection.subscribe(self._task_id)) as batches:
             async for batch in batches:

@@ -15,7 +15,7 @@ from ..feed.feed import Feed, FeedClosed
 from ..log.contract import Entry
 from ..model.event import Event, decode
 from ..model.filter import Filter
-from ..protocol.task_knowledge import Known
+from ..protocol.task_record import TaskRecord
 
 MAX_WAITING, MAX_WAITING_BYTES = 1_000, 4 * 1024 * 1024
 PAGE = 1_000
@@ -35,8 +35,8 @@ class TaskWriter:
         self._written = anyio.Event()
         self.is_writing = False
 
-    async def load(self, known: Known) -> bool:
-        """Add the feed's events of the task to `known`. Return whether there are any.
+    async def load(self, record: TaskRecord) -> bool:
+        """Add the feed's events of the task to `record`. Return whether there are any.
 
         Waits for the events that an earlier writer of the task left to the feed.
         Without them, the agent's next updates would be written twice.
@@ -47,12 +47,12 @@ class TaskWriter:
         where = Filter(agent=frozenset([self._agent]), task=frozenset([self._task_id]))
         cursor = 0
         while rows := await self._feed.history(cursor, None, PAGE, where):
-            known.note(decode(row.body) for row in rows)
+            record.add(decode(row.body) for row in rows)
             cursor = rows[-1].id
         # The board keeps rows whose events were trimmed.
         row = self._feed.board.task(self._agent, self._task_id)
-        if row and known.row is None:
-            known.note([row])
+        if row and record.row is None:
+            record.add([row])
         return True
 
     def add(self, events: Sequence[Event], raw: bytes | None = None) -> None:

@@ -13,11 +13,23 @@ from msgspec.structs import replace
 
 from ..model.event import TERMINAL, WAITING, ArtifactEvent, GapEvent, TaskEvent
 from ..model.timestamps import moment
-from ..protocol import a2a
-from ..protocol.a2a import RESUMABLE
+from ..protocol.a2a_objects import (
+    RESUMABLE,
+    Artifact,
+    ArtifactUpdate,
+    Json,
+    Message,
+    Part,
+    State,
+    Status,
+    StatusUpdate,
+    StreamResponse,
+    Task,
+)
+from ..protocol.a2a_parser import parse_response
 from ..protocol.progress import URI as PROGRESS
-from ..protocol.rows import STATUS
-from ..protocol.task_knowledge import Known
+from ..protocol.task_record import TaskRecord
+from ..protocol.task_status import STATUS_OF_STATE, status_of
 
 MAX_HISTORY = 100
 SETTLED = TERMINAL | WAITING
@@ -47,14 +59,14 @@ class NumberedUpdate(NamedTuple):
         return self.status in TERMINAL
 
 
-def build_unnumbered(response: a2a.StreamResponse) -> NumberedUpdate:
+def build_unnumbered(response: StreamResponse) -> NumberedUpdate:
     """Convert an agent's own response to a message."""
     if response.task is None:
         return NumberedUpdate(None, msgspec.json.encode(response))
     return _build_task(None, remove_number(response.task))
 
 
-def remove_number(task: a2a.Task) -> a2a.Task:
+def remove_number(task: Task) -> Task:
     """Return an agent's Task without the agent's own number, and with a valid time."""
     metadata = {k: v for k, v in task.metadata.items() if k != RESUMABLE}
     return replace(task, status=_fix_timestamp(task.status), metadata=metadata)
@@ -71,14 +83,14 @@ def build_update(
     source = _parse(raw)
     if isinstance(event, ArtifactEvent):
         chunk = _build_artifact_update(event, source, number)
-        response = a2a.StreamResponse(artifact_update=chunk)
+        response = StreamResponse(artifact_update=chunk)
         return NumberedUpdate(number, msgspec.json.encode(response))
     status = ""
     if isinstance(event, TaskEvent):
         update, status = _build_status_update(event, source, number), event.status
     else:
         update = _build_gap_update(event, before, number)
-    response = a2a.StreamResponse(status_update=update)
+    response = StreamResponse(status_update=update)
     return NumberedUpdate(number, msgspec.json.encode(response), status)
 
 
@@ -86,13 +98,13 @@ class TaskBuilder:
     """Builds a Task from its events, as far as the feed has them."""
 
     def __init__(self, agent: str, task_id: str) -> None:
-        self.known = Known(agent, task_id)
+        self.known = TaskRecord(agent, task_id)
         self.number = 0
         self.row_id: int | None = None  # The event with the task's row.
         self._texts: dict[str, str] = {}  # By message id.
 
     def add(self, event_id: int, number: int, event: FeedEvent) -> None:
-        self.known.note([event])
+        self.known.add([event])
         self.number = number or self.number
         if isinstance(event, TaskEvent):
             self.row_id = event_id
@@ -117,12 +129,12 @@ class TaskBuilder:
         else:
             status = _build_status(row, source, f"{known.task_id}-{self.row_id}")
             context_id = (row.context_id if row else None) or ""
-            task = a2a.Task(
+            task = Task(
                 id=known.task_id,
                 context_id=context_id,
                 status=status,
                 artifacts=[
-                    a2a.Artifact(key, kept.name or "", parts=_to_parts(kept.parts))
+                    Artifact(key, kept.name or "", parts=_to_parts(kept.parts))
                     for key, kept in known.artifacts.items()
                 ],
                 history=self._build_history(status, context_id),
@@ -131,7 +143,7 @@ class TaskBuilder:
         metadata = _add_number(task.metadata, self.number)
         return _build_task(self.number, replace(task, metadata=metadata))
 
-    def _build_history(self, status: a2a.Status, context_id: str) -> list[a2a.Message]:
+    def _build_history(self, status: Status, context_id: str) -> list[Message]:
         current = status.message.message_id if status.message else None
         return [
             _build_message(message_id, self.known.task_id, context_id, text)
@@ -140,9 +152,9 @@ class TaskBuilder:
         ]
 
 
-def task_from_row(row: TaskEvent) -> a2a.Task:
+def task_from_row(row: TaskEvent) -> Task:
     """Build a Task without history and artifacts."""
-    return a2a.Task(
+    return Task(
         id=row.task_id,
         context_id=row.context_id or "",
         status=_build_status(row, None, f"{row.task_id}-now"),
@@ -150,7 +162,7 @@ def task_from_row(row: TaskEvent) -> a2a.Task:
     )
 
 
-def limit_history(task: a2a.Task, max_messages: int | None) -> a2a.Task:
+def limit_history(task: Task, max_messages: int | None) -> Task:
     """Keep only the newest messages; None keeps all."""
     if max_messages is None:
         return task
@@ -167,25 +179,25 @@ def take_until_settled(updates: Iterable[NumberedUpdate]) -> list[NumberedUpdate
     return taken
 
 
-def _parse(raw: bytes | None) -> a2a.StreamResponse | None:
+def _parse(raw: bytes | None) -> StreamResponse | None:
     with suppress(ValueError):
-        return a2a.parse(raw) if raw else None
+        return parse_response(raw) if raw else None
     return None
 
 
-def _build_task(number: int | None, task: a2a.Task) -> NumberedUpdate:
-    data = msgspec.json.encode(a2a.StreamResponse(task=task))
-    return NumberedUpdate(number, data, STATUS.get(task.status.state, ""))
+def _build_task(number: int | None, task: Task) -> NumberedUpdate:
+    data = msgspec.json.encode(StreamResponse(task=task))
+    return NumberedUpdate(number, data, status_of(task.status.state))
 
 
 def _build_status_update(
-    event: TaskEvent, source: a2a.StreamResponse | None, number: int
-) -> a2a.StatusUpdate:
+    event: TaskEvent, source: StreamResponse | None, number: int
+) -> StatusUpdate:
     if source and source.status_update:
         metadata = source.status_update.metadata
     else:
         metadata = _progress_metadata(event)
-    return a2a.StatusUpdate(
+    return StatusUpdate(
         task_id=event.task_id,
         context_id=event.context_id or "",
         status=_build_status(event, source, f"{event.task_id}-{number}"),
@@ -194,16 +206,16 @@ def _build_status_update(
 
 
 def _build_artifact_update(
-    event: ArtifactEvent, source: a2a.StreamResponse | None, number: int
-) -> a2a.ArtifactUpdate:
-    metadata: a2a.Json = {}
-    artifact = a2a.Artifact(event.artifact_id, event.name or "")
+    event: ArtifactEvent, source: StreamResponse | None, number: int
+) -> ArtifactUpdate:
+    metadata: Json = {}
+    artifact = Artifact(event.artifact_id, event.name or "")
     if source and (update := source.artifact_update):
         artifact, metadata = update.artifact, update.metadata
     elif source and source.task:
         by_id = {one.artifact_id: one for one in source.task.artifacts}
         artifact = by_id.get(event.artifact_id, artifact)
-    return a2a.ArtifactUpdate(
+    return ArtifactUpdate(
         task_id=event.task_id,
         context_id=event.context_id or "",
         artifact=replace(artifact, parts=_to_parts(event.parts)),
@@ -215,12 +227,12 @@ def _build_artifact_update(
 
 def _build_gap_update(
     event: GapEvent, before: TaskEvent | None, number: int
-) -> a2a.StatusUpdate:
+) -> StatusUpdate:
     """Repeat the last status; our metadata says why updates are missing."""
-    gap: a2a.Json = {"message": event.message}
+    gap: Json = {"message": event.message}
     if event.missing is not UNSET:
         gap["missing"] = event.missing
-    return a2a.StatusUpdate(
+    return StatusUpdate(
         task_id=event.task_id,
         context_id=event.context_id or "",
         status=_build_status(before, None, f"{event.task_id}-{number}"),
@@ -228,25 +240,25 @@ def _build_gap_update(
     )
 
 
-def _add_number(metadata: a2a.Json, number: int, **more: a2a.Json) -> a2a.Json:
+def _add_number(metadata: Json, number: int, **more: Json) -> Json:
     return {**metadata, RESUMABLE: {"sequence": number, **more}}
 
 
-def _progress_metadata(row: TaskEvent | None) -> a2a.Json:
+def _progress_metadata(row: TaskEvent | None) -> Json:
     if row is None or row.progress is None:
         return {}
     return {PROGRESS: {"aggregate": {"progress": row.progress, "total": 100}}}
 
 
 def _build_status(
-    row: TaskEvent | None, source: a2a.StreamResponse | None, message_id: str
-) -> a2a.Status:
+    row: TaskEvent | None, source: StreamResponse | None, message_id: str
+) -> Status:
     """Return the agent's own status, else one from the row.
 
     `message_id` is for a row without one.
     """
     if row is None:
-        return a2a.Status()
+        return Status()
     if source and source.status_update:
         return _fix_timestamp(source.status_update.status)
     if source and source.task and _is_status_of(row, source.task.status):
@@ -256,17 +268,17 @@ def _build_status(
         message = _build_message(
             row.message_id or message_id, row.task_id, row.context_id or "", row.message
         )
-    state = row.state if row.state in STATUS else "TASK_STATE_UNSPECIFIED"
-    return a2a.Status(cast("a2a.State", state), message, row.at or row.received_at)
+    state = row.state if row.state in STATUS_OF_STATE else "TASK_STATE_UNSPECIFIED"
+    return Status(cast("State", state), message, row.at or row.received_at)
 
 
-def _is_status_of(row: TaskEvent, status: a2a.Status) -> bool:
+def _is_status_of(row: TaskEvent, status: Status) -> bool:
     """Return whether the row comes from this status, not from the Task's history."""
     message_id = status.message.message_id if status.message else ""
     return row.state == status.state and (row.message_id or "") == message_id
 
 
-def _fix_timestamp(status: a2a.Status) -> a2a.Status:
+def _fix_timestamp(status: Status) -> Status:
     """Write an unusual timestamp as RFC 3339, which every client can read."""
     stamp = moment(status.timestamp) if status.timestamp else None
     if stamp and status.timestamp and RFC3339_UTC.fullmatch(status.timestamp):
@@ -276,9 +288,9 @@ def _fix_timestamp(status: a2a.Status) -> a2a.Status:
 
 def _build_message(
     message_id: str, task_id: str, context_id: str, text: str
-) -> a2a.Message:
-    return a2a.Message(message_id, context_id, task_id, "ROLE_AGENT", [a2a.Part(text)])
+) -> Message:
+    return Message(message_id, context_id, task_id, "ROLE_AGENT", [Part(text)])
 
 
-def _to_parts(parts: list[a2a.Json]) -> list[a2a.Part]:
-    return msgspec.convert(parts, list[a2a.Part])
+def _to_parts(parts: list[Json]) -> list[Part]:
+    return msgspec.convert(parts, list[Part])

@@ -8,7 +8,7 @@ import msgspec
 from a2a.types import a2a_pb2 as pb
 from google.protobuf.json_format import MessageToDict
 
-from ..protocol.a2a import RESUMABLE
+from ..protocol.a2a_objects import RESUMABLE
 
 BINDINGS = ("JSONRPC", "HTTP+JSON")
 EXTENSION_DESCRIPTION = (

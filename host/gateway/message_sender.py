@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
-from ..protocol import a2a
+from ..protocol.a2a_objects import StreamResponse
 from .backend import Backend
 
 MAX_MESSAGES = 10_000  # Per agent.
@@ -33,7 +33,7 @@ class SentMessage:
     feed_head: int
     digest: bytes
     answer: asyncio.Future[Update] | None
-    message: a2a.StreamResponse | None = None
+    message: StreamResponse | None = None
     task_id: str = ""
     size: int = 0
 

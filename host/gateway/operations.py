@@ -24,9 +24,9 @@ from ..clients.bindings.a2a_errors import UpdatesGone
 from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
-from ..model.event import TERMINAL
-from ..protocol import a2a
-from ..protocol.rows import STATUS
+from ..protocol.a2a_objects import StreamResponse, Task
+from ..protocol.a2a_parser import parse_response
+from ..protocol.task_status import is_terminal, status_of
 from .a2a_updates import (
     SETTLED,
     NumberedUpdate,
@@ -104,7 +104,7 @@ class Operations:
             task = None
         task = task or await self._read_task(agent, sent.task_id)
         task = limit_history(remove_number(task), max_history)
-        return msgspec.json.encode(a2a.StreamResponse(task=task))
+        return msgspec.json.encode(StreamResponse(task=task))
 
     async def stream(self, call: Call[pb.SendMessageRequest]) -> Updates:
         """Yield a Message, or a Task and its updates until it ends or asks."""
@@ -136,7 +136,7 @@ class Operations:
         row = self._feed.board.task(call.agent, task_id)
         if row and not row.is_open:
             raise TaskNotCancelableError(f"Task {task_id} has ended ({row.state})")
-        task = (await agent.cancel(task_id)).response.task or a2a.Task()
+        task = (await agent.cancel(task_id)).response.task or Task()
         return msgspec.json.encode(remove_number(task))
 
     async def subscribe(self, call: Call[pb.SubscribeToTaskRequest]) -> Updates:
@@ -170,7 +170,7 @@ class Operations:
         Unless the caller must be refused anyway, wait until the feed has the task.
         """
         task = await _get_task(agent, stream.task_id)
-        has_ended = STATUS.get(task.status.state) in TERMINAL
+        has_ended = is_terminal(task.status.state)
         if has_ended and after is None:
             return True
         if await stream.wait_for_row(head, FEED_TIMEOUT_S) is not None:
@@ -199,7 +199,7 @@ class Operations:
         if row_id is None and await stream.read_row() is None:
             # The host lost the agent before the task was in the feed.
             task = task or await _get_task(agent, sent.task_id)
-            yield [build_unnumbered(a2a.StreamResponse(task=task))]
+            yield [build_unnumbered(StreamResponse(task=task))]
             if _is_settled(task):
                 return
             row_id = await stream.wait_for_row(sent.feed_head, math.inf)
@@ -216,7 +216,7 @@ class Operations:
                     return
                 can_end = True
 
-    async def _read_task(self, agent: Backend, task_id: str) -> a2a.Task:
+    async def _read_task(self, agent: Backend, task_id: str) -> Task:
         """Return the agent's Task, or the feed's if the agent or the task is lost."""
         try:
             return await _get_task(agent, task_id)
@@ -226,7 +226,7 @@ class Operations:
                 raise
             async with aclosing(stream.read_task()) as updates:
                 (first,) = await anext(updates)
-            return a2a.parse(first.json).task or a2a.Task()
+            return parse_response(first.json).task or Task()
 
     def _check_message(self, call: Call[pb.SendMessageRequest]) -> None:
         """Raise A2AError for a message that the agent could not accept."""
@@ -306,10 +306,10 @@ def _task_id(
     return params.id
 
 
-async def _get_task(agent: Backend, task_id: str) -> a2a.Task:
+async def _get_task(agent: Backend, task_id: str) -> Task:
     # The bindings make sure that there is a task.
-    return (await agent.get_task(task_id)).response.task or a2a.Task()
+    return (await agent.get_task(task_id)).response.task or Task()
 
 
-def _is_settled(task: a2a.Task) -> bool:
-    return STATUS.get(task.status.state) in SETTLED
+def _is_settled(task: Task) -> bool:
+    return status_of(task.status.state) in SETTLED

@@ -17,7 +17,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from ..api.responses import HostStopping
-from ..protocol.a2a import RESUMABLE
+from ..protocol.a2a_objects import RESUMABLE
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 Result = TypeVar("Result")

@@ -16,14 +16,14 @@ from msgspec import Struct
 from ..model.board import Board
 from ..model.event import TaskEvent
 from ..model.timestamps import moment
-from ..protocol import a2a
+from ..protocol.a2a_objects import Task
 from .a2a_updates import task_from_row
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 100
 
 
 class _Page(Struct, rename="camel"):
-    tasks: list[a2a.Task]
+    tasks: list[Task]
     next_page_token: str
     page_size: int
     total_size: int

@@ -41,7 +41,7 @@ from ..observability.logfmt import Line
 from ..plans.parser import read_plan
 from ..plans.plan import Plan
 from ..plans.selection import UnknownPlan, choose
-from ..protocol import a2a
+from ..protocol.a2a_parser import parse_response
 from .card import card_of, skills_of
 from .recovery import last_row, told
 from .run import Run
@@ -117,7 +117,7 @@ class Orchestrator:
         if row is None:
             raise TaskNotFoundError(f"the host has no task {task_id[:100]!r}")
         raw = msgspec.json.encode({"task": (await told(self._feed, row)).task})
-        return Update(a2a.parse(raw), raw)
+        return Update(parse_response(raw), raw)
 
     async def cancel(self, task_id: str) -> Update:
         """The task when it has ended and its children were told.
@@ -154,7 +154,7 @@ class Orchestrator:
             return raw
 
         raw = await self._in_group(begin())
-        return Update(a2a.parse(raw), raw)
+        return Update(parse_response(raw), raw)
 
     async def _reply(self, message: Json, text: str) -> Update:
         task_id = message["taskId"]

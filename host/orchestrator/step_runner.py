@@ -25,7 +25,7 @@ from ..following.collector import Collector
 from ..following.roster import Roster
 from ..model.event import WAITING, TaskEvent
 from ..observability.logfmt import Line
-from ..protocol import a2a
+from ..protocol.a2a_objects import join_text
 from ..protocol.messages import build_message
 from . import child_task
 from .child_task import AttemptFailed, Patience
@@ -245,7 +245,7 @@ class Performer:
         self._scene.late.start_soon(self._deliver, collector, request, answer)
         response = (await answer).response
         if response.message is not None:
-            state.result = state.says = a2a.text_of(response.message.parts)
+            state.result = state.says = join_text(response.message.parts)
             state.stage, state.progress = "completed", 100
             return
         state.task_id, state.stage = response.task_id, "running"

@@ -8,17 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from ..config.agent_settings import HOST_NAME
 from ..feed.feed import Feed
 from ..following.task_writer import TaskWriter
 from ..model.event import Event, TaskEvent
 from ..model.timestamps import now
-from ..protocol import a2a
+from ..protocol.a2a_objects import Artifact, Status
+from ..protocol.event_builders import build_artifact_event, build_row
 from ..protocol.messages import build_message
-from ..protocol.rows import artifact_of, row_of
-from ..protocol.task_knowledge import Known
+from ..protocol.task_record import TaskRecord
 
 Json = dict[str, Any]
 
@@ -29,15 +28,15 @@ class Journal:
     def __init__(self, task_id: str, context_id: str, feed: Feed) -> None:
         self.task_id = task_id
         self.context_id = context_id
-        self._known = Known(HOST_NAME, task_id)
+        self._record = TaskRecord(HOST_NAME, task_id)
         self._writer = TaskWriter(HOST_NAME, task_id, feed)
 
     @property
     def row(self) -> TaskEvent | None:
-        return self._known.row
+        return self._record.row
 
     async def recall(self) -> None:
-        await self._writer.load(self._known)
+        await self._writer.load(self._record)
 
     async def begin(self, message: Json, metadata: Json) -> bytes:
         """The task as it is submitted, by the A2A message that asked for it; its
@@ -75,11 +74,11 @@ class Journal:
         """A whole artifact."""
         artifact = {"artifactId": name, "name": name, "parts": parts}
         raw = self._update("artifactUpdate", {"artifact": artifact, "lastChunk": True})
-        event = artifact_of(
-            self._known,
-            msgspec.convert(artifact, a2a.Artifact),
-            now(),
+        event = build_artifact_event(
+            self._record,
+            msgspec.convert(artifact, Artifact),
             context_id=self.context_id,
+            received_at=now(),
             last_chunk=True,
         )
         await self._add(event, raw)
@@ -89,11 +88,16 @@ class Journal:
         return _encoded({kind: ids | fields})
 
     def _row(self, status: Json, metadata: Json) -> TaskEvent:
-        told = msgspec.convert(status, a2a.Status)
-        return row_of(self._known, self.context_id, told, metadata, now(), UNSET)
+        return build_row(
+            self._record,
+            msgspec.convert(status, Status),
+            context_id=self.context_id,
+            metadata=metadata,
+            received_at=now(),
+        )
 
     async def _add(self, event: Event, raw: bytes) -> None:
-        self._known.note([event])
+        self._record.add([event])
         self._writer.add([event], raw)
         await self._writer.flush()
 

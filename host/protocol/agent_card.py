@@ -10,14 +10,14 @@ from typing import Any
 from a2a.types import a2a_pb2 as pb
 from google.protobuf.json_format import ParseDict, ParseError
 
-from . import protojson
+from . import lenient_json
 
 OLD = {"security", "supportsAuthenticatedExtendedCard"}
 
 
 def parse_card(data: bytes) -> pb.AgentCard:
     """The card. Raises ValueError where it is none."""
-    body = protojson.loads(data)
+    body = lenient_json.decode(data)
     try:
         if not _is_of_1_0(body):
             # The SDK's client is half of what a host would import at its start.

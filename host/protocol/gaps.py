@@ -13,10 +13,8 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from ..model.event import GapEvent
-from . import a2a
-from .task_knowledge import Known
-
-Update = a2a.Task | a2a.StatusUpdate | a2a.ArtifactUpdate
+from .a2a_objects import Task, TaskUpdate
+from .task_record import TaskRecord
 
 STREAM_BROKE = "the stream broke: state re-read, updates in between may be missing"
 HOST_WAS_AWAY = "the host was away: updates in between may be missing"
@@ -25,8 +23,8 @@ HOST_WAS_AWAY = "the host was away: updates in between may be missing"
 class DroppedUpdates:
     """Counts the dropped updates of one task until a gap reports them."""
 
-    def __init__(self, known: Known) -> None:
-        self._known = known
+    def __init__(self, record: TaskRecord) -> None:
+        self._record = record
         self._cause = ""
         self.count = 0
 
@@ -40,14 +38,14 @@ class DroppedUpdates:
         A task with numbered updates needs none: the numbers show what is missing.
         """
         count, self.count = self.count, 0
-        if not count or self._known.sequence is not None:
+        if not count or self._record.sequence is not None:
             return []
         reason = f"{count} updates were left out: {self._cause}"
-        return [build_gap(self._known, reason, received_at, count)]
+        return [build_gap(self._record, reason, received_at, count)]
 
 
 def gap_before(
-    known: Known, update: Update, received_at: str, pending: str | None
+    record: TaskRecord, update: TaskUpdate, received_at: str, pending: str | None
 ) -> GapEvent | None:
     """Return the gap that must stand before the events of `update`, if there is one.
 
@@ -55,27 +53,27 @@ def gap_before(
     """
     reason, count = pending, None
     if update.sequence is not None:
-        reason, count = _missing_numbers(known, update, update.sequence, pending)
+        reason, count = _missing_numbers(record, update, update.sequence, pending)
     # Of a new task nobody can miss anything, unless the numbers say so.
-    if not reason or (known.is_nothing and not count):
+    if not reason or (record.is_empty and not count):
         return None
-    return build_gap(known, reason, received_at, count)
+    return build_gap(record, reason, received_at, count)
 
 
-def gap_of_lost_task(known: Known, reason: str, received_at: str) -> GapEvent:
+def gap_of_lost_task(record: TaskRecord, reason: str, received_at: str) -> GapEvent:
     """Return the gap for a task that its agent no longer knows."""
     lost = f"{reason}: what it told last may be missing"
-    return build_gap(known, lost, received_at)
+    return build_gap(record, lost, received_at)
 
 
 def build_gap(
-    known: Known, reason: str, received_at: str, count: int | None = None
+    record: TaskRecord, reason: str, received_at: str, count: int | None = None
 ) -> GapEvent:
     """Build the gap event for up to `count` updates after the task's last event."""
     return GapEvent(
-        agent=known.agent,
-        task_id=known.task_id,
-        context_id=known.row.context_id if known.row else None,
+        agent=record.agent,
+        task_id=record.task_id,
+        context_id=record.row.context_id if record.row else None,
         message=reason,
         missing=UNSET if count is None else count,
         received_at=received_at,
@@ -83,16 +81,16 @@ def build_gap(
 
 
 def _missing_numbers(
-    known: Known, update: Update, number: int, pending: str | None
+    record: TaskRecord, update: TaskUpdate, number: int, pending: str | None
 ) -> tuple[str | None, int | None]:
     """Return why updates are missing before `number`, and at most how many."""
-    last = known.sequence
+    last = record.sequence
     if last is None:
-        if isinstance(update, a2a.Task) or not known.is_nothing:
+        if isinstance(update, Task) or not record.is_empty:
             return pending, None  # The feed has updates without numbers.
         last = 0
     if number <= last:
-        return f"{known.agent} lost count: update {number} came after {last}", None
+        return f"{record.agent} lost count: update {number} came after {last}", None
     if number == last + 1:
         return None, None
     if number == last + 2:

@@ -23,7 +23,7 @@ from ..log.memory import MemoryLog
 from ..model.event import AgentEvent, with_id
 from ..model.filter import ALL
 from ..model.timestamps import now
-from ..protocol.a2a import StreamResponse
+from ..protocol.a2a_objects import StreamResponse
 from .errors import Refused
 from .task_table import Key, Ledger, Update
 

@@ -20,7 +20,7 @@ from ..api.responses import MAX_BODY_BYTES
 from ..errors import AgentUnreachable, CourtsideError
 from ..model.event import TERMINAL
 from ..observability.logfmt import Line
-from ..protocol.translate import STATUS
+from ..protocol.task_status import status_of
 from .errors import ManagerClosed, NotAsking, Refused, UnknownTask
 from .name_lookup import Target, Wanted, message_for, resolve
 from .pending_start import Start
@@ -251,7 +251,7 @@ class TaskManager:
 
     async def _cancel(self, own: Own) -> str:
         state = await self._way.cancel(own.key.agent, own.key.id)
-        return STATUS.get(state, "unknown")
+        return status_of(state)
 
     def _own(self, task_id: str, agent: str | None) -> Own:
         having = [

@@ -14,7 +14,7 @@ from ..config.agent_settings import AgentSettings, check_name, check_url
 from ..config.load import read
 from ..config.secret_refs import read_client_token
 from ..errors import ConfigError
-from ..protocol.a2a import StreamResponse
+from ..protocol.a2a_objects import StreamResponse
 from ..protocol.messages import build_message
 from .direct import Straight
 from .task_table import Ledger, Update

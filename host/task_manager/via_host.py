@@ -24,7 +24,8 @@ from ..errors import AgentUnreachable, ConfigError, CourtsideError, UnknownAgent
 from ..model.event import AgentEvent, GapEvent, TaskEvent, encode, with_id
 from ..model.timestamps import now
 from ..observability.logfmt import Line
-from ..protocol.a2a import StreamResponse, parse, parse_task
+from ..protocol.a2a_objects import StreamResponse
+from ..protocol.a2a_parser import parse_response, parse_task
 from .errors import HostUnreachable, Refused
 from .task_table import Key, Ledger, Own, Update
 
@@ -89,7 +90,7 @@ class OverHost:
     async def send(self, agent: str, body: Update) -> StreamResponse:
         data = await self._post(agent, "message:send", body)
         try:
-            return parse(data)
+            return parse_response(data)
         except ValueError as error:
             raise HostUnreachable(f"bad answer of {self._url}: {error}") from error
 

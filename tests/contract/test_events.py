@@ -24,7 +24,7 @@ from host.model.event import (
     encode,
     with_id,
 )
-from host.protocol.translate import STATUS
+from host.protocol.task_status import STATUS_OF_STATE
 
 GOLDEN = Path(__file__).with_name("events.json")
 AT = "2026-11-22T12:00:00.123Z"
@@ -39,7 +39,7 @@ def task(
         agent="carly",
         task_id="5f0c",
         context_id="9b1e",
-        status=STATUS.get(state, "unknown"),
+        status=STATUS_OF_STATE.get(state, "unknown"),
         state=state,
         progress=progress,
         message=message,
@@ -185,7 +185,7 @@ def test_events_json_shows_every_kind_and_every_status() -> None:
         *("task", "artifact", "message", "agent", "gap")
     }
     statuses = {event["status"] for event in shown if event["kind"] == "task"}
-    assert statuses == {*STATUS.values(), "unknown"}
+    assert statuses == {*STATUS_OF_STATE.values(), "unknown"}
 
 
 @pytest.mark.parametrize(("line", "event"), [*enumerate(EVENTS, 1)])

@@ -26,9 +26,10 @@ from host.log.contract import Row, place_of
 from host.model.board import Board
 from host.model.event import decode, encode, with_id
 from host.model.sse import feed_frame
-from host.protocol import v03
+from host.protocol import v03_to_v10
 from host.protocol.agent_card import parse_card
-from host.protocol.translate import Known, translate
+from host.protocol.task_record import TaskRecord
+from host.protocol.translate import translate
 from tests.fuzz import hostile
 from tests.fuzz.many import fuzz
 
@@ -84,14 +85,14 @@ def test_an_update_is_read_or_refused(data: bytes) -> None:
 @fuzz(st.lists(hostile.updates, max_size=4), st.none() | st.just("the stream broke"))
 def test_what_is_read_becomes_sound_events(sent: list[bytes], why: str | None) -> None:
     """Of one line, valid by the schema, the same after the log, and on the board."""
-    known, board = Known("carly", "t1"), Board()
+    record, board = TaskRecord("carly", "t1"), Board()
     for data in sent:
         try:
             update = stream_update(data)
         except ValueError:
             continue
-        events = translate(known, update.response, NOW, why)
-        known.note(events)
+        events = translate(record, update.response, NOW, why)
+        record.add(events)
         for event in events:
             body = encode(event)
             assert decode(body) == event
@@ -125,7 +126,7 @@ def test_what_an_agent_of_0_3_says_is_put_into_1_0_or_refused(
     said: dict[str, object],
 ) -> None:
     for body in (said, *(one for one in said.values() if isinstance(one, dict))):
-        for read in (v03.stream_response, v03.task):
+        for read in (v03_to_v10.convert_result, v03_to_v10.convert_task):
             try:
                 read(body)
             except ValueError:

@@ -25,7 +25,7 @@ from host.clients.credentials import Credentials
 from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings
 from host.errors import AgentUnreachable
-from host.protocol import a2a
+from host.protocol.a2a_parser import parse_response
 from tests.support.harness import Server, free_port
 
 pytest.importorskip("grpc")
@@ -77,7 +77,7 @@ async def play(binding: Binding) -> tuple[str, list[int | None]]:
     async for batch in binding.send(message(), streaming=True):
         assert not batch.left_out
         for update in batch.updates:
-            assert a2a.parse(update.raw) == update.response
+            assert parse_response(update.raw) == update.response
             task_id = update.response.task_id or ""
             assert update.response.update
             numbers.append(update.response.update.sequence)

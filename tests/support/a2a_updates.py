@@ -11,9 +11,11 @@ from typing import Any
 from msgspec import UNSET
 
 from host.model.event import ArtifactEvent, Event, GapEvent, TaskEvent
-from host.protocol import a2a
+from host.protocol.a2a_objects import RESUMABLE
+from host.protocol.a2a_parser import parse_response
 from host.protocol.progress import URI
-from host.protocol.translate import Known, translate
+from host.protocol.task_record import TaskRecord
+from host.protocol.translate import translate
 
 NOW = "2026-11-23T12:00:00.000Z"
 LATER = "2026-11-23T12:00:09.000Z"
@@ -100,19 +102,19 @@ def snapshot(
 def numbered(sequence: float, update: Json) -> Json:
     """The update with its number, as the resumable-stream extension has it."""
     [(kind, fields)] = update.items()
-    number = {a2a.RESUMABLE: {"sequence": sequence}}
+    number = {RESUMABLE: {"sequence": sequence}}
     return {kind: {**fields, "metadata": fields.get("metadata", {}) | number}}
 
 
 def take(
-    known: Known, *updates: Json, at: str = NOW, unwatched: str | None = None
+    record: TaskRecord, *updates: Json, at: str = NOW, unwatched: str | None = None
 ) -> list[Event]:
     """What the feed gets of these updates, one after the other."""
     events = []
     for update in updates:
-        parsed = a2a.parse(json.dumps(update).encode())
-        fresh = translate(known, parsed, at, unwatched)
-        known.note(fresh)
+        parsed = parse_response(json.dumps(update).encode())
+        fresh = translate(record, parsed, at, unwatched)
+        record.add(fresh)
         events += fresh
     return events
 

@@ -26,12 +26,12 @@ from host.model.timestamps import now
 from host.orchestrator.orchestrator import Orchestrator
 from host.orchestrator.run_state import PLAN
 from host.plans.plan import Plan
-from host.protocol import a2a
-from host.protocol.rows import STATUS
+from host.protocol.a2a_parser import parse_response
+from host.protocol.task_status import STATUS_OF_STATE
 
 Json = dict[str, Any]
 T = TypeVar("T")
-STATES = {word: state for state, word in STATUS.items()}
+STATES = {word: state for state, word in STATUS_OF_STATE.items()}
 SOON_S = 10.0
 
 
@@ -297,4 +297,4 @@ async def eventually(get: Callable[[], Awaitable[T | None]], what: str) -> T:
 
 def _update(body: Json) -> Update:
     raw = json.encode(body)
-    return Update(a2a.parse(raw), raw)
+    return Update(parse_response(raw), raw)

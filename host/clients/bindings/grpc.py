@@ -34,7 +34,8 @@ from google.protobuf import json_format
 
 from ...config.address_rules import LOOPBACK
 from ...observability import trace
-from ...protocol import a2a
+from ...protocol.a2a_objects import RESUMABLE
+from ...protocol.a2a_parser import parse_list
 from ..http_client import addresses
 from .agent_http import CALL_S, MAX_BODY, Wire
 from .decoder import Intake
@@ -65,9 +66,7 @@ class Grpc:
         self._wire = wire
         self._intake = Intake(budget)
         declared = [extension.uri for extension in card.capabilities.extensions]
-        self._asks = (
-            {"A2A-Extensions": a2a.RESUMABLE} if a2a.RESUMABLE in declared else {}
-        )
+        self._asks = {"A2A-Extensions": RESUMABLE} if RESUMABLE in declared else {}
 
     async def __aenter__(self) -> Grpc:
         with self._wire.explained("gRPC", self._url), anyio.fail_after(CALL_S):
@@ -305,4 +304,4 @@ def _list_request(query: Query, tenant: str) -> pb.ListTasksRequest:
 
 
 def _page(listed: pb.ListTasksResponse) -> Page:
-    return Page(*a2a.parse_listed(json_format.MessageToJson(listed).encode()))
+    return Page(*parse_list(json_format.MessageToJson(listed).encode()))

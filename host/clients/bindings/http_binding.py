@@ -17,7 +17,9 @@ import msgspec
 from a2a.types import a2a_pb2 as pb
 
 from ...observability import trace
-from ...protocol import a2a, protojson
+from ...protocol import lenient_json
+from ...protocol.a2a_objects import RESUMABLE, StreamResponse
+from ...protocol.a2a_parser import parse_response, parse_strict, parse_task
 from .agent_http import CALL_S, MAX_BODY, SSE, Answer, Stream, Wire, too_large
 from .decoder import Intake
 from .failure_causes import BadAnswer
@@ -55,8 +57,8 @@ class HttpBinding:
         self._intake = Intake(budget)
         self._headers = {"a2a-version": interface.version, "accept": JSON}
         declared = [extension.uri for extension in card.capabilities.extensions]
-        if a2a.RESUMABLE in declared:
-            self._headers["a2a-extensions"] = a2a.RESUMABLE
+        if RESUMABLE in declared:
+            self._headers["a2a-extensions"] = RESUMABLE
 
     async def __aenter__(self: Speaker) -> Speaker:
         return self
@@ -173,16 +175,16 @@ def sound(data: bytes) -> bytes:
             return data
     except (ValueError, RecursionError):
         pass
-    return msgspec.json.encode(protojson.loads(data))
+    return msgspec.json.encode(lenient_json.decode(data))
 
 
 def stream_update(data: bytes) -> Update:
     """An Update from a StreamResponse's JSON. Raises ValueError."""
-    plain = a2a.parse_plain(data)
+    plain = parse_strict(data)
     if plain and data.isascii():
         return Update(plain, data)
     raw = sound(data)
-    return Update(a2a.parse(raw), raw)
+    return Update(parse_response(raw), raw)
 
 
 def answer_update(data: bytes) -> Update:
@@ -196,10 +198,10 @@ def answer_update(data: bytes) -> Update:
 def task_update(data: bytes) -> Update:
     """An Update from a Task's JSON, also where it is wrapped. Raises ValueError."""
     data = sound(data)
-    task = a2a.parse_task(data)
+    task = parse_task(data)
     whole = msgspec.json.decode(data)
     for body in (whole, *whole.values()):
         if isinstance(body, dict) and body.get("id") == task.id:
             break
     raw = msgspec.json.encode({"task": body})
-    return Update(a2a.StreamResponse(task=task), raw)
+    return Update(StreamResponse(task=task), raw)

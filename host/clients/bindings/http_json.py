@@ -16,7 +16,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import MethodNotFoundError, TaskNotFoundError
 from google.protobuf.json_format import MessageToDict
 
-from ...protocol import a2a
+from ...protocol.a2a_parser import parse_list
 from ...protocol.agent_card import parse_card
 from .a2a_errors import from_http, from_status
 from .agent_http import CALL_S, Answer
@@ -96,7 +96,7 @@ class Rest(HttpBinding):
         with self._wire.explained("ListTasks", self._url):
             asked = self._ask("GET", "/tasks", params=list_params(query))
             body = await self._call(asked)
-            return Page(*await self._aside(a2a.parse_listed, body))
+            return Page(*await self._aside(parse_list, body))
 
     async def cancel(self, task_id: str) -> Update:
         with self._wire.explained("CancelTask", self._url):

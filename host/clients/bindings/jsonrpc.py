@@ -17,7 +17,8 @@ from a2a.utils.errors import A2AError
 from google.protobuf.json_format import MessageToDict
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from ...protocol import a2a, protojson
+from ...protocol import lenient_json
+from ...protocol.a2a_parser import parse_list, parse_response
 from ...protocol.agent_card import parse_card
 from .a2a_errors import from_jsonrpc
 from .agent_http import CALL_S, Answer
@@ -86,7 +87,7 @@ class JsonRpc(HttpBinding):
         with self._wire.explained("ListTasks", self._url):
             params = self._of(None) | list_params(query)
             result = await self._call("ListTasks", params)
-            return Page(*await self._aside(a2a.parse_listed, result))
+            return Page(*await self._aside(parse_list, result))
 
     async def cancel(self, task_id: str) -> Update:
         with self._wire.explained("CancelTask", self._url):
@@ -108,7 +109,7 @@ class JsonRpc(HttpBinding):
 
     def _update(self, result: bytes) -> Update:
         """From a result in a stream. Raises ValueError, as the next two."""
-        return Update(a2a.parse(result), result)
+        return Update(parse_response(result), result)
 
     def _answer(self, result: bytes) -> Update:
         """From the result of SendMessage."""
@@ -179,7 +180,7 @@ def _result(data: bytes) -> bytes:
                 return cut
     except (ValueError, RecursionError):
         pass
-    body = protojson.loads(data)
+    body = lenient_json.decode(data)
     if body.get("error") is not None:
         raise from_jsonrpc(body["error"])
     if body.get("result") is None:

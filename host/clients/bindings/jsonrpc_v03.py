@@ -12,7 +12,8 @@ from a2a.compat.v0_3 import conversions
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError, MethodNotFoundError
 
-from ...protocol import a2a, v03
+from ...protocol import v03_to_v10
+from ...protocol.a2a_parser import parse_response
 from .agent_http import Wire
 from .jsonrpc import JsonRpc
 from .types import Admission, Interface, Page, Query, Update
@@ -54,8 +55,8 @@ class JsonRpc03(JsonRpc):
         body = msgspec.json.decode(result)
         if not isinstance(body, dict):
             raise ValueError(f"an object was expected, not {type(body).__name__}")
-        raw = msgspec.json.encode(v03.stream_response(body))
-        return Update(a2a.parse(raw), raw)
+        raw = msgspec.json.encode(v03_to_v10.convert_result(body))
+        return Update(parse_response(raw), raw)
 
     def _answer(self, result: bytes) -> Update:
         return self._update(result)

@@ -17,7 +17,8 @@ from a2a.utils.errors import A2AError
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from ...protocol import a2a, protojson
+from ...protocol import lenient_json
+from ...protocol.a2a_parser import parse_response
 from .types import Update
 
 
@@ -38,7 +39,7 @@ def update_of(response: pb.StreamResponse) -> Update:
     with odd_as_value_error():
         as_json = json_format.MessageToJson(response, indent=None, ensure_ascii=False)
     raw = as_json.encode()
-    return Update(a2a.parse(raw), raw)
+    return Update(parse_response(raw), raw)
 
 
 def update_of_old(response: old.StreamResponse) -> Update:
@@ -53,5 +54,5 @@ def read_old(body: bytes, message: Message) -> None:
     """Fills a message of 0.3 from its JSON. Raises ValueError."""
     with odd_as_value_error():
         json_format.ParseDict(
-            protojson.loads(body), message, ignore_unknown_fields=True
+            lenient_json.decode(body), message, ignore_unknown_fields=True
         )

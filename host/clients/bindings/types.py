@@ -13,7 +13,7 @@ from a2a.types import a2a_pb2 as pb
 from msgspec import Struct
 
 from ...errors import AgentUnreachable
-from ...protocol import a2a
+from ...protocol.a2a_objects import ListedTask, StreamResponse
 
 
 class Interface(NamedTuple):
@@ -36,7 +36,7 @@ class TooLarge(ValueError):
 class Update(Struct, frozen=True, gc=False):
     """One A2A stream response and its JSON as it goes into the log."""
 
-    response: a2a.StreamResponse
+    response: StreamResponse
     raw: bytes
 
 
@@ -64,7 +64,7 @@ class Query(NamedTuple):
 class Page(NamedTuple):
     """Some of the listed tasks, and the token of the next page if there is one."""
 
-    tasks: list[a2a.Listed]
+    tasks: list[ListedTask]
     next_token: str | None
 
 

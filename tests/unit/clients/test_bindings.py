@@ -35,7 +35,7 @@ from host.clients.credentials import Credentials
 from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.errors import AgentUnreachable
-from host.protocol.a2a import RESUMABLE
+from host.protocol.a2a_objects import RESUMABLE
 from tests.support.canned_server import Agent, http, serving
 
 Json = dict[str, Any]

@@ -21,7 +21,7 @@ from host.following.discovery import Discovery
 from host.log.contract import Entry
 from host.log.memory import MemoryLog
 from host.model.event import TaskEvent
-from host.protocol.a2a import Listed
+from host.protocol.a2a_objects import ListedTask
 
 DONE, WORKING = "TASK_STATE_COMPLETED", "TASK_STATE_WORKING"
 
@@ -30,8 +30,8 @@ def stamp(second: int) -> str:
     return f"2026-11-23T12:{second // 60:02}:{second % 60:02}.000Z"
 
 
-def listed(name: str, second: int | None, state: str = DONE) -> Listed:
-    return Listed(name, state, None if second is None else stamp(second))
+def listed(name: str, second: int | None, state: str = DONE) -> ListedTask:
+    return ListedTask(name, state, None if second is None else stamp(second))
 
 
 class Agent:
@@ -39,7 +39,7 @@ class Agent:
 
     can_list = True
 
-    def __init__(self, *tasks: Listed) -> None:
+    def __init__(self, *tasks: ListedTask) -> None:
         self.tasks = list(tasks)
         self.asked: list[Query] = []
         self.gone = False
@@ -63,7 +63,7 @@ class Agent:
         return False
 
 
-def _passes(task: Listed, query: Query) -> bool:
+def _passes(task: ListedTask, query: Query) -> bool:
     late = query.since is None or (task.timestamp or "") >= query.since
     return late and query.status in (None, task.state)
 
@@ -75,7 +75,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def feed_with(*tasks: Listed) -> AsyncIterator[Feed]:
+async def feed_with(*tasks: ListedTask) -> AsyncIterator[Feed]:
     """A feed that has these tasks of carly."""
     feed = Feed(MemoryLog())
     await feed.open()
@@ -87,7 +87,7 @@ async def feed_with(*tasks: Listed) -> AsyncIterator[Feed]:
         feed.close()
 
 
-async def tell(feed: Feed, task: Listed) -> None:
+async def tell(feed: Feed, task: ListedTask) -> None:
     row = TaskEvent(
         agent="carly",
         task_id=task.task_id,

@@ -25,7 +25,8 @@ from host.log.contract import Entry
 from host.log.memory import MemoryLog
 from host.model.event import Event, GapEvent, TaskEvent, decode
 from host.model.filter import ALL
-from host.protocol import a2a
+from host.protocol.a2a_objects import RESUMABLE
+from host.protocol.a2a_parser import parse_response
 
 Json = dict[str, Any]
 Step = Update | Batch | Exception
@@ -33,7 +34,7 @@ Step = Update | Batch | Exception
 
 def update(body: Json) -> Update:
     raw = json.dumps(body).encode()
-    return Update(a2a.parse(raw), raw)
+    return Update(parse_response(raw), raw)
 
 
 def said(text: str) -> Json:
@@ -45,7 +46,7 @@ def status(state: str, text: str) -> Json:
 
 
 def number(sequence: int | None) -> Json:
-    return {"metadata": {a2a.RESUMABLE: {"sequence": sequence}}} if sequence else {}
+    return {"metadata": {RESUMABLE: {"sequence": sequence}}} if sequence else {}
 
 
 def live(state: str, text: str, sequence: int | None = None) -> Update:

@@ -13,7 +13,7 @@ import pytest
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
 from host.model.event import ArtifactEvent, Event
-from host.protocol.task_knowledge import begins
+from host.protocol.artifact_parts import start_with
 from tests.support.a2a_updates import progress
 from tests.unit.following.test_follower import Script, Step, followed, live, update
 
@@ -105,4 +105,4 @@ async def test_where_the_agent_cannot_be_asked_its_task_is_read_anew() -> None:
 def test_what_parts_begin_with(told: str, said: str, begin: bool) -> None:
     of = [[{"text": f"{word} "} for word in text.split()] for text in (told, said)]
 
-    assert begins(*of) == begin
+    assert start_with(*of) == begin

@@ -14,7 +14,7 @@ from host.log.contract import Entry
 from host.log.memory import MemoryLog
 from host.model.event import Event, GapEvent, decode
 from host.model.filter import ALL
-from host.protocol.task_knowledge import Known
+from host.protocol.task_record import TaskRecord
 
 
 class SlowLog(MemoryLog):
@@ -137,10 +137,10 @@ async def test_next_writer_continues_after_a_cancelled_one_without_loss() -> Non
         following = TaskWriter("carly", "t1", feed)
         # Until the commit, the agent would send the same updates again.
         with anyio.move_on_after(0.05) as patience:
-            await following.load(Known("carly", "t1"))
+            await following.load(TaskRecord("carly", "t1"))
         assert patience.cancelled_caught
         log.go.set()
-        assert await following.load(Known("carly", "t1"))
+        assert await following.load(TaskRecord("carly", "t1"))
         following.add([gap("three")])
         await following.flush()
 

@@ -24,10 +24,10 @@ from host.gateway.a2a_updates import (
     task_from_row,
 )
 from host.model.event import ArtifactEvent, GapEvent, TaskEvent
-from host.protocol import a2a
-from host.protocol.a2a import RESUMABLE
-from host.protocol.rows import STATUS
-from host.protocol.task_knowledge import Known
+from host.protocol.a2a_objects import RESUMABLE, Message, State, StreamResponse, Task
+from host.protocol.a2a_parser import parse_response
+from host.protocol.task_record import TaskRecord
+from host.protocol.task_status import STATUS_OF_STATE
 from host.protocol.translate import translate
 
 NOW = "2026-11-24T12:00:00.123Z"
@@ -55,14 +55,14 @@ plain_json = st.recursive(
     max_leaves=4,
 )
 objects = st.dictionaries(names, plain_json, max_size=2)
-states = st.sampled_from(sorted(STATUS))
+states = st.sampled_from(sorted(STATUS_OF_STATE))
 
 rows = st.builds(
     TaskEvent,
     agent=st.just("carly"),
     task_id=st.just("t1"),
     context_id=maybe,
-    status=states.map(STATUS.__getitem__),
+    status=states.map(STATUS_OF_STATE.__getitem__),
     state=states,
     progress=st.none() | st.integers(0, 100) | st.floats(0, 100),
     message=maybe,
@@ -195,15 +195,15 @@ def test_agent_updates_pass_through_the_feed(
     said: list[dict[str, Any]],
 ) -> None:
     """From the agent's JSON to events, and back to JSON."""
-    known, builder, number = Known("carly", "t1"), TaskBuilder("carly", "t1"), 0
+    known, builder, number = TaskRecord("carly", "t1"), TaskBuilder("carly", "t1"), 0
     behind: dict[int, bytes] = {}
     for body in said:
         raw = msgspec.json.encode(body)
         state = known.row
-        for event in translate(known, a2a.parse(raw), NOW):
+        for event in translate(known, parse_response(raw), NOW):
             number += 1
             behind[number] = raw
-            known.note([event])
+            known.add([event])
             builder.add(number, number, cast("FeedEvent", event))
             update = build_update(cast("FeedEvent", event), number, raw, state)
             assert number_in(read(update))["sequence"] == number
@@ -235,7 +235,7 @@ def only(events: list[Any]) -> FeedEvent:
 
 def test_agents_update_keeps_its_content_but_gets_the_hosts_number() -> None:
     raw = status_update("Looking…", mine={"a": 1}, **{RESUMABLE: {"sequence": 1}})
-    event = only(translate(Known("carly", "t1"), a2a.parse(raw), NOW))
+    event = only(translate(TaskRecord("carly", "t1"), parse_response(raw), NOW))
 
     update = json.loads(build_update(event, 3, raw, None).json)["statusUpdate"]
 
@@ -253,7 +253,9 @@ def test_agents_first_task_keeps_its_content() -> None:
     }
     raw = msgspec.json.encode({"task": body})
     builder = TaskBuilder("carly", "t1")
-    builder.add(9, 1, only(translate(Known("carly", "t1"), a2a.parse(raw), NOW)))
+    builder.add(
+        9, 1, only(translate(TaskRecord("carly", "t1"), parse_response(raw), NOW))
+    )
 
     task = json.loads(builder.build(raw).json)["task"]
 
@@ -295,18 +297,18 @@ def test_earlier_messages_become_the_history() -> None:
 
 @pytest.mark.parametrize(("length", "kept"), [(None, 3), (2, 2), (0, 0), (9, 3)])
 def test_history_is_limited(length: int | None, kept: int) -> None:
-    history = [a2a.Message(name) for name in "abc"]
+    history = [Message(name) for name in "abc"]
 
-    task = limit_history(a2a.Task(id="t1", history=history), length)
+    task = limit_history(Task(id="t1", history=history), length)
 
     assert task.history == history[3 - kept :]
 
 
 def test_agents_own_task_has_no_number() -> None:
     metadata = {RESUMABLE: {"sequence": 7}, "other": 1}
-    task = a2a.Task(id="t1", metadata=metadata)
+    task = Task(id="t1", metadata=metadata)
 
-    update = build_unnumbered(a2a.StreamResponse(task=task))
+    update = build_unnumbered(StreamResponse(task=task))
 
     assert update.number is None
     assert json.loads(update.json)["task"]["metadata"] == {"other": 1}
@@ -330,4 +332,4 @@ def test_row_becomes_a_task(row: TaskEvent) -> None:
 
 
 def test_every_a2a_state_has_a_status() -> None:
-    assert {*STATUS, "TASK_STATE_UNSPECIFIED"} == set(get_args(a2a.State))
+    assert {*STATUS_OF_STATE, "TASK_STATE_UNSPECIFIED"} == set(get_args(State))

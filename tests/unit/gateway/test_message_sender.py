@@ -13,7 +13,7 @@ from host.feed.feed import Feed
 from host.gateway import message_sender
 from host.gateway.message_sender import MessageSender
 from host.log.memory import MemoryLog
-from host.protocol import a2a
+from host.protocol.a2a_objects import Message, Part, StreamResponse, Task
 
 
 class Agent:
@@ -34,10 +34,10 @@ class Agent:
         if self.fails:
             raise AgentUnreachable("carly cannot be reached")
         if self.says is not None:
-            message = a2a.Message("answer", parts=[a2a.Part(self.says)])
-            return Update(a2a.StreamResponse(message=message), self.says.encode())
-        task = a2a.Task(id=f"task of {request.message.message_id}")
-        return Update(a2a.StreamResponse(task=task), b"")
+            message = Message("answer", parts=[Part(self.says)])
+            return Update(StreamResponse(message=message), self.says.encode())
+        task = Task(id=f"task of {request.message.message_id}")
+        return Update(StreamResponse(task=task), b"")
 
     async def get_task(self, task_id: str) -> Update:
         raise NotImplementedError

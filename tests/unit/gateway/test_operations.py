@@ -11,7 +11,7 @@ from host.clients.bindings.types import Update
 from host.feed.feed import Feed
 from host.gateway import operations as module
 from host.gateway.operations import Call, Operations
-from host.protocol import a2a
+from host.protocol.a2a_objects import Status, StreamResponse, Task
 from tests.unit.feed.test_watch import running
 from tests.unit.gateway.test_task_stream import add_updates, end
 
@@ -30,9 +30,9 @@ class FinishedAgent:
         if self._feed_late:
             await add_updates(self._feed, 1, 2)
             await self._feed.append([end(3)])
-        status = a2a.Status("TASK_STATE_COMPLETED")
-        task = a2a.Task(id=task_id, status=status)
-        return Update(a2a.StreamResponse(task=task), b"")
+        status = Status("TASK_STATE_COMPLETED")
+        task = Task(id=task_id, status=status)
+        return Update(StreamResponse(task=task), b"")
 
     async def send(self, request: pb.SendMessageRequest) -> Update:
         raise NotImplementedError

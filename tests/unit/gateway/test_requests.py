@@ -20,7 +20,7 @@ from host.gateway.requests import (
     parse_last_event_id,
     run_until_disconnect,
 )
-from host.protocol.a2a import RESUMABLE
+from host.protocol.a2a_objects import RESUMABLE
 
 
 class Client:

@@ -17,7 +17,7 @@ from host.log.contract import Entry
 from host.log.memory import MemoryLog
 from host.model.event import TaskEvent
 from host.model.filter import Filter
-from host.protocol.a2a import RESUMABLE
+from host.protocol.a2a_objects import RESUMABLE
 from tests.contract.entries import NOW, entry
 from tests.unit.feed.test_watch import running
 

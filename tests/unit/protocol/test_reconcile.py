@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from host.protocol.translate import Known
+from host.protocol.task_record import TaskRecord
 from tests.support.a2a_updates import (
     LATER,
     Json,
@@ -95,8 +95,8 @@ PAIRS: dict[tuple[str, str], list[str]] = {
 
 
 @pytest.fixture
-def known() -> Known:
-    return Known("carly", "t1")
+def record() -> TaskRecord:
+    return TaskRecord("carly", "t1")
 
 
 def test_the_table_has_every_pair() -> None:
@@ -124,29 +124,29 @@ def test_the_table_is_the_documentations() -> None:
 )
 class TestPair:
     def test_tells_what_is_new_behind_a_gap(
-        self, known: Known, feed: str, task: str
+        self, record: TaskRecord, feed: str, task: str
     ) -> None:
-        take(known, *FEED[feed])
+        take(record, *FEED[feed])
 
-        events = take(known, TASK[task], unwatched="the stream broke")
+        events = take(record, TASK[task], unwatched="the stream broke")
 
         assert in_brief(events) == PAIRS[feed, task]
 
     def test_tells_it_without_a_gap_where_nothing_can_have_passed(
-        self, known: Known, feed: str, task: str
+        self, record: TaskRecord, feed: str, task: str
     ) -> None:
-        take(known, *FEED[feed])
+        take(record, *FEED[feed])
 
-        events = take(known, TASK[task])
+        events = take(record, TASK[task])
 
         assert in_brief(events) == [e for e in PAIRS[feed, task] if e != "gap"]
 
     def test_tells_nothing_the_second_time(
-        self, known: Known, feed: str, task: str
+        self, record: TaskRecord, feed: str, task: str
     ) -> None:
-        take(known, *FEED[feed], TASK[task])
+        take(record, *FEED[feed], TASK[task])
 
-        assert take(known, TASK[task], at=LATER, unwatched="the stream broke") == []
+        assert take(record, TASK[task], at=LATER, unwatched="the stream broke") == []
 
 
 class TestNumbered:
@@ -193,148 +193,154 @@ class TestNumbered:
         ],
     )
     def test_task_tells_by_its_number_what_is_missing(
-        self, known: Known, task: Json, events: list[str]
+        self, record: TaskRecord, task: Json, events: list[str]
     ) -> None:
-        take(known, self.FED)
+        take(record, self.FED)
 
-        assert in_brief(take(known, task, unwatched="the stream broke")) == events
+        assert in_brief(take(record, task, unwatched="the stream broke")) == events
 
-    def test_task_is_gone_on_from_at_its_number(self, known: Known) -> None:
-        take(known, self.FED, numbered(9, TASK["waiting"]))
+    def test_task_is_gone_on_from_at_its_number(self, record: TaskRecord) -> None:
+        take(record, self.FED, numbered(9, TASK["waiting"]))
 
-        assert known.sequence == 9
-        assert in_brief(take(known, numbered(10, status("WORKING", THREE)))) == [
+        assert record.sequence == 9
+        assert in_brief(take(record, numbered(10, status("WORKING", THREE)))) == [
             "running three"
         ]
 
-    def test_task_begins_a_task_anywhere_without_a_gap(self, known: Known) -> None:
-        events = take(known, numbered(7, TASK["waiting"]), unwatched="just found")
+    def test_task_begins_a_task_anywhere_without_a_gap(
+        self, record: TaskRecord
+    ) -> None:
+        events = take(record, numbered(7, TASK["waiting"]), unwatched="just found")
 
         assert in_brief(events) == ["running one", "input-required two"]
 
     def test_task_of_an_agent_that_lost_count_is_counted_from_there(
-        self, known: Known
+        self, record: TaskRecord
     ) -> None:
-        take(known, self.FED, numbered(2, TASK["waiting"]))
+        take(record, self.FED, numbered(2, TASK["waiting"]))
 
-        assert in_brief(take(known, numbered(3, status("WORKING", THREE)))) == [
+        assert in_brief(take(record, numbered(3, status("WORKING", THREE)))) == [
             "running three"
         ]
 
 
 class TestMessages:
     def test_of_an_unknown_task_come_first_then_artifacts_then_the_state(
-        self, known: Known
+        self, record: TaskRecord
     ) -> None:
-        events = take(known, TASK["the end"])
+        events = take(record, TASK["the end"])
 
         assert in_brief(events) == PAIRS["nothing", "the end"]
         assert rows(events)[-1].result == "one two"
 
-    def test_of_people_are_not_told(self, known: Known) -> None:
-        assert words(take(known, snapshot(history=[DIFFERENT]))) == [None]
+    def test_of_people_are_not_told(self, record: TaskRecord) -> None:
+        assert words(take(record, snapshot(history=[DIFFERENT]))) == [None]
 
-    def test_in_history_and_state_are_told_once(self, known: Known) -> None:
+    def test_in_history_and_state_are_told_once(self, record: TaskRecord) -> None:
         task = snapshot("COMPLETED", TWO, history=[ONE, TWO])
 
-        assert in_brief(take(known, task)) == ["running one", "completed two"]
+        assert in_brief(take(record, task)) == ["running one", "completed two"]
 
-    def test_twice_in_the_history_are_told_once(self, known: Known) -> None:
-        assert words(take(known, snapshot(history=[ONE, ONE]))) == ["one"]
+    def test_twice_in_the_history_are_told_once(self, record: TaskRecord) -> None:
+        assert words(take(record, snapshot(history=[ONE, ONE]))) == ["one"]
 
-    def test_without_an_id_are_told_at_first_sight_only(self, known: Known) -> None:
+    def test_without_an_id_are_told_at_first_sight_only(
+        self, record: TaskRecord
+    ) -> None:
         task = snapshot(history=[said("one", ""), said("two", "")])
-        assert words(take(known, task)) == ["one", "two"]
+        assert words(take(record, task)) == ["one", "two"]
 
-        assert take(known, task, at=LATER) == []
+        assert take(record, task, at=LATER) == []
 
-    def test_bring_their_progress(self, known: Known) -> None:
+    def test_bring_their_progress(self, record: TaskRecord) -> None:
         task = snapshot(message=said("two", "m2", 40), history=[said("one", "m1", 20)])
 
-        assert [row.progress for row in rows(take(known, task))] == [20, 40]
+        assert [row.progress for row in rows(take(record, task))] == [20, 40]
 
 
 class TestState:
     def test_brings_the_progress_of_updates_that_had_no_message(
-        self, known: Known
+        self, record: TaskRecord
     ) -> None:
         """The SDK gathers their metadata in the task's own."""
         task = snapshot(message=said("Checking…", "m1", 40), metadata=progress(60))
 
-        assert rows(take(known, task))[-1].progress == 60
+        assert rows(take(record, task))[-1].progress == 60
 
-    def test_is_the_same_where_the_task_has_no_time(self, known: Known) -> None:
-        take(known, status("WORKING", ONE, at=T2))
+    def test_is_the_same_where_the_task_has_no_time(self, record: TaskRecord) -> None:
+        take(record, status("WORKING", ONE, at=T2))
 
-        assert take(known, snapshot("WORKING", ONE), at=LATER) == []
+        assert take(record, snapshot("WORKING", ONE), at=LATER) == []
 
-    def test_of_a_later_time_is_told_again(self, known: Known) -> None:
+    def test_of_a_later_time_is_told_again(self, record: TaskRecord) -> None:
         """Updates have passed that left no other trace."""
-        take(known, status("WORKING", ONE, at=T2))
+        take(record, status("WORKING", ONE, at=T2))
 
-        events = take(known, snapshot("WORKING", ONE, at=T3), unwatched="broke")
+        events = take(record, snapshot("WORKING", ONE, at=T3), unwatched="broke")
 
         assert in_brief(events) == ["gap", "running one"]
 
     @pytest.mark.parametrize("end", ["COMPLETED", "FAILED", "CANCELED", "REJECTED"])
-    def test_that_is_an_end_is_told_however_old(self, known: Known, end: str) -> None:
+    def test_that_is_an_end_is_told_however_old(
+        self, record: TaskRecord, end: str
+    ) -> None:
         """By a clock that went back a day, say."""
-        take(known, status("WORKING", ONE, at=T2))
+        take(record, status("WORKING", ONE, at=T2))
 
-        [row] = rows(take(known, snapshot(end, at="2026-11-22T11:00:00Z")))
+        [row] = rows(take(record, snapshot(end, at="2026-11-22T11:00:00Z")))
 
         assert (row.state, row.at) == (f"TASK_STATE_{end}", "2026-11-22T11:00:00.000Z")
 
     def test_that_is_older_says_of_late_messages_neither_state_nor_time(
-        self, known: Known
+        self, record: TaskRecord
     ) -> None:
-        take(known, status("INPUT_REQUIRED", TWO, at=T3, percent=40))
+        take(record, status("INPUT_REQUIRED", TWO, at=T3, percent=40))
 
-        events = take(known, snapshot("WORKING", ONE, at=T2, metadata=progress(60)))
+        events = take(record, snapshot("WORKING", ONE, at=T2, metadata=progress(60)))
 
         assert [(row.status, row.message, row.at) for row in rows(events)] == [
             ("input-required", "one", T3),
             ("input-required", "two", T3),
         ]
-        assert known.row and known.row.progress == 60
+        assert record.row and record.row.progress == 60
 
 
 class TestArtifact:
-    def test_is_told_from_where_a_reader_is(self, known: Known) -> None:
-        take(known, status("WORKING", ONE, at=T2))
-        take(known, chunk("one"), chunk(" two", append=True))
+    def test_is_told_from_where_a_reader_is(self, record: TaskRecord) -> None:
+        take(record, status("WORKING", ONE, at=T2))
+        take(record, chunk("one"), chunk(" two", append=True))
         task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "one two 3")])
 
-        assert in_brief(take(known, task)) == ["a1 +  3"]
-        assert take(known, task) == []
+        assert in_brief(take(record, task)) == ["a1 +  3"]
+        assert take(record, task) == []
 
     def test_that_is_another_now_takes_the_place_of_the_first(
-        self, known: Known
+        self, record: TaskRecord
     ) -> None:
-        take(known, status("WORKING", ONE, at=T2), chunk("draft"))
+        take(record, status("WORKING", ONE, at=T2), chunk("draft"))
         task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "final")])
 
-        assert in_brief(take(known, task)) == ["a1 = final"]
-        assert take(known, task) == []
+        assert in_brief(take(record, task)) == ["a1 = final"]
+        assert take(record, task) == []
 
-    def test_that_is_unknown_is_told_beside_the_known(self, known: Known) -> None:
-        take(known, chunk("one"))
+    def test_that_is_unknown_is_told_beside_the_known(self, record: TaskRecord) -> None:
+        take(record, chunk("one"))
         task = snapshot(artifacts=[holding("a1", "one"), holding("a2", "two")])
 
-        assert in_brief(take(known, task)) == ["a2 = two", "running -"]
+        assert in_brief(take(record, task)) == ["a2 = two", "running -"]
 
-    def test_of_an_older_task_takes_nothing_back(self, known: Known) -> None:
-        take(known, status("WORKING", ONE, at=T2), chunk("final"))
+    def test_of_an_older_task_takes_nothing_back(self, record: TaskRecord) -> None:
+        take(record, status("WORKING", ONE, at=T2), chunk("final"))
         held = [holding("a1", "draft"), holding("a2", "new")]
 
-        events = take(known, snapshot("WORKING", ONE, at=T1, artifacts=held))
+        events = take(record, snapshot("WORKING", ONE, at=T1, artifacts=held))
 
         assert in_brief(events) == ["a2 = new"]
 
-    def test_twice_in_one_task_is_the_last_of_them(self, known: Known) -> None:
+    def test_twice_in_one_task_is_the_last_of_them(self, record: TaskRecord) -> None:
         held = [holding("a1", "draft"), holding("a1", "final")]
 
-        assert in_brief(take(known, snapshot(artifacts=held))) == [
+        assert in_brief(take(record, snapshot(artifacts=held))) == [
             "a1 = final",
             "running -",
         ]

@@ -12,8 +12,10 @@ import pytest
 from msgspec import UNSET
 
 from host.model.event import ArtifactEvent, MessageEvent, TaskEvent
-from host.protocol import a2a
-from host.protocol.translate import Known, ended, message_event, translate
+from host.protocol.a2a_parser import parse_response
+from host.protocol.event_builders import build_lost_row, build_message_event
+from host.protocol.task_record import TaskRecord
+from host.protocol.translate import translate
 from tests.support.a2a_updates import (
     LATER,
     NOW,
@@ -30,14 +32,14 @@ from tests.support.a2a_updates import (
 
 
 @pytest.fixture
-def known() -> Known:
-    return Known("carly", "t1")
+def record() -> TaskRecord:
+    return TaskRecord("carly", "t1")
 
 
-def test_a_status_update_becomes_one_whole_row(known: Known) -> None:
+def test_a_status_update_becomes_one_whole_row(record: TaskRecord) -> None:
     update = status(message=said("Checking…", "m1", 25), at="2026-11-23T11:59:59Z")
 
-    assert take(known, update) == [
+    assert take(record, update) == [
         TaskEvent(
             agent="carly",
             task_id="t1",
@@ -68,17 +70,17 @@ def test_a_status_update_becomes_one_whole_row(known: Known) -> None:
     ],
 )
 def test_each_state_has_the_lessons_word_or_a2as(
-    known: Known, state: str, word: str
+    record: TaskRecord, state: str, word: str
 ) -> None:
-    [row] = rows(take(known, status(state)))
+    [row] = rows(take(record, status(state)))
 
     assert (row.status, row.state) == (word, f"TASK_STATE_{state}")
 
 
-def test_an_artifact_chunk_becomes_an_artifact_event(known: Known) -> None:
-    take(known, chunk("one"))
+def test_an_artifact_chunk_becomes_an_artifact_event(record: TaskRecord) -> None:
+    take(record, chunk("one"))
 
-    assert take(known, chunk("two", "three", append=True, last=True)) == [
+    assert take(record, chunk("two", "three", append=True, last=True)) == [
         ArtifactEvent(
             agent="carly",
             task_id="t1",
@@ -93,33 +95,33 @@ def test_an_artifact_chunk_becomes_an_artifact_event(known: Known) -> None:
     ]
 
 
-def test_a_first_chunk_has_nothing_to_be_appended_to(known: Known) -> None:
+def test_a_first_chunk_has_nothing_to_be_appended_to(record: TaskRecord) -> None:
     """Some agents send even the first one with `append`."""
-    events = take(known, chunk("one", append=True), chunk("two", append=True))
+    events = take(record, chunk("one", append=True), chunk("two", append=True))
 
     assert in_brief(events) == ["a1 = one", "a1 + two"]
 
 
-def test_a_whole_artifact_that_comes_twice_is_told_once(known: Known) -> None:
+def test_a_whole_artifact_that_comes_twice_is_told_once(record: TaskRecord) -> None:
     whole, nameless = chunk("one", last=True), chunk("one", last=True)
     nameless["artifactUpdate"]["artifact"]["name"] = ""
 
-    assert in_brief(take(known, whole, whole, nameless)) == ["a1 = one"]
-    assert in_brief(take(known, chunk("two", last=True))) == ["a1 = two"]
+    assert in_brief(take(record, whole, whole, nameless)) == ["a1 = one"]
+    assert in_brief(take(record, chunk("two", last=True))) == ["a1 = two"]
 
 
-def test_equal_chunks_one_after_the_other_are_both_told(known: Known) -> None:
+def test_equal_chunks_one_after_the_other_are_both_told(record: TaskRecord) -> None:
     first, again = chunk("ha"), chunk("ha", append=True)
 
-    assert len(take(known, first, again, again)) == 3
+    assert len(take(record, first, again, again)) == 3
 
 
 def test_an_answer_without_a_task_becomes_a_message_event() -> None:
     message = said("Hello", "m1") | {"contextId": "c7"}
-    update = a2a.parse(json.dumps({"message": message}).encode())
+    update = parse_response(json.dumps({"message": message}).encode())
     assert update.message
 
-    assert message_event("carly", update.message, NOW) == MessageEvent(
+    assert build_message_event("carly", update.message, NOW) == MessageEvent(
         agent="carly",
         context_id="c7",
         message_id="m1",
@@ -128,16 +130,16 @@ def test_an_answer_without_a_task_becomes_a_message_event() -> None:
     )
 
 
-def test_the_same_status_twice_is_one_event(known: Known) -> None:
+def test_the_same_status_twice_is_one_event(record: TaskRecord) -> None:
     update = status(message=said("Checking…", "m1", 25), at="2026-11-23T11:59:59Z")
-    take(known, update)
+    take(record, update)
 
-    assert take(known, update, at=LATER) == []
+    assert take(record, update, at=LATER) == []
 
 
 @pytest.mark.parametrize("at", [True, False], ids=["with times", "without"])
 def test_a_stream_that_is_played_again_from_its_start_tells_nothing(
-    known: Known, at: bool
+    record: TaskRecord, at: bool
 ) -> None:
     stream = [
         status(
@@ -147,38 +149,38 @@ def test_a_stream_that_is_played_again_from_its_start_tells_nothing(
         )
         for n, state in enumerate(["SUBMITTED", "WORKING", "WORKING"])
     ]
-    take(known, *stream)
+    take(record, *stream)
 
-    assert take(known, *stream, at=LATER) == []
+    assert take(record, *stream, at=LATER) == []
 
 
-def test_words_that_are_said_again_later_are_told_again(known: Known) -> None:
+def test_words_that_are_said_again_later_are_told_again(record: TaskRecord) -> None:
     ask, work = said("Send?", "m1"), said("Sending…", "m2")
     take(
-        known,
+        record,
         status("INPUT_REQUIRED", ask, at="2026-11-23T12:00:01Z"),
         status("WORKING", work, at="2026-11-23T12:00:02Z"),
     )
 
-    events = take(known, status("INPUT_REQUIRED", ask, at="2026-11-23T12:00:03Z"))
+    events = take(record, status("INPUT_REQUIRED", ask, at="2026-11-23T12:00:03Z"))
 
     assert in_brief(events) == ["input-required Send?"]
 
 
 def test_an_agent_whose_clock_goes_back_a_day_is_followed_as_it_speaks(
-    known: Known,
+    record: TaskRecord,
 ) -> None:
-    take(known, status(message=said("one", "m1"), at="2026-11-23T12:00:00Z"))
+    take(record, status(message=said("one", "m1"), at="2026-11-23T12:00:00Z"))
 
     [row] = rows(
-        take(known, status(message=said("two", "m2"), at="2026-11-22T12:00:00Z"))
+        take(record, status(message=said("two", "m2"), at="2026-11-22T12:00:00Z"))
     )
 
     assert (row.message, row.at) == ("two", "2026-11-22T12:00:00.000Z")
 
 
-def test_a_time_without_a_zone_is_told_in_utc(known: Known) -> None:
-    [row] = rows(take(known, status(at="2026-11-23T12:00:00.123456")))
+def test_a_time_without_a_zone_is_told_in_utc(record: TaskRecord) -> None:
+    [row] = rows(take(record, status(at="2026-11-23T12:00:00.123456")))
 
     assert row.at == "2026-11-23T12:00:00.123Z"
 
@@ -187,35 +189,35 @@ def test_a_time_without_a_zone_is_told_in_utc(known: Known) -> None:
 def test_an_update_of_another_task_is_left_to_that_tasks_follower(
     update: Json,
 ) -> None:
-    assert take(Known("carly", "t2"), update) == []
+    assert take(TaskRecord("carly", "t2"), update) == []
 
 
 @pytest.mark.parametrize("update", [status(), chunk("one")])
 def test_an_update_that_names_no_task_is_the_followed_ones(
-    known: Known, update: Json
+    record: TaskRecord, update: Json
 ) -> None:
     [fields] = update.values()
 
-    [event] = take(known, {next(iter(update)): {**fields, "taskId": ""}})
+    [event] = take(record, {next(iter(update)): {**fields, "taskId": ""}})
 
     assert isinstance(event, TaskEvent | ArtifactEvent)
     assert event.task_id == "t1"
 
 
-def test_a_tick_without_words_keeps_the_words_before(known: Known) -> None:
-    take(known, status(message=said("Checking…", "m1", 25)))
+def test_a_tick_without_words_keeps_the_words_before(record: TaskRecord) -> None:
+    take(record, status(message=said("Checking…", "m1", 25)))
 
-    [row] = rows(take(known, status(percent=30)))
+    [row] = rows(take(record, status(percent=30)))
 
     assert (row.progress, row.message) == (30, "Checking…")
 
 
 def test_words_of_one_state_are_not_put_into_the_mouth_of_the_next(
-    known: Known,
+    record: TaskRecord,
 ) -> None:
-    take(known, status(message=said("Checking…", "m1")))
+    take(record, status(message=said("Checking…", "m1")))
 
-    [row] = rows(take(known, status("FAILED")))
+    [row] = rows(take(record, status("FAILED")))
 
     assert row.message is None
 
@@ -227,14 +229,14 @@ QUESTION = {
 
 
 def test_a_question_has_the_choices_that_it_offers_until_it_is_answered(
-    known: Known,
+    record: TaskRecord,
 ) -> None:
     updates = (
         status("INPUT_REQUIRED", QUESTION),
         status("INPUT_REQUIRED", at=LATER),
         status("WORKING", said("Sending…", "m2")),
     )
-    told = [row.choices for update in updates for row in rows(take(known, update))]
+    told = [row.choices for update in updates for row in rows(take(record, update))]
     assert told == [["Send", "Don't send"], ["Send", "Don't send"], UNSET]
 
 
@@ -242,65 +244,67 @@ def test_a_question_has_the_choices_that_it_offers_until_it_is_answered(
     "choices", ["Send", [], [1, "a"], [""], ["a" * 101], ["a"] * 13, {"a": 1}]
 )
 def test_choices_that_no_button_could_show_are_not_told(
-    known: Known, choices: object
+    record: TaskRecord, choices: object
 ) -> None:
     parts = [{"text": "Send them?"}, {"data": {"choices": choices}}, {"data": "a"}]
-    [row] = take(known, status("INPUT_REQUIRED", said("", "m1") | {"parts": parts}))
+    [row] = take(record, status("INPUT_REQUIRED", said("", "m1") | {"parts": parts}))
     assert isinstance(row, TaskEvent)
     assert row.choices is UNSET
 
 
-def test_a_context_once_told_stays(known: Known) -> None:
-    take(known, status())
+def test_a_context_once_told_stays(record: TaskRecord) -> None:
+    take(record, status())
 
-    [row] = rows(take(known, status("COMPLETED", context="")))
+    [row] = rows(take(record, status("COMPLETED", context="")))
 
     assert row.context_id == "c1"
 
 
 class TestProgress:
-    def test_is_null_while_the_agent_does_not_say(self, known: Known) -> None:
-        events = take(known, status("SUBMITTED"), status(), status("COMPLETED"))
+    def test_is_null_while_the_agent_does_not_say(self, record: TaskRecord) -> None:
+        events = take(record, status("SUBMITTED"), status(), status("COMPLETED"))
 
         assert [row.progress for row in rows(events)] == [None, None, None]
 
-    def test_of_nothing_is_not_forgotten(self, known: Known) -> None:
-        events = take(known, status(percent=0), status("INPUT_REQUIRED"))
+    def test_of_nothing_is_not_forgotten(self, record: TaskRecord) -> None:
+        events = take(record, status(percent=0), status("INPUT_REQUIRED"))
 
         assert [row.progress for row in rows(events)] == [0, 0]
 
-    def test_is_not_made_100_by_the_end_of_a_task(self, known: Known) -> None:
-        events = take(known, status(percent=50), status("COMPLETED"))
+    def test_is_not_made_100_by_the_end_of_a_task(self, record: TaskRecord) -> None:
+        events = take(record, status(percent=50), status("COMPLETED"))
 
         assert rows(events)[-1].progress == 50
 
-    def test_never_goes_back(self, known: Known) -> None:
+    def test_never_goes_back(self, record: TaskRecord) -> None:
         told = (25, 75, 50, 10, 80)
 
         events = take(
-            known, *(status(message=said("…", f"m{p}"), percent=p) for p in told)
+            record, *(status(message=said("…", f"m{p}"), percent=p) for p in told)
         )
 
         assert [row.progress for row in rows(events)] == [25, 75, 75, 75, 80]
 
-    def test_is_read_from_the_update_or_from_its_message(self, known: Known) -> None:
-        events = take(known, status(percent=10), status(message=said("…", "m", 20)))
+    def test_is_read_from_the_update_or_from_its_message(
+        self, record: TaskRecord
+    ) -> None:
+        events = take(record, status(percent=10), status(message=said("…", "m", 20)))
 
         assert [row.progress for row in rows(events)] == [10, 20]
 
 
 class TestResult:
     def test_joins_the_chunks_of_one_artifact_as_they_were_sent(self) -> None:
-        known = Known("carly", "t1")
+        record = TaskRecord("carly", "t1")
 
-        take(known, status("WORKING"), chunk("Dry and "), chunk("warm.", append=True))
-        done = take(known, status("COMPLETED"))
+        take(record, status("WORKING"), chunk("Dry and "), chunk("warm.", append=True))
+        done = take(record, status("COMPLETED"))
 
         assert done[-1].result == "Dry and warm."  # type: ignore[union-attr]
 
-    def test_is_the_text_of_the_artifacts(self, known: Known) -> None:
+    def test_is_the_text_of_the_artifacts(self, record: TaskRecord) -> None:
         events = take(
-            known,
+            record,
             chunk("Three slots", artifact="a1"),
             chunk("One court", artifact="a2"),
             status("COMPLETED", said("Done.", "m1")),
@@ -308,24 +312,26 @@ class TestResult:
 
         assert rows(events)[-1].result == "Three slots\n\nOne court"
 
-    def test_is_the_last_words_where_there_is_no_artifact(self, known: Known) -> None:
-        [row] = rows(take(known, status("COMPLETED", said("Done.", "m1"))))
+    def test_is_the_last_words_where_there_is_no_artifact(
+        self, record: TaskRecord
+    ) -> None:
+        [row] = rows(take(record, status("COMPLETED", said("Done.", "m1"))))
 
         assert row.result == "Done."
 
-    def test_of_a_replaced_artifact_is_the_new_text(self, known: Known) -> None:
-        events = take(known, chunk("draft"), chunk("final"), status("COMPLETED"))
+    def test_of_a_replaced_artifact_is_the_new_text(self, record: TaskRecord) -> None:
+        events = take(record, chunk("draft"), chunk("final"), status("COMPLETED"))
 
         assert rows(events)[-1].result == "final"
 
-    def test_is_empty_where_there_is_nothing(self, known: Known) -> None:
-        [row] = rows(take(known, status("COMPLETED")))
+    def test_is_empty_where_there_is_nothing(self, record: TaskRecord) -> None:
+        [row] = rows(take(record, status("COMPLETED")))
 
         assert row.result == ""
 
     @pytest.mark.parametrize("state", ["WORKING", "FAILED", "CANCELED", "REJECTED"])
-    def test_is_there_on_completed_only(self, known: Known, state: str) -> None:
-        events = take(known, chunk("half of it"), status(state))
+    def test_is_there_on_completed_only(self, record: TaskRecord, state: str) -> None:
+        events = take(record, chunk("half of it"), status(state))
 
         assert rows(events)[-1].result is UNSET
 
@@ -343,38 +349,38 @@ class TestResult:
     ids=["words", "completed", "failed", "artifact", "snapshot"],
 )
 def test_after_the_first_terminal_state_an_agent_has_nothing_to_add(
-    known: Known, state: str, late: Json
+    record: TaskRecord, state: str, late: Json
 ) -> None:
-    take(known, status(state))
+    take(record, status(state))
 
-    assert take(known, late) == []
+    assert take(record, late) == []
 
 
 @pytest.mark.parametrize("state", ["INPUT_REQUIRED", "AUTH_REQUIRED", "UNSPECIFIED"])
-def test_a_task_that_waits_is_not_over(known: Known, state: str) -> None:
-    take(known, status(state))
+def test_a_task_that_waits_is_not_over(record: TaskRecord, state: str) -> None:
+    take(record, status(state))
 
-    assert [row.status for row in rows(take(known, status()))] == ["running"]
+    assert [row.status for row in rows(take(record, status()))] == ["running"]
 
 
-def test_translating_leaves_what_is_known_alone(known: Known) -> None:
-    take(known, chunk("one"), status(message=said("one", "m1")))
-    before = deepcopy(known)
+def test_translating_leaves_what_is_known_alone(record: TaskRecord) -> None:
+    take(record, chunk("one"), status(message=said("one", "m1")))
+    before = deepcopy(record)
     task = snapshot(
         "COMPLETED", history=[said("two", "m2")], artifacts=[holding("a1", "one", "2")]
     )
 
-    translate(known, a2a.parse(json.dumps(task).encode()), NOW)
+    translate(record, parse_response(json.dumps(task).encode()), NOW)
 
-    assert known == before
+    assert record == before
 
 
 def test_a_task_that_its_agent_forgot_ends_as_error_and_keeps_its_progress(
-    known: Known,
+    record: TaskRecord,
 ) -> None:
-    take(known, status(message=said("Checking…", "m1", 25), at=NOW))
+    take(record, status(message=said("Checking…", "m1", 25), at=NOW))
 
-    row = ended(known, "carly restarted and no longer knows this task", LATER)
+    row = build_lost_row(record, "carly restarted and no longer knows this task", LATER)
 
     assert row == TaskEvent(
         agent="carly",

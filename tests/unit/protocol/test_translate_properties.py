@@ -19,7 +19,7 @@ from host.model.event import (
     decode,
     encode,
 )
-from host.protocol.translate import Known
+from host.protocol.task_record import TaskRecord
 from tests.support.a2a_updates import (
     LATER,
     NOW,
@@ -87,7 +87,7 @@ updates = plain | st.builds(numbered, st.integers(1, 9), plain)
 def test_whatever_an_agent_sends_progress_never_falls_and_the_end_is_the_end(
     updates: list[Json],
 ) -> None:
-    events = take(Known("carly", "t1"), *updates, unwatched="the stream broke")
+    events = take(TaskRecord("carly", "t1"), *updates, unwatched="the stream broke")
 
     told = [row.progress for row in rows(events)]
     first = next((i for i, p in enumerate(told) if p is not None), len(told))
@@ -108,10 +108,10 @@ def test_whatever_an_agent_sends_progress_never_falls_and_the_end_is_the_end(
 def test_the_same_status_or_snapshot_again_adds_nothing(
     before: list[Json], update: Json
 ) -> None:
-    known = Known("carly", "t1")
-    take(known, *before, update)
+    record = TaskRecord("carly", "t1")
+    take(record, *before, update)
 
-    assert take(known, update, at=LATER, unwatched="the stream broke") == []
+    assert take(record, update, at=LATER, unwatched="the stream broke") == []
 
 
 @settings(derandomize=True, deadline=None)
@@ -119,23 +119,23 @@ def test_the_same_status_or_snapshot_again_adds_nothing(
 def test_a_host_that_reads_its_feed_again_knows_what_it_knew(
     before: list[Json], update: Json
 ) -> None:
-    known, again = Known("carly", "t1"), Known("carly", "t1")
-    events = take(known, *before)
+    record, again = TaskRecord("carly", "t1"), TaskRecord("carly", "t1")
+    events = take(record, *before)
 
-    again.note(decode(encode(event)) for event in events)
+    again.add(decode(encode(event)) for event in events)
 
-    assert again == known
-    assert take(again, update) == take(known, update)
+    assert again == record
+    assert take(again, update) == take(record, update)
 
 
 @settings(derandomize=True, deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=20))
 def test_each_number_is_told_once_or_counted_as_missing(arrived: list[int]) -> None:
     """Whichever were lost, doubled or in another order."""
-    known = Known("carly", "t1")
+    record = TaskRecord("carly", "t1")
     stream = (numbered(n, status(message=said(f"{n}", f"m{n}"))) for n in arrived)
 
-    events = take(known, *stream)
+    events = take(record, *stream)
 
     assert sorted(_told(events) + _missing(events)) == [
         n + 1 for n in range(max(arrived, default=0))
@@ -190,14 +190,14 @@ def test_a_stream_that_breaks_anywhere_tells_each_word_once_and_in_order(
 ) -> None:
     """Each time up to some update; then the agent goes on to another, unseen."""
     stream, copies = stream_and_copies(number=number)
-    known = Known("carly", "t1")
+    record = TaskRecord("carly", "t1")
     events: list[Event] = []
     at = 0
     for seen, missed in breaks:
         seen = max(at, seen)
-        events += take(known, *stream[at:seen])
+        events += take(record, *stream[at:seen])
         at = max(seen, missed)
-        events += take(known, copies[at - 1], unwatched="the stream broke")
-    events += take(known, *stream[at:])
+        events += take(record, copies[at - 1], unwatched="the stream broke")
+    events += take(record, *stream[at:])
 
     assert words(events) == WORDS

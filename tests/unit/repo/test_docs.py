@@ -27,7 +27,7 @@ from host.model.event import (
     encode,
     with_id,
 )
-from host.protocol.rows import STATUS
+from host.protocol.task_status import STATUS_OF_STATE
 from tests.support.doc_examples import BLOCK, blocks_in
 from tests.support.harness import ROOT
 
@@ -128,7 +128,7 @@ def test_the_page_of_the_feed_has_each_status() -> None:
     shown = rows(section("feed.md", "`task`"), "`status`")
 
     words = [cells[0].strip("`") for cells in shown]
-    assert set(words) == {*STATUS.values(), "unknown"}
+    assert set(words) == {*STATUS_OF_STATE.values(), "unknown"}
     over = {cells[0].strip("`") for cells in shown if cells[1].startswith("over")}
     waits = {cells[0].strip("`") for cells in shown if cells[1].startswith("waits")}
     assert over == TERMINAL

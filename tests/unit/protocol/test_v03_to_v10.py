@@ -1,4 +1,4 @@
-"""Promises of host.protocol.v03: A2A 0.3's objects mean what they mean to the SDK.
+"""A2A 0.3's objects mean what they mean to the SDK.
 
 The SDK's own models and conversions are the second opinion.
 """
@@ -15,8 +15,10 @@ from google.protobuf.json_format import MessageToJson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.protocol import a2a
-from host.protocol.v03 import STATES, stream_response
+from host.model.timestamps import moment
+from host.protocol.a2a_objects import StreamResponse
+from host.protocol.a2a_parser import parse_response
+from host.protocol.v03_to_v10 import STATES, convert_result
 
 Json = dict[str, Any]
 
@@ -109,25 +111,25 @@ MODELS: dict[str, Any] = {
 }
 
 
-def by_the_sdk(result: Json) -> a2a.StreamResponse:
+def by_the_sdk(result: Json) -> StreamResponse:
     model = MODELS[result["kind"]].model_validate(result)
     success = types.SendStreamingMessageSuccessResponse.model_construct(result=model)
-    return a2a.parse(
+    return parse_response(
         MessageToJson(conversions.to_core_stream_response(success)).encode()
     )
 
 
-def by_us(result: Json) -> a2a.StreamResponse:
-    return a2a.parse(msgspec.json.encode(stream_response(result)))
+def by_us(result: Json) -> StreamResponse:
+    return parse_response(msgspec.json.encode(convert_result(result)))
 
 
-def comparable(response: a2a.StreamResponse) -> Any:
+def comparable(response: StreamResponse) -> Any:
     """Times to the moment: the SDK writes them its own way, a2a reads both."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: a2a.moment(inner) if key == "timestamp" and inner else walk(inner)
+                key: moment(inner) if key == "timestamp" and inner else walk(inner)
                 for key, inner in value.items()
             }
         return [walk(item) for item in value] if isinstance(value, list) else value

@@ -1,7 +1,6 @@
-"""The A2A objects that an agent sends, out of their JSON, however odd it is.
+"""Parsing the A2A objects that an agent sends, also unusual ones.
 
-host/protocol/a2a.py with host/protocol/protojson.py; what becomes of them is in
-test_host_translate.py.
+host/protocol/a2a_parser.py with host/protocol/lenient_json.py.
 """
 
 from __future__ import annotations
@@ -14,21 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from host.protocol import a2a, protojson
-from host.protocol.a2a import RESUMABLE, Part
+from host.model.timestamps import moment
+from host.protocol import lenient_json
+from host.protocol.a2a_objects import RESUMABLE, Part, Status, StreamResponse, join_text
+from host.protocol.a2a_parser import parse_list, parse_response, parse_task
 
 Json = dict[str, Any]
 
 
-def parsed(value: Any) -> a2a.StreamResponse:
-    return a2a.parse(json.dumps(value).encode())
+def parsed(value: Any) -> StreamResponse:
+    return parse_response(json.dumps(value).encode())
 
 
 def status_update(**fields: Any) -> Json:
     return {"statusUpdate": {"taskId": "t1", "status": fields}}
 
 
-def status_of(value: Json) -> a2a.Status:
+def status_of(value: Json) -> Status:
     update = parsed(value).status_update
     assert update
     return update.status
@@ -83,7 +84,7 @@ def test_a_response_names_the_task_that_it_updates(
 )
 def test_what_is_no_response_is_refused_with_a_reason(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".{5}"):
-        a2a.parse(data)
+        parse_response(data)
 
 
 anything = st.recursive(
@@ -118,7 +119,7 @@ def test_whatever_an_agent_sends_is_read_or_refused_with_a_value_error(
     value: Any,
 ) -> None:
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
-    for read in (a2a.parse, a2a.parse_task, a2a.parse_listed):
+    for read in (parse_response, parse_task, parse_list):
         try:
             read(data)
         except ValueError as refused:
@@ -168,24 +169,24 @@ class TestOddUpdate:
     def test_a_stamp_without_a_zone_is_read_as_utc(self) -> None:
         status = status_of(status_update(state=2, timestamp="2026-11-22T12:00:00.5"))
 
-        assert a2a.moment(status.timestamp or "") == "2026-11-22T12:00:00.500Z"
+        assert moment(status.timestamp or "") == "2026-11-22T12:00:00.500Z"
 
     def test_a_text_cut_within_an_emoji_is_kept(self) -> None:
         """JavaScript cuts between surrogates; neither UTF-8 nor protobuf has halves."""
-        assert a2a.text_of(parts_of({"text": "done \ud83d"})) == "done \ufffd"
+        assert join_text(parts_of({"text": "done \ud83d"})) == "done \ufffd"
 
     def test_bytes_that_are_no_utf_8_are_replaced(self) -> None:
         data = json.dumps(status_update(message={"parts": [{"text": "?"}]})).encode()
 
-        update = a2a.parse(data.replace(b"?", b"\xff")).status_update
+        update = parse_response(data.replace(b"?", b"\xff")).status_update
 
         assert update and update.status.message
-        assert a2a.text_of(update.status.message.parts) == "\ufffd"
+        assert join_text(update.status.message.parts) == "\ufffd"
 
     def test_numbers_that_json_does_not_have_are_null(self) -> None:
         data = b'{"task": {"id": "t1", "metadata": {"a": NaN, "b": 1e400, "c": 1}}}'
 
-        task = a2a.parse(data).task
+        task = parse_response(data).task
 
         assert task and task.metadata == {"a": None, "b": None, "c": 1}
 
@@ -210,7 +211,7 @@ def test_a_large_task_is_read_fast_unless_it_is_deep(
 ) -> None:
     message = {"messageId": "m1", "role": "ROLE_AGENT", "parts": [{"text": "{[{["}]}
     task = {"task": {"id": "t1", "history": [message] * 200}}
-    monkeypatch.delattr(protojson, "canonical")
+    monkeypatch.delattr(lenient_json, "normalize")
 
     response = parsed(task)
 
@@ -220,7 +221,7 @@ def test_a_large_task_is_read_fast_unless_it_is_deep(
 def test_the_text_of_parts_is_one_below_the_other() -> None:
     parts = [Part(text="one"), Part(data={"n": 1}), Part(text=""), Part(text="two")]
 
-    assert a2a.text_of(parts) == "one\ntwo"
+    assert join_text(parts) == "one\ntwo"
 
 
 @pytest.mark.parametrize("kind", ["task", "statusUpdate", "artifactUpdate"])

@@ -1,6 +1,6 @@
 """The fast path and the SDK's own parser yield the same events for the same bytes.
 
-host/protocol/a2a.py next to a2a-sdk, for whatever the SDK accepts.
+host/protocol/a2a_parser.py next to a2a-sdk, for all JSON that the SDK accepts.
 """
 
 from __future__ import annotations
@@ -16,21 +16,24 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from host.model.event import Event
-from host.protocol import a2a, protojson
+from host.protocol import lenient_json
+from host.protocol.a2a_objects import RESUMABLE, StreamResponse
+from host.protocol.a2a_parser import parse_response
 from host.protocol.progress import URI
-from host.protocol.translate import Known, translate
+from host.protocol.task_record import TaskRecord
+from host.protocol.translate import translate
 from tests.support.a2a_updates import NOW, chunk, numbered, said, snapshot, status
 
 Json = dict[str, Any]
 
 
-def events_of(response: a2a.StreamResponse) -> list[Event]:
-    known = Known("carly", "t1")
-    known.note(translate(known, KNOWN, NOW))
-    return translate(known, response, NOW, "unwatched")
+def events_of(response: StreamResponse) -> list[Event]:
+    record = TaskRecord("carly", "t1")
+    record.add(translate(record, KNOWN, NOW))
+    return translate(record, response, NOW, "unwatched")
 
 
-KNOWN = a2a.parse(json.dumps(status("SUBMITTED", said("…", "m1"))).encode())
+KNOWN = parse_response(json.dumps(status("SUBMITTED", said("…", "m1"))).encode())
 
 # What the JSON of one field may be: right, odd or wrong.
 texts = st.sampled_from(["", "t1", "m1", "one", "…", "2"])
@@ -49,7 +52,7 @@ done = st.builds(
     lambda n: {"aggregate": {"progress": n, "total": 100}}, st.integers(-1, 101)
 )
 metadata = st.fixed_dictionaries(
-    {}, optional={a2a.RESUMABLE: number, URI: done, "x": values}
+    {}, optional={RESUMABLE: number, URI: done, "x": values}
 )
 stamps = st.sampled_from(
     [
@@ -155,14 +158,14 @@ def test_what_the_sdk_accepts_yields_the_events_that_its_parser_yields(
     except ParseError:
         return
     try:
-        expected = events_of(a2a.parse(MessageToJson(by_the_sdk).encode()))
+        expected = events_of(parse_response(MessageToJson(by_the_sdk).encode()))
     except ValueError as empty:
         assert "no stream response" in str(empty)
         with pytest.raises(ValueError, match="no stream response"):
-            a2a.parse(data)
+            parse_response(data)
         return
 
-    assert events_of(a2a.parse(data)) == expected
+    assert events_of(parse_response(data)) == expected
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
@@ -170,11 +173,11 @@ def test_what_the_sdk_accepts_yields_the_events_that_its_parser_yields(
 def test_what_the_sdk_writes_never_needs_the_slow_way(response: Json) -> None:
     try:
         written = MessageToJson(parse_lenient(response, pb.StreamResponse()))
-        parsed = a2a.parse(written.encode())
+        parsed = parse_response(written.encode())
     except (ParseError, ValueError):
         return
     if parsed.update is None or '"data": null' in written or ": 42" in written:
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(protojson, "canonical")
-        assert a2a.parse(written.encode()) == parsed
+        patch.delattr(lenient_json, "normalize")
+        assert parse_response(written.encode()) == parsed

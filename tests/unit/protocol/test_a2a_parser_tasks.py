@@ -1,6 +1,6 @@
 """What an agent answers to GetTask and ListTasks, wherever it puts it.
 
-host/protocol/a2a.py; the updates of a stream are in test_host_a2a.py.
+host/protocol/a2a_parser.py; test_a2a_parser.py has the updates of a stream.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from host.protocol import a2a
-from host.protocol.a2a import Listed
+from host.protocol.a2a_objects import ListedTask
+from host.protocol.a2a_parser import parse_list, parse_task
 
 Json = dict[str, Any]
 TASK: Json = {"id": "t1", "status": {"state": "TASK_STATE_WORKING"}}
@@ -33,7 +33,7 @@ class TestTask:
         ids=["as it is", "task", "result", "any", "rpc", "kind", "null"],
     )
     def test_is_found_where_it_is(self, answer: Json) -> None:
-        task = a2a.parse_task(json.dumps(answer).encode())
+        task = parse_task(json.dumps(answer).encode())
 
         assert (task.id, task.status.state) == ("t1", "TASK_STATE_WORKING")
 
@@ -50,10 +50,10 @@ class TestTask:
     )
     def test_without_an_id_is_none(self, answer: Any) -> None:
         with pytest.raises(ValueError, match=r".{5}"):
-            a2a.parse_task(json.dumps(answer).encode())
+            parse_task(json.dumps(answer).encode())
 
     def test_is_read_out_of_a_larger_answer_without_a_copy(self) -> None:
-        task = a2a.parse_task(msgspec.Raw(json.dumps(TASK).encode()))
+        task = parse_task(msgspec.Raw(json.dumps(TASK).encode()))
 
         assert task.id == "t1"
 
@@ -71,10 +71,10 @@ class TestListed:
             "totalSize": 9,
         }
 
-        assert a2a.parse_listed(json.dumps(page).encode()) == (
+        assert parse_list(json.dumps(page).encode()) == (
             [
-                Listed("t1", "TASK_STATE_WORKING", "2026-11-22T12:00:00.000Z"),
-                Listed("t2", "TASK_STATE_UNSPECIFIED", None),
+                ListedTask("t1", "TASK_STATE_WORKING", "2026-11-22T12:00:00.000Z"),
+                ListedTask("t2", "TASK_STATE_UNSPECIFIED", None),
             ],
             "p2",
         )
@@ -90,7 +90,7 @@ class TestListed:
         ],
     )
     def test_an_empty_page_is_the_last(self, page: Json) -> None:
-        assert a2a.parse_listed(json.dumps(page).encode()) == ([], None)
+        assert parse_list(json.dumps(page).encode()) == ([], None)
 
     def test_an_odd_task_does_not_lose_the_others(self) -> None:
         page = {
@@ -104,15 +104,15 @@ class TestListed:
             "next_page_token": "p2",
         }
 
-        tasks, token = a2a.parse_listed(json.dumps(page).encode())
+        tasks, token = parse_list(json.dumps(page).encode())
 
         assert tasks == [
-            Listed("t1", "TASK_STATE_WORKING", None),
-            Listed("t2", "TASK_STATE_UNSPECIFIED", None),
+            ListedTask("t1", "TASK_STATE_WORKING", None),
+            ListedTask("t2", "TASK_STATE_UNSPECIFIED", None),
         ]
         assert token == "p2"
 
     @pytest.mark.parametrize("page", [[], "tasks", {"tasks": "t1"}, {"tasks": {}}])
     def test_what_is_no_page_is_refused(self, page: Any) -> None:
         with pytest.raises(ValueError, match=r".{5}"):
-            a2a.parse_listed(json.dumps(page).encode())
+            parse_list(json.dumps(page).encode())

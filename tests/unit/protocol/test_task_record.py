@@ -1,6 +1,6 @@
 """What the feed knows of a task, and what of an artifact a reader has not seen.
 
-host/protocol/task_knowledge.py; the events that come of it are in
+host/protocol/task_record.py; the events that come of it are in
 test_host_reconcile.py.
 """
 
@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.model.event import GapEvent
-from host.protocol.task_knowledge import Kept, Known, unseen
+from host.protocol.artifact_parts import new_parts
+from host.protocol.task_record import ArtifactRecord, TaskRecord
 from tests.support.a2a_updates import NOW, chunk, numbered, said, status, take
 
 Parts = list[dict[str, Any]]
@@ -62,7 +63,7 @@ def texts(*words: str, **more: Any) -> Parts:
 def test_of_an_artifact_only_what_follows_is_new(
     told: Parts, now: Parts, new: Parts | None
 ) -> None:
-    assert unseen(told, now) == new
+    assert new_parts(told, now) == new
 
 
 some_parts = st.lists(
@@ -85,7 +86,7 @@ def run_together(parts: Parts) -> list[Any]:
 def test_what_was_told_and_what_is_new_are_the_whole(told: Parts, now: Parts) -> None:
     before = deepcopy((told, now))
 
-    new = unseen(told, now)
+    new = new_parts(told, now)
 
     assert (told, now) == before
     seen, held = run_together(told), run_together(now)
@@ -98,36 +99,36 @@ def test_what_was_told_and_what_is_new_are_the_whole(told: Parts, now: Parts) ->
 @settings(derandomize=True, deadline=None)
 @given(some_parts, some_parts)
 def test_what_was_appended_is_what_is_new(told: Parts, more: Parts) -> None:
-    assert unseen(told, told + more) == more
+    assert new_parts(told, told + more) == more
 
 
 @pytest.fixture
-def known() -> Known:
-    known = Known("carly", "t1")
-    take(known, numbered(3, status(message=said("one", "m1"))), chunk("one"))
-    return known
+def record() -> TaskRecord:
+    record = TaskRecord("carly", "t1")
+    take(record, numbered(3, status(message=said("one", "m1"))), chunk("one"))
+    return record
 
 
-def test_a_copy_notes_what_the_first_does_not_know(known: Known) -> None:
-    before, copy = deepcopy(known), known.copy()
-    assert copy == known
+def test_a_copy_notes_what_the_first_does_not_know(record: TaskRecord) -> None:
+    before, copy = deepcopy(record), record.copy()
+    assert copy == record
 
     take(copy, chunk("two", append=True), chunk("three", artifact="a2"))
     take(copy, numbered(4, status(message=said("two", "m2"))))
 
-    assert known == before
+    assert record == before
     assert copy.sequence == 4
-    assert copy.artifacts["a1"] == Kept(texts("one", "two"), "result")
+    assert copy.artifacts["a1"] == ArtifactRecord(texts("one", "two"), "result")
 
 
-def test_a_gap_is_nothing_known(known: Known) -> None:
-    before = deepcopy(known)
+def test_a_gap_is_empty_known(record: TaskRecord) -> None:
+    before = deepcopy(record)
     gap = GapEvent(
         agent="carly", task_id="t1", context_id=None, message="?", received_at=NOW
     )
 
-    known.note([gap])
+    record.add([gap])
 
-    assert known == before
-    assert not known.is_nothing
-    assert Known("carly", "t1").is_nothing
+    assert record == before
+    assert not record.is_empty
+    assert TaskRecord("carly", "t1").is_empty

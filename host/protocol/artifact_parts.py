@@ -1,0 +1,85 @@
+"""Compares the parts of an artifact: what is new, and what is repeated.
+
+An agent may keep chunks of text as they were sent, or joined: both are the same.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+Part = dict[str, Any]
+Parts = list[Part]
+
+
+def new_parts(recorded: Parts, current: Parts) -> Parts | None:
+    """Return the parts of an artifact that the feed does not have.
+
+    `recorded` are its parts in the feed, `current` those at the agent. Returns None if
+    the artifact has changed, so that only all of it will do.
+    """
+    if current[: len(recorded)] == recorded:
+        return current[len(recorded) :]
+    rest = _parts_after(_join_texts(recorded), _join_texts(current))
+    has_less = _parts_after(_join_texts(current), _join_texts(recorded)) is not None
+    if rest is None and has_less:
+        return []  # The agent kept less than it sent.
+    return rest
+
+
+def start_with(parts: Parts, head: Parts) -> bool:
+    """Return whether `parts` start with `head`, which may end within a text."""
+    head = _join_texts(head)
+    start = _join_texts(parts)[: len(head)]
+    if not head or len(start) < len(head) or start[:-1] != head[:-1]:
+        return False
+    whole, cut = start[-1], head[-1]
+    is_same = _without_text(whole) == _without_text(cut)
+    return is_same and str(whole.get("text", "")).startswith(cut.get("text", ""))
+
+
+def end_with(parts: Parts, tail: Parts) -> bool:
+    """Return whether `parts` end with `tail`, which may start within a text."""
+    tail = _join_texts(tail)
+    end = _join_texts(parts)[-len(tail) :]
+    if not tail or len(end) < len(tail) or end[1:] != tail[1:]:
+        return False
+    whole, cut = end[0], tail[0]
+    is_same = _without_text(whole) == _without_text(cut)
+    return is_same and str(whole.get("text", "")).endswith(cut.get("text", ""))
+
+
+def _parts_after(start: Parts, parts: Parts) -> Parts | None:
+    """Return what follows `start` in `parts`, also within a text, or None."""
+    if not start:
+        return parts
+    last = len(start) - 1
+    if len(parts) <= last or parts[:last] != start[:last]:
+        return None
+    short, long = start[last], parts[last]
+    if short == long:
+        return parts[last + 1 :]
+    if _without_text(short) != _without_text(long):
+        return None
+    if not long["text"].startswith(short["text"]):
+        return None
+    rest = {**long, "text": long["text"][len(short["text"]) :]}
+    return [rest, *parts[last + 1 :]]
+
+
+def _join_texts(parts: Parts) -> Parts:
+    """Join each run of texts into one part, without empty ones."""
+    joined: Parts = []
+    for (is_text, fields), run in groupby(parts, _without_text):
+        if not is_text:
+            joined.extend(run)
+        elif text := "".join(part["text"] for part in run):
+            joined.append({"text": text, **fields})
+    return joined
+
+
+def _without_text(part: Part) -> tuple[bool, Part]:
+    """Return whether the part is a text, and its other fields."""
+    if "text" not in part:
+        return False, part
+    return True, {key: value for key, value in part.items() if key != "text"}

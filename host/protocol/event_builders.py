@@ -1,0 +1,166 @@
+"""Builds feed events from A2A objects: task rows, artifact chunks, messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from ..model.event import WAITING, ArtifactEvent, MessageEvent, TaskEvent
+from ..model.timestamps import moment
+from .a2a_objects import Artifact, Message, Part, Status, join_text
+from .progress import percent_of
+from .task_record import TaskRecord
+from .task_status import status_of
+
+Sequence = int | UnsetType
+Choices = list[str] | UnsetType
+# What fits on buttons. A longer list stays in the question's text.
+MAX_CHOICES = 12
+MAX_CHOICE_CHARS = 100
+
+
+def build_row(
+    record: TaskRecord,
+    status: Status,
+    *,
+    context_id: str,
+    metadata: dict[str, Any],
+    received_at: str,
+    sequence: Sequence = UNSET,
+) -> TaskEvent:
+    """Build the task's row. What `status` leaves out is as in the row before."""
+    before, message = record.row, status.message
+    text = message_id = None
+    choices: Choices = UNSET
+    word = status_of(status.state)
+    percent = percent_of(metadata) if metadata else None
+    if message is not None:
+        text, message_id = join_text(message.parts), message.message_id
+        if word in WAITING:
+            choices = _find_choices(message.parts)
+        if percent is None and message.metadata:
+            percent = percent_of(message.metadata)
+    if before is not None:
+        if message is None and before.state == status.state:
+            text, message_id = before.message, before.message_id
+            choices = before.choices
+        if before.progress is not None:
+            percent = max(before.progress, percent or 0)
+        context_id = context_id or before.context_id or ""
+    return TaskEvent(
+        agent=record.agent,
+        task_id=record.task_id,
+        context_id=context_id or None,
+        parent_task_id=record.parent_task_id,
+        status=word,
+        state=status.state,
+        progress=percent,
+        message=text or None,
+        result=_build_result(record, text) if word == "completed" else UNSET,
+        choices=choices,
+        message_id=message_id or None,
+        sequence=sequence,
+        at=parse_timestamp(status),
+        received_at=received_at,
+    )
+
+
+def build_lost_row(record: TaskRecord, reason: str, received_at: str) -> TaskEvent:
+    """Build the last row of a task whose agent cannot say how it ended."""
+    unknown = TaskEvent(
+        agent=record.agent,
+        task_id=record.task_id,
+        context_id=None,
+        status="unknown",
+        state="TASK_STATE_UNSPECIFIED",
+        progress=None,
+        message=None,
+        at=None,
+        received_at=received_at,
+    )
+    return replace(
+        record.row or unknown,
+        status="error",
+        state="TASK_STATE_FAILED",
+        message=reason,
+        choices=UNSET,
+        message_id=None,
+        sequence=UNSET,
+        at=None,
+        received_at=received_at,
+    )
+
+
+def build_artifact_event(
+    record: TaskRecord,
+    artifact: Artifact,
+    *,
+    context_id: str,
+    received_at: str,
+    append: bool = False,
+    last_chunk: bool = False,
+    sequence: Sequence = UNSET,
+) -> ArtifactEvent:
+    before = record.row
+    return ArtifactEvent(
+        agent=record.agent,
+        task_id=record.task_id,
+        context_id=context_id or (before.context_id if before else None),
+        artifact_id=artifact.artifact_id,
+        name=artifact.name or None,
+        parts=msgspec.to_builtins(artifact.parts),
+        append=append,
+        last_chunk=last_chunk,
+        sequence=sequence,
+        received_at=received_at,
+    )
+
+
+def build_message_event(agent: str, message: Message, received_at: str) -> MessageEvent:
+    """Build the event of a response without a task."""
+    return MessageEvent(
+        agent=agent,
+        context_id=message.context_id or None,
+        message_id=message.message_id or None,
+        message=join_text(message.parts),
+        received_at=received_at,
+    )
+
+
+def parse_timestamp(status: Status) -> str | None:
+    return moment(status.timestamp) if status.timestamp else None
+
+
+def is_before(one: str | None, other: str | None) -> bool:
+    """Return whether both timestamps are known, and `one` is earlier."""
+    return one is not None and other is not None and one < other
+
+
+def has_news(before: TaskEvent, row: TaskEvent) -> bool:
+    """Return whether `row` differs from the row before, except in `received_at`."""
+    return (
+        (row.at is not None and row.at != before.at)
+        or row.state != before.state
+        or row.progress != before.progress
+        or row.message != before.message
+        or row.message_id != before.message_id
+        or row.context_id != before.context_id
+    )
+
+
+def _build_result(record: TaskRecord, last_text: str | None) -> str:
+    texts = (artifact.text for artifact in record.artifacts.values())
+    return "\n\n".join(text for text in texts if text) or last_text or ""
+
+
+def _find_choices(parts: list[Part]) -> Choices:
+    """Return the answers that a question offers: `{"choices": ["A", "B"]}` as data."""
+    for part in parts:
+        found = part.data.get("choices") if isinstance(part.data, dict) else None
+        if isinstance(found, list) and 0 < len(found) <= MAX_CHOICES:
+            fit = all(type(c) is str and 0 < len(c) <= MAX_CHOICE_CHARS for c in found)
+            return found if fit else UNSET
+    return UNSET
