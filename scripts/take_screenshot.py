@@ -1,10 +1,11 @@
-"""Owns the pictures in docs/images: starts everything, has all four agents work, and
-photographs the page, light and dark, and films it. scripts/screenshot runs it.
+"""Takes the pictures and the film in docs/images, from the real page.
+
+scripts/screenshot runs it. Starts the host and the four agents, starts tasks on the
+page, and takes screenshots in light and dark.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from io import BytesIO
@@ -14,32 +15,29 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.support.chromium import chromium_flags, chromium_path  # noqa: E402
-from tests.support.harness import Stack  # noqa: E402
+from tests.support.chromium import chromium_flags, chromium_path
+from tests.support.harness import ROOT, Stack
 
 IMAGES = ROOT / "docs" / "images"
 STEP_S = 1.0
-# What each agent does first, so that there is a past to see, and then.
-FIRST = {
+# Two rounds of tasks, so that the page shows finished and running ones.
+FIRST_TASKS = {
     "carly": "calendar_check",
     "walter": "weather_forecast",
     "nancy": "invite_everyone",
 }
-THEN = {
+SECOND_TASKS = {
     "logan": "venue_search",
     "walter": "weather_forecast",
     "carly": "calendar_check",
 }
-# Flat colours: with so many a picture weighs a third and looks the same.
+# A PNG with 256 colours looks the same and has a third of the size.
 COLOURS = 256
 FRAME_S = 0.2
 LAST_FRAME_S = 3.0
 
 Frame = tuple[float, bytes]
-"""When it was seen, and the picture."""
+"""The time of a screenshot, and its PNG."""
 
 
 def main() -> None:
@@ -52,13 +50,13 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium_path(), args=chromium_flags()
         )
-        frames = film(open_page(browser, stack.url, "light", height=700))
+        frames = take_film(open_page(browser, stack.url, "light", height=700))
         light = open_page(browser, stack.url, "light")
         dark = open_page(browser, stack.url, "dark")
-        work(light)
-        keep(light.screenshot(), "courtside")
-        keep(dark.screenshot(), "courtside-dark")
-        details(light)
+        start_tasks(light)
+        save_picture(light.screenshot(), "courtside")
+        save_picture(dark.screenshot(), "courtside-dark")
+        take_details(light)
         browser.close()
     save_film(frames, IMAGES / "courtside.webp")
 
@@ -75,71 +73,71 @@ def open_page(
     return page
 
 
-def work(page: Page) -> None:
-    """Until Nancy has asked, and the others are in the middle of something."""
-    for agent, skill in FIRST.items():
-        start(page, agent, skill)
+def start_tasks(page: Page) -> None:
+    """Start both rounds; return when Nancy waits for an answer and the others work."""
+    for agent, skill in FIRST_TASKS.items():
+        start_task(page, agent, skill)
     for agent in ("carly", "walter"):
-        expect(status(page, agent)).to_have_text("completed", timeout=20_000)
-    expect(status(page, "nancy")).to_have_text("needs input", timeout=20_000)
-    for agent, skill in THEN.items():
-        start(page, agent, skill)
+        expect(locate_status(page, agent)).to_have_text("completed", timeout=20_000)
+    expect(locate_status(page, "nancy")).to_have_text("needs input", timeout=20_000)
+    for agent, skill in SECOND_TASKS.items():
+        start_task(page, agent, skill)
     expect(page.locator('.card[data-agent="carly"] .says')).to_have_text(
         "Querying team calendars…"
     )
     page.mouse.move(0, 0)
 
 
-def details(page: Page) -> None:
-    """The parts that have a picture of their own."""
-    keep(page.locator(".needs").screenshot(), "needs-you")
+def take_details(page: Page) -> None:
+    """Take the pictures of single parts of the page."""
+    save_picture(page.locator(".needs").screenshot(), "needs-you")
     page.get_by_role("link", name="Timeline").click()
-    expect(status(page, "walter")).to_have_text("completed", timeout=20_000)
+    expect(locate_status(page, "walter")).to_have_text("completed", timeout=20_000)
     for _ in range(3):
         page.get_by_role("button", name="Zoom in").click()
     page.mouse.move(0, 0)
-    keep(page.locator("section.feed").screenshot(), "timeline")
+    save_picture(page.locator("section.feed").screenshot(), "timeline")
     page.get_by_role("link", name="Feed").click()
     page.locator('.card[data-agent="walter"] button.details').click()
     expect(page.locator(".drawer .step").first).to_be_visible()
-    keep(page.locator(".drawer").screenshot(), "drawer")
+    save_picture(page.locator(".drawer").screenshot(), "drawer")
 
 
-def film(page: Page) -> list[Frame]:
-    """Four tasks, a question, the answer, and one of them in full."""
+def take_film(page: Page) -> list[Frame]:
+    """Film four tasks, a question, its answer, and one task in the drawer."""
     frames: list[Frame] = []
 
-    def until(seen: Locator) -> None:
+    def film_until(visible: Locator) -> None:
         end = time.monotonic() + 30
-        while not seen.is_visible():
-            roll()
+        while not visible.is_visible():
+            take_frame()
             if time.monotonic() > end:
-                raise SystemExit(f"the film waits in vain for {seen}")
-        roll()
+                raise SystemExit(f"not visible after 30 s: {visible}")
+        take_frame()
 
-    def roll() -> None:
+    def take_frame() -> None:
         at = time.monotonic()
         frames.append((at, page.screenshot()))
         page.wait_for_timeout(max(0.0, at + FRAME_S - time.monotonic()) * 1000)
 
-    roll()
-    for agent, skill in (FIRST | THEN).items():
-        start(page, agent, skill)
-        roll()
-    until(page.locator(".needs"))
-    until(page.locator('.card[data-agent="logan"] [data-tone="completed"]').first)
+    take_frame()
+    for agent, skill in (FIRST_TASKS | SECOND_TASKS).items():
+        start_task(page, agent, skill)
+        take_frame()
+    film_until(page.locator(".needs"))
+    film_until(page.locator('.card[data-agent="logan"] [data-tone="completed"]').first)
     page.locator('.card[data-agent="nancy"] button.details').click()
     for _ in range(5):
-        roll()
+        take_frame()
     page.locator(".drawer .choices button").first.click()
-    until(page.locator('.drawer .task[data-tone="completed"]'))
+    film_until(page.locator('.drawer .task[data-tone="completed"]'))
     page.mouse.move(0, 0)
-    roll()
+    take_frame()
     return frames
 
 
 def save_film(frames: list[Frame], path: Path) -> None:
-    """Each picture for as long as it was to be seen, the last one longer."""
+    """Save the frames at the speed of the recording; the last frame stays longer."""
     ends = [at for at, _ in frames[1:]] + [frames[-1][0] + LAST_FRAME_S]
     lengths = [
         round((end - at) * 1000) for (at, _), end in zip(frames, ends, strict=True)
@@ -156,7 +154,7 @@ def save_film(frames: list[Frame], path: Path) -> None:
     )
 
 
-def keep(png: bytes, name: str) -> None:
+def save_picture(png: bytes, name: str) -> None:
     picture = (
         Image.open(BytesIO(png))
         .convert("RGB")
@@ -165,14 +163,14 @@ def keep(png: bytes, name: str) -> None:
     picture.save(IMAGES / f"{name}.png", optimize=True)
 
 
-def start(page: Page, agent: str, skill: str) -> None:
+def start_task(page: Page, agent: str, skill: str) -> None:
     card = page.locator(f'.card[data-agent="{agent}"]')
     card.locator("button.start").click()
     card.locator(f'[data-skill="{skill}"] button').first.click()
     expect(card.locator(".menu.start")).to_be_hidden()
 
 
-def status(page: Page, agent: str) -> Locator:
+def locate_status(page: Page, agent: str) -> Locator:
     return page.locator(f'.card[data-agent="{agent}"] .task .status')
 
 

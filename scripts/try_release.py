@@ -1,6 +1,6 @@
-"""Tries an installed `courtside` for scripts/release-check: demo, page and end.
+"""Tests an installed `courtside` for scripts/release-check: the demo and its page.
 
-Says what it found; exits with 1 and what is wrong otherwise.
+Prints what it tested. If something is wrong, exits with 1 and says what.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ START = {
 
 
 def main(courtside: str, folder: Path) -> None:
-    # Nothing of this project's folder, or of whoever develops it, may help.
+    # No variable of this shell, and no file of this clone, may help.
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "COURTSIDE_STEP_S": "0.2"}
     page = f"http://127.0.0.1:{free_port()}"
     version = subprocess.check_output([courtside, "--version"], text=True, env=env)
     argv = [courtside, "--demo", f"--port={page.rpartition(':')[2]}"]
     host = subprocess.Popen(argv, cwd=folder, env=env)
     try:
-        until(lambda: all_connected(page), START_S, "the agents")
+        wait_until(lambda: all_connected(page), START_S, "the agents")
         agents = json.loads(get(f"{page}/agents"))["agents"]
         ports = [int(agent["url"].rstrip("/").rpartition(":")[2]) for agent in agents]
         files = list(page_files(page))
         task = post(f"{page}/a2a/carly/message:send", START)["task"]["id"]
         rows = f"{page}/feed.ndjson?task={task}"
-        until(lambda: '"completed"' in get(rows), START_S, "Carly's answer")
+        wait_until(lambda: '"completed"' in get(rows), START_S, "Carly's answer")
         host.send_signal(signal.SIGINT)
         code = host.wait(END_S)
     finally:
@@ -53,7 +53,7 @@ def main(courtside: str, folder: Path) -> None:
     left = [port for port in ports if is_taken(port)]
     if code or left:
         sys.exit(f"after Ctrl-C: exit code {code}, ports still in use: {left}")
-    print(f"{version.strip()}: the demo runs, and its page with {len(files)} files.")
+    print(f"{version.strip()}: the demo works, and its page with {len(files)} files.")
 
 
 def all_connected(page: str) -> bool:
@@ -62,7 +62,7 @@ def all_connected(page: str) -> bool:
 
 
 def page_files(page: str) -> Iterator[str]:
-    """The page and all that it names. Raises OSError where one does not answer."""
+    """Load the page and each file that it names. Raises OSError if one is missing."""
     text = get(f"{page}/")
     yield "/"
     for name in sorted(set(re.findall(r'(?:src|href)="([^":#]+)"', text))):
@@ -71,11 +71,11 @@ def page_files(page: str) -> Iterator[str]:
         yield name
 
 
-def until(found: Callable[[], bool], deadline_s: float, what: str) -> None:
+def wait_until(condition: Callable[[], bool], deadline_s: float, what: str) -> None:
     end = time.monotonic() + deadline_s
     while True:
         try:
-            if found():
+            if condition():
                 return
         except OSError:
             pass
@@ -85,17 +85,17 @@ def until(found: Callable[[], bool], deadline_s: float, what: str) -> None:
 
 
 def get(url: str) -> str:
-    with NO_PROXY.open(url, timeout=5) as answer:
-        text: str = answer.read().decode()
+    with NO_PROXY.open(url, timeout=5) as response:
+        text: str = response.read().decode()
         return text
 
 
-def post(url: str, body: object) -> dict[str, Any]:
+def post(url: str, message: object) -> dict[str, Any]:
     headers = {"content-type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
-    with NO_PROXY.open(request, timeout=10) as answer:
-        told: dict[str, Any] = json.load(answer)
-        return told
+    request = urllib.request.Request(url, json.dumps(message).encode(), headers)  # noqa: S310
+    with NO_PROXY.open(request, timeout=10) as response:
+        body: dict[str, Any] = json.load(response)
+        return body
 
 
 def free_port() -> int:
