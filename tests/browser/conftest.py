@@ -18,7 +18,7 @@ from tests.support import harness, long_history
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-# A task lasts some two seconds: time to press Stop on a busy machine.
+# A task then lasts about two seconds: time to press Stop on a busy machine.
 STEP_S = 0.5
 
 
@@ -32,7 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
 
 @pytest.fixture(scope="module")
 def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
-    """Carly, and Tessa whose tasks end in every way there is."""
+    """Carly, and Tessa, whose tasks end in every possible way."""
     folder = tmp_path_factory.mktemp("odd_stack")
     port = harness.free_port()
     tessa = harness.Server(
@@ -66,14 +66,14 @@ async def long_stack(
 
 @pytest.fixture
 def new_stack(tmp_path: Path) -> Iterator[harness.Stack]:
-    """Carly and a host in which nothing has happened. Ask for it before `page`."""
+    """Carly and a host without tasks. Request this fixture before `page`."""
     with harness.Stack(tmp_path, ["carly"], step_s=STEP_S) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def page_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page's files from a server that knows nothing else."""
+    """A server that only has the page's files."""
     port = harness.free_port()
     server = harness.Server(
         "page",

@@ -41,12 +41,12 @@ class Screen:
         return self.page.locator(".chips").get_by_role("button", name=title, exact=True)
 
     async def shot(self, name: str) -> None:
-        """Keeps what the page looks like now, for people to look at."""
+        """Save a screenshot for people to look at."""
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=ARTIFACTS / f"{name}.png")
 
     async def ids(self) -> list[int]:
-        """The ids of the rows in sight, the newest first."""
+        """Return the ids of the visible rows, newest first."""
         script = "rows => rows.map(row => Number(row.dataset.id))"
         found: list[int] = await self.rows.evaluate_all(script)
         return found
@@ -72,14 +72,14 @@ class Card:
         self.error = root.get_by_role("alert").first
 
     async def start_skill(self, skill_id: str) -> None:
-        """Returns when the card shows the task that it started."""
+        """Start a skill, and wait until the card shows the task."""
         before = await self.task.get_attribute("data-task")
         await self.start_button.click()
         await self.menu.locator(f'[data-skill="{skill_id}"] button').first.click()
         await self._expect_another_task(before)
 
     async def start_words(self, text: str) -> None:
-        """Returns when the card shows the task that they started."""
+        """Start a task with free text, and wait until the card shows it."""
         before = await self.task.get_attribute("data-task")
         await self.ask(text)
         await self._expect_another_task(before)

@@ -1,4 +1,4 @@
-"""Owns the promises of the page about who is followed, and how, in a real Chromium."""
+"""Adding and removing agents on the page, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADDRESS, NAME = re.compile("^URL"), re.compile("^Name")
 
 @pytest.fixture
 def walter(tmp_path: Path) -> Iterator[Server]:
-    """An agent that no host knows."""
+    """An agent that no host follows."""
     folder = tmp_path / "walter"
     folder.mkdir()
     with Stack(folder, ["walter"], with_host=False) as alone:
@@ -33,7 +33,7 @@ def walter(tmp_path: Path) -> Iterator[Server]:
 
 
 async def add(page: Page, url: str, name: str = "") -> Locator:
-    """Fills in the form and sends it; the form."""
+    """Fill in the form, send it and return it."""
     await page.get_by_role("button", name="Add agent").first.click()
     form = page.get_by_role("dialog", name="Add an agent")
     await form.get_by_label(ADDRESS).fill(url)
@@ -48,7 +48,7 @@ async def open_about(screen: Screen, name: str) -> Locator:
     return card.get_by_role("dialog", name="About")
 
 
-async def test_an_agent_is_added_by_its_address_and_works(
+async def test_an_agent_is_added_by_its_url_and_works(
     new_stack: Stack, walter: Server, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -63,7 +63,7 @@ async def test_an_agent_is_added_by_its_address_and_works(
     await rain.expect_status("completed")
 
 
-async def test_an_address_where_nobody_is_shows_why_and_can_be_retried(
+async def test_an_unreachable_agent_shows_the_cause_and_can_be_retried(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -75,7 +75,7 @@ async def test_an_address_where_nobody_is_shows_why_and_can_be_retried(
 
 
 @pytest.mark.console_errors(CONFLICT)
-async def test_a_refusal_is_said_in_the_form_and_nothing_typed_is_lost(
+async def test_the_form_shows_an_error_and_keeps_its_input(
     new_stack: Stack, page: Page
 ) -> None:
     await Screen(page).open(new_stack.url)
@@ -88,7 +88,7 @@ async def test_a_refusal_is_said_in_the_form_and_nothing_typed_is_lost(
     await expect(form.get_by_label(NAME)).to_have_value("another")
 
 
-async def test_a_card_says_how_its_agent_is_followed(
+async def test_the_agent_menu_shows_how_the_host_follows_the_agent(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -101,7 +101,7 @@ async def test_a_card_says_how_its_agent_is_followed(
     await expect(about).to_contain_text("every task")
 
 
-async def test_an_agent_is_removed_after_a_yes_and_its_history_stays(
+async def test_an_agent_is_removed_after_confirmation_and_its_events_stay(
     new_stack: Stack, walter: Server, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -126,7 +126,7 @@ async def test_an_agent_is_removed_after_a_yes_and_its_history_stays(
     await expect(said.first).to_contain_text("Carly")
 
 
-async def test_a_form_closed_while_it_is_sent_leaves_the_next_one_alone(
+async def test_a_form_closed_while_it_is_sent_does_not_close_the_next_one(
     new_stack: Stack, walter: Server, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -149,7 +149,7 @@ async def test_a_form_closed_while_it_is_sent_leaves_the_next_one_alone(
     await expect(form.get_by_label(NAME)).to_have_value("another")
 
 
-async def test_without_any_agent_the_page_says_what_to_do(
+async def test_without_agents_the_page_says_what_to_do(
     new_stack: Stack, walter: Server, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -165,7 +165,7 @@ async def test_without_any_agent_the_page_says_what_to_do(
     await expect(page.locator(".card .connection")).to_have_text("connected")
 
 
-async def test_an_agent_that_another_page_removes_goes_here_too(
+async def test_an_agent_removed_by_another_page_disappears_here_too(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -178,7 +178,7 @@ async def test_an_agent_that_another_page_removes_goes_here_too(
 @pytest.mark.console_errors(CONFLICT)
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", [1280, 360])
-async def test_axe_finds_nothing_in_the_form_and_in_what_is_known_of_an_agent(
+async def test_axe_finds_nothing_in_the_form_and_the_agent_menu(
     new_stack: Stack, page: Page, scheme: Literal["light", "dark"], width: int
 ) -> None:
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

@@ -1,4 +1,4 @@
-"""What a hostile page tries on a host of the user's, in a real browser; nothing works.
+"""Attacks of a hostile page on a user's host, in a real browser. All of them fail.
 
 `evil` serves the page from an origin of its own: 127.0.0.1 on another port, localhost,
 or evil.test, which the browser is told is this machine, as DNS rebinding would.
@@ -31,7 +31,7 @@ SEND = {
 
 
 class Evil(BaseHTTPRequestHandler):
-    """An empty page at any path; tests put the attack into it."""
+    """An empty page at any path. Tests put the attack into it."""
 
     def do_GET(self) -> None:
         body = b"<!doctype html><title>Win a prize</title><body></body>"
@@ -64,7 +64,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The same behind a token."""
+    """The same with a token."""
     folder = tmp_path_factory.mktemp("locked")
     settings = f'read_token = "{READ_TOKEN}"'
     with Stack(
@@ -75,7 +75,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
-    """evil.test is this machine; without the newest of its own defences."""
+    """A browser for which evil.test is this machine, without its newest protections."""
     from playwright.async_api import async_playwright
 
     rebound = "--host-resolver-rules=MAP evil.test 127.0.0.1"
@@ -90,7 +90,7 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def victim(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """A user's browser, whose console may say what it likes: attacks are noisy."""
+    """A user's browser. Its console may have errors, because attacks cause them."""
     context = await browser.new_context()
     context.set_default_timeout(10_000)
     yield context
@@ -101,7 +101,7 @@ async def victim(browser: Browser) -> AsyncIterator[BrowserContext]:
 async def evil(
     request: pytest.FixtureRequest, victim: BrowserContext, evil_port: int
 ) -> Page:
-    """The hostile page, open; of another site where a test does not say otherwise."""
+    """The open hostile page, of another site unless a test says otherwise."""
     page = await victim.new_page()
     name = getattr(request, "param", "localhost")
     await page.goto(f"http://{name}:{evil_port}/")
@@ -140,10 +140,10 @@ async ([url, body]) => {
 
 
 @everywhere
-async def test_no_write_across_origins_is_done(evil: Page, stack: Stack) -> None:
+async def test_cross_origin_writes_are_refused(evil: Page, stack: Stack) -> None:
     tried = await evil.evaluate(WRITES, [stack.url, json.dumps(SEND)])
 
-    # What is sent all the same the page cannot read: opaque.
+    # The browser sends some of them, but the page cannot read the response.
     assert set(tried) <= {"TypeError", "opaque0"}
     await nothing_was_done(stack.url)
 
@@ -167,7 +167,7 @@ FORM = """
     "enctype",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"],
 )
-async def test_no_form_of_another_page_is_taken(
+async def test_forms_of_other_pages_are_refused(
     evil: Page, stack: Stack, enctype: str
 ) -> None:
     url = f"{stack.url}/a2a/carly/message:send"
@@ -211,7 +211,7 @@ async ([url]) => {
 
 
 @everywhere
-async def test_no_other_origin_reads_anything_nor_learns_that_a_host_is_there(
+async def test_other_origins_read_nothing_and_cannot_detect_the_host(
     evil: Page, stack: Stack
 ) -> None:
     assert set(await evil.evaluate(READS, [stack.url])) == {"refused"}
@@ -228,7 +228,7 @@ FRAME = """
 
 
 @pytest.mark.parametrize("path", ["/", "/board", "/login", "/agents", "/feed.ndjson"])
-async def test_the_page_is_shown_in_no_frame_where_clicks_could_be_stolen(
+async def test_the_page_is_never_shown_in_a_frame(
     evil: Page, stack: Stack, path: str
 ) -> None:
     await evil.evaluate(FRAME, [stack.url + path])
@@ -239,10 +239,10 @@ async def test_the_page_is_shown_in_no_frame_where_clicks_could_be_stolen(
 
 
 @pytest.mark.parametrize("path", ["/", "/agents", "/feed.ndjson", "/static/main.js"])
-async def test_a_name_that_was_rebound_to_this_machine_reads_nothing(
+async def test_a_rebound_dns_name_reads_nothing(
     victim: BrowserContext, stack: Stack, path: str
 ) -> None:
-    """To the browser it is one origin: only the Host header tells."""
+    """The browser sees one origin. Only the Host header differs."""
     rebound = stack.url.replace("127.0.0.1", "evil.test")
     page = await victim.new_page()
 
@@ -253,12 +253,12 @@ async def test_a_name_that_was_rebound_to_this_machine_reads_nothing(
     assert "carly" not in await page.content()
 
 
-async def test_a_name_that_was_rebound_to_this_machine_writes_nothing(
+async def test_a_rebound_dns_name_writes_nothing(
     victim: BrowserContext, stack: Stack
 ) -> None:
     rebound = stack.url.replace("127.0.0.1", "evil.test")
     page = await victim.new_page()
-    # As it came before the name was rebound: the attacker's own, of the same origin.
+    # The attacker's own page, loaded before the name was rebound: the same origin.
     await page.route(f"{rebound}/", lambda route: route.fulfill(body="win a prize"))
     await page.goto(f"{rebound}/")
 
@@ -273,7 +273,7 @@ async def sign_in(page: Page, token: str) -> None:
     await page.get_by_role("button", name="Sign in").click()
 
 
-async def test_the_session_does_not_go_along_from_another_site(
+async def test_other_sites_cannot_use_the_session(
     victim: BrowserContext, locked: Stack, evil_port: int
 ) -> None:
     ours = await victim.new_page()
@@ -306,7 +306,7 @@ async def test_the_session_does_not_go_along_from_another_site(
         assert await host.history(after=0, kind="task") == []
 
 
-async def test_who_signs_in_sees_the_page_and_no_secret_in_it(
+async def test_after_sign_in_the_page_holds_no_secret(
     victim: BrowserContext, locked: Stack
 ) -> None:
     page = await victim.new_page()
@@ -351,7 +351,7 @@ async def test_the_login_works_without_javascript(
     await context.close()
 
 
-async def test_a_reader_sees_that_nothing_can_be_pressed_and_why(
+async def test_a_reader_sees_no_controls_and_the_reason(
     victim: BrowserContext, locked: Stack
 ) -> None:
     page = await victim.new_page()
@@ -370,7 +370,7 @@ async def test_a_reader_sees_that_nothing_can_be_pressed_and_why(
     await screen.shot("read-only")
 
 
-async def test_a_session_that_has_ended_leads_to_the_login_and_back(
+async def test_an_ended_session_leads_to_the_login_and_back(
     victim: BrowserContext, locked: Stack
 ) -> None:
     page = await victim.new_page()
@@ -390,10 +390,10 @@ async def test_a_session_that_has_ended_leads_to_the_login_and_back(
     locked.wait_connected("carly")
 
 
-async def test_nothing_runs_that_an_agent_or_a_page_slips_in(
+async def test_injected_scripts_do_not_run(
     victim: BrowserContext, stack: Stack
 ) -> None:
-    """No inline script, no eval, no markup out of strings, no other origin."""
+    """No inline script, no eval, no markup from strings, no other origin."""
     page = await victim.new_page()
     await page.goto(stack.url)
     await expect(page.locator("#bar .link")).to_have_text("Live")

@@ -1,4 +1,4 @@
-"""Owns the promises of the drawer: one task in full, live, and what to do with it."""
+"""The drawer: one task with all its details, live, and its controls."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 def steps(drawer: Locator) -> Locator:
-    """What happened, the newest first."""
+    """The steps of the task, newest first."""
     return drawer.locator(".course .step")
 
 
-async def test_a_task_is_shown_in_full_while_it_runs(screen: Screen) -> None:
+async def test_the_drawer_shows_a_task_while_it_runs(screen: Screen) -> None:
     carly = screen.card("carly")
     await carly.start_skill("calendar_check")
     await carly.expect_status("running")
@@ -45,7 +45,7 @@ async def test_a_task_is_shown_in_full_while_it_runs(screen: Screen) -> None:
     await screen.shot("drawer")
 
 
-async def test_a_drawer_is_in_the_url_and_a_reload_brings_it_back(
+async def test_the_drawer_is_in_the_url_and_survives_a_reload(
     screen: Screen,
 ) -> None:
     carly = screen.card("carly")
@@ -61,7 +61,7 @@ async def test_a_drawer_is_in_the_url_and_a_reload_brings_it_back(
     await expect(screen.drawer).to_be_visible()
 
 
-async def test_a_question_is_answered_by_one_of_its_choices(screen: Screen) -> None:
+async def test_a_question_is_answered_with_one_of_its_choices(screen: Screen) -> None:
     nancy = screen.card("nancy")
     await nancy.start_skill("invite_everyone")
     await nancy.expect_status("needs input")
@@ -78,7 +78,7 @@ async def test_a_question_is_answered_by_one_of_its_choices(screen: Screen) -> N
     await expect(said.first).to_contain_text("Don't send")
 
 
-async def test_the_update_behind_a_line_is_fetched_when_it_is_asked_for(
+async def test_a_raw_update_is_fetched_on_request(
     screen: Screen,
 ) -> None:
     carly = screen.card("carly")
@@ -95,7 +95,7 @@ async def test_the_update_behind_a_line_is_fetched_when_it_is_asked_for(
     await expect(line.locator(".json")).to_be_hidden()
 
 
-async def test_the_agents_card_is_shown_without_a_flaw(screen: Screen) -> None:
+async def test_the_card_of_our_agent_has_no_flaw(screen: Screen) -> None:
     carly = screen.card("carly")
     await carly.start_skill("calendar_check")
     await carly.expect_status("completed")
@@ -106,7 +106,7 @@ async def test_the_agents_card_is_shown_without_a_flaw(screen: Screen) -> None:
     await expect(card.locator(".flaw")).to_have_count(0)
 
 
-async def test_every_curl_of_a_task_is_for_the_shell(screen: Screen) -> None:
+async def test_a_task_has_its_curl_commands(screen: Screen) -> None:
     nancy = screen.card("nancy")
     await nancy.start_skill("invite_everyone")
     await nancy.expect_status("needs input")
@@ -119,7 +119,7 @@ async def test_every_curl_of_a_task_is_for_the_shell(screen: Screen) -> None:
     await expect(screen.drawer.locator(".task .status")).to_contain_text("cancelled")
 
 
-async def test_chunks_pictures_trackers_and_files_of_a_task(
+async def test_chunks_images_trackers_and_files_are_shown(
     page: Page, odd_stack: Stack
 ) -> None:
     screen = await Screen(page).open(odd_stack.url)
@@ -152,7 +152,7 @@ HOSTILE = (
 
 
 async def feed_of(route: Route) -> None:
-    """A task whose agent means no good: its events, as the host would give them."""
+    """Answer with the events of a hostile agent's task, as the host would."""
     at = "2026-11-22T12:00:00.000Z"
     own = {"agent": "carly", "task_id": "evil", "context_id": "c1", "received_at": at}
     task: dict[str, Any] = {
@@ -179,7 +179,7 @@ async def feed_of(route: Route) -> None:
 
 
 @pytest.mark.console_errors(r"404 \(Not Found\)")
-async def test_whatever_an_agent_says_stays_text_and_is_not_fetched(
+async def test_agent_text_stays_text_and_nothing_is_fetched(
     screen: Screen, stack: Stack
 ) -> None:
     page = screen.page
@@ -205,7 +205,7 @@ async def test_whatever_an_agent_says_stays_text_and_is_not_fetched(
 
 
 @pytest.mark.console_errors(r"404 \(Not Found\)")
-async def test_what_the_specification_says_against_an_agent_is_marked(
+async def test_violations_of_the_specification_are_marked(
     screen: Screen, stack: Stack
 ) -> None:
     page = screen.page
@@ -220,9 +220,7 @@ async def test_what_the_specification_says_against_an_agent_is_marked(
 
 
 @pytest.mark.console_errors(r"404 \(Not Found\)")
-async def test_a_card_that_does_not_validate_says_what_it_lacks(
-    screen: Screen, stack: Stack
-) -> None:
+async def test_an_invalid_card_shows_its_flaws(screen: Screen, stack: Stack) -> None:
     page = screen.page
     await page.route(
         "**/a2a/carly/.well-known/agent-card.json",
@@ -260,7 +258,7 @@ async def test_several_agents_are_asked_at_once_and_shown_side_by_side(
     await expect(screen.drawer).to_have_count(2)
 
 
-async def test_a_plan_shows_whom_it_started_and_asks_before_it_stops_them(
+async def test_a_plan_shows_its_children_and_asks_before_it_stops_them(
     screen: Screen, stack: Stack
 ) -> None:
     host = screen.card("host")
@@ -285,7 +283,7 @@ async def test_a_plan_shows_whom_it_started_and_asks_before_it_stops_them(
         assert "TASK_STATE_WORKING" not in str(await agent.tasks())
 
 
-async def test_the_drawer_goes_on_when_the_browser_was_offline(
+async def test_the_drawer_continues_after_the_browser_was_offline(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -299,7 +297,7 @@ async def test_the_drawer_goes_on_when_the_browser_was_offline(
     await expect(steps(screen.drawer).first).to_contain_text("completed")
 
 
-async def test_keys_do_what_the_buttons_do(screen: Screen) -> None:
+async def test_keys_do_what_buttons_do(screen: Screen) -> None:
     press, page = screen.page.keyboard.press, screen.page
     await press("?")
     await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
@@ -341,7 +339,7 @@ async def test_axe_finds_nothing_in_the_drawer(
     await tessa.details_button.click()
     await steps(screen.drawer).first.get_by_role("button", name="raw").click()
     await expect(screen.drawer.locator(".json")).to_be_visible()
-    # The last to come: what is below it moves down.
+    # It comes last, and moves what is below it.
     await expect(screen.drawer.get_by_text("Go", exact=True)).to_be_visible()
     for summary in await screen.drawer.locator(".inner > details > summary").all():
         await summary.click()

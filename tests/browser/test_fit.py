@@ -1,4 +1,4 @@
-"""Owns the promises that the page fits: every reader, window, and security policy."""
+"""The page fits every user and every window: axe, keyboard, 360 px, no JavaScript."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 async def axe(page: Page) -> list[str]:
-    """What axe-core finds wrong with the page as it is now."""
+    """Return the violations that axe-core finds on the current page."""
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     # Without `preload`: it copies imported sheets into <style>, which the CSP refuses.
     run = "() => axe.run({ preload: false })"
@@ -53,7 +53,7 @@ async def test_axe_finds_nothing(
 
 @pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_axe_finds_nothing_where_a_task_failed_and_an_agent_is_lost(
+async def test_axe_finds_nothing_with_a_failed_task_and_a_lost_agent(
     page: Page, odd_stack: Stack, scheme: Literal["light", "dark"]
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
@@ -83,7 +83,7 @@ async def test_the_page_fits_360_pixels(
     await carly.expect_status("cancelled")
 
 
-async def test_it_works_by_keyboard_alone_from_start_to_reply(screen: Screen) -> None:
+async def test_the_keyboard_is_enough_from_start_to_reply(screen: Screen) -> None:
     nancy, keyboard = screen.card("nancy"), screen.page.keyboard
 
     async def tab_to(wanted: Locator) -> None:
@@ -104,7 +104,7 @@ async def test_it_works_by_keyboard_alone_from_start_to_reply(screen: Screen) ->
     await expect(nancy.says).to_have_text("Nothing was sent.")
 
 
-async def test_without_javascript_it_shows_agents_and_tasks_as_they_are_now(
+async def test_without_javascript_the_board_shows_agents_and_tasks(
     browser: Browser, stack: Stack, screen: Screen
 ) -> None:
     await screen.card("nancy").start_skill("invite_everyone")

@@ -1,4 +1,4 @@
-"""Owns what the page promises at hundreds of events a second."""
+"""The page at hundreds of events per second."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PAST = """id => new Promise((done) => {
 
 @pytest.fixture
 def flood(tmp_path: Path) -> Iterator[str]:
-    """The URL of a host at which much happens. Ask for it before `page`."""
+    """The URL of a busy host. Request this fixture before `page`."""
     port = harness.free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "tests.support.flood_host", f"--port={port}"]
@@ -57,14 +57,14 @@ def flood(tmp_path: Path) -> Iterator[str]:
     host.terminate()
 
 
-async def test_an_item_removed_from_a_list_leaves_nothing_in_the_document(
+async def test_an_item_removed_by_repeat_leaves_nothing_in_the_document(
     flood: str, page: Page
 ) -> None:
     await page.goto(flood + "/board")
     assert await page.evaluate(REMOVED) == 0
 
 
-async def test_while_somebody_reads_further_back_no_row_moves(
+async def test_no_row_moves_while_the_user_reads_older_events(
     flood: str, page: Page
 ) -> None:
     screen = await Screen(page).open(flood)

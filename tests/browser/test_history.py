@@ -1,4 +1,4 @@
-"""Owns the promises of the history, in a real Chromium: search, pages, jump, export."""
+"""The history in a real Chromium: search, pages, jump, export."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 EVENTS = long_history.MANY * 5
-# Of the whole page, however long the log.
+# Elements of the whole page, for any length of the log.
 FEW_ELEMENTS = 2_500
 
 
 class History:
-    """What a person sees and does there."""
+    """What a user sees and does there."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -42,7 +42,7 @@ class History:
         return self
 
     async def to_the_end(self) -> None:
-        """Scroll until there is no more to be found."""
+        """Scroll until there are no more results."""
         while "in total" not in await self.foot.inner_text():
             await self.list.evaluate("list => list.scrollTo(0, list.scrollHeight)")
 
@@ -69,7 +69,7 @@ async def test_the_whole_log_is_searched_by_text(page: Page, long_stack: Stack) 
     await expect(history.foot).to_have_text("No event matches.")
 
 
-async def test_a_slash_leads_to_the_search_and_t_to_the_timeline(
+async def test_slash_opens_the_search_and_t_the_timeline(
     page: Page, long_stack: Stack
 ) -> None:
     await Screen(page).open(long_stack.url)
@@ -83,7 +83,7 @@ async def test_a_slash_leads_to_the_search_and_t_to_the_timeline(
     await expect(page.locator("#lanes")).to_be_visible()
 
 
-async def test_status_agent_and_time_narrow_it_down(
+async def test_status_agent_and_time_filter_the_results(
     page: Page, long_stack: Stack
 ) -> None:
     history = await History(page).open(long_stack)
@@ -105,7 +105,7 @@ async def test_status_agent_and_time_narrow_it_down(
     assert abs(found - len(early)) < 10
 
 
-async def test_scrolling_back_loads_the_log_by_pages_and_stays_light(
+async def test_scrolling_loads_the_log_in_pages_and_draws_few_rows(
     page: Page, long_stack: Stack
 ) -> None:
     history = await History(page).open(long_stack)
@@ -123,7 +123,9 @@ async def test_scrolling_back_loads_the_log_by_pages_and_stays_light(
     assert most < FEW_ELEMENTS
 
 
-async def test_one_jumps_to_an_id_and_to_a_time(page: Page, long_stack: Stack) -> None:
+async def test_the_user_can_jump_to_an_id_and_to_a_time(
+    page: Page, long_stack: Stack
+) -> None:
     history = await History(page).open(long_stack)
     await history.jump("20000")
     marked = history.list.locator(".row[data-marked]")
@@ -144,7 +146,7 @@ async def test_one_jumps_to_an_id_and_to_a_time(page: Page, long_stack: Stack) -
     await expect(page.locator(".notice")).to_contain_text("neither an id")
 
 
-async def test_what_is_exported_is_what_is_found(
+async def test_the_export_equals_the_results(
     page: Page, long_stack: Stack, tmp_path: Path
 ) -> None:
     history = await History(page).open(long_stack, "&q=rain&status=running&agent=carly")

@@ -1,4 +1,4 @@
-"""Owns the promises of the page while all goes well, in a real Chromium."""
+"""The page in normal operation, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 NAMES = ("carly", "walter", "logan", "nancy")
-# In the page: to look now and then would miss a step on a busy machine.
+# This runs in the page: polling from here would miss a step on a busy machine.
 NOTE_STEPS = """card => {
   window.steps = [];
   new MutationObserver(() => {
@@ -36,7 +36,7 @@ async def test_the_page_shows_four_connected_agents(screen: Screen) -> None:
         await expect(screen.card(name).connection).to_have_text("connected")
 
 
-async def test_before_anything_happened_it_says_what_to_do(
+async def test_without_events_the_page_says_what_to_do(
     new_stack: harness.Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -70,7 +70,7 @@ async def test_a_skill_started_from_the_page_runs_to_its_result(screen: Screen) 
 
 
 @pytest.mark.parametrize("tab", ["feed", "tasks"])
-async def test_a_browser_whose_clock_is_an_hour_off_shows_the_same_times(
+async def test_a_wrong_browser_clock_does_not_change_the_times(
     page: Page, stack: harness.Stack, tab: str
 ) -> None:
     script = "Date.now = (now => () => now() + 3_600_000)(Date.now)"
@@ -88,7 +88,7 @@ async def test_free_text_starts_a_task(screen: Screen) -> None:
     await walter.expect_status("completed")
 
 
-async def test_stop_reaches_the_agent_and_comes_back_as_cancelled(
+async def test_stop_reaches_the_agent_and_its_event_comes_back(
     screen: Screen, stack: harness.Stack
 ) -> None:
     logan = screen.card("logan")
@@ -103,7 +103,7 @@ async def test_stop_reaches_the_agent_and_comes_back_as_cancelled(
     assert states == ["TASK_STATE_CANCELED"]
 
 
-async def test_stopping_is_said_until_the_agent_has_stopped(
+async def test_the_page_shows_stopping_until_the_agent_has_stopped(
     screen: Screen, stack: harness.Stack
 ) -> None:
     walter = screen.card("walter")
@@ -120,7 +120,7 @@ async def test_stopping_is_said_until_the_agent_has_stopped(
 
 
 @pytest.mark.console_errors(r"400 \(Bad Request\)")
-async def test_an_agent_that_cannot_stop_says_so_at_the_button(screen: Screen) -> None:
+async def test_a_refused_stop_shows_the_error_at_the_button(screen: Screen) -> None:
     why = "logan cannot stop a task: wait for its end"
     await screen.page.route(
         "**/tasks/*:cancel",
@@ -134,7 +134,7 @@ async def test_an_agent_that_cannot_stop_says_so_at_the_button(screen: Screen) -
     await logan.expect_status("completed")
 
 
-async def test_a_question_is_answered_where_it_is_asked(screen: Screen) -> None:
+async def test_a_question_is_answered_in_place(screen: Screen) -> None:
     nancy = screen.card("nancy")
     await nancy.start_skill("invite_everyone")
     await nancy.expect_status("needs input")
@@ -151,7 +151,7 @@ async def test_a_question_is_answered_where_it_is_asked(screen: Screen) -> None:
     await expect(nancy.says).to_contain_text("Sent 4 invitations")
 
 
-async def test_a_task_that_a_curl_started_on_an_agent_appears(
+async def test_a_task_started_with_curl_at_the_agent_appears(
     screen: Screen, stack: harness.Stack
 ) -> None:
     await expect(screen.card("walter").stop_button).to_be_hidden()
@@ -175,7 +175,7 @@ async def test_every_task_of_an_agent_is_one_click_away(screen: Screen) -> None:
     await expect(carly.says).to_have_text(re.compile("calendar|slots"))
 
 
-async def test_chips_filter_the_feed_and_live_in_the_url(
+async def test_chips_filter_the_feed_and_are_in_the_url(
     screen: Screen, stack: harness.Stack
 ) -> None:
     await screen.card("logan").start_skill("venue_search")
@@ -197,7 +197,7 @@ async def test_chips_filter_the_feed_and_live_in_the_url(
     await expect(screen.page.locator(".chips")).not_to_contain_text("task")
 
 
-async def test_what_is_being_read_stays_while_new_events_come(screen: Screen) -> None:
+async def test_rows_stay_in_place_while_new_events_arrive(screen: Screen) -> None:
     walter = screen.card("walter")
     await screen.list.hover()
     await screen.page.mouse.wheel(0, 64)
@@ -224,7 +224,7 @@ async def test_agent_text_with_markup_stays_text(screen: Screen) -> None:
 
 
 @pytest.mark.console_errors(r"502 \(Bad Gateway\)")
-async def test_a_refused_start_says_why_at_the_button(screen: Screen) -> None:
+async def test_a_refused_start_shows_the_error_at_the_button(screen: Screen) -> None:
     why = "carly does not answer at http://127.0.0.1:8001: start it again"
     await screen.page.route(
         "**/message:send",

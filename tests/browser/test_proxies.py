@@ -1,4 +1,4 @@
-"""Owns the promises of the page behind nginx and Caddy, below a path of theirs."""
+"""The page behind nginx and Caddy, below a path of theirs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEY = {"authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A host that is set up as the page says."""
+    """A host with the settings of docs/proxies.md."""
     with Stack(
         tmp_path_factory.mktemp("stack"),
         step_s=STEP_S,
@@ -42,7 +42,7 @@ def base(
     stack: Stack,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """The page's address behind that proxy, without a slash at its end."""
+    """The page's URL behind that proxy, without a final slash."""
     folder = tmp_path_factory.mktemp(request.param)
     server = proxy(request.param, stack.url.removeprefix("http://"), folder)
     server.restart()
@@ -50,9 +50,7 @@ def base(
     server.terminate()
 
 
-async def test_all_of_the_page_works_below_a_path_of_a_proxy(
-    page: Page, base: str
-) -> None:
+async def test_the_page_works_below_a_path_of_a_proxy(page: Page, base: str) -> None:
     await page.goto(base)
     await page.get_by_label("Token").fill(TOKEN)
     await page.get_by_role("button", name="Sign in").click()
@@ -80,7 +78,7 @@ async def test_all_of_the_page_works_below_a_path_of_a_proxy(
     await expect(page).to_have_url(f"{base}/")
 
 
-async def test_no_update_waits_in_the_proxy_for_the_next(base: str) -> None:
+async def test_proxies_do_not_buffer_events(base: str) -> None:
     async with agent_at(f"{base}/a2a/carly") as carly, agent_at(base) as host:
         for each in (carly, host):
             each.http.headers.update(KEY)
@@ -93,16 +91,16 @@ async def test_no_update_waits_in_the_proxy_for_the_next(base: str) -> None:
                 async for line in answer.aiter_lines():
                     if "Checking personal calendar" in line:
                         break
-            # It has not said the next yet, and is far from its end.
+            # The agent has not sent the next update, and is far from its end.
             task = json.loads(line.removeprefix("data: "))["statusUpdate"]["taskId"]
             now = (await carly.get(task))["status"]
         assert now["state"] == WORKING
 
 
-async def test_a_card_says_where_its_agent_is_behind_the_proxy(base: str) -> None:
+async def test_cards_have_the_url_behind_the_proxy(base: str) -> None:
     async with agent_at(base) as host:
         path = "/a2a/carly/.well-known/agent-card.json"
-        # What a client sends of these does not come through.
+        # The proxy replaces these headers of a client.
         evil = {"x-forwarded-host": "evil.example", "x-forwarded-prefix": "/evil"}
         answer = await host.http.get(path, headers=KEY | evil)
         urls = {each["url"] for each in answer.json()["supportedInterfaces"]}

@@ -1,4 +1,4 @@
-"""Owns the promises of a saved feed, opened in the page without a host behind it."""
+"""A recording, opened in the page without a host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MARKUP = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A saved feed of four hundred tasks."""
+    """A recording of four hundred tasks."""
     start = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
     lines = [
         with_id(number, msgspec.json.encode(event))
@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.mark.console_errors(r"ERR_INTERNET_DISCONNECTED.*favicon")
-async def test_a_saved_feed_is_read_without_a_host_and_asks_for_nothing(
+async def test_a_recording_is_shown_without_requests_to_a_host(
     page: Page, page_alone: str, run: Path
 ) -> None:
     asked: list[str] = []
@@ -47,7 +47,7 @@ async def test_a_saved_feed_is_read_without_a_host_and_asks_for_nothing(
     await page.goto(f"{page_alone}/?open")
     await expect(page.get_by_text("Open a recording")).to_be_visible()
     assert not [url for url in asked[1:] if "/static/" not in url]
-    # From here on there is nobody who could answer.
+    # From here on no host could answer.
     await page.context.set_offline(True)
     asked.clear()
     await page.locator("input[type=file]").set_input_files(run)
@@ -75,11 +75,11 @@ async def test_a_saved_feed_is_read_without_a_host_and_asks_for_nothing(
     await expect(rows.first).to_contain_text("Rain at seven")
     await expect(page.locator("#results .foot")).to_have_text("20 events in total.")
     await expect(page).to_have_url(re.compile("open"))
-    # The browser itself looks for the icon again.
+    # The browser itself requests the icon again.
     assert not [url for url in asked if "/static/" not in url]
 
 
-async def test_what_a_host_exported_can_be_opened_and_left_again(
+async def test_an_export_can_be_opened_and_left_again(
     new_stack: Stack, page: Page, tmp_path: Path
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -101,7 +101,7 @@ async def test_what_a_host_exported_can_be_opened_and_left_again(
     await expect(carly.start_button).to_be_visible()
 
 
-async def test_a_file_dropped_on_the_live_page_takes_its_place(
+async def test_a_file_dropped_on_the_live_page_replaces_it(
     new_stack: Stack, page: Page, run: Path
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -117,7 +117,7 @@ async def test_a_file_dropped_on_the_live_page_takes_its_place(
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
-async def test_a_file_that_is_no_feed_is_refused_with_its_line(
+async def test_a_file_that_is_no_feed_is_refused_with_the_bad_line(
     page: Page, page_alone: str, tmp_path: Path
 ) -> None:
     await page.goto(f"{page_alone}/?open")

@@ -1,5 +1,6 @@
-"""Owns the promise that every state of the page is designed, each with a picture in
-build/artifacts, and that nothing an agent says breaks one.
+"""Every state of the page, and agent text that must not break one.
+
+Each test saves a screenshot in build/artifacts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 ZOOMED: ViewportSize = {"width": 640, "height": 400}
-"""What 200 % leaves of it."""
+"""The window at a zoom of 200 %."""
 NARROW: ViewportSize = {"width": 360, "height": 780}
 HELD = 50_000
 
@@ -32,7 +33,7 @@ async def feed(page: Page) -> AsyncIterator[PlayedFeed]:
 
 
 async def overflow(page: Page) -> list[str]:
-    """What has more in it than its width: the page, or a part of it."""
+    """List the parts of the page that are wider than their box."""
     wider: list[str] = await page.evaluate("""() =>
         [document.documentElement, ...document.querySelectorAll(
             '.needs ul, .card, .list, .drawer .inner')]
@@ -41,7 +42,7 @@ async def overflow(page: Page) -> list[str]:
     return wider
 
 
-async def test_until_the_host_answers_it_says_that_it_connects(
+async def test_the_page_says_that_it_connects_until_the_host_answers(
     page: Page, feed: PlayedFeed, page_alone: str
 ) -> None:
     feed.answers = False
@@ -51,7 +52,7 @@ async def test_until_the_host_answers_it_says_that_it_connects(
     await screen.shot("connecting")
 
 
-async def test_a_task_that_has_been_silent_for_long_is_called_quiet(
+async def test_a_task_without_updates_for_long_says_so(
     page: Page, feed: PlayedFeed, page_alone: str
 ) -> None:
     old = stamp(95)
@@ -63,7 +64,7 @@ async def test_a_task_that_has_been_silent_for_long_is_called_quiet(
     await screen.shot("stale")
 
 
-async def test_nothing_moves_for_somebody_who_wants_less_motion(
+async def test_nothing_moves_with_reduced_motion(
     page: Page, feed: PlayedFeed, page_alone: str
 ) -> None:
     await page.emulate_media(reduced_motion="reduce")
@@ -75,7 +76,7 @@ async def test_nothing_moves_for_somebody_who_wants_less_motion(
     assert await page.evaluate(moving) == 0
 
 
-async def test_a_gap_stands_where_something_may_be_missing(
+async def test_a_gap_shows_where_updates_may_be_missing(
     page: Page, feed: PlayedFeed, page_alone: str
 ) -> None:
     said = "carly was away: updates in between may be missing"
@@ -88,7 +89,7 @@ async def test_a_gap_stands_where_something_may_be_missing(
     await screen.shot("gap")
 
 
-async def test_what_was_skipped_while_somebody_read_is_one_click_away(
+async def test_skipped_events_are_one_click_away(
     page: Page, feed: PlayedFeed, page_alone: str
 ) -> None:
     feed.say(agent("carly"))
@@ -132,7 +133,7 @@ async def test_a_reconnect_keeps_scroll_drawer_and_typed_text(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_more_than_eight_agents_are_rows_the_urgent_ones_on_top(
+async def test_more_than_eight_agents_are_rows_the_urgent_ones_first(
     page: Page, feed: PlayedFeed, page_alone: str, scheme: Literal["light", "dark"]
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
@@ -144,7 +145,7 @@ async def test_more_than_eight_agents_are_rows_the_urgent_ones_on_top(
     await expect(titles).to_have_text(
         [name.capitalize() for name in ["agent7", *names[:7], *names[8:]]]
     )
-    # Nothing moves away from under the pointer.
+    # Rows do not move while the pointer is on one.
     await page.locator(".card").nth(3).hover()
     feed.say(task("agent9", "t1"), task("agent5", "t2", "input-required"))
     await expect(screen.needs).to_be_visible()
@@ -160,7 +161,7 @@ async def test_more_than_eight_agents_are_rows_the_urgent_ones_on_top(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_the_tasks_are_a_table_and_what_is_completed_can_be_hidden(
+async def test_the_table_of_tasks_can_hide_completed_ones(
     page: Page, feed: PlayedFeed, page_alone: str, scheme: Literal["light", "dark"]
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
@@ -209,7 +210,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("size", [WIDE, ZOOMED, NARROW], ids=["wide", "zoom", "narrow"])
-async def test_nothing_that_an_agent_says_becomes_more_than_text_or_moves_the_page(
+async def test_agent_text_stays_text_and_does_not_move_the_page(
     page: Page, feed: PlayedFeed, page_alone: str, size: ViewportSize
 ) -> None:
     await page.set_viewport_size(size)
@@ -222,7 +223,7 @@ async def test_nothing_that_an_agent_says_becomes_more_than_text_or_moves_the_pa
         feed.say(task("carly", f"{text[:900]} 2", "error", message=text))
     screen = await Screen(page).open(page_alone)
     assert await overflow(page) == []
-    # Every task's row is as high as any other, and its id where theirs are.
+    # All rows have the same height, and their ids are in one column.
     places = """rows => rows.map(row => [
         row.offsetHeight, row.querySelector('.id').offsetLeft].join())"""
     tasks = page.locator('.row[data-kind="task"]')

@@ -1,4 +1,4 @@
-"""Owns the promise that all tabs of a browser share one connection to the feed."""
+"""All tabs of a browser share one connection to the feed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.support.harness import Stack, until
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-# Two more than the connections that HTTP/1.1 has for all of them.
+# Two more tabs than HTTP/1.1 has connections.
 TABS = 8
-# Which tab has the lock is known to the browser only: the page that leads asked for it.
+# Only the browser knows which tab holds the lock.
 LEADS = """async () => {
     const { held } = await navigator.locks.query();
     const mine = await new Promise(found => navigator.locks.request(
@@ -27,7 +27,7 @@ LEADS = """async () => {
 
 
 async def expect_readers(stack: Stack, count: int) -> None:
-    """What the host itself counts."""
+    """Return the number of readers that the host counts."""
 
     async def counted() -> bool:
         async with agent_at(stack.url) as host:
@@ -44,7 +44,7 @@ async def leading(tabs: list[Screen]) -> Screen:
 
 
 async def run_a_task(stack: Stack, tabs: list[Screen]) -> None:
-    """Somebody starts one, and every tab shows it through to its end."""
+    """Start a task, and wait until every tab shows its end."""
     async with agent_at(stack.agent_url("walter")) as agent:
         task_id = await agent.start("Rain?")
     for tab in tabs:
@@ -52,7 +52,7 @@ async def run_a_task(stack: Stack, tabs: list[Screen]) -> None:
         await expect(its.first).to_contain_text("completed")
 
 
-async def test_eight_tabs_share_one_connection_and_outlive_the_one_that_leads(
+async def test_eight_tabs_share_one_connection_and_outlive_the_leader(
     page: Page, stack: Stack
 ) -> None:
     pages = [page, *[await page.context.new_page() for _ in range(TABS - 1)]]
@@ -71,7 +71,7 @@ async def test_eight_tabs_share_one_connection_and_outlive_the_one_that_leads(
         assert await tab.ids() == expected
 
 
-async def test_a_tab_whose_browser_has_no_locks_has_a_connection_of_its_own(
+async def test_without_locks_a_tab_has_its_own_connection(
     page: Page, stack: Stack
 ) -> None:
     await page.context.add_init_script("delete Navigator.prototype.locks")

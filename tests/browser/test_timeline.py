@@ -1,4 +1,4 @@
-"""Owns the promises of the timeline, in a real Chromium."""
+"""The timeline in a real Chromium."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.harness import Stack
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
-# Of the whole page, however many tasks the log has.
+# Elements of the whole page, for any number of tasks.
 FEW_ELEMENTS = 6_000
 
 
@@ -36,7 +36,7 @@ async def elements(page: Page) -> int:
     return count
 
 
-async def test_each_task_is_a_bar_in_its_agents_lane_live(
+async def test_each_task_is_a_live_bar_in_the_lane_of_its_agent(
     screen: Screen, lanes: Locator, stack: Stack
 ) -> None:
     for name in stack.agents:
@@ -50,12 +50,12 @@ async def test_each_task_is_a_bar_in_its_agents_lane_live(
         r"^Carly, completed, from [\d:]+, took .+ s, \d updates, \w+, Found"
     )
     await expect(bar).to_have_attribute("aria-label", words)
-    # Its states and a mark for each update, in one background.
+    # A colour for each status and a mark for each update, in one background.
     paint = await bar.evaluate("node => getComputedStyle(node).backgroundImage")
     assert paint.count("linear-gradient") == 2
 
 
-async def test_a_bar_pointed_at_says_icon_and_word_and_a_click_opens_its_task(
+async def test_a_bar_has_a_tip_and_a_click_opens_its_task(
     screen: Screen, lanes: Locator
 ) -> None:
     await screen.card("logan").start_skill("venue_search")
@@ -71,7 +71,7 @@ async def test_a_bar_pointed_at_says_icon_and_word_and_a_click_opens_its_task(
     await expect(screen.page).to_have_url(re.compile("show=logan"))
 
 
-async def test_keys_walk_along_and_across_the_lanes(
+async def test_arrow_keys_move_along_and_across_the_lanes(
     screen: Screen, lanes: Locator
 ) -> None:
     for name in ("carly", "walter"):
@@ -109,7 +109,7 @@ async def test_ten_thousand_tasks_stay_few_elements_at_every_zoom(
     lanes = page.locator("#lanes")
     await expect(page.locator(".tools .loaded")).to_contain_text("tasks")
     most = await elements(page)
-    # Out until all is in sight, which loads the log to its start.
+    # Zoom out until all is visible, which loads the whole log.
     for _ in range(5):
         await page.get_by_role("button", name="Zoom out").click()
         most = max(most, await elements(page))
@@ -141,7 +141,7 @@ async def test_the_wheel_zooms_and_a_drag_moves_the_timeline(
     follow = screen.page.get_by_role("button", name="Follow")
     before = await scale.inner_text()
     await lanes.hover()
-    # Without Control it scrolls, where there are more lanes than fit.
+    # Without Control the wheel scrolls if there are more lanes than fit.
     await screen.page.keyboard.down("Control")
     await screen.page.mouse.wheel(0, -300)
     await screen.page.keyboard.up("Control")
@@ -153,7 +153,7 @@ async def test_the_wheel_zooms_and_a_drag_moves_the_timeline(
     await expect(follow).to_have_attribute("aria-pressed", "false")
 
 
-async def test_a_group_comes_apart_into_its_tasks(
+async def test_a_click_on_a_group_zooms_to_its_tasks(
     page: Page, long_stack: Stack
 ) -> None:
     await Screen(page).open(long_stack.url, "/?tab=timeline")
@@ -166,7 +166,7 @@ async def test_a_group_comes_apart_into_its_tasks(
     await expect(page.locator('.item[data-kind="task"]').first).to_be_visible()
 
 
-async def test_the_timeline_lives_in_the_url_and_survives_a_reload(
+async def test_the_timeline_is_in_the_url_and_survives_a_reload(
     screen: Screen, lanes: Locator
 ) -> None:
     await screen.page.reload()

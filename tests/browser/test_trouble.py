@@ -1,4 +1,4 @@
-"""Owns the promises of the page while something is broken, in a real Chromium."""
+"""The page while an agent, the host or the log fails, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 
-async def test_an_agent_that_is_killed_is_shown_lost_and_found_again(
+async def test_a_killed_agent_is_shown_as_lost_and_found_again(
     screen: Screen, stack: Stack
 ) -> None:
     logan = screen.card("logan")
@@ -39,7 +39,7 @@ async def test_an_agent_that_is_killed_is_shown_lost_and_found_again(
     await logan.expect_status("completed")
 
 
-async def test_retry_now_asks_the_host_to_try_at_once(
+async def test_retry_now_makes_the_host_reconnect_at_once(
     screen: Screen, stack: Stack
 ) -> None:
     nancy = screen.card("nancy")
@@ -83,7 +83,7 @@ async def test_the_page_survives_kill_9_of_the_host_with_every_event_once(
 
 
 @pytest.mark.console_errors(r"net::ERR_")
-async def test_a_feed_that_starts_anew_says_so_and_shows_no_stale_rows(
+async def test_a_replaced_log_is_announced_and_leaves_no_stale_rows(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -101,7 +101,7 @@ async def test_a_feed_that_starts_anew_says_so_and_shows_no_stale_rows(
     assert shown[0] < 20
 
 
-async def test_a_log_that_fails_is_said_until_it_works_again(
+async def test_a_failing_log_is_shown_until_it_works_again(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -133,7 +133,7 @@ async def test_retry_now_in_any_tab_does_not_wait_for_the_countdown(
         await expect(tab.link).to_have_text("Live", timeout=2_000)
 
 
-async def test_a_task_that_fails_says_why_and_is_found_again(
+async def test_a_failed_task_shows_the_cause_and_can_be_found(
     page: Page, odd_stack: Stack
 ) -> None:
     screen = await Screen(page).open(odd_stack.url)

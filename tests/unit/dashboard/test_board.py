@@ -1,4 +1,4 @@
-"""Owns the promises of the board for browsers without JavaScript."""
+"""The board for browsers without JavaScript."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def board(agents: list[Json], tasks: list[Json]) -> httpx.Response:
         return await client.get("/board")
 
 
-async def test_agents_and_tasks_are_there_in_words() -> None:
+async def test_the_board_lists_agents_and_tasks() -> None:
     answer = await board(
         [agent("carly", description="Keeps the calendar."), agent("gone")],
         [task(1, "running"), task(2, "completed", result="Found 3 slots")],
@@ -49,7 +49,7 @@ async def test_agents_and_tasks_are_there_in_words() -> None:
         assert words in answer.text
 
 
-async def test_who_needs_you_comes_first_then_what_is_open_then_the_newest() -> None:
+async def test_waiting_tasks_come_first_then_open_ones_then_the_newest() -> None:
     tasks = [
         task(1, "completed"),
         task(2, "running"),
@@ -61,32 +61,32 @@ async def test_who_needs_you_comes_first_then_what_is_open_then_the_newest() -> 
     assert places == sorted(places)
 
 
-async def test_a_thousand_finished_tasks_are_counted_not_listed() -> None:
+async def test_older_finished_tasks_are_counted_and_not_listed() -> None:
     tasks = [task(number, "completed") for number in range(1_000)]
     text = (await board([], tasks)).text
     assert text.count("<tr>") == 2 + 1 + MAX_FINISHED
     assert f"and {1_000 - MAX_FINISHED} older tasks" in text
 
 
-async def test_agents_that_were_removed_are_not_listed_their_tasks_are() -> None:
+async def test_removed_agents_are_not_listed_but_their_tasks_are() -> None:
     gone = agent("carly", connection="removed")
     text = (await board([gone], [task(1, "completed")])).text
     assert "The host follows no agents." in text
     assert "message 1" in text
 
 
-async def test_what_agents_say_stays_text() -> None:
+async def test_agent_text_is_escaped() -> None:
     evil = task(1, "running", message=MARKUP, agent=MARKUP, task_id=MARKUP)
     answer = await board([agent("carly", title=MARKUP, cause=MARKUP)], [evil])
     assert "<script" not in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-async def test_it_is_never_an_old_one() -> None:
+async def test_the_board_is_not_cached() -> None:
     assert (await board([], [])).headers["cache-control"] == "no-store"
 
 
-async def test_the_page_leads_there_only_where_there_is_a_host() -> None:
+async def test_the_page_links_to_the_board_only_with_a_host() -> None:
     for state, leads in ((lambda: b"{}", True), (None, False)):
         transport = httpx.ASGITransport(create_app(state))
         async with httpx.AsyncClient(transport=transport, base_url="http://t") as http:
@@ -94,5 +94,5 @@ async def test_the_page_leads_there_only_where_there_is_a_host() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(STATUSES - {"unknown"}))
-def test_every_status_has_its_word_and_its_sign(status: str) -> None:
+def test_every_status_has_a_word_and_a_character(status: str) -> None:
     assert status in STATUS
