@@ -124,10 +124,10 @@ async def _host(log: Log, url: str, updates: int) -> None:
         group.start_soon(collector.run)
         # Who the agent is was found out before the clock starts, as for the SDK.
         while not _connected(feed):
-            await feed.published()
+            await feed.wait_until_published()
         watch = Watch()
         while (row := feed.board.task("agent", TASK)) is None or row.is_open:
-            await feed.published()
+            await feed.wait_until_published()
         watch.tell()
         group.cancel_scope.cancel()
     told = feed.head - AGENT_EVENTS

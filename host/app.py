@@ -158,7 +158,7 @@ class Host:
         async with anyio.create_task_group() as writing:
             writing.start_soon(self.feed.write)
             async with anyio.create_task_group() as following:
-                following.start_soon(self.feed.tend)
+                following.start_soon(self.feed.maintain)
                 following.start_soon(self._fanout.run)
                 await following.start(self._roster.run)
                 await following.start(self._orchestrator.run)

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..config.settings import is_number
 from ..errors import QueryError
-from ..feed.cursor import Start, parse, start_of
+from ..feed.cursor import Start, parse, resolve_start
 from ..feed.fanout import Fanout
 from ..feed.feed import FAULT, Feed
 from ..model.event import encode
@@ -69,7 +69,7 @@ class FeedStream:
     async def _start(self, headers: Headers, query: QueryParams) -> Start | None:
         """None for a reader without a cursor. Raises CursorError."""
         text = headers.get("last-event-id") or query.get("after")
-        return start_of(parse(text), await self._feed.bounds()) if text else None
+        return resolve_start(parse(text), await self._feed.bounds()) if text else None
 
     def _where(self, query: QueryParams) -> Filter:
         where = filter_of(query)
@@ -80,8 +80,8 @@ class FeedStream:
         opening = RETRY
         if not start or start.reset:
             opening += self._joining(where, start.reset if start else None)
-        if self._feed.fault and where.wants_kind(FAULT):
-            opening += self._feed.trouble()
+        if self._feed.fault and where.matches_kind(FAULT):
+            opening += self._feed.fault_frame()
         return opening
 
     def _joining(self, where: Filter, reset: str | None) -> bytes:
@@ -92,7 +92,7 @@ class FeedStream:
 
     def _open_rows(self, where: Filter) -> Iterator[bytes]:
         for row in self._feed.board.open_tasks():
-            if where.wants(Place(row.agent, row.task_id, row.context_id, "task")):
+            if where.matches(Place(row.agent, row.task_id, row.context_id, "task")):
                 yield feed_frame(self._feed.epoch, self._feed.head, encode(row))
 
 

@@ -18,8 +18,8 @@ from ..feed.fanout import Fanout
 from ..feed.feed import Feed
 from ..following.collector import Collector
 from ..following.roster import Roster
-from ..model.debug_state import MAX_SHOWN, AgentState, Inside
-from ..model.timestamps import stamp
+from ..model.debug_state import MAX_SHOWN, AgentState, DebugState
+from ..model.timestamps import format_timestamp
 from ..version import VERSION
 from .metrics import Metrics
 from .responses import json_answer
@@ -82,10 +82,10 @@ class Observatory:
     async def as_json(self) -> bytes:
         return msgspec.json.encode(await self.inside())
 
-    async def inside(self) -> Inside:
+    async def inside(self) -> DebugState:
         readers, lagging = self._fanout.count()
-        return Inside(
-            at=stamp(time.time()),
+        return DebugState(
+            at=format_timestamp(time.time()),
             version=VERSION,
             not_ready=self._trouble,
             feed=await self._feed.state(),

@@ -19,7 +19,7 @@ from ..config.settings import is_number
 from ..errors import CursorExpired
 from ..feed.cursor import parse
 from ..feed.feed import Feed
-from ..feed.search import Search, search, search_of
+from ..feed.search import Search, parse_search, search
 from ..following.reloader import Reloader
 from ..log.contract import Row
 from ..model.event import AgentEvent, with_id
@@ -59,7 +59,7 @@ class History:
         after = await self._id(query, "after")
         before = await self._id(query, "before")
         limit = _limit(query.get("limit"))
-        where, wanted = filter_of(query), search_of(query)
+        where, wanted = filter_of(query), parse_search(query)
         if wanted and limit is not None:
             found = await search(self._feed, after, before, limit, where, wanted)
             more = {} if found.next is None else {NEXT: str(found.next)}
@@ -91,7 +91,7 @@ class History:
                 )
             if not rows:
                 return
-            if lines := _lines([row for row in rows if wanted.wants(row)]):
+            if lines := _lines([row for row in rows if wanted.matches(row)]):
                 yield lines
             after = rows[-1].id
             left -= len(rows)

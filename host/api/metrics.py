@@ -30,7 +30,7 @@ from ..feed.fanout import Fanout
 from ..feed.feed import Feed
 from ..following.collector import Collector as AgentCollector
 from ..following.roster import Roster
-from ..model.histogram import Durations
+from ..model.histogram import DurationHistogram
 
 LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
@@ -42,7 +42,7 @@ class Metrics(Collector):
     def __init__(
         self, feed: Feed, fanout: Fanout, roster: Roster, version: str
     ) -> None:
-        self.lag = Durations(*LAG_S)
+        self.lag = DurationHistogram(*LAG_S)
         self._feed = feed
         self._fanout = fanout
         self._roster = roster
@@ -127,7 +127,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"courtside_{name}", text, value)
 
 
-def _histogram(name: str, text: str, durations: Durations) -> Metric:
+def _histogram(name: str, text: str, durations: DurationHistogram) -> Metric:
     ends = [*map(str, durations.bounds_s), "+Inf"]
     buckets = list(zip(ends, accumulate(durations.counts), strict=True))
     return HistogramMetricFamily(

@@ -15,7 +15,7 @@ import click
 
 from ..config.settings import LOG_FILE
 from ..errors import CourtsideError
-from ..log.recording import Recording, entries, examine
+from ..log.recording import Recording, entries, inspect_recording
 from ..log.sqlite import SqliteLog
 
 BATCH = 5_000
@@ -42,7 +42,7 @@ courtside replay.""",
 def import_log(file: Path, data_dir: Path | None) -> None:
     """Make a log of a saved feed."""
     folder = data_dir or file.with_suffix(".courtside")
-    recording = examine(file)
+    recording = inspect_recording(file)
     if folder.exists():
         raise CourtsideError(
             f"{folder} is there already, and stays as it is: choose another with "

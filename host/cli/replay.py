@@ -24,8 +24,8 @@ from ..config.settings import LOG_FORMAT
 from ..feed.feed import Feed
 from ..log.contract import Entry
 from ..log.memory import MemoryLog
-from ..log.recording import Recording, entries, examine
-from ..model.timestamps import moment
+from ..log.recording import Recording, entries, inspect_recording
+from ..model.timestamps import parse_timestamp
 from ..observability.logfmt import Line
 from ..server import allow_sockets, listen
 from ..server import serve as serve_host
@@ -73,7 +73,7 @@ def replay(file: Path, speed: float, opens: bool, **flags: str | None) -> None:
     """Show a saved feed on a page, as it happened. Ends with Ctrl-C."""
     log_to_stderr(LOG_FORMAT.default)
     allow_sockets()
-    recording = examine(file)
+    recording = inspect_recording(file)
     config = read(given(flags), os.environ, Path.cwd())
     log_to_stderr(config.log_format)
     player = Player(recording, speed)
@@ -140,5 +140,5 @@ class Watched:
 
 def _seconds(entry: Entry) -> float:
     """The moment of the host's clock when it came; 0 where that says nothing."""
-    stamp = moment(entry.event.received_at)
+    stamp = parse_timestamp(entry.event.received_at)
     return datetime.fromisoformat(f"{stamp[:-1]}+00:00").timestamp() if stamp else 0.0

@@ -135,7 +135,7 @@ class _Reader:
         ]
         for row in rows:
             names = ("agent", "task_id", "context_id", "kind")
-            if self._where.wants(Place(*(row.get(name) for name in names))):
+            if self._where.matches(Place(*(row.get(name) for name in names))):
                 self._printer.row(row)
 
 

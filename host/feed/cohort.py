@@ -18,14 +18,14 @@ from starlette.types import Message, Send
 from ..model.filter import Filter
 from ..observability.logfmt import Line
 from .feed import Feed
-from .ring import Piece
+from .ring import Frames
 
 logger = logging.getLogger("courtside.cohort")
 
 COHORT = 64
 
 
-class Wish(NamedTuple):
+class Subscription(NamedTuple):
     """What a reader asks for; those that ask for the same are written to together."""
 
     where: Filter
@@ -37,40 +37,40 @@ class Reader:
     """One open response: where to write, what it wants, the last event it has."""
 
     __slots__ = (
+        "catch_up",
         "cohort",
         "cursor",
-        "hung_up",
-        "lagging",
+        "is_disconnected",
         "resting",
         "send",
         "since",
+        "subscription",
         "task",
-        "wish",
     )
 
     def __init__(
         self, send: Send, where: Filter, cursor: int, every_s: float = 0
     ) -> None:
         self.send = send
-        self.wish = Wish(where, every_s)
+        self.subscription = Subscription(where, every_s)
         self.resting = False  # Between two sends: a task of its own, yet no laggard.
         self.cursor = cursor  # While it stands in a cohort, the cohort's counts.
         self.cohort: Cohort | None = None
-        self.lagging: anyio.CancelScope | None = None
+        self.catch_up: anyio.CancelScope | None = None
         self.task = asyncio.current_task()
-        self.hung_up = False
+        self.is_disconnected = False
         self.since = time()  # It began to lag, or ceased to.
 
     @property
     def where(self) -> Filter:
-        return self.wish.where
+        return self.subscription.where
 
     @property
-    def lags(self) -> bool:
-        return self.lagging is not None and not self.resting
+    def is_lagging(self) -> bool:
+        return self.catch_up is not None and not self.resting
 
     @property
-    def at(self) -> int:
+    def position(self) -> int:
         """The last event it was given."""
         return self.cohort.cursor if self.cohort else self.cursor
 
@@ -80,22 +80,22 @@ class Reader:
             self.cohort.readers.pop(self, None)
             self.cohort = None
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Ends the request of a reader that takes nothing, not even an end.
 
         By its task: an anyio scope of its own would cost each reader 1 kB more.
         """
         if self.cohort:
             self.cohort.readers.pop(self, None)
-        if self.task and not self.hung_up:
-            self.hung_up = True
+        if self.task and not self.is_disconnected:
+            self.is_disconnected = True
             self.task.cancel()
 
-    def was_only_hung_up(self) -> bool:
+    def take_back_disconnect(self) -> bool:
         """Takes the cancellation back; False when somebody else wants one, too."""
-        if self.hung_up and self.task and sys.version_info >= (3, 11):
+        if self.is_disconnected and self.task and sys.version_info >= (3, 11):
             return self.task.uncancel() == 0
-        return self.hung_up
+        return self.is_disconnected
 
 
 class Cohort:
@@ -118,13 +118,13 @@ class Channel:
         self._feed = feed
         self.where, self.every_s = where, every_s
         self.cohorts: list[Cohort] = []
-        self._cached: tuple[int, int, Piece | None] = (-1, -1, None)
+        self._cached: tuple[int, int, Frames | None] = (-1, -1, None)
 
-    def ready(self, cursor: int) -> Piece | None:
+    def ready(self, cursor: int) -> Frames | None:
         """As Feed.ready, made once for all cohorts at the same cursor."""
         at, head, piece = self._cached
         if at != cursor or head != self._feed.head:
-            piece = self._feed.ready(cursor, self.where)
+            piece = self._feed.frames_in_memory(cursor, self.where)
             self._cached = (cursor, self._feed.head, piece)
         return piece
 
@@ -191,5 +191,5 @@ def step(reader: Reader, message: Message) -> Blocked | None:
         return None
     except (Exception, asyncio.CancelledError) as error:
         logger.info(Line(reader="gone", cause=repr(error)))
-        reader.hang_up()
+        reader.disconnect()
         return None

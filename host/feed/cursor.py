@@ -37,7 +37,7 @@ def parse(text: str) -> Cursor:
     return Cursor(found[1], int(found[2]))
 
 
-def start_of(cursor: Cursor, kept: Bounds) -> Start:
+def resolve_start(cursor: Cursor, kept: Bounds) -> Start:
     """Where a live reader begins; `0` without an epoch asks for all that is kept."""
     if cursor.epoch not in (None, kept.epoch):
         return Start(kept.last, "the log is not the one this cursor came from")

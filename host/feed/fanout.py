@@ -21,9 +21,9 @@ from ..errors import CursorExpired, LogError
 from ..model.debug_state import ReaderState
 from ..model.filter import Filter
 from ..model.sse import PING
-from ..model.timestamps import stamp
+from ..model.timestamps import format_timestamp
 from ..observability.logfmt import Line
-from .cohort import Blocked, Channel, Cohort, Reader, Wish, step
+from .cohort import Blocked, Channel, Cohort, Reader, Subscription, step
 from .feed import FAULT, Feed
 from .ring import BLOCK_BYTES
 
@@ -33,7 +33,7 @@ SLICE_S = 0.0005  # Without slices 5,000 readers stalled the loop 84 ms at p99.
 REST_SHARE = 0.1  # Of the time: coalesces under load; 0.3 doubled p99 at 5,000 readers.
 REST_FROM_S, LEAST_REST_S = 0.001, 0.002
 PING_S = 15.0
-LAST_WORDS_S = 0.5  # For a reader to take them; the host has 2 s to end.
+END_S = 0.5  # For a reader to take them; the host has 2 s to end.
 
 
 class Fanout:
@@ -41,19 +41,19 @@ class Fanout:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._channels: dict[Wish, Channel] = {}
+        self._channels: dict[Subscription, Channel] = {}
         self._readers: set[Reader] = set()
         self._tasks: TaskGroup | None = None
         self._stopped = False
-        self._told: str | None = None
+        self._sent_fault: str | None = None
 
     async def run(self) -> None:
         try:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._ping)
                 while True:
-                    await self._feed.published()
-                    await self._tell_trouble()
+                    await self._feed.wait_until_published()
+                    await self._send_fault()
                     await self._deliver()
         finally:
             self._tasks = None
@@ -78,7 +78,7 @@ class Fanout:
             while (await receive())["type"] != "http.disconnect":
                 pass
         except asyncio.CancelledError:
-            if not reader.was_only_hung_up():
+            if not reader.take_back_disconnect():
                 raise
         finally:
             self._leave(reader)
@@ -92,60 +92,60 @@ class Fanout:
 
     def count(self) -> tuple[int, int]:
         """How many readers there are, and how many of them lag."""
-        return len(self._readers), sum(r.lags for r in self._readers)
+        return len(self._readers), sum(r.is_lagging for r in self._readers)
 
     def furthest_behind(self, most: int) -> list[ReaderState]:
         """Some readers, for whoever looks into the host."""
         head = self._feed.head
         return [
             ReaderState(
-                reader.at,
-                head - reader.at,
-                reader.lags,
-                stamp(reader.since),
+                reader.position,
+                head - reader.position,
+                reader.is_lagging,
+                format_timestamp(reader.since),
                 {k: sorted(v) for k, v in reader.where._asdict().items() if v},
             )
-            for reader in nsmallest(most, self._readers, key=lambda r: r.at)
+            for reader in nsmallest(most, self._readers, key=lambda r: r.position)
         ]
 
     def _end(self, reader: Reader, last: bytes = b"") -> None:
         """The last words. A laggard may be writing: its own task then says them."""
-        if reader.lagging:
-            reader.lagging.cancel()
+        if reader.catch_up:
+            reader.catch_up.cancel()
             return
         self._leave(reader)
         blocked = step(reader, {"type": "http.response.body", "body": last})
         if blocked and self._tasks:
             self._tasks.start_soon(self._finish, reader, blocked)
         elif blocked:
-            reader.hang_up()
+            reader.disconnect()
 
     async def _finish(self, reader: Reader, blocked: Blocked) -> None:
         try:
-            with anyio.move_on_after(LAST_WORDS_S):
+            with anyio.move_on_after(END_S):
                 return await blocked
         except Exception as error:
             logger.info(Line(reader="gone", cause=repr(error)))
-        reader.hang_up()
+        reader.disconnect()
 
     def _leave(self, reader: Reader) -> None:
         self._readers.discard(reader)
         if reader.cohort:
             reader.cohort.readers.pop(reader, None)
             # Else a channel that nothing is published to would stay for ever.
-            channel = self._channels.get(reader.wish)
+            channel = self._channels.get(reader.subscription)
             if channel and not any(cohort.readers for cohort in channel.cohorts):
-                del self._channels[reader.wish]
-        if reader.lagging:
-            reader.lagging.cancel()
+                del self._channels[reader.subscription]
+        if reader.catch_up:
+            reader.catch_up.cancel()
 
-    async def _tell_trouble(self) -> None:
+    async def _send_fault(self) -> None:
         """At once to all that stand at the head; to the others when they get there."""
-        if self._told == self._feed.fault:
+        if self._sent_fault == self._feed.fault:
             return
-        self._told, trouble = self._feed.fault, self._feed.trouble()
+        self._sent_fault, trouble = self._feed.fault, self._feed.fault_frame()
         for channel in list(self._channels.values()):
-            if channel.where.wants_kind(FAULT):
+            if channel.where.matches_kind(FAULT):
                 for cohort in list(channel.cohorts):
                     self._write(cohort, trouble)
                     await asyncio.sleep(0)
@@ -214,44 +214,48 @@ class Fanout:
         """What comes from now on waits until the reader has rested."""
         if self._tasks:
             reader.leave_cohort()
-            reader.resting, reader.lagging = True, anyio.CancelScope()
+            reader.resting, reader.catch_up = True, anyio.CancelScope()
             self._tasks.start_soon(self._catch_up, reader, None)
 
     def _catch_up_soon(self, reader: Reader, blocked: Blocked | None) -> None:
         if blocked is None and reader.cursor == self._feed.head:
             self._join(reader)
         elif self._tasks:
-            reader.lagging, reader.since = anyio.CancelScope(), time()
+            reader.catch_up, reader.since = anyio.CancelScope(), time()
             self._tasks.start_soon(self._catch_up, reader, blocked)
 
     def _join(self, reader: Reader) -> None:
-        channel = self._channels.get(reader.wish)
+        channel = self._channels.get(reader.subscription)
         if channel is None:
-            channel = self._channels[reader.wish] = Channel(self._feed, *reader.wish)
+            channel = self._channels[reader.subscription] = Channel(
+                self._feed, *reader.subscription
+            )
         channel.join(reader)
 
     async def _catch_up(self, reader: Reader, blocked: Blocked | None) -> None:
         """A laggard's own task: until it is at the head and stands in a cohort."""
-        scope = reader.lagging
+        scope = reader.catch_up
         if scope is None:
             return
         with scope:
             try:
                 if blocked:
                     await blocked
-                told = self._told if reader.resting else None
+                sent_fault = self._sent_fault if reader.resting else None
                 # What wakes a send may be the reader's going away.
                 while reader in self._readers:
                     if reader.resting:
-                        await asyncio.sleep(reader.wish.every_s)
+                        await asyncio.sleep(reader.subscription.every_s)
                         reader.resting = False
                     elif reader.cursor < self._feed.head:
                         await self._next(reader)
                         at_head = reader.cursor == self._feed.head
-                        reader.resting = at_head and reader.wish.every_s > 0
-                    elif told != self._feed.fault and reader.where.wants_kind(FAULT):
-                        told = self._feed.fault
-                        await self._send(reader, self._feed.trouble())
+                        reader.resting = at_head and reader.subscription.every_s > 0
+                    elif sent_fault != self._feed.fault and reader.where.matches_kind(
+                        FAULT
+                    ):
+                        sent_fault = self._feed.fault
+                        await self._send(reader, self._feed.fault_frame())
                     else:
                         self._join(reader)
                         reader.since = time()
@@ -259,20 +263,20 @@ class Fanout:
                     # A reader that never blocks must not keep the others waiting.
                     await asyncio.sleep(0)
             except (CursorExpired, LogError) as error:
-                reader.lagging = None
+                reader.catch_up = None
                 self._cut(reader, str(error))
             except Exception:
                 logger.exception(Line(reader="failed", cursor=reader.cursor))
-                reader.hang_up()
+                reader.disconnect()
             finally:
-                reader.lagging, reader.resting = None, False
+                reader.catch_up, reader.resting = None, False
         if self._stopped and reader in self._readers:
             self._end(reader)
 
     async def _next(self, reader: Reader) -> None:
-        piece = self._feed.ready(reader.cursor, reader.where)
+        piece = self._feed.frames_in_memory(reader.cursor, reader.where)
         if piece is None:
-            piece = await self._feed.replay(reader.cursor, reader.where)
+            piece = await self._feed.frames_from_log(reader.cursor, reader.where)
         reader.cursor = piece.cursor
         # A server copies what it cannot write at once: never all of a large event.
         for start in range(0, len(piece.data), BLOCK_BYTES):
@@ -293,11 +297,14 @@ class Fanout:
         """Hangs up on laggards whose send may never return to hear of a cut."""
         kept = await self._feed.bounds()
         for reader in self._readers:
-            fell_out = reader.lagging and reader.cursor + 1 < kept.first
-            if fell_out and self._feed.ready(reader.cursor, reader.where) is None:
+            fell_out = reader.catch_up and reader.cursor + 1 < kept.first
+            if (
+                fell_out
+                and self._feed.frames_in_memory(reader.cursor, reader.where) is None
+            ):
                 why = f"stalled; events up to {kept.first - 1} are no longer kept"
                 logger.warning(Line(reader="cut", cursor=reader.cursor, cause=why))
-                reader.hang_up()
+                reader.disconnect()
 
     async def _ping(self) -> None:
         while True:

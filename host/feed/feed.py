@@ -22,11 +22,11 @@ from ..model.board import Board
 from ..model.debug_state import Commit, FeedState
 from ..model.event import Event, Snapshot, decode
 from ..model.filter import ALL, Filter
-from ..model.histogram import Durations
+from ..model.histogram import DurationHistogram
 from ..model.sse import feed_frame, frame
-from ..model.timestamps import now, stamp
+from ..model.timestamps import format_timestamp, now
 from ..observability.logfmt import Line
-from .ring import Piece, Ring
+from .ring import Frames, Ring
 
 logger = logging.getLogger("courtside.feed")
 
@@ -34,7 +34,7 @@ MAX_BATCH = 5_000
 PAGE = 1_000
 CHECKPOINT_EVERY = 20_000  # Events to fold again at a start: some 0.1 s.
 ON_THE_BOARD = Filter(kind=frozenset({"task", "agent"}))
-TEND_S = 1.0
+MAINTAIN_EVERY_S = 1.0
 COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 RETRY_S = 1.0
 
@@ -42,7 +42,7 @@ FAULT = "fault"
 """What `trouble` is called, on the wire and in a reader's `kind=`."""
 
 T = TypeVar("T")
-Tell = Callable[[Row | None], None]
+Listener = Callable[[Row | None], None]
 
 
 class FeedClosed(Exception):
@@ -57,7 +57,7 @@ class Feed:
     ) -> None:
         self.board = Board()
         self.published_by: Counter[tuple[str, str]] = Counter()  # Agent and kind.
-        self.commits = Durations(*COMMIT_S)
+        self.commits = DurationHistogram(*COMMIT_S)
         self._last_commit: tuple[float, float, int] | None = None
         self._unwritten: LogError | None = None
         self._unread: LogError | None = None
@@ -69,7 +69,7 @@ class Feed:
         self._published = asyncio.Event()
         self._closed = False
         # By task, None for those that listen to every event.
-        self._listeners: dict[str | None, dict[Tell, None]] = {}
+        self._listeners: dict[str | None, dict[Listener, None]] = {}
 
     async def open(self) -> None:
         """Takes the board and the head from the log. Raises LogError."""
@@ -117,9 +117,9 @@ class Feed:
 
         Waits as long as the log cannot be written; raises FeedClosed at the end.
         """
-        await self.give(entries)
+        await self.submit(entries)
 
-    def give(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
+    def submit(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
         """The same for whoever cannot wait. Raises FeedClosed at the end."""
         if self._closed:
             raise FeedClosed
@@ -216,20 +216,20 @@ class Feed:
             self._published.set()
         return found
 
-    async def tend(self) -> None:
+    async def maintain(self) -> None:
         """Keeps the log short and the next start quick, in small steps."""
         is_tended = True
         while True:
             try:
-                await self._tend()
+                await self._maintain()
                 is_tended = True
             except LogError as error:
                 if is_tended:
                     logger.error(Line(log="untended", cause=error))
                 is_tended = False
-            await asyncio.sleep(TEND_S)
+            await asyncio.sleep(MAINTAIN_EVERY_S)
 
-    async def _tend(self) -> None:
+    async def _maintain(self) -> None:
         if self._unread:
             await self._reading(self._log.tail(self.head + 1, 1))
         keep_events, keep_s = self._keep
@@ -256,7 +256,7 @@ class Feed:
             for tell in told:
                 tell(None)
 
-    async def published(self) -> None:
+    async def wait_until_published(self) -> None:
         """Returns when something was published since it last returned.
 
         For one waiter: fan-out.
@@ -265,7 +265,7 @@ class Feed:
         self._published.clear()
 
     @contextmanager
-    def listening(self, tasks: Iterable[str], tell: Tell) -> Iterator[None]:
+    def listen(self, tasks: Iterable[str], tell: Listener) -> Iterator[None]:
         """Calls `tell` with each event of these tasks (without any: of all) at the
         moment when it is published, and with None when the feed closes."""
         keys: list[str | None] = [*tasks] or [None]
@@ -281,11 +281,11 @@ class Feed:
                 if not self._listeners[key]:
                     del self._listeners[key]
 
-    def ready(self, cursor: int, where: Filter = ALL) -> Piece | None:
+    def frames_in_memory(self, cursor: int, where: Filter = ALL) -> Frames | None:
         """Frames behind `cursor` from the ring; None when only the log has them."""
         return self._ring.after(cursor, where)
 
-    async def replay(self, cursor: int, where: Filter = ALL) -> Piece:
+    async def frames_from_log(self, cursor: int, where: Filter = ALL) -> Frames:
         """Frames behind `cursor` from the log. Raises CursorExpired."""
         # Before the read: events may leave the ring while it runs, unread.
         seam = self._ring.first - 1
@@ -295,9 +295,9 @@ class Feed:
             raise CursorExpired(f"events up to {bounds.first - 1} are no longer kept")
         visible = [row for row in rows if row.id <= self.head]
         if not visible:
-            return Piece(max(cursor, seam), b"")
+            return Frames(max(cursor, seam), b"")
         frames = (feed_frame(self.epoch, row.id, row.body) for row in visible)
-        return Piece(visible[-1].id, b"".join(frames))
+        return Frames(visible[-1].id, b"".join(frames))
 
     def snapshot(self, reset: str | None = None) -> bytes:
         """The board as one SSE event; its id is the cursor to go on from.
@@ -317,7 +317,7 @@ class Feed:
         )
         return frame(data, event_id=f"{self.epoch}-{self.head}", name="snapshot")
 
-    def trouble(self) -> bytes:
+    def fault_frame(self) -> bytes:
         """The fault as one SSE event without an id; its cause is null when it is over.
 
         It is no event of the feed: the feed is what cannot be written.
@@ -349,7 +349,7 @@ class Feed:
         for entries, _ in self._pending:
             yield from entries
 
-    async def settled(self, source: str) -> int:
+    async def committed_version(self, source: str) -> int:
         """The last version of a source, once all that was given of it is in the log."""
         if any(entry.source == source for entry in self._ahead()):
             await self.append(())  # One after the other: then the others are, too.
@@ -366,7 +366,7 @@ class Feed:
     async def state(self) -> FeedState:
         """How it stands, for whoever looks into the host."""
         last = self._last_commit
-        commit = Commit(stamp(last[0]), *last[1:]) if last else None
+        commit = Commit(format_timestamp(last[0]), *last[1:]) if last else None
         return FeedState(
             epoch=self.epoch,
             first=(await self.bounds()).first,

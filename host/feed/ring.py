@@ -18,7 +18,7 @@ BLOCK_BYTES = 128 * 1024
 RING_BYTES = 32 * 1024 * 1024
 
 
-class Piece(NamedTuple):
+class Frames(NamedTuple):
     """Frames of some events behind a cursor; `cursor` is the last of those events."""
 
     cursor: int
@@ -64,13 +64,13 @@ class Ring:
             self.size -= self._blocks.pop(0).size
             del self._firsts[0]
 
-    def after(self, cursor: int, where: Filter = ALL) -> Piece | None:
+    def after(self, cursor: int, where: Filter = ALL) -> Frames | None:
         """What follows `cursor` up to the end of a block; None when it is too old.
 
         The piece may be empty: at the head, or where the filter wants nothing.
         """
         if cursor >= self.head:
-            return Piece(cursor, b"")
+            return Frames(cursor, b"")
         if cursor + 1 < self.first:
             return None
         index = bisect_right(self._firsts, cursor + 1) - 1
@@ -79,9 +79,11 @@ class Ring:
         start = cursor + 1 - block.first
         if where != ALL:
             wanted = zip(block.places[start:], block.frames[start:], strict=True)
-            return Piece(end, b"".join(f for place, f in wanted if where.wants(place)))
+            return Frames(
+                end, b"".join(f for place, f in wanted if where.matches(place))
+            )
         if start or index == len(self._blocks) - 1:
-            return Piece(end, b"".join(block.frames[start:]))
+            return Frames(end, b"".join(block.frames[start:]))
         if block.whole is None:
             block.whole = b"".join(block.frames)
-        return Piece(end, block.whole)
+        return Frames(end, block.whole)

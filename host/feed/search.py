@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from ..log.contract import Row
 from ..model.event import STATUSES
 from ..model.filter import Filter
-from ..model.timestamps import earlier, moment
+from ..model.timestamps import parse_timestamp, subtract_seconds
 from .feed import Feed
 
 MAX_CHARS = 200
@@ -28,7 +28,7 @@ MAX_SCANNED = 20_000
 # Ids follow the host's clock, but somebody may have set that back in between.
 CLOCK_SLACK_S = 3_600
 # Words of the format and times, which no person searches for.
-UNSAID = frozenset({"kind", "status", "state", "at", "received_at"})
+UNSEARCHED_FIELDS = frozenset({"kind", "status", "state", "at", "received_at"})
 
 
 class _Stamp(Struct):
@@ -51,32 +51,32 @@ class Search(NamedTuple):
     since: str = ""
     until: str = ""
 
-    def wants(self, row: Row) -> bool:
+    def matches(self, row: Row) -> bool:
         if self.status or self.since or self.until:
             stamp = _stamp.decode(row.body)
             if self.status and stamp.status not in self.status:
                 return False
             if not self.since <= stamp.received_at <= (self.until or "~"):
                 return False
-        return not self.text or self._is_said(row.body)
+        return not self.text or self._contains_text(row.body)
 
-    def _is_said(self, body: bytes) -> bool:
+    def _contains_text(self, body: bytes) -> bool:
         # As the JSON has it: most events are left out by this alone.
         escaped = msgspec.json.encode(self.text).decode()[1:-1]
         if escaped not in body.decode().casefold():
             return False
         event: dict[str, Any] = msgspec.json.decode(body)
-        said = (value for key, value in event.items() if key not in UNSAID)
+        said = (value for key, value in event.items() if key not in UNSEARCHED_FIELDS)
         return any(_has(value, self.text) for value in said)
 
-    def is_behind(self, row: Row, *, backward: bool) -> bool:
+    def is_past_range(self, row: Row, *, backward: bool) -> bool:
         """Whether all events from here on are out of the time searched."""
         if not (self.since if backward else self.until):
             return False
         at = _stamp.decode(row.body).received_at
         if backward:
-            return at < earlier(self.since, CLOCK_SLACK_S)
-        return earlier(at, CLOCK_SLACK_S) > self.until
+            return at < subtract_seconds(self.since, CLOCK_SLACK_S)
+        return subtract_seconds(at, CLOCK_SLACK_S) > self.until
 
 
 class Found(NamedTuple):
@@ -113,11 +113,11 @@ async def search(
         at = None
         for row in reversed(rows) if backward else rows:
             at = row.id
-            if wanted.wants(row):
+            if wanted.matches(row):
                 found.append(row)
             if len(found) == limit:
                 return _found(found, at, backward)
-        if at is None or wanted.is_behind(row, backward=backward):
+        if at is None or wanted.is_past_range(row, backward=backward):
             return _found(found, None, backward)
         after, before = (None, at) if backward else (at, before)
     return _found(found, at, backward)
@@ -127,7 +127,7 @@ def _found(rows: Iterable[Row], at: int | None, backward: bool) -> Found:
     return Found(list(rows)[::-1] if backward else list(rows), at)
 
 
-def search_of(query: QueryParams) -> Search | None:
+def parse_search(query: QueryParams) -> Search | None:
     """`q=`, `status=` (repeatable), `since=` and `until=`; None without any of them.
 
     Raises HTTPException with 400 for what is none.
@@ -143,16 +143,16 @@ def search_of(query: QueryParams) -> Search | None:
             400, f"status={name[:40]!r} is none of {', '.join(sorted(STATUSES))}"
         )
     wanted = Search(
-        text.casefold(), status, _moment(query, "since"), _moment(query, "until")
+        text.casefold(), status, _timestamp(query, "since"), _timestamp(query, "until")
     )
     return wanted if any(wanted) else None
 
 
-def _moment(query: QueryParams, name: str) -> str:
+def _timestamp(query: QueryParams, name: str) -> str:
     text = query.get(name)
     if not text:
         return ""
-    at = moment(text)
+    at = parse_timestamp(text)
     if at is None:
         raise HTTPException(
             400, f"{name}={text[:40]!r} is no time: use 2026-11-22T12:00:00Z"

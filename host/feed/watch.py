@@ -25,16 +25,18 @@ async def watch(feed: Feed, where: Filter, after: int) -> AsyncGenerator[Row]:
     not woken by other tasks' events. Raises CursorExpired where events past its place
     are no longer kept.
     """
-    async with aclosing(pages(feed, where, after)) as some:
+    async with aclosing(watch_batches(feed, where, after)) as some:
         async for rows in some:
             for row in rows:
                 yield row
 
 
-async def pages(feed: Feed, where: Filter, after: int) -> AsyncGenerator[list[Row]]:
+async def watch_batches(
+    feed: Feed, where: Filter, after: int
+) -> AsyncGenerator[list[Row]]:
     """The same, as many at a time as there are; never none."""
     inbox = _Inbox(where, feed.head)
-    with feed.listening(where.task, inbox.take):
+    with feed.listen(where.task, inbox.put):
         cursor = after
         while True:
             while cursor < inbox.since:
@@ -48,13 +50,13 @@ async def pages(feed: Feed, where: Filter, after: int) -> AsyncGenerator[list[Ro
                 cursor = rows[-1].id if rows else since
                 if rows:
                     yield rows
-            if fresh := inbox.rest(cursor):
+            if fresh := inbox.take_after(cursor):
                 cursor = fresh[-1].id
                 yield fresh
             elif inbox.closed:
                 return
             elif cursor >= inbox.since:
-                await inbox.news()
+                await inbox.wait()
                 cursor = max(cursor, inbox.quiet_until)
 
 
@@ -70,10 +72,10 @@ class _Inbox:
         self._bytes = 0
         self._wake: asyncio.Event | None = None
 
-    def take(self, row: Row | None) -> None:
+    def put(self, row: Row | None) -> None:
         if row is None:
             self.closed = True
-        elif not self._where.wants(row.place):
+        elif not self._where.matches(row.place):
             return
         else:
             if self._wake and not self._wake.is_set():
@@ -87,14 +89,14 @@ class _Inbox:
         if self._wake:
             self._wake.set()
 
-    def rest(self, after: int) -> list[Row]:
+    def take_after(self, after: int) -> list[Row]:
         """What there is past `after`; it is not kept any longer."""
         rows = [row for row in self._rows if row.id > after]
         self._rows.clear()
         self._bytes = 0
         return rows
 
-    async def news(self) -> None:
+    async def wait(self) -> None:
         """Returns when there is something to read, or nothing will follow."""
         self._wake = asyncio.Event()
         await self._wake.wait()

@@ -15,7 +15,7 @@ from ..clients.bindings.types import Page, Query
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
-from ..model.timestamps import earlier
+from ..model.timestamps import subtract_seconds
 from ..protocol.a2a_objects import ListedTask
 from ..protocol.task_status import STATUS_OF_STATE, is_terminal
 
@@ -89,14 +89,14 @@ class Discovery:
         stamps = sorted(row.at for row in rows if row.at)
         if stamps:
             still_open = [row.at for row in rows if row.at and row.is_open]
-            self._since = earlier(min([*still_open, stamps[-1]]), AWAY_S)
+            self._since = subtract_seconds(min([*still_open, stamps[-1]]), AWAY_S)
             # A row has its task's last stamp: others may have ended before, unseen.
             self._horizon = min(stamps[0], self._since)
 
     @property
     def _news(self) -> Query:
         """A stamp may be set a moment before its task can be listed."""
-        since = self._since and earlier(self._since, OVERLAP_S)
+        since = self._since and subtract_seconds(self._since, OVERLAP_S)
         return Query(since, page_size=PAGE_SIZE)
 
     async def _meet(self) -> None:

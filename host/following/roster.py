@@ -77,7 +77,7 @@ class Roster:
             for name, settings in self._applied().items():
                 self._start(name, settings)
             # What the log has last of each says nothing of their order.
-            self._feed.board.arrange(self._followed)
+            self._feed.board.put_first(self._followed)
             for row in list(self._feed.board.agents.values()):
                 if row.agent == HOST_NAME:
                     continue  # The orchestrator's own.

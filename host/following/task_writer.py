@@ -41,7 +41,7 @@ class TaskWriter:
         Waits for the events that an earlier writer of the task left to the feed.
         Without them, the agent's next updates would be written twice.
         """
-        self._version = await self._feed.settled(self._source)
+        self._version = await self._feed.committed_version(self._source)
         if not self._version:
             return False
         where = Filter(agent=frozenset([self._agent]), task=frozenset([self._task_id]))
@@ -95,7 +95,7 @@ class TaskWriter:
         except anyio.get_cancelled_exc_class():
             # The feed writes them all the same, in their order. `load` waits for it.
             with suppress(FeedClosed):
-                self._feed.give(self._waiting)
+                self._feed.submit(self._waiting)
             raise
         finally:
             self.is_writing = False

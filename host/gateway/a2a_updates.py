@@ -12,7 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..model.event import TERMINAL, WAITING, ArtifactEvent, GapEvent, TaskEvent
-from ..model.timestamps import moment
+from ..model.timestamps import parse_timestamp
 from ..protocol.a2a_objects import (
     RESUMABLE,
     Artifact,
@@ -280,7 +280,7 @@ def _is_status_of(row: TaskEvent, status: Status) -> bool:
 
 def _fix_timestamp(status: Status) -> Status:
     """Write an unusual timestamp as RFC 3339, which every client can read."""
-    stamp = moment(status.timestamp) if status.timestamp else None
+    stamp = parse_timestamp(status.timestamp) if status.timestamp else None
     if stamp and status.timestamp and RFC3339_UTC.fullmatch(status.timestamp):
         return status
     return replace(status, timestamp=stamp)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ..model.board import Board
 from ..model.event import TaskEvent
-from ..model.timestamps import moment
+from ..model.timestamps import parse_timestamp
 from ..protocol.a2a_objects import Task
 from .a2a_updates import task_from_row
 
@@ -53,7 +53,7 @@ def _matches(row: TaskEvent, request: pb.ListTasksRequest) -> bool:
         return False
     if not request.HasField("status_timestamp_after"):
         return True
-    since = moment(request.status_timestamp_after.ToJsonString())
+    since = parse_timestamp(request.status_timestamp_after.ToJsonString())
     return since is None or _sort_key(row)[0] >= since
 
 

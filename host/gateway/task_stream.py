@@ -15,7 +15,7 @@ import anyio
 from ..clients.bindings.a2a_errors import UpdatesGone
 from ..errors import CursorExpired
 from ..feed.feed import PAGE, Feed
-from ..feed.watch import pages
+from ..feed.watch import watch_batches
 from ..log.contract import Row
 from ..model.event import GapEvent, TaskEvent, decode
 from ..model.filter import Filter
@@ -41,7 +41,9 @@ class TaskStream:
         """Return the event id of the first row after `after`, None on timeout."""
         with anyio.move_on_after(timeout_s):
             try:
-                async with aclosing(pages(self._feed, self._rows_only, after)) as found:
+                async with aclosing(
+                    watch_batches(self._feed, self._rows_only, after)
+                ) as found:
                     rows = await anext(found, None)
                     return rows[0].id if rows else None
             except CursorExpired:
@@ -98,7 +100,9 @@ class TaskStream:
         `row` is the task's row at the cursor, if it is known.
         """
         try:
-            async with aclosing(pages(self._feed, self._filter, cursor)) as found:
+            async with aclosing(
+                watch_batches(self._feed, self._filter, cursor)
+            ) as found:
                 async for rows in found:
                     raws = await asyncio.gather(*(self._feed.raw(r.id) for r in rows))
                     updates = []

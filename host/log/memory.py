@@ -50,7 +50,7 @@ class MemoryLog:
         for row in self._rows[start:]:
             if len(found) == limit:
                 break
-            if where.wants(row.place):
+            if where.matches(row.place):
                 found.append(row)
         return found
 
@@ -59,12 +59,12 @@ class MemoryLog:
         for row in reversed(self._rows[: max(before - self._first, 0)]):
             if len(found) == limit:
                 break
-            if where.wants(row.place):
+            if where.matches(row.place):
                 found.append(row)
         return found[::-1]
 
     async def latest(self, after: int, where: Filter) -> list[Row]:
-        last = {row.place: row for row in self._rows if where.wants(row.place)}
+        last = {row.place: row for row in self._rows if where.matches(row.place)}
         return sorted(
             (row for row in last.values() if row.id > after), key=lambda row: row.id
         )

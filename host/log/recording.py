@@ -38,7 +38,7 @@ class _Id(Struct):
 _id: msgspec.json.Decoder[_Id] = msgspec.json.Decoder(_Id)
 
 
-def examine(path: Path) -> Recording:
+def inspect_recording(path: Path) -> Recording:
     """Reads all of it. Raises RecordingError, with the line that is wrong."""
     first = last = count = 0
     for number, event_id, _ in _lines(path):
@@ -74,12 +74,12 @@ def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield number, _checked(line, f"{path}, line {number}"), line
+                    yield number, _check_line(line, f"{path}, line {number}"), line
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _checked(line: bytes, where: str) -> int:
+def _check_line(line: bytes, where: str) -> int:
     try:
         decode(line)
         event_id = _id.decode(line).id

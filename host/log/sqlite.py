@@ -19,8 +19,16 @@ from typing import Any, TypeVar
 from ..errors import LogError
 from ..model.filter import ALL, Filter, Place
 from .contract import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
-from .sqlite_file import Insert, check, connect, failure, lock, prepare, transaction
-from .wal_checkpoint import Backfill
+from .sqlite_file import (
+    Insert,
+    check,
+    connect,
+    lock,
+    prepare,
+    to_log_error,
+    transaction,
+)
+from .wal_checkpoint import WalCheckpointer
 
 T = TypeVar("T")
 
@@ -55,13 +63,13 @@ class SqliteLog:
                 self._writer = connect(path)
                 opened.callback(self._writer.close)
                 prepare(self._writer, first)
-                self._backfill = Backfill(path, self._writer)
-                opened.callback(self._backfill.close)
+                self._checkpointer = WalCheckpointer(path, self._writer)
+                opened.callback(self._checkpointer.close)
                 self._reader = connect(path)
                 opened.callback(self._reader.close)
                 self._load()
             except (sqlite3.Error, OSError) as error:
-                raise failure(path, error, "cannot be opened: ") from error
+                raise to_log_error(path, error, "cannot be opened: ") from error
             except LogError as error:
                 raise LogError(f"{path}: {error}") from error
             self._opened = opened.pop_all()
@@ -83,7 +91,7 @@ class SqliteLog:
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
         except sqlite3.Error as error:
-            raise failure(self._path, error) from error
+            raise to_log_error(self._path, error) from error
 
     async def append(self, entries: Sequence[Entry]) -> list[int | None]:
         return await self._run(self._writing, lambda: self._append(entries))
@@ -119,7 +127,7 @@ class SqliteLog:
         self._last = last
         self._versions.update(versions)
         self._in_doubt = False
-        self._backfill.committed(total + size)
+        self._checkpointer.note_commit(total + size)
         return ids
 
     def _version(self, source: str) -> int:
@@ -220,7 +228,7 @@ class SqliteLog:
                     "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)",
                     (event_id, board),
                 )
-            self._backfill.committed(len(board))
+            self._checkpointer.note_commit(len(board))
 
         await self._run(self._writing, save)
 
@@ -254,7 +262,7 @@ class SqliteLog:
                 db.execute("UPDATE bounds SET first = ?, last = ?", (first, self._last))
             self._first = first
             self._in_doubt = False
-            self._backfill.committed(dropped * ROW_BYTES)
+            self._checkpointer.note_commit(dropped * ROW_BYTES)
         return dropped
 
     async def close(self) -> None:

@@ -93,7 +93,9 @@ class transaction:
             self._db.execute("ROLLBACK")
 
 
-def failure(path: Path, error: sqlite3.Error | OSError, doing: str = "") -> LogError:
+def to_log_error(
+    path: Path, error: sqlite3.Error | OSError, doing: str = ""
+) -> LogError:
     """What went wrong, and what to do where nothing will change by itself."""
     # Of its class alone: what the disk does comes as one of its subclasses.
     if type(error) is sqlite3.DatabaseError:
@@ -140,7 +142,7 @@ def check(path: Path) -> None:
         closing(_reading(path, "immutable=1")) as alone,
         closing(_reading(path, "mode=ro")) as together,
     ):
-        if not _goes_on(alone, together):
+        if not _is_continuation(alone, together):
             raise LogError(
                 f"{wal.name} beside it was not written for this file and would "
                 "overwrite it: move it away, or bring back the file it belongs to"
@@ -151,7 +153,7 @@ def _reading(path: Path, how: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
 
 
-def _goes_on(alone: sqlite3.Connection, together: sqlite3.Connection) -> bool:
+def _is_continuation(alone: sqlite3.Connection, together: sqlite3.Connection) -> bool:
     """Whether the file with its WAL is what the file is by itself, and more."""
     bounds = "SELECT epoch, first FROM bounds"
     last = "SELECT id, body FROM event ORDER BY id DESC LIMIT 1"

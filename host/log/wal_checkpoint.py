@@ -21,7 +21,7 @@ COPY = "PRAGMA wal_checkpoint(PASSIVE)"
 EMPTY = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 
-class Backfill:
+class WalCheckpointer:
     """`committed` belongs to the writer's thread, on whose connection it ends."""
 
     def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
@@ -34,7 +34,7 @@ class Backfill:
         # What was left by one that was killed, or else it grows from start to start.
         self._copy(writer, EMPTY)
 
-    def committed(self, size: int) -> None:
+    def note_commit(self, size: int) -> None:
         """Begins to copy when there is enough, and ends what was begun.
 
         What was committed meanwhile is little: the writer copies it itself, so that

@@ -44,7 +44,7 @@ class Board:
         elif isinstance(event, AgentEvent):
             self.agents[event.agent] = event
 
-    def arrange(self, names: Iterable[str]) -> None:
+    def put_first(self, names: Iterable[str]) -> None:
         """Puts these agents first, in this order, as far as they are known."""
         known = self.agents
         first = {name: known[name] for name in names if name in known}

@@ -93,7 +93,7 @@ class ReaderState(Struct, frozen=True):
     filter: dict[str, list[str]]
 
 
-class Inside(Struct, frozen=True):
+class DebugState(Struct, frozen=True):
     """All of it at one moment. `not_ready` says why the host is not, if so."""
 
     at: str

@@ -25,10 +25,10 @@ class Filter(NamedTuple):
     context: frozenset[str] = frozenset()
     kind: frozenset[str] = frozenset()
 
-    def wants_kind(self, kind: str) -> bool:
+    def matches_kind(self, kind: str) -> bool:
         return not self.kind or kind in self.kind
 
-    def wants(self, place: Place) -> bool:
+    def matches(self, place: Place) -> bool:
         return all(
             not wanted or value in wanted
             for wanted, value in zip(self, place, strict=True)

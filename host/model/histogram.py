@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 
-class Durations:
+class DurationHistogram:
     """How long something took each time, by buckets that end at `bounds_s`."""
 
     def __init__(self, *bounds_s: float) -> None:

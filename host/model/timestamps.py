@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 MAX_CHARS = 64
 
 
-def moment(text: str) -> str | None:
+def parse_timestamp(text: str) -> str | None:
     """`text` as RFC 3339 in UTC to the millisecond; None where it is no time.
 
     "2026-11-22T12:00:00.123Z". Without a zone it is read as UTC; what is finer than
@@ -34,7 +34,7 @@ def moment(text: str) -> str | None:
             return f"{utc[:19]}.{utc[20:-1]:0<3.3}Z"
     except (msgspec.ValidationError, IndexError):
         pass
-    return _odd_moment(text) if len(text) <= MAX_CHARS else None
+    return _parse_unusual(text) if len(text) <= MAX_CHARS else None
 
 
 @lru_cache(1_024)
@@ -46,7 +46,7 @@ def _is_time(text: str) -> bool:
         return False
 
 
-def stamp(at_s: float) -> str:
+def format_timestamp(at_s: float) -> str:
     """A time of the host's own clock (seconds since 1970), in the same form."""
     at = datetime.fromtimestamp(at_s, timezone.utc)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -54,10 +54,10 @@ def stamp(at_s: float) -> str:
 
 def now() -> str:
     """This moment, in the same form."""
-    return stamp(time.time())
+    return format_timestamp(time.time())
 
 
-def earlier(stamp: str, seconds: float) -> str:
+def subtract_seconds(stamp: str, seconds: float) -> str:
     """The moment so many seconds before a stamp of `moment`."""
     try:
         at = msgspec.convert(stamp, datetime) - timedelta(seconds=seconds)
@@ -66,7 +66,7 @@ def earlier(stamp: str, seconds: float) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _odd_moment(text: str) -> str | None:
+def _parse_unusual(text: str) -> str | None:
     """As the SDK reads it, then as people write it: a blank, no colon, no zone."""
     tidy = text.strip().upper().replace(" ", "T", 1)
     tidy = re.sub(r"(\.\d{9})\d+", r"\1", tidy)
@@ -77,5 +77,5 @@ def _odd_moment(text: str) -> str | None:
             stamp.FromJsonString(candidate)
         except (ValueError, OverflowError):
             continue
-        return moment(stamp.ToJsonString())
+        return parse_timestamp(stamp.ToJsonString())
     return None

@@ -10,7 +10,7 @@ import logging
 import re
 
 from ..errors import CourtsideError
-from ..model.timestamps import stamp
+from ..model.timestamps import format_timestamp
 from .redaction import redact
 
 MAX_CHARS = 2_000  # Of one value: what an agent says may be megabytes.
@@ -46,7 +46,7 @@ class Lines(logging.Formatter):
             line = Line(message=record.getMessage())
             known = _known(record.exc_info[1]) if record.exc_info else None
         told: dict[str, object] = {
-            "at": stamp(record.created),
+            "at": format_timestamp(record.created),
             "level": record.levelname,
             "from": record.name,
             **{key: _short(value) for key, value in line.said.items()},

@@ -13,7 +13,7 @@ from a2a.types import a2a_pb2 as pb
 from google.protobuf.message import Message as ProtoMessage
 from msgspec import Struct
 
-from ..model.timestamps import moment
+from ..model.timestamps import parse_timestamp
 from . import lenient_json
 from .a2a_objects import (
     Artifact,
@@ -109,7 +109,9 @@ def parse_list(data: bytes | msgspec.Raw) -> tuple[list[ListedTask], str | None]
     except (ValueError, RecursionError):
         page = _parse_page_leniently(lenient_json.decode(data))
     tasks = [
-        ListedTask(task.id, task.status.state, moment(task.status.timestamp or ""))
+        ListedTask(
+            task.id, task.status.state, parse_timestamp(task.status.timestamp or "")
+        )
         for task in page.tasks
         if task.id
     ]

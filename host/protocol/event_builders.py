@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from ..model.event import WAITING, ArtifactEvent, MessageEvent, TaskEvent
-from ..model.timestamps import moment
+from ..model.timestamps import parse_timestamp
 from .a2a_objects import Artifact, Message, Part, Status, join_text
 from .progress import percent_of
 from .task_record import TaskRecord
@@ -63,7 +63,7 @@ def build_row(
         choices=choices,
         message_id=message_id or None,
         sequence=sequence,
-        at=parse_timestamp(status),
+        at=status_time(status),
         received_at=received_at,
     )
 
@@ -130,8 +130,8 @@ def build_message_event(agent: str, message: Message, received_at: str) -> Messa
     )
 
 
-def parse_timestamp(status: Status) -> str | None:
-    return moment(status.timestamp) if status.timestamp else None
+def status_time(status: Status) -> str | None:
+    return parse_timestamp(status.timestamp) if status.timestamp else None
 
 
 def is_before(one: str | None, other: str | None) -> bool:

@@ -16,7 +16,7 @@ from a2a.utils.proto_utils import parse_lenient
 from google.protobuf.json_format import Error, MessageToDict
 from google.protobuf.message import Message
 
-from ..model.timestamps import moment
+from ..model.timestamps import parse_timestamp
 
 MAX_DEPTH = 100  # The SDK's limit.
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -76,7 +76,7 @@ def _drop_unreadable(body: Json) -> None:
     """Drop values for which the SDK would refuse the whole update."""
     for key, value in body.items():
         if key == "timestamp":
-            body[key] = moment(value) if isinstance(value, str) else None
+            body[key] = parse_timestamp(value) if isinstance(value, str) else None
         elif key in ENUMS:
             body[key] = _enum_number(value, ENUMS[key])
         elif key == "parts":

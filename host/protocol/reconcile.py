@@ -17,7 +17,7 @@ from .event_builders import (
     build_row,
     has_news,
     is_before,
-    parse_timestamp,
+    status_time,
 )
 from .task_record import TaskRecord
 from .task_status import is_terminal
@@ -57,7 +57,7 @@ class _Reconciliation:
         return (
             self._sequence is UNSET
             and not is_terminal(status.state)
-            and is_before(parse_timestamp(status), row.at)
+            and is_before(status_time(status), row.at)
         )
 
     def _add(self, event: Event) -> None:

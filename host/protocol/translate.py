@@ -15,7 +15,7 @@ from .event_builders import (
     build_row,
     has_news,
     is_before,
-    parse_timestamp,
+    status_time,
 )
 from .gaps import gap_before
 from .reconcile import reconcile
@@ -68,7 +68,7 @@ def _is_recorded(record: TaskRecord, update: TaskUpdate, number: int) -> bool:
         return False
     if isinstance(update, StatusUpdate) or number == record.sequence:
         return True
-    return not is_before(row.at, parse_timestamp(update.status))
+    return not is_before(row.at, status_time(update.status))
 
 
 def _build_events(

@@ -43,7 +43,7 @@ class Straight:
         await feed.open()
         async with anyio.create_task_group() as group:
             group.start_soon(feed.write)
-            group.start_soon(feed.tend)
+            group.start_soon(feed.maintain)
             for name, settings in self._agents.items():
                 wants = partial(_is_own, ledger, name)
                 collector = Collector(name, settings, feed, wants=wants)

@@ -20,7 +20,7 @@ EPOCH = "played"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
 
-def stamp(ago_s: float = 0.0) -> str:
+def format_timestamp(ago_s: float = 0.0) -> str:
     at = datetime.now(timezone.utc) - timedelta(seconds=ago_s)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
 
@@ -31,7 +31,12 @@ def agent(name: str, **more: Any) -> Event:
         **{"kind": "agent", "agent": name, "url": f"http://{name}.test"},
         **{"connection": "connected", "cause": None, "attempt": 0, "retry_s": None},
         **{"title": name.capitalize(), "description": "Plays.", "version": "1"},
-        **{"followed": "streaming", "skills": [skill], "received_at": stamp(), **more},
+        **{
+            "followed": "streaming",
+            "skills": [skill],
+            "received_at": format_timestamp(),
+            **more,
+        },
     }
 
 
@@ -39,7 +44,12 @@ def task(agent: str, task_id: str, status: str = "running", **more: Any) -> Even
     return {
         **{"kind": "task", "agent": agent, "task_id": task_id, "context_id": "c"},
         **{"status": status, "state": "", "progress": 50, "message": "Working…"},
-        **{"message_id": "m", "at": stamp(), "received_at": stamp(), **more},
+        **{
+            "message_id": "m",
+            "at": format_timestamp(),
+            "received_at": format_timestamp(),
+            **more,
+        },
     }
 
 

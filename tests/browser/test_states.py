@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from playwright.async_api import ViewportSize, expect
 
-from tests.browser.played import Event, PlayedFeed, agent, played, stamp, task
+from tests.browser.played import (
+    Event,
+    PlayedFeed,
+    agent,
+    format_timestamp,
+    played,
+    task,
+)
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, SCHEMES, axe
 
@@ -55,7 +62,7 @@ async def test_the_page_says_that_it_connects_until_the_host_answers(
 async def test_a_task_without_updates_for_long_says_so(
     page: Page, feed: PlayedFeed, page_alone: str
 ) -> None:
-    old = stamp(95)
+    old = format_timestamp(95)
     feed.say(agent("carly"), task("carly", "t1", at=old, received_at=old))
     screen = await Screen(page).open(page_alone)
     when = screen.card("carly").root.locator("time")
@@ -81,7 +88,7 @@ async def test_a_gap_shows_where_updates_may_be_missing(
 ) -> None:
     said = "carly was away: updates in between may be missing"
     gap: Event = {"kind": "gap", "agent": "carly", "task_id": "t1", "message": said}
-    gap |= {"context_id": "c", "missing": 12, "received_at": stamp()}
+    gap |= {"context_id": "c", "missing": 12, "received_at": format_timestamp()}
     feed.say(agent("carly"), task("carly", "t1"), gap, task("carly", "t1", progress=80))
     screen = await Screen(page).open(page_alone)
     row = screen.page.locator('.row[data-kind="gap"]')
@@ -95,7 +102,7 @@ async def test_skipped_events_are_one_click_away(
     feed.say(agent("carly"))
     screen = await Screen(page).open(page_alone)
     await page.get_by_role("button", name="Pause").click()
-    small = {"kind": "message", "agent": "carly", "received_at": stamp()}
+    small = {"kind": "message", "agent": "carly", "received_at": format_timestamp()}
     feed.say(*[{**small, "message": str(number)} for number in range(HELD + 99)])
     pill = page.locator(".pill")
     await expect(pill).to_contain_text("100 skipped, load", timeout=30_000)

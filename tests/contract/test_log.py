@@ -258,7 +258,7 @@ class TestAFilter:
         self, log: Log, where: Filter
     ) -> None:
         await log.append(MIXED)
-        wanted = [kept for kept in rows(*MIXED) if where.wants(kept.place)]
+        wanted = [kept for kept in rows(*MIXED) if where.matches(kept.place)]
 
         assert await log.read(0, ALL_OF_IT, where) == wanted
         assert await log.read(0, 2, where) == wanted[:2]
@@ -268,7 +268,7 @@ class TestAFilter:
         self, log: Log, where: Filter
     ) -> None:
         await log.append(MIXED)
-        wanted = [kept for kept in rows(*MIXED) if where.wants(kept.place)]
+        wanted = [kept for kept in rows(*MIXED) if where.matches(kept.place)]
 
         assert await log.tail(ALL_OF_IT, ALL_OF_IT, where) == wanted
         assert await log.tail(ALL_OF_IT, 2, where) == wanted[-2:]
@@ -281,7 +281,7 @@ class TestTheLatest:
     ) -> None:
         await log.append(MIXED)
         states = some(kind="task agent")
-        last = {r.place: r for r in rows(*MIXED) if states.wants(r.place)}
+        last = {r.place: r for r in rows(*MIXED) if states.matches(r.place)}
         wanted = sorted(last.values(), key=lambda kept: kept.id)
 
         assert await log.latest(0, states) == wanted

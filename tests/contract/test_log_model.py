@@ -79,7 +79,7 @@ class LogMachine(RuleBasedStateMachine):
 
     def rows(self, where: Filter = ALL) -> list[Row]:
         rows = [row(event_id, of) for event_id, (of, _) in self.kept.items()]
-        return [kept for kept in rows if where.wants(kept.place)]
+        return [kept for kept in rows if where.matches(kept.place)]
 
     def teardown(self) -> None:
         self.run(self.log.close())

@@ -101,7 +101,7 @@ def test_what_is_read_becomes_sound_events(sent: list[bytes], why: str | None) -
                 with_id(1, body)
             )
             VALID.validate(json.loads(with_id(1, body)))
-            Search(text="x", since=NOW).wants(Row(1, place_of(event), body, 1))
+            Search(text="x", since=NOW).matches(Row(1, place_of(event), body, 1))
             board.fold(event)
     restored = Board()
     restored.restore(board.checkpoint())

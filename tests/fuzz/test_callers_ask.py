@@ -23,8 +23,8 @@ from host.api.feed_stream import filter_of
 from host.api.guard import Guard
 from host.config.access_rules import AccessRules
 from host.errors import CursorError
-from host.feed.cursor import parse, start_of
-from host.feed.search import CLOCK_SLACK_S, MAX_CHARS, search_of
+from host.feed.cursor import parse, resolve_start
+from host.feed.search import CLOCK_SLACK_S, MAX_CHARS, parse_search
 from host.gateway.requests import (
     check_version,
     find_public_url,
@@ -35,7 +35,7 @@ from host.gateway.task_list import list_tasks
 from host.log.contract import Bounds, Row, place_of
 from host.model.board import Board
 from host.model.event import MessageEvent, encode
-from host.model.timestamps import earlier, moment
+from host.model.timestamps import parse_timestamp, subtract_seconds
 from host.observability import trace
 from host.observability.logfmt import Line, Lines
 from tests.fuzz import hostile
@@ -53,7 +53,7 @@ header_text = st.text(st.characters(max_codepoint=255), max_size=40)
 def test_a_cursor_begins_within_what_is_kept_or_is_refused(text: str) -> None:
     kept = Bounds("e1", 5, 9)
     try:
-        start = start_of(parse(text), kept)
+        start = resolve_start(parse(text), kept)
     except CursorError as error:
         assert len(str(error)) < 300
         return
@@ -81,25 +81,28 @@ def test_a_search_finds_what_is_said_or_is_refused(
     )
     row = Row(1, place_of(event), encode(event), 1)
     try:
-        wanted = search_of(query)
+        wanted = parse_search(query)
     except HTTPException as error:
         assert error.status_code == 400
     else:
         for backward in (True, False):
-            assert wanted is None or wanted.is_behind(row, backward=backward) in (0, 1)
-    said = search_of(QueryParams({"q": text[:MAX_CHARS]}))
-    assert said is None or said.wants(row), f"{text!r} is not found"
+            assert wanted is None or wanted.is_past_range(row, backward=backward) in (
+                0,
+                1,
+            )
+    said = parse_search(QueryParams({"q": text[:MAX_CHARS]}))
+    assert said is None or said.matches(row), f"{text!r} is not found"
 
 
 @fuzz(hostile.text | st.datetimes().map(lambda at: f"{at.isoformat()}Z"))
 def test_a_moment_is_of_one_form_and_what_is_before_it_sorts_before(text: str) -> None:
-    at = moment(text)
+    at = parse_timestamp(text)
     if at is None:
         return
     assert len(at) == 24
-    assert moment(at) == at
-    assert len(earlier(at, CLOCK_SLACK_S)) == 24
-    assert earlier(at, CLOCK_SLACK_S) <= at
+    assert parse_timestamp(at) == at
+    assert len(subtract_seconds(at, CLOCK_SLACK_S)) == 24
+    assert subtract_seconds(at, CLOCK_SLACK_S) <= at
 
 
 def request_with(headers: dict[str, str], query: str = "") -> Request:
@@ -213,6 +216,6 @@ def test_a_page_of_tasks_is_there_or_refused(token: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["0500-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
 def test_the_hour_before_an_old_moment_sorts_before_it(text: str) -> None:
     """Found: it was written 499-12-31, which is after everything."""
-    at = moment(text)
+    at = parse_timestamp(text)
 
-    assert at and earlier(at, CLOCK_SLACK_S) <= at
+    assert at and subtract_seconds(at, CLOCK_SLACK_S) <= at

@@ -125,7 +125,7 @@ class FeedReader:
     def _epoch(self, first_seen: str) -> str:
         return self.cursor.partition("-")[0] if self.cursor else first_seen
 
-    def wants(self, event: dict[str, Any]) -> bool:
+    def matches(self, event: dict[str, Any]) -> bool:
         """Whether its target asks for the event."""
         path, query = urlsplit(self.target)[2:4]
         wanted = parse_qs(query) | (
@@ -135,7 +135,7 @@ class FeedReader:
 
     def wanted_of(self, log: dict[int, bytes]) -> list[tuple[int, bytes]]:
         """What it must have got of what `history` says, in this order."""
-        return [item for item in log.items() if self.wants(json.loads(item[1]))]
+        return [item for item in log.items() if self.matches(json.loads(item[1]))]
 
 
 async def history(url: str, deadline_s: float = 30) -> dict[int, bytes]:

@@ -104,7 +104,7 @@ class Flooded:
             entries = [entry_of(task, n) for n in range(number, due)]
             if entries:
                 try:
-                    done = feed.give(entries)
+                    done = feed.submit(entries)
                 except FeedClosed:
                     return
                 self._given += len(entries)

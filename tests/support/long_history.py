@@ -25,7 +25,7 @@ RAIN = 97
 """Every so many tasks one speaks of rain."""
 
 
-def stamp(at: datetime) -> str:
+def format_timestamp(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
 
 
@@ -39,7 +39,10 @@ def events(
         end = next((e for n, e in ENDS.items() if number % n == 0), "completed")
         for step, status in enumerate(("submitted", "running", "running", end)):
             at = start + timedelta(seconds=number * apart_s + step * LASTS_S / 3)
-            yield task_id, _task(agent, task_id, status, said, step, stamp(at))
+            yield (
+                task_id,
+                _task(agent, task_id, status, said, step, format_timestamp(at)),
+            )
         yield (
             task_id,
             ArtifactEvent(
@@ -51,7 +54,7 @@ def events(
                 parts=[{"text": f"Answer {number}"}],
                 append=False,
                 last_chunk=True,
-                received_at=stamp(at),
+                received_at=format_timestamp(at),
             ),
         )
 

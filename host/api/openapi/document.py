@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...following.roster import Reloaded
-from ...model.debug_state import Inside
+from ...model.debug_state import DebugState
 from ...version import VERSION
 from ..agents import NewAgent
 from . import a2a_paths, host_paths
@@ -63,7 +63,7 @@ SCHEMAS: Json = {
 def document() -> Json:
     """The whole of it, as JSON."""
     _, made = msgspec.json.schema_components(
-        [NewAgent, Reloaded, Inside], ref_template=PREFIX + "{name}"
+        [NewAgent, Reloaded, DebugState], ref_template=PREFIX + "{name}"
     )
     # It is sent as an object of names, not as the tuple that it is here.
     made["Reloaded"] = _object(

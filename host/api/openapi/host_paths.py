@@ -242,7 +242,7 @@ WINDOWS: Json = {
         "get": operation(
             "inside",
             "The feed, each collector and each reader as they stand now.",
-            answers={200: json("All of it.", ref("Inside"))},
+            answers={200: json("All of it.", ref("DebugState"))},
         )
     },
     "/openapi.json": {

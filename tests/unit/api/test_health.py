@@ -15,7 +15,7 @@ import pytest
 from host.app import Host
 from host.errors import LogError
 from host.log.memory import MemoryLog
-from host.model.histogram import Durations
+from host.model.histogram import DurationHistogram
 from tests.support.in_process_host import host_alone
 
 
@@ -54,7 +54,7 @@ async def test_a_host_that_cannot_write_its_log_says_why(host: Host) -> None:
 
 
 def test_durations_fall_into_the_bucket_that_ends_with_them() -> None:
-    durations = Durations(0.1, 1)
+    durations = DurationHistogram(0.1, 1)
     for duration_s in (0.05, 0.1, 0.5, 7):
         durations.add(duration_s)
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.errors import CursorError
-from host.feed.cursor import Start, parse, start_of
+from host.feed.cursor import Start, parse, resolve_start
 from host.log.contract import Bounds
 
 KEPT = Bounds("k3f9", first=11, last=20)
 
 
 def start(text: str, kept: Bounds = KEPT) -> Start:
-    return start_of(parse(text), kept)
+    return resolve_start(parse(text), kept)
 
 
 @pytest.mark.parametrize("prefix", ["", "k3f9-"])

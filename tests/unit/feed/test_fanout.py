@@ -151,7 +151,7 @@ class Stage:
         wire.served = True
 
     def after(self, cursor: int, where: Filter) -> list[bytes]:
-        return [told for place, told in self.told[cursor:] if where.wants(place)]
+        return [told for place, told in self.told[cursor:] if where.matches(place)]
 
 
 @asynccontextmanager
@@ -572,7 +572,9 @@ async def test_a_request_that_was_hung_up_is_not_left_as_one_that_was_cancelled(
         assert cancels == [0]
 
 
-async def test_a_cancelled_request_is_not_taken_for_one_that_was_hung_up() -> None:
+async def test_a_cancelled_request_is_not_taken_for_one_that_was_is_disconnected() -> (
+    None
+):
     async with stage() as on:
         wire, ended = Wire(), False
 
@@ -636,7 +638,7 @@ async def test_stop_ends_every_reader_and_nothing_follows() -> None:
 
 
 async def test_stop_does_not_wait_for_a_reader_that_takes_nothing() -> None:
-    with mock.patch.object(host.feed.fanout, "LAST_WORDS_S", 0.01):
+    with mock.patch.object(host.feed.fanout, "END_S", 0.01):
         async with stage() as on:
             stalled, behind = await on.join(), await on.join()
             behind.block()

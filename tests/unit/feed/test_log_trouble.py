@@ -48,7 +48,7 @@ async def test_a_log_that_cannot_be_read_says_so_and_one_that_is_damaged_goes_on
     with pytest.raises(LogError):
         await feed.history(0, None, 9, ALL)
     assert feed.fault == str(error)
-    assert str(error).encode() in feed.trouble()
+    assert str(error).encode() in feed.fault_frame()
 
     log.error = None
     await feed.history(0, None, 9, ALL)
@@ -73,13 +73,13 @@ async def test_a_board_that_cannot_be_read_is_made_anew_from_the_events(
 
 async def test_what_is_given_of_a_source_is_settled_when_it_is_in_the_log() -> None:
     feed = await opened(MemoryLog())
-    feed.give(batch(2))
+    feed.submit(batch(2))
     with anyio.move_on_after(0.02) as patience:
-        await feed.settled("carly/t1")
+        await feed.committed_version("carly/t1")
     assert patience.cancelled_caught
-    assert await feed.settled("walter/t9") == 0
+    assert await feed.committed_version("walter/t9") == 0
 
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
-        assert await feed.settled("carly/t1") == 2
+        assert await feed.committed_version("carly/t1") == 2
         feed.close()

@@ -56,7 +56,7 @@ async def test_a_reader_of_the_log_misses_nothing_while_the_ring_turns_over() ->
         log.meanwhile = turn_over
         cursor, ids = 0, []
         while cursor < feed.head:
-            piece = feed.ready(cursor) or await feed.replay(cursor)
+            piece = feed.frames_in_memory(cursor) or await feed.frames_from_log(cursor)
             ids += [
                 int(found)
                 for found in re.findall(rb"^id: \w+-(\d+)$", piece.data, re.M)

@@ -52,7 +52,7 @@ def test_every_cursor_gets_all_that_follows_it_or_hears_that_it_is_too_old(
                 assert small.after(cursor, where) is None
                 continue
             rest = said[cursor - head :]
-            wanted = b"".join(frame for place, frame in rest if where.wants(place))
+            wanted = b"".join(frame for place, frame in rest if where.matches(place))
             assert everything(small, cursor, where) == wanted
 
 

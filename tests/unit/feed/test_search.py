@@ -92,7 +92,7 @@ async def test_any_text_is_found_as_it_was_said(said: str, change: Any) -> None:
         context_id=None,
         message_id=None,
         message=f"Well. {said}!",
-        received_at=long_history.stamp(START),
+        received_at=long_history.format_timestamp(START),
     )
     async with await client_of([Entry.of("carly", 1, event)]) as http:
         assert len(await lines(http, q=change(said), limit=9)) == 1

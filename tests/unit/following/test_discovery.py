@@ -26,12 +26,12 @@ from host.protocol.a2a_objects import ListedTask
 DONE, WORKING = "TASK_STATE_COMPLETED", "TASK_STATE_WORKING"
 
 
-def stamp(second: int) -> str:
+def format_timestamp(second: int) -> str:
     return f"2026-11-23T12:{second // 60:02}:{second % 60:02}.000Z"
 
 
 def listed(name: str, second: int | None, state: str = DONE) -> ListedTask:
-    return ListedTask(name, state, None if second is None else stamp(second))
+    return ListedTask(name, state, None if second is None else format_timestamp(second))
 
 
 class Agent:
@@ -97,7 +97,7 @@ async def tell(feed: Feed, task: ListedTask) -> None:
         progress=None,
         message=None,
         at=task.timestamp,
-        received_at=stamp(0),
+        received_at=format_timestamp(0),
     )
     await feed.append([Entry.of(f"carly/{task.task_id}", 1, row)])
 
@@ -209,7 +209,7 @@ async def test_an_idle_agent_is_asked_only_for_what_is_new() -> None:
         await looking.until(agent, lambda: len(agent.asked) > 30)
     polls = [query for query in agent.asked[10:] if query.since]
     assert polls
-    assert all(query.since == stamp(597) for query in polls)
+    assert all(query.since == format_timestamp(597) for query in polls)
     assert all(not query.page_token for query in polls)
 
 

@@ -19,7 +19,7 @@ from host.cli.replay import Player
 from host.errors import CourtsideError
 from host.feed.feed import Feed
 from host.log.memory import MemoryLog
-from host.log.recording import RecordingError, entries, examine
+from host.log.recording import RecordingError, entries, inspect_recording
 from host.log.sqlite import SqliteLog
 from tests.support.harness import ROOT
 
@@ -40,7 +40,7 @@ def row(event_id: int, second: float = 0, **fields: Any) -> dict[str, Any]:
 
 
 def test_every_event_of_the_contract_comes_back_as_it_was(tmp_path: Path) -> None:
-    recording = examine(saved(tmp_path, *EVENTS, ""))
+    recording = inspect_recording(saved(tmp_path, *EVENTS, ""))
 
     bodies = [json.loads(entry.body) for entry in entries(recording)]
 
@@ -83,7 +83,7 @@ def test_what_is_no_recording_is_refused_with_its_line_and_nothing_is_made(
 async def test_ids_are_kept_where_none_is_left_out(
     tmp_path: Path, ids: list[int], kept: list[int]
 ) -> None:
-    recording = examine(saved(tmp_path, *map(row, ids)))
+    recording = inspect_recording(saved(tmp_path, *map(row, ids)))
     for log in (
         MemoryLog(recording.first),
         SqliteLog(tmp_path / "feed.db", recording.first),
@@ -100,7 +100,7 @@ async def test_ids_are_kept_where_none_is_left_out(
 async def test_a_replay_has_the_rhythm_of_the_recording(tmp_path: Path) -> None:
     seconds = [0.0, 0.0, 4.0, 6.0, 20.0]
     events = [row(n, second) for n, second in enumerate(seconds, 1)]
-    recording = examine(saved(tmp_path, *events))
+    recording = inspect_recording(saved(tmp_path, *events))
     times: list[float] = []
     feed = Feed(MemoryLog())
     await feed.open()
@@ -108,7 +108,7 @@ async def test_a_replay_has_the_rhythm_of_the_recording(tmp_path: Path) -> None:
         group.start_soon(feed.write)
         player = Player(recording, speed=50)
         player.begin()
-        with feed.listening([], lambda _: times.append(anyio.current_time())):
+        with feed.listen([], lambda _: times.append(anyio.current_time())):
             await player.play(feed)
             feed.close()
 
@@ -119,7 +119,7 @@ async def test_a_replay_has_the_rhythm_of_the_recording(tmp_path: Path) -> None:
 
 
 async def test_a_replay_waits_until_somebody_reads(tmp_path: Path) -> None:
-    player = Player(examine(saved(tmp_path, row(1))), speed=50)
+    player = Player(inspect_recording(saved(tmp_path, row(1))), speed=50)
     feed = Feed(MemoryLog())
     await feed.open()
 
@@ -140,4 +140,4 @@ def test_a_speed_that_is_none_is_named(speed: str) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(CourtsideError, match="cannot be read: Is a directory"):
-        examine(tmp_path)
+        inspect_recording(tmp_path)

@@ -55,7 +55,7 @@ def test_the_last_row_of_a_task_wins() -> None:
 def test_agents_stand_in_the_order_that_is_given_and_the_others_behind() -> None:
     built = board(agent("host"), agent("walter"), agent("carly"))
 
-    built.arrange(["carly", "nobody", "walter"])
+    built.put_first(["carly", "nobody", "walter"])
 
     assert list(built.agents) == ["carly", "walter", "host"]
     assert built.agents["carly"] == agent("carly")

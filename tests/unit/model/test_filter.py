@@ -22,7 +22,7 @@ def some(**names: str) -> Filter:
 def test_without_a_filter_every_event_is_wanted(
     event: Place,
 ) -> None:
-    assert ALL.wants(event)
+    assert ALL.matches(event)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_without_a_filter_every_event_is_wanted(
 def test_an_event_is_wanted_when_every_sort_named_has_it(
     where: Filter, wanted: bool
 ) -> None:
-    assert where.wants(EVENT) is wanted
+    assert where.matches(EVENT) is wanted
 
 
 @pytest.mark.parametrize("where", [some(task="t1"), some(context="c1")])
 def test_an_event_without_a_task_is_not_of_a_named_one(where: Filter) -> None:
-    assert not where.wants(AGENT_EVENT)
+    assert not where.matches(AGENT_EVENT)

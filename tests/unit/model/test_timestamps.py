@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host.model.timestamps import moment
+from host.model.timestamps import parse_timestamp
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from host.model.timestamps import moment
     ],
 )
 def test_a_time_is_told_in_utc_to_the_millisecond(text: str, when: str) -> None:
-    assert moment(text) == when
+    assert parse_timestamp(text) == when
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_time_is_told_in_utc_to_the_millisecond(text: str, when: str) -> None:
     ],
 )
 def test_what_is_no_time_is_none(text: str) -> None:
-    assert moment(text) is None
+    assert parse_timestamp(text) is None
 
 
 zones = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
@@ -74,10 +74,10 @@ def test_a_moment_is_what_the_sdk_reads(when: datetime) -> None:
     stamp = Timestamp()
     stamp.FromJsonString(when.isoformat())
 
-    told = moment(when.isoformat())
+    told = parse_timestamp(when.isoformat())
 
     assert told
-    assert told == moment(told)
+    assert told == parse_timestamp(told)
     assert told[:-1] == stamp.ToDatetime().isoformat(timespec="milliseconds")
 
 
@@ -86,12 +86,14 @@ def test_a_moment_is_what_the_sdk_reads(when: datetime) -> None:
 def test_moments_are_in_the_order_of_the_times(one: datetime, other: datetime) -> None:
     early, late = sorted([one, other])
 
-    assert (moment(early.isoformat()) or "~") <= (moment(late.isoformat()) or "")
+    assert (parse_timestamp(early.isoformat()) or "~") <= (
+        parse_timestamp(late.isoformat()) or ""
+    )
 
 
 @settings(derandomize=True, deadline=None)
 @given(st.text(max_size=40) | st.text("0123456789-:.TZ+ ", max_size=30))
 def test_no_text_is_too_strange(text: str) -> None:
-    told = moment(text)
+    told = parse_timestamp(text)
 
-    assert told is None or moment(told) == told
+    assert told is None or parse_timestamp(told) == told

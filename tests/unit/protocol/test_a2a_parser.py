@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from host.model.timestamps import moment
+from host.model.timestamps import parse_timestamp
 from host.protocol import lenient_json
 from host.protocol.a2a_objects import RESUMABLE, Part, Status, StreamResponse, join_text
 from host.protocol.a2a_parser import parse_list, parse_response, parse_task
@@ -169,7 +169,7 @@ class TestOddUpdate:
     def test_a_stamp_without_a_zone_is_read_as_utc(self) -> None:
         status = status_of(status_update(state=2, timestamp="2026-11-22T12:00:00.5"))
 
-        assert moment(status.timestamp or "") == "2026-11-22T12:00:00.500Z"
+        assert parse_timestamp(status.timestamp or "") == "2026-11-22T12:00:00.500Z"
 
     def test_a_text_cut_within_an_emoji_is_kept(self) -> None:
         """JavaScript cuts between surrogates; neither UTF-8 nor protobuf has halves."""

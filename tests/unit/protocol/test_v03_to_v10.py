@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToJson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.model.timestamps import moment
+from host.model.timestamps import parse_timestamp
 from host.protocol.a2a_objects import StreamResponse
 from host.protocol.a2a_parser import parse_response
 from host.protocol.v03_to_v10 import STATES, convert_result
@@ -129,7 +129,9 @@ def comparable(response: StreamResponse) -> Any:
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: moment(inner) if key == "timestamp" and inner else walk(inner)
+                key: parse_timestamp(inner)
+                if key == "timestamp" and inner
+                else walk(inner)
                 for key, inner in value.items()
             }
         return [walk(item) for item in value] if isinstance(value, list) else value
