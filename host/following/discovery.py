@@ -1,7 +1,7 @@
-"""Owns the finding of tasks that anyone started: ListTasks, again and again.
+"""Finds the tasks of an agent, also those that other clients started: polls ListTasks.
 
-Names each task that must be followed to the collector; costs an agent that has
-nothing new next to nothing.
+The collector follows each task that is found. To poll an agent without news costs one
+small request.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ POLL_S = 0.25
 IDLE_POLL_S = 0.5
 IDLE_AFTER_S = 10.0
 CARD_POLL_S = 2.0
-SWEEP_S = 15.0
-FULL_SWEEP_S = 600.0
-OVERLAP_S = 2.0
-AWAY_S = 60.0  # The board knows stamps of streams, which run ahead of the list.
-MAX_MISSES = 3  # A busy agent may be late; one that refuses is gone at once.
+OPEN_TASKS_S = 15.0
+ALL_TASKS_S = 600.0
+OVERLAP_S = 2.0  # A task may get its timestamp a moment before it is listed.
+AWAY_S = 60.0  # Timestamps on the board come from streams: they are ahead of the list.
+MAX_MISSES = 3  # A busy agent may be late; one that refuses connections is lost.
 PAGE_SIZE = 50
 MAX_SETTLED = 10_000
 OPEN_STATES = [state for state in STATUS_OF_STATE if not is_terminal(state)]
 
 
 class Discovery:
-    """Calls `found` with the id of each task that must be followed, again while it is
-    open; it says whether that was news.
+    """Calls `found` with the id of each task to follow, repeatedly while it is open.
 
-    Time is the agent's own: `since` is the latest stamp that it has listed, `horizon`
-    the earliest that the feed has; a task that ended before that is no news. What it
-    knows outlives a connection: what ended while the agent was away is wanted, too.
+    `found` returns whether the task is new. All timestamps are the agent's: `_since`
+    is the latest that it has listed, `_horizon` the earliest that counts. A task that
+    ended before the horizon is history. Both outlast a connection, so that tasks that
+    end while the agent is lost are found later.
     """
 
     _connection: Connection
@@ -53,17 +53,17 @@ class Discovery:
         self._horizon: str | None = None
 
     async def run(self, connection: Connection) -> None:
-        """Returns when the agent's card has changed.
+        """Poll until the agent's card has changed.
 
-        Raises AgentUnreachable when the agent is gone.
+        Raises AgentUnreachable when the agent is lost.
         """
         self._connection = connection
-        await self._begin()
+        await self._start()
         misses = 0
         while True:
             await anyio.sleep(self._pause_s())
             try:
-                if await self._step():
+                if await self._poll():
                     return
                 misses = 0
             except AgentUnreachable as error:
@@ -71,108 +71,113 @@ class Discovery:
                 if misses == MAX_MISSES or "refused" in str(error):
                     raise
 
-    async def _begin(self) -> None:
-        self._active_at = self._swept_at = self._swept_all_at = anyio.current_time()
+    async def _start(self) -> None:
+        now = anyio.current_time()
+        self._news_at = self._open_tasks_at = self._all_tasks_at = now
         if not self._connection.can_list:
             return
         if self._since is None:
-            self._recall()
+            self._read_board()
         if self._since:
-            await self._list(self._news)
+            await self._list(self._news_query)
         else:
-            await self._meet()
-        await self._sweep_open()
+            await self._list_first_page()
+        await self._list_open_tasks()
 
-    def _recall(self) -> None:
-        """Where a host that ended had come to, as far as its board shows it."""
+    def _read_board(self) -> None:
+        """Continue where the host ended, as far as its board shows it."""
         rows = [row for row in self._feed.board.tasks() if row.agent == self._agent]
-        stamps = sorted(row.at for row in rows if row.at)
-        if stamps:
+        timestamps = sorted(row.at for row in rows if row.at)
+        if timestamps:
             still_open = [row.at for row in rows if row.at and row.is_open]
-            self._since = subtract_seconds(min([*still_open, stamps[-1]]), AWAY_S)
-            # A row has its task's last stamp: others may have ended before, unseen.
-            self._horizon = min(stamps[0], self._since)
+            self._since = subtract_seconds(min([*still_open, timestamps[-1]]), AWAY_S)
+            # A row has its task's last timestamp. Other tasks may have ended earlier,
+            # and the feed does not have them.
+            self._horizon = min(timestamps[0], self._since)
 
-    @property
-    def _news(self) -> Query:
-        """A stamp may be set a moment before its task can be listed."""
-        since = self._since and subtract_seconds(self._since, OVERLAP_S)
-        return Query(since, page_size=PAGE_SIZE)
-
-    async def _meet(self) -> None:
-        """At the first contact, of what is long over the latest tasks will do."""
-        page = await self._page(Query(page_size=PAGE_SIZE))
+    async def _list_first_page(self) -> None:
+        """On first contact, take of the finished tasks only the latest."""
+        page = await self._request_page(Query(page_size=PAGE_SIZE))
         if page.next_token:
-            stamps = [task.timestamp for task in page.tasks if task.timestamp]
-            self._horizon = min(stamps, default=None)
+            timestamps = [task.timestamp for task in page.tasks if task.timestamp]
+            self._horizon = min(timestamps, default=None)
         await self._take(page)
 
     def _pause_s(self) -> float:
         if not self._connection.can_list:
             return CARD_POLL_S
-        idle = anyio.current_time() - self._active_at > IDLE_AFTER_S
-        return IDLE_POLL_S if idle else POLL_S
+        is_idle = anyio.current_time() - self._news_at > IDLE_AFTER_S
+        return IDLE_POLL_S if is_idle else POLL_S
 
-    async def _step(self) -> bool:
-        """One look at the agent. Returns whether its card has changed."""
+    async def _poll(self) -> bool:
+        """Poll once. Return whether the agent's card has changed."""
         if not self._connection.can_list:
-            # Only what passes through the host is followed; is the agent there?
+            # Only tasks that pass through this host are followed. Is the agent there?
             return await self._connection.has_card_changed()
-        at = anyio.current_time()
-        if await self._list(self._news, while_new=True):
-            self._active_at = at
-        if at - self._swept_at < SWEEP_S:
+        now = anyio.current_time()
+        if await self._list(self._news_query, while_new=True):
+            self._news_at = now
+        if now - self._open_tasks_at < OPEN_TASKS_S:
             return False
-        self._swept_at = at
-        await self._sweep_open()
-        # The latest of all: found even if the agent's clock was set back.
+        self._open_tasks_at = now
+        await self._list_open_tasks()
+        # Finds the latest tasks also if the agent's clock was set back.
         await self._list(Query(page_size=PAGE_SIZE), while_new=True)
-        if at - self._swept_all_at > FULL_SWEEP_S:
-            self._swept_all_at = at
+        if now - self._all_tasks_at > ALL_TASKS_S:
+            self._all_tasks_at = now
             await self._list(Query(page_size=PAGE_SIZE), pause_s=POLL_S)
         return await self._connection.has_card_changed()
 
-    async def _sweep_open(self) -> None:
-        """Finds tasks that move without their stamps, or have none."""
+    @property
+    def _news_query(self) -> Query:
+        since = self._since and subtract_seconds(self._since, OVERLAP_S)
+        return Query(since, page_size=PAGE_SIZE)
+
+    async def _list_open_tasks(self) -> None:
+        """Find tasks that have no timestamps, or change without them."""
         for state in OPEN_STATES:
             await self._list(Query(status=state, page_size=PAGE_SIZE))
 
     async def _list(
         self, query: Query, *, while_new: bool = False, pause_s: float = 0
     ) -> bool:
-        """Takes what the agent lists, page by page. Returns whether any was new."""
+        """Take the listed tasks, page by page. Return whether any was new."""
         any_new = False
-        seen: set[str] = set()
+        listed: set[str] = set()
         while True:
-            page = await self._page(query)
-            new = await self._take(page)
-            any_new |= new
-            ids = {task.task_id for task in page.tasks}
-            # Some agents know no filter, some no end.
-            other = any(query.status not in (None, task.state) for task in page.tasks)
-            if not page.next_token or other or (while_new and not new):
+            page = await self._request_page(query)
+            is_new = await self._take(page)
+            any_new |= is_new
+            task_ids = {task.task_id for task in page.tasks}
+            # Some agents ignore the filter, and some list without end.
+            is_unfiltered = query.status is not None and any(
+                task.state != query.status for task in page.tasks
+            )
+            if not page.next_token or is_unfiltered or (while_new and not is_new):
                 return any_new
-            if ids <= seen:
+            if task_ids <= listed:
                 raise AgentUnreachable(
                     f"bad answer: {self._agent} lists the same tasks again on each page"
                 )
-            seen |= ids
+            listed |= task_ids
             query = query._replace(page_token=page.next_token)
             await anyio.sleep(pause_s)
 
-    async def _page(self, query: Query) -> Page:
+    async def _request_page(self, query: Query) -> Page:
         try:
             return await self._connection.list_tasks(query)
         except A2AError as error:
-            name = self._agent
-            raise AgentUnreachable(f"{name} refuses ListTasks: {error}") from error
+            raise AgentUnreachable(
+                f"{self._agent} refuses ListTasks: {error}"
+            ) from error
 
     async def _take(self, page: Page) -> bool:
+        """Follow the tasks of a page. Return whether any was new."""
         wanted = [task for task in page.tasks if await self._is_wanted(task)]
-        news = [self._found(task.task_id) for task in wanted]
-        stamps = [task.timestamp for task in page.tasks if task.timestamp]
-        self._since = max([self._since or "", *stamps]) or None
-        return any(news)
+        are_new = [self._found(task.task_id) for task in wanted]
+        timestamps = [task.timestamp for task in page.tasks if task.timestamp]
+        self._since = max([self._since or "", *timestamps]) or None
+        return any(are_new)
 
     async def _is_wanted(self, task: ListedTask) -> bool:
         row = self._feed.board.task(self._agent, task.task_id)
@@ -182,14 +187,14 @@ class Discovery:
             return True
         if task.task_id in self._settled or self._is_history(task):
             return False
-        # Told once is enough: the board may have let go of it, the log has not.
-        told = await self._feed.high_water(f"{self._agent}/{task.task_id}") > 0
-        if told:
+        # The board may have dropped a finished task. The log still has its numbers.
+        has_events = await self._feed.high_water(f"{self._agent}/{task.task_id}") > 0
+        if has_events:
             self._settled[task.task_id] = None
             if len(self._settled) > MAX_SETTLED:
                 del self._settled[next(iter(self._settled))]
-        return not told
+        return not has_events
 
     def _is_history(self, task: ListedTask) -> bool:
-        """Whether the task ended before the host came to know its agent."""
+        """Return whether the task ended before the host first saw the agent."""
         return self._horizon is not None and (task.timestamp or "") < self._horizon

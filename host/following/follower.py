@@ -29,8 +29,8 @@ from ..protocol.gaps import STREAM_BROKE, DroppedUpdates, gap_of_lost_task
 from ..protocol.task_record import TaskRecord
 from ..protocol.task_status import is_terminal
 from ..protocol.translate import translate
+from .agent_row import AgentRow
 from .follower_states import FollowerStates, Source
-from .presence import Presence
 from .repeated_chunks import RepeatedChunks
 from .task_reader import TaskReader
 from .task_writer import TaskWriter
@@ -47,16 +47,16 @@ class Follower:
     """Follows the task while `run` runs: to its end, or until its agent forgets it."""
 
     def __init__(
-        self, task_id: str, connection: Connection, feed: Feed, presence: Presence
+        self, task_id: str, connection: Connection, feed: Feed, agent_row: AgentRow
     ) -> None:
         self._connection = connection
-        self._presence = presence
+        self._agent_row = agent_row
         self._task_id = task_id
-        self._name = f"{presence.name}/{task_id}"
-        self._record = TaskRecord(presence.name, task_id)
+        self._name = f"{agent_row.name}/{task_id}"
+        self._record = TaskRecord(agent_row.name, task_id)
         self._states = FollowerStates()
-        self._reader = TaskReader(self._record, connection, presence, self._states)
-        self._writer = TaskWriter(presence.name, task_id, feed)
+        self._reader = TaskReader(self._record, connection, agent_row, self._states)
+        self._writer = TaskWriter(agent_row.name, task_id, feed)
         self._dropped = DroppedUpdates(self._record)
         self._repeated = RepeatedChunks(self._record, connection)
         self._is_reporting = False
@@ -183,7 +183,7 @@ class Follower:
             self._states.repair()
             await self._read_task()
         if cause and failures > 2:
-            await self._presence.troubled(cause)
+            await self._agent_row.report_trouble(cause)
         self._states.retry()
 
     @property
@@ -239,11 +239,11 @@ class Follower:
 
     async def _take_dropped(self, count: int, cause: str) -> None:
         self._dropped.add(count, cause)
-        self._presence.left_out += count
+        self._agent_row.left_out += count
         if not self._is_reporting:
             self._is_reporting = True
             self._group.start_soon(self._report_dropped)
-        await self._presence.troubled(cause)
+        await self._agent_row.report_trouble(cause)
 
     async def _report_dropped(self) -> None:
         """Write a gap for dropped updates also when no update follows them.

@@ -16,8 +16,8 @@ from ..clients.bindings.types import Batch
 from ..clients.connection import MAX_STREAMS, TASK_POLL_S, UNSUPPORTED, Connection
 from ..observability.logfmt import Line
 from ..protocol.task_record import TaskRecord
+from .agent_row import AgentRow
 from .follower_states import FollowerStates, Source
-from .presence import Presence
 
 logger = logging.getLogger("courtside.task_reader")
 
@@ -34,12 +34,12 @@ class TaskReader:
         self,
         record: TaskRecord,
         connection: Connection,
-        presence: Presence,
+        agent_row: AgentRow,
         states: FollowerStates,
     ) -> None:
         self._record = record
         self._connection = connection
-        self._presence = presence
+        self._agent_row = agent_row
         self._states = states
         self._task_id = record.task_id
 
@@ -89,13 +89,13 @@ class TaskReader:
                     yield batch
         elif not self._record.has_ended and not needed_input:
             self._connection.can_subscribe = False
-            await self._presence.connected(self._connection)
+            await self._agent_row.set_connected(self._connection)
 
     async def _read_until_stream_is_free(self) -> AsyncGenerator[Batch]:
         """Read the task now and then until a stream to the agent is free. Take that."""
         slots = self._connection.stream_slots
         while slots.value == 0:
-            await self._presence.troubled(NO_FREE_STREAM)
+            await self._agent_row.report_trouble(NO_FREE_STREAM)
             if not self._connection.is_resumable:
                 self._states.lack_stream(NO_FREE_STREAM)
                 yield await self._get_task()

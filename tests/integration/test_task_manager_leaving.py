@@ -208,7 +208,7 @@ class TestEntering:
             return "connection=lost" in caplog.text
 
         port = int(stack.agent_url("carly").rpartition(":")[2])
-        with FaultProxy(port) as proxy, caplog.at_level("INFO", "courtside.presence"):
+        with FaultProxy(port) as proxy, caplog.at_level("INFO", "courtside.agent_row"):
             proxy.suffer(Faults(refuse=True))
             async with TaskManager({"carly": proxy.url}) as manager:
                 start = manager.start_task("availability")

@@ -71,7 +71,7 @@ def _passes(task: ListedTask, query: Query) -> bool:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "POLL_S", 0.001)
-    monkeypatch.setattr(discovery, "SWEEP_S", 0.01)
+    monkeypatch.setattr(discovery, "OPEN_TASKS_S", 0.01)
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ from host.clients.connection import Connection
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
 from host.following import follower, task_reader
+from host.following.agent_row import AgentRow
 from host.following.follower import MAX_QUIET_CHECKS, Follower
-from host.following.presence import Presence
 from host.log.contract import Entry
 from host.log.memory import MemoryLog
 from host.model.event import Event, GapEvent, TaskEvent, decode
@@ -104,9 +104,9 @@ class NoPresence:
     def __init__(self) -> None:
         self.troubles: list[str] = []
 
-    async def connected(self, to: Connection) -> None: ...
+    async def set_connected(self, connection: Connection) -> None: ...
 
-    async def troubled(self, trouble: str) -> None:
+    async def report_trouble(self, trouble: str) -> None:
         self.troubles.append(trouble)
 
 
@@ -116,9 +116,9 @@ async def followed(script: Script, feed: Feed | None = None) -> list[Event]:
     await feed.open()
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
-        presence = cast(Presence, NoPresence())
+        agent_row = cast(AgentRow, NoPresence())
         with anyio.fail_after(10):
-            await Follower("t1", cast(Connection, script), feed, presence).run()
+            await Follower("t1", cast(Connection, script), feed, agent_row).run()
         feed.close()
     return [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
 
@@ -332,8 +332,8 @@ class TestATaskThatSaysNothing:
         await feed.open()
         async with anyio.create_task_group() as group:
             group.start_soon(feed.write)
-            presence = cast(Presence, NoPresence())
-            quiet = Follower("t1", cast(Connection, script), feed, presence)
+            agent_row = cast(AgentRow, NoPresence())
+            quiet = Follower("t1", cast(Connection, script), feed, agent_row)
             group.start_soon(quiet.run)
             await script.silent.wait()
             for _ in range(watches):

@@ -15,8 +15,8 @@ from host.clients.bindings.types import Batch, Update
 from host.clients.connection import Connection
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
+from host.following.agent_row import AgentRow
 from host.following.follower import Follower
-from host.following.presence import Presence
 from host.log.memory import MemoryLog
 from host.model.event import ArtifactEvent, decode
 from host.model.filter import ALL
@@ -73,7 +73,7 @@ async def running(
     feed = Feed(log or MemoryLog())
     await feed.open()
     follower = Follower(
-        "t1", cast(Connection, script), feed, cast(Presence, NoPresence())
+        "t1", cast(Connection, script), feed, cast(AgentRow, NoPresence())
     )
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)

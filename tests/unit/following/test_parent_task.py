@@ -12,8 +12,8 @@ import anyio
 from host.clients.bindings.types import Batch, Update
 from host.clients.connection import Connection
 from host.feed.feed import Feed
+from host.following.agent_row import AgentRow
 from host.following.follower import Follower
-from host.following.presence import Presence
 from host.log.contract import Log
 from host.log.memory import MemoryLog
 from host.model.event import TaskEvent, decode
@@ -31,10 +31,10 @@ async def parents(log: Log, updates: list[Update], **adopted: int) -> list[Any]:
     feed = Feed(log)
     await feed.open()
     script = Script([], [], resumable=True)
-    presence = cast(Presence, NoPresence())
+    agent_row = cast(AgentRow, NoPresence())
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
-        follower = Follower("t1", cast(Connection, script), feed, presence)
+        follower = Follower("t1", cast(Connection, script), feed, agent_row)
 
         async def stream() -> Any:
             for number, update in enumerate(updates):
@@ -73,9 +73,9 @@ async def test_it_is_kept_over_a_restart() -> None:
         feed = Feed(log)
         await feed.open()
         group.start_soon(feed.write)
-        presence = cast(Presence, NoPresence())
+        agent_row = cast(AgentRow, NoPresence())
         script = cast(Connection, Script([], [], resumable=True))
-        follower = Follower("t1", script, feed, presence)
+        follower = Follower("t1", script, feed, agent_row)
         follower.set_parent("p1")
 
         async def cut_off() -> Any:

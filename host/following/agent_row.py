@@ -1,0 +1,114 @@
+"""Writes an agent's row into the feed: its card, its connection, how it is followed.
+
+Each change becomes one `agent` event.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+from a2a.types import a2a_pb2 as pb
+
+from ..clients.connection import Connection
+from ..feed.feed import Feed
+from ..log.contract import Entry
+from ..model.event import AgentEvent, Event, Skill
+from ..model.timestamps import now
+from ..observability.logfmt import Line
+
+logger = logging.getLogger("courtside.agent_row")
+
+TROUBLE_OVER_S = 30.0  # After so long without trouble, the row no longer reports it.
+CARD_FIELDS = ("title", "description", "version", "skills")
+CONNECTION_FIELDS = ("binding", "protocol", "interface_url", "followed", "discovery")
+
+
+class AgentRow:
+    """Writes the row, and other events of the agent that belong to no task."""
+
+    def __init__(self, name: str, url: str, feed: Feed) -> None:
+        self.name = name
+        self._url = url
+        self._feed = feed
+        self.left_out = 0  # Updates that were dropped: too many, or unreadable.
+        self._version: int | None = None
+        self._trouble_at = 0.0
+
+    async def set_connecting(self) -> None:
+        await self._write("connecting")
+
+    async def set_connected(self, connection: Connection) -> None:
+        card, interface = connection.card, connection.interface
+        await self._write(
+            "connected",
+            title=card.name,
+            description=card.description,
+            version=card.version,
+            skills=_build_skills(card),
+            binding=interface.binding,
+            protocol=interface.version,
+            interface_url=interface.url,
+            followed=connection.followed,
+            discovery=connection.discovery,
+            trouble=connection.trouble,
+        )
+
+    async def set_lost(self, cause: str, attempt: int, retry_s: float) -> None:
+        await self._write("lost", cause=cause, attempt=attempt, retry_s=retry_s)
+
+    async def set_removed(self) -> None:
+        await self._write("removed")
+
+    async def report_trouble(self, trouble: str) -> None:
+        """Report, once, what is wrong with an agent that is connected all the same."""
+        self._trouble_at = anyio.current_time()
+        row = self._row
+        if row and row.connection == "connected" and row.trouble != trouble:
+            fields = _copy_fields(row, CONNECTION_FIELDS)
+            await self._write("connected", **fields, trouble=trouble)
+
+    async def clear_old_trouble(self) -> None:
+        row = self._row
+        is_over = anyio.current_time() - self._trouble_at > TROUBLE_OVER_S
+        if is_over and row and row.connection == "connected" and row.trouble:
+            await self._write("connected", **_copy_fields(row, CONNECTION_FIELDS))
+
+    @property
+    def cause(self) -> str | None:
+        """Why the agent is lost, if it is."""
+        return self._row.cause if self._row else None
+
+    async def append(self, event: Event, raw: bytes | None = None) -> None:
+        """Write an event of the agent. `raw` is the A2A update that it came from."""
+        if self._version is None:
+            self._version = await self._feed.high_water(self.name)
+        self._version += 1
+        await self._feed.append([Entry.of(self.name, self._version, event, raw)])
+
+    @property
+    def _row(self) -> AgentEvent | None:
+        return self._feed.board.agents.get(self.name)
+
+    async def _write(self, connection: str, **fields: Any) -> None:
+        """Write the row. What it has of the card stays while the agent is lost."""
+        cause = fields.get("cause") or fields.get("trouble")
+        logger.info(Line(agent=self.name, connection=connection, cause=cause))
+        card = _copy_fields(self._row, CARD_FIELDS) if self._row else {}
+        event = AgentEvent(
+            agent=self.name,
+            url=self._url,
+            connection=connection,
+            received_at=now(),
+            **(card | fields),
+        )
+        await self.append(event)
+
+
+def _copy_fields(row: AgentEvent, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _build_skills(card: pb.AgentCard) -> list[Skill]:
+    return [Skill(s.id, s.name, s.description, list(s.examples)) for s in card.skills]
