@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -223,6 +224,20 @@ def test_a_machine_without_python_is_told_what_to_install(
     assert answer.stderr.startswith("Courtside needs Python 3.10 or newer, and found ")
     assert (named or "python3.10") in answer.stderr
     assert answer.stderr.count("\n") == 1
+
+
+def test_courtside_script_runs_in_the_current_folder(tmp_path: Path) -> None:
+    (tmp_path / "courtside.toml").write_text("[host]\nport = 8123\n", encoding="utf-8")
+
+    done = subprocess.run(
+        [ROOT / "scripts/courtside", "config"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert re.search(r"^port +8123 ", done.stdout, re.M), done.stdout
 
 
 def pid_of(name: str, running: Process) -> int:
