@@ -15,7 +15,7 @@ from statistics import median
 import anyio
 
 from bench.table import print_table
-from host.plans.default_plan import built_in
+from host.plans.default_plan import get_default_plans
 from host.plans.plan import Plan
 from tests.support.a2a_client import INPUT_REQUIRED, Agent, agent_at
 from tests.support.harness import AGENTS, Stack
@@ -34,7 +34,7 @@ def main() -> None:
         Stack(Path(folder), step_s=given.step_s) as stack,
     ):
         rounds = anyio.run(measure, stack, given.rounds)
-    (plan,) = built_in(AGENTS).values()
+    (plan,) = get_default_plans(AGENTS).values()
     alone = {key: median(each[key] for each in rounds) for key in plan.steps}
     path_s, took_s = critical_path(plan, alone), median(r["plan"] for r in rounds)
     rows = [[f"{key}, alone", f"{seconds:.2f} s"] for key, seconds in alone.items()]
@@ -54,7 +54,7 @@ def main() -> None:
 
 async def measure(stack: Stack, rounds: int) -> list[dict[str, float]]:
     """Seconds of each step alone, and of the plan, in alternating rounds."""
-    (plan,) = built_in(AGENTS).values()
+    (plan,) = get_default_plans(AGENTS).values()
     measured = []
     for _ in range(rounds):
         found: dict[str, float] = {}

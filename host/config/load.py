@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import ConfigError
-from ..plans.default_plan import built_in
+from ..plans.default_plan import get_default_plans
 from ..plans.plan import Plan
 from . import settings
 from .access_rules import AccessRules, check_access_rules
@@ -133,7 +133,7 @@ def read(
         trace=value(settings.TRACE),
         spans_of=_service(environ),
         file=path,
-        plans=built_in(agents) if plans is None else plans,
+        plans=get_default_plans(agents) if plans is None else plans,
         stated=stated,
         access=check_access_rules(rules, host, stated["host"].where),
     )

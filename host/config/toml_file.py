@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
-from ..plans.parser import PlanError, read_plans
+from ..plans.parser import PlanError, parse_plans
 from ..plans.plan import Plan
-from ..plans.planners import load
+from ..plans.planners import load_planner
 from .agent_settings import (
     CREDENTIALS,
     AgentSettings,
@@ -100,9 +100,9 @@ class SettingsFile:
         planners are imported, from the folder of the file as well."""
         if "plans" not in self._data:
             return None
-        planner = partial(load, folder=self._path.parent)
+        planner = partial(load_planner, folder=self._path.parent)
         try:
-            return read_plans(self._data["plans"], agents, planner)
+            return parse_plans(self._data["plans"], agents, planner)
         except PlanError as error:
             raise self._wrong(error.key, error.why) from error.__cause__
 

@@ -38,9 +38,9 @@ from ..log.contract import Entry
 from ..model.event import AgentEvent, TaskEvent
 from ..model.timestamps import now
 from ..observability.logfmt import Line
-from ..plans.parser import read_plan
+from ..plans.parser import parse_plan
 from ..plans.plan import Plan
-from ..plans.selection import UnknownPlan, choose
+from ..plans.selection import UnknownPlan, choose_plan
 from ..protocol.a2a_parser import parse_response
 from .card import card_of, skills_of
 from .recovery import last_row, told
@@ -133,7 +133,7 @@ class Orchestrator:
     async def _start(self, message: Json, text: str) -> Update:
         skill = message.get("metadata", {}).get("skillId")
         try:
-            plan = choose(self._plans, text, None if skill is None else str(skill))
+            plan = choose_plan(self._plans, text, None if skill is None else str(skill))
         except UnknownPlan as error:
             if self._plans:
                 raise InvalidParamsError(str(error)) from error
@@ -143,7 +143,7 @@ class Orchestrator:
         journal = Journal(task_id, context_id, self._feed)
         about: Json = {"key": plan.key, "request": text}
         if plan.steps:
-            about["plan"] = plan.table()
+            about["plan"] = plan.to_table()
         ids = {"taskId": task_id, "contextId": context_id}
         run = Run(plan, text, journal, self._roster, self._feed, self._group)
 
@@ -226,7 +226,7 @@ class Orchestrator:
         if key is None:
             raise ConfigError("what it was asked is no longer in the log")
         if "plan" in about:
-            return read_plan(key, about["plan"])
+            return parse_plan(key, about["plan"])
         if key not in self._plans:
             raise ConfigError(f"the plan {key!r} is no longer in courtside.toml")
         return self._plans[key]

@@ -20,7 +20,7 @@ from ..following.roster import Roster
 from ..model.event import WAITING
 from ..observability.logfmt import Line
 from ..plans.plan import Plan
-from ..plans.planners import PlannerFailed, made
+from ..plans.planners import PlannerFailed, ensure_steps
 from .questions import STEP, NotAsked, Question, Unclear, addressed, wording
 from .recovery import last_row
 from .run_state import (
@@ -211,12 +211,12 @@ class Run:
         if self._plan.steps:
             return
         try:
-            self._plan = await made(self._plan, self._request, cards())
+            self._plan = await ensure_steps(self._plan, self._request, cards())
         except PlannerFailed as error:
             self._failure = str(error)
         else:
             # Durable before the first step: it is not to be made again.
-            await self.tell(plan=self._plan.table())
+            await self.tell(plan=self._plan.to_table())
 
     async def _perform(self) -> None:
         self._order: TopologicalSorter[str] = self._plan.order()

@@ -1,5 +1,4 @@
-"""Plans as data: which agents are asked for what, in which order.
+"""Plans as data: parsing, validation, selection, and planners that create steps.
 
-Parses, checks and selects them; `orchestrator` runs them. Imports `observability` and
-the packages below it.
+Imports `observability` and the packages below it. `orchestrator` runs the plans.
 """

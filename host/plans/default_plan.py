@@ -1,7 +1,4 @@
-"""Owns the plan that is there without any setting: a game with the four stubs.
-
-The config takes it where courtside.toml has no plans.
-"""
+"""The plan of a host whose courtside.toml has no [plans]: it schedules a game."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ SCHEDULE = Plan(
 )
 
 
-def built_in(agents: Collection[str]) -> dict[str, Plan]:
-    """By key; none where one of the agents is missing."""
-    asked = {step.agent for step in SCHEDULE.steps.values()}
-    return {SCHEDULE.key: SCHEDULE} if asked <= set(agents) else {}
+def get_default_plans(agents: Collection[str]) -> dict[str, Plan]:
+    """Return the default plan by key, or nothing if one of its agents is missing."""
+    needed = {step.agent for step in SCHEDULE.steps.values()}
+    return {SCHEDULE.key: SCHEDULE} if needed <= set(agents) else {}

@@ -1,50 +1,37 @@
-"""Owns the templates of messages: which fields they may have, and filling them.
-
-The reader checks them at the start; a step fills its own when it runs.
-"""
+"""Checks and fills the message templates of steps."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from string import Formatter
 
-from ..errors import ConfigError
-
 REQUEST = "request"
 
 
-def check(template: str, needs: Collection[str]) -> None:
-    """Raises ConfigError, a sentence without its subject, for anything in braces but
-    {request} and the steps in `needs`."""
+def find_template_error(template: str, needs: Collection[str]) -> str | None:
+    """Return why the template is wrong, as a sentence without its subject.
+
+    The only allowed fields are {request} and the steps in `needs`.
+    """
     try:
         pieces = list(Formatter().parse(template))
     except ValueError as error:
-        raise ConfigError(
-            f"is no template: {error}; a brace itself is written {{{{ or }}}}"
-        ) from None
+        return f"is not a template: {error}; a literal brace is written {{{{ or }}}}"
     for _, name, form, conversion in pieces:
         if name is None:
             continue
-        if name == "" or name.isdecimal():
-            raise ConfigError(
-                f"has {{{name}}}, which names nothing: use {{{REQUEST}}} or a step "
-                "in needs"
-            )
         base = name.replace("[", ".").split(".")[0]
         if form or conversion or base != name:
-            raise ConfigError(
-                f"wants more of {{{base[:100]}}} than its text: use {{{base[:100]}}} "
-                "alone"
-            )
+            field = f"{{{base[:100]}}}"
+            return f"asks for more than the text of {field}: use {field} alone"
         if name != REQUEST and name not in needs:
-            raise ConfigError(
-                f"has {{{name[:100]}}}, which is neither {{{REQUEST}}} nor a step in "
-                "needs"
-            )
+            field = f"{{{name[:100]}}}"
+            return f"has {field}, which is neither {{{REQUEST}}} nor a step in needs"
+    return None
 
 
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """A checked template with its values; what they hold is text, braces included."""
+def fill_template(template: str, values: Mapping[str, str]) -> str:
+    """Fill a checked template. Braces in the values are plain text."""
     return "".join(
         literal + ("" if name is None else values.get(name, ""))
         for literal, name, _, _ in Formatter().parse(template)

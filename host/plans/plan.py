@@ -1,95 +1,88 @@
-"""Owns what a plan is: its steps, what each needs, and what each sends.
-
-The reader makes them; the orchestrator follows `order` and sends what `render` writes.
-"""
+"""Defines plans: the steps, their order, and the message of each step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, structs
 
 from . import message_template
 
 Json = dict[str, Any]
-OnFailure = Literal["fail", "skip", "ask"]
+Agents = Mapping[str, Json]
+"""The cards of the followed agents by name, as A2A JSON."""
 
-TIMEOUT_S = 120.0
-# Once, unless the plan says that it may be sent again: nobody wants two invitations.
-RETRIES = 0
+MAX_LINE, MAX_TEXT = 200, 10_000
+MAX_TIMEOUT_S = 86_400
+MAX_RETRIES = 10
+
+Line = Annotated[str, Meta(pattern=r"\S", max_length=MAX_LINE)]
+Text = Annotated[str, Meta(pattern=r"\S", max_length=MAX_TEXT)]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One thing that one agent is asked for.
+class Step(Struct, frozen=True):
+    """One message to one agent.
 
-    `agent` is the name of a followed agent; None: the one whose card has `skill`.
+    Without `agent`, the message goes to the only followed agent that has the `skill`.
     `timeout_s` does not count the time in which the agent waits for a person.
     """
 
     key: str
-    agent: str | None = None
-    skill: str | None = None
-    message: str = "{request}"
-    needs: tuple[str, ...] = ()
-    timeout_s: float = TIMEOUT_S
-    retries: int = RETRIES
-    on_failure: OnFailure = "fail"
+    agent: Line | None = None
+    skill: Line | None = None
+    message: Text = "{request}"
+    needs: tuple[Text, ...] = ()
+    timeout_s: Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_S)] = 120.0
+    # Not retried by default, because nobody wants two invitations.
+    retries: Annotated[int, Meta(ge=0, le=MAX_RETRIES)] = 0
+    on_failure: Literal["fail", "skip", "ask"] = "fail"
 
     def render(self, request: str, results: Mapping[str, str]) -> str:
-        """The message to send. A step without a result, as one that was skipped, is
-        empty text in it."""
-        return message_template.fill(
-            self.message, {**results, message_template.REQUEST: request}
-        )
+        """Return the message to send. A step without a result is empty text in it."""
+        values = {**results, message_template.REQUEST: request}
+        return message_template.fill_template(self.message, values)
 
-    def table(self) -> Json:
-        table: Json = {
-            "agent": self.agent,
-            "skill": self.skill,
-            "message": self.message,
-            "needs": list(self.needs),
-            "timeout_s": self.timeout_s,
-            "retries": self.retries,
-            "on_failure": self.on_failure,
-        }
-        return {name: value for name, value in table.items() if value is not None}
+    def to_table(self) -> Json:
+        fields = structs.asdict(self)
+        del fields["key"]
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Planner:
-    """A function that makes the steps: `name` is "my_module:my_function".
+    """A function of the user that creates the steps: "my_module:my_function".
 
-    `call` gets the text of the request and the cards of the agents, by name, and
-    returns (or is a coroutine of) what `Plan.table` does; `name` and its like may miss.
+    `call` takes the text of the request and the agents. It returns a table like
+    `Plan.to_table`, or a coroutine of one.
     """
 
     name: str
-    call: Callable[[str, Mapping[str, Json]], object]
+    call: Callable[[str, Agents], object]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Has either steps or a planner, which `made` asks for them."""
+class Plan(Struct, frozen=True):
+    """Has either steps, or a planner that creates them for each request."""
 
     key: str
-    name: str
-    description: str = ""
-    examples: tuple[str, ...] = ()
-    steps: Mapping[str, Step] = field(default_factory=dict)
+    name: Line
+    description: Text = ""
+    examples: tuple[Text, ...] = ()
+    steps: Mapping[str, Step] = {}
     planner: Planner | None = None
 
     def order(self) -> TopologicalSorter[str]:
-        """The keys of the steps, those first that need nothing. Not prepared yet."""
+        """Return a sorter of the step keys that is not prepared yet."""
         return TopologicalSorter({step.key: step.needs for step in self.steps.values()})
 
-    def table(self) -> Json:
-        """What `read_plan` makes it of again, JSON-ready; without its planner."""
+    def to_table(self) -> Json:
+        """Return the JSON-ready table that `parse_plan` reads, without the planner."""
         table: Json = {
             "name": self.name,
             "description": self.description,
-            "examples": list(self.examples),
-            "steps": {key: step.table() for key, step in self.steps.items()},
+            "examples": self.examples,
+            "steps": {key: step.to_table() for key, step in self.steps.items()},
         }
         return {name: value for name, value in table.items() if value}

@@ -1,6 +1,6 @@
-"""Owns planners, other people's code: imported at the start, asked when a plan runs.
+"""Imports planners, which are functions of the user, and calls them.
 
-What one says becomes a plan through the reader, as if it stood in courtside.toml.
+A planner's table is checked in the same way as a plan in courtside.toml.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,29 +22,29 @@ import anyio
 
 from ..errors import ConfigError, CourtsideError
 from ..observability.logfmt import Line
-from .parser import PlanError, read_plan
-from .plan import Json, Plan, Planner
+from .parser import PlanError, parse_plan
+from .plan import Agents, Plan, Planner
 
 logger = logging.getLogger("courtside.plans")
 
 NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-# A language model may well take half a minute.
-PLANNER_S = 60.0
+PLANNER_TIMEOUT_S = 60.0  # A language model may need half a minute.
 
 
 class PlannerFailed(CourtsideError):
-    """No plan came of it: the planner broke, took too long, or its plan is wrong."""
+    """The planner raised an error, took too long, or returned a wrong plan."""
 
 
-def load(name: str, folder: Path | None = None) -> Planner:
-    """Imports "my_module:my_function", also from `folder`.
+def load_planner(name: str, folder: Path | None = None) -> Planner:
+    """Import "my_module:my_function", also from `folder`.
 
-    Raises ConfigError, a sentence without its subject, with what was raised as cause.
+    Raises ConfigError with a sentence without its subject. Its cause is the error that
+    the module raised.
     """
     if not NAME.fullmatch(name):
         raise ConfigError(f'is {name!r}: name a function, "my_module:my_function"')
     if folder is not None and str(folder) not in sys.path:
-        # Last: a file beside courtside.toml must not stand in for somebody's module.
+        # Last, so that no file beside courtside.toml replaces an installed module.
         sys.path.append(str(folder))
     module, function = name.split(":")
     try:
@@ -53,62 +52,57 @@ def load(name: str, folder: Path | None = None) -> Planner:
     except (Exception, SystemExit) as error:
         logger.exception(Line(planner=name, loading="failed"))
         raise ConfigError(
-            f"is {name!r}, which cannot be imported: {_told(error)}"
+            f"is {name!r}, which cannot be imported: {_describe(error)}"
         ) from error
-    if not callable(call) or not _takes_two(call):
+    if not callable(call) or not _takes_two_arguments(call):
         raise ConfigError(
-            f"is {name!r}, which is no function of two arguments: the text of the "
-            "request and the agents"
+            f"is {name!r}, which is not a function of two arguments: the text of the "
+            "request, and the agents"
         )
     return Planner(name, call)
 
 
-async def made(
-    plan: Plan,
-    request: str,
-    agents: Mapping[str, Json],
-    timeout_s: float = PLANNER_S,
+async def ensure_steps(
+    plan: Plan, request: str, agents: Agents, timeout_s: float = PLANNER_TIMEOUT_S
 ) -> Plan:
-    """A plan with steps: `plan` itself, or what its planner makes of `request`.
+    """Return `plan` itself if it has steps, or else a plan with its planner's steps.
 
-    `agents` holds the card of each that is followed, as A2A writes it in JSON, by
-    name. Raises PlannerFailed. A planner that takes too long in a thread of its own
-    is left to itself.
+    Raises PlannerFailed. A planner that takes too long keeps its thread.
     """
     planner = plan.planner
     if planner is None:
         return plan
-    with anyio.move_on_after(timeout_s) as patience:
-        answer = await _asked(planner, request, agents)
-    if patience.cancelled_caught:
+    with anyio.move_on_after(timeout_s) as scope:
+        table = await _call(planner, request, agents)
+    if scope.cancelled_caught:
         raise PlannerFailed(
-            f"the planner {planner.name} made no plan within {timeout_s:g} s"
+            f"the planner {planner.name} returned no plan within {timeout_s:g} s"
         )
-    table = _with_words_of(plan, answer)
+    if isinstance(table, Mapping):
+        table = {**plan.to_table(), **table}
     try:
-        return read_plan(plan.key, table, agents)
+        return parse_plan(plan.key, table, agents)
     except PlanError as error:
         raise PlannerFailed(
-            f"the planner {planner.name} made a plan that cannot be used: {error}"
+            f"the planner {planner.name} returned an invalid plan: {error}"
         ) from error
 
 
-async def _asked(planner: Planner, request: str, agents: Mapping[str, Json]) -> object:
+async def _call(planner: Planner, request: str, agents: Agents) -> object:
     try:
-        answer = await _in_a_thread(lambda: planner.call(request, agents))
-        return await answer if inspect.isawaitable(answer) else answer
+        result = await _run_in_daemon_thread(partial(planner.call, request, agents))
+        return await result if inspect.isawaitable(result) else result
     except (Exception, SystemExit) as error:
         logger.exception(Line(planner=planner.name, planning="failed"))
         raise PlannerFailed(
-            f"the planner {planner.name} broke: {_told(error)}"
+            f"the planner {planner.name} failed: {_describe(error)}"
         ) from error
 
 
-async def _in_a_thread(call: Callable[[], object]) -> object:
-    """A daemon's, not anyio's: one that hangs must not keep the host from ending."""
+async def _run_in_daemon_thread(call: Callable[[], object]) -> object:
+    """Unlike anyio's threads, a daemon thread that hangs lets the host end."""
     future: Future[object] = Future()
-    # From here on it cannot be cancelled, and nobody minds a late result.
-    future.set_running_or_notify_cancel()
+    future.set_running_or_notify_cancel()  # From now on it cannot be cancelled.
 
     def run() -> None:
         try:
@@ -123,22 +117,15 @@ async def _in_a_thread(call: Callable[[], object]) -> object:
     return await asyncio.wrap_future(future)
 
 
-def _with_words_of(plan: Plan, answer: object) -> object:
-    if not isinstance(answer, Mapping):
-        return answer
-    return {**replace(plan, steps={}).table(), **answer}
-
-
-def _takes_two(call: Any) -> bool:
+def _takes_two_arguments(call: Any) -> bool:
     try:
         inspect.signature(call).bind("", {})
     except TypeError:
         return False
     except ValueError:
-        # Some that are written in C do not tell.
-        return True
+        return True  # Some functions in C have no signature.
     return True
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:500]

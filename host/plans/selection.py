@@ -1,7 +1,4 @@
-"""Owns which plan a request means.
-
-The orchestrator asks it first; the card of the host shows what it goes by.
-"""
+"""Chooses the plan for a request."""
 
 from __future__ import annotations
 
@@ -15,38 +12,43 @@ from .plan import Plan
 
 
 class UnknownPlan(CourtsideError):
-    """There is no plan of that key, or none at all."""
+    """No plan has that key, or the host has no plans."""
 
 
-def choose(plans: Mapping[str, Plan], text: str, skill_id: str | None = None) -> Plan:
-    """The plan named by `skill_id`, else the one that `text` is most like, else the
-    first.
+def choose_plan(
+    plans: Mapping[str, Plan], request: str, key: str | None = None
+) -> Plan:
+    """Return the plan with that key, or else the plan most similar to the request.
 
-    Like a plan are the words of its key, name and examples, most of all an example as
-    it stands. A word counts by its length, for short ones tell little, and with n
-    plans that have it the n²th part of that. Raises UnknownPlan.
+    A plan with exactly this example comes first. After that, the words count that the
+    request shares with the plan's key, name and examples: longer words count more, and
+    words that several plans have count less. On a tie the first plan wins. Raises
+    UnknownPlan.
     """
     if not plans:
         raise UnknownPlan("this host has no plans: add one to courtside.toml")
-    if skill_id is not None:
-        if skill_id not in plans:
+    if key is not None:
+        if key not in plans:
             raise UnknownPlan(
-                f"this host has no plan {skill_id[:100]!r}: there are "
-                f"{', '.join(plans)}"
+                f"this host has no plan {key[:100]!r}: use one of {', '.join(plans)}"
             )
-        return plans[skill_id]
-    asked = _words(text)
-    known = {key: _words_of(plan) for key, plan in plans.items()}
-    shared = Counter(word for words in known.values() for word in words)
+        return plans[key]
+    text, words = request.strip().casefold(), _words(request)
+    words_of = {
+        plan.key: _words(
+            " ".join((plan.key.replace("_", " "), plan.name, *plan.examples))
+        )
+        for plan in plans.values()
+    }
+    counts = Counter(word for known in words_of.values() for word in known)
 
-    def likeness(plan: Plan) -> tuple[bool, float]:
-        said = text.strip().casefold()
+    def similarity(plan: Plan) -> tuple[bool, float]:
         return (
-            said in (example.strip().casefold() for example in plan.examples),
-            fsum(len(w) / shared[w] ** 2 for w in asked & known[plan.key]),
+            text in (example.strip().casefold() for example in plan.examples),
+            fsum(len(w) / counts[w] ** 2 for w in words & words_of[plan.key]),
         )
 
-    return max(plans.values(), key=likeness)
+    return max(plans.values(), key=similarity)
 
 
 def _words_of(plan: Plan) -> set[str]:

@@ -18,7 +18,7 @@ from agents.stubs import STUBS
 from host.config.agent_settings import AgentSettings
 from host.config.load import Config, read, read_agents
 from host.errors import ConfigError
-from host.plans.default_plan import built_in
+from host.plans.default_plan import get_default_plans
 from host.plans.plan import Step
 from tests.support.harness import AGENTS
 
@@ -198,11 +198,15 @@ class TestPrecedence:
         ("[plans.p]\nname = 'x'\n", 1, "plans.p", "[plans.p.steps.calendar]"),
         (
             "[plans.p.steps.one]\nagent = 'carly'\nneeds = ['two']\n",
-            *(3, "plans.p.steps.one.needs", "there are one"),
+            *(3, "plans.p.steps.one.needs", "is not a step of this plan: use one"),
         ),
         (
             "[agents.zoe]\nurl = 'http://z'\n[plans.p.steps.one]\nagent = 'carly'\n",
-            *(4, "plans.p.steps.one.agent", "is 'carly', which is no agent: use zoe"),
+            *(
+                4,
+                "plans.p.steps.one.agent",
+                "is 'carly', which is not a known agent: use zoe",
+            ),
         ),
         (
             "[plans.p.steps]\n\none = {agent = 'carly', message = '{two}'}\n",
@@ -296,7 +300,7 @@ ZOE = "[agents.zoe]\nurl = 'http://127.0.0.1:9'\n"
 
 class TestPlans:
     def test_need_no_file_where_the_four_are_followed(self, tmp_path: Path) -> None:
-        assert read({}, {}, tmp_path).plans == built_in(AGENTS)
+        assert read({}, {}, tmp_path).plans == get_default_plans(AGENTS)
 
     def test_are_none_where_others_are_followed(self, tmp_path: Path) -> None:
         written(tmp_path, ZOE)

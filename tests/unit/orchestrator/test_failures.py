@@ -220,8 +220,8 @@ async def test_a_planner_that_fails_ends_the_task_and_says_why(troupe: Troupe) -
     async with playing(troupe, plans, MemoryLog()) as play:
         row = await play.row_with(await play.ask(), "error")
 
-        assert "the planner a:b made a plan that cannot be used" in str(row.message)
-        assert "'zoe', which is no agent" in str(row.message)
+        assert "the planner a:b returned an invalid plan" in str(row.message)
+        assert "'zoe', which is not a known agent" in str(row.message)
 
 
 class TestCancelling:

@@ -18,7 +18,7 @@ from a2a.utils.errors import (
 from host.log.memory import MemoryLog
 from host.model.event import ArtifactEvent
 from host.orchestrator.run_state import PLAN
-from host.plans.default_plan import built_in
+from host.plans.default_plan import get_default_plans
 from host.plans.plan import Plan, Planner, Step
 from host.protocol.progress import URI as PROGRESS
 from tests.support.plan_agents import Play, Troupe, playing, until
@@ -35,7 +35,7 @@ def troupe() -> Troupe:
 
 @pytest.fixture
 async def play(troupe: Troupe) -> AsyncIterator[Play]:
-    plans = {**built_in(NAMES), "words": WORDS, "by-skill": BY_SKILL}
+    plans = {**get_default_plans(NAMES), "words": WORDS, "by-skill": BY_SKILL}
     async with playing(troupe, plans, MemoryLog()) as started:
         yield started
 
@@ -326,7 +326,7 @@ class TestTheCard:
     async def test_is_told_again_only_when_it_changed(self, troupe: Troupe) -> None:
         log = MemoryLog()
         heads = []
-        for plans in (built_in(NAMES), built_in(NAMES), {}, {}):
+        for plans in (get_default_plans(NAMES), get_default_plans(NAMES), {}, {}):
             async with playing(troupe, plans, log) as play:
                 rows = play.feed.board.agents
                 heads.append((rows["host"].connection, await high_water(play)))
@@ -357,7 +357,7 @@ class TestWhatIsRefused:
             await play.ask(" ")
 
     async def test_an_unknown_plan(self, play: Play) -> None:
-        with pytest.raises(InvalidParamsError, match="there are schedule, words"):
+        with pytest.raises(InvalidParamsError, match="use one of schedule, words"):
             await play.ask("please", metadata={"skillId": "nothing"})
 
     async def test_anything_where_there_are_no_plans(self, troupe: Troupe) -> None:

@@ -1,7 +1,4 @@
-"""Planners: imported at the start, asked when a plan runs, and never trusted.
-
-host/plans/planners.py, with modules that lie in a folder of the test's own.
-"""
+"""Planners: how they are imported and called, and how their errors are reported."""
 
 from __future__ import annotations
 
@@ -9,15 +6,16 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 
 from host.errors import ConfigError
-from host.plans.parser import read_plans
+from host.plans.parser import parse_plans
 from host.plans.plan import Plan, Planner, Step
-from host.plans.planners import PlannerFailed, load, made
+from host.plans.planners import PlannerFailed, ensure_steps, load_planner
 
 CARDS = {"carly": {"skills": [{"id": "calendar_check"}]}, "nancy": {}}
 STEPS = {"steps": {"calendar": {"agent": "carly"}}}
@@ -31,7 +29,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where planners lie; what was imported from it is forgotten afterwards."""
+    """A folder for planner modules, which are unloaded after the test."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     known = set(sys.modules)
     yield tmp_path
@@ -40,36 +38,38 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def written(folder: Path, text: str, module: str = "courtside_planner") -> None:
+def write_module(folder: Path, text: str, module: str = "courtside_planner") -> None:
     (folder / f"{module}.py").write_text(text, encoding="utf-8")
 
 
-def plan(call: Callable[..., object]) -> Plan:
+def plan_with(call: Callable[..., object]) -> Plan:
     return Plan("game", "Game", "Plays.", ("Play",), planner=Planner("my:own", call))
 
 
 class TestLoading:
-    def test_finds_a_module_in_the_folder_of_the_settings(self, folder: Path) -> None:
-        written(folder, "def plan(request, agents): return {'said': request}")
+    def test_module_beside_the_settings_is_found(self, folder: Path) -> None:
+        write_module(folder, "def plan(request, agents): return {'said': request}")
 
-        found = load("courtside_planner:plan", folder)
+        found = load_planner("courtside_planner:plan", folder)
 
         assert found.name == "courtside_planner:plan"
         assert found.call("hi", {}) == {"said": "hi"}
 
-    def test_finds_what_lies_deeper(self, folder: Path) -> None:
+    def test_submodules_and_attributes_are_found(self, folder: Path) -> None:
         (folder / "courtside_deep").mkdir()
-        written(folder / "courtside_deep", "class A:\n def b(*_): return 1", "inner")
+        write_module(
+            folder / "courtside_deep", "class A:\n def b(*_): return 1", "inner"
+        )
 
-        assert load("courtside_deep.inner:A.b", folder).call("", {}) == 1
+        assert load_planner("courtside_deep.inner:A.b", folder).call("", {}) == 1
 
-    def test_prefers_the_modules_of_python_to_those_of_the_folder(
+    def test_installed_modules_win_over_the_folder(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        written(folder, "def merge(*_): ...", "heapq")
+        write_module(folder, "def merge(*_): ...", "heapq")
         monkeypatch.delitem(sys.modules, "heapq")
 
-        assert load("heapq:merge", folder).call is not None
+        assert load_planner("heapq:merge", folder).call is not None
         assert str(folder) not in str(sys.modules["heapq"].__file__)
 
     @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ class TestLoading:
             ("a:b:c", "name a function"),
             ("courtside_nowhere:plan", "ModuleNotFoundError: No module named"),
             ("courtside_planner:plans", "AttributeError: "),
-            ("courtside_planner:number", "no function of two arguments"),
-            ("courtside_planner:alone", "no function of two arguments"),
-            ("courtside_planner:greedy", "no function of two arguments"),
+            ("courtside_planner:number", "not a function of two arguments"),
+            ("courtside_planner:alone", "not a function of two arguments"),
+            ("courtside_planner:greedy", "not a function of two arguments"),
         ],
     )
-    def test_that_finds_nothing_says_what_was_looked_for(
+    def test_error_names_the_planner_and_the_reason(
         self, folder: Path, name: str, why: str
     ) -> None:
-        written(
+        write_module(
             folder,
             "number = 3\n"
             "def alone(request): ...\n"
@@ -98,7 +98,7 @@ class TestLoading:
         )
 
         with pytest.raises(ConfigError) as refused:
-            load(name, folder)
+            load_planner(name, folder)
 
         assert str(refused.value).startswith(f"is {name!r}")
         assert why in str(refused.value)
@@ -111,59 +111,64 @@ class TestLoading:
             ("import sys; sys.exit(3)", "SystemExit: 3"),
         ],
     )
-    def test_of_a_broken_module_says_how_it_broke_and_logs_where(
+    def test_error_in_the_module_is_reported_and_logged(
         self, folder: Path, text: str, why: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        written(folder, text)
+        write_module(folder, text)
 
         with pytest.raises(ConfigError) as refused:
-            load("courtside_planner:plan", folder)
+            load_planner("courtside_planner:plan", folder)
 
         assert f"cannot be imported: {why}" in str(refused.value)
         assert "planner=courtside_planner:plan loading=failed" in caplog.text
 
-    def test_is_done_when_the_settings_are_read(self, folder: Path) -> None:
-        written(folder, "async def plan(request, agents): ...")
+    def test_planner_is_loaded_when_plans_are_parsed(self, folder: Path) -> None:
+        write_module(folder, "async def plan(request, agents): ...")
 
-        found = read_plans(
+        found = parse_plans(
             {"game": {"planner": "courtside_planner:plan"}},
             (),
-            lambda name: load(name, folder),
+            partial(load_planner, folder=folder),
         )["game"]
 
         assert found.planner is not None
         assert found.planner.call.__name__ == "plan"
-        assert found.description == "courtside_planner:plan says what is done."
+        assert found.description == "courtside_planner:plan chooses the steps."
         assert not found.steps
 
 
-class TestMaking:
-    async def test_of_a_plan_with_steps_leaves_it_as_it_is(self) -> None:
+class TestEnsureSteps:
+    async def test_plan_with_steps_is_returned_unchanged(self) -> None:
         known = Plan("game", "Game", steps={"a": Step("a", "gone")})
 
-        assert await made(known, "Play", CARDS) is known
+        assert await ensure_steps(known, "Play", CARDS) is known
 
-    async def test_asks_the_planner_for_steps(self) -> None:
+    async def test_planner_creates_the_steps(self) -> None:
         seen = []
 
         def planner(request: str, agents: object) -> object:
             seen.append((request, agents))
             return STEPS
 
-        found = await made(plan(planner), "Play", CARDS)
+        found = await ensure_steps(plan_with(planner), "Play", CARDS)
 
         assert seen == [("Play", CARDS)]
         assert found == Plan(
-            *("game", "Game", "Plays.", ("Play",)),
-            {"calendar": Step("calendar", "carly")},
+            key="game",
+            name="Game",
+            description="Plays.",
+            examples=("Play",),
+            steps={"calendar": Step("calendar", "carly")},
         )
 
-    async def test_waits_for_a_coroutine(self) -> None:
+    async def test_planner_may_be_async(self) -> None:
         async def planner(request: str, agents: object) -> object:
             await anyio.lowlevel.checkpoint()
             return STEPS | {"name": request}
 
-        assert (await made(plan(planner), "Tennis", CARDS)).name == "Tennis"
+        assert (
+            await ensure_steps(plan_with(planner), "Tennis", CARDS)
+        ).name == "Tennis"
 
     @pytest.mark.parametrize(
         ("answer", "why"),
@@ -171,7 +176,7 @@ class TestMaking:
             (None, "plan must be a table"),
             ("calendar", "plan must be a table"),
             ({}, "plan has no steps"),
-            ({"steps": {1: {}}}, "plan.steps holds 1, which is no key"),
+            ({"steps": {1: {}}}, "plan.steps has 1, which is not a valid key"),
             ({"planner": "a:b"}, "plan.planner is unknown"),
             ({"steps": {"a": {"agent": "zoe"}}}, "plan.steps.a.agent is 'zoe'"),
             (
@@ -180,22 +185,20 @@ class TestMaking:
             ),
         ],
     )
-    async def test_says_which_key_of_the_answer_is_wrong(
+    async def test_error_names_the_wrong_key_of_the_plan(
         self, answer: object, why: str
     ) -> None:
         with pytest.raises(PlannerFailed) as refused:
-            await made(plan(lambda *_: answer), "Play", CARDS)
+            await ensure_steps(plan_with(lambda *_: answer), "Play", CARDS)
 
-        assert "the planner my:own made a plan that cannot be used: " in str(
-            refused.value
-        )
+        assert "the planner my:own returned an invalid plan: " in str(refused.value)
         assert why in str(refused.value)
 
     @pytest.mark.parametrize(
         "error", [ValueError("no key"), SystemExit(3), StopIteration(3), TimeoutError()]
     )
     @pytest.mark.parametrize("in_a_coroutine", [False, True])
-    async def test_says_how_a_planner_broke_and_logs_where(
+    async def test_error_in_the_planner_is_reported_and_logged(
         self,
         error: BaseException,
         in_a_coroutine: bool,
@@ -207,32 +210,35 @@ class TestMaking:
         async def coroutine(request: str, agents: object) -> object:
             raise error
 
-        with pytest.raises(PlannerFailed, match="the planner my:own broke: ") as broke:
-            await made(plan(coroutine if in_a_coroutine else planner), "", CARDS)
+        failing = plan_with(coroutine if in_a_coroutine else planner)
+        with pytest.raises(PlannerFailed, match="planner my:own failed: ") as failed:
+            await ensure_steps(failing, "", CARDS)
 
-        assert type(error).__name__ in str(broke.value)
+        assert type(error).__name__ in str(failed.value)
         assert "planner=my:own planning=failed" in caplog.text
 
-    async def test_gives_up_on_a_planner_that_hangs(self) -> None:
-        for_ever = threading.Event()
+    async def test_hanging_planner_times_out(self) -> None:
+        release = threading.Event()
         begun = threading.Event()
 
         def planner(request: str, agents: object) -> object:
             begun.set()
-            for_ever.wait(DAY_S)
+            release.wait(DAY_S)
             return STEPS
 
-        with pytest.raises(PlannerFailed, match=r"my:own made no plan within 0\.05 s"):
-            await made(plan(planner), "Play", CARDS, timeout_s=0.05)
+        with pytest.raises(
+            PlannerFailed, match=r"my:own returned no plan within 0\.05 s"
+        ):
+            await ensure_steps(plan_with(planner), "Play", CARDS, timeout_s=0.05)
 
         assert begun.is_set()
-        # The host can end all the same.
+        # A daemon thread does not keep the host from ending.
         thread = next(t for t in threading.enumerate() if t.name == "planner")
         assert thread.daemon
-        for_ever.set()
+        release.set()
         thread.join()
 
-    async def test_gives_up_on_a_coroutine_that_hangs(self) -> None:
+    async def test_hanging_async_planner_times_out(self) -> None:
         ended = anyio.Event()
 
         async def planner(request: str, agents: object) -> None:
@@ -241,23 +247,23 @@ class TestMaking:
             finally:
                 ended.set()
 
-        with pytest.raises(PlannerFailed, match="made no plan within"):
-            await made(plan(planner), "Play", CARDS, timeout_s=0.05)
+        with pytest.raises(PlannerFailed, match="returned no plan within"):
+            await ensure_steps(plan_with(planner), "Play", CARDS, timeout_s=0.05)
 
         assert ended.is_set()
 
-    async def test_can_be_cancelled(self) -> None:
-        for_ever = threading.Event()
+    async def test_call_can_be_cancelled(self) -> None:
+        release = threading.Event()
         begun = threading.Event()
 
         def planner(request: str, agents: object) -> None:
             begun.set()
-            for_ever.wait(DAY_S)
+            release.wait(DAY_S)
 
-        asking = asyncio.ensure_future(made(plan(planner), "Play", CARDS))
+        asking = asyncio.ensure_future(ensure_steps(plan_with(planner), "Play", CARDS))
         await anyio.to_thread.run_sync(begun.wait)
         asking.cancel()
 
         with pytest.raises(asyncio.CancelledError):
             await asking
-        for_ever.set()
+        release.set()

@@ -1,7 +1,4 @@
-"""Plans: what courtside.toml may say of them, and which key is told when it is wrong.
-
-host/plans/ without its planners; docs/plans.md is held to its word.
-"""
+"""Plans in courtside.toml: parsing, error messages, templates and selection."""
 
 from __future__ import annotations
 
@@ -17,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.errors import ConfigError
-from host.plans.default_plan import built_in
-from host.plans.parser import PlanError, read_plan, read_plans
+from host.plans.default_plan import get_default_plans
+from host.plans.parser import PlanError, parse_plan, parse_plans
 from host.plans.plan import Plan, Planner, Step
-from host.plans.selection import UnknownPlan, choose
+from host.plans.selection import UnknownPlan, choose_plan
 from tests.support.harness import SEED_AGENTS
 
 if sys.version_info >= (3, 11):
@@ -44,22 +41,22 @@ def no_planner(name: str) -> Planner:
     raise ConfigError(f"is {name!r}, and there are no planners here")
 
 
-def plans(text: str) -> dict[str, Plan]:
-    return read_plans(tomllib.loads(text)["plans"], SEED_AGENTS, no_planner)
+def parse(text: str) -> dict[str, Plan]:
+    return parse_plans(tomllib.loads(text)["plans"], SEED_AGENTS, no_planner)
 
 
-def wrong(text: str) -> PlanError:
+def parse_error(text: str) -> PlanError:
     with pytest.raises(PlanError) as refused:
-        plans(text)
+        parse(text)
     return refused.value
 
 
-def called(key: str, *examples: str, name: str = "") -> dict[str, Plan]:
+def plan_named(key: str, *examples: str, name: str = "") -> dict[str, Plan]:
     return {key: Plan(key, name or key, "", examples, {"one": Step("one", "carly")})}
 
 
 def waves(order: TopologicalSorter[str]) -> list[set[str]]:
-    """What can run at once, wave after wave."""
+    """The steps that can run at the same time, in order."""
     order.prepare()
     found = []
     while ready := order.get_ready():
@@ -68,9 +65,9 @@ def waves(order: TopologicalSorter[str]) -> list[set[str]]:
     return found
 
 
-class TestAPlan:
-    def test_needs_one_step_with_an_agent_only(self) -> None:
-        assert plans("[plans.game.steps.calendar]\nagent = 'carly'") == {
+class TestPlan:
+    def test_one_step_with_an_agent_is_enough(self) -> None:
+        assert parse("[plans.game.steps.calendar]\nagent = 'carly'") == {
             "game": Plan(
                 key="game",
                 name="game",
@@ -92,8 +89,8 @@ class TestAPlan:
             )
         }
 
-    def test_may_say_everything(self) -> None:
-        found = plans("""
+    def test_every_setting_is_read(self) -> None:
+        found = parse("""
             [plans.game]
             name = "A game"
             description = "Finds one."
@@ -114,17 +111,23 @@ class TestAPlan:
         assert found.examples == ("Find a game",)
         assert found.steps["first"] == Step("first", None, "calendar_check")
         assert found.steps["then"] == Step(
-            *("then", "nancy", "send_notification", "{{{first}}}"),
-            *(("first",), 0.5, 10, "ask"),
+            key="then",
+            agent="nancy",
+            skill="send_notification",
+            message="{{{first}}}",
+            needs=("first",),
+            timeout_s=0.5,
+            retries=10,
+            on_failure="ask",
         )
 
-    def test_runs_at_once_what_does_not_need_each_other(self) -> None:
-        order = built_in(SEED_AGENTS)["schedule"].order()
+    def test_independent_steps_run_at_the_same_time(self) -> None:
+        order = get_default_plans(SEED_AGENTS)["schedule"].order()
 
         assert waves(order) == [{"calendar", "weather", "venue"}, {"notify"}]
 
-    def test_that_is_done_in_part_goes_on_with_the_rest(self) -> None:
-        order = built_in(SEED_AGENTS)["schedule"].order()
+    def test_a_step_waits_for_all_its_needs(self) -> None:
+        order = get_default_plans(SEED_AGENTS)["schedule"].order()
         order.prepare()
         order.get_ready()
         order.done("calendar", "weather")
@@ -133,42 +136,46 @@ class TestAPlan:
         order.done("venue")
         assert order.get_ready() == ("notify",)
 
-    def test_keeps_the_order_of_the_file(self) -> None:
+    def test_plans_keep_the_order_of_the_file(self) -> None:
         text = "".join(f"[plans.{key}.steps.a]\nagent='carly'\n" for key in "zay")
 
-        assert list(plans(text)) == ["z", "a", "y"]
+        assert list(parse(text)) == ["z", "a", "y"]
 
-    def test_cannot_be_changed_afterwards(self) -> None:
+    def test_plan_is_immutable(self) -> None:
         with pytest.raises(AttributeError):
-            plans(TWO)["game"].steps["notify"].retries = 3  # type: ignore[misc]
+            parse(TWO)["game"].steps["notify"].retries = 3  # type: ignore[misc]
 
 
-class TestWhatIsWrong:
+class TestErrors:
     @pytest.mark.parametrize(
         ("text", "key", "why"),
         [
             ("plans = 1", "plans", "must be a table"),
             ("plans.game = 'a'", "plans.game", "must be a table"),
-            ("[plans.Game]", "plans", "'Game', which is no key"),
-            ("[plans.'a.b']", "plans", "'a.b', which is no key"),
+            ("[plans.Game]", "plans", "'Game', which is not a valid key"),
+            ("[plans.'a.b']", "plans", "'a.b', which is not a valid key"),
             ("[plans.game]", "plans.game", "has no steps"),
             ("[plans.game.steps]", "plans.game", "has no steps"),
             ("[[plans.game.steps]]", "plans.game.steps", "must be a table"),
             ("plans.game.stepz.a.agent = 'carly'", "plans.game.stepz", "is unknown"),
             ("plans.game.planner = 'a:b'", "plans.game.planner", "no planners here"),
-            ("plans.game.planner = 1", "plans.game.planner", "use text"),
+            ("plans.game.planner = 1", "plans.game.planner", "the name of a function"),
             ("plans.game.steps.a = 1", "plans.game.steps.a", "must be a table"),
-            ("plans.game.steps.A = {}", "plans.game.steps", "'A', which is no key"),
+            (
+                "plans.game.steps.A = {}",
+                "plans.game.steps",
+                "'A', which is not a valid key",
+            ),
             (
                 "plans.game.steps.request.agent = 'carly'",
                 "plans.game.steps.request",
-                "is what was asked for",
+                "is a reserved name",
             ),
             ("plans.game.steps.a = {}", "plans.game.steps.a", "an agent or a skill"),
         ],
     )
-    def test_is_told_by_its_key(self, text: str, key: str, why: str) -> None:
-        refused = wrong(text)
+    def test_error_names_the_key(self, text: str, key: str, why: str) -> None:
+        refused = parse_error(text)
 
         assert refused.key == key
         assert why in refused.why
@@ -177,19 +184,17 @@ class TestWhatIsWrong:
     @pytest.mark.parametrize(
         ("text", "key", "why"),
         [
-            ("name = ''", "name", "not blank"),
+            ("name = ''", "name", "text of 1 to 200"),
             ("name = 3", "name", "is 3"),
-            (f"name = '{'a' * 201}'", "name", "201 characters"),
-            ("description = ' '", "description", "not blank"),
+            (f"name = '{'a' * 201}'", "name", "1 to 200 characters"),
+            ("description = ' '", "description", "not only spaces"),
             ("examples = 'Play'", "examples", "a list of texts"),
             ("examples = ['']", "examples", "not blank"),
-            ("planner = 'a:b'", "planner", "leave one of both out"),
+            ("planner = 'a:b'", "planner", "cannot be used together with steps"),
         ],
     )
-    def test_with_a_plan_is_told_by_its_key(
-        self, text: str, key: str, why: str
-    ) -> None:
-        refused = wrong(f"[plans.game]\n{text}\nsteps.a.agent = 'carly'")
+    def test_error_in_a_plan_names_the_key(self, text: str, key: str, why: str) -> None:
+        refused = parse_error(f"[plans.game]\n{text}\nsteps.a.agent = 'carly'")
 
         assert refused.key == f"plans.game.{key}"
         assert why in refused.why
@@ -198,22 +203,22 @@ class TestWhatIsWrong:
         ("text", "key", "why"),
         [
             ("agent = 'karly'", "agent", "use carly, walter, logan, nancy"),
-            ("agent = 'host'", "agent", "no agent"),
-            ("agent = ['carly']", "agent", "use text"),
-            ("skill = ''", "skill", "not blank"),
+            ("agent = 'host'", "agent", "not a known agent"),
+            ("agent = ['carly']", "agent", "use text of 1 to"),
+            ("skill = ''", "skill", "not only spaces"),
             ("retry = 1", "retry", "is unknown: use agent, skill"),
             ("needs = 'first'", "needs", "a list of texts"),
-            ("needs = [1]", "needs", "use text"),
-            ("needs = ['thrid']", "needs", "'thrid', which is no step"),
+            ("needs = [1]", "needs", "is [1]: use a list of texts"),
+            ("needs = ['thrid']", "needs", "'thrid', which is not a step"),
             ("needs = ['second']", "needs", "cannot need itself"),
-            ("message = ''", "message", "not blank"),
-            ("message = 1", "message", "use text"),
-            (f"message = '{'a' * 10_001}'", "message", "10001 characters"),
+            ("message = ''", "message", "use text of 1 to"),
+            ("message = 1", "message", "is 1: use text"),
+            (f"message = '{'a' * 10_001}'", "message", "1 to 10000 characters"),
             ("message = '{first}'", "message", "nor a step in needs"),
             ("message = '{unknown}'", "message", "nor a step in needs"),
             ("message = '{ request }'", "message", "nor a step in needs"),
-            ("message = '{}'", "message", "names nothing"),
-            ("message = '{0}'", "message", "names nothing"),
+            ("message = '{}'", "message", "has {}, which is neither {request}"),
+            ("message = '{0}'", "message", "has {0}, which is neither {request}"),
             ("message = '{request.__class__}'", "message", "use {request} alone"),
             ("message = '{request[0]}'", "message", "use {request} alone"),
             ("message = '{request!r}'", "message", "use {request} alone"),
@@ -234,15 +239,13 @@ class TestWhatIsWrong:
             ("retries = 1.5", "retries", "whole number"),
             ("retries = nan", "retries", "whole number"),
             ("retries = false", "retries", "is False"),
-            ("on_failure = 'stop'", "on_failure", "use fail, skip, ask"),
-            ("on_failure = []", "on_failure", "use fail, skip, ask"),
+            ("on_failure = 'stop'", "on_failure", "use fail, skip or ask"),
+            ("on_failure = []", "on_failure", "use fail, skip or ask"),
         ],
     )
-    def test_with_a_step_is_told_by_its_key(
-        self, text: str, key: str, why: str
-    ) -> None:
+    def test_error_in_a_step_names_the_key(self, text: str, key: str, why: str) -> None:
         who = "" if text.startswith("agent") else "agent = 'carly'"
-        refused = wrong(f"""
+        refused = parse_error(f"""
             [plans.game.steps.first]
             skill = "calendar_check"
             [plans.game.steps.second]
@@ -253,8 +256,8 @@ class TestWhatIsWrong:
         assert refused.key == f"plans.game.steps.second.{key}"
         assert why in refused.why
 
-    def test_with_a_circle_is_told_all_round(self) -> None:
-        refused = wrong("""
+    def test_cycle_error_lists_the_whole_cycle(self) -> None:
+        refused = parse_error("""
             [plans.game.steps]
             before = { agent = "carly" }
             a = { agent = "carly", needs = ["before", "b"] }
@@ -262,21 +265,21 @@ class TestWhatIsWrong:
             c = { agent = "carly", needs = ["a"] }
             """)
 
-        names = refused.why.removeprefix("goes round in a circle: ").split(" needs ")
+        names = refused.why.removeprefix("is part of a cycle: ").split(" needs ")
         assert refused.key == f"plans.game.steps.{names[0]}.needs"
         assert names[0] == names[-1]
         assert "".join(names[:3]) in ("abc", "bca", "cab")
 
-    def test_with_too_many_steps_is_told(self) -> None:
+    def test_too_many_steps_are_rejected(self) -> None:
         steps = {f"s{n}": {"agent": "carly"} for n in range(51)}
 
-        with pytest.raises(PlanError, match="51 steps: use 50 at most"):
-            read_plan("game", {"steps": steps})
+        with pytest.raises(PlanError, match="51 steps: use at most 50"):
+            parse_plan("game", {"steps": steps})
 
     @settings(derandomize=True, deadline=None)
     @given(st.data())
-    def test_is_a_plan_error_whatever_it_is(self, data: st.DataObject) -> None:
-        """Any value at any place of a good plan."""
+    def test_any_wrong_value_is_a_plan_error(self, data: st.DataObject) -> None:
+        """Put any value at any place of a valid plan."""
         table: Any = deepcopy(tomllib.loads(TWO)["plans"])
         place = table
         while True:
@@ -284,10 +287,10 @@ class TestWhatIsWrong:
             if not isinstance(place.get(key), dict) or data.draw(st.booleans()):
                 break
             place = place[key]
-        place[key] = data.draw(ODD)
+        place[key] = data.draw(ANY_VALUE)
 
         try:
-            found = read_plans(table, SEED_AGENTS, no_planner)
+            found = parse_plans(table, SEED_AGENTS, no_planner)
         except PlanError as refused:
             assert refused.key.startswith("plans")
             assert len(str(refused)) < 1000
@@ -295,7 +298,7 @@ class TestWhatIsWrong:
             assert all(plan.steps for plan in found.values())
 
 
-ODD: st.SearchStrategy[object] = st.recursive(
+ANY_VALUE: st.SearchStrategy[object] = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)
@@ -304,29 +307,29 @@ ODD: st.SearchStrategy[object] = st.recursive(
 )
 
 
-class TestAMessage:
-    def test_tells_the_request_and_what_was_found(self) -> None:
-        step = plans(TWO)["game"].steps["notify"]
+class TestMessage:
+    def test_fields_are_the_request_and_results(self) -> None:
+        step = parse(TWO)["game"].steps["notify"]
 
         assert step.render("Play", {"calendar": "at six"}) == "Play: at six"
 
-    def test_has_braces_where_they_are_doubled(self) -> None:
+    def test_doubled_braces_become_braces(self) -> None:
         assert Step("a", message="{{{request}}} {{}}").render("x", {}) == "{x} {}"
 
-    def test_is_empty_where_a_step_was_skipped(self) -> None:
-        assert plans(TWO)["game"].steps["notify"].render("Play", {}) == "Play: "
+    def test_result_of_a_skipped_step_is_empty(self) -> None:
+        assert parse(TWO)["game"].steps["notify"].render("Play", {}) == "Play: "
 
-    def test_holds_the_request_itself_not_a_result_of_that_name(self) -> None:
+    def test_request_field_is_the_request_not_a_result(self) -> None:
         assert Step("a").render("mine", {"request": "theirs"}) == "mine"
 
     @given(st.text(), st.text())
-    def test_holds_what_others_said_as_it_is(self, request: str, result: str) -> None:
+    def test_values_are_not_templates(self, request: str, result: str) -> None:
         step = Step("b", message="<{request}|{a}>", needs=("a",))
 
         assert step.render(request, {"a": result}) == f"<{request}|{result}>"
 
     @given(st.text())
-    def test_can_be_any_text(self, text: str) -> None:
+    def test_any_text_works_with_doubled_braces(self, text: str) -> None:
         doubled = text.replace("{", "{{").replace("}", "}}")
 
         assert Step("a", message=doubled).render("", {}) == text
@@ -343,45 +346,45 @@ STEPS: st.SearchStrategy[dict[str, object]] = st.builds(
 )
 
 
-class TestATable:
+class TestTable:
     @settings(deadline=None)
     @given(
         st.dictionaries(
             KEYS.filter(lambda key: key != "request"), STEPS, min_size=1, max_size=50
         )
     )
-    def test_is_read_as_the_plan_that_it_was_made_of(
-        self, steps: Mapping[str, Mapping[str, object]]
-    ) -> None:
-        plan = read_plan("game", {"steps": steps}, SEED_AGENTS)
+    def test_table_round_trips(self, steps: Mapping[str, Mapping[str, object]]) -> None:
+        plan = parse_plan("game", {"steps": steps}, SEED_AGENTS)
 
-        assert read_plan("game", json.loads(json.dumps(plan.table()))) == plan
+        assert parse_plan("game", json.loads(json.dumps(plan.to_table()))) == plan
 
-    def test_may_have_been_through_protobuf(self) -> None:
-        table = built_in(SEED_AGENTS)["schedule"].table()
+    def test_retries_may_be_a_float_from_protobuf(self) -> None:
+        table = get_default_plans(SEED_AGENTS)["schedule"].to_table()
         table["steps"]["calendar"]["retries"] = 1.0
 
-        assert read_plan("schedule", table) == built_in(SEED_AGENTS)["schedule"]
+        assert (
+            parse_plan("schedule", table) == get_default_plans(SEED_AGENTS)["schedule"]
+        )
 
-    def test_of_a_plan_with_nothing_to_say_can_be_read(self) -> None:
+    def test_plan_without_description_round_trips(self) -> None:
         plan = Plan("a", "A", steps={"one": Step("one", skill="s")})
 
-        assert read_plan("a", plan.table()).steps == plan.steps
+        assert parse_plan("a", plan.to_table()).steps == plan.steps
 
-    def test_names_no_planner(self) -> None:
+    def test_planner_is_not_allowed_without_a_loader(self) -> None:
         with pytest.raises(PlanError, match=r"plan\.planner is unknown"):
-            read_plan("a", {"planner": "a:b"})
+            parse_plan("a", {"planner": "a:b"})
 
-    def test_may_name_an_agent_that_has_gone(self) -> None:
-        assert read_plan("a", {"steps": {"b": {"agent": "zoe"}}}).steps["b"].agent
+    def test_any_agent_is_allowed_without_a_list(self) -> None:
+        assert parse_plan("a", {"steps": {"b": {"agent": "zoe"}}}).steps["b"].agent
 
 
-GAME = called("game", "Schedule a game tomorrow", "Find a court for us")
-RAIN = called("rain", "Will it rain tomorrow?", name="Ask for the weather")
+GAME = plan_named("game", "Schedule a game tomorrow", "Find a court for us")
+RAIN = plan_named("rain", "Will it rain tomorrow?", name="Ask for the weather")
 BOTH = {**GAME, **RAIN}
 
 
-class TestTheChoice:
+class TestChoosePlan:
     @pytest.mark.parametrize(
         ("text", "key"),
         [
@@ -395,60 +398,62 @@ class TestTheChoice:
             ("", "game"),
         ],
     )
-    def test_is_the_plan_that_the_words_are_most_like(
-        self, text: str, key: str
-    ) -> None:
-        assert choose(BOTH, text).key == key
+    def test_most_similar_plan_is_chosen(self, text: str, key: str) -> None:
+        assert choose_plan(BOTH, text).key == key
 
-    def test_is_the_first_where_nothing_tells(self) -> None:
-        assert choose({**RAIN, **GAME}, "Hello").key == "rain"
+    def test_first_plan_is_chosen_without_similar_words(self) -> None:
+        assert choose_plan({**RAIN, **GAME}, "Hello").key == "rain"
 
-    def test_is_the_one_that_the_message_names(self) -> None:
-        assert choose(BOTH, "Schedule a game", "rain").key == "rain"
+    def test_plan_named_in_the_message_is_chosen(self) -> None:
+        assert choose_plan(BOTH, "Schedule a game", "rain").key == "rain"
 
-    def test_is_the_one_with_this_very_example(self) -> None:
-        longer = called("dinner", "Schedule a game and a dinner")
-        exact = called("game", "Schedule a game")
+    def test_exact_example_wins(self) -> None:
+        longer = plan_named("dinner", "Schedule a game and a dinner")
+        exact = plan_named("game", "Schedule a game")
 
-        assert choose({**longer, **exact}, " schedule a game ").key == "game"
+        assert choose_plan({**longer, **exact}, " schedule a game ").key == "game"
 
-    def test_goes_by_the_words_of_a_key_as_well(self) -> None:
-        found = {**GAME, **called("book_flight")}
+    def test_words_of_the_key_count(self) -> None:
+        found = {**GAME, **plan_named("book_flight")}
 
-        assert choose(found, "a flight").key == "book_flight"
+        assert choose_plan(found, "a flight").key == "book_flight"
 
-    def test_counts_a_word_that_all_share_for_little(self) -> None:
+    def test_common_words_count_less(self) -> None:
         found = {
-            **called("a", "Please do tell me of this"),
-            **called("b", "Please do tell me of that"),
-            **called("c", "tennis"),
+            **plan_named("a", "Please do tell me of this"),
+            **plan_named("b", "Please do tell me of that"),
+            **plan_named("c", "tennis"),
         }
 
-        assert choose(found, "Please tell of tennis").key == "c"
+        assert choose_plan(found, "Please tell of tennis").key == "c"
 
-    def test_of_an_unknown_plan_is_refused_with_what_there_is(self) -> None:
-        with pytest.raises(UnknownPlan, match="no plan 'chess': there are game, rain"):
-            choose(BOTH, "Schedule a game", "chess")
+    def test_unknown_key_error_lists_the_plans(self) -> None:
+        with pytest.raises(UnknownPlan, match="no plan 'chess': use one of game, rain"):
+            choose_plan(BOTH, "Schedule a game", "chess")
 
     @pytest.mark.parametrize("skill_id", [None, "game"])
-    def test_is_refused_where_there_are_no_plans(self, skill_id: str | None) -> None:
+    def test_choice_without_plans_is_an_error(self, skill_id: str | None) -> None:
         with pytest.raises(UnknownPlan, match="no plans"):
-            choose({}, "Schedule a game", skill_id)
+            choose_plan({}, "Schedule a game", skill_id)
 
     @given(st.text(), st.permutations(["game", "rain"]))
-    def test_is_always_one_of_them(self, text: str, order: list[str]) -> None:
+    def test_choice_is_always_one_of_the_plans(
+        self, text: str, order: list[str]
+    ) -> None:
         found = {key: BOTH[key] for key in order}
 
-        assert choose(found, text) in found.values()
+        assert choose_plan(found, text) in found.values()
 
 
-class TestTheBuiltInPlan:
-    def test_is_there_with_the_agents_of_the_lesson(self) -> None:
-        assert list(built_in([*SEED_AGENTS, "zoe"])) == ["schedule"]
+class TestDefaultPlan:
+    def test_default_plan_exists_with_the_seed_agents(self) -> None:
+        assert list(get_default_plans([*SEED_AGENTS, "zoe"])) == ["schedule"]
 
     @pytest.mark.parametrize("missing", SEED_AGENTS)
-    def test_is_not_there_without_one_of_them(self, missing: str) -> None:
-        assert built_in([name for name in SEED_AGENTS if name != missing]) == {}
+    def test_no_default_plan_if_an_agent_is_missing(self, missing: str) -> None:
+        assert (
+            get_default_plans([name for name in SEED_AGENTS if name != missing]) == {}
+        )
 
-    def test_asks_no_one_twice_who_sends_something(self) -> None:
-        assert built_in(SEED_AGENTS)["schedule"].steps["notify"].retries == 0
+    def test_step_that_sends_invitations_is_not_retried(self) -> None:
+        assert get_default_plans(SEED_AGENTS)["schedule"].steps["notify"].retries == 0
