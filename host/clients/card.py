@@ -1,7 +1,4 @@
-"""Owns an agent's card: where it is found, and the interfaces that it offers.
-
-The connection fetches it through the wire and tries its interfaces in their order.
-"""
+"""Fetches an agent's card, and lists the interfaces that it offers."""
 
 from __future__ import annotations
 
@@ -13,35 +10,37 @@ import httpx
 from a2a.types import a2a_pb2 as pb
 
 from ..protocol.agent_card import parse_card
-from .bindings.agent_http import CALL_S, MIB, Answer, Wire, origin
-from .bindings.failure_causes import CARD, BadAnswer
+from .bindings.error_mapping import CARD, BadResponse
+from .bindings.http_transport import CALL_S, MIB, HttpResponse, HttpTransport, origin
 from .bindings.types import Interface
 
 WELL_KNOWN = "/.well-known/agent-card.json"
-WELL_KNOWN_03 = "/.well-known/agent.json"
+WELL_KNOWN_V03 = "/.well-known/agent.json"
 MAX_CARD = MIB
 MAX_REDIRECTS = 5
 
 
-async def fetch(wire: Wire, url: str, explicit: str | None = None) -> pb.AgentCard:
-    """The card of the agent at `url`, of either protocol version.
+async def fetch_card(
+    http: HttpTransport, url: str, explicit: str | None = None
+) -> pb.AgentCard:
+    """Return the card of the agent at `url`, in the form of 1.0.
 
-    Looked for at `explicit` (a path or URL), at `url` itself where that is a .json, or
-    at both well-known places below it. Raises AgentUnreachable, within 5 s.
+    Tries `explicit` (a path or URL), or `url` itself if it ends in .json, or both
+    well-known paths below it. Raises AgentUnreachable, within 5 s.
     """
-    places = _places(url, explicit)
-    with wire.explained(CARD, places[0]), anyio.fail_after(CALL_S):
-        for place in places:
-            answer = await _get(wire, place)
-            if answer.status != httpx.codes.NOT_FOUND:
+    candidates = _candidates(url, explicit)
+    with http.map_errors(CARD, candidates[0]), anyio.fail_after(CALL_S):
+        for candidate in candidates:
+            response = await _get(http, candidate)
+            if response.status != httpx.codes.NOT_FOUND:
                 break
-        if answer.status != httpx.codes.OK:
-            raise BadAnswer(f"HTTP {answer.status}")
-        return await anyio.to_thread.run_sync(parse_card, answer.body)
+        if response.status != httpx.codes.OK:
+            raise BadResponse(f"HTTP {response.status}")
+        return await anyio.to_thread.run_sync(parse_card, response.body)
 
 
-def interfaces(card: pb.AgentCard) -> list[Interface]:
-    """What the card offers, in its own order of preference."""
+def list_interfaces(card: pb.AgentCard) -> list[Interface]:
+    """Return what the card offers, in its order of preference."""
     offers = [
         Interface(
             offer.protocol_binding.upper(),
@@ -51,38 +50,38 @@ def interfaces(card: pb.AgentCard) -> list[Interface]:
         )
         for offer in card.supported_interfaces
     ]
-    # Cards of 0.3 name their main interface twice.
+    # Cards of 0.3 list their main interface twice.
     return list(dict.fromkeys(offers))
 
 
-def _places(url: str, explicit: str | None) -> list[str]:
+def _candidates(url: str, explicit: str | None) -> list[str]:
     if explicit:
         return [str(httpx.URL(url).join(explicit))]
     if urlsplit(url).path.endswith(".json"):
         return [url]
     base = url.rstrip("/")
-    return [base + WELL_KNOWN, base + WELL_KNOWN_03]
+    return [base + WELL_KNOWN, base + WELL_KNOWN_V03]
 
 
-async def _get(wire: Wire, url: str) -> Answer:
-    """Follows redirects, but not to where somebody else may answer."""
+async def _get(http: HttpTransport, url: str) -> HttpResponse:
+    """Follow redirects, but only within the origin."""
     for _ in range(MAX_REDIRECTS + 1):
-        request = wire.calls.build_request("GET", url)
-        answer = await wire.call(request, max_bytes=MAX_CARD, redirects=True)
-        if not httpx.codes.is_redirect(answer.status):
-            return answer
-        target = request.url.join(answer.headers.get("location", ""))
+        request = http.call_client.build_request("GET", url)
+        response = await http.call(request, max_bytes=MAX_CARD, allow_redirect=True)
+        if not httpx.codes.is_redirect(response.status):
+            return response
+        target = request.url.join(response.headers.get("location", ""))
         if origin(target) != origin(request.url):
-            raise BadAnswer(
-                f"HTTP {answer.status}: it points to {origin(target)}; set that as the "
-                "URL if it is to be trusted"
+            raise BadResponse(
+                f"HTTP {response.status}: it redirects to {origin(target)}; if you "
+                "trust that host, set it as the agent's URL"
             )
         url = str(target)
-    raise BadAnswer(f"a redirect loop: more than {MAX_REDIRECTS} redirects")
+    raise BadResponse(f"a redirect loop: more than {MAX_REDIRECTS} redirects")
 
 
 def _version(text: str) -> str:
-    """1.0 for 1.0.3, 0.3 for 0.2 and 0.3.0; what cannot be read is left as it is."""
+    """Return 1.0 for 1.0.3, 0.3 for 0.2 and 0.3.0, and any other text unchanged."""
     major, _, minor = text.strip().lstrip("v").partition(".")
     if major in ("", "1"):
         return "1.0"

@@ -1,6 +1,6 @@
-"""Owns what an agent is shown, so that it answers: chosen by its card, its host's only.
+"""Adds an agent's credentials to requests to its own hosts, and to no others.
 
-`auth` goes to httpx and `metadata` to gRPC; settings and the agent's card come in.
+The agent's card decides which credentials: see security_schemes.
 """
 
 from __future__ import annotations
@@ -18,67 +18,75 @@ from ..config.address_rules import LOOPBACK
 from ..config.agent_settings import AgentSettings
 from ..observability.redaction import protect, redact
 from .oauth import TokenSource
-from .security_schemes import Choice, as_given, choose
+from .security_schemes import Choice, choose_schemes, choose_without_card
 
 
 class Credentials:
-    """Of one agent. What needs a token raises AgentUnreachable when none can be had.
+    """The credentials of one agent: `auth` for httpx, `metadata` for gRPC.
 
-    `trouble` says what the card asks for and the settings do not give; else None.
-    The client that uses `auth` must not follow redirects by itself.
+    A request that needs a token raises AgentUnreachable if there is none. The client
+    that uses `auth` must not follow redirects.
     """
 
     def __init__(
         self, settings: AgentSettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         url = httpx.URL(settings.url)
-        self._given = given = settings.credentials
-        self._encrypted = url.scheme == "https"
+        self._settings = credentials = settings.credentials
+        self._is_https = url.scheme == "https"
         self._hosts = {_host(url.host), *map(_host, settings.trusted_hosts)}
         if not self._hosts.isdisjoint(LOOPBACK):
-            # An agent at one of this machine's names may call itself by another.
+            # An agent at one name of this machine may use another in its card.
             self._hosts.update(LOOPBACK)
         self._clock = clock
         self._tokens: TokenSource | None = None
         self._choice = Choice()
+        secrets = [value for _, value in credentials.headers]
+        if credentials.username:
+            secrets.append(self._basic())
         protect(
             self,
-            *(given.bearer, given.api_key, given.password, given.client_secret),
-            *(value for _, value in given.headers),
-            self._basic() if given.username else None,
+            credentials.bearer,
+            credentials.api_key,
+            credentials.password,
+            credentials.client_secret,
+            *secrets,
         )
-        self._apply(as_given(given))
+        self._apply(choose_without_card(credentials))
         self.auth: httpx.Auth = _Auth(self)
 
     @property
     def trouble(self) -> str | None:
+        """The credentials that the card requires and the settings do not have."""
         return self._choice.trouble
 
     def use_card(self, card: pb.AgentCard) -> None:
-        """Chooses among the card's security schemes; call it for each new card."""
-        self._apply(choose(self._given, card, self.allows_url))
+        """Choose among the card's security schemes. Call it for each new card."""
+        self._apply(choose_schemes(self._settings, card, self.allows_url))
 
     def _apply(self, choice: Choice) -> None:
         self._choice = choice
         if choice.authorization != "oauth" or choice.token_url is None:
             self._tokens = None
-        elif not self._tokens or self._tokens.asks != (
-            choice.token_url,
-            choice.scopes,
-        ):
+            return
+        request = (choice.token_url, choice.scopes)
+        if not self._tokens or self._tokens.request != request:
             self._tokens = TokenSource(
-                self._given, choice.token_url, choice.scopes, self._clock
+                self._settings, choice.token_url, choice.scopes, self._clock
             )
 
     def allows(self, host: str, *, encrypted: bool = True) -> bool:
-        """Whether this host may see the credentials: the URL's own, or a trusted one.
-        An agent at https is never shown them unencrypted, but on this machine."""
+        """Return whether the host may receive the credentials.
+
+        That is the URL's host, or a trusted one. If the URL is https, the connection
+        must be encrypted too, except on this machine.
+        """
         name = _host(host)
-        safe = encrypted or not self._encrypted or name in LOOPBACK
-        return safe and name in self._hosts
+        is_safe = encrypted or not self._is_https or name in LOOPBACK
+        return is_safe and name in self._hosts
 
     def allows_url(self, url: str) -> bool:
-        """The same, of an http(s) URL or a gRPC target (host:port)."""
+        """Return the same for an http(s) URL or a gRPC target (host:port)."""
         try:
             parsed = httpx.URL(url if "://" in url else f"grpc://{url}")
         except httpx.InvalidURL:
@@ -86,73 +94,72 @@ class Credentials:
         return self.allows(parsed.host, encrypted=parsed.scheme == "https")
 
     async def metadata(self, target: str) -> dict[str, str]:
-        """What gRPC calls to `target` (host:port or URL) carry; {} if not allowed."""
+        """Return the metadata for gRPC calls to `target` (host:port or URL).
+
+        gRPC has no query, so an API key that belongs there becomes metadata too.
+        """
         if not self.allows_url(target):
             return {}
-        carried = {name.lower(): value for name, value in self._given.headers}
-        for place, name, value in self._keys():
+        metadata = {name.lower(): value for name, value in self._settings.headers}
+        for place, name, value in self._api_keys():
             if place == "cookie":
-                carried["cookie"] = _joined(carried.get("cookie"), name, value)
+                metadata["cookie"] = _add_cookie(metadata.get("cookie"), name, value)
             else:
-                carried[name.lower()] = value
+                metadata[name.lower()] = value
         if authorization := await self.authorization():
-            carried["authorization"] = authorization
-        return carried
+            metadata["authorization"] = authorization
+        return metadata
 
-    def renew(self) -> None:
-        """The OAuth token was refused: the next call fetches another."""
-        if self._tokens and self._tokens.known:
-            self._tokens.refused(self._tokens.known)
-
-    async def authorization(self) -> str | None:
-        """The value of the Authorization field, with a token that is still good."""
-        if self._tokens:
-            return f"Bearer {await self._tokens.token()}"
-        if self._choice.authorization == "bearer":
-            return f"Bearer {self._given.bearer}"
-        if self._choice.authorization == "basic":
-            return f"Basic {self._basic()}"
-        return None
-
-    def _basic(self) -> str:
-        pair = f"{self._given.username}:{self._given.password}"
-        return base64.b64encode(pair.encode()).decode()
-
-    def _keys(self) -> Iterator[tuple[str, str, str]]:
-        for place, name in self._choice.keys:
-            yield place, name, self._given.api_key or ""
-
-    async def show(self, request: httpx.Request) -> None:
-        """Puts everything into a request whose host `allows` lets have it."""
-        for name, value in self._given.headers:
+    async def add_to(self, request: httpx.Request) -> None:
+        for name, value in self._settings.headers:
             request.headers[name] = value
-        for place, name, value in self._keys():
+        for place, name, value in self._api_keys():
             if place == "header":
                 request.headers[name] = value
             elif place == "cookie":
                 cookies = request.headers.get("cookie")
-                request.headers["cookie"] = _joined(cookies, name, value)
+                request.headers["cookie"] = _add_cookie(cookies, name, value)
             else:
                 key = f"{quote(name, '')}={quote(value, '')}".encode()
-                query = request.url.query
-                request.url = request.url.copy_with(
-                    query=query + b"&" + key if query else key
-                )
+                query = [request.url.query, key] if request.url.query else [key]
+                request.url = request.url.copy_with(query=b"&".join(query))
         if authorization := await self.authorization():
             request.headers["authorization"] = authorization
 
-    def hide(self, request: httpx.Request) -> None:
-        """Takes out of a request to anybody else what a redirect copied into it."""
+    def remove_from(self, request: httpx.Request) -> None:
+        """Remove the headers that httpx copied into a redirect to another host."""
         for name, value in list(request.headers.items()):
             if redact(value) != value:
                 del request.headers[name]
 
-    def refused(self, authorization: str) -> bool:
-        """The agent answered 401 to it: whether another token may help."""
-        tokens = self._tokens
-        return tokens is not None and tokens.refused(
-            authorization.removeprefix("Bearer ")
-        )
+    async def authorization(self) -> str | None:
+        """Return the value of the Authorization header, with a valid token."""
+        if self._tokens:
+            return f"Bearer {await self._tokens.get()}"
+        if self._choice.authorization == "bearer":
+            return f"Bearer {self._settings.bearer}"
+        if self._choice.authorization == "basic":
+            return f"Basic {self._basic()}"
+        return None
+
+    def discard_token(self, authorization: str | None = None) -> bool:
+        """Discard the OAuth token that the agent refused, or the current one.
+
+        Return whether a new one may help.
+        """
+        if self._tokens is None:
+            return False
+        if authorization is None:
+            return self._tokens.discard(self._tokens.current)
+        return self._tokens.discard(authorization.removeprefix("Bearer "))
+
+    def _basic(self) -> str:
+        pair = f"{self._settings.username}:{self._settings.password}"
+        return base64.b64encode(pair.encode()).decode()
+
+    def _api_keys(self) -> Iterator[tuple[str, str, str]]:
+        for place, name in self._choice.keys:
+            yield place, name, self._settings.api_key or ""
 
 
 class _Auth(httpx.Auth):
@@ -166,16 +173,16 @@ class _Auth(httpx.Auth):
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         url, credentials = request.url, self._credentials
         if not credentials.allows(url.host, encrypted=url.scheme == "https"):
-            credentials.hide(request)
+            credentials.remove_from(request)
             yield request
             return
-        await credentials.show(request)
+        await credentials.add_to(request)
         try:
             response = yield request
             sent = request.headers.get("authorization", "")
             if response.status_code != HTTPStatus.UNAUTHORIZED:
                 return
-            if not credentials.refused(sent):
+            if not credentials.discard_token(sent):
                 return
             # httpx would read the body to its end, and it may have none.
             await response.stream.aclose()  # type: ignore[union-attr]
@@ -184,17 +191,19 @@ class _Auth(httpx.Auth):
                 request.headers["authorization"] = authorization
                 yield request
         finally:
-            # An error quotes the URL: without an API key in its query.
+            # Errors quote the URL. It must not contain an API key.
             request.url = url
 
 
-def _joined(cookies: str | None, name: str, value: str) -> str:
+def _add_cookie(cookies: str | None, name: str, value: str) -> str:
     return f"{cookies}; {name}={value}" if cookies else f"{name}={value}"
 
 
 def _host(text: str) -> str:
-    """As httpx compares it: small letters, an international name in its own letters.
-    Empty for what is no host."""
+    """Return the host in httpx's form: lower case, and Unicode for an IDNA name.
+
+    Return "" if it is not a host.
+    """
     try:
         return httpx.URL(scheme="http", host=text.strip("[]").rstrip(".")).host
     except httpx.InvalidURL:

@@ -1,7 +1,4 @@
-"""Owns the choice among the security schemes of a card: which the settings can meet.
-
-Pure: a card and the agent's settings in, a `Choice` out, which `Credentials` applies.
-"""
+"""Chooses the first of a card's security requirements that the settings can meet."""
 
 from __future__ import annotations
 
@@ -13,152 +10,158 @@ from a2a.types import a2a_pb2 as pb
 
 from ..config.agent_settings import PLACES, CredentialSettings, can_be_field
 
-DEFAULT_KEY = ("header", "X-API-Key")
-# A card may declare as many as it likes; only so much is looked at, and shown.
-MAX_WAYS = 100
-MAX_ASKED = 300
+DEFAULT_PLACE = ("header", "X-API-Key")
+# A card may declare any number.
+MAX_REQUIREMENTS = 100
 MAX_SCHEMES = 8
+MAX_DESCRIPTION = 300
+TOKEN_SCHEMES = (
+    "http_auth_security_scheme",
+    "oauth2_security_scheme",
+    "open_id_connect_security_scheme",
+)
+
+Requirement = dict[str, tuple[str, ...]]
+"""Names of schemes that are required together, with their scopes."""
 
 
 class Key(NamedTuple):
-    """Where an API key goes: header, query or cookie, and under which name."""
+    """Where an API key goes: header, query or cookie, and its name there."""
 
     place: str
     name: str
 
 
 class Choice(NamedTuple):
-    """What to show: `authorization` is bearer, basic, oauth or None."""
+    """The credentials to send. `authorization` is bearer, basic, oauth or None."""
 
     authorization: str | None = None
     keys: tuple[Key, ...] = ()
     token_url: str | None = None
     scopes: tuple[str, ...] = ()
     trouble: str | None = None
-    """What the card asks for and the settings do not give."""
+    """The credentials that the card requires and the settings do not have."""
 
 
-def as_given(given: CredentialSettings) -> Choice:
-    """All that the settings hold: no card asks for anything in particular."""
+def choose_without_card(settings: CredentialSettings) -> Choice:
+    """Return everything that the settings have."""
     authorization = None
-    if given.bearer:
+    if settings.bearer:
         authorization = "bearer"
-    elif given.client_id and given.token_url:
+    elif settings.client_id and settings.token_url:
         authorization = "oauth"
-    elif given.username:
+    elif settings.username:
         authorization = "basic"
-    keys = (_key(given, *DEFAULT_KEY),) if given.api_key else ()
-    return Choice(authorization, keys, given.token_url, given.scopes)
+    keys = (_key(settings, *DEFAULT_PLACE),) if settings.api_key else ()
+    return Choice(authorization, keys, settings.token_url, settings.scopes)
 
 
-def choose(
-    given: CredentialSettings, card: pb.AgentCard, trusts: Callable[[str], bool]
+def choose_schemes(
+    settings: CredentialSettings,
+    card: pb.AgentCard,
+    is_trusted: Callable[[str], bool],
 ) -> Choice:
-    """The first of the card's alternatives that the settings can meet; where there is
-    none, all that the settings hold. `trusts` says whether a URL may be given them.
+    """Return the first of the card's requirements that the settings can meet.
 
-    A2A 1.0, 4.5: a requirement names schemes of which each must be met.
+    If they can meet none, return everything that they have. `is_trusted` tells whether
+    a URL may receive the credentials. A2A 1.0, section 4.5.
     """
-    ways = list(islice(_alternatives(card), MAX_WAYS))
-    if not ways:
-        return as_given(given)
-    for way in ways:
-        met = _met(given, card, way, trusts)
-        if met and way:
-            return met
-    if {} in ways:
+    requirements = list(islice(_requirements(card), MAX_REQUIREMENTS))
+    if not requirements:
+        return choose_without_card(settings)
+    for requirement in requirements:
+        choice = _meet(settings, card, requirement, is_trusted)
+        if choice and requirement:
+            return choice
+    if {} in requirements:
         return Choice()
-    asked = " or ".join(
-        " with ".join(_asks(card, name) for name in sorted(way)) for way in ways
+    required = " or ".join(
+        " with ".join(_describe(card, name) for name in sorted(requirement))
+        for requirement in requirements
     )
-    held = ", ".join(given.names()) or "nothing"
-    return as_given(given)._replace(
-        trouble=f"the card asks for {_line(asked)}; the agent's credentials hold {held}"
+    held = ", ".join(settings.names()) or "nothing"
+    return choose_without_card(settings)._replace(
+        trouble=f"the card asks for {_one_line(required)}; the agent's credentials "
+        f"hold {held}"
     )
 
 
-def _alternatives(card: pb.AgentCard) -> Iterator[dict[str, tuple[str, ...]]]:
-    """Schemes with their scopes. A card that only declares schemes: any of them."""
+def _requirements(card: pb.AgentCard) -> Iterator[Requirement]:
+    """Yield alternatives. A card that only declares schemes requires any of them."""
     for requirement in card.security_requirements:
-        wanted = islice(requirement.schemes.items(), MAX_SCHEMES + 1)
-        yield {name: tuple(scopes.list) for name, scopes in wanted}
+        schemes = islice(requirement.schemes.items(), MAX_SCHEMES + 1)
+        yield {name: tuple(scopes.list) for name, scopes in schemes}
     if not card.security_requirements:
         for name in sorted(card.security_schemes):
             yield {name: ()}
 
 
-def _met(
-    given: CredentialSettings,
+def _meet(
+    settings: CredentialSettings,
     card: pb.AgentCard,
-    way: dict[str, tuple[str, ...]],
-    trusts: Callable[[str], bool],
+    requirement: Requirement,
+    is_trusted: Callable[[str], bool],
 ) -> Choice | None:
-    """What meets every scheme of the way; None if something does not."""
-    if len(way) > MAX_SCHEMES:
+    """Return what meets every scheme of the requirement, or None."""
+    if len(requirement) > MAX_SCHEMES:
         return None
     choice = Choice()
-    for name, scopes in way.items():
+    for name, scopes in requirement.items():
         if name not in card.security_schemes:
             return None
         scheme = card.security_schemes[name]
         if scheme.HasField("api_key_security_scheme"):
-            asked = scheme.api_key_security_scheme
-            key = _key(given, asked.location.lower(), asked.name)
-            if not given.api_key or not _usable(key):
+            place = scheme.api_key_security_scheme
+            key = _key(settings, place.location.lower(), place.name)
+            is_usable = key.place in PLACES and can_be_field(key.name)
+            if not settings.api_key or not is_usable:
                 return None
             choice = choice._replace(keys=(*choice.keys, key))
             continue
-        shown = _authorization(given, scheme, scopes, trusts)
-        if shown is None or choice.authorization not in (None, shown.authorization):
+        found = _authorization(settings, scheme, scopes, is_trusted)
+        if found is None or choice.authorization not in (None, found.authorization):
             return None
-        choice = shown._replace(keys=choice.keys)
+        choice = found._replace(keys=choice.keys)
     return choice
 
 
 def _authorization(
-    given: CredentialSettings,
+    settings: CredentialSettings,
     scheme: pb.SecurityScheme,
     scopes: tuple[str, ...],
-    trusts: Callable[[str], bool],
+    is_trusted: Callable[[str], bool],
 ) -> Choice | None:
     kind = scheme.WhichOneof("scheme")
-    http = scheme.http_auth_security_scheme.scheme.lower()
-    if kind == "http_auth_security_scheme" and http == "basic":
-        return Choice("basic") if given.username else None
-    if kind == "http_auth_security_scheme" and http != "bearer":
+    if kind == "http_auth_security_scheme":
+        http = scheme.http_auth_security_scheme.scheme.lower()
+        if http == "basic":
+            return Choice("basic") if settings.username else None
+        if http != "bearer":
+            return None
+    if kind not in TOKEN_SCHEMES:
         return None
-    if kind not in (
-        "http_auth_security_scheme",
-        "oauth2_security_scheme",
-        "open_id_connect_security_scheme",
-    ):
-        return None
-    if given.client_id:
-        token_url = given.token_url or _offered(scheme, trusts)
+    if settings.client_id:
+        card_url = scheme.oauth2_security_scheme.flows.client_credentials.token_url
+        is_http = card_url.startswith(("https://", "http://"))
+        token_url = settings.token_url or (
+            card_url if is_http and is_trusted(card_url) else None
+        )
         if token_url:
-            # An agent may not widen what its token opens at other people's doors.
-            asked = scopes if trusts(token_url) else ()
-            return Choice("oauth", token_url=token_url, scopes=given.scopes or asked)
-    return Choice("bearer") if given.bearer else None
+            # An agent must not widen the scopes of a token from another host.
+            card_scopes = scopes if is_trusted(token_url) else ()
+            return Choice(
+                "oauth", token_url=token_url, scopes=settings.scopes or card_scopes
+            )
+    return Choice("bearer") if settings.bearer else None
 
 
-def _offered(scheme: pb.SecurityScheme, trusts: Callable[[str], bool]) -> str | None:
-    """Where the card sends for tokens, if that place may be told the secret."""
-    url = scheme.oauth2_security_scheme.flows.client_credentials.token_url
-    return url if url.startswith(("https://", "http://")) and trusts(url) else None
+def _key(settings: CredentialSettings, place: str, name: str) -> Key:
+    """Return the place of the settings, or else the one given."""
+    return Key(settings.api_key_in or place, settings.api_key_name or name)
 
 
-def _key(given: CredentialSettings, place: str, name: str) -> Key:
-    """The settings' word on where a key goes, before the card's."""
-    return Key(given.api_key_in or place, given.api_key_name or name)
-
-
-def _usable(key: Key) -> bool:
-    return key.place in PLACES and can_be_field(key.name)
-
-
-def _asks(card: pb.AgentCard, name: str) -> str:
-    """A scheme in words for the page."""
+def _describe(card: pb.AgentCard, name: str) -> str:
+    """Describe a scheme for the page."""
     if name not in card.security_schemes:
         return f"{name}, which it does not declare"
     scheme = card.security_schemes[name]
@@ -176,11 +179,11 @@ def _asks(card: pb.AgentCard, name: str) -> str:
     if scheme.HasField("open_id_connect_security_scheme"):
         return "OpenID Connect"
     if scheme.HasField("mtls_security_scheme"):
-        return "a TLS certificate, which the host cannot show"
+        return "a TLS certificate, which the host cannot present"
     return "a scheme that the host does not know"
 
 
-def _line(text: str) -> str:
-    """What a card says as one line that no log takes for two."""
+def _one_line(text: str) -> str:
+    """Return the card's text as one short line, so that it cannot forge a log line."""
     plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return plain if len(plain) <= MAX_ASKED else f"{plain[:MAX_ASKED]}…"
+    return plain if len(plain) <= MAX_DESCRIPTION else f"{plain[:MAX_DESCRIPTION]}…"

@@ -224,7 +224,7 @@ class Collector:
                 return batch
             cause = batch.why
         raise AgentUnreachable(
-            f"bad answer: {self.name} ended its answer without a usable update"
+            f"bad response: {self.name} ended its answer without a usable update"
             + (f": {cause}" if cause else "")
         )
 

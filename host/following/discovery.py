@@ -157,7 +157,7 @@ class Discovery:
                 return any_new
             if task_ids <= listed:
                 raise AgentUnreachable(
-                    f"bad answer: {self._agent} lists the same tasks again on each page"
+                    f"bad response: {self._agent} repeats its tasks on every page"
                 )
             listed |= task_ids
             query = query._replace(page_token=page.next_token)

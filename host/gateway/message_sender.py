@@ -110,7 +110,7 @@ class MessageSender:
             sent.task_id = response.task_id
         else:
             raise AgentUnreachable(
-                f"bad answer: {name} answered a message with an update that names no "
+                f"bad response: {name} answered a message with an update that names no "
                 "task"
             )
         self._bytes[name] += sent.size

@@ -246,7 +246,7 @@ class TaskManager:
             is_message = answer.message is not None
             own_id = answer.message.message_id if answer.message else answer.task_id
             if not own_id:
-                raise AgentUnreachable(f"bad answer: {agent} gives it no id")
+                raise AgentUnreachable(f"bad response: {agent} gives it no id")
             return self._ledger.claim(Key(agent, own_id), is_message=is_message)
 
     async def _cancel(self, own: Own) -> str:

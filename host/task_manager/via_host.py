@@ -92,7 +92,7 @@ class OverHost:
         try:
             return parse_response(data)
         except ValueError as error:
-            raise HostUnreachable(f"bad answer of {self._url}: {error}") from error
+            raise HostUnreachable(f"bad response of {self._url}: {error}") from error
 
     async def cancel(self, agent: str, task_id: str) -> str:
         path = f"tasks/{quote(task_id, safe='')}:cancel"
@@ -100,7 +100,7 @@ class OverHost:
         try:
             return parse_task(data).status.state
         except ValueError as error:
-            raise HostUnreachable(f"bad answer of {self._url}: {error}") from error
+            raise HostUnreachable(f"bad response of {self._url}: {error}") from error
 
     async def _read(self, ledger: Ledger) -> None:
         """One connection to its end, which is nothing but a reason to come back."""

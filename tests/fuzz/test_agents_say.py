@@ -16,10 +16,10 @@ from jsonschema import Draft202012Validator
 
 from host.api.openapi.feed_schema import schema
 from host.clients.bindings.a2a_errors import from_http, from_jsonrpc
-from host.clients.bindings.http_binding import answer_update, stream_update, task_update
-from host.clients.bindings.jsonrpc import _result
-from host.clients.bindings.sse import Frame, Splitter
-from host.clients.card import interfaces
+from host.clients.bindings.jsonrpc import cut_result
+from host.clients.bindings.readers import read_answer, read_task, read_update
+from host.clients.bindings.sse import Frame, SseParser
+from host.clients.card import list_interfaces
 from host.feed.search import Search
 from host.gateway.card import build_card
 from host.log.contract import Row, place_of
@@ -60,13 +60,13 @@ pieces = st.lists(
 def test_events_are_the_same_in_whatever_pieces_their_bytes_come(
     pieces: list[bytes],
 ) -> None:
-    splitter = Splitter()
+    splitter = SseParser()
     found = [frame for piece in pieces for frame in splitter.feed(piece)]
 
-    assert found == Splitter().feed(b"".join(pieces))
+    assert found == SseParser().feed(b"".join(pieces))
 
 
-@pytest.mark.parametrize("read", [stream_update, answer_update, task_update, _result])
+@pytest.mark.parametrize("read", [read_update, read_answer, read_task, cut_result])
 @pytest.mark.parametrize("data", hostile.DEEP)
 def test_what_is_too_deep_or_too_long_is_refused(read, data) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises((ValueError, A2AError)):
@@ -75,7 +75,7 @@ def test_what_is_too_deep_or_too_long_is_refused(read, data) -> None:  # type: i
 
 @fuzz(hostile.updates | hostile.any_json)
 def test_an_update_is_read_or_refused(data: bytes) -> None:
-    for read in (stream_update, answer_update, task_update, _result):
+    for read in (read_update, read_answer, read_task, cut_result):
         try:
             read(data)
         except (ValueError, A2AError):
@@ -88,7 +88,7 @@ def test_what_is_read_becomes_sound_events(sent: list[bytes], why: str | None) -
     record, board = TaskRecord("carly", "t1"), Board()
     for data in sent:
         try:
-            update = stream_update(data)
+            update = read_update(data)
         except ValueError:
             continue
         events = translate(record, update.response, NOW, why)
@@ -97,7 +97,7 @@ def test_what_is_read_becomes_sound_events(sent: list[bytes], why: str | None) -
             body = encode(event)
             assert decode(body) == event
             assert b"\n" not in body
-            assert Splitter().feed(feed_frame("e", 1, body))[0] == Frame(
+            assert SseParser().feed(feed_frame("e", 1, body))[0] == Frame(
                 with_id(1, body)
             )
             VALID.validate(json.loads(with_id(1, body)))
@@ -139,5 +139,5 @@ def test_a_card_is_read_and_shown_or_refused(data: bytes) -> None:
         card = parse_card(data)
     except ValueError:
         return
-    interfaces(card)
+    list_interfaces(card)
     json.loads(build_card(card, "http://127.0.0.1:8000/a2a/carly", locked=True))

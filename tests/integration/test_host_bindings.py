@@ -17,10 +17,11 @@ from a2a.utils.errors import (
 )
 
 from host.clients.bindings.a2a_errors import UpdatesGone
-from host.clients.bindings.agent_http import Wire
+from host.clients.bindings.base import Binding
+from host.clients.bindings.http_transport import HttpTransport
 from host.clients.bindings.selection import open_binding
-from host.clients.bindings.types import Binding, Interface, Query
-from host.clients.card import fetch, interfaces
+from host.clients.bindings.types import Interface, Query
+from host.clients.card import fetch_card, list_interfaces
 from host.clients.credentials import Credentials
 from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings
@@ -58,10 +59,12 @@ def carly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @asynccontextmanager
 async def speaking(carly: Server, spoken: tuple[str, str]) -> AsyncIterator[Binding]:
-    async with Wire("carly", Credentials(AgentSettings(carly.url))) as wire:
-        card = await fetch(wire, carly.url)
-        (interface,) = [i for i in interfaces(card) if i[:2] == spoken]
-        async with open_binding(interface, card, wire, RateLimiter()) as binding:
+    async with HttpTransport(
+        "carly", Credentials(AgentSettings(carly.url))
+    ) as transport:
+        card = await fetch_card(transport, carly.url)
+        (interface,) = [i for i in list_interfaces(card) if i[:2] == spoken]
+        async with open_binding(interface, card, transport, RateLimiter()) as binding:
             yield binding
 
 
@@ -152,10 +155,12 @@ async def test_tasks_are_listed_page_by_page_where_the_version_has_it(
 
 
 async def test_grpc_says_why_nobody_answers() -> None:
-    async with Wire("carly", Credentials(AgentSettings("http://127.0.0.1:1"))) as wire:
+    async with HttpTransport(
+        "carly", Credentials(AgentSettings("http://127.0.0.1:1"))
+    ) as transport:
         for url, words in {
-            "127.0.0.1:1": "refused: ",
-            "http://nobody.invalid:1": "DNS: there is no such host",
+            "127.0.0.1:1": "connection refused",
+            "http://nobody.invalid:1": "DNS: no such host",
             "http://169.254.169.254:1": "link-local or metadata address",
             "ftp://127.0.0.1": "bad URL: ",
             "http://[::": "bad ",
@@ -163,7 +168,7 @@ async def test_grpc_says_why_nobody_answers() -> None:
             interface = Interface("GRPC", "1.0", url)
             with pytest.raises(AgentUnreachable, match=words):
                 async with open_binding(
-                    interface, pb.AgentCard(), wire, RateLimiter()
+                    interface, pb.AgentCard(), transport, RateLimiter()
                 ) as binding:
                     with pytest.raises(AgentUnreachable, match=words):
                         await binding.reach()

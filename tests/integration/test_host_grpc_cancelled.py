@@ -15,9 +15,10 @@ import pytest
 from a2a.types import a2a_pb2 as pb
 from a2a.types.a2a_pb2_grpc import A2AServiceServicer, add_A2AServiceServicer_to_server
 
-from host.clients.bindings.agent_http import Wire
+from host.clients.bindings.base import Binding
+from host.clients.bindings.http_transport import HttpTransport
 from host.clients.bindings.selection import open_binding
-from host.clients.bindings.types import Binding, Interface
+from host.clients.bindings.types import Interface
 from host.clients.credentials import Credentials
 from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings
@@ -56,10 +57,12 @@ async def rude() -> AsyncIterator[tuple[Rude, Binding]]:
     url = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:
-        async with Wire("rude", Credentials(AgentSettings(f"http://{url}"))) as wire:
+        async with HttpTransport(
+            "rude", Credentials(AgentSettings(f"http://{url}"))
+        ) as transport:
             interface = Interface("GRPC", "1.0", url)
             async with open_binding(
-                interface, pb.AgentCard(), wire, RateLimiter()
+                interface, pb.AgentCard(), transport, RateLimiter()
             ) as binding:
                 yield agent, binding
     finally:

@@ -172,8 +172,8 @@ async def test_one_that_cannot_be_followed_is_lost_and_says_why(
     [
         ("wrongtype", "text/html"),
         ("huge", "4 MiB"),
-        ("garbled", "bad answer"),
-        ("foreign", "bad answer"),
+        ("garbled", "bad response"),
+        ("foreign", "bad response"),
     ],
 )
 async def test_one_whose_stream_is_bad_is_connected_and_its_row_says_what_is_wrong(

@@ -1,7 +1,4 @@
-"""Owns the agents' refusals: what each binding writes on the wire, as A2A's errors.
-
-The bindings raise what is made here; followers and the gateway tell them apart.
-"""
+"""Reads the errors of JSON-RPC and HTTP+JSON as the SDK's A2AError."""
 
 from __future__ import annotations
 
@@ -15,21 +12,22 @@ from a2a.utils.errors import (
     MethodNotFoundError,
 )
 
-from .failure_causes import BadAnswer, Unnamed
+from .error_mapping import BadResponse, NonstandardError
 
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 UPDATES_GONE_CODE = -31410
-NOT_THERE = (404, 405, 501)
+UNSUPPORTED = (404, 405, 501)
 MAX_MESSAGE = 500
 
 
 class UpdatesGone(A2AError):
-    """What followed the number is not kept. docs/resumable-stream.md, section 4.
+    """The agent no longer has the updates after the number that it was asked for.
 
-    `data` has what the agent does have: `oldest` and `newest`, as text.
+    `data` has the numbers that it has: `oldest` and `newest`, as text. See
+    docs/resumable-stream.md, section 4.
     """
 
-    message = "What followed is not kept"
+    message = "The updates are no longer available"
 
 
 BY_REASON: dict[str, type[A2AError]] = {
@@ -40,37 +38,39 @@ BY_CODE: dict[int, type[A2AError]] = {
     **{code: kind for kind, code in JSON_RPC_ERROR_CODE_MAP.items()},
     UPDATES_GONE_CODE: UpdatesGone,
 }
-# An error's `type`: the SDK's name for it in 0.3, the end of a URL in 1.0's drafts.
+# The `type` of an error: a class of the SDK in 0.3, the end of a URL in 1.0's drafts.
 BY_TYPE = {kind.__name__: kind for kind in BY_CODE.values()} | {
     reason.lower().replace("_", "-"): kind for reason, kind in BY_REASON.items()
 }
 
 
 def from_jsonrpc(error: object) -> A2AError:
-    """The `error` of a JSON-RPC response. Unnamed where A2A has no such code."""
+    """Read the `error` of a JSON-RPC response."""
     if not isinstance(error, dict):
-        return Unnamed(f"an error that is no object: {str(error)[:MAX_MESSAGE]}")
+        return NonstandardError(
+            f"an error that is not an object: {str(error)[:MAX_MESSAGE]}"
+        )
     code, message = error.get("code"), _message(error)
     reason, data = _info(error.get("data"))
     kind = BY_CODE.get(code) if isinstance(code, int) else None
     kind = kind or BY_REASON.get(reason)
     if kind is None:
-        return Unnamed(f"JSON-RPC error {code}: {message}")
+        return NonstandardError(f"JSON-RPC error {code}: {message}")
     return kind(message, data)
 
 
 def from_http(status: int, body: bytes) -> Exception:
-    """A response of HTTP+JSON that is not 2xx: A2AError or BadAnswer."""
-    refusal = from_status(body)
-    if refusal is not None:
-        return refusal
-    if status in NOT_THERE:
+    """Return the A2AError or BadResponse for a status other than 2xx."""
+    error = from_status(body)
+    if error is not None:
+        return error
+    if status in UNSUPPORTED:
         return MethodNotFoundError(f"HTTP {status}")
-    return BadAnswer(f"HTTP {status}")
+    return BadResponse(f"HTTP {status}")
 
 
 def from_status(body: bytes) -> A2AError | None:
-    """The google.rpc.Status, or problem details of RFC 9457, in a body, if A2A's."""
+    """Read a google.rpc.Status, or RFC 9457 problem details, if it is A2A's."""
     try:
         payload = msgspec.json.decode(body)
     except (ValueError, RecursionError):
@@ -90,12 +90,12 @@ def from_status(body: bytes) -> A2AError | None:
 
 
 def _message(error: dict[str, Any]) -> str:
-    said = error.get("message") or error.get("detail") or error.get("title")
-    return str(said or "no reason given")[:MAX_MESSAGE]
+    text = error.get("message") or error.get("detail") or error.get("title")
+    return str(text or "no reason given")[:MAX_MESSAGE]
 
 
 def _info(details: object) -> tuple[str, dict[str, Any] | None]:
-    """The reason and the metadata of the first ErrorInfo."""
+    """Return the reason and the metadata of the first ErrorInfo."""
     for detail in details if isinstance(details, list) else [details]:
         if isinstance(detail, dict) and detail.get("@type") == ERROR_INFO:
             reason, metadata = detail.get("reason"), detail.get("metadata")

@@ -1,7 +1,4 @@
-"""Owns what gRPC's status codes mean for A2A, where the SDK leaves it open.
-
-The gRPC binding raises what is made here.
-"""
+"""Maps gRPC's status codes to A2A's errors, where the SDK does not."""
 
 from __future__ import annotations
 
@@ -12,30 +9,30 @@ from a2a.utils.grpc_status import status_from_call
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from .a2a_errors import UpdatesGone
-from .failure_causes import BadAnswer, Unnamed
+from .error_mapping import BadResponse, NonstandardError
 
-# What grpc's own library writes, and a person would say.
+NO_HOST = "DNS: no such host"
+NO_TLS = "TLS: no secure connection"
+TIMEOUT = "timeout: no response in time"
+# Parts of grpcio's own texts.
 UNAVAILABLE = {
-    "Connection refused": "refused: nothing listens there",
-    "DNS resolution failed": "DNS: there is no such host",
-    "Domain name not found": "DNS: there is no such host",
-    "handshake": "TLS: no secure connection",
-    "SSL": "TLS: no secure connection",
-    "Timeout": "timeout: no answer in time",
-    "timed out": "timeout: no answer in time",
+    "Connection refused": "connection refused",
+    "DNS resolution failed": NO_HOST,
+    "Domain name not found": NO_HOST,
+    "handshake": NO_TLS,
+    "SSL": NO_TLS,
+    "Timeout": TIMEOUT,
+    "timed out": TIMEOUT,
 }
 
 
-def meant(error: A2AClientError) -> Exception:
-    """The refusal or the BadAnswer behind what the SDK could not name."""
+def map_grpc_error(error: A2AClientError) -> Exception:
+    """Return the A2AError or BadResponse for an error that the SDK did not map."""
     call = error.__cause__
+    if isinstance(error, A2AClientTimeoutError):
+        return BadResponse(TIMEOUT)
     if not isinstance(call, grpc.aio.AioRpcError):
-        timed_out = isinstance(error, A2AClientTimeoutError)
-        return (
-            BadAnswer("timeout: no answer in time")
-            if timed_out
-            else Unnamed(str(error))
-        )
+        return NonstandardError(str(error))
     code, details = call.code(), (call.details() or "")[:200]
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return MethodNotFoundError(details)
@@ -43,13 +40,19 @@ def meant(error: A2AClientError) -> Exception:
         return TaskNotFoundError(details)
     if code is grpc.StatusCode.OUT_OF_RANGE:
         return UpdatesGone(details, _metadata(call))
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return BadAnswer("timeout: no answer in time")
     if code is grpc.StatusCode.UNAVAILABLE:
-        for said, words in UNAVAILABLE.items():
-            if said in (call.details() or ""):
-                return BadAnswer(words)
-    return BadAnswer(f"broken: gRPC {code.name}: {details}")
+        for text, cause in UNAVAILABLE.items():
+            if text in (call.details() or ""):
+                return BadResponse(cause)
+    return BadResponse(f"connection broken: gRPC {code.name}: {details}")
+
+
+def is_unauthenticated(error: A2AClientError) -> bool:
+    call = error.__cause__
+    return (
+        isinstance(call, grpc.aio.AioRpcError)
+        and call.code() is grpc.StatusCode.UNAUTHENTICATED
+    )
 
 
 def _metadata(call: grpc.aio.AioRpcError) -> dict[str, str] | None:

@@ -1,7 +1,5 @@
-"""Owns the reading ahead of a stream, so that what came together stays together.
-
-The wire and the gRPC binding read through it; it hands lists to whoever decodes.
-"""
+"""Reads a stream ahead in its own task, so that items which arrive together are decoded
+and committed together."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from typing import Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from .failure_causes import BadAnswer, is_cancelled
+from .error_mapping import BadResponse, is_cancelled
 
 Item = TypeVar("Item")
 
@@ -22,12 +20,12 @@ CLOSE_DEADLINE_S = 2.0
 Source = Callable[[], AbstractAsyncContextManager[AsyncIterator[Item]]]
 
 
-class Ahead(Generic[Item]):
-    """Reads `source` in a task of its own.
+class ReadAhead(Generic[Item]):
+    """Reads `source` in a task, for two reasons.
 
-    A body of server-sent events comes in as one piece an event; to decode and commit
-    them one by one would cost a round through the whole host each. And a generator
-    must not hold a cancel scope of httpx open across its yields.
+    Server-sent events arrive in one chunk for each event, and each would take a round
+    through the whole host. And a generator must not hold a cancel scope of httpx open
+    across its yields.
     """
 
     def __init__(self, source: Source[Item]) -> None:
@@ -36,17 +34,17 @@ class Ahead(Generic[Item]):
         self._error: BaseException | None = None
         self._ended = anyio.Event()
         self._arrived = anyio.Event()
-        self._room = anyio.Event()
+        self._has_room = anyio.Event()
         self._scope = anyio.CancelScope()
 
-    async def lists(self, tasks: TaskGroup) -> AsyncGenerator[list[Item]]:
-        """What has arrived since the last time, each time; raises what `source` did."""
-        tasks.start_soon(self._read)
+    async def lists(self, task_group: TaskGroup) -> AsyncGenerator[list[Item]]:
+        """Yield what has arrived since the last list. Raises the source's error."""
+        task_group.start_soon(self._read)
         try:
             while True:
                 if self._items:
                     items, self._items = self._items, []
-                    self._room.set()
+                    self._has_room.set()
                     yield items
                 elif self._ended.is_set():
                     break
@@ -61,7 +59,7 @@ class Ahead(Generic[Item]):
                 await self._ended.wait()
 
     async def _read(self) -> None:
-        self._error = BadAnswer("broken: the connection was closed")
+        self._error = BadResponse("connection broken: it was closed")
         try:
             with self._scope:
                 async with self._source() as items:
@@ -69,14 +67,14 @@ class Ahead(Generic[Item]):
                         self._items.append(item)
                         self._arrived.set()
                         if len(self._items) >= MAX_ITEMS:
-                            self._room = anyio.Event()
-                            await self._room.wait()
+                            self._has_room = anyio.Event()
+                            await self._has_room.wait()
                 self._error = None
         except anyio.get_cancelled_exc_class():
             if is_cancelled():
                 raise
         except Exception as error:
-            # Raised where the stream is read: there is who can say what it means.
+            # Raised again in `lists`, where the caller maps it.
             self._error = error
         finally:
             self._ended.set()

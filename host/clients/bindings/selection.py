@@ -1,7 +1,4 @@
-"""Owns the choice of how to speak to an agent: one Binding for each interface.
-
-The connection opens one and works with what `contract` promises.
-"""
+"""Opens the binding for an interface of an agent's card."""
 
 from __future__ import annotations
 
@@ -9,62 +6,51 @@ from importlib.util import find_spec
 
 from a2a.types import a2a_pb2 as pb
 
-from .agent_http import Wire
-from .types import (
-    Admission,
-    Batch,
-    Binding,
-    Interface,
-    Page,
-    Query,
-    Unspoken,
-    Update,
-)
-
-__all__ = [
-    "Batch",
-    "Binding",
-    "Interface",
-    "Page",
-    "Query",
-    "Unspoken",
-    "Update",
-    "open_binding",
-]
+from ..rate_limit import RateLimiter
+from .base import Binding
+from .http_transport import HttpTransport
+from .types import Interface, UnsupportedInterface
 
 
 def open_binding(
-    interface: Interface, card: pb.AgentCard, wire: Wire, budget: Admission
+    interface: Interface,
+    card: pb.AgentCard,
+    http: HttpTransport,
+    limiter: RateLimiter,
 ) -> Binding:
-    """The binding for an interface of the card. Raises Unspoken where there is none."""
-    # Each brings its own imports: what no agent needs costs no start anything.
-    spoken = (interface.binding, interface.version)
-    if spoken == ("JSONRPC", "1.0"):
+    """Raises UnsupportedInterface if the host has no binding for it."""
+    return _binding_class(interface, http.name)(interface, card, http, limiter)
+
+
+def _binding_class(interface: Interface, agent: str) -> type[Binding]:
+    # Each import happens only if an agent needs it: together they take a second.
+    supported = (interface.binding, interface.version)
+    if supported == ("JSONRPC", "1.0"):
         from .jsonrpc import JsonRpc
 
-        return JsonRpc(interface, card, wire, budget)
-    if spoken == ("JSONRPC", "0.3"):
-        from .jsonrpc_v03 import JsonRpc03
+        return JsonRpc
+    if supported == ("HTTP+JSON", "1.0"):
+        from .http_json import HttpJson
 
-        return JsonRpc03(interface, card, wire, budget)
-    if spoken == ("HTTP+JSON", "1.0"):
-        from .http_json import Rest
+        return HttpJson
+    if supported == ("JSONRPC", "0.3"):
+        from .v03 import JsonRpcV03
 
-        return Rest(interface, card, wire, budget)
-    if spoken == ("HTTP+JSON", "0.3"):
-        from .http_json_v03 import Rest03
+        return JsonRpcV03
+    if supported == ("HTTP+JSON", "0.3"):
+        from .v03 import HttpJsonV03
 
-        return Rest03(interface, card, wire, budget)
+        return HttpJsonV03
     if interface.binding == "GRPC" and interface.version in ("1.0", "0.3"):
         if find_spec("grpc") is None:
-            raise Unspoken(
-                f"{wire.name} offers gRPC at {interface.url}: to speak it, install "
-                "courtside[grpc]"
+            raise UnsupportedInterface(
+                f"{agent} offers gRPC at {interface.url}: install courtside[grpc] to "
+                "use it"
             )
         from .grpc import Grpc
 
-        return Grpc(interface, card, wire, budget)
-    raise Unspoken(
-        f"{wire.name} offers {interface.binding[:40]} {interface.version[:20]} at "
-        f"{interface.url}; the host speaks JSONRPC, HTTP+JSON and GRPC, 1.0 and 0.3"
+        return Grpc
+    raise UnsupportedInterface(
+        f"{agent} offers {interface.binding[:40]} {interface.version[:20]} at "
+        f"{interface.url}; the host supports JSONRPC, HTTP+JSON and GRPC in 1.0 and 0.3"
     )

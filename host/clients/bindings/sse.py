@@ -1,13 +1,10 @@
-"""Owns the framing of server-sent events: bytes in, the data of each event out.
-
-The HTTP bindings decode what it finds. WHATWG HTML, section 9.2.6; no I/O.
-"""
+"""Parses server-sent events (WHATWG HTML, section 9.2.6), without I/O."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from .failure_causes import BadAnswer
+from .error_mapping import BadResponse
 from .types import TooLarge
 
 MIB = 1024 * 1024
@@ -17,55 +14,57 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Frame(Struct, frozen=True, gc=False):
-    """The data of one event, its lines joined by line feeds; None where it was over
-    MAX_EVENT. Of the event types only "error" means something to A2A."""
+    """The data of one event, or None if it was over MAX_EVENT.
+
+    "error" is the only event type with a meaning in A2A.
+    """
 
     data: bytes | None
     is_error: bool = False
 
 
-class Splitter:
-    """Keeps what is not a whole event yet, but never more than MAX_EVENT."""
+class SseParser:
+    """Keeps the start of an unfinished event, but never more than MAX_EVENT."""
 
     def __init__(self) -> None:
-        self._kept: list[bytes] = []  # Joined only when their event ends.
+        self._kept: list[bytes] = []  # Joined only when the event ends.
         self._size = 0
-        self._begun = False
+        self._has_begun = False
         self._after_return = False
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The events that `data` completes, without those that have no data.
+        """Return the events that `data` completes, if they have data.
 
-        Raises BadAnswer where an event does not end.
+        Raises BadResponse for an event that does not end.
         """
         data = self._with_line_feeds(data)
         if not data:
             return []
-        # The end of an event may lie across two pieces.
-        across = data[:1] == b"\n" and self._kept and self._kept[-1][-1:] == b"\n"
-        if not across and b"\n\n" not in data:
+        # The two line feeds that end an event may arrive in different chunks.
+        is_split = data[:1] == b"\n" and self._kept and self._kept[-1][-1:] == b"\n"
+        if not is_split and b"\n\n" not in data:
             self._keep(data)
             return []
         first, *blocks = b"".join((*self._kept, data)).split(b"\n\n")
-        frames = [Frame(None) if self._size > MAX_EVENT else _frame(first)]
+        frames = [Frame(None) if self._size > MAX_EVENT else _parse(first)]
         rest = blocks.pop()
-        frames.extend(map(_frame, blocks))
+        frames.extend(map(_parse, blocks))
         self._kept.clear()
         self._size = 0
         self._keep(rest)
         return list(filter(None, frames))
 
     def _with_line_feeds(self, data: bytes) -> bytes:
-        if not self._begun:
+        if not self._has_begun:
             data = b"".join((*self._kept, data))
             self._kept.clear()
             if BOM.startswith(data[:3]) and len(data) < len(BOM):
                 self._kept.append(data)
                 return b""
-            self._begun = True
+            self._has_begun = True
             data = data.removeprefix(BOM)
         if self._after_return and data:
-            # A return was taken for a whole line end; this may be its other half.
+            # The last chunk ended in a return. A line feed here is the same line end.
             data = data.removeprefix(b"\n")
             self._after_return = False
         if b"\r" in data:
@@ -78,15 +77,15 @@ class Splitter:
             return
         self._size += len(data)
         if self._size > MAX_SKIPPED:
-            raise BadAnswer(f"bad answer: an event without end, {self._size} bytes")
+            raise BadResponse(f"bad response: an event without end, {self._size} bytes")
         if self._size > MAX_EVENT:
             self._kept.clear()
             data = data[-1:]
         self._kept.append(data)
 
 
-def _frame(block: bytes) -> Frame | None:
-    """An event from its lines; None where it has no data, as a comment."""
+def _parse(block: bytes) -> Frame | None:
+    """Parse the lines of one event. Return None for one without data, as a comment."""
     if len(block) > MAX_EVENT:
         return Frame(None)
     if block[:6] == b"data: " and b"\n" not in block:
@@ -98,14 +97,10 @@ def _frame(block: bytes) -> Frame | None:
             values.append(value.removeprefix(b" "))
         elif field == b"event":
             kind = value.removeprefix(b" ")
-    data = values[0] if len(values) == 1 else b"\n".join(values)
+    data = b"\n".join(values)
     return Frame(data, kind == b"error") if data else None
 
 
-def size_of(frame: Frame) -> int:
-    return len(frame.data) if frame.data else 0
-
-
 def too_large() -> TooLarge:
-    """What a Frame without data stands for."""
+    """Return the error for a Frame without data."""
     return TooLarge(f"an event over {MAX_EVENT // MIB} MiB")

@@ -25,12 +25,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.clients.bindings.a2a_errors import UpdatesGone
-from host.clients.bindings.agent_http import Answer, Wire
-from host.clients.bindings.failure_causes import CARD, cause_of
+from host.clients.bindings.base import Binding
+from host.clients.bindings.error_mapping import CARD, describe_cause
 from host.clients.bindings.http_binding import HttpBinding
+from host.clients.bindings.http_transport import HttpResponse, HttpTransport
+from host.clients.bindings.operations import SUBSCRIBE_TO_TASK
 from host.clients.bindings.selection import open_binding
 from host.clients.bindings.sse import Frame
-from host.clients.bindings.types import Batch, Binding, Interface, Query, Unspoken
+from host.clients.bindings.types import Batch, Interface, Query, UnsupportedInterface
 from host.clients.credentials import Credentials
 from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings, CredentialSettings
@@ -77,10 +79,10 @@ def message() -> pb.SendMessageRequest:
 
 
 @asynccontextmanager
-async def wired(url: str) -> AsyncIterator[Wire]:
+async def connected_to(url: str) -> AsyncIterator[HttpTransport]:
     settings = AgentSettings(url, credentials=CredentialSettings(bearer=SECRET))
-    async with Wire("tessa", Credentials(settings)) as wire:
-        yield wire
+    async with HttpTransport("tessa", Credentials(settings)) as transport:
+        yield transport
 
 
 @asynccontextmanager
@@ -91,10 +93,10 @@ async def speaking(
     card: pb.AgentCard | None = None,
     tenant: str = "",
 ) -> AsyncIterator[Binding]:
-    async with serving(agent) as url, wired(url) as wire:
+    async with serving(agent) as url, connected_to(url) as transport:
         interface = Interface(binding, version, url, tenant)
         async with open_binding(
-            interface, card or pb.AgentCard(), wire, RateLimiter()
+            interface, card or pb.AgentCard(), transport, RateLimiter()
         ) as opened:
             yield opened
 
@@ -144,7 +146,7 @@ async def test_what_cannot_be_used_is_counted_where_it_stood(unusable: bytes) ->
     found = await batches(event(UPDATE), unusable, unusable, event(UPDATE))
     told = [(len(batch.updates), batch.left_out) for batch in found]
     assert told == [(1, 2), (1, 0)]
-    assert found[0].why and found[0].why.startswith("bad answer: an event that is no ")
+    assert found[0].why and found[0].why.startswith("bad response: an event is no ")
 
 
 async def test_an_event_that_is_too_large_is_counted_and_said_so() -> None:
@@ -152,7 +154,7 @@ async def test_an_event_that_is_too_large_is_counted_and_said_so() -> None:
     found = await batches(event(UPDATE), large, event(UPDATE))
     assert sum(len(batch.updates) for batch in found) == 2
     (left,) = [batch for batch in found if batch.left_out]
-    assert left[1:] == (1, "bad answer: an event over 4 MiB")
+    assert left[1:] == (1, "bad response: an event over 4 MiB")
 
 
 async def test_bytes_that_are_not_utf_8_are_replaced_not_lost() -> None:
@@ -166,18 +168,16 @@ async def test_bytes_that_are_not_utf_8_are_replaced_not_lost() -> None:
 
 
 async def test_what_the_budget_does_not_admit_is_counted() -> None:
-    class Nothing:
-        why = "too much"
-
+    class Nothing(RateLimiter):
         async def admit(self, count: int) -> int:
             return 0
 
     agent = Agent(stream(event(UPDATE), event(UPDATE)))
-    async with serving(agent) as url, wired(url) as wire:
+    async with serving(agent) as url, connected_to(url) as transport:
         interface = Interface("JSONRPC", "1.0", url)
-        binding = open_binding(interface, pb.AgentCard(), wire, Nothing())
+        binding = open_binding(interface, pb.AgentCard(), transport, Nothing())
         found = [batch async for batch in binding.subscribe("t", None)]
-    assert found == [Batch([], 2, "too much")]
+    assert found == [Batch([], 2, "it sends more than 2500 updates a second")]
 
 
 @pytest.mark.parametrize(
@@ -267,19 +267,19 @@ async def test_an_agent_that_answers_something_else_is_unreachable_with_the_caus
     spoken: tuple[str, str],
 ) -> None:
     for answer, words in {
-        http(b"<html>", "text/html"): "bad answer: text/html",
+        http(b"<html>", "text/html"): "bad response: text/html",
         http(b"", SSE, 500): "HTTP 500",
         http(b"no", "text/plain", 403): "HTTP 403",
         http(b"x" * 9 * 1024 * 1024): "too large: over 8 MiB",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n": "in gzip",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n": "encoded as gzip",
         b"HTTP/1.1 302 X\r\nLocation: https://evil.example/x\r\n\r\n": (
-            "HTTP 302: it points to https://evil.example"
+            "HTTP 302: it redirects to https://evil.example"
         ),
         b"HTTP/1.1 302 X\r\nLocation: http://[::\r\n\r\n": "Invalid URL in location",
-        b"": "broken: ",
-        b"SSH-2.0 hello\r\n\r\n": "broken: ",
+        b"": "connection broken: ",
+        b"SSH-2.0 hello\r\n\r\n": "connection broken: ",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Type: "
-        b"text/event-stream\r\n\r\ndata:": "broken: ",
+        b"text/event-stream\r\n\r\ndata:": "connection broken: ",
     }.items():
         said = await cause(answer, spoken)
         assert words in said
@@ -287,17 +287,17 @@ async def test_an_agent_that_answers_something_else_is_unreachable_with_the_caus
 
 
 async def test_nobody_there_and_no_such_host_are_told_apart() -> None:
-    async with wired("http://127.0.0.1:1") as wire:
+    async with connected_to("http://127.0.0.1:1") as transport:
         for url, words in {
-            "http://127.0.0.1:1/": "refused: nothing listens there",
-            "http://nobody.invalid/": "DNS: there is no such host",
+            "http://127.0.0.1:1/": "connection refused",
+            "http://nobody.invalid/": "DNS: no such host",
             "ftp://127.0.0.1/": "bad URL: ",
             "http://[::": "bad URL: ",
             "nonsense": "bad URL: ",
         }.items():
             interface = Interface("JSONRPC", "1.0", url)
             async with open_binding(
-                interface, pb.AgentCard(), wire, RateLimiter()
+                interface, pb.AgentCard(), transport, RateLimiter()
             ) as binding:
                 with pytest.raises(AgentUnreachable, match=words):
                     await binding.reach()
@@ -308,11 +308,11 @@ async def test_nobody_there_and_no_such_host_are_told_apart() -> None:
 async def test_a_server_without_tls_is_told_from_one_that_is_not_there() -> None:
     agent = Agent(http(b""))
     agent.speaks_first = True
-    async with serving(agent) as url, wired(url) as wire:
+    async with serving(agent) as url, connected_to(url) as transport:
         secure = url.replace("http:", "https:")
         interface = Interface("JSONRPC", "1.0", secure)
         async with open_binding(
-            interface, pb.AgentCard(), wire, RateLimiter()
+            interface, pb.AgentCard(), transport, RateLimiter()
         ) as binding:
             with pytest.raises(AgentUnreachable, match="TLS: "):
                 await binding.reach()
@@ -321,10 +321,12 @@ async def test_a_server_without_tls_is_told_from_one_that_is_not_there() -> None
 async def test_an_answer_that_drips_is_given_up_at_the_deadline() -> None:
     agent = Agent(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
     agent.stays = True
-    async with serving(agent) as url, wired(url) as wire:
-        timeout = pytest.raises(AgentUnreachable, match="timeout: no answer in time")
-        with timeout, wire.explained("GetTask", url):
-            await wire.call(wire.calls.build_request("GET", url), deadline_s=0.1)
+    async with serving(agent) as url, connected_to(url) as transport:
+        timeout = pytest.raises(AgentUnreachable, match="timeout: no response in time")
+        with timeout, transport.map_errors("GetTask", url):
+            await transport.call(
+                transport.call_client.build_request("GET", url), deadline_s=0.1
+            )
 
 
 @pytest.mark.parametrize("spoken", SPOKEN)
@@ -489,15 +491,15 @@ async def test_whoever_reads_while_the_connection_closes_is_told() -> None:
             await binding.get_task("t")
         with pytest.raises(AgentUnreachable):
             await anext(binding.subscribe("t", None))
-    assert "the connection was closed" in told[0]
+    assert "connection broken: it was closed" in told[0]
 
 
 async def test_an_interface_that_the_host_does_not_speak_is_named() -> None:
-    async with wired("http://127.0.0.1:1") as wire:
+    async with connected_to("http://127.0.0.1:1") as transport:
         for binding, version in (("SOAP", "1.0"), ("JSONRPC", "7.1")):
             interface = Interface(binding, version, "http://127.0.0.1:1")
-            with pytest.raises(Unspoken, match=f"{binding} {version}"):
-                open_binding(interface, pb.AgentCard(), wire, RateLimiter())
+            with pytest.raises(UnsupportedInterface, match=f"{binding} {version}"):
+                open_binding(interface, pb.AgentCard(), transport, RateLimiter())
 
 
 BODIES = st.one_of(
@@ -526,15 +528,18 @@ def test_whatever_an_agent_sends_it_is_an_update_a_refusal_or_of_no_use(
     body: bytes, spoken: tuple[str, str], is_error: bool, status: int
 ) -> None:
     async def read() -> None:
-        async with wired("http://127.0.0.1:1") as wire:
+        async with connected_to("http://127.0.0.1:1") as transport:
             interface = Interface(*spoken, "http://127.0.0.1:1")
-            binding = open_binding(interface, pb.AgentCard(), wire, RateLimiter())
+            binding = open_binding(interface, pb.AgentCard(), transport, RateLimiter())
             assert isinstance(binding, HttpBinding)
             with suppress(ValueError, A2AError):
-                binding._read(Frame(body, is_error))
-            refusal = binding._refused(Answer(status, wire.calls.headers, body))
+                binding._read(SUBSCRIBE_TO_TASK, Frame(body, is_error))
+            refusal = binding._error(
+                SUBSCRIBE_TO_TASK,
+                HttpResponse(status, transport.call_client.headers, body),
+            )
             allowed = pytest.raises((A2AError, AgentUnreachable))
-            with allowed, wire.explained("GetTask", "x"):
+            with allowed, transport.map_errors("GetTask", "x"):
                 raise refusal
 
     anyio.run(read)
@@ -546,4 +551,4 @@ def test_a_connection_that_was_reset_as_it_was_made_is_no_bad_card() -> None:
     try:
         gone.getpeername()
     except AttributeError as error:
-        assert cause_of(error, CARD) == "broken: the connection was closed"
+        assert describe_cause(error, CARD) == "connection broken: it was closed"

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.clients.bindings.agent_http import Wire
+from host.clients.bindings.http_transport import HttpTransport
 from host.clients.bindings.types import Interface
-from host.clients.card import fetch, interfaces
+from host.clients.card import fetch_card, list_interfaces
 from host.clients.credentials import Credentials
 from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.errors import AgentUnreachable
@@ -45,23 +45,23 @@ MISSING = http(b"", status=404)
 
 
 @asynccontextmanager
-async def wired(url: str) -> AsyncIterator[Wire]:
+async def connected_to(url: str) -> AsyncIterator[HttpTransport]:
     settings = AgentSettings(url, credentials=CredentialSettings(bearer=SECRET))
-    async with Wire("tessa", Credentials(settings)) as wire:
-        yield wire
+    async with HttpTransport("tessa", Credentials(settings)) as transport:
+        yield transport
 
 
 async def asked_for(agent: Agent, path: str = "", card: str | None = None) -> list[str]:
     """The paths at which the card was looked for, until it was found."""
-    async with serving(agent) as url, wired(url) as wire:
-        assert (await fetch(wire, url + path, card)).name == "Tessa"
+    async with serving(agent) as url, connected_to(url) as transport:
+        assert (await fetch_card(transport, url + path, card)).name == "Tessa"
     return [head.split(" ")[1] for head in agent.heads]
 
 
 async def cause(*answers: bytes) -> str:
-    async with serving(Agent(*answers)) as url, wired(url) as wire:
+    async with serving(Agent(*answers)) as url, connected_to(url) as transport:
         with pytest.raises(AgentUnreachable) as raised:
-            await fetch(wire, url)
+            await fetch_card(transport, url)
     return str(raised.value)
 
 
@@ -79,8 +79,10 @@ async def test_an_explicit_card_is_taken_and_nothing_else_tried() -> None:
     assert await asked_for(Agent(FOUND), "/a2a", "/my/card") == ["/my/card"]
     assert await asked_for(Agent(FOUND), "/a2a/card.json") == ["/a2a/card.json"]
     agent = Agent(FOUND)
-    async with serving(agent) as url, wired("http://127.0.0.1:1") as wire:
-        assert (await fetch(wire, "http://127.0.0.1:1", f"{url}/c")).name == "Tessa"
+    async with serving(agent) as url, connected_to("http://127.0.0.1:1") as transport:
+        assert (
+            await fetch_card(transport, "http://127.0.0.1:1", f"{url}/c")
+        ).name == "Tessa"
 
 
 async def test_only_a_404_leads_to_the_other_place() -> None:
@@ -94,7 +96,7 @@ async def test_a_redirect_is_followed_within_the_agent_alone() -> None:
     elsewhere = Agent(FOUND)
     async with serving(elsewhere) as other:
         far = near.replace(b"/v2/card", f"{other}/card".encode())
-        assert f"HTTP 307: it points to {other}" in await cause(far)
+        assert f"HTTP 307: it redirects to {other}" in await cause(far)
     assert elsewhere.heads == []
 
 
@@ -123,16 +125,16 @@ async def test_a_card_that_drips_is_given_up_in_time(
     monkeypatch.setattr("host.clients.card.CALL_S", 0.1)
     agent = Agent(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
     agent.stays = True
-    async with serving(agent) as url, wired(url) as wire:
+    async with serving(agent) as url, connected_to(url) as transport:
         with anyio.fail_after(2), pytest.raises(AgentUnreachable, match="timeout"):
-            await fetch(wire, url)
+            await fetch_card(transport, url)
 
 
 def test_the_interfaces_keep_the_order_of_the_card_in_either_version() -> None:
-    assert interfaces(parse_card(json.dumps(CARD).encode())) == [
+    assert list_interfaces(parse_card(json.dumps(CARD).encode())) == [
         Interface("JSONRPC", "1.0", "http://x/")
     ]
-    assert interfaces(parse_card(json.dumps(OLD_CARD).encode())) == [
+    assert list_interfaces(parse_card(json.dumps(OLD_CARD).encode())) == [
         Interface("JSONRPC", "0.3", "http://x/rpc"),
         Interface("GRPC", "0.3", "x:50051"),
     ]
@@ -148,7 +150,7 @@ def test_the_interfaces_keep_the_order_of_the_card_in_either_version() -> None:
 def test_a_version_is_read_by_what_counts(written: str, read: str) -> None:
     offer = {"url": "u", "protocolBinding": "grpc", "protocolVersion": written}
     card = parse_card(json.dumps({"supportedInterfaces": [offer]}).encode())
-    assert interfaces(card) == [Interface("GRPC", read, "u")]
+    assert list_interfaces(card) == [Interface("GRPC", read, "u")]
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -171,4 +173,4 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 @given(JSON)
 def test_no_json_raises_anything_but_value_error(body: Any) -> None:
     with suppress(ValueError):
-        interfaces(parse_card(json.dumps(body).encode()))
+        list_interfaces(parse_card(json.dumps(body).encode()))

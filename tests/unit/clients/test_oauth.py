@@ -219,7 +219,7 @@ class TestAToken:
         credentials = office.credentials()
         first = await credentials.metadata("127.0.0.1:50051")
         office.now = 60
-        credentials.renew()
+        credentials.discard_token()
         second = await credentials.metadata("127.0.0.1:50051")
 
         assert first == {"authorization": "Bearer t1"}
@@ -288,18 +288,18 @@ class TestABadEndpoint:
             (Reply(401, "<html>"), "HTTP 401"),
             (Reply(500, ""), "HTTP 500"),
             (Reply(302, headers={"location": "http://evil.test"}), "HTTP 302"),
-            (Reply(200, "hunter2/hunter2"), "there is no token in its answer"),
-            (Reply(200, "[" * 10_000), "there is no token in its answer"),
+            (Reply(200, "hunter2/hunter2"), "the response contains no token"),
+            (Reply(200, "[" * 10_000), "the response contains no token"),
             (Reply(200, "\udcff".encode("utf-8", "replace").decode()), "no token"),
-            (Reply(200, "{}"), "there is no token in its answer"),
-            (Reply(200, '{"access_token": 7}'), "there is no token in its answer"),
-            (Reply(200, '{"access_token": "a\\nb"}'), "there is no token"),
+            (Reply(200, "{}"), "the response contains no token"),
+            (Reply(200, '{"access_token": 7}'), "the response contains no token"),
+            (Reply(200, '{"access_token": "a\\nb"}'), "the response contains no token"),
             (
                 Reply(200, '{"access_token": "abc", "token_type": "mac"}'),
-                "its token is no bearer token",
+                "the token is not a bearer token",
             ),
-            (Reply(200, "x" * 70_000), "its answer is over 64 KiB"),
-            (Reply(200, "x" * 1000, endless=True), "its answer is over 64 KiB"),
+            (Reply(200, "x" * 70_000), "response over 64 KiB"),
+            (Reply(200, "x" * 1000, endless=True), "response over 64 KiB"),
         ],
     )
     async def test_is_explained_without_a_word_of_its_own(
@@ -332,7 +332,7 @@ class TestABadEndpoint:
         said = await refusal(office.credentials())
 
         over.set()
-        assert "no answer within 0.2 s" in said
+        assert "no response within 0.2 s" in said
 
     async def test_is_asked_once_for_all_who_wait(self, office: Office) -> None:
         office.tokens.answer = lambda _: Reply(500)

@@ -14,7 +14,12 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from host.clients.security_schemes import Choice, Key, as_given, choose
+from host.clients.security_schemes import (
+    Choice,
+    Key,
+    choose_schemes,
+    choose_without_card,
+)
 from host.config.agent_settings import CredentialSettings
 
 TOKENS = "https://c.test/token"
@@ -111,7 +116,7 @@ def trusts(url: str) -> bool:
 def test_the_first_way_in_that_the_settings_can_meet_is_taken(
     given: CredentialSettings, ways: list[str], choice: Choice
 ) -> None:
-    assert choose(given, card(*ways), trusts) == choice
+    assert choose_schemes(given, card(*ways), trusts) == choice
 
 
 @pytest.mark.parametrize(
@@ -132,25 +137,25 @@ def test_the_first_way_in_that_the_settings_can_meet_is_taken(
 def test_what_cannot_be_met_is_said_and_what_is_given_is_tried(
     given: CredentialSettings, ways: list[str], said: str
 ) -> None:
-    choice = choose(given, card(*ways), trusts)
+    choice = choose_schemes(given, card(*ways), trusts)
 
     assert said in (choice.trouble or "")
-    assert choice._replace(trouble=None) == as_given(given)
+    assert choice._replace(trouble=None) == choose_without_card(given)
 
 
 def test_the_settings_say_where_a_key_goes_before_the_card_does() -> None:
     given = CredentialSettings(api_key="k", api_key_in="cookie", api_key_name="sid")
 
-    assert choose(given, card("header"), trusts).keys == (Key("cookie", "sid"),)
-    assert as_given(given).keys == (Key("cookie", "sid"),)
+    assert choose_schemes(given, card("header"), trusts).keys == (Key("cookie", "sid"),)
+    assert choose_without_card(given).keys == (Key("cookie", "sid"),)
 
 
 def test_a_card_that_only_declares_schemes_wants_one_of_them() -> None:
     declared = card("query", "basic")
     del declared.security_requirements[:]
 
-    assert choose(BASIC, declared, trusts) == Choice("basic")
-    assert choose(NOTHING, declared, trusts).trouble
+    assert choose_schemes(BASIC, declared, trusts) == Choice("basic")
+    assert choose_schemes(NOTHING, declared, trusts).trouble
 
 
 def test_a_card_of_protocol_0_3_is_read_as_well() -> None:
@@ -176,8 +181,8 @@ def test_a_card_of_protocol_0_3_is_read_as_well() -> None:
         }
     )
 
-    assert choose(KEY, old, trusts).keys == (Key("header", "X-K"),)
-    assert choose(OAUTH, old, trusts) == Choice(
+    assert choose_schemes(KEY, old, trusts).keys == (Key("header", "X-K"),)
+    assert choose_schemes(OAUTH, old, trusts) == Choice(
         "oauth", token_url=TOKENS, scopes=("read", "write")
     )
 
@@ -185,7 +190,7 @@ def test_a_card_of_protocol_0_3_is_read_as_well() -> None:
 def test_the_scopes_of_the_settings_win_over_the_cards() -> None:
     given = CredentialSettings(client_id="me", client_secret="s", scopes=("admin",))
 
-    assert choose(given, card("oauth"), trusts).scopes == ("admin",)
+    assert choose_schemes(given, card("oauth"), trusts).scopes == ("admin",)
 
 
 def test_a_card_cannot_widen_what_another_hosts_token_opens() -> None:
@@ -194,8 +199,8 @@ def test_a_card_cannot_widen_what_another_hosts_token_opens() -> None:
     greedy = card("oauth")
     greedy.security_requirements[0].schemes["oauth"].list.append("admin")
 
-    assert choose(given, greedy, trusts).scopes == ()
-    assert choose(OAUTH, greedy, trusts).scopes == ("admin",)
+    assert choose_schemes(given, greedy, trusts).scopes == ()
+    assert choose_schemes(OAUTH, greedy, trusts).scopes == ("admin",)
 
 
 def test_a_card_with_endless_schemes_is_told_in_a_line() -> None:
@@ -204,7 +209,7 @@ def test_a_card_with_endless_schemes_is_told_in_a_line() -> None:
         security_requirements=[pb.SecurityRequirement(schemes=names)] * 20
     )
 
-    trouble = choose(ALL, endless, trusts).trouble
+    trouble = choose_schemes(ALL, endless, trusts).trouble
 
     assert trouble
     assert len(trouble) < 500
@@ -219,7 +224,7 @@ def test_a_card_with_endless_schemes_is_told_in_a_line() -> None:
 def test_a_choice_needs_only_what_is_given(
     given: CredentialSettings, ways: list[list[str]]
 ) -> None:
-    choice = choose(given, card(*map("+".join, ways)), lambda _: False)
+    choice = choose_schemes(given, card(*map("+".join, ways)), lambda _: False)
 
     needs = {"bearer": "bearer", "basic": "username", "oauth": "client_id", None: ""}
     needed = needs[choice.authorization]

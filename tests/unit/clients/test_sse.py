@@ -11,8 +11,8 @@ from httpx_sse._decoders import SSEDecoder, SSELineDecoder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host.clients.bindings.failure_causes import BadAnswer
-from host.clients.bindings.sse import MAX_EVENT, MAX_SKIPPED, MIB, Frame, Splitter
+from host.clients.bindings.error_mapping import BadResponse
+from host.clients.bindings.sse import MAX_EVENT, MAX_SKIPPED, MIB, Frame, SseParser
 
 LINES = st.sampled_from(
     [
@@ -28,7 +28,7 @@ STREAMS = st.lists(st.tuples(LINES, ENDS), max_size=30).map(
 
 
 def split(*pieces: bytes) -> list[Frame]:
-    splitter = Splitter()
+    splitter = SseParser()
     return [frame for piece in pieces for frame in splitter.feed(piece)]
 
 
@@ -67,7 +67,7 @@ def test_no_bytes_can_break_it(pieces: list[bytes]) -> None:
 
 
 def test_an_event_is_there_as_soon_as_its_empty_line_is() -> None:
-    splitter = Splitter()
+    splitter = SseParser()
     assert splitter.feed(b"data: a\r") == []
     assert splitter.feed(b"\r") == [Frame(b"a")]
     assert splitter.feed(b"\ndata: b\n") == []
@@ -75,7 +75,7 @@ def test_an_event_is_there_as_soon_as_its_empty_line_is() -> None:
 
 
 def test_an_event_that_is_too_large_is_left_out_and_the_next_one_found() -> None:
-    splitter = Splitter()
+    splitter = SseParser()
     found = splitter.feed(b"data: a\n\ndata: ")
     piece = b"x" * MIB
     for _ in range(12):
@@ -85,7 +85,7 @@ def test_an_event_that_is_too_large_is_left_out_and_the_next_one_found() -> None
 
 
 def test_the_bytes_of_an_event_that_is_too_large_are_not_kept() -> None:
-    splitter = Splitter()
+    splitter = SseParser()
     for _ in range(20):
         splitter.feed(b"x" * MIB)
         assert sum(map(len, splitter._kept)) <= MAX_EVENT
@@ -98,14 +98,14 @@ def test_an_event_of_just_the_size_that_is_allowed_is_found() -> None:
 
 
 def test_an_event_without_end_is_refused() -> None:
-    splitter = Splitter()
-    with pytest.raises(BadAnswer, match="an event without end"):
+    splitter = SseParser()
+    with pytest.raises(BadResponse, match="an event without end"):
         for _ in range(MAX_SKIPPED // MIB + 1):
             splitter.feed(b"x" * MIB)
 
 
 def test_an_event_that_drips_costs_no_more_than_its_bytes() -> None:
-    splitter = Splitter()
+    splitter = SseParser()
     splitter.feed(b"data: ")
     for _ in range(200_000):
         splitter.feed(b"x")

@@ -1,0 +1,118 @@
+"""Maps the errors of the network, parsers and SDK to AgentUnreachable, with the cause
+in plain words."""
+
+from __future__ import annotations
+
+import errno
+import math
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+import httpx
+from a2a.utils.errors import A2AError
+from google.protobuf import json_format
+
+from ...errors import AgentUnreachable
+from ...observability.redaction import redact
+
+CARD = "the agent card"
+MAX_CAUSE = 200
+
+
+class BadResponse(Exception):
+    """An unusable response. The message is the cause, in plain words."""
+
+
+class NonstandardError(A2AError):
+    """A refusal that A2A does not define. The message is the agent's."""
+
+
+def is_cancelled() -> bool:
+    """Return whether the host raised a CancelledError, and not grpcio."""
+    return anyio.current_effective_deadline() == -math.inf
+
+
+BROKEN = (
+    NonstandardError,
+    httpx.HTTPError,
+    OSError,
+    RuntimeError,  # httpx and anyio raise it once the connection is closed.
+)
+# What httpx, msgspec, protobuf, pydantic and the SDK raise for an agent's response.
+FAILURES = (
+    *BROKEN,
+    BadResponse,
+    httpx.InvalidURL,
+    json_format.Error,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+)
+
+
+@contextmanager
+def map_errors(what: str, name: str, url: str) -> Iterator[None]:
+    """Raise AgentUnreachable in place of FAILURES. Redact secrets in other A2AErrors.
+
+    `what` failed at `url`: an operation, or the agent card of the agent `name`.
+    """
+    try:
+        yield
+    except FAILURES as error:
+        cause = redact(describe_cause(error, what))
+        raise AgentUnreachable(f"{cause} ({name}, {what} at {url})") from error
+    except A2AError as error:
+        text = redact(str(error))
+        if text == str(error):
+            raise
+        raise type(error)(text, error.data) from None
+
+
+def describe_cause(error: BaseException, what: str) -> str:
+    if isinstance(error, BadResponse):
+        return str(error)
+    # The innermost error has the cause. The outer ones only say that something failed.
+    for link in reversed(_chain(error)):
+        if cause := _known_cause(link):
+            return cause
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        kind = "bad URL"
+    elif isinstance(error, BROKEN) and not isinstance(error, RecursionError):
+        kind = "connection broken"
+    else:
+        kind = "bad card" if what == CARD else "bad response"
+    text = str(error) or f"the connection ended ({type(error).__name__})"
+    return f"{kind}: {text[:MAX_CAUSE]}"
+
+
+def _known_cause(error: BaseException) -> str | None:
+    if isinstance(error, socket.gaierror):
+        return "DNS: no such host"
+    # A handshake that exceeds its timeout ends in "want read".
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLWantReadError):
+        return f"TLS: {error.reason or error}"
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return "connection refused"
+    # anyio raises it for a connection that was reset while it was opened.
+    if isinstance(error, AttributeError) and error.name == "getpeername":
+        return "connection broken: it was closed"
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return "timeout: no response in time"
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code}"
+    if isinstance(error, httpx.ConnectError):
+        return "connection refused"
+    return None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    return chain

@@ -1,0 +1,187 @@
+"""Sends HTTP requests to one agent, with its credentials, deadlines and size limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
+from typing import NamedTuple
+
+import anyio
+import httpx
+
+from .. import http_client
+from ..credentials import Credentials
+from .error_mapping import BadResponse, map_errors
+from .read_ahead import ReadAhead
+
+# Agents ping every 15 s: two missed pings and a margin.
+STREAM_TIMEOUT = httpx.Timeout(connect=5, read=40, write=10, pool=5)
+CALL_S = 5.0
+CONNECT_S = 4.0  # Shorter than CALL_S: only httpx's own timeout closes the socket.
+SSE = "text/event-stream"
+MIB = 1024 * 1024
+MAX_BODY = 8 * MIB
+# Reading takes a core at some 100 MB/s. The rest waits in the agent's connection.
+STREAM_BYTES_PER_S = 32 * MIB
+PACED_BYTES = 256 * 1024
+HEADERS = {"accept-encoding": "identity", "user-agent": "courtside"}
+
+
+class HttpResponse(NamedTuple):
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class HttpTransport:
+    """Use as an async context manager, and its methods within `map_errors`."""
+
+    def __init__(
+        self, name: str, credentials: Credentials, *, public_only: bool = False
+    ) -> None:
+        self.name = name
+        self.credentials = credentials
+        self.public_only = public_only
+        self.task_group = anyio.create_task_group()
+        self._paced_until = 0.0
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> HttpTransport:
+        # A call on a pool of 1,000 open streams takes 3-6 ms: hence two clients.
+        self.stream_client = self._client(STREAM_TIMEOUT)
+        self.call_client = self._client(httpx.Timeout(CALL_S))
+        async with AsyncExitStack() as opening:
+            opening.push_async_callback(self.stream_client.aclose)
+            opening.push_async_callback(self.call_client.aclose)
+            await opening.enter_async_context(self.task_group)
+            opening.callback(self.task_group.cancel_scope.cancel)
+            self._stack = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def _client(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
+        client = http_client.client(
+            timeout, self.credentials.auth, public_only=self.public_only
+        )
+        client.headers.update(HEADERS)
+        return client
+
+    def map_errors(self, what: str, url: str) -> AbstractContextManager[None]:
+        return map_errors(what, self.name, url)
+
+    async def call(
+        self,
+        request: httpx.Request,
+        *,
+        max_bytes: int = MAX_BODY,
+        deadline_s: float = CALL_S,
+        allow_redirect: bool = False,
+    ) -> HttpResponse:
+        """Return the whole response, received within the deadline.
+
+        A redirect is an error unless `allow_redirect` is set.
+        """
+        # There may be many long calls: the stream client has no limit.
+        client = self.call_client if deadline_s <= CALL_S else self.stream_client
+        timeout = httpx.Timeout(deadline_s, connect=CONNECT_S)
+        request.extensions["timeout"] = timeout.as_dict()
+        with anyio.fail_after(deadline_s):
+            async with _send(client, request, allow_redirect) as response:
+                body = bytearray()
+                async for piece in response.aiter_raw():
+                    body += piece
+                    if len(body) > max_bytes:
+                        raise too_large(max_bytes)
+                return HttpResponse(response.status_code, response.headers, bytes(body))
+
+    async def fetch_status(self, request: httpx.Request) -> int:
+        """Return the status of any response, without its body."""
+        with anyio.fail_after(CALL_S):
+            async with _send(self.call_client, request, True) as response:
+                return response.status_code
+
+    def stream(self, request: httpx.Request) -> ResponseStream:
+        return ResponseStream(self, request)
+
+    async def wait_for_bandwidth(self, count: int) -> None:
+        """Wait until all streams together may read `count` more bytes."""
+        begun_at = max(self._paced_until, anyio.current_time())
+        self._paced_until = begun_at + count / STREAM_BYTES_PER_S
+        await anyio.sleep_until(self._paced_until)
+
+
+class ResponseStream:
+    """A response that is read while it arrives. Read `chunks` before the head."""
+
+    def __init__(self, transport: HttpTransport, request: httpx.Request) -> None:
+        self._transport = transport
+        self._request = request
+        self._ahead = ReadAhead(self._open)
+        self.status = 0
+        self.headers = httpx.Headers()
+
+    @property
+    def is_sse(self) -> bool:
+        kind = self.headers.get("content-type", "").lower()
+        return self.status == httpx.codes.OK and kind.startswith(SSE)
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield what has arrived since the last chunk. The first one may be empty."""
+        async with aclosing(self._ahead.lists(self._transport.task_group)) as lists:
+            async for chunks in lists:
+                yield b"".join(chunks)
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncGenerator[AsyncIterator[bytes]]:
+        async with _send(self._transport.stream_client, self._request) as response:
+            self.status = response.status_code
+            self.headers = response.headers
+            async with aclosing(self._body(response)) as body:
+                yield body
+
+    async def _body(self, response: httpx.Response) -> AsyncGenerator[bytes]:
+        yield b""
+        unpaced = 0
+        async for chunk in response.aiter_raw():
+            yield chunk
+            unpaced += len(chunk)
+            if unpaced >= PACED_BYTES:
+                await self._transport.wait_for_bandwidth(unpaced)
+                unpaced = 0
+
+
+def too_large(max_bytes: int) -> BadResponse:
+    return BadResponse(f"too large: over {max_bytes // MIB} MiB")
+
+
+def origin(url: httpx.URL) -> str:
+    """Return scheme, host and port."""
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
+
+
+@asynccontextmanager
+async def _send(
+    client: httpx.AsyncClient, request: httpx.Request, allow_redirect: bool = False
+) -> AsyncGenerator[httpx.Response]:
+    response = await client.send(request, stream=True)
+    try:
+        if response.next_request and not allow_redirect:
+            raise BadResponse(
+                f"HTTP {response.status_code}: it redirects to "
+                f"{origin(response.next_request.url)}, which the host does not follow"
+            )
+        coding = response.headers.get("content-encoding", "identity")
+        if coding != "identity":
+            raise BadResponse(
+                f"bad response: encoded as {coding[:40]}, which the host did not accept"
+            )
+        yield response
+    finally:
+        await response.aclose()

@@ -1,0 +1,114 @@
+"""The table of A2A operations: their names, routes and types in every protocol.
+
+The bindings interpret it. A2A 1.0, sections 9 to 11, and 0.3, section 3.5.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, NamedTuple, TypeVar
+
+from a2a.types import a2a_pb2 as pb
+from google.protobuf.message import Message
+
+from ...protocol.agent_card import parse_card
+from .http_transport import CALL_S
+from .readers import read_answer, read_page, read_task, read_update
+from .types import Page, Update
+
+# An agent that cannot return at once answers a message when its work is done.
+SEND_S = 60.0
+CANCEL_S = 10.0  # Some agents answer when the work has really stopped.
+
+Result = TypeVar("Result")
+
+
+class Route(NamedTuple):
+    """An endpoint of HTTP+JSON."""
+
+    method: str
+    path: str
+    has_body: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation(Generic[Result]):
+    name: str
+    """The method in JSON-RPC 1.0, and the name in error texts."""
+    name_v03: str | None
+    """The method in JSON-RPC 0.3. None: 0.3 does not have the operation."""
+    route: Route
+    """Of HTTP+JSON 1.0; in 0.3 below /v1, and the same unless `path_v03` is set."""
+    path_v03: str | None = None
+    sdk_method: str
+    """The method of the SDK's gRPC transports."""
+    request: type[Message]
+    read: Callable[[bytes], Result]
+    """Parses a response in the JSON of 1.0. Raises ValueError."""
+    deadline_s: float = CALL_S
+
+
+SEND_MESSAGE = Operation[Update](
+    name="SendMessage",
+    name_v03="message/send",
+    route=Route("POST", "/message:send", has_body=True),
+    sdk_method="send_message",
+    request=pb.SendMessageRequest,
+    read=read_answer,
+    deadline_s=SEND_S,
+)
+SEND_STREAMING_MESSAGE = Operation[Update](
+    name="SendStreamingMessage",
+    name_v03="message/stream",
+    route=Route("POST", "/message:stream", has_body=True),
+    sdk_method="send_message_streaming",
+    request=pb.SendMessageRequest,
+    read=read_update,
+)
+SUBSCRIBE_TO_TASK = Operation[Update](
+    name="SubscribeToTask",
+    name_v03="tasks/resubscribe",
+    route=Route("POST", "/tasks/{id}:subscribe"),
+    sdk_method="subscribe",
+    request=pb.SubscribeToTaskRequest,
+    read=read_update,
+)
+# The specification has GET, its own SDKs send POST, and agents accept one or both.
+SUBSCRIBE_BY_GET = replace(
+    SUBSCRIBE_TO_TASK, route=SUBSCRIBE_TO_TASK.route._replace(method="GET")
+)
+GET_TASK = Operation[Update](
+    name="GetTask",
+    name_v03="tasks/get",
+    route=Route("GET", "/tasks/{id}"),
+    sdk_method="get_task",
+    request=pb.GetTaskRequest,
+    read=read_task,
+)
+LIST_TASKS = Operation[Page](
+    name="ListTasks",
+    name_v03=None,
+    route=Route("GET", "/tasks"),
+    sdk_method="list_tasks",
+    request=pb.ListTasksRequest,
+    read=read_page,
+)
+CANCEL_TASK = Operation[Update](
+    name="CancelTask",
+    name_v03="tasks/cancel",
+    route=Route("POST", "/tasks/{id}:cancel", has_body=True),
+    sdk_method="cancel_task",
+    request=pb.CancelTaskRequest,
+    read=read_task,
+    deadline_s=CANCEL_S,
+)
+GET_EXTENDED_CARD = Operation[pb.AgentCard](
+    name="GetExtendedAgentCard",
+    name_v03="agent/getAuthenticatedExtendedCard",
+    route=Route("GET", "/extendedAgentCard"),
+    path_v03="/card",
+    sdk_method="get_extended_agent_card",
+    request=pb.GetExtendedAgentCardRequest,
+    read=parse_card,
+)

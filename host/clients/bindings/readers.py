@@ -1,0 +1,95 @@
+"""Reads the JSON of A2A 1.0 responses: updates, answers to messages, tasks, pages.
+
+Every reader raises ValueError for anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from a2a.utils.errors import A2AError
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from ...protocol import lenient_json
+from ...protocol.a2a_objects import StreamResponse
+from ...protocol.a2a_parser import parse_list, parse_response, parse_strict, parse_task
+from .types import Page, Update
+
+_any_json = msgspec.json.Decoder(msgspec.Raw)
+
+
+def read_update(data: bytes) -> Update:
+    """Read a StreamResponse."""
+    response = parse_strict(data)
+    if response and _is_utf8(data):
+        return Update(response, data)
+    raw = _repair(data)
+    return Update(parse_response(raw), raw)
+
+
+def read_answer(data: bytes) -> Update:
+    """Read what SendMessage returns; some agents return a bare Task."""
+    try:
+        return read_update(data)
+    except ValueError:
+        return read_task(data)
+
+
+def read_task(data: bytes) -> Update:
+    """Read a Task, which may be wrapped in one more object."""
+    data = _repair(data)
+    task = parse_task(data)
+    whole = msgspec.json.decode(data)
+    for body in (whole, *whole.values()):
+        if isinstance(body, dict) and body.get("id") == task.id:
+            break
+    return Update(StreamResponse(task=task), msgspec.json.encode({"task": body}))
+
+
+def read_page(data: bytes) -> Page:
+    """Read what ListTasks returns."""
+    return Page(*parse_list(data))
+
+
+def message_to_json(message: Message) -> bytes:
+    """Convert one of the SDK's messages. Raises ValueError."""
+    with as_value_error():
+        text = json_format.MessageToJson(message, indent=None, ensure_ascii=False)
+    return text.encode()
+
+
+@contextmanager
+def as_value_error() -> Iterator[None]:
+    """Raise ValueError for what the SDK raises: one odd item does not end a stream."""
+    try:
+        yield
+    except (
+        json_format.Error,
+        A2AError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+    ) as error:
+        raise ValueError(str(error)[:200]) from error
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        return data.isascii() or data.decode() != ""
+    except UnicodeDecodeError:
+        return False
+
+
+def _repair(data: bytes) -> bytes:
+    """Return JSON as it is, or encoded again if it was not quite JSON in UTF-8."""
+    try:
+        _any_json.decode(data)
+        if _is_utf8(data):
+            return data
+    except (ValueError, RecursionError):
+        pass
+    return msgspec.json.encode(lenient_json.decode(data))

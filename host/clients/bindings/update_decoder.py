@@ -1,0 +1,127 @@
+"""Decodes what an agent streams, in small turns and under the agent's rate limit, so
+that no agent delays the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+from a2a.utils.errors import A2AError
+from anyio.lowlevel import checkpoint
+
+from ...observability.redaction import redact
+from ..rate_limit import RateLimiter
+from .types import Batch, TooLarge, Update
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_BATCH = 100  # Takes about 0.5 ms to decode. Then other tasks run.
+# Unusual JSON takes 0.25 s a megabyte. A larger item is decoded in a thread,
+LARGE = 64 * 1024
+# and at this rate. The rest waits in the agent's connection.
+LARGE_BYTES_PER_S = 4 * 1024 * 1024
+
+
+class UpdateDecoder:
+    """Belongs to one binding. Decodes one large item at a time, in all its streams."""
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._limiter = limiter
+        self._lock = anyio.Lock()
+
+    async def batches(
+        self,
+        arrived: AsyncIterable[Sequence[Item]],
+        read: Callable[[Item], Update],
+        size: Callable[[Item], int],
+    ) -> AsyncGenerator[Batch]:
+        """Yield the updates in `arrived`, and count the unusable ones.
+
+        `read` raises ValueError for an unusable item. It raises A2AError for an error
+        that ends the stream, and so does this method.
+        """
+        async for items in arrived:
+            for turn in _turns(items, size):
+                admitted = await self._limiter.admit(len(turn))
+                for batch in await self._decode(turn[:admitted], read, size):
+                    yield batch
+                if admitted < len(turn):
+                    yield Batch([], len(turn) - admitted, self._limiter.why)
+                await checkpoint()
+
+    async def _decode(
+        self,
+        items: Sequence[Item],
+        read: Callable[[Item], Update],
+        size: Callable[[Item], int],
+    ) -> Iterable[Batch]:
+        if len(items) != 1:
+            return _decode(items, read)
+        return await self.run(lambda: list(_decode(items, read)), size(items[0]))
+
+    async def run(self, decode: Callable[[], Result], size: int) -> Result:
+        """Return the result of `decode`, which runs in a thread if `size` is large."""
+        if size <= LARGE:
+            return decode()
+        async with self._lock:
+            result = await anyio.to_thread.run_sync(decode, abandon_on_cancel=True)
+            await anyio.sleep(size / LARGE_BYTES_PER_S)
+        return result
+
+
+def _turns(
+    items: Sequence[Item], size: Callable[[Item], int]
+) -> Iterator[Sequence[Item]]:
+    """Split the items into turns of at most MAX_BATCH, with large items alone."""
+    start = 0
+    for here, item in enumerate(items):
+        is_large = size(item) > LARGE
+        if here > start and (is_large or here - start == MAX_BATCH):
+            yield items[start:here]
+            start = here
+        if is_large:
+            yield items[here : here + 1]
+            start = here + 1
+    if start < len(items):
+        yield items[start:]
+
+
+def _decode(items: Sequence[Item], read: Callable[[Item], Update]) -> Iterator[Batch]:
+    updates: list[Update] = []
+    left_out, why, refusal = 0, None, None
+    for item in items:
+        try:
+            update = read(item)
+        except (ValueError, RecursionError) as error:
+            left_out, why = left_out + 1, redact(_reason(error))
+            continue
+        except A2AError as error:
+            refusal = error
+            break
+        if left_out:
+            # The gap takes the place of the unusable updates: after those before them.
+            yield Batch(updates, left_out, why)
+            updates, left_out = [], 0
+        updates.append(update)
+    if updates or left_out:
+        yield Batch(updates, left_out, why if left_out else None)
+    if refusal:
+        raise refusal
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TooLarge):
+        return f"bad response: {error}"
+    kind = "JSON" if isinstance(error, json.JSONDecodeError) else "A2A update"
+    return f"bad response: an event is no {kind} ({str(error)[:200]})"
