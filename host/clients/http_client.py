@@ -1,7 +1,4 @@
-"""Owns how the host dials out: certificates, proxies, where it never goes.
-
-Its clients go to the bindings, to the card's fetcher and to the token endpoint's.
-"""
+"""Creates the HTTP clients for agents: certificates, proxies, forbidden addresses."""
 
 from __future__ import annotations
 
@@ -18,14 +15,14 @@ import httpx
 from ..config.address_rules import LOOPBACK, is_link_local, is_private
 from ..errors import AgentUnreachable
 
-# httpx sends requests to this machine without the proxy of the environment.
+# Requests to this machine do not use the proxy of the environment.
 DIRECT = {
     f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK
 }
-# gunicorn closes an idle connection after 2 s, uvicorn and Node.js do after 5, as httpx
-# does by itself: what is sent at that moment is lost, and a POST is not sent twice.
+# Servers close idle connections: gunicorn after 2 s, uvicorn and Node.js after 5. So
+# does httpx, and a request sent at that moment is lost: a POST is not sent twice.
 LIMITS = httpx.Limits(keepalive_expiry=1.5)
-FIRST_S = 1.0  # For each address of a name but the last, as when IPv6 leads nowhere.
+FIRST_S = 1.0  # For each address of a name but the last: IPv6 may not work.
 
 
 def client(
@@ -34,32 +31,34 @@ def client(
     *,
     public_only: bool = False,
 ) -> httpx.AsyncClient:
-    """Connects only to addresses that were checked after the name was looked up.
+    """Return a client that connects only to addresses that it has checked.
 
-    Follows no redirects: API keys and cookies would go with them to anybody.
+    It does not follow redirects, because API keys and cookies would go with them.
     """
-    made = httpx.AsyncClient(
+    http = httpx.AsyncClient(
         auth=auth,
         timeout=timeout,
         limits=LIMITS,
-        verify=_trusted(),
+        verify=_ssl_context(),
         mounts=DIRECT,
         follow_redirects=False,
     )
-    # httpx has no parameter for it, and one of its own transports would know no proxy.
-    pool = made._transport._pool  # type: ignore[attr-defined]
-    pool._network_backend = _Checked(pool._network_backend, public_only)
-    return made
+    # Private: httpx has no parameter for the network backend (encode/httpx#3749), and
+    # with a transport of our own it would ignore the proxies of the environment.
+    # pyproject.toml has the upper bound, test_http_client.py the test.
+    pool = http._transport._pool  # type: ignore[attr-defined]
+    pool._network_backend = _CheckedBackend(pool._network_backend, public_only)
+    return http
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
-    """The machine's certificates: to load them costs 20 ms of the event loop."""
+def _ssl_context() -> ssl.SSLContext:
+    """Load this machine's certificates once: it blocks the event loop for 20 ms."""
     return httpx.create_ssl_context()
 
 
-class _Checked(httpcore.AsyncNetworkBackend):
-    """Looks a name up once, and connects to what it found and checked."""
+class _CheckedBackend(httpcore.AsyncNetworkBackend):
+    """Looks up a name once, checks its addresses, and connects to one of them."""
 
     def __init__(self, inner: httpcore.AsyncNetworkBackend, public_only: bool) -> None:
         self._inner = inner
@@ -69,7 +68,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - as httpcore has it
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -81,10 +80,10 @@ class _Checked(httpcore.AsyncNetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         for other in others:
-            patience_s = FIRST_S if timeout is None else min(timeout, FIRST_S)
+            first_s = FIRST_S if timeout is None else min(timeout, FIRST_S)
             try:
                 return await self._inner.connect_tcp(
-                    first, port, patience_s, local_address, socket_options
+                    first, port, first_s, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 first = other
@@ -92,29 +91,23 @@ class _Checked(httpcore.AsyncNetworkBackend):
             first, port, timeout, local_address, socket_options
         )
 
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        raise NotImplementedError
-
     async def sleep(self, seconds: float) -> None:
         await self._inner.sleep(seconds)
 
 
 async def addresses(host: str, port: int, public_only: bool) -> list[str]:
-    """Where a name leads, each once, at least one. Raises AgentUnreachable where one of
-    them is out of bounds, and OSError where there is none."""
+    """Return the addresses of a host name, each once.
+
+    Raises AgentUnreachable if one of them is forbidden, and OSError if there is none.
+    """
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     unique = list(dict.fromkeys(str(address[0]) for *_, address in found))
     for address in unique:
         if is_link_local(address) or is_link_local(host):
-            what = "link-local or metadata"
+            kind = "link-local or metadata"
         elif public_only and is_private(address):
-            what = "private"
+            kind = "private"
         else:
             continue
-        raise AgentUnreachable(f"DNS: the name leads to the {what} address {address}")
+        raise AgentUnreachable(f"DNS: the name leads to the {kind} address {address}")
     return unique

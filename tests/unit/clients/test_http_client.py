@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
+import httpcore
 import httpx
 import pytest
 from anyio.abc import SocketStream
@@ -166,3 +167,15 @@ async def test_what_is_sent_as_the_agent_closes_an_idle_connection_is_not_lost(
                 assert answer.status_code == 200
                 ahead_s += KEPT_S
         group.cancel_scope.cancel()
+
+
+async def test_httpx_and_httpcore_still_have_the_private_parts_that_client_uses() -> (
+    None
+):
+    """If this fails, adapt `client` and the upper bounds in pyproject.toml."""
+    async with httpx.AsyncClient() as http:
+        pool = http._transport._pool  # type: ignore[attr-defined]
+        backend = pool._network_backend
+
+    assert isinstance(pool, httpcore.AsyncConnectionPool)
+    assert isinstance(backend, httpcore.AsyncNetworkBackend)
