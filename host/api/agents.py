@@ -15,7 +15,7 @@ from starlette.routing import Route
 from ..errors import ConfigError
 from ..following.reloader import Reloader
 from ..following.roster import Roster
-from ..following.roster_file import Added
+from ..following.roster_file import AddedAgent
 from .responses import json_answer, json_object
 
 
@@ -52,7 +52,7 @@ class AgentsApi:
                 f"the body is no agent: {error}; use url, and name and card where "
                 "wanted (credentials belong into courtside.toml)"
             ) from error
-        settings = Added(wanted.url, wanted.card).settings()
+        settings = AddedAgent(wanted.url, wanted.card).to_settings()
         name = await self._roster.add(wanted.name, settings)
         # Relative to this one, which a proxy may have put under a path of its own.
         return json_answer(self._roster.row(name), 201, {"location": f"agents/{name}"})

@@ -1,6 +1,6 @@
-"""Owns the settings file while the host runs: when it changed, its agents are taken.
+"""Watches courtside.toml while the host runs, and gives changed agents to the roster.
 
-What it reads goes to the roster; what is wrong with it to the log and /healthz.
+Only the agents are read again. The host reads all other settings when it starts.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ from .roster import Reloaded, Roster
 
 logger = logging.getLogger("courtside.reloader")
 
-LOOK_S = 0.5
+CHECK_S = 0.5
 Signature = tuple[int, int, int] | None
 
 
 class Reloader:
-    """Looks at `file` while `run` runs; `reread` gives the agents that it names.
+    """Watches `file` while `run` runs. `read_agents` returns the agents in it.
 
-    Only the agents: other settings are read at the start. `trouble` is what is
-    wrong with the file as it is now; meanwhile the agents stay as they were.
+    `trouble` says why the file as it is now cannot be used. Until it is corrected, the
+    agents stay as they were.
     """
 
     def __init__(
         self,
         roster: Roster,
         file: Path | None,
-        reread: Callable[[], Mapping[str, AgentSettings]],
+        read_agents: Callable[[], Mapping[str, AgentSettings]],
     ) -> None:
         self.trouble: str | None = None
         self._roster = roster
         self._file = file
-        self._reread = reread
-        self._taken = self._signature()
+        self._read_agents = read_agents
+        self._loaded = self._signature()
 
     async def run(self) -> None:
-        seen = self._taken
+        current = self._loaded
         while True:
-            await anyio.sleep(LOOK_S)
-            last, seen = seen, await anyio.to_thread.run_sync(self._signature)
-            # Twice the same: an editor that has begun to write may not be done.
-            if seen == last != self._taken:
+            await anyio.sleep(CHECK_S)
+            last, current = current, await anyio.to_thread.run_sync(self._signature)
+            # The same twice: an editor may still be writing.
+            if current == last != self._loaded:
                 try:
                     await self.reload()
                 except CourtsideError as error:
                     logger.error(Line(config="refused", cause=error))
 
     async def reload(self) -> Reloaded:
-        """Reads the file now. Raises ConfigError and NotKept, and changes nothing."""
-        before = self._taken
-        self._taken = await anyio.to_thread.run_sync(self._signature)
+        """Read the file now. Raises ConfigError and NotSaved, and changes nothing."""
+        before = self._loaded
+        self._loaded = await anyio.to_thread.run_sync(self._signature)
         try:
-            if before and not self._taken:
+            if before and not self._loaded:
                 raise ConfigError(
-                    f"{self._file}: is gone; the agents stay as they were"
+                    f"{self._file} no longer exists; the agents stay as they were"
                 )
-            agents = await anyio.to_thread.run_sync(self._reread)
+            agents = await anyio.to_thread.run_sync(self._read_agents)
             difference = await self._roster.reload(agents)
         except CourtsideError as error:
             self.trouble = str(error)
@@ -73,9 +73,9 @@ class Reloader:
         return difference
 
     def _signature(self) -> Signature:
-        """What changes when the file does; None when it is not there."""
+        """Return values that change with the file, or None if it does not exist."""
         try:
-            found = self._file.stat() if self._file else None
+            stat = self._file.stat() if self._file else None
         except OSError:
-            found = None
-        return found and (found.st_mtime_ns, found.st_size, found.st_ino)
+            stat = None
+        return stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino)

@@ -1,6 +1,6 @@
-"""Owns which agents are followed: a collector for each, added and removed at run time.
+"""Follows a changing set of agents: starts and stops a collector for each.
 
-What it changes goes to `agents.json` first; its collectors tell the feed.
+The agents are those in the settings, with the changes that were made at run time.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from ..model.timestamps import now
 from ..observability.logfmt import Line
 from . import roster_file
 from .collector import Collector
-from .roster_file import Added, Changes, checked
+from .roster_file import AddedAgent, RosterChanges, check
 
 logger = logging.getLogger("courtside.roster")
 
-LAST_WORD_S = 1.0
+REMOVED_EVENT_S = 1.0
 
 
 class AgentExists(CourtsideError):
-    """An agent of that name, or at that URL, is followed already."""
+    """The host already follows an agent with this name or URL."""
 
     status, reason = 409, "AGENT_EXISTS"
 
 
 class Reloaded(NamedTuple):
-    """Names of what a reload changed."""
+    """The names of the agents that a reload changed."""
 
     added: list[str]
     removed: list[str]
@@ -44,10 +44,10 @@ class Reloaded(NamedTuple):
 
 
 class Roster:
-    """Follows agents while `run` runs; `configured` are those of the settings. Others
-    may be added at private addresses only if `private_agents`.
+    """Follows the `configured` agents, and those added later, while `run` runs.
 
-    Raises ConfigError when what is kept in `data_dir` cannot be used.
+    Agents at private addresses can be added only if `private_agents` is set. Raises
+    ConfigError when the stored changes in `data_dir` are unusable.
     """
 
     def __init__(
@@ -64,46 +64,40 @@ class Roster:
         self._data_dir = data_dir
         self._collect = collect
         self._public_only = not private_agents
-        self._changes = roster_file.read(data_dir).beside(configured)
-        self._followed: dict[str, _Following] = {}
-        self._last: dict[str, _Following] = {}  # By name, those that end included.
+        self._changes = roster_file.read(data_dir).drop_outdated(configured)
+        self._entries: dict[str, _Entry] = {}
+        self._latest: dict[str, _Entry] = {}  # With those that are still stopping.
         self._group: TaskGroup
-        self._changing = anyio.Lock()
+        self._lock = anyio.Lock()
 
     async def run(
         self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         async with anyio.create_task_group() as self._group:
-            for name, settings in self._applied().items():
+            for name, settings in self._apply_changes().items():
                 self._start(name, settings)
-            # What the log has last of each says nothing of their order.
-            self._feed.board.put_first(self._followed)
-            for row in list(self._feed.board.agents.values()):
-                if row.agent == HOST_NAME:
-                    continue  # The orchestrator's own.
-                if row.agent not in self._followed and row.connection != "removed":
-                    # Taken out of the settings while the host was down.
-                    self._start(row.agent, AgentSettings(url=row.url))
-                    self._end(row.agent)
+            # The order of the agents is not in the log.
+            self._feed.board.put_first(self._entries)
+            self._announce_removed()
             task_status.started()
             await anyio.sleep_forever()
 
     def names(self) -> list[str]:
-        return list(self._followed)
+        return list(self._entries)
 
     def collector(self, name: str) -> Collector:
         """Raises UnknownAgent."""
-        return self._following(name).collector
+        return self._entry(name).collector
 
     def collectors(self) -> list[Collector]:
-        return [following.collector for following in self._followed.values()]
+        return [entry.collector for entry in self._entries.values()]
 
     def row(self, name: str) -> AgentEvent:
-        """The agent's row as the feed has it, or will have it in a moment.
+        """Return the agent's row, also if the feed does not have it yet.
 
         Raises UnknownAgent.
         """
-        settings = self._following(name).settings
+        settings = self._entry(name).settings
         row = self._feed.board.agents.get(name)
         if row and row.url == settings.url and row.connection != "removed":
             return row
@@ -112,141 +106,148 @@ class Roster:
         )
 
     async def add(self, name: str | None, settings: AgentSettings) -> str:
-        """Follows one more, over restarts too; its name, made of the URL if None.
+        """Follow one more agent, also after restarts. Return its name.
 
-        Raises ConfigError for a bad name or place, AgentExists, and NotKept.
+        Without a name, it gets one from its URL. Raises ConfigError for an unusable
+        name or URL, AgentExists, and NotSaved.
         """
         if self._public_only:
-            checked("url", check_public, settings.url)
-        async with self._changing:
-            for other, following in self._followed.items():
-                if following.settings.url == settings.url:
-                    raise AgentExists(f"{settings.url} is followed already, as {other}")
+            check("url", check_public, settings.url)
+        async with self._lock:
+            for other, entry in self._entries.items():
+                if entry.settings.url == settings.url:
+                    raise AgentExists(f"{settings.url} is already followed, as {other}")
             if name is None:
-                name = self._name_for(settings.url)
-            elif checked(f"name {name[:40]!r}", check_name, name) in self._followed:
+                name = self._choose_name(settings.url)
+            elif check(f"name {name[:40]!r}", check_name, name) in self._entries:
                 raise AgentExists(
-                    f"an agent {name!r} is followed already, at "
-                    f"{self._followed[name].settings.url}: choose another name"
+                    f"an agent {name!r} is already followed, at "
+                    f"{self._entries[name].settings.url}: choose another name"
                 )
-            added = Added(settings.url, settings.card)
-            await self._keep(self._changes.with_added(name, added, self._configured))
-            self._start(name, self._applied()[name])
+            agent = AddedAgent(settings.url, settings.card)
+            await self._save(self._changes.add(name, agent, self._configured))
+            self._start(name, self._apply_changes()[name])
         return name
 
-    def _name_for(self, url: str) -> str:
-        """The one it had before, so that its history goes on; else a new one."""
-        rows = self._feed.board.agents
-        before = {row.url: name for name, row in rows.items() if name != HOST_NAME}
-        before |= {settings.url: name for name, settings in self._configured.items()}
-        name = before.get(url)
-        if name and name not in self._followed:
-            return name
-        return suggest_name(url, {*rows, *self._configured, *self._followed})
-
     async def remove(self, name: str) -> None:
-        """Ends the following at once. What the feed has of the agent stays.
+        """Stop following the agent. Its events stay in the feed.
 
-        Its last word is in the feed on return, if the log can be written. Raises
-        UnknownAgent and NotKept.
+        Its last event is in the feed on return, unless the log is slow. Raises
+        UnknownAgent and NotSaved.
         """
-        async with self._changing:
-            following = self._following(name)
-            await self._keep(self._changes.with_removed(name, self._configured))
-            self._end(name)
-        with anyio.move_on_after(LAST_WORD_S):
-            await following.ended.wait()
+        async with self._lock:
+            entry = self._entry(name)
+            await self._save(self._changes.remove(name, self._configured))
+            self._stop(name)
+        with anyio.move_on_after(REMOVED_EVENT_S):
+            await entry.stopped.wait()
 
     def retry(self, name: str) -> None:
-        """Tries a lost agent at once. Raises UnknownAgent."""
+        """Retry a lost agent at once. Raises UnknownAgent."""
         self.collector(name).retry_now()
 
     async def reload(self, configured: Mapping[str, AgentSettings]) -> Reloaded:
-        """Takes other settings; an agent whose own did not change notices nothing.
+        """Apply new settings. Agents with unchanged settings are not interrupted.
 
-        Raises NotKept.
+        Raises NotSaved.
         """
-        async with self._changing:
-            await self._keep(self._changes.beside(configured))
+        async with self._lock:
+            await self._save(self._changes.drop_outdated(configured))
             self._configured = configured
-            wanted = self._applied()
-            before = {name: one.settings for name, one in self._followed.items()}
+            after = self._apply_changes()
+            before = {name: entry.settings for name, entry in self._entries.items()}
             difference = Reloaded(
-                added=[name for name in wanted if name not in before],
-                removed=[name for name in before if name not in wanted],
-                changed=[n for n in wanted if before.get(n, wanted[n]) != wanted[n]],
+                added=[name for name in after if name not in before],
+                removed=[name for name in before if name not in after],
+                changed=[n for n in after if before.get(n, after[n]) != after[n]],
             )
             for name in difference.removed:
-                self._end(name)
+                self._stop(name)
             for name in difference.changed + difference.added:
-                self._start(name, wanted[name])
+                self._start(name, after[name])
         return difference
 
-    def _applied(self) -> dict[str, AgentSettings]:
-        return self._changes.applied(self._configured, public_only=self._public_only)
+    def _announce_removed(self) -> None:
+        """Report agents that left the settings while the host was down."""
+        for row in list(self._feed.board.agents.values()):
+            # The host's own agent, the orchestrator, is in no settings.
+            is_gone = row.agent != HOST_NAME and row.agent not in self._entries
+            if is_gone and row.connection != "removed":
+                self._start(row.agent, AgentSettings(url=row.url))
+                self._stop(row.agent)
 
-    async def _keep(self, changed: Changes) -> None:
-        """First on the disk: what is said to be done must outlast a crash."""
-        if changed != self._changes:
+    def _choose_name(self, url: str) -> str:
+        """Return the name that the URL had before, so that its history continues."""
+        rows = self._feed.board.agents
+        names = {row.url: name for name, row in rows.items() if name != HOST_NAME}
+        names |= {settings.url: name for name, settings in self._configured.items()}
+        name = names.get(url)
+        if name and name not in self._entries:
+            return name
+        return suggest_name(url, {*rows, *self._configured, *self._entries})
+
+    def _apply_changes(self) -> dict[str, AgentSettings]:
+        return self._changes.apply(self._configured, public_only=self._public_only)
+
+    async def _save(self, changes: RosterChanges) -> None:
+        """Save before the change is made: a confirmed change must survive a crash."""
+        if changes != self._changes:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(
-                    roster_file.write, self._data_dir, changed
+                    roster_file.write, self._data_dir, changes
                 )
-        self._changes = changed
+        self._changes = changes
 
-    def _following(self, name: str) -> _Following:
+    def _entry(self, name: str) -> _Entry:
         try:
-            return self._followed[name]
+            return self._entries[name]
         except KeyError:
-            known = ", ".join(self._followed) or "none"
+            names = ", ".join(self._entries) or "none"
             raise UnknownAgent(
-                f"no agent {name!r} is followed here; there are: {known}"
+                f"no agent {name!r} is followed here; there are: {names}"
             ) from None
 
     def _start(self, name: str, settings: AgentSettings) -> None:
         logger.info(Line(agent=name, roster="followed", url=settings.url))
-        collector = self._collect(name, settings, self._feed)
-        before = self._last.get(name)
+        before = self._latest.get(name)
         if before:
-            before.end()
-        following = _Following(settings, collector)
-        self._followed[name] = self._last[name] = following
-        self._group.start_soon(self._follow, name, following, before)
+            before.stop()
+        entry = _Entry(settings, self._collect(name, settings, self._feed))
+        self._entries[name] = self._latest[name] = entry
+        self._group.start_soon(self._run, name, entry, before)
 
-    def _end(self, name: str) -> None:
+    def _stop(self, name: str) -> None:
         logger.info(Line(agent=name, roster="removed"))
-        self._followed.pop(name).end(removed=True)
+        self._entries.pop(name).stop(removed=True)
 
-    async def _follow(
-        self, name: str, following: _Following, before: _Following | None
-    ) -> None:
-        # Two that number the same agent's events would hide each other's.
+    async def _run(self, name: str, entry: _Entry, before: _Entry | None) -> None:
+        # Two collectors at once would give the same numbers to different events.
         if before:
-            await before.ended.wait()
-        await following.run()
-        if self._last[name] is following:
-            del self._last[name]
+            await before.stopped.wait()
+        await entry.run()
+        if self._latest[name] is entry:
+            del self._latest[name]
 
 
-class _Following:
-    """One agent's collector, until it is told to end."""
+class _Entry:
+    """One agent of the roster: its settings, and its collector until it is stopped."""
 
     def __init__(self, settings: AgentSettings, collector: Collector) -> None:
         self.settings = settings
         self.collector = collector
-        self.ended = anyio.Event()
+        self.stopped = anyio.Event()
         self._scope = anyio.CancelScope()
-        self._removed = False
+        self._is_removed = False
 
-    def end(self, *, removed: bool = False) -> None:
-        self._removed |= removed
+    def stop(self, *, removed: bool = False) -> None:
+        self._is_removed |= removed
         self._scope.cancel()
 
     async def run(self) -> None:
         with self._scope:
-            # Else it would begin, up to its first wait.
+            # In a cancelled scope, `run` would still start, up to its first wait.
             if not self._scope.cancel_called:
                 await self.collector.run()
-        if self._removed:
+        if self._is_removed:
             await self.collector.announce_removed()
-        self.ended.set()
+        self.stopped.set()

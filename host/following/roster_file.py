@@ -1,6 +1,6 @@
-"""Owns what people changed while the host ran: agents they added and removed.
+"""Stores the changes to the roster at run time: agents that were added or removed.
 
-Kept as `agents.json` in the data folder; the roster begins with it at each start.
+They are in `agents.json` in the data folder. The roster reads it when it starts.
 """
 
 from __future__ import annotations
@@ -18,78 +18,77 @@ from ..errors import ConfigError, CourtsideError
 FILE = "agents.json"
 
 
-class NotKept(CourtsideError):
-    """A change that cannot be written down, and is therefore not made."""
+class NotSaved(CourtsideError):
+    """The change cannot be written to the disk, so it is not made."""
 
     status, reason = 503, "NOT_KEPT"
 
 
-class Added(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An agent added at run time. It has no credentials: those are the file's."""
+class AddedAgent(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An agent added at run time, without credentials: only courtside.toml has them."""
 
     url: str
     card: str | None = None
 
-    def settings(self, *, public_only: bool = False) -> AgentSettings:
-        """Raises ConfigError, naming what is wrong."""
-        url, card = checked("url", check_url, self.url), self.card
+    def to_settings(self, *, public_only: bool = False) -> AgentSettings:
+        """Raises ConfigError that names the unusable value."""
+        url, card = check("url", check_url, self.url), self.card
         if card is not None:
-            card = checked("card", check_card, card)
+            card = check("card", check_card, card)
         return AgentSettings(url, card, public_only=public_only)
 
 
-def checked(subject: str, check: Callable[[object], str], value: object) -> str:
-    """`check(value)`; the ConfigError it raises gets its subject."""
+def check(subject: str, checker: Callable[[object], str], value: object) -> str:
+    """Return `checker(value)`. A ConfigError that it raises then names the subject."""
     try:
-        return check(value)
+        return checker(value)
     except ConfigError as error:
         raise ConfigError(f"{subject} {error}") from None
 
 
-class Changes(Struct, frozen=True, forbid_unknown_fields=True):
-    """Immutable: each change gives a new one. `removed` maps name to base URL.
+class RosterChanges(Struct, frozen=True, forbid_unknown_fields=True):
+    """The changes to the agents of the settings. `removed` maps names to base URLs.
 
-    A removal is of that agent at that URL: when the settings give the name another
-    one, it is another agent. What the settings say of a name wins over what was
-    added under it.
+    If the settings later give a removed agent's name to another URL, that is another
+    agent. If the settings name an agent that was added, the settings win.
     """
 
-    added: Mapping[str, Added] = {}
+    added: Mapping[str, AddedAgent] = {}
     removed: Mapping[str, str] = {}
 
-    def applied(
+    def apply(
         self, configured: Mapping[str, AgentSettings], *, public_only: bool
     ) -> dict[str, AgentSettings]:
-        """The agents to follow, by name; `public_only` is for those that were added."""
+        """Return the agents to follow. `public_only` applies to the added ones."""
         agents = {
             name: settings
             for name, settings in configured.items()
             if self.removed.get(name) != settings.url
         }
         for name, added in self.added.items():
-            agents.setdefault(name, added.settings(public_only=public_only))
+            agents.setdefault(name, added.to_settings(public_only=public_only))
         return agents
 
-    def with_added(
-        self, name: str, added: Added, configured: Mapping[str, AgentSettings]
-    ) -> Changes:
-        known = configured.get(name)
-        if known and known.url == added.url and added.card in (None, known.card):
-            # Removed before, and wanted again: as the settings have it.
+    def add(
+        self, name: str, agent: AddedAgent, configured: Mapping[str, AgentSettings]
+    ) -> RosterChanges:
+        before = configured.get(name)
+        if before and before.url == agent.url and agent.card in (None, before.card):
+            # It was removed before: take it back with the settings that it had.
             removed = {n: url for n, url in self.removed.items() if n != name}
-            return Changes(self.added, removed)
-        return Changes({**self.added, name: added}, self.removed)
+            return RosterChanges(self.added, removed)
+        return RosterChanges({**self.added, name: agent}, self.removed)
 
-    def with_removed(
+    def remove(
         self, name: str, configured: Mapping[str, AgentSettings]
-    ) -> Changes:
+    ) -> RosterChanges:
         added = {n: agent for n, agent in self.added.items() if n != name}
         if name not in configured:
-            return Changes(added, self.removed)
-        return Changes(added, {**self.removed, name: configured[name].url})
+            return RosterChanges(added, self.removed)
+        return RosterChanges(added, {**self.removed, name: configured[name].url})
 
-    def beside(self, configured: Mapping[str, AgentSettings]) -> Changes:
-        """Without what these settings have overtaken."""
+    def drop_outdated(self, configured: Mapping[str, AgentSettings]) -> RosterChanges:
+        """Return the changes that still mean something with these settings."""
         removed = {
             name: url
             for name, url in self.removed.items()
@@ -100,29 +99,29 @@ class Changes(Struct, frozen=True, forbid_unknown_fields=True):
             for name, agent in self.added.items()
             if name not in configured or name in removed
         }
-        return Changes(added, removed)
+        return RosterChanges(added, removed)
 
 
-def read(folder: Path) -> Changes:
-    """What is kept there; nothing where nothing is. Raises ConfigError."""
+def read(folder: Path) -> RosterChanges:
+    """Return the stored changes: none if there is no file. Raises ConfigError."""
     path = folder / FILE
     try:
-        changes = msgspec.json.decode(path.read_bytes(), type=Changes)
-        for name, added in changes.added.items():
-            checked(f"the name {name!r}", check_name, name)
-            added.settings()
+        changes = msgspec.json.decode(path.read_bytes(), type=RosterChanges)
+        for name, agent in changes.added.items():
+            check(f"the name {name!r}", check_name, name)
+            agent.to_settings()
     except FileNotFoundError:
-        return Changes()
+        return RosterChanges()
     except (OSError, msgspec.DecodeError, ConfigError) as error:
         raise ConfigError(
-            f"{path}: cannot be used: {error}; mend it, or delete it to go on with "
-            "the agents of the settings alone"
+            f"{path}: cannot be used: {error}. Correct it, or delete it to continue "
+            "with only the agents in the settings"
         ) from error
     return changes
 
 
-def write(folder: Path, changes: Changes) -> None:
-    """On the disk, whole, when it returns. Raises NotKept."""
+def write(folder: Path, changes: RosterChanges) -> None:
+    """Write the changes to the disk, all or nothing. Raises NotSaved."""
     path = folder / FILE
     draft = path.with_suffix(".new")
     try:
@@ -134,11 +133,11 @@ def write(folder: Path, changes: Changes) -> None:
         draft.replace(path)
         _sync_folder(folder)
     except OSError as error:
-        raise NotKept(f"{path}: cannot be written: {error.strerror}") from error
+        raise NotSaved(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _sync_folder(folder: Path) -> None:
-    """Or a power cut may bring the former file back."""
+    """Sync the rename. Without it, a power cut may bring the old file back."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

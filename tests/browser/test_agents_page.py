@@ -82,7 +82,7 @@ async def test_the_form_shows_an_error_and_keeps_its_input(
     url = new_stack.agent_url("carly")
     form = await add(page, url, "another")
     await expect(form.get_by_role("alert")).to_contain_text(
-        "followed already, as carly"
+        "already followed, as carly"
     )
     await expect(form.get_by_label(ADDRESS)).to_have_value(url)
     await expect(form.get_by_label(NAME)).to_have_value("another")

@@ -340,4 +340,4 @@ class TestTheFile:
         last = stack.host.output().splitlines()[-1]
         assert last.startswith("courtside: ")
         assert "agents.json" in last
-        assert "mend it" in last
+        assert "Correct it" in last
