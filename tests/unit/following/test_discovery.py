@@ -227,7 +227,7 @@ async def test_a_list_without_end_is_a_bad_answer() -> None:
     agent.endless = True
     async with feed_with() as feed:
         looking = Looking(feed)
-        with pytest.raises(AgentUnreachable, match="on each page"):
+        with pytest.raises(AgentUnreachable, match="on every page"):
             await looking.to_the_end(agent)
 
 
