@@ -81,7 +81,8 @@ def test_one_command_follows_urls_the_file_and_the_demo_and_ends_them_in_3_s(
         taken = address.rpartition(":")[2]
         words = (address, "--demo", "--log=memory")
         host = ends.enter_context(started(tmp_path, *words, WALTER_PORT=taken))
-        wait_until(lambda: len(followed(host)) == 5, 20, "five agents")
+        wanted = len(AGENTS) + 1  # the demo's, and one by URL
+        wait_until(lambda: len(followed(host)) == wanted, 20, f"{wanted} agents")
         found = followed(host)
         page = httpx.get(url_of(host), trust_env=False)
         http = ends.enter_context(httpx.Client(trust_env=False))

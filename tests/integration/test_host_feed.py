@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.support.a2a_client import agent_at
-from tests.support.harness import AGENTS, Stack, until
+from tests.support.harness import AGENTS, SEED_AGENTS, Stack, until
 from tests.support.host_client import (
     OVER,
     HostClient,
@@ -49,13 +49,13 @@ async def a_quiet_host(host: HostClient) -> int:
     return await host.head()
 
 
-async def test_tasks_of_all_agents_at_once_arrive_merged_each_in_its_agents_order(
+async def test_tasks_of_many_agents_arrive_merged_and_in_order_per_agent(
     stack: Stack, host: HostClient
 ) -> None:
     started: dict[str, str] = {}
     async with watching(f"{stack.url}/feed") as reader:
         for _ in range(2):
-            for name in AGENTS:
+            for name in SEED_AGENTS:
                 started[await host.start(name)] = name
                 async with agent_at(stack.agent_url(name)) as agent:
                     started[await agent.start()] = name

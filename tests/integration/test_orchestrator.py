@@ -316,7 +316,7 @@ class TestBadInput:
     ) -> None:
         for answer in (
             await host.cancel("host", "nothing"),
-            await host.http.get("/a2a/host/task_manager/nothing"),
+            await host.http.get("/a2a/host/tasks/nothing"),
         ):
             assert answer.status_code == 404
             reason = answer.json()["error"]["details"][0]["reason"]
