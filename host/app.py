@@ -187,4 +187,4 @@ def _tracer(config: Config) -> Tracer | None:
     """Raises ConfigError where it lacks what it needs."""
     if not config.trace:
         return None
-    return Spans(config.spans_of) if config.spans_of else PassOn()
+    return Spans(config.otel_service) if config.otel_service else PassOn()

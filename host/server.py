@@ -1,16 +1,18 @@
-"""Owns the process: its port, its uvicorn, its memory, its end.
+"""Runs the ASGI application in uvicorn: its port, its signals, its memory, its limits.
 
-The command line opens the log and hands over the application; `serve` returns after
-SIGINT or SIGTERM.
+The command line opens the log and builds the application.
 """
 
 from __future__ import annotations
 
+import errno
 import gc
 import resource
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
@@ -23,9 +25,10 @@ from .config.load import Config
 from .errors import CourtsideError
 
 GRACE_S = 1
-SEND_BUFFER = 128 * 1024  # Accepted sockets inherit it: a stalled reader costs less.
+SEND_BUFFER = 128 * 1024  # Accepted sockets inherit it: slow readers use less memory.
 SWITCH_S = 0.001
 NO_RULES = AccessRules()
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stoppable(Protocol):
@@ -34,39 +37,67 @@ class Stoppable(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
     def stop(self) -> None:
-        """Ends them. Called from a signal handler."""
+        """End the streams. A signal handler calls this."""
+
+
+def exit_on_signal() -> None:
+    """Exit with 0 at the first SIGINT or SIGTERM, and ignore all later ones, so that
+    they cannot interrupt the clean-up.
+
+    `serve` replaces this while it runs.
+    """
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        ignore_signals()
+        sys.exit(0)
+
+    for number in SIGNALS:
+        signal.signal(number, leave)
+
+
+def ignore_signals() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Server(uvicorn.Server):
     """Ends the streams first: uvicorn waits for open responses before it exits."""
 
     def __init__(
-        self, config: uvicorn.Config, host: Stoppable, ready: Callable[[], None]
+        self, config: uvicorn.Config, host: Stoppable, on_ready: Callable[[], None]
     ) -> None:
         super().__init__(config)
         self._host = host
-        self._ready = ready
+        self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         settle_memory()
         if self.started:
-            self._ready()
+            self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals from now on. uvicorn would restore the previous handlers when
+        it returns, and a second Ctrl-C could then interrupt the clean-up."""
+        for number in SIGNALS:
+            signal.signal(number, self.handle_exit)
+        yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # Not uvicorn's own: that one raises the signal again when all is done.
+        ignore_signals()
         self._host.stop()
-        self.force_exit = self.should_exit
         self.should_exit = True
 
 
 def settle_memory() -> None:
-    """What is there now stays: a full collection of it held up events by 30-50 ms."""
+    """Keep the garbage collector from pausing the host."""
     gc.collect()
+    # A full collection of the objects made so far took 30-50 ms.
     gc.freeze()
-    # What is young is looked at in small steps: 20,000 objects at once are 6 ms.
+    # Small steps for new objects: 20,000 at once took 6 ms.
     gc.set_threshold(5_000, 200, 100)
-    # How long the log's thread waits for the loop, several times in each commit.
+    # The log's thread waits this long for the event loop, several times per commit.
     sys.setswitchinterval(SWITCH_S)
 
 
@@ -74,12 +105,12 @@ def serve(
     host: Stoppable,
     listener: socket.socket,
     rules: AccessRules = NO_RULES,
-    ready: Callable[[], None] = lambda: None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Returns after SIGINT or SIGTERM, when every stream has ended.
+    """Serve until SIGINT or SIGTERM, and until every stream has ended.
 
-    `ready` is called once, when requests are answered. Raises CourtsideError for a
-    certificate that cannot be used.
+    Calls `on_ready` once, when the host answers requests. Raises CourtsideError for an
+    unusable certificate.
     """
     settings = uvicorn.Config(
         host,
@@ -92,20 +123,20 @@ def serve(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
-        limit_concurrency=_most_connections(),
+        limit_concurrency=_max_connections(),
     )
     try:
         settings.load()
     except OSError as error:  # ssl.SSLError is one.
         raise CourtsideError(
             f"tls_cert {rules.tls_cert} and tls_key {rules.tls_key} cannot be used: "
-            f"{error.strerror or error}; they must be PEM files of one certificate"
+            f"{error.strerror or error}; they must be the PEM files of one certificate"
         ) from error
-    _Server(settings, host, ready).run(sockets=[listener])
+    _Server(settings, host, on_ready).run(sockets=[listener])
 
 
 def listen(config: Config) -> socket.socket:
-    """Takes the port before anything is started. Raises CourtsideError."""
+    """Bind the port, before anything else starts. Raises CourtsideError."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -114,21 +145,26 @@ def listen(config: Config) -> socket.socket:
         listener.bind((config.host, config.port))
     except OSError as error:
         listener.close()
+        problem = (
+            "is already in use"
+            if error.errno == errno.EADDRINUSE
+            else f"cannot be used: {error.strerror}"
+        )
         raise CourtsideError(
-            f"port {config.port} on {config.host} cannot be had: "
-            f"{error.strerror}; stop what uses it, or choose another with --port "
-            "(or COURTSIDE_PORT)"
+            f"Port {config.port} on {config.host} {problem}. Stop the program that "
+            "uses it, or choose another port with --port (or COURTSIDE_PORT)"
         ) from error
     return listener
 
 
-def _most_connections() -> int | None:
-    """The rest of the files is for the log and the agents, whoever connects."""
+def _max_connections() -> int | None:
+    """Reserve a quarter of the file descriptors for the log and the agents."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if files == resource.RLIM_INFINITY else files * 3 // 4
 
 
-def allow_sockets() -> None:
-    """Each reader and each open task is one; most shells allow 1,024 files."""
+def raise_file_limit() -> None:
+    """Allow as many open files as possible. Most shells allow 1,024, and each reader
+    and each open task needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

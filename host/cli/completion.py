@@ -1,7 +1,4 @@
-"""Owns `courtside completion`: what a shell needs to complete the command line.
-
-The script is click's; it asks `courtside` itself each time.
-"""
+"""`courtside completion`: prints a shell completion script."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import click
 from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
 SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
-VARIABLE = "_COURTSIDE_COMPLETE"
 
 
 @click.command(
@@ -22,6 +18,7 @@ Examples:
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what lets a shell complete commands and options."""
-    made = SHELLS[shell](context.find_root().command, {}, "courtside", VARIABLE)
-    click.echo(made.source())
+    """Print a shell completion script."""
+    command = context.find_root().command
+    script = SHELLS[shell](command, {}, "courtside", "_COURTSIDE_COMPLETE")
+    click.echo(script.source())

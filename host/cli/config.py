@@ -1,20 +1,16 @@
-"""Owns `courtside config`: the settings in effect, and where each of them stands.
-
-Prints them; secrets only as given or not.
-"""
+"""`courtside config`: prints the effective settings. It never prints a secret."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ..config.load import Asked, Config, read
+from ..config.load import CommandLineAgents, read
 from ..config.settings import SETTINGS
-from .options import given, with_agents, with_settings
+from .options import agent_urls, drop_unset, settings_flags
 
 
 @click.command(
@@ -24,41 +20,37 @@ Examples:
   COURTSIDE_PORT=9000 courtside config http://localhost:9001
   courtside config --json | jq -r .settings.port.value
 
-Takes the words that `courtside` takes, and says what they would come to."""
+Takes the arguments and options of `courtside serve`."""
 )
-@with_agents
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
-@with_settings
+@agent_urls
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@settings_flags
 def config(urls: tuple[str, ...], as_json: bool, **flags: str | None) -> None:
-    """Print the settings in effect, and where each stands."""
-    found = read(given(flags), os.environ, Path.cwd(), Asked(urls))
-    settings, agents = _settings(found), _agents(found)
+    """Print the effective settings and where each comes from."""
+    found = read(drop_unset(flags), os.environ, Path.cwd(), CommandLineAgents(urls))
     if as_json:
+        settings = {
+            setting.name: dict(
+                zip(("value", "from"), found.sources[setting.name], strict=True)
+            )
+            for setting in SETTINGS
+        }
+        agents = {
+            name: {
+                "url": agent.url,
+                "credentials": agent.credentials.names(),
+                "from": found.sources[f"agents.{name}"].where,
+            }
+            for name, agent in found.agents.items()
+        }
         click.echo(json.dumps({"settings": settings, "agents": agents}, indent=2))
         return
-    rows = [(name, told["value"], told["from"]) for name, told in settings.items()]
+    rows = [(setting.name, *found.sources[setting.name]) for setting in SETTINGS]
     rows.append(("", "", ""))
-    for name, told in agents.items():
-        secrets = ", ".join(told["credentials"])
-        url = f"{told['url']} (with {secrets})" if secrets else told["url"]
-        rows.append((f"agents.{name}", url, told["from"]))
+    for name, agent in found.agents.items():
+        names = ", ".join(agent.credentials.names())
+        url = f"{agent.url} (with {names})" if names else agent.url
+        rows.append((f"agents.{name}", url, found.sources[f"agents.{name}"].where))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for row in rows:
-        line = f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}"
-        click.echo(line.rstrip())
-
-
-def _settings(found: Config) -> dict[str, dict[str, str]]:
-    told = ((setting.name, found.stated[setting.name]) for setting in SETTINGS)
-    return {name: {"value": text, "from": where} for name, (text, where) in told}
-
-
-def _agents(found: Config) -> dict[str, dict[str, Any]]:
-    return {
-        name: {
-            "url": agent.url,
-            "credentials": agent.credentials.names(),
-            "from": found.stated[f"agents.{name}"].where,
-        }
-        for name, agent in found.agents.items()
-    }
+    for name, value, where in rows:
+        click.echo(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {where}".rstrip())

@@ -1,7 +1,4 @@
-"""Owns the four agents of `--demo`: child processes that end when the host does.
-
-The host follows them by their URLs, as it follows any agent.
-"""
+"""Runs the four agents of `courtside --demo` as child processes."""
 
 from __future__ import annotations
 
@@ -13,36 +10,36 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from .. import IMPORT_FOLDER, get_sibling
-from ..config.load import stub_ports
+from ..config.address_rules import LOOPBACK
+from ..config.load import read_demo_ports
 
-ADDRESS = "127.0.0.1"
-END_S = 1.5
-"""They leave open streams after 1 s; the host itself has had its second by then."""
+ADDRESS = LOOPBACK[0]
+STOP_S = 1.5  # An agent abandons open streams after 1 s.
 
 
 @contextmanager
-def running_stubs(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Starts the four, on their usual ports where those are free: URLs by name.
+def run_demo_agents(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Start the agents, on their default ports if these are free. Yields URLs by name.
 
-    On the way out they are ended. If this process is killed, they read the end of
-    their standard input, and end themselves.
+    Stops the agents when the block ends. If this process is killed, they see the end
+    of their standard input, and stop.
     """
     children: list[subprocess.Popen[bytes]] = []
     urls: dict[str, str] = {}
     try:
-        for name, usual in stub_ports(environ).items():
-            port = _free(usual)
+        for name, default in read_demo_ports(environ).items():
+            port = _find_free_port(default)
             children.append(_start(name, port))
             urls[name] = f"http://{ADDRESS}:{port}"
         yield urls
     finally:
-        _end(children)
+        _stop(children)
 
 
 def _start(name: str, port: int) -> subprocess.Popen[bytes]:
     program = get_sibling("agents")
-    # A session of its own: Ctrl-C is for the host, which ends first, and tells them.
-    return subprocess.Popen(  # noqa: S603 - our own, by name and number
+    # In a session of its own, Ctrl-C does not reach it: the host stops it.
+    return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", program, name, f"--port={port}", "--until-eof"],
         # The user's current folder can contain another package `agents`.
         cwd=IMPORT_FOLDER,
@@ -52,8 +49,8 @@ def _start(name: str, port: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    deadline = time.monotonic() + END_S
+def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + STOP_S
     for child in children:
         child.terminate()
     for child in children:
@@ -66,11 +63,11 @@ def _end(children: list[subprocess.Popen[bytes]]) -> None:
             child.stdin.close()
 
 
-def _free(usual: int) -> int:
-    """The usual port, else any other. An agent that loses it to somebody says so."""
-    for port in (usual, 0):
+def _find_free_port(default: int) -> int:
+    """Return the default port if it is free, else any other."""
+    for port in (default, 0):
         with socket.socket() as probe:
-            # As servers do: connections of a former run that still fade do not count.
+            # Like servers: ignore closed connections of an earlier run.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((ADDRESS, port))
@@ -78,4 +75,4 @@ def _free(usual: int) -> int:
                 continue
             found: int = probe.getsockname()[1]
             return found
-    return usual
+    return default

@@ -1,7 +1,6 @@
-"""Owns an event as one line for a terminal: when, who, which task, and what it says.
+"""Formats an event as one line for a terminal. `courtside tail` prints it.
 
-`tail` prints it. Agents' words get there as words only: no escape of a terminal's, no
-markup.
+Text of agents never acts on the terminal: no escape sequences, no markup.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from zlib import crc32
 
 from rich.text import Text
 
-from .host_client import printable
+from .host_client import make_printable
 
 Event = Mapping[str, Any]
 STATUS = {
@@ -34,24 +33,24 @@ AGENTS = ("blue", "magenta", "cyan", "green", "yellow", "bright_blue")
 BAR = 10
 TASK_CHARS = 4
 AGENT_CHARS, STATUS_CHARS = 8, 14
-MAX_WORDS = 2_000
+MAX_CHARS = 2_000
 
 
-def line(event: Event, *, bar: bool = True) -> Text:
-    """The event, without a line's end. `bar` draws the progress beside its number."""
+def format_event(event: Event, *, bar: bool = True) -> Text:
+    """Return the line without a newline. `bar` adds a bar to the progress."""
     text = Text()
     agent = _text(event, "agent")
     task = _text(event, "task_id").replace("-", "")[-TASK_CHARS:]
     status = _status(event)
-    text.append(f"{_clock(_text(event, 'received_at'))} ", "dim")
-    # By its name, so that it keeps its colour from one run to the next.
+    text.append(f"{_local_time(_text(event, 'received_at'))} ", "dim")
+    # The name decides the colour, so an agent has the same colour in every run.
     text.append(f"{agent:<{AGENT_CHARS}} ", AGENTS[crc32(agent.encode()) % len(AGENTS)])
     text.append(f"{task:<{TASK_CHARS}} ", "dim")
     text.append(f"{status:<{STATUS_CHARS}} ", STATUS.get(status, ""))
     if event.get("kind") == "task":
         text.append_text(_progress(event.get("progress"), bar))
     words = " ".join(part for part in _words(event) if part)
-    text.append(words[:MAX_WORDS])
+    text.append(words[:MAX_CHARS])
     text.rstrip()
     return text
 
@@ -62,23 +61,22 @@ def _status(event: Event) -> str:
 
 
 def _progress(percent: object, bar: bool) -> Text:
-    """`━━━━━━━━━━  50% `, blanks where the agent does not say."""
+    """Return `━━━━━━━━━━  50% `, or spaces if there is no valid progress."""
     share = percent / 100 if isinstance(percent, int | float) else -1
-    known = 0 <= share <= 1
+    is_valid = 0 <= share <= 1
     text = Text()
     if bar:
-        done = round(share * BAR) if known else 0
+        done = round(share * BAR) if is_valid else 0
         text.append("━" * done, "green").append("━" * (BAR - done), "bright_black")
-    return text.append(f"{share:5.0%} " if known else " " * 6)
+    return text.append(f"{share:5.0%} " if is_valid else " " * 6)
 
 
 def _words(event: Event) -> Iterator[str]:
-    """What it says, by its kind."""
     yield _text(event, "result") or _text(event, "message")
     kind = event.get("kind")
     if kind == "artifact":
         yield _text(event, "name") or _text(event, "artifact_id")
-        yield from map(_part, _list(event, "parts"))
+        yield from map(_format_part, _list(event, "parts"))
     elif kind == "agent":
         if cause := _text(event, "cause"):
             yield cause
@@ -87,19 +85,18 @@ def _words(event: Event) -> Iterator[str]:
             yield _text(event, "trouble")
     elif kind == "task":
         choices = " | ".join(map(str, _list(event, "choices")))
-        yield f"[{_plain(choices)}]" if choices else ""
+        yield f"[{_one_line(choices)}]" if choices else ""
 
 
-def _part(part: Any) -> str:
-    """A part's text, or what of it there is."""
+def _format_part(part: Any) -> str:
     if isinstance(part, dict) and isinstance(part.get("text"), str):
-        return _plain(part["text"])
-    return _plain(json.dumps(part, ensure_ascii=False))
+        return _one_line(part["text"])
+    return _one_line(json.dumps(part, ensure_ascii=False))
 
 
 def _text(event: Event, name: str) -> str:
     value = event.get(name)
-    return _plain(value) if isinstance(value, str) else ""
+    return _one_line(value) if isinstance(value, str) else ""
 
 
 def _list(event: Event, name: str) -> list[Any]:
@@ -107,12 +104,12 @@ def _list(event: Event, name: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _plain(text: str) -> str:
-    return printable(" ".join(text[: 2 * MAX_WORDS].split()))
+def _one_line(text: str) -> str:
+    return make_printable(" ".join(text[: 2 * MAX_CHARS].split()))
 
 
-def _clock(stamp: str) -> str:
-    """The time of a day here, as the host's clock had it."""
+def _local_time(stamp: str) -> str:
+    """Return the time of day in the local time zone."""
     try:
         at = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
     except ValueError:

@@ -1,12 +1,9 @@
-"""Owns how a command talks to a host that runs: where it is, its token, its refusals.
-
-`tail` and `export` read what it answers.
-"""
+"""An HTTP client for a running host: its token and its errors."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,57 +14,57 @@ from ..config.secret_refs import TOKEN, read_client_token
 from ..errors import CourtsideError
 
 CONNECT_S = 5.0
-QUIET_S = 40.0  # The host pings every 15 s: two missed and a margin.
-Query = Mapping[str, str | Sequence[str]]
+READ_S = 40.0  # The host pings every 15 s: two lost pings and a margin.
 
 
 class HostLost(CourtsideError):
-    """It does not answer, or not to the end."""
+    """The host does not respond, or its response breaks off."""
 
 
-def client(url: str) -> httpx.Client:
-    """For one host. Follows no redirect: the token would go with it to anybody."""
+def open_client(url: str) -> httpx.Client:
+    """Redirects are not followed, because they would leak the token."""
     token = read_client_token(os.environ, Path.cwd())
     return httpx.Client(
         base_url=url,
         headers={"authorization": f"Bearer {token}"} if token else {},
-        timeout=httpx.Timeout(CONNECT_S, read=QUIET_S),
+        timeout=httpx.Timeout(CONNECT_S, read=READ_S),
         mounts=DIRECT,
     )
 
 
 @contextmanager
-def telling(url: str) -> Iterator[None]:
-    """What HTTP says in the words of a person, as HostLost."""
+def explain_errors(url: str) -> Iterator[None]:
+    """Turn errors of httpx into HostLost."""
     try:
         yield
     except httpx.ConnectError as error:
         raise HostLost(
-            f"no host answers at {url} ({error}); start one with `courtside`, or name "
-            "another by its address"
+            f"no host responds at {url} ({error}); start one with `courtside`, or give "
+            "the URL of another"
         ) from error
     except httpx.HTTPError as error:
         cause = str(error) or type(error).__name__
-        raise HostLost(f"the host at {url} was lost: {cause}") from error
+        raise HostLost(f"lost the connection to the host at {url}: {cause}") from error
 
 
-def check(answer: httpx.Response, url: str) -> None:
-    """Raises CourtsideError where the host refuses, and HostLost where it fails."""
-    if answer.status_code == 200:
+def check_response(response: httpx.Response, url: str) -> None:
+    """Raises HostLost for a 5xx status, CourtsideError for any other but 200."""
+    status = response.status_code
+    if status == 200:
         return
-    said = " ".join(answer.read()[:300].decode("utf-8", "replace").split())
-    if answer.status_code == 401:
-        wrong = "takes another" if os.environ.get(TOKEN) else "asks for a"
+    if status == 401:
+        problem = "rejects this token" if os.environ.get(TOKEN) else "requires a token"
         raise CourtsideError(
-            f"the host at {url} {wrong} token: set {TOKEN} to the one it was given"
+            f"the host at {url} {problem}: set {TOKEN} to the host's token"
         )
-    told = f"the host at {url} answers {answer.status_code}: {printable(said)}"
-    raise HostLost(told) if answer.status_code >= 500 else CourtsideError(told)
+    body = " ".join(response.read()[:300].decode("utf-8", "replace").split())
+    message = f"the host at {url} responded with {status}: {make_printable(body)}"
+    raise HostLost(message) if status >= 500 else CourtsideError(message)
 
 
-def printable(text: str) -> str:
-    """Without what a terminal would take for a command: agents write into it, too.
+def make_printable(text: str) -> str:
+    """Replace control characters and text-direction marks with spaces.
 
-    No control characters, and nothing that turns the direction of what follows.
+    A terminal would obey them, and agents choose parts of the text.
     """
     return "".join(c if c.isprintable() else " " for c in text)

@@ -1,7 +1,4 @@
-"""Owns `courtside import`: a log of its own, made of a saved feed.
-
-A host shows it with --data-dir.
-"""
+"""`courtside import`: imports a recording into a new log."""
 
 from __future__ import annotations
 
@@ -25,12 +22,12 @@ BATCH = 5_000
     "import",
     epilog="""\b
 Examples:
-  courtside import run.ndjson             makes run.courtside/
-  courtside --data-dir run.courtside      shows it, and goes on from there
+  courtside import run.ndjson             creates run.courtside/
+  courtside --data-dir run.courtside      shows it and continues it
 
-A recording that leaves events out (of one agent, say) gets new ids, from 1 on. The A2A
-updates behind the events are not in a recording. To look at it without agents, use
-courtside replay.""",
+If the recording lacks some events (for example, of one agent), the others get new ids
+from 1. A recording does not contain the A2A updates behind the events. To look at it
+without agents, use courtside replay.""",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -40,27 +37,29 @@ courtside replay.""",
     help="A new folder for the log.  [FILE.courtside]",
 )
 def import_log(file: Path, data_dir: Path | None) -> None:
-    """Make a log of a saved feed."""
+    """Import a recording into a log."""
     folder = data_dir or file.with_suffix(".courtside")
     recording = inspect_recording(file)
     if folder.exists():
         raise CourtsideError(
-            f"{folder} is there already, and stays as it is: choose another with "
-            "--data-dir"
+            f"{folder} already exists, and is left unchanged: choose another folder "
+            "with --data-dir"
         )
     try:
-        _make(recording, folder)
+        _create_log(recording, folder)
     except OSError as error:
-        raise CourtsideError(f"{folder}: cannot be made: {error.strerror}") from error
-    ids = "" if recording.keeps_ids else ", with new ids, for there are some missing"
+        raise CourtsideError(
+            f"{folder}: cannot be created: {error.strerror}"
+        ) from error
+    ids = "" if recording.keeps_ids else ", with new ids, because some are missing"
     click.echo(f"{recording.size} events in {folder}{ids}")
     click.echo(f"Show them with: courtside --data-dir {shlex.quote(str(folder))}")
 
 
-def _make(recording: Recording, folder: Path) -> None:
-    """Whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as drafts:
-        draft = Path(drafts) / "log"
+def _create_log(recording: Recording, folder: Path) -> None:
+    """The folder appears only when the log is complete."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as parent:
+        draft = Path(parent) / "log"
         asyncio.run(_fill(recording, SqliteLog(draft / LOG_FILE, recording.first)))
         draft.rename(folder)
 

@@ -1,7 +1,7 @@
-"""Owns the command line: its commands, and how a failure of one of them is told.
+"""The `courtside` command: chooses the subcommand, and prints its errors.
 
-Each command is a module of its own, imported when it is asked for: the host takes half
-a second to import. `courtside` without a command is `courtside serve`.
+A subcommand's module is imported only when it is used, because importing the host takes
+half a second. Without a subcommand, `courtside` is `courtside serve`.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from click.shell_completion import CompletionItem
 from ..errors import CourtsideError
 
 COMMANDS = {
-    "serve": "Start the host and its page (what is done without a command).",
-    "tail": "Print the feed of a host that runs.",
-    "export": "Save the feed of a host as NDJSON.",
-    "import": "Make a log of what was saved.",
-    "replay": "Show what was saved on a page, as it happened.",
-    "config": "Print the settings in effect, and where each stands.",
-    "completion": "Print what lets a shell complete all this.",
+    "serve": "Start the host and its page (the default command).",
+    "tail": "Print the feed of a running host.",
+    "export": "Save the feed of a running host as NDJSON.",
+    "import": "Import a recording into a log.",
+    "replay": "Replay a recording in the page.",
+    "config": "Print the effective settings and where each comes from.",
+    "completion": "Print a shell completion script.",
 }
-MODULES = {"import": "import_log"}  # A module cannot be called so.
+MODULES = {"import": "import_log"}  # `import` is a Python keyword.
 HELP = ("--help", "-h", "--version")
 EPILOG = """\b
 Examples:
-  courtside --demo --open               four agents to play with, and the page
-  courtside http://localhost:9000       the page of your own agent
-  courtside tail --agent carly          its updates, here
+  courtside --demo --open               four demo agents, and the page
+  courtside http://localhost:9000       the page for your own agent
+  courtside tail --agent carly          one agent's updates, in the terminal
   courtside tail --json | jq .status    the same for a program
-  courtside export > run.ndjson         what has happened so far
-  courtside replay run.ndjson --open    the same once more
+  courtside export > run.ndjson         save everything so far
+  courtside replay run.ndjson --open    replay it
 
-Each command has a --help of its own. Exit codes: 0 it was done, or you ended it;
-1 it could not be done, and a line says why; 2 the command line was not understood."""
+Each command has its own --help. Exit codes: 0: success, or interrupted; 1: error, with
+one line on stderr that says why; 2: invalid command line."""
 
 
 class _Commands(click.Group):
-    """`serve` is meant where no other command is named."""
+    """Runs `serve` if the first word is not a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # A shell that completes the first word gets the commands, too.
-        is_bare = not args and not ctx.resilient_parsing
-        if is_bare or (args and args[0] not in COMMANDS and args[0] not in HELP):
+        # While a shell completes the first word, it needs the commands as well.
+        is_empty = not args and not ctx.resilient_parsing
+        if is_empty or (args and args[0] not in COMMANDS and args[0] not in HELP):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
@@ -87,15 +87,14 @@ class _Commands(click.Group):
 def courtside() -> None:
     """Shows every A2A agent you run, live, in one feed that loses nothing.
 
-    Without a command, the host and its page are started: on the agents of
-    courtside.toml, on those whose URLs are given, and with --demo on four that come
-    with it.
+    Without a command, courtside starts the host and its page. The host follows the
+    agents of courtside.toml, the agents whose URLs you give, and with --demo four demo
+    agents.
     """
 
 
 def main() -> None:
-    """Exits with 0 when all went well, 1 and one line when it could not be done, 2 for
-    words that no command takes."""
+    """Run the command line. See EPILOG for the exit codes."""
     try:
         courtside(prog_name="courtside")
     except CourtsideError as error:

@@ -1,7 +1,4 @@
-"""Owns `courtside replay`: a host without agents, whose feed comes from a saved one.
-
-server.py serves it like any other, to the page and to every reader.
-"""
+"""`courtside replay`: replays a recording as the feed of a host without agents."""
 
 from __future__ import annotations
 
@@ -20,32 +17,31 @@ from starlette.types import Receive, Scope, Send
 
 from ..app import Host
 from ..config.load import read
-from ..config.settings import LOG_FORMAT
 from ..feed.feed import Feed
 from ..log.contract import Entry
 from ..log.memory import MemoryLog
 from ..log.recording import Recording, entries, inspect_recording
 from ..model.timestamps import parse_timestamp
 from ..observability.logfmt import Line
-from ..server import allow_sockets, listen
+from ..server import exit_on_signal, listen, raise_file_limit
 from ..server import serve as serve_host
-from .options import given, with_settings
+from .options import drop_unset, settings_flags
 from .serve import announce, log_to_stderr
 
 logger = logging.getLogger("courtside.replay")
 
 BATCH = 1_000
-READS = ("/feed", "/tasks/stream")
+FEEDS = ("/feed", "/tasks/stream")
 
 
-def speed_of(text: str) -> float:
-    """How many times as fast as it was. Raises click.BadParameter."""
+def parse_speed(text: str) -> float:
+    """Raises click.BadParameter."""
     try:
         speed = math.inf if text == "max" else float(text)
     except ValueError:
         speed = 0.0
     if not speed > 0:
-        raise click.BadParameter(f"{text!r} is no speed: use 1, 0.5, 10 or max")
+        raise click.BadParameter(f"{text!r} is not a speed: use 1, 0.5, 10 or max")
     return speed
 
 
@@ -56,81 +52,83 @@ Examples:
   courtside replay run.ndjson --speed 10
   courtside replay run.ndjson --speed max --port 9000
 
-It begins when somebody reads the feed, a page or courtside tail. Times are those of the
-recording, and so are ids, where it leaves no event out. Nothing is kept."""
+The replay begins when the first client (a page, or courtside tail) reads the feed. The
+times are those of the recording. So are the ids, unless the recording lacks some
+events. Nothing is saved."""
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--speed",
-    type=speed_of,
+    type=parse_speed,
     default="1",
     metavar="N|max",
-    help="So many times as fast as it was.  [1]",
+    help="Replay N times as fast.  [1]",
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
-@with_settings
+@settings_flags
 def replay(file: Path, speed: float, opens: bool, **flags: str | None) -> None:
-    """Show a saved feed on a page, as it happened. Ends with Ctrl-C."""
-    log_to_stderr(LOG_FORMAT.default)
-    allow_sockets()
+    """Replay a recording in the page. Stop it with Ctrl-C."""
+    exit_on_signal()
+    log_to_stderr()
+    raise_file_limit()
     recording = inspect_recording(file)
-    config = read(given(flags), os.environ, Path.cwd())
+    config = read(drop_unset(flags), os.environ, Path.cwd())
     log_to_stderr(config.log_format)
     player = Player(recording, speed)
-    with tempfile.TemporaryDirectory() as nothing, listen(config) as listener:
-        alone = replace(
+    with tempfile.TemporaryDirectory() as data_dir, listen(config) as listener:
+        replay_config = replace(
             config,
-            data_dir=Path(nothing),
+            data_dir=Path(data_dir),
             agents={},
             plans={},
             file=None,
             keep_events=recording.size,
             keep_s=None,
         )
-        host = Host(alone, MemoryLog(recording.first), also=player.play)
-        told = partial(announce, config, opens)
-        serve_host(Watched(host, player), listener, config.access, told)
+        host = Host(replay_config, MemoryLog(recording.first), also=player.play)
+        on_ready = partial(announce, config, opens)
+        serve_host(ReplayHost(host, player), listener, config.access, on_ready)
 
 
 class Player:
-    """Appends the events of a recording to a feed; `begin` lets it."""
+    """Appends the events of a recording to a feed, after `begin`."""
 
     def __init__(self, recording: Recording, speed: float) -> None:
         self._recording = recording
         self._speed = speed
-        self._wanted = anyio.Event()
+        self._has_begun = anyio.Event()
 
     def begin(self) -> None:
-        self._wanted.set()
+        self._has_begun.set()
 
     async def play(self, feed: Feed) -> None:
-        """Each event as long after the first as it was then, divided by the speed."""
-        await self._wanted.wait()
+        """Keep the distances in time between the events, divided by the speed."""
+        await self._has_begun.wait()
         logger.info(Line(replay="begins", events=self._recording.size))
         began, first = anyio.current_time(), None
-        waiting: list[Entry] = []
+        batch: list[Entry] = []
         for entry in entries(self._recording):
             at_s = _seconds(entry)
             first = at_s if first is None else first
             due = began + (at_s - first) / self._speed
-            if waiting and (due > anyio.current_time() or len(waiting) >= BATCH):
-                await feed.append(waiting)
-                waiting = []
+            if batch and (due > anyio.current_time() or len(batch) >= BATCH):
+                await feed.append(batch)
+                batch = []
             await anyio.sleep_until(due)
-            waiting.append(entry)
-        await feed.append(waiting)
+            batch.append(entry)
+        await feed.append(batch)
         logger.info(Line(replay="over", events=self._recording.size))
 
 
-class Watched:
-    """A host that has a recording begin when its feed is first read."""
+class ReplayHost:
+    """A host that begins its replay when the feed is first read."""
 
     def __init__(self, host: Host, player: Player) -> None:
         self._host = host
         self._player = player
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path") in READS:
+        if scope.get("path") in FEEDS:
             self._player.begin()
         await self._host(scope, receive, send)
 
@@ -139,6 +137,6 @@ class Watched:
 
 
 def _seconds(entry: Entry) -> float:
-    """The moment of the host's clock when it came; 0 where that says nothing."""
+    """Return when the host received the event; 0 if it does not say."""
     stamp = parse_timestamp(entry.event.received_at)
     return datetime.fromisoformat(f"{stamp[:-1]}+00:00").timestamp() if stamp else 0.0

@@ -1,7 +1,4 @@
-"""Owns `courtside serve`: reads the configuration and opens the log.
-
-The host is then served by server.py until it is told to end.
-"""
+"""`courtside serve`: starts the host and its page."""
 
 from __future__ import annotations
 
@@ -17,17 +14,17 @@ from pathlib import Path
 import click
 
 from ..app import Host
-from ..config.load import Asked, Config, read, read_agents
-from ..config.settings import CONFIG_FILE, LOG_FILE, LOG_FORMAT
+from ..config.load import CommandLineAgents, Config, read, read_agents
+from ..config.settings import CONFIG_FILE, LOG_FILE
 from ..log.contract import Log
 from ..log.memory import MemoryLog
 from ..log.sqlite import SqliteLog
 from ..observability.logfmt import Line, Lines
-from ..server import allow_sockets, listen
+from ..server import exit_on_signal, listen, raise_file_limit
 from ..server import serve as serve_host
-from .demo_agents import running_stubs
-from .options import given, with_agents, with_settings
-from .startup_hints import advise
+from .demo_agents import run_demo_agents
+from .options import agent_urls, drop_unset, settings_flags
+from .startup_hints import schedule_hint
 
 logger = logging.getLogger("courtside.serve")
 
@@ -35,54 +32,56 @@ logger = logging.getLogger("courtside.serve")
 @click.command(
     epilog=f"""\b
 Examples:
-  courtside --demo --open                 four agents that come with it
-  courtside http://localhost:9000         an agent of your own
+  courtside --demo --open                 four demo agents, and the page
+  courtside http://localhost:9000         your own agent
   courtside localhost:9000 https://agents.example.org/travel --port 9001
 
-Agents of {CONFIG_FILE} are followed, too, where there is one; without any agent at
-all, those of `scripts/start`. Each flag can be given as a variable, too:
-COURTSIDE_PORT=9000. Both win over [host] in {CONFIG_FILE}. `courtside config` says
-which it was."""
+The host also follows the agents of {CONFIG_FILE}. If there are no agents at all, it
+looks for those of `scripts/start`. Each flag is also a variable, such as
+COURTSIDE_PORT=9000. Both override [host] in {CONFIG_FILE}. `courtside config` prints
+where each setting comes from."""
 )
-@with_agents
-@click.option("--demo", is_flag=True, help="Start four agents to follow, too.")
+@agent_urls
+@click.option("--demo", is_flag=True, help="Start and follow four demo agents.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
-@with_settings
+@settings_flags
 def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -> None:
-    """Start the host and its page. Ends with Ctrl-C."""
-    log_to_stderr(LOG_FORMAT.default)
-    allow_sockets()
-    cwd, asked = Path.cwd(), Asked(urls)
-    config = read(given(flags), os.environ, cwd, asked)
+    """Start the host and its page. Stop it with Ctrl-C."""
+    exit_on_signal()
+    log_to_stderr()
+    raise_file_limit()
+    agents = CommandLineAgents(urls)
+    read_config = partial(read, drop_unset(flags), os.environ, Path.cwd())
+    config = read_config(agents)
     log_to_stderr(config.log_format)
-    if config.access.is_readable(config.host):
-        logger.warning(Line(tls="none", why="whoever is on the way reads the token"))
-    with ExitStack() as ends:
-        listener = ends.enter_context(listen(config))
+    if config.access.sends_token_in_clear(config.host):
+        logger.warning(Line(tls="none", why="The token would be sent unencrypted"))
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen(config))
         if demo:
-            stubs = ends.enter_context(running_stubs(os.environ))
-            asked = Asked(urls, stubs)
-            config = read(given(flags), os.environ, cwd, asked)
-        elif config.follows_only_stubs:
-            advise(config)
+            demo_urls = stack.enter_context(run_demo_agents(os.environ))
+            agents = CommandLineAgents(urls, demo_urls)
+            config = read_config(agents)
+        elif config.has_only_default_agents:
+            schedule_hint(config)
         file = config.file or Path(CONFIG_FILE)
-        reread = partial(read_agents, file, os.environ, asked)
+        reread = partial(read_agents, file, os.environ, agents)
         host = Host(config, _open_log(config), reread)
         serve_host(host, listener, config.access, lambda: announce(config, opens))
     sys.exit(1 if host.failed else 0)
 
 
 def announce(config: Config, opens: bool) -> None:
-    """Says where the page is, and opens it where that is wanted."""
+    """Print the address of the page, and open it if `opens`."""
     click.echo(f"The page is at {config.url}")
     if opens:
-        # Some browsers do not return before they end.
+        # Some browsers return only when they are closed.
         threading.Thread(target=webbrowser.open, args=[config.url], daemon=True).start()
 
 
-def log_to_stderr(form: str) -> None:
+def log_to_stderr(log_format: str = "logfmt") -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(Lines(form))
+    handler.setFormatter(Lines(log_format))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("a2a").setLevel(logging.WARNING)

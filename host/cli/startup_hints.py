@@ -1,7 +1,4 @@
-"""Owns what is said to somebody who started a host that finds nothing to follow.
-
-A line on stderr, once; the host goes on trying.
-"""
+"""Tells the user what to do when the host finds no agents."""
 
 from __future__ import annotations
 
@@ -16,32 +13,32 @@ from ..observability.logfmt import Line
 
 logger = logging.getLogger("courtside")
 
-# With scripts/start they start together with the host, and are to have the time.
-PATIENCE_S = 5.0
+DELAY_S = 5.0  # scripts/start starts the agents at the same time as the host.
 CONNECT_S = 0.5
 
 
-def advise(config: Config) -> None:
-    """Looks at the stubs' ports a little later, and says what to do if all refuse."""
-    later = threading.Timer(PATIENCE_S, look, [config])
-    later.daemon = True
-    later.start()
+def schedule_hint(config: Config) -> None:
+    """Check the default agents a little later. Does not block."""
+    timer = threading.Timer(DELAY_S, log_hint, [config])
+    timer.daemon = True
+    timer.start()
 
 
-def look(config: Config) -> None:
-    """Says nothing where one of the agents can be reached."""
+def log_hint(config: Config) -> None:
+    """Log one warning, unless some agent accepts a connection."""
     for agent in config.agents.values():
         address = urlsplit(agent.url)
-        where = (address.hostname, address.port or 80)
         with suppress(OSError):
-            socket.create_connection(where, CONNECT_S).close()
+            socket.create_connection(
+                (address.hostname, address.port or 80), CONNECT_S
+            ).close()
             return
     logger.warning(
         Line(
             agents="none",
-            cause="nobody named any, and those that are looked for then do not answer",
+            cause="No agents are configured, and the demo agents are not running",
             looked_for=" ".join(agent.url for agent in config.agents.values()),
             try_this="courtside --demo, or courtside http://localhost:9000 with the "
-            "URL of an agent of yours",
+            "URL of your agent",
         )
     )

@@ -1,7 +1,4 @@
-"""Owns stdout as a pipe: whoever read it may have enough, and that is no failure.
-
-`tail` and `export` write through it.
-"""
+"""Handles a closed pipe on stdout, as in `courtside tail | head -3`. It is no error."""
 
 from __future__ import annotations
 
@@ -14,25 +11,24 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def may_be_closed() -> Iterator[None]:
-    """Ends quietly what is done within, when nobody reads any longer."""
+def ignore_broken_pipe() -> Iterator[None]:
+    """Leave the block quietly when the pipe is closed."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python itself would try once more at its end, and complain.
+        # Python would flush again at exit, and print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def end_with_reader() -> None:
-    """Ends this process when nobody reads any longer, though there is nothing to say:
-    `courtside tail | head -3` is not to wait for a fourth line."""
+def exit_when_pipe_closes() -> None:
+    """End this process as soon as the reader is gone, not only at the next line."""
     if hasattr(select, "poll"):
         threading.Thread(target=_wait, daemon=True).start()
 
 
 def _wait() -> None:
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)  # Errors are always told.
+    poll.register(sys.stdout.fileno(), 0)  # Errors are reported in any case.
     poll.poll()
     os._exit(0)

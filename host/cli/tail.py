@@ -1,8 +1,4 @@
-"""Owns `courtside tail`: the feed of a host in the terminal, line by line, for ever.
-
-A reader of /feed like any other: it comes back with the id of the last event that it
-printed.
-"""
+"""`courtside tail`: prints the feed of a running host. Reconnects when it breaks."""
 
 from __future__ import annotations
 
@@ -21,59 +17,59 @@ from httpx_sse import ServerSentEvent, SSEError, connect_sse
 from rich.console import Console
 
 from ..model.filter import Filter, Place
-from .event_line import line
-from .host_client import HostLost, Query, check, client, telling
-from .options import address_of, with_host
-from .stdout import end_with_reader, may_be_closed
+from .event_line import format_event
+from .host_client import HostLost, check_response, explain_errors, open_client
+from .options import find_host, host_options
+from .stdout import exit_when_pipe_closes, ignore_broken_pipe
 
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-OVER = ("completed", "error", "cancelled", "rejected")
+ENDED = ("completed", "error", "cancelled", "rejected")
 
 
 @click.command(
     epilog="""\b
 Examples:
-  courtside tail                          the host of this folder, or of this machine
-  courtside tail https://host.example     another; COURTSIDE_TOKEN is its token
+  courtside tail                          the host of this folder or machine
+  courtside tail https://host.example     another host; set COURTSIDE_TOKEN if needed
   courtside tail --agent carly --kind task
-  courtside tail --after 0                all that is kept, then what comes
+  courtside tail --after 0                everything in the log, then new events
   courtside tail --json | jq -r .message
 
-It begins with how things stand, without --json, and comes back by itself where it was
-when the host was away. Ctrl-C ends it, and says how to go on from there."""
+Without --json, it first prints the current state. If the host goes away, it reconnects
+and continues after the last event. Ctrl-C ends it, and prints how to continue."""
 )
-@with_host
+@host_options
 @click.option(
     "--after",
     metavar="CURSOR",
-    help="Begin behind this event: an id, or what tail said at its end; 0 for all.",
+    help="Start after this event: an id, or the cursor that tail printed; 0 for all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="NDJSON, an event a line.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print NDJSON: an event per line."
+)
 def tail(
     url: str | None, after: str | None, as_json: bool, **filters: tuple[str, ...]
 ) -> None:
-    """Print the feed of a host that runs, as it comes."""
+    """Print the feed of a running host, live."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    reader = _Reader(address_of(url), after, filters, _Printer(as_json))
-    end_with_reader()
+    reader = _Reader(find_host(url), after, filters, _Printer(as_json))
+    exit_when_pipe_closes()
     try:
-        with may_be_closed():
+        with ignore_broken_pipe():
             reader.run()
     except KeyboardInterrupt:
-        again = [*([url] if url else []), *_as_options(filters)]
-        again += ["--json"] if as_json else []
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if reader.cursor:
-            words = ["courtside", "tail", *again, "--after", reader.cursor]
-            click.echo(f"\nGo on with: {shlex.join(words)}", err=True)
-
-
-def _as_options(filters: Mapping[str, tuple[str, ...]]) -> list[str]:
-    given = ((name, value) for name, values in filters.items() for value in values)
-    return [word for name, value in given for word in (f"--{name}", value)]
+            words = ["courtside", "tail", *([url] if url else [])]
+            for name, values in filters.items():
+                words += [word for value in values for word in (f"--{name}", value)]
+            words += ["--json"] if as_json else []
+            words += ["--after", reader.cursor]
+            click.echo(f"\nContinue with: {shlex.join(words)}", err=True)
 
 
 class _Reader:
-    """Reads `url` from `cursor` on; hands events to `printer`."""
+    """Passes the events after `cursor` to `printer`."""
 
     def __init__(
         self,
@@ -84,69 +80,68 @@ class _Reader:
     ) -> None:
         self.cursor = cursor
         self._url = url
-        self._query: Query = dict(filters)
-        self._where = Filter(*(frozenset(filters[name]) for name in Filter._fields))
+        self._query = dict(filters)
+        self._filter = Filter(*(frozenset(filters[name]) for name in Filter._fields))
         self._printer = printer
-        self._was_there = False
+        self._has_connected = False
 
     def run(self) -> None:
-        """Never returns. Raises CourtsideError where there is no host at first."""
+        """Never returns. Raises CourtsideError if the first connection fails."""
         failures = 0
-        with client(self._url) as http:
+        with open_client(self._url) as client:
             while True:
-                seen = self.cursor
+                before = self.cursor
                 try:
-                    with telling(self._url):
-                        self._read(http, failures > 0)
+                    with explain_errors(self._url):
+                        self._read(client, failures > 0)
                 except (HostLost, SSEError) as error:
-                    if not self._was_there:
+                    if not self._has_connected:
                         raise
                     if not failures:
-                        _note(f"{error}; trying again")
-                failures = 0 if self.cursor != seen else failures
+                        _print_note(f"{error}; reconnecting")
+                failures = 0 if self.cursor != before else failures
                 time.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
 
-    def _read(self, http: httpx.Client, is_back: bool) -> None:
-        """One connection to its end, which is nothing but a reason to come back."""
+    def _read(self, client: httpx.Client, is_retry: bool) -> None:
+        """Read one connection until it ends."""
         headers = {"last-event-id": self.cursor} if self.cursor else {}
         with connect_sse(
-            http, "GET", "/feed", params=self._query, headers=headers
+            client, "GET", "/feed", params=self._query, headers=headers
         ) as source:
-            check(source.response, self._url)
-            if is_back:
-                _note(f"the host at {self._url} is back")
-            self._was_there = True
+            check_response(source.response, self._url)
+            if is_retry:
+                _print_note(f"reconnected to the host at {self._url}")
+            self._has_connected = True
             for event in source.iter_sse():
                 if event.data:
-                    self._take(event)
-                    # What was cut off in the middle was not received.
+                    self._print(event)
+                    # Not earlier: an event that was cut off must come again.
                     self.cursor = event.id
 
-    def _take(self, event: ServerSentEvent) -> None:
+    def _print(self, event: ServerSentEvent) -> None:
         if event.event != "snapshot":
-            return self._printer.event(event.data)
+            return self._printer.print_event(event.data)
         snapshot: dict[str, Any] = json.loads(event.data)
         if snapshot["reset"]:
-            _note(f"{snapshot['reason']}; going on from {event.id}")
+            _print_note(f"{snapshot['reason']}; continuing from {event.id}")
         rows = [
             *(row for row in snapshot["agents"] if row["connection"] != "removed"),
-            *(row for row in snapshot["tasks"] if row["status"] not in OVER),
+            *(row for row in snapshot["tasks"] if row["status"] not in ENDED),
         ]
         for row in rows:
             names = ("agent", "task_id", "context_id", "kind")
-            if self._where.matches(Place(*(row.get(name) for name in names))):
-                self._printer.row(row)
+            if self._filter.matches(Place(*(row.get(name) for name in names))):
+                self._printer.print_row(row)
 
 
 class _Printer:
-    """Lines for a person, or NDJSON; without colours where nobody would see them."""
+    """Prints lines for people, or NDJSON. Uses colours only in a terminal."""
 
     def __init__(self, as_json: bool) -> None:
-        is_seen = sys.stdout.isatty()
         self._as_json = as_json
-        self._is_seen = is_seen
-        has_colors = is_seen and not os.environ.get("NO_COLOR")
+        self._is_terminal = sys.stdout.isatty()
+        has_colors = self._is_terminal and not os.environ.get("NO_COLOR")
         self._console = Console(
             color_system="auto" if has_colors else None,
             highlight=False,
@@ -154,25 +149,26 @@ class _Printer:
             emoji=False,
         )
 
-    def event(self, data: str) -> None:
+    def print_event(self, data: str) -> None:
         if not self._as_json:
-            return self.row(json.loads(data))
-        if self._is_seen:
-            # In UTF-8, a terminal could take some characters for commands.
+            return self.print_row(json.loads(data))
+        if self._is_terminal:
+            # A terminal could obey some characters. JSON escapes keep them inert.
             data = json.dumps(json.loads(data))
         sys.stdout.buffer.write(data.encode() + b"\n")
         sys.stdout.buffer.flush()
 
-    def row(self, row: dict[str, Any]) -> None:
-        """How an agent or a task stands; NDJSON has events only."""
+    def print_row(self, row: dict[str, Any]) -> None:
+        """Print the state of an agent or a task, but not as NDJSON, which has events
+        only."""
         if self._as_json:
             return
-        text = line(row, bar=self._is_seen)
-        if self._is_seen:
+        text = format_event(row, bar=self._is_terminal)
+        if self._is_terminal:
             self._console.print(text, no_wrap=True, overflow="ellipsis")
         else:
             self._console.print(text, soft_wrap=True)
 
 
-def _note(text: str) -> None:
+def _print_note(text: str) -> None:
     click.echo(f"courtside: {text}", err=True)

@@ -41,7 +41,7 @@ class Credentials:
         self._clock = clock
         self._tokens: TokenSource | None = None
         self._choice = Choice()
-        secrets = [value for _, value in credentials.headers]
+        secrets = list(credentials.headers.values())
         if credentials.username:
             secrets.append(self._basic())
         protect(
@@ -100,7 +100,9 @@ class Credentials:
         """
         if not self.allows_url(target):
             return {}
-        metadata = {name.lower(): value for name, value in self._settings.headers}
+        metadata = {
+            name.lower(): value for name, value in self._settings.headers.items()
+        }
         for place, name, value in self._api_keys():
             if place == "cookie":
                 metadata["cookie"] = _add_cookie(metadata.get("cookie"), name, value)
@@ -111,7 +113,7 @@ class Credentials:
         return metadata
 
     async def add_to(self, request: httpx.Request) -> None:
-        for name, value in self._settings.headers:
+        for name, value in self._settings.headers.items():
             request.headers[name] = value
         for place, name, value in self._api_keys():
             if place == "header":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from a2a.types import a2a_pb2 as pb
 
-from ..config.agent_settings import PLACES, CredentialSettings, can_be_field
+from ..config.agent_settings import PLACES, CredentialSettings, is_field_name
 
 DEFAULT_PLACE = ("header", "X-API-Key")
 # A card may declare any number.
@@ -113,7 +113,7 @@ def _meet(
         if scheme.HasField("api_key_security_scheme"):
             place = scheme.api_key_security_scheme
             key = _key(settings, place.location.lower(), place.name)
-            is_usable = key.place in PLACES and can_be_field(key.name)
+            is_usable = key.place in PLACES and is_field_name(key.name)
             if not settings.api_key or not is_usable:
                 return None
             choice = choice._replace(keys=(*choice.keys, key))

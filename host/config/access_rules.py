@@ -13,8 +13,7 @@ from .settings import Network
 
 @dataclass(frozen=True)
 class AccessRules:
-    """Without a token everybody on this machine may do everything, and nobody else
-    comes in."""
+    """Without a token, only this machine has access, and it has full access."""
 
     token: str = field(default="", repr=False)
     read_token: str = field(default="", repr=False)
@@ -29,17 +28,12 @@ class AccessRules:
     def scheme(self) -> str:
         return "https" if self.tls_cert else "http"
 
-    @property
-    def is_exposed(self) -> bool:
-        """Whether other machines come in, though the host listens to this one only."""
-        return bool(self.allowed_hosts or self.trusted_proxies)
-
-    def is_readable(self, host: str) -> bool:
-        """Whether the token may go through a network in the clear."""
+    def sends_token_in_clear(self, host: str) -> bool:
+        """Return whether a token would cross a network unencrypted."""
         return not (host in LOOPBACK or self.tls_cert or self.trusted_proxies)
 
     def trusts(self, address: str) -> bool:
-        """Whether X-Forwarded-* of this peer is believed."""
+        """Return whether to trust X-Forwarded-* headers from this peer."""
         try:
             peer = ipaddress.ip_address(address)
         except ValueError:
@@ -48,32 +42,31 @@ class AccessRules:
 
 
 def check_access_rules(rules: AccessRules, host: str, where: str) -> AccessRules:
-    """`where` is where `host` was set. Raises ConfigError for what would stand open."""
+    """`where` is the source of the setting `host`.
+
+    Raises ConfigError for rules that give other machines access without a token.
+    """
     if bool(rules.tls_cert) != bool(rules.tls_key):
-        raise ConfigError("tls_cert and tls_key: give both, or neither")
+        raise ConfigError("set both tls_cert and tls_key, or neither")
     if rules.read_token and not rules.token:
         raise ConfigError(
-            "read_token needs token beside it: else nobody could give commands"
+            "read_token needs token as well, because nobody could send commands"
         )
     if rules.token and rules.token == rules.read_token:
         raise ConfigError("token and read_token are the same: use two")
-    if not rules.token:
-        _check_closed(rules, host, where)
-    return rules
-
-
-def _check_closed(rules: AccessRules, host: str, where: str) -> None:
+    if rules.token:
+        return rules
     if host not in LOOPBACK:
-        why, flag = f"{where}: other machines can reach {host}", f" --host {host}"
-    elif rules.is_exposed:
-        why, flag = "allowed_hosts and trusted_proxies let other machines in", ""
+        problem, flag = f"{where}: other machines can reach {host}", f" --host {host}"
+    elif rules.allowed_hosts or rules.trusted_proxies:
+        problem, flag = "allowed_hosts and trusted_proxies admit other machines", ""
     else:
-        return
+        return rules
     raise ConfigError(
-        f"{why}, and there is no token to keep strangers out. Make one:\n"
+        f"{problem}, but there is no token. Create one:\n"
         "  (umask 077; python3 -c 'import secrets; print(secrets.token_hex(32))' "
         "> courtside.token)\n"
-        "and start with it:\n"
+        "and start the host with it:\n"
         f"  courtside{flag} --token file:courtside.token\n"
-        "(or COURTSIDE_TOKEN; docs/security.md)"
+        "(or set COURTSIDE_TOKEN; see docs/security.md)"
     )

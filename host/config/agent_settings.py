@@ -1,6 +1,6 @@
-"""Owns what the host is told of one agent: where it is and what opens it, checked.
+"""Defines the settings of one agent: its address and its credentials.
 
-courtside.toml, the environment and POST /agents make them; collectors use them.
+They come from courtside.toml, the environment and POST /agents.
 """
 
 from __future__ import annotations
@@ -8,65 +8,115 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec import Meta, Struct
 
 from ..errors import ConfigError
 from .address_rules import is_link_local, is_private
+from .conversion import Expected, SettingError, convert
 
-HOST_NAME = "host"  # The host's own name: no agent is called that.
+HOST_NAME = "host"  # The host's own name: no agent can have it.
 MAX_URL = 2048
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
-# What an HTTP field and gRPC metadata both take as a name.
-FIELD = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 VISIBLE = re.compile(r"[\x21-\x7e]+")
-PLACES = ("header", "query", "cookie")
-# The host sets these itself, or they say where a request ends.
-OWN_HEADERS = frozenset(
-    (
-        "a2a-extensions",
-        "a2a-version",
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "last-event-id",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
+# The host sets these itself, or they delimit a request.
+RESERVED_HEADERS = (
+    "a2a-extensions|a2a-version|accept|accept-encoding|connection|content-length|"
+    "content-type|expect|host|last-event-id|te|trailer|transfer-encoding|upgrade"
 )
+# Valid both in HTTP and in gRPC metadata.
+FIELD = rf"^(?!(?i:{RESERVED_HEADERS})\Z)[A-Za-z0-9_.-]{{1,128}}\Z"
+
+Place = Literal["header", "query", "cookie"]
+PLACES = get_args(Place)
+Visible = Annotated[
+    str,
+    Meta(pattern=rf"^{VISIBLE.pattern}\Z"),
+    Expected(
+        "visible ASCII characters without spaces (for a token: without the word Bearer)"
+    ),
+]
+Line = Annotated[
+    str, Meta(pattern=r"^[^\x00-\x1f\x7f]+\Z"), Expected("text on one line")
+]
+Username = Annotated[
+    str,
+    Meta(pattern=r"^[^\x00-\x1f\x7f:]+\Z"),
+    Expected("text on one line without a colon (RFC 7617)"),
+]
+FieldName = Annotated[
+    str,
+    Meta(pattern=FIELD),
+    Expected(
+        "a name of letters, digits, _, . and -; names that the host sets itself, such "
+        "as Content-Type, are reserved"
+    ),
+]
+HeaderValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?\Z")]
+Headers = Annotated[
+    dict[FieldName, HeaderValue],
+    Expected(
+        'a table of names and visible ASCII values, such as { "X-Team" = "blue" }, '
+        "without names that the host sets itself, such as Content-Type"
+    ),
+]
+# A setting that has no effect without another.
+NEEDS = {
+    "api_key_in": "api_key",
+    "api_key_name": "api_key",
+    "username": "password",
+    "password": "username",
+    "client_id": "client_secret",
+    "client_secret": "client_id",
+    "token_url": "client_id",
+    "scopes": "client_id",
+}
 
 
-@dataclass(frozen=True, repr=False)
-class CredentialSettings:
-    """What an agent may be shown. Its repr names what is given, never its value."""
+class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The credentials of an agent. The repr shows their names, never their values."""
 
-    bearer: str | None = None
-    api_key: str | None = None
-    api_key_in: str | None = None
-    """header, query or cookie; None: as the card says."""
-    api_key_name: str | None = None
-    username: str | None = None
-    password: str | None = None
-    client_id: str | None = None
-    client_secret: str | None = None
-    token_url: str | None = None
-    """None: as the card says, where that is a trusted host."""
-    scopes: tuple[str, ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
+    bearer: Visible | None = None
+    api_key: Visible | None = None
+    api_key_in: Annotated[Place | None, Expected("header, query or cookie")] = None
+    """None: where the card says."""
+    api_key_name: FieldName | None = None
+    username: Username | None = None
+    password: Line | None = None
+    client_id: Line | None = None
+    client_secret: Line | None = None
+    token_url: Annotated[str | None, Expected("an http(s) URL")] = None
+    """None: the card's, if its host is trusted."""
+    scopes: Annotated[
+        tuple[Visible, ...], Expected('a list of scopes, such as ["read", "write"]')
+    ] = ()
+    headers: Headers = {}
+
+    def __post_init__(self) -> None:
+        names = self.names()
+        for name in names:
+            if NEEDS.get(name, name) not in names:
+                raise SettingError(name, f"needs {NEEDS[name]} as well")
+        if self.token_url:
+            try:
+                _check_http_url(self.token_url)
+            except ConfigError as error:
+                raise SettingError("token_url", str(error)) from None
+        headers = {name.lower() for name in self.headers}
+        if len(headers) < len(self.headers):
+            raise SettingError("headers", "has the same name twice: case is ignored")
+        for name in ("bearer", "username", "client_id"):
+            if "authorization" in headers and name in names:
+                raise SettingError(name, "and headers.Authorization exclude each other")
 
     def names(self) -> list[str]:
-        """The names of the settings that have a value."""
-        return [name for name in CREDENTIALS if getattr(self, name)]
+        """Return the names of the settings that have a value."""
+        return [name for name in self.__struct_fields__ if getattr(self, name)]
 
     def __repr__(self) -> str:
         return f"<credentials: {', '.join(self.names()) or 'none'}>"
@@ -79,70 +129,94 @@ class AgentSettings:
     url: str
     card: str | None = None
     trusted_hosts: tuple[str, ...] = ()
-    """Hosts other than the URL's that may see the credentials."""
-    credentials: CredentialSettings = CredentialSettings()
+    """Other hosts that may receive the credentials."""
+    credentials: CredentialSettings = field(default_factory=CredentialSettings)
     public_only: bool = False
-    """Whether it must be at a public address: one that was added at run time."""
+    """Whether private addresses are refused, for an agent added at run time."""
 
-    @classmethod
-    def of_url(cls, url: object, card: object = None) -> AgentSettings:
-        """An agent added at run time, without credentials. Raises ConfigError."""
-        return cls(check_url(url), None if card is None else check_card(card))
+
+def read_credentials(
+    agent: str,
+    environ: Mapping[str, str],
+    table: Mapping[str, Any] | None = None,
+    where: Callable[[str], str] = str,
+) -> CredentialSettings:
+    """Combine the agent's table with its variables, such as
+    COURTSIDE_AGENT_CARLY_BEARER, which take precedence.
+
+    `where` says where a key of the table stands. Raises ConfigError, without values.
+    """
+    prefix = f"COURTSIDE_AGENT_{agent.upper().replace('-', '_')}_"
+    names = CredentialSettings.__struct_fields__
+    # A table does not fit into a variable.
+    variables = {name: prefix + name.upper() for name in names if name != "headers"}
+    used = {name: text for name, text in variables.items() if environ.get(text)}
+    values = {**(table or {}), **{name: environ[used[name]] for name in used}}
+    if isinstance(values.get("scopes"), str):
+        values["scopes"] = values["scopes"].split()
+    try:
+        return convert(values, CredentialSettings, secrets=names)
+    except SettingError as error:
+        place = used.get(error.key) or where(error.key)
+        raise ConfigError(f"{place} {error.why}") from None
 
 
 def check_name(name: object) -> str:
-    """The name if it can be one. Raises ConfigError, as all that follow: a sentence
-    without its subject, for the caller knows where the value stands."""
+    """Return the name if an agent can have it.
+
+    Raises ConfigError, as the functions below: a sentence that lacks its subject, which
+    the caller knows.
+    """
     if not isinstance(name, str) or not NAME.fullmatch(name) or name == HOST_NAME:
         raise ConfigError(
-            "is no name for an agent: use up to 32 small letters, digits and dashes, "
-            'not "host"'
+            "is not a valid agent name: use up to 32 lower-case letters, digits and "
+            'dashes, and not "host"'
         )
     return name
 
 
 def check_url(url: object) -> str:
-    """An http(s) URL of an agent, without its last slash."""
-    text = _http_url(url)
+    """Return an agent's http(s) URL without its last slash."""
+    text = _check_http_url(url)
     if re.search(r"[?#]", text):
         raise ConfigError(
-            "must end before any ? or #: put an API key under credentials, and a "
-            "card's own address under card"
+            "must not contain ? or #: put an API key under credentials, and the "
+            "address of a card under card"
         )
     return text.rstrip("/")
 
 
 def check_public(url: object) -> str:
-    """A URL that does not name a private address; where a name leads is seen later."""
-    text = _http_url(url)
+    """Return the URL unless it names a private address. Does not resolve names."""
+    text = _check_http_url(url)
     if is_private(httpx.URL(text).host):
         raise ConfigError(
-            f"points at a private address: {text[:100]!r}; the setting private_agents "
-            "allows that, or name the agent in courtside.toml"
+            f"points at a private address: {text[:100]!r}; allow this with the setting "
+            "private_agents, or add the agent to courtside.toml"
         )
     return text
 
 
 def check_card(card: object) -> str:
-    """An absolute path at the agent's host, or an http(s) URL."""
+    """Return an absolute path at the agent's host, or an http(s) URL."""
     if isinstance(card, str) and card.startswith("/") and not card.startswith("//"):
         if len(card) > MAX_URL or not VISIBLE.fullmatch(card):
-            raise ConfigError("is not a path: use visible characters, without blanks")
+            raise ConfigError("is not a path: use visible characters without spaces")
         return card
-    return _http_url(card)
+    return _check_http_url(card)
 
 
-def _http_url(url: object) -> str:
+def _check_http_url(url: object) -> str:
     try:
-        usable = isinstance(url, str) and _is_http(url)
+        is_valid = isinstance(url, str) and _is_http(url)
     except (ValueError, httpx.InvalidURL):
-        usable = False
+        is_valid = False
     if isinstance(url, str) and "@" in url.split("?")[0]:
         raise ConfigError(
-            "must not hold a user or password: the feed shows every URL; use "
+            "must not contain a user or password, because the feed shows URLs: use "
             "credentials"
         )
-    if not usable:
+    if not is_valid:
         raise ConfigError(
             f"is not an http(s) URL: {str(url)[:100]!r}; for example "
             "http://127.0.0.1:8001"
@@ -150,15 +224,15 @@ def _http_url(url: object) -> str:
     text = str(url)
     if is_link_local(httpx.URL(text).host):
         raise ConfigError(
-            f"points at a link-local or metadata address: {text[:100]!r}; no agent "
-            "is followed there"
+            f"points at a link-local or metadata address: {text[:100]!r}; Courtside "
+            "never connects to these"
         )
     return text
 
 
 def _is_http(url: str) -> bool:
     parts = urlsplit(url)
-    _ = parts.port
+    _ = parts.port  # Raises ValueError if it is not a port.
     return bool(
         len(url) <= MAX_URL
         and not re.search(r"[\x00-\x20\x7f\\]", url)
@@ -168,15 +242,13 @@ def _is_http(url: str) -> bool:
     )
 
 
-def check_trusted_hosts(hosts: object) -> tuple[str, ...]:
-    """Names or addresses, without scheme and port."""
-    if not isinstance(hosts, list):
-        raise ConfigError('is not a list of hosts: use ["api.example"]')
+def check_trusted_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names and addresses without brackets."""
     for host in hosts:
-        if not isinstance(host, str) or not _is_host(host):
+        if not _is_host(host):
             raise ConfigError(
-                f"holds {str(host)[:100]!r}, which is no host: use its name or "
-                'address alone, as in ["api.example"]'
+                f"contains {host[:100]!r}, which is not a host: use a name or address "
+                'without scheme and port, as in ["api.example"]'
             )
     return tuple(host.strip("[]") for host in hosts)
 
@@ -192,119 +264,6 @@ def _is_host(text: str) -> bool:
     return True
 
 
-def _secret(value: object) -> str:
-    """Text for a form or for base64: anything but control characters."""
-    if not isinstance(value, str) or not value or re.search(r"[\x00-\x1f\x7f]", value):
-        raise ConfigError("must be text on one line, and not empty")
-    return value
-
-
-def _visible(value: object) -> str:
-    if not isinstance(value, str) or not VISIBLE.fullmatch(value):
-        raise ConfigError(
-            "must be visible ASCII characters without blanks, and not empty (a token "
-            "stands alone, without the word Bearer)"
-        )
-    return value
-
-
-def _username(value: object) -> str:
-    name = _secret(value)
-    if ":" in name:
-        raise ConfigError("must not hold a colon (RFC 7617)")
-    return name
-
-
-def _place(value: object) -> str:
-    if value not in PLACES:
-        raise ConfigError(f"must be one of {', '.join(PLACES)}")
-    return str(value)
-
-
-def _field(value: object) -> str:
-    if not isinstance(value, str) or not can_be_field(value):
-        raise ConfigError(
-            "is no name for a field of ours: use letters, digits, _, . and -, and "
-            "none that the host sets itself, as Content-Type"
-        )
-    return value
-
-
-def can_be_field(name: str) -> bool:
-    """Whether an HTTP field or gRPC metadata may have this name."""
-    return FIELD.fullmatch(name) is not None and name.lower() not in OWN_HEADERS
-
-
-def _token_url(value: object) -> str:
-    return _http_url(value)
-
-
-def _scopes(value: object) -> tuple[str, ...]:
-    scopes = value.split() if isinstance(value, str) else value
-    if not isinstance(scopes, list) or not all(
-        isinstance(scope, str) and VISIBLE.fullmatch(scope) for scope in scopes
-    ):
-        raise ConfigError('is not a list of scopes: use ["read", "write"]')
-    return tuple(scopes)
-
-
-def _headers(value: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, dict):
-        raise ConfigError('is not a table of headers: use { "X-Team" = "blue" }')
-    for name, text in value.items():
-        try:
-            _field(name)
-        except ConfigError as error:
-            raise ConfigError(f"{name[:100]!r} {error}") from None
-        if not isinstance(text, str) or not re.fullmatch(
-            r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", text
-        ):
-            raise ConfigError(f"{name!r} must be visible ASCII text on one line")
-    if len({name.lower() for name in value}) < len(value):
-        raise ConfigError("has a name twice: capitals make no difference")
-    return tuple(value.items())
-
-
-# Each setting with its check.
-CREDENTIALS: Mapping[str, Callable[[object], Any]] = {
-    "bearer": _visible,
-    "api_key": _visible,
-    "api_key_in": _place,
-    "api_key_name": _field,
-    "username": _username,
-    "password": _secret,
-    "client_id": _secret,
-    "client_secret": _secret,
-    "token_url": _token_url,
-    "scopes": _scopes,
-    "headers": _headers,
-}
-# What is of no use without another.
-NEEDS = {
-    "api_key_in": "api_key",
-    "api_key_name": "api_key",
-    "username": "password",
-    "password": "username",
-    "client_id": "client_secret",
-    "client_secret": "client_id",
-    "token_url": "client_id",
-    "scopes": "client_id",
-}
-
-
-def credentials_of(settings: Mapping[str, tuple[object, str]]) -> CredentialSettings:
-    """From each setting's value and where it stands. Raises ConfigError saying where,
-    never what."""
-    checked: dict[str, Any] = {}
-    for name, (value, where) in settings.items():
-        try:
-            checked[name] = CREDENTIALS[name](value)
-        except ConfigError as error:
-            raise ConfigError(f"{where} {error}") from None
-        if NEEDS.get(name, name) not in settings:
-            raise ConfigError(f"{where} needs {NEEDS[name]} beside it")
-    headers = {name.lower() for name, _ in checked.get("headers", ())}
-    for name in ("bearer", "username", "client_id"):
-        if "authorization" in headers and name in checked:
-            raise ConfigError(f"{settings[name][1]} and headers.Authorization: use one")
-    return CredentialSettings(**checked)
+def is_field_name(name: str) -> bool:
+    """Return whether an HTTP header or gRPC metadata may have this name."""
+    return re.match(FIELD, name) is not None

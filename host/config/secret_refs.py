@@ -1,6 +1,6 @@
-"""Owns values that stand elsewhere: `env:NAME` is a variable's, `file:PATH` a file's.
+"""Resolves references to secrets: `env:NAME` is a variable, `file:PATH` a file.
 
-Settings that are secrets are given so, to stay out of files and of `ps`.
+References keep secrets out of courtside.toml and out of `ps`.
 """
 
 from __future__ import annotations
@@ -14,40 +14,35 @@ VARIABLE, FILE = "env:", "file:"
 TOKEN = "COURTSIDE_TOKEN"  # noqa: S105 - the variable's name
 
 
-def is_elsewhere(text: str) -> bool:
+def is_reference(text: str) -> bool:
     return text.startswith((VARIABLE, FILE))
 
 
-def looked_up(text: str, environ: Mapping[str, str], folder: Path) -> str:
-    """The value: `text` itself, or what it points to; a path begins at `folder`.
+def resolve(text: str, environ: Mapping[str, str], folder: Path) -> str:
+    """Return `text`, or the value that it refers to. `folder` is the base of paths.
 
-    Raises ConfigError as the end of a sentence that begins with where it stands.
+    Raises ConfigError: a sentence that lacks its subject, the setting.
     """
     if text.startswith(VARIABLE):
         variable = text.removeprefix(VARIABLE)
         if not environ.get(variable):
-            raise ConfigError(
-                f"is to be the variable {variable[:100]!r}, which is not set"
-            )
+            raise ConfigError(f"refers to {variable[:100]!r}, which is not set")
         return environ[variable]
     if text.startswith(FILE):
         path = folder / text.removeprefix(FILE)
         try:
             return path.read_text("utf-8").strip()
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise ConfigError(
-                f"is to stand in {str(path)[:200]!r}, which cannot be read: {why}"
+                f"refers to {str(path)[:200]!r}, which cannot be read: {why}"
             ) from None
     return text
 
 
 def read_client_token(environ: Mapping[str, str], folder: Path) -> str:
-    """For whoever asks a host: what COURTSIDE_TOKEN says, or where it points to.
-
-    Raises ConfigError.
-    """
+    """Return the token that a client of a host sends, or "". Raises ConfigError."""
     try:
-        return looked_up(environ.get(TOKEN, ""), environ, folder)
+        return resolve(environ.get(TOKEN, ""), environ, folder)
     except ConfigError as error:
         raise ConfigError(f"{TOKEN} {error}") from None

@@ -1,42 +1,139 @@
-"""Owns the host's own settings: each one's name, default, meaning and form.
+"""Lists the settings of the host: name, type, default and help text of each.
 
-`config` looks their values up, the command line makes flags of them, docs list them.
+`load` reads them; the command line makes flags of them; docs/settings.md lists them.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, get_type_hints
+
+from msgspec import Meta, Struct
+from msgspec.structs import fields
+
+from .conversion import Expected, SettingError
 
 CONFIG_FILE = "courtside.toml"
 LOG_FILE = "feed.db"
-LOGS = ("sqlite", "memory")
-FORMATS = ("logfmt", "json")
-MIN_TOKEN = 16  # A person's own words are guessed; 16 random characters are not.
+MIN_TOKEN = 16  # Short passwords can be guessed; 16 random characters cannot.
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Setting(Generic[T]):
-    """One setting of the host: `--data-dir`, COURTSIDE_DATA_DIR, `[host] data_dir`.
+class Help:
+    """Annotates a setting with its help text. A secret's value is never shown."""
 
-    `parse` makes the value of its text. It raises ValueError with what is wrong and
-    what it may be, as the end of a sentence that begins with where it stands.
-    """
+    text: str
+    is_secret: bool = False
+
+
+Address = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_.:-]+\Z"),
+    Expected("an address: 127.0.0.1 for this machine only, 0.0.0.0 for all machines"),
+]
+Port = Annotated[int, Meta(ge=1, le=65535), Expected("a port, 1 to 65535")]
+Count = Annotated[int, Meta(ge=0), Expected("a whole number, 0 or more")]
+Text = Annotated[str, Expected("text")]
+Token = Annotated[
+    str,
+    Meta(pattern=rf"^([\x21-\x7e]{{{MIN_TOKEN},}})?\Z"),
+    Expected(f"{MIN_TOKEN} or more visible ASCII characters without spaces"),
+]
+Proxies = Annotated[
+    tuple[str, ...],
+    Expected("addresses or networks, for example 10.0.0.2 or 10.0.0.0/24"),
+]
+HostName = Annotated[
+    str, Meta(pattern=r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|[0-9a-fA-F:]+)\Z")
+]
+HostNames = Annotated[
+    tuple[HostName, ...],
+    Expected("host names without scheme and port, for example courtside.example"),
+]
+Origin = Annotated[str, Meta(pattern=r"^https?://[^\s/?#\\]+\Z")]
+Origins = Annotated[
+    tuple[Origin, ...],
+    Expected("origins without a path, for example https://app.example"),
+]
+
+
+class HostSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Each field is a flag, a COURTSIDE_* variable and a key of `[host]`."""
+
+    host: Annotated[Address, Help("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[Port, Help("Port to listen on.")] = 8000
+    data_dir: Annotated[Text, Help("Folder for the log.")] = ".courtside"
+    log: Annotated[
+        Literal["sqlite", "memory"],
+        Expected("sqlite or memory"),
+        Help("Log storage: sqlite or memory."),
+    ] = "sqlite"
+    keep_events: Annotated[Count, Help("Number of events to keep in the log.")] = (
+        1_000_000
+    )
+    keep_s: Annotated[
+        Count, Help("Seconds to keep an event in the log; 0 means no limit.")
+    ] = 0
+    log_format: Annotated[
+        Literal["logfmt", "json"],
+        Expected("logfmt or json"),
+        Help("Format of the log lines on stderr: logfmt or json."),
+    ] = "logfmt"
+    trace: Annotated[
+        Literal["on", "off"],
+        Expected("on or off"),
+        Help("Forward the trace context of requests to agents: on or off."),
+    ] = "off"
+    token: Annotated[
+        Token, Help("Full-access token (or env:NAME, file:PATH).", is_secret=True)
+    ] = ""
+    read_token: Annotated[
+        Token, Help("Read-only token (or env:NAME, file:PATH).", is_secret=True)
+    ] = ""
+    tls_cert: Annotated[Text, Help("Certificate chain for HTTPS (PEM file).")] = ""
+    tls_key: Annotated[Text, Help("Private key of the certificate (PEM file).")] = ""
+    trusted_proxies: Annotated[
+        Proxies, Help("Proxies whose X-Forwarded-* headers are trusted.")
+    ] = ()
+    allowed_hosts: Annotated[HostNames, Help("Extra host names to accept.")] = ()
+    allowed_origins: Annotated[
+        Origins, Help("Origins of other pages that may read and write (CORS).")
+    ] = ()
+    private_agents: Annotated[
+        Literal["auto", "yes", "no"],
+        Expected("auto, yes or no"),
+        Help(
+            "Allow private addresses for agents added at run time: yes, no, or auto "
+            "(yes unless other machines can reach the host)."
+        ),
+    ] = "auto"
+
+    def __post_init__(self) -> None:
+        try:
+            self.proxy_networks()
+        except ValueError as error:
+            raise SettingError(
+                "trusted_proxies",
+                "must be addresses or networks, for example 10.0.0.2 or 10.0.0.0/24: "
+                f"{error}",
+            ) from None
+
+    def proxy_networks(self) -> tuple[Network, ...]:
+        return tuple(map(ipaddress.ip_network, self.trusted_proxies))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of HostSettings, as text on the command line."""
 
     name: str
     default: str
     help: str
-    parse: Callable[[str], T]
-    secret: bool = False
-    """Whether it is set may be shown, what it is may not; and its flag takes only
-    env:NAME or file:PATH, as `ps` shows flags."""
+    is_secret: bool
+    kind: type
 
     @property
     def flag(self) -> str:
@@ -46,147 +143,41 @@ class Setting(Generic[T]):
     def variable(self) -> str:
         return f"COURTSIDE_{self.name.upper()}"
 
-
-def _address(text: str) -> str:
-    if not re.fullmatch(r"[\w.:-]+", text, re.ASCII):
-        raise ValueError(
-            f"{text[:100]!r} is no address to listen on: use 127.0.0.1 for this "
-            "machine only, 0.0.0.0 for all"
-        )
-    return text
-
-
-def port(text: str) -> int:
-    """1 to 65535. Raises ValueError."""
-    if not is_number(text) or not 0 < int(text) < 65536:
-        raise ValueError(f"{text!r} is not a port: use 1 to 65535")
-    return int(text)
-
-
-def _log(text: str) -> str:
-    if text not in LOGS:
-        raise ValueError(f"{text!r} is not a log: use {' or '.join(LOGS)}")
-    return text
-
-
-def _form(text: str) -> str:
-    if text not in FORMATS:
-        raise ValueError(f"{text!r} is no form of lines: use {' or '.join(FORMATS)}")
-    return text
-
-
-def _switch(text: str) -> bool:
-    if text not in ("on", "off"):
-        raise ValueError(f"{text!r} is neither on nor off")
-    return text == "on"
-
-
-def _count(text: str) -> int:
-    if not is_number(text):
-        raise ValueError(f"{text!r} is not a whole number, 0 or more")
-    return int(text)
-
-
-def _token(text: str) -> str:
-    if text and not re.fullmatch(rf"[\x21-\x7e]{{{MIN_TOKEN},}}", text):
-        raise ValueError(
-            f"a token is {MIN_TOKEN} or more visible ASCII characters without blanks"
-        )
-    return text
-
-
-def words(text: str) -> list[str]:
-    """A list as text: divided by commas or blanks."""
-    return re.split(r"[\s,]+", text.strip(" ,")) if text.strip(" ,") else []
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(map(ipaddress.ip_network, words(text)))
-    except ValueError as error:
-        raise ValueError(
-            f"{error}: use addresses or networks, as 10.0.0.2 or 10.0.0.0/24"
-        ) from None
-
-
-def _names(text: str) -> tuple[str, ...]:
-    for name in words(text):
-        if not re.fullmatch(r"[\w-]+(\.[\w-]+)*|[0-9a-fA-F:]+", name, re.ASCII):
-            raise ValueError(
-                f"{name[:100]!r} is no host: use names alone, as courtside.example"
-            )
-    return tuple(name.lower() for name in words(text))
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    for origin in words(text):
-        parts = urlsplit(origin)
-        plain = f"{parts.scheme}://{parts.netloc}"
-        if parts.scheme not in ("http", "https") or origin != plain or not parts.netloc:
-            raise ValueError(
-                f"{origin[:100]!r} is no origin: use https://app.example, with its "
-                "port where it has one, and no path"
-            )
-    return tuple(words(text))
-
-
-def _private(text: str) -> bool | None:
-    if text not in PRIVATE:
-        raise ValueError(f"{text[:20]!r} is none of {', '.join(PRIVATE)}")
-    return PRIVATE[text]
-
-
-PRIVATE = {"auto": None, "yes": True, "no": False}
+    def parse(self, text: str) -> object:
+        """Return a number or a list if this setting is one; else the text."""
+        if self.kind is tuple:
+            return re.split(r"[\s,]+", text.strip(" ,")) if text.strip(" ,") else []
+        return parse_number(text) if self.kind is int else text
 
 
 def is_number(text: str) -> bool:
-    """Digits only: `int` takes signs and blanks, `isdigit` takes a superscript."""
+    """Return whether `text` is only digits; `int` also accepts signs and spaces."""
     return text.isascii() and text.isdigit()
 
 
-HOST = Setting("host", "127.0.0.1", "Address to listen on.", _address)
-PORT = Setting("port", "8000", "Port to listen on.", port)
-DATA_DIR = Setting("data_dir", ".courtside", "Folder of the log.", str)
-LOG = Setting("log", "sqlite", "Where the log is kept: sqlite or memory.", _log)
-KEEP_EVENTS = Setting("keep_events", "1000000", "Events that the log keeps.", _count)
-KEEP_S = Setting(
-    "keep_s", "0", "Seconds that the log keeps an event, 0 for ever.", _count
-)
-LOG_FORMAT = Setting(
-    "log_format", "logfmt", "Form of the lines on stderr: logfmt or json.", _form
-)
-TRACE = Setting(
-    "trace", "off", "Pass the trace of a request on to its agent: on or off.", _switch
-)
+def parse_number(text: str) -> int | str:
+    """Return the number, or the text unchanged if it is not one."""
+    return int(text) if is_number(text) and len(text) < 20 else text
 
-TOKEN = Setting(
-    "token", "", "What opens everything; as env:NAME or file:PATH.", _token, True
-)
-READ_TOKEN = Setting(
-    "read_token", "", "What opens all that can be read; as the token.", _token, True
-)
-TLS_CERT = Setting("tls_cert", "", "Certificate chain (PEM), to serve https.", str)
-TLS_KEY = Setting("tls_key", "", "The certificate's private key (PEM).", str)
-TRUSTED_PROXIES = Setting(
-    "trusted_proxies", "", "Proxies whose X-Forwarded-* is believed.", _networks
-)
-ALLOWED_HOSTS = Setting(
-    "allowed_hosts", "", "Names, besides this machine's, to be asked by.", _names
-)
-ALLOWED_ORIGINS = Setting(
-    "allowed_origins", "", "Other pages that may read and write (CORS).", _origins
-)
-PRIVATE_AGENTS = Setting(
-    "private_agents",
-    "auto",
-    "If agents added at run time may be at private addresses: yes, no, or auto: "
-    "where only this machine can reach the host.",
-    _private,
-)
 
-SETTINGS: tuple[Setting[Any], ...] = (
-    *(HOST, PORT, DATA_DIR, LOG, KEEP_EVENTS, KEEP_S),
-    *(LOG_FORMAT, TRACE),
-    *(TOKEN, READ_TOKEN, TLS_CERT, TLS_KEY, TRUSTED_PROXIES),
-    *(ALLOWED_HOSTS, ALLOWED_ORIGINS, PRIVATE_AGENTS),
-)
+def _read_settings() -> tuple[Setting, ...]:
+    hints = get_type_hints(HostSettings, include_extras=True)
+    found = []
+    for field in fields(HostSettings):
+        default = field.default
+        notes = hints[field.name].__metadata__
+        about = next(note for note in notes if isinstance(note, Help))
+        found.append(
+            Setting(
+                name=field.name,
+                default="" if default == () else str(default),
+                help=about.text,
+                is_secret=about.is_secret,
+                kind=type(default),
+            )
+        )
+    return tuple(found)
+
+
+SETTINGS = _read_settings()
+SECRETS = frozenset(setting.name for setting in SETTINGS if setting.is_secret)

@@ -1,7 +1,4 @@
-"""Owns courtside.toml: what it may hold, and on which line each key stands.
-
-`config` asks it for the host's settings, for the agents and for the plans.
-"""
+"""Reads courtside.toml. Each error names the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -10,206 +7,182 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+import msgspec
 
 from ..errors import ConfigError
 from ..plans.parser import PlanError, parse_plans
 from ..plans.plan import Plan
 from ..plans.planners import load_planner
 from .agent_settings import (
-    CREDENTIALS,
     AgentSettings,
-    CredentialSettings,
     check_card,
     check_name,
     check_trusted_hosts,
     check_url,
-    credentials_of,
+    read_credentials,
 )
-from .secret_refs import looked_up
-from .settings import SETTINGS
+from .conversion import Expected, SettingError, convert, unknown_key
+from .secret_refs import resolve
+from .settings import HostSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-TABLES = ("host", "agents", "plans")
-AGENT_SETTINGS = ("url", "card", "trusted_hosts", "credentials")
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
-Checked = TypeVar("Checked")
+
+class Tables(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole file."""
+
+    host: Annotated[dict[str, Any], Expected("a table: [host]")] = {}
+    agents: Annotated[dict[str, Any], Expected("a table: [agents]")] = {}
+    plans: Any = None
+
+
+class AgentTable(msgspec.Struct, forbid_unknown_fields=True):
+    """`[agents.NAME]`. The credentials may be references: `env:NAME`, `file:PATH`."""
+
+    url: Annotated[str, Expected("an http(s) URL, for example http://127.0.0.1:8001")]
+    card: Annotated[str | None, Expected("a path or an http(s) URL")] = None
+    trusted_hosts: Annotated[
+        tuple[str, ...], Expected('a list of hosts, as in ["api.example"]')
+    ] = ()
+    credentials: Annotated[dict[str, Any], Expected("a table of credentials")] = {}
 
 
 class SettingsFile:
-    """Raises ConfigError naming file, line, key and fix; no message holds a secret."""
+    """A courtside.toml. Raises ConfigError. No message shows a secret."""
 
     def __init__(self, path: Path, text: str, data: dict[str, Any]) -> None:
         self._path = path
         self._lines = text.splitlines()
-        self._data = data
-        self._only(data, "", TABLES, "there are [host], [agents] and [plans]")
-        for table in ("host", "agents"):
-            if not isinstance(data.get(table, {}), dict):
-                raise self._wrong(table, f"must be a table: [{table}]")
-        known = tuple(setting.name for setting in SETTINGS)
-        self._only(data.get("host", {}), "host", known)
+        self._tables = self._convert(data, Tables, secrets=("host", "agents"))
+        self.host: Mapping[str, object] = self._tables.host
+        """The settings in `[host]`, as they are in the file."""
+        known = HostSettings.__struct_fields__
+        for name in self.host:
+            if name not in known:
+                where = self.where(f"host.{name}")
+                raise ConfigError(f"{where} {unknown_key(known)}")
 
     @classmethod
-    def read_if_there(cls, path: Path) -> SettingsFile:
-        return cls.read(path) if path.exists() else cls(path, "", {})
-
-    @classmethod
-    def read(cls, path: Path) -> SettingsFile:
+    def read(cls, path: Path, *, must_exist: bool = True) -> SettingsFile:
+        if not must_exist and not path.exists():
+            return cls(path, "", {})
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read: {error}") from error
         try:
             data = tomllib.loads(text)
-            # Python does not read or write a number of 5,000 digits, and messages show
-            # what is wrong.
+            # Python can neither read nor write a number of 5,000 digits, and messages
+            # show wrong values.
             repr(data)
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: is not TOML: {error}") from None
         return cls(path, text, data)
 
-    def host_setting(self, name: str, default: str) -> tuple[str, str]:
-        """The value and where it stands."""
-        value = self._data.get("host", {}).get(name, default)
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            value = ",".join(value)
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise self._wrong(f"host.{name}", f"is {value!r}: use text or a number")
-        return str(value), self._at(f"host.{name}")
-
-    def sets(self, name: str) -> bool:
-        """Whether a setting of the host stands here."""
-        return name in self._data.get("host", {})
-
-    def where(self, agent: str) -> str:
-        """Where an agent stands."""
-        return self._at(f"agents.{agent}")
-
     def agents(self, environ: Mapping[str, str]) -> dict[str, AgentSettings]:
-        """By name; a variable of the environment wins over what stands here."""
-        tables = self._data.get("agents", {})
+        """Return the agents by name. Variables take precedence over the file."""
+        tables = self._tables.agents
         return {name: self._agent(name, tables[name], environ) for name in tables}
 
     def plans(self, agents: Collection[str]) -> dict[str, Plan] | None:
-        """By key, None where there is no [plans]. Their steps may use `agents`; their
-        planners are imported, from the folder of the file as well."""
-        if "plans" not in self._data:
+        """Return the plans by key, or None if there is no [plans].
+
+        Steps may use `agents`. Planners are also imported from the folder of the file.
+        """
+        if self._tables.plans is None:
             return None
         planner = partial(load_planner, folder=self._path.parent)
         try:
-            return parse_plans(self._data["plans"], agents, planner)
+            return parse_plans(self._tables.plans, agents, planner)
         except PlanError as error:
-            raise self._wrong(error.key, error.why) from error.__cause__
+            where = self.where(error.key)
+            raise ConfigError(f"{where} {error.why}") from error.__cause__
+
+    def where(self, key: str) -> str:
+        """Return the file, line and name of a key, for messages."""
+        return f"{self._path}, line {self._find_line(key.split('.'))}: {key}"
 
     def _agent(
-        self, name: str, table: Any, environ: Mapping[str, str]
+        self, name: str, table: object, environ: Mapping[str, str]
     ) -> AgentSettings:
         key = f"agents.{name}"
-        self._checked(check_name, name, key)
-        if not isinstance(table, dict) or "url" not in table:
-            raise self._wrong(key, 'needs a url: url = "http://127.0.0.1:8001"')
-        self._only(table, key, AGENT_SETTINGS)
-        card = table.get("card")
+        self._check(check_name, name, key)
+        found = self._convert(table, AgentTable, key, secrets=("credentials",))
+        credentials = {
+            setting: self._check(
+                partial(self._resolve, environ), value, f"{key}.credentials.{setting}"
+            )
+            for setting, value in found.credentials.items()
+        }
         return AgentSettings(
-            self._checked(check_url, table["url"], f"{key}.url"),
-            None if card is None else self._checked(check_card, card, f"{key}.card"),
-            self._checked(
-                check_trusted_hosts,
-                table.get("trusted_hosts", []),
-                f"{key}.trusted_hosts",
+            url=self._check(check_url, found.url, f"{key}.url"),
+            card=None
+            if found.card is None
+            else self._check(check_card, found.card, f"{key}.card"),
+            trusted_hosts=self._check(
+                check_trusted_hosts, found.trusted_hosts, f"{key}.trusted_hosts"
             ),
-            self._credentials(name, table.get("credentials", {}), environ),
+            credentials=read_credentials(
+                name,
+                environ,
+                credentials,
+                lambda setting: self.where(f"{key}.credentials.{setting}"),
+            ),
         )
 
-    def _credentials(
-        self, name: str, table: Any, environ: Mapping[str, str]
-    ) -> CredentialSettings:
-        key = f"agents.{name}.credentials"
-        if not isinstance(table, dict):
-            raise self._wrong(key, f"must be a table: [{key}]")
-        self._only(table, key, tuple(CREDENTIALS))
-        here = {
-            setting: (
-                self._checked(partial(self._found, environ), value, f"{key}.{setting}"),
-                self._at(f"{key}.{setting}"),
-            )
-            for setting, value in table.items()
-        }
-        return credentials_of(here | credentials_in(environ, name))
-
-    def _found(self, environ: Mapping[str, str], value: Any) -> object:
-        """The value, with each env:NAME and file:PATH in it replaced."""
+    def _resolve(self, environ: Mapping[str, str], value: Any) -> Any:
+        """Replace each reference in the value."""
         if isinstance(value, list):
-            return [self._found(environ, item) for item in value]
+            return [self._resolve(environ, item) for item in value]
         if isinstance(value, dict):
-            return {name: self._found(environ, value[name]) for name in value}
-        if not isinstance(value, str):
-            return value
-        return looked_up(value, environ, self._path.parent)
+            return {name: self._resolve(environ, value[name]) for name in value}
+        if isinstance(value, str):
+            return resolve(value, environ, self._path.parent)
+        return value
 
-    def _checked(
-        self, check: Callable[[Any], Checked], value: object, key: str
-    ) -> Checked:
+    def _convert(
+        self, value: object, struct: type[S], key: str = "", *, secrets: Collection[str]
+    ) -> S:
+        try:
+            return convert(value, struct, secrets)
+        except SettingError as error:
+            parts = [part for part in (key, error.key) if part]
+            raise ConfigError(f"{self.where('.'.join(parts))} {error.why}") from None
+
+    def _check(self, check: Callable[[Any], T], value: object, key: str) -> T:
         try:
             return check(value)
         except ConfigError as error:
-            raise self._wrong(key, str(error)) from None
+            raise ConfigError(f"{self.where(key)} {error}") from None
 
-    def _only(
-        self, table: dict[str, Any], key: str, known: tuple[str, ...], hint: str = ""
-    ) -> None:
-        for name in table:
-            if name not in known:
-                raise self._wrong(
-                    f"{key}.{name}".lstrip("."),
-                    f"is unknown: {hint or 'use ' + ', '.join(known)}",
-                )
+    def _find_line(self, keys: list[str]) -> int:
+        """Return the first line that sets the key or a key below it, or opens its
+        table.
 
-    def _wrong(self, key: str, why: str) -> ConfigError:
-        return ConfigError(f"{self._at(key)} {why}")
-
-    def _at(self, key: str) -> str:
-        return f"{self._path}, line {self._line_of(key.split('.'))}: {key}"
-
-    def _line_of(self, keys: list[str]) -> int:
-        """The first line that sets the key or something below it, or opens its table.
-
-        The TOML parser keeps no positions; this reads what people write.
+        The TOML parser keeps no positions. This covers the usual ways to write TOML.
         """
         table: list[str] = []
         for number, line in enumerate(self._lines, 1):
             header = re.match(r"\s*\[\[?([^\]]*)\]", line)
             setting = re.match(r"\s*([^=#\[]+?)\s*=", line)
             if header:
-                table = path = _keys(header[1])
+                table = path = _split_key(header[1])
             elif setting:
-                path = table + _keys(setting[1])
+                path = table + _split_key(setting[1])
             else:
                 continue
             if path[: len(keys)] == keys:
                 return number
-        return self._line_of(keys[:-1]) if len(keys) > 1 else 1
+        return self._find_line(keys[:-1]) if len(keys) > 1 else 1
 
 
-def _keys(dotted: str) -> list[str]:
+def _split_key(dotted: str) -> list[str]:
     return [key.strip().strip("\"'") for key in dotted.split(".")]
-
-
-def credentials_in(
-    environ: Mapping[str, str], name: str
-) -> dict[str, tuple[object, str]]:
-    """What COURTSIDE_AGENT_CARLY_BEARER and its like say of one agent, and where."""
-    prefix = f"COURTSIDE_AGENT_{name.upper().replace('-', '_')}_"
-    variables = {setting: prefix + setting.upper() for setting in CREDENTIALS}
-    # A table does not fit into a variable.
-    del variables["headers"]
-    return {
-        setting: (environ[variable], variable)
-        for setting, variable in variables.items()
-        if environ.get(variable)
-    }

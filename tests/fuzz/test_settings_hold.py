@@ -19,11 +19,12 @@ from host.config.agent_name import suggest_name
 from host.config.agent_settings import (
     check_card,
     check_name,
-    check_trusted_hosts,
     check_url,
 )
+from host.config.conversion import convert
 from host.config.load import read
 from host.config.settings import SETTINGS
+from host.config.toml_file import AgentTable
 from host.errors import ConfigError
 from tests.fuzz import hostile
 from tests.fuzz.many import fuzz
@@ -134,11 +135,16 @@ def test_a_url_is_taken_or_refused_and_then_suggests_a_name(text: str) -> None:
 
 @fuzz(hostile.json_values)
 def test_a_setting_of_an_agent_is_taken_or_refused(value: object) -> None:
-    for check in (check_name, check_card, check_trusted_hosts, check_url):
+    for check in (check_name, check_card, check_url):
         try:
             check(value)
         except ConfigError:
             continue
+    for key in AgentTable.__struct_fields__:
+        try:
+            convert({"url": "http://127.0.0.1:8001", key: value}, AgentTable)
+        except ConfigError as error:
+            assert key in str(error)
 
 
 @fuzz(hostile.text | st.sampled_from(HOSTS))

@@ -87,11 +87,11 @@ class TestTail:
         assert everything == kept(stack)[: len(everything)]
         assert [event["id"] for event in everything] == [*range(1, len(everything) + 1)]
         assert tail.returncode == 0
-        assert "trying again" in said
-        assert "is back" in said
+        assert "reconnecting" in said
+        assert "reconnected to" in said
         epoch = httpx.get(f"{stack.url}/healthz").json()["epoch"]
         again = f"--json --after {epoch}-{everything[-1]['id']}\n"
-        assert said.endswith(f"Go on with: courtside tail {stack.url} {again}")
+        assert said.endswith(f"Continue with: courtside tail {stack.url} {again}")
 
     def test_begins_with_how_things_stand_in_plain_lines(self, stack: Stack) -> None:
         with running("tail", stack.url, "--agent=carly") as tail:
@@ -181,7 +181,7 @@ class TestASavedFeed:
         done = courtside("export", stack.url, "--output", saved)
 
         assert done.returncode == 1
-        assert f"{saved}: cannot be made: File exists" in done.stderr
+        assert f"{saved}: cannot be created: File exists" in done.stderr
         assert saved.read_bytes() == before
 
     def test_becomes_a_log_that_a_host_goes_on_with(
@@ -196,7 +196,7 @@ class TestASavedFeed:
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"{len(lines(saved))} events in {folder}\n")
         assert again.returncode == 1
-        assert f"{folder} is there already" in again.stderr
+        assert f"{folder} already exists" in again.stderr
         assert back.stdout.encode() == saved.read_bytes()
 
     def test_is_replayed_into_a_page_with_its_ids_and_times(

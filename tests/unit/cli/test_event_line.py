@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from host.cli.event_line import line
+from host.cli.event_line import format_event
 from tests.support.harness import ROOT
 
 EVENTS = json.loads((ROOT / "tests/contract/events.json").read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ def printed(event: dict[str, Any], *, colors: bool = False, bar: bool = True) ->
         markup=False,
         width=200,
     )
-    console.print(line(event, bar=bar), no_wrap=True, overflow="ellipsis")
+    console.print(format_event(event, bar=bar), no_wrap=True, overflow="ellipsis")
     return file.getvalue()
 
 

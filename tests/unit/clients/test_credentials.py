@@ -27,7 +27,7 @@ SECRET = "hunter2hunter2"
 EVERYTHING: dict[str, Any] = {
     "bearer": SECRET,
     "api_key": SECRET,
-    "headers": (("X-Team", f"blue {SECRET}"),),
+    "headers": {"X-Team": f"blue {SECRET}"},
 }
 
 
@@ -84,7 +84,7 @@ class TestTheAgentIsShown:
         assert base64.b64decode(pair).decode() == "zoë:p:w é"
 
     async def test_headers_of_its_own(self) -> None:
-        given: dict[str, Any] = {"headers": (("X-Team", "blue"), ("X-Region", "eu"))}
+        given: dict[str, Any] = {"headers": {"X-Team": "blue", "X-Region": "eu"}}
         with locked() as agent:
             async with calling(credentials_for(agent.url, **given)) as http:
                 await http.get(agent.url)
@@ -273,7 +273,7 @@ class TestNobodyElseIsShown:
             bearer=f"{SECRET}-longer",
             username="me",
             password=SECRET,
-            headers=(("X-Team", "blue"),),
+            headers={"X-Team": "blue"},
         )
         basic = base64.b64encode(f"me:{SECRET}".encode()).decode()
 

@@ -30,7 +30,12 @@ KEY = CredentialSettings(api_key="k")
 OAUTH = CredentialSettings(client_id="me", client_secret="s")
 OAUTH_AT = CredentialSettings(client_id="me", client_secret="s", token_url=TOKENS)
 ALL = CredentialSettings(
-    bearer="abc", username="me", password="pw", api_key="k", client_id="me"
+    bearer="abc",
+    username="me",
+    password="pw",
+    api_key="k",
+    client_id="me",
+    client_secret="s",
 )
 NOTHING = CredentialSettings()
 

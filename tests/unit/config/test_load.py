@@ -141,8 +141,8 @@ class TestPrecedence:
     ("text", "line", "key", "fix"),
     [
         # Tables and keys
-        ("[hots]\nport = 1\n", 1, "hots", "[host], [agents] and [plans]"),
-        ("\n\nport = 1\n", 3, "port", "[host], [agents] and [plans]"),
+        ("[hots]\nport = 1\n", 1, "hots", "use host, agents, plans"),
+        ("\n\nport = 1\n", 3, "port", "use host, agents, plans"),
         ("[host]\nprot = 8000\n", 2, "host.prot", "port"),
         ("[host]\n\n# why\n'prot' = 1\n", 4, "host.prot", "port"),
         ("host = 1\n", 1, "host", "[host]"),
@@ -153,30 +153,40 @@ class TestPrecedence:
         ("[host]\nport = -1\n", 2, "host.port", "1 to 65535"),
         ('[host]\nport = "http"\n', 2, "host.port", "1 to 65535"),
         ('[host]\nport = "²"\n', 2, "host.port", "1 to 65535"),
-        ("[host]\nport = 80.5\n", 2, "host.port", "use"),
-        ("[host]\nport = true\n", 2, "host.port", "use"),
-        ("[host]\nport = [1]\n", 2, "host.port", "use"),
+        ("[host]\nport = 80.5\n", 2, "host.port", "1 to 65535, not 80.5"),
+        ("[host]\nport = true\n", 2, "host.port", "1 to 65535, not True"),
+        ("[host]\nport = [1]\n", 2, "host.port", "1 to 65535, not [1]"),
         ("[host]\nlog = 'postgres'\n", 2, "host.log", "sqlite or memory"),
         ("[host]\nkeep_events = -1\n", 2, "host.keep_events", "0 or more"),
         ("[host]\nkeep_s = 'long'\n", 2, "host.keep_s", "a whole number"),
         ("[host]\n\nhost = '0.0.0.0'\n", 3, "host.host", "courtside.token"),
         ("[host]\nhost = '192.0.2.1'\n", 2, "host.host", "courtside.token"),
-        ("[host]\nallowed_hosts = ['a/b']\n", 2, "host.allowed_hosts", "names alone"),
-        ("[host]\nallowed_hosts = [1]\n", 2, "host.allowed_hosts", "use text"),
+        (
+            "[host]\nallowed_hosts = ['a/b']\n",
+            2,
+            "host.allowed_hosts",
+            "without scheme",
+        ),
+        ("[host]\nallowed_hosts = [1]\n", 2, "host.allowed_hosts", "host names"),
         ("[host]\ntrusted_proxies = ['x']\n", 2, "host.trusted_proxies", "10.0.0.2"),
-        ("[host]\nallowed_origins = ['*']\n", 2, "host.allowed_origins", "no origin"),
+        (
+            "[host]\nallowed_origins = ['*']\n",
+            2,
+            "host.allowed_origins",
+            "origins without",
+        ),
         ("[host]\nprivate_agents = 'ja'\n", 2, "host.private_agents", "auto"),
         ("[host]\ntoken = 'short'\n", 2, "host.token", "16 or more"),
         ("[host]\ntoken = 'env:NOPE'\n", 2, "host.token", "not set"),
         ("[host]\ntoken = 'file:nope'\n", 2, "host.token", "cannot be read"),
         # [agents.…]
-        ("[agents.Carly]\nurl = 'http://a'\n", 1, "agents.Carly", "small letters"),
-        ("[agents.host]\nurl = 'http://a'\n", 1, "agents.host", "small letters"),
-        ("[agents.'a b']\nurl = 'http://a'\n", 1, "agents.a b", "small letters"),
-        ("\n[agents.'a.b']\nurl = 'http://a'\n", 2, "agents.a.b", "small letters"),
-        ("\n\n[agents.carly]\n", 3, "agents.carly", 'url = "http://127.0.0.1:8001"'),
-        ("[agents]\ncarly = 8001\n", 2, "agents.carly", "url = "),
-        ("[agents]\ncarly = {port = 1}\n", 2, "agents.carly", "url = "),
+        ("[agents.Carly]\nurl = 'http://a'\n", 1, "agents.Carly", "lower-case letters"),
+        ("[agents.host]\nurl = 'http://a'\n", 1, "agents.host", "lower-case letters"),
+        ("[agents.'a b']\nurl = 'http://a'\n", 1, "agents.a b", "lower-case letters"),
+        ("\n[agents.'a.b']\nurl = 'http://a'\n", 2, "agents.a.b", "lower-case letters"),
+        ("\n\n[agents.carly]\n", 3, "agents.carly", "needs url: an http(s) URL"),
+        ("[agents]\ncarly = 8001\n", 2, "agents.carly", "must be a table"),
+        ("[agents]\ncarly = {port = 1}\n", 2, "agents.carly.port", "use url"),
         (
             "[agents.a]\nurl = 'http://a'\n[agents.b]\nurl = 'http://b'\ntoken = ''\n",
             *(5, "agents.b.token", "use url"),
@@ -257,16 +267,28 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "environ", "where"),
     [
-        ({"port": "http"}, {}, "--port: 'http' is not a port: use 1 to 65535"),
-        ({"port": "²"}, {}, "--port: '²' is not a port: use 1 to 65535"),
-        ({}, {"COURTSIDE_PORT": "0"}, "COURTSIDE_PORT: '0' is not a port"),
-        ({}, {"NANCY_PORT": "x"}, "NANCY_PORT: 'x' is not a port: use 1 to 65535"),
-        ({"keep_events": "1e6"}, {}, "--keep-events: '1e6' is not a whole number"),
-        ({}, {"COURTSIDE_KEEP_S": "-1"}, "COURTSIDE_KEEP_S: '-1' is not a whole"),
-        ({"log": "redis"}, {}, "--log: 'redis' is not a log: use sqlite or memory"),
+        ({"port": "http"}, {}, "--port must be a port, 1 to 65535, not 'http'"),
+        ({"port": "²"}, {}, "--port must be a port, 1 to 65535, not '²'"),
+        (
+            {},
+            {"COURTSIDE_PORT": "0"},
+            "COURTSIDE_PORT must be a port, 1 to 65535",
+        ),
+        ({}, {"NANCY_PORT": "x"}, "NANCY_PORT must be a port, 1 to 65535, not 'x'"),
+        (
+            {"keep_events": "1e6"},
+            {},
+            "--keep-events must be a whole number",
+        ),
+        (
+            {},
+            {"COURTSIDE_KEEP_S": "-1"},
+            "COURTSIDE_KEEP_S must be a whole",
+        ),
+        ({"log": "redis"}, {}, "--log must be sqlite or memory, not 'redis'"),
         ({"host": "0.0.0.0"}, {}, "--host: other machines can reach 0.0.0.0"),
         ({}, {"COURTSIDE_HOST": "x"}, "COURTSIDE_HOST: other machines can reach x"),
-        ({"host": "a b"}, {}, "--host: 'a b' is no address to listen on"),
+        ({"host": "a b"}, {}, "--host must be an address: 127.0.0.1 for this machine"),
     ],
 )
 def test_a_bad_flag_or_variable_is_named(
@@ -413,7 +435,9 @@ class TestATokenOfTheHost:
     def test_is_not_taken_from_a_flag_that_everybody_can_read(
         self, tmp_path: Path
     ) -> None:
-        with pytest.raises(ConfigError, match="--token: everybody on this") as refused:
+        with pytest.raises(
+            ConfigError, match="--token is visible to every user"
+        ) as refused:
             read({"token": TOKEN}, {}, tmp_path)
 
         assert TOKEN not in str(refused.value)
@@ -435,7 +459,7 @@ class TestATokenOfTheHost:
         [
             ({"COURTSIDE_READ_TOKEN": READ_TOKEN}, "read_token needs token"),
             ({"COURTSIDE_TOKEN": TOKEN, "COURTSIDE_READ_TOKEN": TOKEN}, "use two"),
-            ({"COURTSIDE_TLS_CERT": "a.pem"}, "give both, or neither"),
+            ({"COURTSIDE_TLS_CERT": "a.pem"}, "or neither"),
             ({"COURTSIDE_ALLOWED_HOSTS": "a.example"}, "no token"),
             ({"COURTSIDE_TRUSTED_PROXIES": "127.0.0.1"}, "no token"),
         ],

@@ -135,7 +135,7 @@ def test_a_speed_that_is_none_is_named(speed: str) -> None:
     done = CliRunner().invoke(courtside, ["replay", "run.ndjson", f"--speed={speed}"])
 
     assert done.exit_code == 2
-    assert f"'{speed}' is no speed: use 1, 0.5, 10 or max" in done.output
+    assert f"'{speed}' is not a speed: use 1, 0.5, 10 or max" in done.output
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
