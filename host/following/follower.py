@@ -37,7 +37,7 @@ from .task_writer import TaskWriter
 
 logger = logging.getLogger("courtside.follower")
 
-MAX_UNSEEN = 4
+MAX_UNSEEN = 4  # Failures in a row before an unseen task is read from its agent.
 DROPPED_REPORT_S = 1.0  # One gap for all updates dropped meanwhile.
 # Some agents forget a subscriber, and neither send nor end anything.
 MAX_QUIET_CHECKS = 12
@@ -89,13 +89,13 @@ class Follower:
             await self._finish()
 
     def can_take_reply(self) -> bool:
-        """Return whether `read_reply` must read the response to a message sent now."""
+        """Return whether to read the response to a message sent now by `read_reply`."""
         return self._states.can_take_reply(needs_input=self._record.needs_input)
 
     async def read_reply(self, response: AsyncGenerator[Batch]) -> None:
-        """Read the response to a message to its end, in place of the own stream.
+        """Read the response to a message to its end, instead of the own stream.
 
-        Of two streams nobody could say what is new and what comes twice.
+        With two streams, nobody could tell a new update from a repeated one.
         """
         self._states.expect_reply()
         try:
@@ -147,6 +147,8 @@ class Follower:
         try:
             while not self._states.has_ended:
                 async with self._reading:
+                    if self._states.has_reply:
+                        continue  # Its reader waits for the lock.
                     with anyio.CancelScope() as self._own_reading:
                         await anyio.sleep(self._states.delay_s)
                         await self._read_stream(response)
@@ -232,7 +234,7 @@ class Follower:
             self._states.end()
 
     def _add_parent(self) -> None:
-        """Name the parent of a task that was found before its parent was record."""
+        """Name the parent of a task that was found before its parent was known."""
         row, parent = self._record.row, self._record.parent_task_id
         if row and row.parent_task_id != parent:
             self._add_events([replace(row, parent_task_id=parent, received_at=now())])

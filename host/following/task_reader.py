@@ -21,9 +21,9 @@ from .follower_states import FollowerStates, Source
 
 logger = logging.getLogger("courtside.task_reader")
 
-FREE_STREAM_S = 30.0  # How long to wait for one, between two looks at the task.
+FREE_STREAM_S = 30.0  # Without a free stream, the task is read so often.
 NO_FREE_STREAM = (
-    f"more than {MAX_STREAMS} of its tasks are open: the others wait their turn"
+    f"over {MAX_STREAMS} of its tasks are open: the others wait for a free stream"
 )
 
 

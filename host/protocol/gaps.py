@@ -16,7 +16,7 @@ from ..model.event import GapEvent
 from .a2a_objects import Task, TaskUpdate
 from .task_record import TaskRecord
 
-STREAM_BROKE = "the stream broke: state re-read, updates in between may be missing"
+STREAM_BROKE = "the stream broke: updates in between may be missing"
 HOST_WAS_AWAY = "the host was away: updates in between may be missing"
 
 
@@ -40,7 +40,7 @@ class DroppedUpdates:
         count, self.count = self.count, 0
         if not count or self._record.sequence is not None:
             return []
-        reason = f"{count} updates were left out: {self._cause}"
+        reason = f"{count} updates were dropped: {self._cause}"
         return [build_gap(self._record, reason, received_at, count)]
 
 
@@ -62,7 +62,7 @@ def gap_before(
 
 def gap_of_lost_task(record: TaskRecord, reason: str, received_at: str) -> GapEvent:
     """Return the gap for a task that its agent no longer knows."""
-    lost = f"{reason}: what it told last may be missing"
+    lost = f"{reason}: its last updates may be missing"
     return build_gap(record, lost, received_at)
 
 

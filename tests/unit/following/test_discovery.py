@@ -1,6 +1,6 @@
-"""Which tasks are found, with an agent that lists exactly what the test wants.
+"""Which tasks discovery finds, with an agent that lists what the test says.
 
-A real feed on a memory log; the connection is played, and time is short.
+The feed is real, on a memory log. The connection is fake, and the waits are short.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ def listed(name: str, second: int | None, state: str = DONE) -> ListedTask:
 
 
 class Agent:
-    """Lists `tasks` as A2A says: filtered, newest first, page by page."""
+    """Lists `tasks` by the A2A specification: filtered, newest first, in pages."""
 
     can_list = True
 
     def __init__(self, *tasks: ListedTask) -> None:
         self.tasks = list(tasks)
-        self.asked: list[Query] = []
-        self.gone = False
-        self.endless = False
-        self.knows_filters = True
+        self.queries: list[Query] = []
+        self.is_lost = False
+        self.is_endless = False
+        self.has_filters = True
 
     async def list_tasks(self, query: Query) -> Page:
-        self.asked.append(query)
-        if self.gone:
+        self.queries.append(query)
+        if self.is_lost:
             raise AgentUnreachable("refused: nothing listens there")
         tasks = sorted(self.tasks, key=lambda t: t.timestamp or "", reverse=True)
-        if self.knows_filters:
+        if self.has_filters:
             tasks = [task for task in tasks if _passes(task, query)]
         start = int(query.page_token or 0)
         page = tasks[start : start + query.page_size]
         end = start + query.page_size
-        more = str(end) if end < len(tasks) else "0" if self.endless else None
+        more = str(end) if end < len(tasks) else "0" if self.is_endless else None
         return Page(page, more)
 
     async def has_card_changed(self) -> bool:
@@ -76,18 +76,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def feed_with(*tasks: ListedTask) -> AsyncIterator[Feed]:
-    """A feed that has these tasks of carly."""
+    """Run a feed that has these tasks of the agent carly."""
     feed = Feed(MemoryLog())
     await feed.open()
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
         for task in tasks:
-            await tell(feed, task)
+            await write(feed, task)
         yield feed
         feed.close()
 
 
-async def tell(feed: Feed, task: ListedTask) -> None:
+async def write(feed: Feed, task: ListedTask) -> None:
     row = TaskEvent(
         agent="carly",
         task_id=task.task_id,
@@ -102,8 +102,8 @@ async def tell(feed: Feed, task: ListedTask) -> None:
     await feed.append([Entry.of(f"carly/{task.task_id}", 1, row)])
 
 
-class Looking:
-    """A Discovery, and what it has found; like a collector it follows a task once."""
+class Search:
+    """A discovery and the tasks that it found. Like a collector, it takes each once."""
 
     def __init__(self, feed: Feed) -> None:
         self.found: list[str] = []
@@ -115,127 +115,127 @@ class Looking:
             self.found.append(task_id)
         return is_new
 
-    async def to_the_end(self, agent: Agent) -> None:
+    async def run(self, agent: Agent) -> None:
         with anyio.fail_after(5):
             await self._discovery.run(cast(Connection, agent))
 
-    async def until(self, agent: Agent, true: Callable[[], bool]) -> None:
-        """Looks at `agent` until that is true."""
+    async def until(self, agent: Agent, is_true: Callable[[], bool]) -> None:
+        """Poll `agent` until the condition is true."""
         with anyio.fail_after(5):
             async with anyio.create_task_group() as group:
                 connection = cast(Connection, agent)
                 group.start_soon(self._discovery.run, connection)
-                while not true():
+                while not is_true():
                     await anyio.sleep(0.001)
                 group.cancel_scope.cancel()
 
 
-async def test_what_anyone_starts_is_found() -> None:
+async def test_task_that_any_client_starts_is_found() -> None:
     agent = Agent()
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: len(agent.asked) > 5)
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 5)
         agent.tasks.append(listed("new", 5, WORKING))
-        await looking.until(agent, lambda: looking.found == ["new"])
+        await search.until(agent, lambda: search.found == ["new"])
 
 
-async def test_what_ended_while_the_agent_was_away_is_found() -> None:
-    """Stamps of other tasks' streams have gone on meanwhile, and must not hide it."""
+async def test_task_that_ended_while_the_agent_was_lost_is_found() -> None:
+    """Later timestamps from the streams of other tasks must not hide it."""
     agent = Agent(listed("first", 5))
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: looking.found == ["first"])
+        search = Search(feed)
+        await search.until(agent, lambda: search.found == ["first"])
         agent.tasks.append(listed("missed", 20))
-        await tell(feed, listed("streamed", 50, WORKING))
-        await looking.until(agent, lambda: "missed" in looking.found)
+        await write(feed, listed("streamed", 50, WORKING))
+        await search.until(agent, lambda: "missed" in search.found)
 
 
-async def test_what_ended_unseen_before_the_host_ended_is_found_after_it() -> None:
-    """The only task that was told before has a later stamp than it."""
+async def test_task_that_ended_before_the_host_restarted_is_found() -> None:
+    """The only task in the feed has a later timestamp."""
     agent = Agent(listed("missed", 20), listed("told", 40))
     async with feed_with(listed("told", 40)) as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: looking.found == ["missed"])
+        search = Search(feed)
+        await search.until(agent, lambda: search.found == ["missed"])
 
 
-async def test_what_was_found_and_not_told_is_found_again() -> None:
-    """Its follower may have been cut off before it wrote a line."""
+async def test_task_without_events_in_the_feed_is_found_again() -> None:
+    """Its follower may have been cancelled before it wrote anything."""
     agent = Agent(listed("cut-off", 5))
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: looking.found == ["cut-off"])
-        looking.found.clear()
-        await looking.until(agent, lambda: looking.found == ["cut-off"])
+        search = Search(feed)
+        await search.until(agent, lambda: search.found == ["cut-off"])
+        search.found.clear()
+        await search.until(agent, lambda: search.found == ["cut-off"])
 
 
-async def test_what_was_told_is_not_followed_again_though_the_board_forgot_it() -> None:
+async def test_finished_task_is_not_followed_again_when_it_leaves_the_board() -> None:
     agent = Agent(listed("told", 5))
     async with feed_with(listed("told", 5)) as feed:
         feed.board.finished.clear()
-        looking = Looking(feed)
-        await looking.until(agent, lambda: len(agent.asked) > 20)
-    assert looking.found == []
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 20)
+    assert search.found == []
 
 
-async def test_at_the_first_contact_the_latest_will_do_and_whatever_is_open() -> None:
+async def test_first_contact_finds_the_latest_and_all_open_tasks() -> None:
     old = [listed(f"old{n}", n) for n in range(60, 600)]
     agent = Agent(*old, listed("waiting", 1, WORKING))
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: len(agent.asked) > 50)
-    assert set(looking.found) == {f"old{n}" for n in range(550, 600)} | {"waiting"}
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 50)
+    assert set(search.found) == {f"old{n}" for n in range(550, 600)} | {"waiting"}
 
 
-async def test_a_clock_that_was_set_back_hides_nothing_for_long() -> None:
+async def test_tasks_are_found_after_the_clock_was_set_back() -> None:
     agent = Agent(listed("tomorrow", 3_000))
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: bool(looking.found))
+        search = Search(feed)
+        await search.until(agent, lambda: bool(search.found))
         agent.tasks += [listed("now", 5), listed("open", 6, WORKING)]
-        await looking.until(agent, lambda: len(looking.found) == 3)
+        await search.until(agent, lambda: len(search.found) == 3)
 
 
-async def test_tasks_without_a_stamp_are_found_too() -> None:
+async def test_tasks_without_timestamps_are_found() -> None:
     agent = Agent(listed("done", None), listed("open", None, WORKING))
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: len(looking.found) == 2)
+        search = Search(feed)
+        await search.until(agent, lambda: len(search.found) == 2)
 
 
-async def test_an_idle_agent_is_asked_only_for_what_is_new() -> None:
+async def test_idle_agent_is_asked_only_for_new_tasks() -> None:
     agent = Agent(*(listed(f"old{n}", n) for n in range(600)))
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: len(agent.asked) > 30)
-    polls = [query for query in agent.asked[10:] if query.since]
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 30)
+    polls = [query for query in agent.queries[10:] if query.since]
     assert polls
     assert all(query.since == format_timestamp(597) for query in polls)
     assert all(not query.page_token for query in polls)
 
 
-async def test_an_agent_that_knows_no_filter_is_not_read_whole_each_time() -> None:
+async def test_agent_without_filters_is_not_read_completely_each_time() -> None:
     agent = Agent(*(listed(f"old{n}", n) for n in range(600)))
-    agent.knows_filters = False
+    agent.has_filters = False
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: len(agent.asked) > 100)
-    assert max(int(query.page_token or 0) for query in agent.asked) <= 100
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 100)
+    assert max(int(query.page_token or 0) for query in agent.queries) <= 100
 
 
-async def test_a_list_without_end_is_a_bad_answer() -> None:
+async def test_list_without_end_is_an_error() -> None:
     agent = Agent(listed("one", 5), listed("open", 6, WORKING))
-    agent.endless = True
+    agent.is_endless = True
     async with feed_with() as feed:
-        looking = Looking(feed)
-        with pytest.raises(AgentUnreachable, match="on every page"):
-            await looking.to_the_end(agent)
+        search = Search(feed)
+        with pytest.raises(AgentUnreachable, match="repeats its tasks"):
+            await search.run(agent)
 
 
-async def test_an_agent_that_refuses_is_gone_at_once() -> None:
+async def test_agent_that_refuses_connections_is_lost_at_once() -> None:
     agent = Agent()
     async with feed_with() as feed:
-        looking = Looking(feed)
-        await looking.until(agent, lambda: len(agent.asked) > 5)
-        agent.gone = True
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 5)
+        agent.is_lost = True
         with pytest.raises(AgentUnreachable, match="refused"):
-            await looking.to_the_end(agent)
+            await search.run(agent)

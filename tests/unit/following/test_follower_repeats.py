@@ -1,7 +1,6 @@
-"""A chunk that comes in the Task and in the stream behind it is told once.
+"""Chunks that come in a Task and again in the stream after it.
 
-Real followers (test_host_follower.py) of an agent that taps its stream before it reads
-the Task, as the SDK's own do.
+The agent opens its stream before it reads the Task, as the SDK's own agents do.
 """
 
 from __future__ import annotations
@@ -15,23 +14,24 @@ from host.errors import AgentUnreachable
 from host.model.event import ArtifactEvent, Event
 from host.protocol.artifact_parts import start_with
 from tests.support.a2a_updates import progress
-from tests.unit.following.test_follower import Script, Step, followed, live, update
+from tests.support.scripted_agent import (
+    ScriptedConnection,
+    Step,
+    chunk,
+    follow,
+    make_update,
+    status,
+)
 
 
-def task(*chunks: str) -> Update:
+def task_with(*chunks: str) -> Update:
     parts = [{"text": text} for text in chunks]
     status = {"state": "TASK_STATE_WORKING"}
     artifacts = [{"artifactId": "a", "parts": parts}]
-    return update({"task": {"id": "t1", "status": status, "artifacts": artifacts}})
+    return make_update({"task": {"id": "t1", "status": status, "artifacts": artifacts}})
 
 
-def chunk(text: str) -> Update:
-    artifact = {"artifactId": "a", "parts": [{"text": text}]}
-    ids = {"taskId": "t1", "contextId": "c1"}
-    return update({"artifactUpdate": {**ids, "artifact": artifact, "append": True}})
-
-
-TICK = update(
+PROGRESS = make_update(
     {
         "statusUpdate": {
             "taskId": "t1",
@@ -51,45 +51,54 @@ def chunks(events: Sequence[Event]) -> list[str]:
 @pytest.mark.parametrize(
     ("now", "told"),
     [
-        (task("4 ", "9 "), ["4 ", "9 "]),
-        # It has gone on while it was asked.
-        (task("4 ", "9 ", "14 "), ["4 ", "9 "]),
-        # It said the same once more.
-        (task("4 ", "9 ", "9 "), ["4 ", "9 ", "9 "]),
-        (task("4 ", "9 ", "9 ", "14 "), ["4 ", "9 ", "9 "]),
+        (task_with("4 ", "9 "), ["4 ", "9 "]),
+        # The agent has sent more in the meantime.
+        (task_with("4 ", "9 ", "14 "), ["4 ", "9 "]),
+        # The agent has sent the same chunk again.
+        (task_with("4 ", "9 ", "9 "), ["4 ", "9 ", "9 "]),
+        (task_with("4 ", "9 ", "9 ", "14 "), ["4 ", "9 ", "9 "]),
     ],
 )
-async def test_a_chunk_is_a_repeat_unless_the_agent_has_it_twice(
+async def test_chunk_is_a_repeat_unless_the_agent_has_it_twice(
     now: Update, told: list[str]
 ) -> None:
-    stream: list[Step] = [task("4 ", "9 "), chunk("9 "), live("COMPLETED", "done")]
+    stream: list[Step] = [
+        task_with("4 ", "9 "),
+        chunk("9 "),
+        status("COMPLETED", "done"),
+    ]
 
-    events = await followed(Script([stream], [now]))
+    events = await follow(ScriptedConnection([stream], [now]))
 
     assert chunks(events) == told
 
 
-async def test_a_tick_between_the_task_and_the_chunk_says_nothing_of_their_order() -> (
-    None
-):
-    stream: list[Step] = [task("4 ", "9 "), TICK, chunk("9 "), live("COMPLETED", "x")]
+async def test_progress_between_the_task_and_the_chunk_does_not_order_them() -> None:
+    stream: list[Step] = [
+        task_with("4 ", "9 "),
+        PROGRESS,
+        chunk("9 "),
+        status("COMPLETED", "x"),
+    ]
 
-    events = await followed(Script([stream], [task("4 ", "9 ")]))
+    events = await follow(ScriptedConnection([stream], [task_with("4 ", "9 ")]))
 
     assert chunks(events) == ["4 ", "9 "]
 
 
-async def test_where_the_agent_cannot_be_asked_its_task_is_read_anew() -> None:
-    class Cut(Script):
+async def test_stream_restarts_with_the_task_when_get_task_fails() -> None:
+    class Cut(ScriptedConnection):
         async def get_task(self, task_id: str) -> Update:
             if self.streams:
                 raise AgentUnreachable("the connection was reset")
             return await super().get_task(task_id)
 
-    again: list[Step] = [task("4 ", "9 ", "14 "), live("COMPLETED", "x")]
-    script = Cut([[task("4 ", "9 "), chunk("9 ")], again], [task("4 ", "9 ")])
+    again: list[Step] = [task_with("4 ", "9 ", "14 "), status("COMPLETED", "x")]
+    connection = Cut(
+        [[task_with("4 ", "9 "), chunk("9 ")], again], [task_with("4 ", "9 ")]
+    )
 
-    assert chunks(await followed(script)) == ["4 ", "9 ", "14 "]
+    assert chunks(await follow(connection)) == ["4 ", "9 ", "14 "]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +111,7 @@ async def test_where_the_agent_cannot_be_asked_its_task_is_read_anew() -> None:
         ("a", "", False),
     ],
 )
-def test_what_parts_begin_with(told: str, said: str, begin: bool) -> None:
+def test_parts_start_with(told: str, said: str, begin: bool) -> None:
     of = [[{"text": f"{word} "} for word in text.split()] for text in (told, said)]
 
     assert start_with(*of) == begin

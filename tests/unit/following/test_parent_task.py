@@ -1,81 +1,77 @@
-"""Which task started another: said in each row, whenever it becomes known.
-
-host/following/follower.py, with an agent that says exactly what the test wants.
-"""
+"""The parent task in the rows of a follower's task."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import anyio
 
 from host.clients.bindings.types import Batch, Update
-from host.clients.connection import Connection
 from host.feed.feed import Feed
-from host.following.agent_row import AgentRow
-from host.following.follower import Follower
 from host.log.contract import Log
 from host.log.memory import MemoryLog
-from host.model.event import TaskEvent, decode
-from host.model.filter import ALL
-from tests.unit.following.test_follower import NoPresence, Script, live
+from host.model.event import TaskEvent
+from tests.support.scripted_agent import (
+    ScriptedConnection,
+    make_follower,
+    read_events,
+    status,
+)
 
-FIRST, LAST = live("WORKING", "one", 1), live("COMPLETED", "two", 2)
+FIRST, LAST = status("WORKING", "one", 1), status("COMPLETED", "two", 2)
 
 
-async def parents(log: Log, updates: list[Update], **adopted: int) -> list[Any]:
-    """The parent in each row of the log, after a follower has told `updates`.
+async def parents(log: Log, updates: list[Update], **set_parent: int) -> list[Any]:
+    """Follow `updates`. Return the parent in each row of the log.
 
-    It hears of the parent once it has told so many of them.
+    The follower gets the parent after so many updates; -1 means before it starts.
     """
     feed = Feed(log)
     await feed.open()
-    script = Script([], [], resumable=True)
-    agent_row = cast(AgentRow, NoPresence())
+    connection = ScriptedConnection([], [], resumable=True)
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
-        follower = Follower("t1", cast(Connection, script), feed, agent_row)
+        follower = make_follower(connection, feed)
 
         async def stream() -> Any:
             for number, update in enumerate(updates):
-                if adopted.get("after") == number:
+                if set_parent.get("after") == number:
                     follower.set_parent("p1")
                 yield Batch([update])
                 if update is not updates[-1]:
                     await anyio.sleep(0.01)
 
-        if adopted.get("after") == -1:
+        if set_parent.get("after") == -1:
             follower.set_parent("p1")
         with anyio.fail_after(10):
             await follower.run(stream())
         feed.close()
-    events = [decode(row.body) for row in await feed.history(0, None, 100, ALL)]
+    events = await read_events(feed)
     return [e.parent_task_id or None for e in events if isinstance(e, TaskEvent)]
 
 
-async def test_a_child_says_it_in_each_row() -> None:
+async def test_each_row_names_the_parent() -> None:
     assert await parents(MemoryLog(), [FIRST, LAST], after=-1) == ["p1", "p1"]
 
 
-async def test_a_task_that_nobody_started_through_the_host_does_not() -> None:
+async def test_rows_of_other_tasks_name_no_parent() -> None:
     assert await parents(MemoryLog(), [FIRST, LAST]) == [None, None]
 
 
-async def test_a_task_that_was_found_first_says_it_as_soon_as_it_is_known() -> None:
-    told = await parents(MemoryLog(), [FIRST, LAST], after=1)
+async def test_task_that_was_found_first_names_the_parent_once_it_is_known() -> None:
+    rows = await parents(MemoryLog(), [FIRST, LAST], after=1)
 
-    assert told == [None, "p1", "p1"]
+    assert rows == [None, "p1", "p1"]
 
 
-async def test_it_is_kept_over_a_restart() -> None:
+async def test_parent_is_kept_after_a_restart() -> None:
     log = MemoryLog()
     async with anyio.create_task_group() as group:
         feed = Feed(log)
         await feed.open()
         group.start_soon(feed.write)
-        agent_row = cast(AgentRow, NoPresence())
-        script = cast(Connection, Script([], [], resumable=True))
-        follower = Follower("t1", script, feed, agent_row)
+        connection = ScriptedConnection([], [], resumable=True)
+        follower = make_follower(connection, feed)
         follower.set_parent("p1")
 
         async def cut_off() -> Any:
