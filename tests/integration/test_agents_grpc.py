@@ -102,9 +102,18 @@ async def test_what_is_not_kept_is_out_of_range(client: Client) -> None:
     events = [event async for event in client.send_message(wish("Find a slot"))]
     request = SubscribeToTaskRequest(id=events[0].task.id)
     ahead = ClientCallContext(service_parameters={"last-event-id": "999"})
-    with pytest.raises(Exception, match="What followed update 999 is not kept"):
+    with pytest.raises(
+        Exception, match="What followed update 999 is not kept"
+    ) as error:
         async for _ in client.subscribe(request, context=ahead):
             pass
+    # The SDK's client knows no such error: the call's own is the cause.
+    refused = caught.value if isinstance(caught.value, grpc.aio.AioRpcError) else None
+    refused = refused or caught.value.__cause__
+    assert isinstance(refused, grpc.aio.AioRpcError)
+    assert refused.code() is grpc.StatusCode.OUT_OF_RANGE
+    details = dict(refused.trailing_metadata() or ())["grpc-status-details-bin"]
+    assert b"UPDATES_GONE" in details
 
 
 async def test_an_empty_message_is_invalid_and_makes_no_task(

@@ -25,11 +25,13 @@ from tests.support.a2a_client import (
     FAILED,
     INPUT_REQUIRED,
     REJECTED,
+    RESUMABLE,
     SUBMITTED,
     TERMINAL,
     WORKING,
     Agent,
     agent_at,
+    frames_of,
     request,
     states,
     text_of,
@@ -408,3 +410,25 @@ async def test_tasks_stream_first_tells_where_each_open_task_stands(
     ]
     for task_id in ids:
         await slow_carly.cancel(task_id)
+
+
+async def test_a_resumed_stream_starts_before_the_next_update(
+    slow_carly: Agent,
+) -> None:
+    """Otherwise a client's timeout would end the stream of a quiet task."""
+    task_id = await slow_carly.start("Find a slot")
+
+    async def is_working() -> bool:
+        state: str = (await slow_carly.get(task_id))["status"]["state"]
+        return state == WORKING
+
+    await until(is_working, 5, "the task to work")
+    task = await slow_carly.get(task_id)
+    last = int(task["metadata"][RESUMABLE]["sequence"])
+    path, headers = f"/tasks/{task_id}:subscribe", {"Last-Event-ID": str(last)}
+    async with slow_carly.http.stream("POST", path, headers=headers) as answer:
+        # The next update is half a minute away.
+        assert answer.status_code == 200
+        await slow_carly.cancel(task_id)
+        frames = frames_of((await answer.aread()).decode())
+    assert [int(frame.id) for frame in frames] == [last + 1]

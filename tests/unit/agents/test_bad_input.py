@@ -1,6 +1,6 @@
 """What is wrong with a request is told in A2A's words, and leaves no task behind.
 
-agents/door.py, handler.py and bindings.py; both bindings, sent and streamed.
+agents/request_checks.py, request_handler.py and a2a_routes.py; in both bindings.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Cancelling: mid-way, while a question waits, twice, at once, racing the end.
 
-agents/executor.py and handler.py, in this process and in no time.
+agents/executor.py and request_handler.py, in this process and in no time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Clients of protocol 0.3 and clients that know nothing of our extensions.
 
-agents/bindings.py and card.py. The requests are written out as 0.3 has them.
+agents/a2a_routes.py and card.py. The requests are written out as 0.3 has them.
 """
 
 from __future__ import annotations

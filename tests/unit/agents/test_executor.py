@@ -1,6 +1,6 @@
 """How scripts become tasks: the life of one, questions, crashes, progress.
 
-agents/executor.py and handler.py, in this process and in no time.
+agents/executor.py and request_handler.py, in this process and in no time.
 """
 
 from __future__ import annotations

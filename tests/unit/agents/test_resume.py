@@ -1,6 +1,6 @@
 """Streams that can be resumed: numbers, replay, and honest refusals.
 
-agents/resume.py with store.py, handler.py and bindings.py, in this process.
+agents/resume.py, replay.py and a2a_routes.py, in this process.
 docs/resumable-stream.md is the specification.
 """
 
@@ -14,7 +14,14 @@ import pytest
 
 from agents import resume
 from agents.limits import Limits
-from tests.support.a2a_client import INPUT_REQUIRED, Frame, Json, request, sequence_of
+from tests.support.a2a_client import (
+    COMPLETED,
+    INPUT_REQUIRED,
+    Frame,
+    Json,
+    request,
+    sequence_of,
+)
 from tests.support.in_process_agent import OnStage, on_stage, settled
 from tests.support.tessa import ticking
 
@@ -233,3 +240,11 @@ async def test_many_readers_of_one_task_get_the_same_in_the_same_order() -> None
         await agent.send("blue", taskId=task_id)
     assert len(seen) == 10
     assert all(frames == seen[0] for frames in seen)
+
+
+async def test_a_stream_is_whole_although_its_task_is_forgotten_at_its_end() -> None:
+    async with on_stage(limits=Limits(tasks=0)) as agent:
+        frames = await streamed(agent, "steady")
+        assert await agent.tasks() == []
+    assert sequence_of(frames) == [*range(1, len(frames) + 1)]
+    assert frames[-1].data["statusUpdate"]["status"]["state"] == COMPLETED

@@ -1,6 +1,6 @@
 """Readers that stop reading: they lose nothing that is kept, and are told of the rest.
 
-agents/resume.py and bindings.py; the SDK would end their streams without a word.
+agents/replay.py; the SDK would end their streams without a word.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What each word of a script becomes on the wire: chunks, strands, refusals, replies.
 
-agents/performance.py and executor.py, in this process and in no time; the plainer
+agents/publisher.py and executor.py, in this process and in no time; the plainer
 words are in test_agents_executor.py.
 """
 

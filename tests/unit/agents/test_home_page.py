@@ -1,6 +1,6 @@
 """What `GET /` of an agent answers, to a terminal and to a browser.
 
-agents/page.py; tests/browser/test_agent_page.py sees the page in Chromium.
+agents/home_page.py; tests/browser/test_agent_page.py sees the page in Chromium.
 """
 
 from __future__ import annotations
