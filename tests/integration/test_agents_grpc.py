@@ -102,9 +102,8 @@ async def test_what_is_not_kept_is_out_of_range(client: Client) -> None:
     events = [event async for event in client.send_message(wish("Find a slot"))]
     request = SubscribeToTaskRequest(id=events[0].task.id)
     ahead = ClientCallContext(service_parameters={"last-event-id": "999"})
-    with pytest.raises(
-        Exception, match="What followed update 999 is not kept"
-    ) as error:
+    why = "What followed update 999 is not kept"
+    with pytest.raises(Exception, match=why) as caught:
         async for _ in client.subscribe(request, context=ahead):
             pass
     # The SDK's client knows no such error: the call's own is the cause.
