@@ -1,6 +1,6 @@
 """The Python API: start tasks, and read all their updates in one stream.
 
-`from host import TaskManager`. It speaks to agents directly, or through a running host.
+TaskManager talks to agents directly (direct), or to a running host (via_host).
 Imports `api` and the packages below it.
 """
 

@@ -1,7 +1,4 @@
-"""Owns the way straight to agents: a small host within the process.
-
-The manager speaks through it; its events go to the manager's ledger.
-"""
+"""Talks to agents directly: a feed in memory, and a collector for each agent."""
 
 from __future__ import annotations
 
@@ -25,65 +22,62 @@ from ..model.filter import ALL
 from ..model.timestamps import now
 from ..protocol.a2a_objects import StreamResponse
 from .errors import Refused
-from .task_table import Key, Ledger, Update
+from .task_table import TaskTable, Update
 
-# The ledger reads right behind the feed, and keeps what is its own.
+# The table reads each event at once, and keeps what it needs.
 KEEP_EVENTS = 20_000
 
 
-class Straight:
-    """A `Way` with a feed in memory and a collector for each agent."""
+class DirectTransport:
+    """A Transport without a host."""
 
     def __init__(self, agents: Mapping[str, AgentSettings]) -> None:
         self._agents = agents
         self._collectors: dict[str, Collector] = {}
 
-    async def run(self, ledger: Ledger) -> None:
+    async def run(self, table: TaskTable) -> None:
         feed = Feed(MemoryLog(), KEEP_EVENTS)
         await feed.open()
         async with anyio.create_task_group() as group:
             group.start_soon(feed.write)
             group.start_soon(feed.maintain)
             for name, settings in self._agents.items():
-                wants = partial(_is_own, ledger, name)
+                # A script does not follow the tasks of others.
+                wants = partial(table.has_task, name)
                 collector = Collector(name, settings, feed, wants=wants)
                 self._collectors[name] = collector
-                ledger.set_agent(_unmet(name, settings))
+                table.set_agent(
+                    AgentEvent(
+                        agent=name,
+                        url=settings.url,
+                        connection="connecting",
+                        received_at=now(),
+                    )
+                )
                 group.start_soon(collector.run)
-            ledger.ready()
+            table.set_ready()
             async with aclosing(watch(feed, ALL, 0)) as rows:
                 async for row in rows:
-                    ledger.take(with_id(row.id, row.body))
+                    table.add_event(with_id(row.id, row.body))
 
     async def send(self, agent: str, body: Update) -> StreamResponse:
         request = ParseDict(body, pb.SendMessageRequest())
-        with _refusals(agent):
+        with _convert_errors(agent):
             return (await self._collectors[agent].send(request)).response
 
     async def cancel(self, agent: str, task_id: str) -> str:
-        with _refusals(agent):
+        with _convert_errors(agent):
             update = await self._collectors[agent].cancel(task_id)
         task = update.response.task
         return task.status.state if task else "TASK_STATE_UNSPECIFIED"
 
 
-def _is_own(ledger: Ledger, agent: str, task_id: str) -> bool:
-    """A script does not follow what thousands of others do there."""
-    return Key(agent, task_id) in ledger.own
-
-
-def _unmet(name: str, settings: AgentSettings) -> AgentEvent:
-    return AgentEvent(
-        agent=name, url=settings.url, connection="connecting", received_at=now()
-    )
-
-
 @contextmanager
-def _refusals(agent: str) -> Iterator[None]:
-    """The agent's own word, with the reason that HTTP+JSON gives for it."""
+def _convert_errors(agent: str) -> Iterator[None]:
+    """Raise Refused for an A2AError, with the same reason as over HTTP+JSON."""
     try:
         yield
     except A2AError as error:
-        told = build_rest_error_payload(error)["error"]
-        reason = told["details"][0]["reason"]
-        raise Refused(f"{agent} refuses: {told['message']}", reason) from error
+        payload = build_rest_error_payload(error)["error"]
+        reason = payload["details"][0]["reason"]
+        raise Refused(f"{agent} refuses: {payload['message']}", reason) from error

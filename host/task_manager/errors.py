@@ -1,7 +1,4 @@
-"""Owns what a TaskManager raises beside the host's own errors; all are CourtsideErrors.
-
-The manager and both its ways raise them at whoever called it.
-"""
+"""The errors of TaskManager, besides those of `host.errors`."""
 
 from __future__ import annotations
 
@@ -9,19 +6,19 @@ from ..errors import CourtsideError
 
 
 class UnknownName(CourtsideError):
-    """No agent or skill is called that, or more than one."""
+    """No agent or skill has this name, or several have it."""
 
 
 class UnknownTask(CourtsideError):
-    """The manager started no such task."""
+    """The manager did not start this task."""
 
 
 class NotAsking(CourtsideError):
-    """A reply to a task that waits for none; it was not sent."""
+    """A reply to a task that does not wait for one. It was not sent."""
 
 
 class Refused(CourtsideError):
-    """The agent, or the host before it, refuses; `reason` is A2A's word for it."""
+    """The agent or the host refused the request. `reason` is A2A's word for why."""
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
@@ -29,8 +26,8 @@ class Refused(CourtsideError):
 
 
 class HostUnreachable(CourtsideError):
-    """The host does not answer, or not as Courtside does."""
+    """The host does not respond, or it is not a Courtside host."""
 
 
 class ManagerClosed(CourtsideError):
-    """The manager is used outside its `async with` block."""
+    """The manager was used outside its `async with` block."""

@@ -1,11 +1,8 @@
-"""Owns what a name means: which agent, which of its skills, and what it is told.
-
-The manager asks it with the agents' rows as they are; no I/O.
-"""
+"""Finds the agent and the skill that a name means, and the default message. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..errors import AgentUnreachable, UnknownAgent
@@ -15,8 +12,8 @@ from .errors import UnknownName
 Rows = Mapping[str, AgentEvent]
 
 
-class Wanted(NamedTuple):
-    """What `start_task` was given."""
+class NameQuery(NamedTuple):
+    """The names that `start_task` was given."""
 
     name: str | None
     agent: str | None
@@ -24,121 +21,103 @@ class Wanted(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Who does it; without a skill the agent chooses."""
+    """If `skill` is None, the agent chooses."""
 
     agent: str
     skill: str | None
 
 
-def resolve(wanted: Wanted, rows: Rows, *, settled: bool) -> Target:
-    """The one agent that is meant, and connected.
+def resolve(query: NameQuery, rows: Rows, *, settled: bool) -> Target:
+    """Return the one agent that the query means. It is connected.
 
-    Raises AgentUnreachable where that may change: the agent is away, or one that has
-    never shown its card may be meant. Until `settled` a skill's id alone waits for
-    agents that are still connecting: two may have it. Raises UnknownName and
-    UnknownAgent where waiting will not help.
+    Raises UnknownName or UnknownAgent if waiting cannot help. Raises AgentUnreachable
+    if it can: the agent is lost, or an agent whose card is not known yet may be meant.
+    Until `settled`, a skill alone waits for all connecting agents: two may have it.
     """
-    target = _target(wanted, rows, settled)
+    target = _find_target(query, rows, settled)
     row = rows[target.agent]
     if row.connection != "connected":
         raise AgentUnreachable(f"{target.agent} cannot be reached: {_cause(row)}")
-    _check_skill(target, row)
+    skills = _skills(row)
+    if target.skill is not None and target.skill not in skills:
+        raise UnknownName(
+            f"{target.agent} has no skill {target.skill!r}; it has: "
+            f"{', '.join(skills) or 'no skills on its card'}"
+        )
     return target
 
 
-def message_for(target: Target, row: AgentEvent) -> str:
-    """What is said where nobody said what: the skill's first example, or its name.
+def choose_message(target: Target, row: AgentEvent) -> str:
+    """Return the first example of the skill, else the skill's name.
 
-    Without a skill, the first skill's. Raises UnknownName where there is none.
+    Without a skill it is the agent's first one. Raises UnknownName if it has none.
     """
     for skill in row.skills:
         if target.skill in (None, skill.id):
             return next(iter(skill.examples), skill.name)
-    raise UnknownName(
-        f"{target.agent} names no skills: say what it should do with message="
-    )
+    raise UnknownName(f"{target.agent} has no skills on its card: give a message=")
 
 
-def _target(wanted: Wanted, rows: Rows, settled: bool) -> Target:
-    name, agent, skill = wanted
-    if name is not None and agent is not None and skill is not None:
-        raise UnknownName(f"{name!r} is one too many: agent= and skill= say all")
+def _find_target(query: NameQuery, rows: Rows, settled: bool) -> Target:
+    name, agent, skill = query
+    if None not in query:
+        raise UnknownName(f"{name!r} is too much: agent= and skill= are enough")
     if name is not None and agent is not None:
-        return _of(agent, name, rows)
-    if name is not None and skill is not None:
-        return _of(name, skill, rows)
+        name, skill = None, name
+    elif name is not None and skill is not None:
+        name, agent = None, name
     if agent is not None:
-        return _of(agent, skill, rows)
+        if agent not in rows:
+            raise UnknownAgent(f"no agent {agent!r}; there are: {_describe(rows)}")
+        return Target(agent, skill)
     if skill is not None:
-        return _of_skill(skill, rows, settled)
+        return _find_skill(skill, rows, settled)
     if name is None:
-        raise UnknownName(f"say what to start; there are: {_listed(rows)}")
+        raise UnknownName(f"name an agent or a skill; there are: {_describe(rows)}")
     if name in rows:
-        skills = {one.id for one in rows[name].skills}
-        return Target(name, name if name in skills else None)
+        return Target(name, name if name in _skills(rows[name]) else None)
     before, slash, after = name.partition("/")
     if slash and before in rows:
         return Target(before, after)
-    return _of_skill(name, rows, settled)
+    return _find_skill(name, rows, settled)
 
 
-def _of(agent: str, skill: str | None, rows: Rows) -> Target:
-    if agent not in rows:
-        raise UnknownAgent(f"no agent {agent!r}; there are: {_listed(rows)}")
-    return Target(agent, skill)
-
-
-def _of_skill(skill: str, rows: Rows, settled: bool) -> Target:
-    connecting = [row.agent for row in rows.values() if _is_new(row)]
+def _find_skill(skill: str, rows: Rows, settled: bool) -> Target:
+    connecting = [row.agent for row in rows.values() if _is_first_attempt(row)]
     if connecting and not settled:
         raise AgentUnreachable(f"still connecting: {', '.join(connecting)}")
-    having = [
-        row.agent for row in rows.values() if any(one.id == skill for one in row.skills)
-    ]
-    if len(having) > 1:
-        choices = " or ".join(repr(f"{agent}/{skill}") for agent in having)
-        raise UnknownName(f"{skill!r} is not one agent's alone: say {choices}")
-    if having:
-        return Target(having[0], skill)
-    if any(_is_strange(row) for row in rows.values()):
-        raise AgentUnreachable(
-            f"no agent that was reached has {skill!r}: {_listed(rows)}"
-        )
-    raise UnknownName(f"no agent and no skill {skill!r}; there are: {_listed(rows)}")
+    agents = [row.agent for row in rows.values() if skill in _skills(row)]
+    if len(agents) > 1:
+        choices = " or ".join(repr(f"{agent}/{skill}") for agent in agents)
+        raise UnknownName(f"several agents have {skill!r}: name {choices}")
+    if agents:
+        return Target(agents[0], skill)
+    if any(_has_no_card(row) for row in rows.values()):
+        raise AgentUnreachable(f"no connected agent has {skill!r}: {_describe(rows)}")
+    raise UnknownName(f"no agent and no skill {skill!r}; there are: {_describe(rows)}")
 
 
-def _check_skill(target: Target, row: AgentEvent) -> None:
-    known = [skill.id for skill in row.skills]
-    if target.skill is not None and target.skill not in known:
-        raise UnknownName(
-            f"{target.agent} has no skill {target.skill!r}; it has: "
-            f"{', '.join(known) or 'none on its card'}"
-        )
+def _skills(row: AgentEvent) -> list[str]:
+    return [skill.id for skill in row.skills]
 
 
-def _listed(rows: Rows) -> str:
-    return "; ".join(_described(row) for row in rows.values()) or "no agents"
+def _describe(rows: Rows) -> str:
+    return "; ".join(_describe_agent(row) for row in rows.values()) or "no agents"
 
 
-def _described(row: AgentEvent) -> str:
-    if _is_strange(row):
+def _describe_agent(row: AgentEvent) -> str:
+    if _has_no_card(row):
         return f"{row.agent} (cannot be reached: {_cause(row)})"
-    return f"{row.agent} ({_joined(skill.id for skill in row.skills)})"
-
-
-def _joined(words: Iterable[str]) -> str:
-    return ", ".join(words) or "no skills"
+    return f"{row.agent} ({', '.join(_skills(row)) or 'no skills'})"
 
 
 def _cause(row: AgentEvent) -> str:
     return row.cause or f"still connecting to {row.url}"
 
 
-def _is_strange(row: AgentEvent) -> bool:
-    """Whether it has never shown its card."""
+def _has_no_card(row: AgentEvent) -> bool:
     return row.connection != "connected" and row.title is None
 
 
-def _is_new(row: AgentEvent) -> bool:
-    """Whether it has not even failed to show it."""
+def _is_first_attempt(row: AgentEvent) -> bool:
     return row.connection == "connecting" and row.title is None

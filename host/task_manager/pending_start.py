@@ -1,7 +1,4 @@
-"""Owns a start on its way: what `start_task` returns.
-
-The manager fills it in; whoever awaits it is told.
-"""
+"""The result of `start_task`: awaitable, but nobody has to await it."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ import anyio
 from ..errors import CourtsideError
 
 
-class Start(Awaitable[str]):
-    """A start on its way: awaited, its task's id."""
+class PendingStart(Awaitable[str]):
+    """Awaiting it returns the task's id, or raises `error`."""
 
     def __init__(self) -> None:
         self.done = anyio.Event()
@@ -23,9 +20,9 @@ class Start(Awaitable[str]):
         self.is_awaited = False
 
     def __await__(self) -> Generator[Any, Any, str]:
-        return self._result().__await__()
+        return self._wait().__await__()
 
-    async def _result(self) -> str:
+    async def _wait(self) -> str:
         self.is_awaited = True
         await self.done.wait()
         if self.error:

@@ -1,7 +1,4 @@
-"""Owns what a manager has seen: the agents' rows, and the updates of its own tasks.
-
-A way brings every event of a feed; the manager's streams read what is kept.
-"""
+"""What a manager knows: the agents' rows, and its own tasks with their updates."""
 
 from __future__ import annotations
 
@@ -21,19 +18,19 @@ from ..model.event import TERMINAL, WAITING, AgentEvent, decode
 
 Update = dict[str, Any]
 
-HOLD_S = 2.0
+MAX_HOLD_S = 2.0
 
 
 class Key(NamedTuple):
-    """An agent, and the id of a task of its, or of a message that came without one."""
+    """An agent, and the id of its task, or of a Message that it sent without a task."""
 
     agent: str
     id: str
 
 
 @dataclass
-class Own:
-    """What a manager started, as far as its updates have told."""
+class StartedTask:
+    """A task of this manager, as of its last update. `asks` ends with our reply."""
 
     key: Key
     is_message: bool
@@ -42,7 +39,7 @@ class Own:
     asks: bool = False
 
     @property
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         return self.status in TERMINAL
 
     @property
@@ -50,8 +47,8 @@ class Own:
         return self.status in WAITING
 
 
-class _Head(Struct):
-    """Of an event what tells whose it is."""
+class _Event(Struct):
+    """The fields of an event that tell which task it belongs to."""
 
     kind: str
     agent: str
@@ -66,48 +63,43 @@ class _Head(Struct):
         return Key(self.agent, own_id or "")
 
 
-class Ledger:
-    """`take` each event in the feed's order; `follow` gives those that are ours.
+class TaskTable:
+    """Call `add_event` in the feed's order; `stream` yields the updates of our tasks.
 
-    An event may come before the answer that says whose it is. Then it and all behind
-    it are held until that answer is there: every stream has the feed's order. An agent
-    that does not answer for HOLD_S holds up the others no longer; should those events
-    be ours, they come late.
+    An event can arrive before the agent's response says whose task it is. Then this
+    event and all later ones wait for the response, so every stream keeps the feed's
+    order. If an agent needs more than MAX_HOLD_S, only its own events wait longer. If
+    they are ours, they come late.
     """
 
     def __init__(self) -> None:
         self.agents: dict[str, AgentEvent] = {}
-        self.own: dict[Key, Own] = {}
-        self.starting = 0
+        self.tasks: dict[Key, StartedTask] = {}
+        self.pending_starts = 0
         self.is_ready = False
         self.failure: CourtsideError | None = None
+        self.changed = anyio.Event()  # Set, and replaced, at each change.
         self._updates: list[tuple[Key, bytes]] = []
-        self._held: deque[tuple[_Head, bytes]] = deque()
-        self._aside: list[tuple[_Head, bytes]] = []
-        self._asking: Counter[str] = Counter()
+        self._held: deque[tuple[_Event, bytes]] = deque()
+        self._held_for_slow: list[tuple[_Event, bytes]] = []
+        self._requests: Counter[str] = Counter()  # Without a response yet, by agent.
         self._slow: set[str] = set()
-        self._changed = anyio.Event()
 
-    @property
-    def changed(self) -> anyio.Event:
-        """Set at the next change of anything here."""
-        return self._changed
+    def notify(self) -> None:
+        self.changed.set()
+        self.changed = anyio.Event()
 
-    def change(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    def take(self, body: bytes) -> None:
-        """The JSON of an event with its id, in order."""
-        head = _heads.decode(body)
-        if head.kind == "agent":
+    def add_event(self, body: bytes) -> None:
+        """Add an event from its JSON with its id."""
+        event = _decoder.decode(body)
+        if event.kind == "agent":
             row = decode(body)
             if isinstance(row, AgentEvent):
                 self.set_agent(row)
-                self.change()
+                self.notify()
         else:
-            self._held.append((head, body))
-            self._settle()
+            self._held.append((event, body))
+            self._release()
 
     def set_agent(self, row: AgentEvent) -> None:
         if row.connection == "removed":
@@ -115,88 +107,90 @@ class Ledger:
         else:
             self.agents[row.agent] = row
 
-    def ready(self) -> None:
+    def set_ready(self) -> None:
         self.is_ready = True
-        self.change()
+        self.notify()
 
     def fail(self, error: CourtsideError) -> None:
-        """Nothing more will come. The first reason counts."""
+        """End all streams: nothing more will come. The first error counts."""
         self.failure = self.failure or error
-        self.change()
+        self.notify()
 
     @contextmanager
-    def asking(self, agent: str) -> Iterator[None]:
-        """While a message is on its way to `agent`: what comes of it may come first."""
-        self._asking[agent] += 1
+    def expect_response(self, agent: str) -> Iterator[None]:
+        """Hold back the agent's events while a request to it has no response."""
+        self._requests[agent] += 1
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(HOLD_S, self._hold_no_longer, agent)
+        timer = loop.call_later(MAX_HOLD_S, self._mark_slow, agent)
         try:
             yield
         finally:
             timer.cancel()
-            self._asking[agent] -= 1
-            if not self._asking[agent]:
+            self._requests[agent] -= 1
+            if not self._requests[agent]:
                 self._slow.discard(agent)
-            aside, self._aside = self._aside, []
-            self._held.extendleft(reversed(aside))
-            self._settle()
+            held, self._held_for_slow = self._held_for_slow, []
+            self._held.extendleft(reversed(held))
+            self._release()
 
-    def claim(self, key: Key, *, is_message: bool) -> Own:
-        """Its updates are ours from now on, and those that were held."""
-        return self.own.setdefault(key, Own(key, is_message))
+    def add_task(self, key: Key, *, is_message: bool) -> StartedTask:
+        return self.tasks.setdefault(key, StartedTask(key, is_message))
 
-    def open(self, key: Key | None = None) -> list[Own]:
-        """What has not ended: of all, or of one."""
-        ours = self.own.values() if key is None else [self.own[key]]
-        return [own for own in ours if not own.is_over]
+    def has_task(self, agent: str, task_id: str) -> bool:
+        return Key(agent, task_id) in self.tasks
 
-    async def follow(self, key: Key | None = None) -> AsyncGenerator[Update]:
-        """All updates, or those of one task, from the first to the last.
+    def open_tasks(self, key: Key | None = None) -> list[StartedTask]:
+        """Return the tasks that have not ended: of all, or of one."""
+        tasks = self.tasks.values() if key is None else [self.tasks[key]]
+        return [task for task in tasks if not task.has_ended]
 
-        Raises what `fail` was given where that comes before the end.
+    async def stream(self, key: Key | None = None) -> AsyncGenerator[Update]:
+        """Yield all updates, or those of one task, until the tasks have ended.
+
+        Raises the error of `fail` if it comes before.
         """
         position = 0
         while True:
-            changed = self._changed
+            changed = self.changed
             while position < len(self._updates):
-                whose, body = self._updates[position]
+                owner, body = self._updates[position]
                 position += 1
-                if key in (None, whose):
-                    # Decoded for each reader: it may change what it gets.
+                if key in (None, owner):
+                    # Each reader gets its own copy, which it may change.
                     yield msgspec.json.decode(body)
-            if not self.open(key) and not (key is None and self.starting):
+            if not self.open_tasks(key) and not (key is None and self.pending_starts):
                 return
             if self.failure:
                 raise self.failure
-            if changed is self._changed:
+            if changed is self.changed:
                 await changed.wait()
 
-    def _hold_no_longer(self, agent: str) -> None:
+    def _mark_slow(self, agent: str) -> None:
         self._slow.add(agent)
-        self._settle()
+        self._release()
 
-    def _settle(self) -> None:
-        """Keeps or drops what is held, up to where that cannot be said yet."""
+    def _release(self) -> None:
+        """Keep or drop held events, up to the first whose owner is not known yet."""
         while self._held:
-            head, body = self._held[0]
-            if head.key in self.own:
-                self._keep(head, body)
-            elif self._asking[head.agent] and head.agent in self._slow:
-                self._aside.append((head, body))
-            elif self._asking[head.agent]:
+            event, body = self._held[0]
+            if event.key in self.tasks:
+                self._keep(event, body)
+            elif self._requests[event.agent] and event.agent in self._slow:
+                self._held_for_slow.append((event, body))
+            elif self._requests[event.agent]:
                 return
             self._held.popleft()
 
-    def _keep(self, head: _Head, body: bytes) -> None:
-        own = self.own[head.key]
-        self._updates.append((head.key, body))
-        own.context_id = head.context_id or own.context_id
-        if head.kind == "message":
-            own.status = "completed"
-        elif head.kind == "task":
-            own.status = head.status
-            own.asks = own.is_waiting
-        self.change()
+    def _keep(self, event: _Event, body: bytes) -> None:
+        task = self.tasks[event.key]
+        self._updates.append((event.key, body))
+        task.context_id = event.context_id or task.context_id
+        if event.kind == "message":
+            task.status = "completed"
+        elif event.kind == "task":
+            task.status = event.status
+            task.asks = task.is_waiting
+        self.notify()
 
 
-_heads = msgspec.json.Decoder(_Head)
+_decoder = msgspec.json.Decoder(_Event)

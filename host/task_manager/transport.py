@@ -1,7 +1,4 @@
-"""Owns what a manager needs of the agents, however it speaks with them.
-
-straight.py and over_host.py are the two ways; the manager takes one.
-"""
+"""How a manager reaches agents: the interface, and the choice between two ways."""
 
 from __future__ import annotations
 
@@ -15,56 +12,41 @@ from ..config.load import read
 from ..config.secret_refs import read_client_token
 from ..errors import ConfigError
 from ..protocol.a2a_objects import StreamResponse
-from ..protocol.messages import build_message
-from .direct import Straight
-from .task_table import Ledger, Update
-from .via_host import OverHost
+from .direct import DirectTransport
+from .task_table import TaskTable, Update
+from .via_host import HostTransport
 
 
-class Way(Protocol):
+class Transport(Protocol):
     """Calls raise AgentUnreachable, HostUnreachable and Refused."""
 
-    async def run(self, ledger: Ledger) -> None:
-        """Brings every event to `ledger`, until cancelled. It says when it is ready."""
+    async def run(self, table: TaskTable) -> None:
+        """Add every event to `table`, until cancelled. Calls `set_ready` once."""
 
     async def send(self, agent: str, body: Update) -> StreamResponse:
-        """The first answer to an A2A SendMessageRequest, given as JSON."""
+        """Send an A2A SendMessageRequest, given as JSON. Return the first response."""
 
     async def cancel(self, agent: str, task_id: str) -> str:
-        """The state (TASK_STATE_…) in which the agent leaves the task."""
+        """Return the state (TASK_STATE_…) of the task after the cancel."""
 
 
-def way_to(
-    agents: Mapping[str, str] | None, host: str | None, token: str | None = None
-) -> Way:
-    if host is None:
-        return Straight(_here() if agents is None else _checked(agents))
-    if agents is not None:
-        raise ConfigError("give agents or host, not both: the host has its own agents")
-    if token is None:
-        token = read_client_token(os.environ, Path.cwd())
-    return OverHost(host, token)
-
-
-def _here() -> Mapping[str, AgentSettings]:
-    """As the host would read them in this folder."""
-    return read({}, os.environ, Path.cwd()).agents
-
-
-def _checked(agents: Mapping[str, str]) -> dict[str, AgentSettings]:
-    checked = {}
+def create_transport(
+    agents: Mapping[str, str] | None, host: str | None, token: str | None
+) -> Transport:
+    """Raises ConfigError."""
+    if host is not None:
+        if agents is not None:
+            raise ConfigError("give agents or host, not both: the host has its agents")
+        if token is None:
+            token = read_client_token(os.environ, Path.cwd())
+        return HostTransport(host, token)
+    if agents is None:
+        return DirectTransport(read({}, os.environ, Path.cwd()).agents)
+    settings = {}
     for name, url in agents.items():
         try:
-            checked[check_name(name)] = AgentSettings(check_url(url))
+            settings[check_name(name)] = AgentSettings(check_url(url))
         except ConfigError as error:
-            # Not the URL: there may be a password in it.
+            # Without the URL: it may contain a password.
             raise ConfigError(f"agents[{name!r}]: {error}") from None
-    return checked
-
-
-def request(text: str, more: Update) -> Update:
-    """An A2A SendMessageRequest; the answer is wanted before the work is done."""
-    return {
-        "message": build_message("ROLE_USER", text, **more),
-        "configuration": {"returnImmediately": True},
-    }
+    return DirectTransport(settings)

@@ -1,6 +1,6 @@
-"""Through the host every agent is plain A2A to a client that knows nothing of us.
+"""Through the host, every agent is plain A2A for a client without our extension.
 
-The SDK's own client, over both bindings, against the gateway of a real host.
+The SDK's own client, with both bindings, and a real host.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ async def told(a2a: Client, request: pb.SendMessageRequest) -> list[pb.StreamRes
     return [update async for update in a2a.send_message(request)]
 
 
-class TestAStockClient:
+class TestStockClient:
     @pytest.mark.parametrize("name", [*AGENTS[:3], "plain", "least", "wordy"])
-    async def test_starts_a_task_and_streams_it_to_its_end(
+    async def test_starts_a_task_and_streams_it(
         self, stack: Stack, host: HostClient, binding: str, name: str
     ) -> None:
         async with stock_client(f"{stack.url}/a2a/{name}", binding) as a2a:
@@ -70,7 +70,7 @@ class TestAStockClient:
         row = await host.row_with(first.task.id, "completed")
         assert (row["agent"], row["context_id"]) == (name, first.task.context_id)
 
-    async def test_is_asked_and_replies(
+    async def test_replies_to_a_question(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         async with stock_client(f"{stack.url}/a2a/nancy", binding) as a2a:
@@ -98,7 +98,7 @@ class TestAStockClient:
         assert task.status.state == pb.TASK_STATE_CANCELED
         await host.row_with(task_id, "cancelled")
 
-    async def test_gets_the_task_as_its_agent_has_it(
+    async def test_gets_the_agents_own_task(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         task_id = await host.start("carly")
@@ -115,7 +115,7 @@ class TestAStockClient:
         assert task.artifacts[0].parts[0].text == RESULTS["carly"]
         assert list(short.history) == list(task.history)[-1:]
 
-    async def test_lists_tasks_page_by_page_and_by_state(
+    async def test_lists_tasks_by_page_and_by_state(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         started = [await host.start("logan") for _ in range(3)]
@@ -136,10 +136,10 @@ class TestAStockClient:
             )
 
         assert len(seen) == len(set(seen)) == page.total_size
-        assert set(seen[:3]) == set(started), "the latest first"
+        assert set(seen[:3]) == set(started), "the newest first"
         assert not none.tasks
 
-    async def test_waits_for_the_result_where_it_does_not_stream(
+    async def test_waits_for_the_result_without_streaming(
         self, stack: Stack, binding: str
     ) -> None:
         async with stock_client(f"{stack.url}/a2a/carly", binding) as a2a:
@@ -149,7 +149,7 @@ class TestAStockClient:
         assert state_of(answer) == "TASK_STATE_COMPLETED"
         assert answer.task.artifacts[0].parts[0].text == RESULTS["carly"]
 
-    async def test_is_answered_with_a_message_where_the_agent_does_so(
+    async def test_gets_the_message_of_an_agent_without_tasks(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         async with stock_client(f"{stack.url}/a2a/whole", binding) as a2a:
@@ -161,7 +161,7 @@ class TestAStockClient:
         events = await host.history(agent="whole", kind="message")
         assert answer.message.message_id in [e["message_id"] for e in events]
 
-    async def test_subscribes_to_a_task_that_it_did_not_start(
+    async def test_subscribes_to_a_task_of_another_client(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         task_id = await host.start("plain", "40")
@@ -172,7 +172,7 @@ class TestAStockClient:
         assert updates[0].task.id == task_id
         assert state_of(updates[-1]) == "TASK_STATE_COMPLETED"
 
-    async def test_gets_the_agents_errors_as_they_are(
+    async def test_gets_the_agents_errors_unchanged(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         task_id = await host.start("carly")
@@ -196,8 +196,8 @@ class TestAStockClient:
                     pass
 
 
-class TestTheCard:
-    async def test_is_the_agents_with_the_hosts_doors(self, stack: Stack) -> None:
+class TestCard:
+    async def test_is_the_agents_with_the_hosts_interfaces(self, stack: Stack) -> None:
         async with client() as http:
             own = (await http.get(stack.agents["carly"].ready_url)).json()
             url = f"{stack.url}/a2a/carly"
@@ -212,7 +212,7 @@ class TestTheCard:
         assert len(uris) == len(set(uris))
         assert {e["uri"] for e in own["capabilities"]["extensions"]} <= set(uris)
 
-    async def test_says_that_any_agent_is_resumable_and_streams(
+    async def test_says_that_every_agent_streams_and_is_resumable(
         self, stack: Stack
     ) -> None:
         async with client(stack.url) as http:
@@ -222,7 +222,7 @@ class TestTheCard:
                 assert can["streaming"]
                 assert "resumable-stream" in can["extensions"][-1]["uri"]
 
-    async def test_believes_no_proxy_that_is_not_trusted(self, stack: Stack) -> None:
+    async def test_ignores_headers_of_untrusted_proxies(self, stack: Stack) -> None:
         headers = {
             "x-forwarded-proto": "https",
             "x-forwarded-host": "agents.example",
@@ -236,7 +236,7 @@ class TestTheCard:
         assert urls == {f"{stack.url}/a2a/carly"}
 
 
-async def test_what_is_not_here_is_refused_as_a2a_has_it(
+async def test_unsupported_operations_get_a2a_errors(
     stack: Stack, host: HostClient
 ) -> None:
     for method, code in {

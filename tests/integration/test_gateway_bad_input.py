@@ -1,6 +1,6 @@
-"""Bad input at the gateway: the A2A error where there is one, else 4xx with words.
+"""Bad input at the gateway gets an A2A error if there is one, else 4xx with a text.
 
-Nothing is sent down, nothing is told, and whose error it is can be seen.
+The agent gets nothing, the feed gets nothing, and the domain says whose error it is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    """Nothing is told, sent or logged as a crash."""
+    """Fail if the feed or the agent got anything, or if the host logged a traceback."""
 
     async def told() -> tuple[int, int]:
         events = await client.history(after=0, agent="carly")
@@ -45,7 +45,7 @@ async def host(stack: Stack) -> AsyncIterator[HostClient]:
 
 @pytest.fixture(scope="module")
 async def over(stack: Stack) -> str:
-    """A task that is over."""
+    """A task that has ended."""
     async with host_at(stack.url) as host:
         task_id = await host.start("carly")
         await host.row_with(task_id, "completed")
@@ -57,7 +57,7 @@ def rpc(method: str, params: Any) -> Json:
 
 
 def error_in(body: Json) -> tuple[int, str, str]:
-    """Code, reason and domain; every error has words."""
+    """Return code, reason and domain. Every error has a message."""
     error = body["error"]
     assert len(error["message"]) > 10
     (info, *_) = error.get("details") or error["data"]
@@ -83,7 +83,7 @@ CALLS: list[tuple[str, Json, int, str]] = [
 
 
 @pytest.mark.parametrize(("method", "params", "code", "reason"), CALLS)
-async def test_a_call_that_cannot_be_is_answered_in_a2as_words(
+async def test_bad_call_gets_an_a2a_error(
     host: HostClient, method: str, params: Json, code: int, reason: str
 ) -> None:
     answer = await host.http.post(RPC, json=rpc(method, params))
@@ -105,7 +105,7 @@ async def test_a_call_that_cannot_be_is_answered_in_a2as_words(
         ("tasks/nothing?historyLength=x", 400, "INVALID_PARAMS"),
     ],
 )
-async def test_a_get_that_cannot_be_is_answered_in_a2as_words(
+async def test_bad_get_gets_an_a2a_error(
     host: HostClient, path: str, status: int, reason: str
 ) -> None:
     answer = await host.http.get(f"{RPC}/{path}")
@@ -114,8 +114,8 @@ async def test_a_get_that_cannot_be_is_answered_in_a2as_words(
     assert error_in(answer.json()) == (status, reason, "a2a-protocol.org")
 
 
-class TestATaskThatIsOver:
-    async def test_takes_no_reply(self, host: HostClient, over: str) -> None:
+class TestEndedTask:
+    async def test_accepts_no_reply(self, host: HostClient, over: str) -> None:
         body = message("And now?", taskId=over)
         for path in ("message:send", "message:stream"):
             answer = await host.http.post(f"{RPC}/{path}", json=body)
@@ -123,7 +123,7 @@ class TestATaskThatIsOver:
         answer = await host.http.post(RPC, json=rpc("SendMessage", body))
         assert error_in(answer.json())[:2] == (-32004, "UNSUPPORTED_OPERATION")
 
-    async def test_is_not_cancelled(self, host: HostClient, over: str) -> None:
+    async def test_cannot_be_cancelled(self, host: HostClient, over: str) -> None:
         answer = await host.http.post(f"{RPC}/tasks/{over}:cancel")
 
         assert error_in(answer.json())[:2] == (400, "TASK_NOT_CANCELABLE")
@@ -140,7 +140,7 @@ class TestATaskThatIsOver:
         (json.dumps(rpc("SendMessage", [1])).encode(), -32602),
     ],
 )
-async def test_what_is_no_call_is_an_error_of_json_rpc(
+async def test_body_that_is_not_a_call_gets_a_jsonrpc_error(
     host: HostClient, body: bytes, code: int
 ) -> None:
     headers = {"content-type": "application/json"}
@@ -150,7 +150,7 @@ async def test_what_is_no_call_is_an_error_of_json_rpc(
     assert error_in(answer.json())[0] == code
 
 
-class TestAnErrorOfTheHostsOwn:
+class TestErrorOfTheHost:
     @pytest.mark.parametrize(
         ("agent", "status", "code", "reason"),
         [
@@ -158,7 +158,7 @@ class TestAnErrorOfTheHostsOwn:
             ("bob", 404, -31404, "UNKNOWN_AGENT"),
         ],
     )
-    async def test_is_told_apart_from_the_agents(
+    async def test_has_its_own_domain(
         self, host: HostClient, agent: str, status: int, code: int, reason: str
     ) -> None:
         body = message("hello")
@@ -174,7 +174,7 @@ class TestAnErrorOfTheHostsOwn:
             assert error_in(answer.json()) == (code, reason, "courtside")
             assert agent in answer.json()["error"]["message"]
 
-    async def test_says_that_a_message_is_too_large(self, host: HostClient) -> None:
+    async def test_says_that_the_message_is_too_large(self, host: HostClient) -> None:
         body = message("x" * 5_000_000)
         for path, sent, code in (
             (f"{RPC}/message:stream", body, 413),
@@ -185,7 +185,7 @@ class TestAnErrorOfTheHostsOwn:
             assert error_in(answer.json()) == (code, "BODY_TOO_LARGE", "courtside")
             assert "4194304 bytes" in answer.text
 
-    async def test_says_that_it_wants_json(self, host: HostClient) -> None:
+    async def test_says_that_the_body_must_be_json(self, host: HostClient) -> None:
         headers = {"content-type": "text/plain"}
         answer = await host.http.post(RPC, content=b"{}", headers=headers)
 
@@ -194,7 +194,7 @@ class TestAnErrorOfTheHostsOwn:
 
 
 @pytest.mark.parametrize("version", ["0.3", "2.0", "x"])
-async def test_another_version_is_refused(host: HostClient, version: str) -> None:
+async def test_other_versions_are_refused(host: HostClient, version: str) -> None:
     headers = {"a2a-version": version}
     call = rpc("GetTask", {"id": "t"})
     by_rpc = await host.http.post(RPC, json=call, headers=headers)
@@ -204,7 +204,7 @@ async def test_another_version_is_refused(host: HostClient, version: str) -> Non
     assert error_in(by_path.json())[1] == "VERSION_NOT_SUPPORTED"
 
 
-async def test_a_page_of_another_origin_may_not_speak_to_it(host: HostClient) -> None:
+async def test_pages_of_other_origins_are_refused(host: HostClient) -> None:
     headers = {"origin": "http://evil.example"}
     answer = await host.http.post(RPC, json=rpc("ListTasks", {}), headers=headers)
 

@@ -1,6 +1,6 @@
-"""docs/gateway.md is true: its examples are what the host really sends.
+"""The examples in docs/gateway.md are what the host really sends.
 
-The host and Carly are real; only the port is put in place of the documented one.
+The host and Carly are real. Only the port is replaced.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_an_example_is_what_the_host_sends(number: int, outputs: list[str]) -> None:
+def test_example_is_what_the_host_sends(number: int, outputs: list[str]) -> None:
     assert prints(EXAMPLES[number], outputs[number]), outputs[number]
 
 
-def test_the_page_has_every_error_that_can_come_of_a_call() -> None:
+def test_page_lists_every_error_of_the_gateway() -> None:
     page = PAGE.read_text(encoding="utf-8")
     of_agents = {"AGENT_EXISTS", "BAD_SETTING", "NOT_KEPT"}
     of_history = {"BAD_QUERY", "CURSOR_EXPIRED"}

@@ -1,7 +1,6 @@
-"""Through the host every agent is resumable, though it may know nothing of that.
+"""Through the host, every agent is resumable, even if it has no such feature.
 
-A reader that comes back with the last number it has gets exactly what followed: over
-cut connections, a kill -9 of the host, the end of the task.
+Real hosts and agents; clients that disconnect.
 """
 
 from __future__ import annotations
@@ -45,15 +44,15 @@ def binding(request: pytest.FixtureRequest) -> str:
 
 
 async def all_of(stack: Stack, agent: str, task_id: str) -> Subscriber:
-    """One that reads the whole task, from its first update."""
+    """Return a subscriber that has read the whole task, from its first update."""
     whole = Subscriber(stack.url, agent, task_id, "HTTP+JSON")
     whole.last = "0"
     await whole.read()
     return whole
 
 
-async def come_back_until_over(reader: Subscriber, chance: random.Random) -> None:
-    """It hangs up after some updates, again and again."""
+async def reconnect_until_the_end(reader: Subscriber, chance: random.Random) -> None:
+    """Read to the end, but disconnect again and again."""
     while not is_over(reader):
         await reader.read(chance.randint(1, 12))
 
@@ -66,8 +65,8 @@ def is_over(reader: Subscriber) -> bool:
 
 
 @pytest.mark.parametrize("agent", KINDS)
-class TestAReaderThatComesBack:
-    async def test_gets_every_update_once_wherever_it_was_cut(
+class TestReconnectingReader:
+    async def test_gets_every_update_once_wherever_it_disconnects(
         self, stack: Stack, host: HostClient, binding: str, agent: str
     ) -> None:
         task_id = await host.start(agent, "60")
@@ -78,7 +77,7 @@ class TestAReaderThatComesBack:
 
         async with anyio.create_task_group() as group:
             for reader in readers:
-                group.start_soon(come_back_until_over, reader, chance)
+                group.start_soon(reconnect_until_the_end, reader, chance)
 
         whole = await all_of(stack, agent, task_id)
         assert whole.numbers == [*range(1, len(whole.numbers) + 1)]
@@ -89,7 +88,7 @@ class TestAReaderThatComesBack:
                 update_in(f) for f in whole.frames
             ]
 
-    async def test_begins_with_the_task_where_it_has_no_number_and_misses_nothing(
+    async def test_without_a_number_begins_with_the_task_and_misses_nothing(
         self, stack: Stack, host: HostClient, binding: str, agent: str
     ) -> None:
         task_id = await host.start(agent, "60")
@@ -105,7 +104,7 @@ class TestAReaderThatComesBack:
         rows = await host.rows(task_id)
         assert told == rows[-1]["result"]
 
-    async def test_gets_the_rest_and_the_end_of_a_task_that_ended_meanwhile(
+    async def test_gets_the_missed_updates_of_a_task_that_has_ended(
         self, stack: Stack, host: HostClient, binding: str, agent: str
     ) -> None:
         task_id = await host.start(agent, "10")
@@ -120,14 +119,14 @@ class TestAReaderThatComesBack:
         assert reader.frames != whole.frames[:3]
         assert reader.numbers == whole.numbers
         await reader.read()
-        assert reader.numbers == whole.numbers, "nothing follows the end"
+        assert reader.numbers == whole.numbers, "the ended task has no more updates"
 
 
 @pytest.mark.parametrize("at", ["the host", "the agent"])
-async def test_a_reader_that_has_it_all_is_answered_before_there_is_more(
+async def test_reader_with_all_updates_gets_a_response_at_once(
     at: str, stack: Stack, host: HostClient
 ) -> None:
-    """Else a task that waits for a person looks like a server that is stuck."""
+    """Else a task that waits for a reply looks like a server that hangs."""
     task_id = await host.start("nancy", "Invite everyone to tennis")
     asks = await host.row_with(task_id, "input-required")
     told = await host.history(after=0, task=task_id)
@@ -156,7 +155,7 @@ def chunk_of(frame: object) -> str:
     return "".join(part["text"] for part in parts)
 
 
-async def test_an_agents_own_numbers_give_way_to_the_hosts(
+async def test_the_hosts_numbers_replace_the_agents_own(
     stack: Stack, host: HostClient
 ) -> None:
     task_id = await host.start("carly")
@@ -176,7 +175,7 @@ async def test_an_agents_own_numbers_give_way_to_the_hosts(
     ]
 
 
-async def test_two_clients_on_one_task_see_the_same(
+async def test_two_clients_of_one_task_get_the_same_updates(
     stack: Stack, host: HostClient
 ) -> None:
     task_id = await host.start("plain", "60")
@@ -192,7 +191,7 @@ async def test_two_clients_on_one_task_see_the_same(
     ]
 
 
-async def test_a_client_that_vanishes_stops_nothing(
+async def test_client_that_disconnects_stops_nothing(
     stack: Stack, host: HostClient
 ) -> None:
     task_id = await host.start("plain", "60")
@@ -206,9 +205,9 @@ async def test_a_client_that_vanishes_stops_nothing(
     assert await host.row_with(task_id, "completed")
 
 
-class TestANumber:
+class TestLastEventId:
     @pytest.mark.parametrize("number", ["x", "-1", "1.5", "9" * 30])
-    async def test_that_is_none_is_refused(
+    async def test_that_is_not_a_number_is_refused(
         self, stack: Stack, host: HostClient, binding: str, number: str
     ) -> None:
         task_id = await host.start("carly")
@@ -222,7 +221,7 @@ class TestANumber:
             "INVALID_PARAMS",
         )
 
-    async def test_ahead_of_the_head_is_refused_with_what_there_is(
+    async def test_that_is_too_high_is_refused_with_the_available_range(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         task_id = await host.start("carly")
@@ -241,7 +240,7 @@ class TestANumber:
 
 
 async def refusal(reader: Subscriber) -> tuple[int, str, Json]:
-    """Its code, its reason, and all of its ErrorInfo."""
+    """Return the code, the reason and the whole ErrorInfo."""
     answer = await reader.refused()
     error = answer.json()["error"]
     details = error.get("details") or error.get("data")
@@ -250,7 +249,7 @@ async def refusal(reader: Subscriber) -> tuple[int, str, Json]:
     return error["code"], details[0]["reason"], details[0]
 
 
-async def test_over_a_kill_9_of_the_host_the_numbers_go_on(tmp_path: Path) -> None:
+async def test_numbers_continue_after_the_host_is_killed(tmp_path: Path) -> None:
     with (
         numbered(tmp_path, KINDS) as others,
         Stack(tmp_path, (), extra_agents=others) as stack,
@@ -294,10 +293,10 @@ async def _until_over(reader: Subscriber) -> None:
             await anyio.sleep(0.05)
 
 
-async def test_a_host_that_follows_a_host_resumes_an_agent_that_cannot(
+async def test_host_that_follows_a_host_can_resume_any_agent(
     tmp_path: Path,
 ) -> None:
-    """To the second host the agent is one that has the extension: no gap."""
+    """For the second host, the agent has the extension: there is no gap."""
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
@@ -327,10 +326,10 @@ async def test_a_host_that_follows_a_host_resumes_an_agent_that_cannot(
     assert [e["sequence"] for e in again] == [*range(1, len(told) + 1)]
 
 
-async def test_what_was_missed_is_said_with_a_number_of_its_own(
+async def test_missed_updates_are_reported_in_a_numbered_gap(
     tmp_path: Path,
 ) -> None:
-    """The host was away while an agent spoke that cannot be resumed."""
+    """The host was down during updates of an agent without the extension."""
     with (
         numbered(tmp_path, ["plain"]) as others,
         Stack(tmp_path, (), extra_agents=others) as stack,

@@ -1,6 +1,6 @@
-"""TaskManager: every update of every task it starts, straight and over a host alike.
+"""TaskManager streams every update of every task it starts.
 
-Real agents and a real host; each test runs over both ways.
+Real agents and a real host. Each test runs with both transports.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ from host.task_manager.errors import (
 from tests.support.a2a_client import agent_at
 from tests.support.harness import Server, Stack, free_port
 from tests.support.host_client import host_at
-from tests.support.manager_transports import WAYS, Json, Way, row_of, updates_of, way_to
+from tests.support.manager_transports import (
+    TRANSPORTS,
+    Json,
+    ManagerTransport,
+    create_transport,
+    row_of,
+    updates_of,
+)
 from tests.support.third_party import start_at
 
 TERMINAL = {"completed", "error", "cancelled", "rejected"}
@@ -31,7 +38,7 @@ TERMINAL = {"completed", "error", "cancelled", "rejected"}
 
 @pytest.fixture(scope="module")
 def tessa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an agent that can do anything."""
+    """The URL of an agent that can do everything."""
     port = free_port()
     server = Server(
         "tessa",
@@ -54,9 +61,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory, tessa: str) -> Iterator[Stac
         yield running
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest, stack: Stack, tessa: str) -> Way:
-    return way_to(request.param, stack, tessa=tessa)
+@pytest.fixture(params=TRANSPORTS)
+def transport(
+    request: pytest.FixtureRequest, stack: Stack, tessa: str
+) -> ManagerTransport:
+    return create_transport(request.param, stack, tessa=tessa)
 
 
 def of(updates: list[Json], task_id: str) -> list[Json]:
@@ -64,10 +73,10 @@ def of(updates: list[Json], task_id: str) -> list[Json]:
 
 
 class TestStreamAll:
-    async def test_has_every_update_of_every_task_in_order_to_the_last(
-        self, way: Way
+    async def test_yields_every_update_of_every_task_in_order(
+        self, transport: ManagerTransport
     ) -> None:
-        async with way.manager() as manager:
+        async with transport.manager() as manager:
             started = [
                 await manager.start_task("calendar_check"),
                 await manager.start_task("weather_forecast"),
@@ -79,9 +88,9 @@ class TestStreamAll:
         assert ids == sorted(set(ids))
         assert {update["task_id"] for update in updates} == set(started)
         for task_id in started:
-            said = [update.get("status") for update in of(updates, task_id)]
-            assert said[-1] == "completed"
-            assert TERMINAL.isdisjoint(said[:-1])
+            statuses = [update.get("status") for update in of(updates, task_id)]
+            assert statuses[-1] == "completed"
+            assert TERMINAL.isdisjoint(statuses[:-1])
         carly = [u for u in of(updates, started[0]) if u["kind"] == "task"]
         assert [row["message"] for row in carly if row["message"]] == [
             "Starting calendar search…",
@@ -92,23 +101,27 @@ class TestStreamAll:
         ]
         assert carly[-1]["result"] == "Found 3 available slots for tomorrow!"
 
-    async def test_gives_the_feeds_own_events(self, way: Way, stack: Stack) -> None:
-        async with way.manager() as manager:
+    async def test_yields_the_same_events_as_the_feed(
+        self, transport: ManagerTransport, stack: Stack
+    ) -> None:
+        async with transport.manager() as manager:
             task_id = await manager.start_task("streaming")
             updates = await updates_of(manager)
 
         async with host_at(stack.url) as host:
             await host.row_with(task_id, "completed")
-            told = await host.history(after=0, task=task_id)
+            logged = await host.history(after=0, task=task_id)
         own = ("id", "received_at")
-        # Its own host numbers for itself; all else is one and the same.
-        ignored = own if way.name == "straight" else ()
-        assert _without(updates, *ignored) == _without(told, *ignored)
+        # The direct transport has its own ids.
+        ignored = own if transport.name == "direct" else ()
+        assert _without(updates, *ignored) == _without(logged, *ignored)
         assert json.loads(json.dumps(updates)) == updates
         assert {update["kind"] for update in updates} == {"task", "artifact"}
 
-    async def test_has_the_tasks_that_are_started_while_it_runs(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_includes_tasks_that_start_while_it_runs(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             started = [await manager.start_task("availability")]
             ended: list[str] = []
             async for update in manager.stream_all():
@@ -119,8 +132,10 @@ class TestStreamAll:
 
         assert ended == started
 
-    async def test_is_whole_for_each_reader_a_late_one_too(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_is_complete_for_each_reader_even_a_late_one(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             seen: list[list[Json]] = []
 
             async def read() -> None:
@@ -135,23 +150,27 @@ class TestStreamAll:
         assert seen[0] == seen[1] == seen[2]
         assert seen[0][-1]["status"] == "completed"
 
-    async def test_ends_at_once_where_nothing_was_started(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_ends_at_once_if_no_task_was_started(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             assert await updates_of(manager) == []
 
-    async def test_keeps_quiet_about_tasks_of_others(self, way: Way) -> None:
-        async with way.manager() as manager:
-            theirs = await start_at(way.agents["carly"])
+    async def test_leaves_out_tasks_of_others(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
+            theirs = await start_at(transport.agents["carly"])
             ours = await manager.start_task("calendar_check")
             updates = await updates_of(manager)
 
         assert theirs != ours
         assert {update["task_id"] for update in updates} == {ours}
 
-    async def test_has_the_message_of_an_agent_that_makes_no_task(
-        self, way: Way
+    async def test_includes_the_message_of_an_agent_without_tasks(
+        self, transport: ManagerTransport
     ) -> None:
-        async with way.manager() as manager:
+        async with transport.manager() as manager:
             message_id = await manager.start_task("replying", message="two\u2028lines")
             [update] = await updates_of(manager)
             [again] = [one async for one in manager.stream(message_id)]
@@ -165,8 +184,8 @@ class TestStreamAll:
 
 
 class TestStartTask:
-    async def test_need_not_be_awaited(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_works_without_await(self, transport: ManagerTransport) -> None:
+        async with transport.manager() as manager:
             manager.start_task("calendar_check")
             manager.start_task("weather_forecast")
             updates = await updates_of(manager)
@@ -174,10 +193,10 @@ class TestStartTask:
         ended = [u["agent"] for u in updates if u.get("status") == "completed"]
         assert sorted(ended) == ["carly", "walter"]
 
-    async def test_that_failed_unawaited_is_raised_at_the_end_of_the_stream(
-        self, way: Way
+    async def test_error_without_await_is_raised_at_the_end_of_the_stream(
+        self, transport: ManagerTransport
     ) -> None:
-        async with way.manager() as manager:
+        async with transport.manager() as manager:
             manager.start_task("calendar_check")
             manager.start_task("dance")
             seen = []
@@ -187,16 +206,25 @@ class TestStartTask:
 
         assert seen[-1]["status"] == "completed"
 
-    async def test_that_failed_unawaited_is_raised_at_the_end_of_the_block(
-        self, way: Way
+    async def test_error_without_await_is_raised_at_the_end_of_the_block(
+        self, transport: ManagerTransport
     ) -> None:
         with pytest.raises(UnknownName, match="carly has no skill 'dance'"):
-            async with way.manager() as manager:
+            async with transport.manager() as manager:
                 await manager.start_task("carly")
                 manager.start_task("carly/dance")
 
-    async def test_tells_the_agent_what_it_is_told_to(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_error_without_await_is_raised_if_the_block_ends_at_once(
+        self, transport: ManagerTransport
+    ) -> None:
+        with pytest.raises(UnknownName, match="'dance'"):
+            async with transport.manager() as manager:
+                manager.start_task("dance")
+
+    async def test_sends_the_message_or_the_first_example(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             for names in (
                 {"name": "carly"},
                 {"name": "carly/availability"},
@@ -205,8 +233,10 @@ class TestStartTask:
                 await manager.start_task(**names)
             updates = await updates_of(manager)
 
-        told = [await _told(way, task_id) for task_id in _tasks(updates)]
-        assert told == [
+        messages = [
+            await _first_message(transport, task_id) for task_id in _tasks(updates)
+        ]
+        assert messages == [
             ("Find a slot for a game tomorrow", None),
             ("When is everyone free tomorrow?", "availability"),
             ("Who?", "availability"),
@@ -218,29 +248,35 @@ class TestStartTask:
             ({"name": "dance"}, UnknownName, "no skill 'dance'.*carly .calendar_check"),
             ({"name": "carly/dance"}, UnknownName, "carly has no skill 'dance'"),
             ({"agent": "anna"}, UnknownAgent, "no agent 'anna'; there are: carly"),
-            ({}, UnknownName, "say what to start"),
+            ({}, UnknownName, "name an agent or a skill"),
         ],
     )
-    async def test_of_what_is_not_there_says_what_is(
-        self, way: Way, names: dict[str, str], error: type[Exception], words: str
+    async def test_unknown_name_lists_the_known_ones(
+        self,
+        transport: ManagerTransport,
+        names: dict[str, str],
+        error: type[Exception],
+        words: str,
     ) -> None:
-        async with way.manager() as manager:
+        async with transport.manager() as manager:
             with pytest.raises(error, match=words) as raised:
                 await manager.start_task(**names)
             assert isinstance(raised.value, CourtsideError)
             assert await updates_of(manager) == []
 
-    async def test_of_a_message_too_large_sends_nothing(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_too_large_message_is_not_sent(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             with pytest.raises(Refused, match="nothing was sent") as refused:
                 await manager.start_task("carly", message="x" * 5_000_000)
             assert await updates_of(manager) == []
         assert refused.value.reason == "BODY_TOO_LARGE"
 
 
-class TestOneTask:
-    async def test_has_a_stream_of_its_own(self, way: Way) -> None:
-        async with way.manager() as manager:
+class TestTask:
+    async def test_has_its_own_stream(self, transport: ManagerTransport) -> None:
+        async with transport.manager() as manager:
             carly = await manager.start_task("calendar_check")
             walter = await manager.start_task("weather_forecast")
             own = [update async for update in manager.stream(carly)]
@@ -249,8 +285,8 @@ class TestOneTask:
         assert own == of(both, carly)
         assert of(both, walter)
 
-    async def test_can_be_cancelled(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_can_be_cancelled(self, transport: ManagerTransport) -> None:
+        async with transport.manager() as manager:
             task_id = await manager.start_task("weather_forecast")
             await row_of(manager, task_id, "running")
             assert await manager.cancel_task(task_id) == "cancelled"
@@ -259,8 +295,8 @@ class TestOneTask:
         assert updates[-1]["status"] == "cancelled"
         assert updates[-1]["message"] == "Task cancelled by user request"
 
-    async def test_that_asks_is_answered_and_goes_on(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_continues_after_a_reply(self, transport: ManagerTransport) -> None:
+        async with transport.manager() as manager:
             task_id = await manager.start_task("invite_everyone")
             asked = []
             async for update in manager.stream_all():
@@ -272,23 +308,29 @@ class TestOneTask:
         assert update["task_id"] == task_id
         assert update["result"] == "Sent 4 invitations: Alex, Kim, Robin and Sam."
 
-    async def test_that_asks_nothing_is_sent_no_reply(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_reply_is_not_sent_if_the_task_does_not_wait(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             task_id = await manager.start_task("calendar_check")
             await row_of(manager, task_id, "running")
-            with pytest.raises(NotAsking, match="asks nothing now: it is running"):
+            with pytest.raises(
+                NotAsking, match="does not wait for a reply: it is running"
+            ):
                 await manager.reply(task_id, "Send")
             updates = await updates_of(manager)
             with pytest.raises(NotAsking, match="it is completed"):
                 await manager.reply(task_id, "Send")
 
         assert updates[-1]["status"] == "completed"
-        async with agent_at(way.agents["carly"]) as carly:
+        async with agent_at(transport.agents["carly"]) as carly:
             history = (await carly.get(task_id))["history"]
         assert [m["role"] for m in history].count("ROLE_USER") == 1
 
-    async def test_that_was_answered_is_not_answered_twice(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_only_one_of_two_replies_is_sent(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             task_id = await manager.start_task("invite_everyone")
             await row_of(manager, task_id, "input-required")
             outcomes: list[str] = []
@@ -309,24 +351,30 @@ class TestOneTask:
         assert sorted(outcomes) == ["refused", "sent"]
         assert updates[-1]["result"] == "Nothing was sent."
 
-    async def test_that_is_over_is_not_cancelled(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_cannot_be_cancelled_after_its_end(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             task_id = await manager.start_task("availability")
             await updates_of(manager)
-            with pytest.raises(Refused, match="carly refuses: Task ") as told:
+            with pytest.raises(Refused, match="carly refuses: Task ") as refused:
                 await manager.cancel_task(task_id)
-        assert told.value.reason == "TASK_NOT_CANCELABLE"
+        assert refused.value.reason == "TASK_NOT_CANCELABLE"
 
-    async def test_that_the_agent_rejects_ends_the_stream(self, way: Way) -> None:
-        async with way.manager() as manager:
+    async def test_stream_ends_when_the_agent_rejects_the_task(
+        self, transport: ManagerTransport
+    ) -> None:
+        async with transport.manager() as manager:
             await manager.start_task("refusing")
             updates = await updates_of(manager)
         assert updates[-1]["status"] == "rejected"
         assert updates[-1]["message"] == "Tessa does not do that; ask somebody else."
 
-    async def test_that_was_not_started_here_is_unknown(self, way: Way) -> None:
-        theirs = await start_at(way.agents["carly"])
-        async with way.manager() as manager:
+    async def test_of_another_client_is_unknown(
+        self, transport: ManagerTransport
+    ) -> None:
+        theirs = await start_at(transport.agents["carly"])
+        async with transport.manager() as manager:
             ours = await manager.start_task("availability")
             for call in (manager.cancel_task(theirs), manager.reply(theirs, "Yes")):
                 with pytest.raises(UnknownTask, match=f"there are: {ours}"):
@@ -336,15 +384,17 @@ class TestOneTask:
 
 
 class TestUse:
-    async def test_outside_the_block_is_refused(self, way: Way) -> None:
-        manager = way.manager()
+    async def test_outside_the_block_raises_manager_closed(
+        self, transport: ManagerTransport
+    ) -> None:
+        manager = transport.manager()
         with pytest.raises(ManagerClosed, match="async with"):
             manager.start_task("calendar_check")
         async with manager:
             pass
-        with pytest.raises(ManagerClosed, match="was left"):
+        with pytest.raises(ManagerClosed, match="has ended"):
             manager.stream_all()
-        with pytest.raises(ManagerClosed, match="make another one"):
+        with pytest.raises(ManagerClosed, match="create another one"):
             async with manager:
                 pass
 
@@ -354,12 +404,14 @@ def _without(updates: list[Json], *keys: str) -> list[Json]:
 
 
 def _tasks(updates: list[Json]) -> list[str]:
-    """Their ids, in the order in which they began."""
+    """Return the task ids, in the order of their starts."""
     return list(dict.fromkeys(update["task_id"] for update in updates))
 
 
-async def _told(way: Way, task_id: str) -> tuple[str, str | None]:
-    """The text and the skill of the message that began a task of Carly's."""
-    async with agent_at(way.agents["carly"]) as carly:
+async def _first_message(
+    transport: ManagerTransport, task_id: str
+) -> tuple[str, str | None]:
+    """Return the text and the skill of the message that started a task of Carly."""
+    async with agent_at(transport.agents["carly"]) as carly:
         [asked, *_] = (await carly.get(task_id))["history"]
     return asked["parts"][0]["text"], asked.get("metadata", {}).get("skillId")

@@ -1,7 +1,6 @@
-"""docs/task-manager.md is true: its scripts run as they stand and print what is shown.
+"""The scripts in docs/task-manager.md run unchanged and print the documented output.
 
-The agents and the host are real ones; only their ports are put in place of the
-documented ones.
+The agents and the host are real. Only their ports are replaced.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def run(script: str, folder: Path, **environ: str) -> str:
-    """What a script prints that is started in `folder`; it may not complain."""
+    """Run a script in `folder`, and return its output. It must not print to stderr."""
     done = subprocess.run(
-        # Warnings say what was not closed or not awaited.
+        # A warning tells what was not closed or awaited.
         [sys.executable, "-W", "error", "-c", script],
         capture_output=True,
         check=False,
@@ -60,7 +59,7 @@ def run(script: str, folder: Path, **environ: str) -> str:
     return done.stdout
 
 
-def test_the_lessons_snippet_runs_unchanged_with_the_agents_that_come_along(
+def test_lesson_example_runs_unchanged_with_the_demo_agents(
     stack: Stack, tmp_path: Path
 ) -> None:
     printed = run(LESSON, tmp_path, **ports(stack))
@@ -74,7 +73,7 @@ def test_the_lessons_snippet_runs_unchanged_with_the_agents_that_come_along(
     assert EXAMPLES[0].command == LESSON
 
 
-def test_it_runs_with_the_agents_of_the_courtside_toml_beside_it(
+def test_lesson_example_uses_the_agents_of_courtside_toml(
     stack: Stack, tmp_path: Path
 ) -> None:
     (tmp_path / "courtside.toml").write_bytes(stack.config.read_bytes())
@@ -82,7 +81,7 @@ def test_it_runs_with_the_agents_of_the_courtside_toml_beside_it(
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_a_documented_script_prints_what_the_page_shows(
+def test_documented_script_prints_the_documented_output(
     number: int, stack: Stack, tmp_path: Path
 ) -> None:
     script = EXAMPLES[number].command.replace("http://127.0.0.1:8000", stack.url)
@@ -91,7 +90,7 @@ def test_a_documented_script_prints_what_the_page_shows(
     assert prints(EXAMPLES[number], printed), printed
 
 
-def test_every_script_of_the_page_is_run() -> None:
+def test_every_script_of_the_page_is_tested() -> None:
     assert len(EXAMPLES) == PAGE.count("```python") == 3
 
 

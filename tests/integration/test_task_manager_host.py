@@ -1,6 +1,6 @@
-"""TaskManager over a host: nothing lost or twice, whatever happens to the connection.
+"""TaskManager via a host: nothing is lost or repeated when the connection breaks.
 
-What it saw is compared with the host's own log.
+The tests compare its updates with the host's log.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def proxy(stack: Stack) -> Iterator[FaultProxy]:
-    """Stands before the host."""
+    """A proxy in front of the host."""
     with FaultProxy(int(stack.url.rpartition(":")[2])) as running:
         yield running
 
@@ -44,12 +44,12 @@ async def start_three(manager: TaskManager) -> list[str]:
     return [await manager.start_task(name) for name in names]
 
 
-async def told(host: HostClient, task_ids: list[str]) -> list[Json]:
-    """What the log has of these tasks."""
+async def logged_updates(host: HostClient, task_ids: list[str]) -> list[Json]:
+    """Return the events of these tasks in the log."""
     return await host.history(after=0, task=task_ids)
 
 
-async def test_a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing(
+async def test_cut_connections_lose_and_repeat_nothing(
     proxy: FaultProxy, host: HostClient
 ) -> None:
     async with TaskManager(host=proxy.url) as manager:
@@ -58,14 +58,14 @@ async def test_a_connection_that_is_cut_again_and_again_loses_and_doubles_nothin
         async for update in manager.stream_all():
             updates.append(update)
             if len(updates) % 4 == 0:
-                # Now between two events, now in the middle of one.
+                # Cuts between two events, and within one.
                 proxy.suffer(Faults(cut_after=1 + 211 * (len(updates) % 7)))
 
     assert proxy.counts.cuts > 3
-    assert updates == await told(host, task_ids)
+    assert updates == await logged_updates(host, task_ids)
 
 
-async def test_a_host_that_is_killed_and_started_again_loses_and_doubles_nothing(
+async def test_killed_host_loses_and_repeats_nothing(
     stack: Stack, host: HostClient
 ) -> None:
     async with TaskManager(host=stack.url) as manager:
@@ -75,7 +75,7 @@ async def test_a_host_that_is_killed_and_started_again_loses_and_doubles_nothing
         await anyio.to_thread.run_sync(stack.host.restart)
         updates = await updates_of(manager)
 
-    assert updates == await told(host, task_ids)
+    assert updates == await logged_updates(host, task_ids)
     ended = [one["task_id"] for one in updates if one.get("status") == "completed"]
     assert sorted(ended) == sorted(task_ids)
 
@@ -86,7 +86,7 @@ async def restart_without_log(stack: Stack) -> None:
     await anyio.to_thread.run_sync(stack.host.restart)
 
 
-async def test_a_host_whose_log_is_gone_finds_the_task_again_behind_a_gap(
+async def test_host_without_its_log_finds_the_task_again_after_a_gap(
     tmp_path: Path,
 ) -> None:
     with Stack(tmp_path, ["nancy"]) as stack:
@@ -106,10 +106,10 @@ async def test_a_host_whose_log_is_gone_finds_the_task_again_behind_a_gap(
     assert seen[-1]["result"] == "Sent 4 invitations: Alex, Kim, Robin and Sam."
 
 
-async def test_a_task_that_such_a_host_does_not_find_again_is_an_error(
+async def test_task_that_such_a_host_does_not_find_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.task_manager.via_host.FIND_S", 0.5)
+    monkeypatch.setattr("host.task_manager.via_host.FIND_TASK_S", 0.5)
     with Stack(tmp_path, ["nancy"]) as stack:
         async with TaskManager(host=stack.url) as manager:
             task_id = await manager.start_task("invite_everyone")
@@ -120,9 +120,8 @@ async def test_a_task_that_such_a_host_does_not_find_again_is_an_error(
                 await updates_of(manager)
 
 
-async def test_what_the_host_no_longer_keeps_is_a_gap(tmp_path: Path) -> None:
-    """Who was away for too long is told where each task stands, and that it missed
-    something."""
+async def test_trimmed_events_become_a_gap(tmp_path: Path) -> None:
+    """A manager that was away too long gets a gap, and the current row of each task."""
     keeping_little = "[host]\nkeep_events = 5\n"
     with (
         Stack(tmp_path, ["carly", "nancy"], toml=keeping_little) as stack,
@@ -156,10 +155,10 @@ async def test_what_the_host_no_longer_keeps_is_a_gap(tmp_path: Path) -> None:
     assert last["result"] == "Sent 4 invitations: Alex, Kim, Robin and Sam."
 
 
-async def test_a_host_that_stays_away_is_named_after_a_while(
+async def test_host_that_stays_away_is_an_error_after_a_while(
     proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.task_manager.via_host.PATIENCE_S", 0.5)
+    monkeypatch.setattr("host.task_manager.via_host.RECONNECT_S", 0.5)
     monkeypatch.setattr(manager_module, "LEAVE_S", 0.2)
     async with TaskManager(host=proxy.url) as manager:
         task_id = await manager.start_task("calendar_check")
@@ -167,26 +166,26 @@ async def test_a_host_that_stays_away_is_named_after_a_while(
         proxy.cut()
         with pytest.raises(HostUnreachable, match=f"no Courtside host .* {proxy.url}"):
             await updates_of(manager)
-        with pytest.raises(HostUnreachable, match="stayed away for too long"):
+        with pytest.raises(HostUnreachable, match="was away for too long"):
             await manager.cancel_task(task_id)
 
 
-async def test_a_host_that_was_only_quiet_for_long_is_not_given_up(
+async def test_quiet_host_is_not_given_up(
     proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patience_s = 0.5
-    monkeypatch.setattr("host.task_manager.via_host.PATIENCE_S", patience_s)
+    reconnect_s = 0.5
+    monkeypatch.setattr("host.task_manager.via_host.RECONNECT_S", reconnect_s)
     async with TaskManager(host=proxy.url) as manager:
         task_id = await manager.start_task("invite_everyone")
         await row_of(manager, task_id, "input-required")
-        await anyio.sleep(2 * patience_s)
+        await anyio.sleep(2 * reconnect_s)
         proxy.cut()
         await manager.reply(task_id, "Don't send")
         last = await row_of(manager, task_id, "completed")
     assert last["result"] == "Nothing was sent."
 
 
-async def test_a_start_whose_answer_is_lost_may_have_been_done_and_says_so(
+async def test_lost_response_says_that_the_request_may_have_been_done(
     proxy: FaultProxy,
 ) -> None:
     async with TaskManager(host=proxy.url) as manager:
@@ -206,10 +205,10 @@ async def test_a_start_whose_answer_is_lost_may_have_been_done_and_says_so(
             await start
 
 
-async def test_an_agent_that_the_host_does_not_reach_is_named_with_the_cause(
+async def test_agent_that_the_host_cannot_reach_is_named_with_the_cause(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manager_module, "REACH_S", 0.3)
+    monkeypatch.setattr(manager_module, "CONNECT_S", 0.3)
     async with TaskManager(host=stack.url) as manager:
         with pytest.raises(AgentUnreachable, match="nobody cannot be reached: refused"):
             await manager.start_task("nobody")
@@ -219,7 +218,7 @@ async def test_an_agent_that_the_host_does_not_reach_is_named_with_the_cause(
             await manager.start_task("dance")
 
 
-async def test_the_hosts_own_plan_is_a_task_like_any_other(stack: Stack) -> None:
+async def test_plan_of_the_host_is_a_task_like_any_other(stack: Stack) -> None:
     async with TaskManager(host=stack.url) as manager:
         task_id = await manager.start_task("host", message="Schedule a game tomorrow")
         async for update in manager.stream_all():

@@ -1,7 +1,4 @@
-"""How tests speak to the host's gateway: the SDK's own client, and plain HTTP by hand.
-
-The host is a process of harness.py's; what comes goes to the test.
-"""
+"""Clients of the host's gateway for tests: the SDK's client, and plain HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ AGENT_CARD = "/.well-known/agent-card.json"
 
 @asynccontextmanager
 async def stock_client(url: str, binding: str) -> AsyncIterator[Client]:
-    """The SDK's client as its examples have it, for the card at `url`."""
+    """Create the SDK's client for the card at `url`, as its examples do."""
     async with httpx.AsyncClient(timeout=20, trust_env=False, verify=NO_TLS) as http:
         config = ClientConfig(
             httpx_client=http, supported_protocol_bindings=[binding], streaming=True
@@ -38,14 +35,14 @@ async def stock_client(url: str, binding: str) -> AsyncIterator[Client]:
 
 
 def said(text: str, **ids: str) -> pb.SendMessageRequest:
-    """A message of a person's; `ids` are task_id and context_id."""
+    """Build a user message. `ids` are task_id and context_id."""
     ids = {"message_id": str(uuid.uuid4()), **ids}
     message = pb.Message(role=pb.ROLE_USER, parts=[pb.Part(text=text)], **ids)  # type: ignore[arg-type]
     return pb.SendMessageRequest(message=message)
 
 
 def state_of(update: pb.StreamResponse) -> str:
-    """The state that an update tells, "" for a chunk."""
+    """Return the state in an update, "" for an artifact update."""
     kind = update.WhichOneof("payload")
     if kind not in ("task", "status_update"):
         return ""
@@ -54,9 +51,9 @@ def state_of(update: pb.StreamResponse) -> str:
 
 
 class Subscriber:
-    """Reads one task through the gateway by hand, and notes each update's number.
+    """Reads one task over plain HTTP, and keeps each update's number.
 
-    It comes back with the last number that arrived, as an EventSource does.
+    It reconnects with the last number that it received, as an EventSource does.
     """
 
     def __init__(self, url: str, agent: str, task_id: str, binding: str) -> None:
@@ -70,7 +67,7 @@ class Subscriber:
         return [number_of(frame) for frame in self.frames]
 
     async def read(self, at_most: int | None = None) -> None:
-        """To the end of the stream, or so many updates and then it hangs up."""
+        """Read to the end of the stream, or disconnect after `at_most` updates."""
         count = 0
         async with client(timeout_s=20) as http, aclosing(self._lines(http)) as frames:
             async for frame in frames:
@@ -113,13 +110,13 @@ class Subscriber:
 
 
 def update_in(frame: Frame) -> Json:
-    """The one update in an event, out of its envelope."""
+    """Return the update of an event, without the JSON-RPC response around it."""
     (update,) = frame.data.get("result", frame.data).values()
     return dict(update)
 
 
 def number_of(frame: Frame) -> int:
-    """Its id, which its metadata must repeat."""
+    """Return the event's id. The metadata must have the same number."""
     told = update_in(frame)["metadata"][RESUMABLE]["sequence"]
     assert int(frame.id) == told
     return int(told)
@@ -132,7 +129,7 @@ def without_number(frame: Frame) -> Json:
 
 
 async def call(url: str, agent: str, method: str, params: Any) -> Json:
-    """The answer to one JSON-RPC call, as it came."""
+    """Return the response to one JSON-RPC call."""
     body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
     async with client(url) as http:
         answer = await http.post(f"/a2a/{agent}", json=body)
@@ -143,7 +140,7 @@ async def call(url: str, agent: str, method: str, params: Any) -> Json:
 
 @contextmanager
 def numbered(folder: Path, kinds: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Agents of numbered.py over JSON-RPC; their names are their kinds."""
+    """Start agents of numbered_agents.py over JSON-RPC, named by their kinds."""
     urls: dict[str, str] = {}
     servers: list[Server] = []
     try:

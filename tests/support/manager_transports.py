@@ -1,7 +1,4 @@
-"""Both ways of a TaskManager, so that each promise is held over both.
-
-Processes are harness.py's; tests/integration/test_task_manager*.py make managers here.
-"""
+"""Creates TaskManagers over both transports, so that tests check each promise twice."""
 
 from __future__ import annotations
 
@@ -18,31 +15,31 @@ import anyio
 from host import TaskManager
 from tests.support.harness import Stack, until
 
-WAYS = ("straight", "over a host")
+TRANSPORTS = ("direct", "via host")
 Json = dict[str, Any]
 
 
-class Way(NamedTuple):
-    """Makes managers of one way to the same agents."""
+class ManagerTransport(NamedTuple):
+    """Creates managers with one transport to the same agents."""
 
     name: str
     agents: Mapping[str, str]
     host: str
 
     def manager(self, *, leave_running: bool = False) -> TaskManager:
-        if self.name == "straight":
+        if self.name == "direct":
             return TaskManager(self.agents, leave_running=leave_running)
         return TaskManager(host=self.host, leave_running=leave_running)
 
 
-def way_to(name: str, stack: Stack, **more: str) -> Way:
-    """To the agents of a stack, and to `more` that its host follows."""
+def create_transport(name: str, stack: Stack, **more: str) -> ManagerTransport:
+    """Reach the agents of a stack, and `more` agents that its host follows."""
     agents = {agent: stack.agent_url(agent) for agent in stack.agents}
-    return Way(name, agents | more, stack.url)
+    return ManagerTransport(name, agents | more, stack.url)
 
 
 async def updates_of(manager: TaskManager, deadline_s: float = 20) -> list[Json]:
-    """All of them, to the end."""
+    """Read all updates to the end."""
     with anyio.fail_after(deadline_s):
         return [update async for update in manager.stream_all()]
 
@@ -50,16 +47,16 @@ async def updates_of(manager: TaskManager, deadline_s: float = 20) -> list[Json]
 async def row_of(
     manager: TaskManager, task_id: str, status: str, deadline_s: float = 10
 ) -> Json:
-    """The first update of a task in which it has a status."""
+    """Return the first update of a task with this status."""
     with anyio.fail_after(deadline_s):
         async for update in manager.stream(task_id):
             if update.get("status") == status:
                 return update
-    raise AssertionError(f"{task_id} ended without having been {status}")
+    raise AssertionError(f"{task_id} ended and never was {status}")
 
 
 def sockets() -> int:
-    """How many this process has open."""
+    """Count the open sockets of this process."""
     return sum(
         os.readlink(fd).startswith("socket:")
         for fd in Path("/proc/self/fd").iterdir()
@@ -68,10 +65,10 @@ def sockets() -> int:
 
 
 @asynccontextmanager
-async def leaving_nothing() -> AsyncIterator[None]:
-    """Fails where the block leaves a socket or a task of this loop behind.
+async def leaks_nothing() -> AsyncIterator[None]:
+    """Fail if the block leaves a socket or an asyncio task behind.
 
-    What it leaves to the garbage collector is a ResourceWarning, and those are errors.
+    Leftovers for the garbage collector give a ResourceWarning, which is an error.
     """
     open_before, tasks_before = sockets(), asyncio.all_tasks()
     yield
@@ -80,6 +77,6 @@ async def leaving_nothing() -> AsyncIterator[None]:
     async def closed() -> bool:
         return sockets() <= open_before
 
-    # asyncio closes a socket one turn of its loop later.
+    # asyncio closes a socket in the next iteration of its loop.
     await until(closed, 1, "every socket to be closed")
     gc.collect()

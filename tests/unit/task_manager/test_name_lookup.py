@@ -1,6 +1,4 @@
-"""Owns the promises of host/task_manager/name_lookup.py: which agent and skill a name
-means.
-"""
+"""name_lookup finds the agent and the skill that a name means."""
 
 from __future__ import annotations
 
@@ -9,7 +7,13 @@ import pytest
 from host.errors import AgentUnreachable, UnknownAgent
 from host.model.event import AgentEvent, Skill
 from host.task_manager.errors import UnknownName
-from host.task_manager.name_lookup import Rows, Target, Wanted, message_for, resolve
+from host.task_manager.name_lookup import (
+    NameQuery,
+    Rows,
+    Target,
+    choose_message,
+    resolve,
+)
 
 CHECK = Skill("calendar_check", "Check the calendar", "", ["Find a slot", "Find two"])
 AVAILABLE = Skill("availability", "See who is free", "", [])
@@ -18,7 +22,7 @@ AVAILABLE = Skill("availability", "See who is free", "", [])
 def row(
     name: str, *skills: Skill, connection: str = "connected", cause: str | None = None
 ) -> AgentEvent:
-    """An agent that has shown its card, now or earlier, where it has skills."""
+    """An agent. Its card is known if it has skills, or is connected."""
     return AgentEvent(
         agent=name,
         url=f"http://{name}",
@@ -47,46 +51,46 @@ def found(
     skill: str | None = None,
     settled: bool = False,
 ) -> Target:
-    return resolve(Wanted(name, agent, skill), among, settled=settled)
+    return resolve(NameQuery(name, agent, skill), among, settled=settled)
 
 
 class TestANameMeans:
     @pytest.mark.parametrize(
-        "wanted",
+        "query",
         [
-            Wanted("calendar_check", None, None),
-            Wanted("carly/calendar_check", None, None),
-            Wanted("calendar_check", "carly", None),
-            Wanted("carly", None, "calendar_check"),
-            Wanted(None, "carly", "calendar_check"),
-            Wanted(None, None, "calendar_check"),
+            NameQuery("calendar_check", None, None),
+            NameQuery("carly/calendar_check", None, None),
+            NameQuery("calendar_check", "carly", None),
+            NameQuery("carly", None, "calendar_check"),
+            NameQuery(None, "carly", "calendar_check"),
+            NameQuery(None, None, "calendar_check"),
         ],
     )
-    def test_the_skill_of_the_agent_that_has_it(self, wanted: Wanted) -> None:
-        assert resolve(wanted, BOTH, settled=False) == ("carly", "calendar_check")
+    def test_a_skill(self, query: NameQuery) -> None:
+        assert resolve(query, BOTH, settled=False) == ("carly", "calendar_check")
 
-    @pytest.mark.parametrize("wanted", [("carly", None), (None, "carly")])
-    def test_an_agent_that_chooses_itself(
-        self, wanted: tuple[str | None, str | None]
+    @pytest.mark.parametrize("query", [("carly", None), (None, "carly")])
+    def test_an_agent_that_chooses_the_skill(
+        self, query: tuple[str | None, str | None]
     ) -> None:
-        assert found(wanted[0], BOTH, agent=wanted[1]) == ("carly", None)
+        assert found(query[0], BOTH, agent=query[1]) == ("carly", None)
 
-    def test_the_agent_where_an_agent_and_a_skill_are_called_so(self) -> None:
+    def test_the_agent_if_a_skill_has_the_same_name(self) -> None:
         namesake = row("other", Skill("carly", "Carly", "", []))
         assert found("carly", rows(CARLY, namesake)) == ("carly", None)
 
-    def test_both_where_an_agent_has_a_skill_of_its_own_name(self) -> None:
+    def test_agent_and_skill_if_the_agent_has_a_skill_of_its_name(self) -> None:
         itself = row("weather", Skill("weather", "Weather", "", []))
         assert found("weather", rows(itself)) == ("weather", "weather")
 
-    def test_a_skill_whose_id_has_a_slash(self) -> None:
+    def test_a_skill_with_a_slash_in_its_id(self) -> None:
         odd = row("odd", Skill("a/b", "A", "", []))
         assert found("a/b", rows(odd)) == ("odd", "a/b")
         assert found("odd/a/b", rows(odd)) == ("odd", "a/b")
 
 
 class TestANameIsRefused:
-    def test_that_nobody_has_with_all_there_are(self) -> None:
+    def test_if_it_is_unknown_and_the_error_lists_the_known_ones(self) -> None:
         with pytest.raises(UnknownName) as refused:
             found("dance", BOTH)
         assert str(refused.value) == (
@@ -94,30 +98,30 @@ class TestANameIsRefused:
             "carly (calendar_check, availability); walter (weather)"
         )
 
-    def test_of_a_skill_that_two_have_with_what_to_say_instead(self) -> None:
+    def test_if_two_agents_have_the_skill(self) -> None:
         twice = rows(CARLY, row("cora", CHECK))
         with pytest.raises(
             UnknownName, match="'carly/calendar_check' or 'cora/calendar_check'"
         ):
             found("calendar_check", twice)
 
-    def test_of_a_skill_that_the_agent_does_not_have(self) -> None:
-        for wanted in (("walter/calendar_check", None), ("calendar_check", "walter")):
+    def test_if_the_agent_does_not_have_the_skill(self) -> None:
+        for query in (("walter/calendar_check", None), ("calendar_check", "walter")):
             with pytest.raises(UnknownName, match=r"walter has no skill .*: weather$"):
-                found(wanted[0], BOTH, agent=wanted[1])
+                found(query[0], BOTH, agent=query[1])
 
-    def test_of_an_agent_that_is_not_there(self) -> None:
+    def test_if_the_agent_is_unknown(self) -> None:
         with pytest.raises(UnknownAgent, match=r"no agent 'anna'.*carly"):
             found(None, BOTH, agent="anna")
 
-    def test_that_is_none_or_one_too_many(self) -> None:
-        with pytest.raises(UnknownName, match="say what to start"):
+    def test_if_it_is_missing_or_given_twice(self) -> None:
+        with pytest.raises(UnknownName, match="name an agent or a skill"):
             found(None, BOTH)
-        with pytest.raises(UnknownName, match="one too many"):
+        with pytest.raises(UnknownName, match="is too much"):
             found("x", BOTH, agent="carly", skill="availability")
 
 
-class TestAnAgentThatIsAway:
+class TestAnUnreachableAgent:
     def test_is_named_with_the_cause(self) -> None:
         lost = row("carly", CHECK, connection="lost", cause="refused: nobody there")
         for name in ("carly", "calendar_check", "carly/calendar_check"):
@@ -126,7 +130,7 @@ class TestAnAgentThatIsAway:
             ):
                 found(name, rows(lost, WALTER))
 
-    def test_may_have_the_skill_that_nobody_else_has(self) -> None:
+    def test_may_have_the_unknown_skill(self) -> None:
         lost = row("carly", connection="lost", cause="refused")
         with pytest.raises(
             AgentUnreachable,
@@ -134,11 +138,11 @@ class TestAnAgentThatIsAway:
         ):
             found("calendar_check", rows(lost, WALTER))
 
-    def test_does_not_keep_others_waiting_once_it_has_failed(self) -> None:
+    def test_is_not_waited_for_after_its_first_failure(self) -> None:
         lost = row("anna", connection="lost", cause="refused")
         assert found("calendar_check", rows(lost, CARLY)) == ("carly", "calendar_check")
 
-    def test_is_waited_for_while_it_connects_for_it_may_have_the_same_skill(
+    def test_may_have_the_same_skill_while_it_connects(
         self,
     ) -> None:
         new = row("anna", connection="connecting")
@@ -146,20 +150,22 @@ class TestAnAgentThatIsAway:
             found("calendar_check", rows(new, CARLY))
         assert found("calendar_check", rows(new, CARLY), settled=True)
 
-    def test_is_not_waited_for_where_the_agent_is_named(self) -> None:
+    def test_is_not_waited_for_if_another_agent_is_named(self) -> None:
         new = row("anna", connection="connecting")
         assert found("carly/calendar_check", rows(new, CARLY))
         assert found("carly", rows(new, CARLY))
 
 
-class TestTheMessage:
-    def test_is_the_skills_first_example_or_its_name(self) -> None:
-        assert message_for(Target("carly", "calendar_check"), CARLY) == "Find a slot"
-        assert message_for(Target("carly", "availability"), CARLY) == "See who is free"
+class TestDefaultMessage:
+    def test_is_the_first_example_or_the_name_of_the_skill(self) -> None:
+        assert choose_message(Target("carly", "calendar_check"), CARLY) == "Find a slot"
+        assert (
+            choose_message(Target("carly", "availability"), CARLY) == "See who is free"
+        )
 
-    def test_is_the_first_skills_where_the_agent_chooses(self) -> None:
-        assert message_for(Target("carly", None), CARLY) == "Find a slot"
+    def test_is_that_of_the_first_skill_if_the_agent_chooses(self) -> None:
+        assert choose_message(Target("carly", None), CARLY) == "Find a slot"
 
-    def test_must_be_said_where_the_card_suggests_none(self) -> None:
+    def test_is_missing_if_the_agent_has_no_skills(self) -> None:
         with pytest.raises(UnknownName, match="message="):
-            message_for(Target("mute", None), row("mute"))
+            choose_message(Target("mute", None), row("mute"))

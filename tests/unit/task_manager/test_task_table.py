@@ -1,6 +1,4 @@
-"""Owns the promises of host/task_manager/task_table.py: what is ours, whole and in
-order.
-"""
+"""TaskTable keeps the updates of the manager's tasks, complete and in order."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import pytest
 
 from host.errors import CourtsideError
 from host.task_manager import task_table as module
-from host.task_manager.task_table import Key, Ledger
+from host.task_manager.task_table import Key, TaskTable
 
 
 def body(
@@ -26,151 +24,151 @@ def message(number: int, agent: str, message_id: str) -> bytes:
     return json.dumps(event).encode()
 
 
-def claim(ledger: Ledger, agent: str, task_id: str) -> None:
-    ledger.claim(Key(agent, task_id), is_message=False)
+def add_task(table: TaskTable, agent: str, task_id: str) -> None:
+    table.add_task(Key(agent, task_id), is_message=False)
 
 
-async def seen(ledger: Ledger) -> list[int]:
-    """The ids that a reader has when it has to wait, or is done."""
+async def seen(table: TaskTable) -> list[int]:
+    """Return the ids that a reader gets before it has to wait."""
     ids: list[int] = []
     with anyio.move_on_after(0.02):
-        async for update in ledger.follow():
+        async for update in table.stream():
             ids.append(update["id"])
     return ids
 
 
 class TestOrder:
-    async def test_what_comes_before_the_answer_is_not_lost(self) -> None:
-        ledger = Ledger()
-        with ledger.asking("carly"):
-            ledger.take(body(1, "carly", "new"))
-            claim(ledger, "carly", "new")
-        ledger.take(body(2, "carly", "new", "completed"))
+    async def test_event_before_the_response_is_kept(self) -> None:
+        table = TaskTable()
+        with table.expect_response("carly"):
+            table.add_event(body(1, "carly", "new"))
+            add_task(table, "carly", "new")
+        table.add_event(body(2, "carly", "new", "completed"))
 
-        assert await seen(ledger) == [1, 2]
+        assert await seen(table) == [1, 2]
 
-    async def test_what_stands_behind_it_waits_for_it(self) -> None:
-        ledger = Ledger()
-        claim(ledger, "walter", "old")
-        with ledger.asking("carly"):
-            ledger.take(body(1, "walter", "old"))
-            ledger.take(body(2, "carly", "new"))
-            ledger.take(body(3, "walter", "old"))
-            assert await seen(ledger) == [1]
-            claim(ledger, "carly", "new")
+    async def test_later_events_wait_for_the_response(self) -> None:
+        table = TaskTable()
+        add_task(table, "walter", "old")
+        with table.expect_response("carly"):
+            table.add_event(body(1, "walter", "old"))
+            table.add_event(body(2, "carly", "new"))
+            table.add_event(body(3, "walter", "old"))
+            assert await seen(table) == [1]
+            add_task(table, "carly", "new")
 
-        assert await seen(ledger) == [1, 2, 3]
+        assert await seen(table) == [1, 2, 3]
 
-    async def test_others_tasks_are_dropped_and_hold_nothing_up(self) -> None:
-        ledger = Ledger()
-        claim(ledger, "walter", "old")
-        with ledger.asking("carly"):
-            ledger.take(body(1, "logan", "strange"))
-            ledger.take(body(2, "walter", "old"))
-            assert await seen(ledger) == [2]
-            ledger.take(body(3, "carly", "strange"))
-        ledger.take(body(4, "walter", "old"))
+    async def test_events_of_other_tasks_are_dropped_at_once(self) -> None:
+        table = TaskTable()
+        add_task(table, "walter", "old")
+        with table.expect_response("carly"):
+            table.add_event(body(1, "logan", "strange"))
+            table.add_event(body(2, "walter", "old"))
+            assert await seen(table) == [2]
+            table.add_event(body(3, "carly", "strange"))
+        table.add_event(body(4, "walter", "old"))
 
-        assert await seen(ledger) == [2, 4]
+        assert await seen(table) == [2, 4]
 
-    async def test_two_starts_at_one_agent_keep_both_their_updates(self) -> None:
-        ledger = Ledger()
-        with ledger.asking("carly"):
-            with ledger.asking("carly"):
-                ledger.take(body(1, "carly", "a"))
-                ledger.take(body(2, "carly", "b"))
-                claim(ledger, "carly", "b")
-            assert await seen(ledger) == []
-            claim(ledger, "carly", "a")
+    async def test_two_starts_at_one_agent_keep_their_updates(self) -> None:
+        table = TaskTable()
+        with table.expect_response("carly"):
+            with table.expect_response("carly"):
+                table.add_event(body(1, "carly", "a"))
+                table.add_event(body(2, "carly", "b"))
+                add_task(table, "carly", "b")
+            assert await seen(table) == []
+            add_task(table, "carly", "a")
 
-        assert await seen(ledger) == [1, 2]
+        assert await seen(table) == [1, 2]
 
-    async def test_an_agent_that_does_not_answer_holds_the_others_up_no_longer(
+    async def test_slow_agent_does_not_delay_the_others(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "HOLD_S", 0.0)
-        ledger = Ledger()
-        claim(ledger, "walter", "old")
-        with ledger.asking("carly"):
-            ledger.take(body(1, "carly", "new"))
-            ledger.take(body(2, "walter", "old"))
+        monkeypatch.setattr(module, "MAX_HOLD_S", 0.0)
+        table = TaskTable()
+        add_task(table, "walter", "old")
+        with table.expect_response("carly"):
+            table.add_event(body(1, "carly", "new"))
+            table.add_event(body(2, "walter", "old"))
             await anyio.sleep(0.01)
-            ledger.take(body(3, "carly", "new"))
-            ledger.take(body(4, "walter", "old"))
-            assert await seen(ledger) == [2, 4]
-            claim(ledger, "carly", "new")
+            table.add_event(body(3, "carly", "new"))
+            table.add_event(body(4, "walter", "old"))
+            assert await seen(table) == [2, 4]
+            add_task(table, "carly", "new")
 
-        assert await seen(ledger) == [2, 4, 1, 3]
+        assert await seen(table) == [2, 4, 1, 3]
 
-    async def test_a_message_without_a_task_is_ours_by_its_own_id(self) -> None:
-        ledger = Ledger()
-        with ledger.asking("tessa"):
-            ledger.take(message(1, "tessa", "other"))
-            ledger.take(message(2, "tessa", "m1"))
-            ledger.claim(Key("tessa", "m1"), is_message=True)
+    async def test_message_without_a_task_has_its_own_id(self) -> None:
+        table = TaskTable()
+        with table.expect_response("tessa"):
+            table.add_event(message(1, "tessa", "other"))
+            table.add_event(message(2, "tessa", "m1"))
+            table.add_task(Key("tessa", "m1"), is_message=True)
 
-        assert [update["id"] async for update in ledger.follow()] == [2]
+        assert [update["id"] async for update in table.stream()] == [2]
 
 
-class TestTheEnd:
-    async def test_is_when_nothing_is_open_or_about_to_be(self) -> None:
-        ledger = Ledger()
-        assert [update async for update in ledger.follow()] == []
+class TestEndOfAStream:
+    async def test_comes_when_no_task_is_open_or_starting(self) -> None:
+        table = TaskTable()
+        assert [update async for update in table.stream()] == []
 
-        ledger.starting = 1
+        table.pending_starts = 1
         got: list[int] = []
 
         async def read() -> None:
-            async for update in ledger.follow():
+            async for update in table.stream():
                 got.append(update["id"])
 
         async with anyio.create_task_group() as group:
             group.start_soon(read)
             await anyio.wait_all_tasks_blocked()
-            claim(ledger, "carly", "t")
-            ledger.starting = 0
-            ledger.take(body(1, "carly", "t", "input-required"))
+            add_task(table, "carly", "t")
+            table.pending_starts = 0
+            table.add_event(body(1, "carly", "t", "input-required"))
             await anyio.wait_all_tasks_blocked()
             assert group.cancel_scope.cancel_called is False
-            ledger.take(body(2, "carly", "t", "rejected"))
+            table.add_event(body(2, "carly", "t", "rejected"))
         assert got == [1, 2]
 
-    async def test_of_one_task_does_not_wait_for_the_others(self) -> None:
-        ledger = Ledger()
-        claim(ledger, "carly", "a")
-        claim(ledger, "carly", "b")
-        ledger.take(body(1, "carly", "a", "completed"))
+    async def test_comes_with_the_end_of_its_one_task(self) -> None:
+        table = TaskTable()
+        add_task(table, "carly", "a")
+        add_task(table, "carly", "b")
+        table.add_event(body(1, "carly", "a", "completed"))
 
-        stream = ledger.follow(Key("carly", "a"))
+        stream = table.stream(Key("carly", "a"))
         assert [update["id"] async for update in stream] == [1]
 
-    async def test_comes_as_an_error_where_nothing_more_can_come(self) -> None:
-        ledger = Ledger()
-        claim(ledger, "carly", "a")
-        ledger.take(body(1, "carly", "a"))
-        ledger.fail(CourtsideError("the first reason"))
-        ledger.fail(CourtsideError("another"))
+    async def test_is_an_error_after_a_failure(self) -> None:
+        table = TaskTable()
+        add_task(table, "carly", "a")
+        table.add_event(body(1, "carly", "a"))
+        table.fail(CourtsideError("the first reason"))
+        table.fail(CourtsideError("another"))
 
         got = []
         with pytest.raises(CourtsideError, match="the first reason"):
-            async for update in ledger.follow():
+            async for update in table.stream():
                 got.append(update["id"])
         assert got == [1]
 
-    async def test_that_has_come_is_no_error_for_a_late_reader(self) -> None:
-        ledger = Ledger()
-        claim(ledger, "carly", "a")
-        ledger.take(body(1, "carly", "a", "completed"))
-        ledger.fail(CourtsideError("left"))
+    async def test_is_not_an_error_if_the_tasks_ended_before_the_failure(self) -> None:
+        table = TaskTable()
+        add_task(table, "carly", "a")
+        table.add_event(body(1, "carly", "a", "completed"))
+        table.fail(CourtsideError("left"))
 
-        assert await seen(ledger) == [1]
+        assert await seen(table) == [1]
 
 
-async def test_a_reader_may_change_what_it_gets() -> None:
-    ledger = Ledger()
-    claim(ledger, "carly", "a")
-    ledger.take(body(1, "carly", "a", "completed"))
-    async for update in ledger.follow():
+async def test_reader_may_change_its_updates() -> None:
+    table = TaskTable()
+    add_task(table, "carly", "a")
+    table.add_event(body(1, "carly", "a", "completed"))
+    async for update in table.stream():
         update.clear()
 
-    assert await seen(ledger) == [1]
+    assert await seen(table) == [1]

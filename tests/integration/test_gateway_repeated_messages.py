@@ -1,6 +1,6 @@
-"""Whoever goes away cancels nothing, and whoever asks again does not ask twice.
+"""A client that disconnects cancels nothing, and a repeated message is sent once.
 
-A real host and agents; clients that hang up, and the end of the host under them.
+A real host and agents; clients that disconnect, and a host that stops.
 """
 
 from __future__ import annotations
@@ -36,10 +36,8 @@ async def tasks_of(stack: Stack, agent: str) -> int:
         return len(await a2a.tasks())
 
 
-class TestAMessageThatIsSentAgain:
-    async def test_later_gets_the_task_as_it_is_now(
-        self, stack: Stack, host: HostClient
-    ) -> None:
+class TestRepeatedMessage:
+    async def test_gets_the_current_task(self, stack: Stack, host: HostClient) -> None:
         before = await tasks_of(stack, "carly")
         body = message("When is everyone free?")
         immediately = body | {"configuration": {"returnImmediately": True}}
@@ -60,7 +58,7 @@ class TestAMessageThatIsSentAgain:
         assert only["task"]["id"] == task_id
         assert await tasks_of(stack, "carly") == before + 1
 
-    async def test_while_its_agent_does_not_answer_yet_waits_for_the_same_task(
+    async def test_waits_for_the_same_task_while_the_agent_is_slow(
         self, stack: Stack, host: HostClient
     ) -> None:
         before = await tasks_of(stack, "walter")
@@ -88,7 +86,7 @@ class TestAMessageThatIsSentAgain:
         assert await tasks_of(stack, "walter") == before + 1
         assert await host.row_with(answers[0], "completed")
 
-    async def test_by_a_client_that_lost_its_stream_goes_on_with_the_same_task(
+    async def test_after_a_lost_stream_continues_with_the_same_task(
         self, stack: Stack, host: HostClient
     ) -> None:
         before = await tasks_of(stack, "walter")
@@ -106,7 +104,7 @@ class TestAMessageThatIsSentAgain:
         assert await host.row_with(updates[0]["task"]["id"], "completed")
 
 
-async def test_the_end_of_the_host_ends_every_stream_and_every_wait(
+async def test_stopping_host_ends_every_stream_and_every_wait(
     tmp_path: Path,
 ) -> None:
     with Stack(tmp_path, ["nancy"], step_s=0.2) as stack:
@@ -126,7 +124,7 @@ async def test_the_end_of_the_host_ends_every_stream_and_every_wait(
 
         async with anyio.create_task_group() as group:
             for reader in readers:
-                group.start_soon(reader.read)  # Raises where it is cut.
+                group.start_soon(reader.read)  # Raises if the stream is cut.
             group.start_soon(wait)
             while not all(reader.frames for reader in readers):
                 await anyio.sleep(0.02)

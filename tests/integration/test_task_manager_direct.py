@@ -1,4 +1,4 @@
-"""TaskManager straight to agents: settings, broken streams, what it leaves alone."""
+"""TaskManager without a host: settings, broken streams, tasks of others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def carly(stack: Stack) -> str:
 
 @contextmanager
 def proxied(url: str) -> Iterator[tuple[str, FaultProxy]]:
-    """The URL of the same agent whose card names the proxy before it."""
+    """Yield a URL for the agent whose card names a proxy, and that proxy."""
     path = "/.well-known/agent-card.json"
     card = httpx.get(url + path, trust_env=False, verify=NO_TLS).text
     with FaultProxy(int(url.rpartition(":")[2])) as proxy:
@@ -48,7 +48,7 @@ def proxied(url: str) -> Iterator[tuple[str, FaultProxy]]:
             yield server.url, proxy
 
 
-async def test_a_stream_that_is_cut_again_and_again_loses_and_doubles_nothing(
+async def test_cut_streams_lose_and_repeat_nothing(
     carly: str,
 ) -> None:
     with proxied(carly) as (url, proxy):
@@ -57,7 +57,7 @@ async def test_a_stream_that_is_cut_again_and_again_loses_and_doubles_nothing(
             updates: list[Json] = []
             async for update in manager.stream_all():
                 updates.append(update)
-                # Now between two updates, now in the middle of one.
+                # Cuts between two updates, and within one.
                 proxy.suffer(Faults(cut_after=1 + 61 * len(updates)))
         assert proxy.counts.cuts > 1
 
@@ -66,7 +66,7 @@ async def test_a_stream_that_is_cut_again_and_again_loses_and_doubles_nothing(
     assert updates[-1]["status"] == "completed"
 
 
-async def test_it_does_not_follow_the_tasks_of_others(carly: str) -> None:
+async def test_tasks_of_others_are_not_followed(carly: str) -> None:
     with proxied(carly) as (url, proxy):
         async with client() as http, TaskManager({"carly": url}) as manager:
             strange = {await start_at(carly, http=http) for _ in range(20)}
@@ -74,11 +74,11 @@ async def test_it_does_not_follow_the_tasks_of_others(carly: str) -> None:
             updates = await updates_of(manager)
 
     assert {update["task_id"] for update in updates} == {ours}
-    # Each task that is followed is a connection.
+    # Each followed task needs a connection.
     assert proxy.counts.connections < len(strange)
 
 
-async def test_a_collector_follows_no_task_that_is_not_wanted(carly: str) -> None:
+async def test_collector_follows_only_wanted_tasks(carly: str) -> None:
     feed = Feed(MemoryLog())
     await feed.open()
     wanted: set[str] = set()
@@ -86,7 +86,7 @@ async def test_a_collector_follows_no_task_that_is_not_wanted(carly: str) -> Non
         "carly", AgentSettings(carly), feed, wants=wanted.__contains__
     )
 
-    async def is_told() -> bool:
+    async def is_in_feed() -> bool:
         return any(feed.board.task("carly", task_id) for task_id in wanted)
 
     async with anyio.create_task_group() as group:
@@ -94,8 +94,8 @@ async def test_a_collector_follows_no_task_that_is_not_wanted(carly: str) -> Non
         group.start_soon(collector.run)
         strange = await start_at(carly)
         wanted.add(await start_at(carly))
-        # One page lists both: had it wanted the first, that would be there.
-        await until(is_told, 10, "the task that is wanted")
+        # One page lists both tasks: a followed first one would be in the feed too.
+        await until(is_in_feed, 10, "the wanted task")
         assert feed.board.task("carly", strange) is None
         group.cancel_scope.cancel()
 
@@ -110,20 +110,20 @@ class TestSettings:
             ({}, "http://127.0.0.1:1", "agents or host, not both"),
         ],
     )
-    def test_that_cannot_be_used_are_refused_at_once(
+    def test_that_are_invalid_are_refused_at_once(
         self, agents: dict[str, str] | None, host: str | None, words: str
     ) -> None:
         with pytest.raises(ConfigError, match=words):
             TaskManager(agents, host=host)
 
-    def test_do_not_come_back_in_an_error_where_they_are_secret(self) -> None:
+    def test_that_are_secret_are_not_in_errors(self) -> None:
         url = "http://me:hush@127.0.0.1:1"
         for agents, host in (({"carly": url}, None), (None, url)):
             with pytest.raises(ConfigError) as refused:
                 TaskManager(agents, host=host)
             assert "hush" not in str(refused.value)
 
-    def test_of_a_broken_file_name_the_line(
+    def test_that_are_invalid_in_a_file_are_named(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "courtside.toml").write_text("[agents.carly]\nurl = 5\n")
@@ -132,7 +132,7 @@ class TestSettings:
             TaskManager()
 
 
-async def test_agents_that_are_none_are_said_to_be_none() -> None:
+async def test_manager_can_have_no_agents() -> None:
     async with TaskManager({}) as manager:
         assert await updates_of(manager) == []
         with pytest.raises(Exception, match="there are: no agents"):
