@@ -48,5 +48,5 @@ def create_transport(
             settings[check_name(name)] = AgentSettings(check_url(url))
         except ConfigError as error:
             # Without the URL: it may contain a password.
-            raise ConfigError(f"agents[{name!r}]: {error}") from None
+            raise ConfigError(f"agents[{name!r}] {error}") from None
     return DirectTransport(settings)

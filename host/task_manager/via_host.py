@@ -44,7 +44,7 @@ class HostTransport:
         try:
             self._url = check_url(url)
         except ConfigError as error:
-            raise ConfigError(f"host: {error}") from None
+            raise ConfigError(f"host= {error}") from None
         self._auth = {"authorization": f"Bearer {token}"} if token else {}
         self._cursor: str | None = None
         self._has_received = False

@@ -104,9 +104,9 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("agents", "host", "words"),
         [
-            ({"Carly": "http://127.0.0.1:1"}, None, r"agents\['Carly'\]: is no name"),
-            ({"carly": "127.0.0.1:1"}, None, r"agents\['carly'\]: "),
-            (None, "localhost:8000", "host: "),
+            ({"Carly": "http://127.0.0.1:1"}, None, r"agents\['Carly'\] is not a"),
+            ({"carly": "127.0.0.1:1"}, None, r"agents\['carly'\] "),
+            (None, "localhost:8000", "host= "),
             ({}, "http://127.0.0.1:1", "agents or host, not both"),
         ],
     )
