@@ -46,7 +46,7 @@ class AgentRow:
             title=card.name,
             description=card.description,
             version=card.version,
-            skills=_build_skills(card),
+            skills=build_skills(card),
             binding=interface.binding,
             protocol=interface.version,
             interface_url=interface.url,
@@ -110,5 +110,5 @@ def _copy_fields(row: AgentEvent, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-def _build_skills(card: pb.AgentCard) -> list[Skill]:
+def build_skills(card: pb.AgentCard) -> list[Skill]:
     return [Skill(s.id, s.name, s.description, list(s.examples)) for s in card.skills]

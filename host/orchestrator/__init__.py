@@ -1,4 +1,4 @@
-"""The host as an A2A agent: it runs a plan for each request, over other agents.
+"""The host as an A2A agent: runs a plan for each request, with tasks of other agents.
 
 Imports `gateway` and the packages below it.
 """

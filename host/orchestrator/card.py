@@ -1,7 +1,4 @@
-"""Owns the card of the host as an agent: its plans are its skills.
-
-The orchestrator shows it, and announces in the feed what it says.
-"""
+"""Builds the agent card of the host. Its skills are the plans."""
 
 from __future__ import annotations
 
@@ -9,18 +6,17 @@ from collections.abc import Mapping
 
 from a2a.types import a2a_pb2 as pb
 
-from ..model.event import Skill
 from ..plans.plan import Plan
-from ..protocol.progress import URI as PROGRESS
+from ..protocol.progress import URI as PROGRESS_URI
 from ..version import VERSION
-from .run_state import PLAN
+from .run_state import PLAN_URI
 
 TITLE = "Courtside"
-DESCRIPTION = "Has other agents do what it is asked for, each by its part of a plan."
+DESCRIPTION = "Runs plans: each step of a plan is a task of another agent."
 
 
-def card_of(plans: Mapping[str, Plan], url: str) -> pb.AgentCard:
-    """`url` is where both bindings are."""
+def build_host_card(plans: Mapping[str, Plan], url: str) -> pb.AgentCard:
+    """`url` is the address of both interfaces."""
     return pb.AgentCard(
         name=TITLE,
         description=DESCRIPTION,
@@ -33,13 +29,13 @@ def card_of(plans: Mapping[str, Plan], url: str) -> pb.AgentCard:
             streaming=True,
             extensions=[
                 pb.AgentExtension(
-                    uri=PROGRESS,
+                    uri=PROGRESS_URI,
                     description="Progress of the task and, as trackers, of each step.",
                 ),
                 pb.AgentExtension(
-                    uri=PLAN,
-                    description="The steps of the plan, and the task of each, in the "
-                    "metadata of each update.",
+                    uri=PLAN_URI,
+                    description="The steps of the plan, and the task of each step, in "
+                    "the metadata of each update.",
                 ),
             ],
         ),
@@ -56,7 +52,3 @@ def card_of(plans: Mapping[str, Plan], url: str) -> pb.AgentCard:
             for plan in plans.values()
         ],
     )
-
-
-def skills_of(card: pb.AgentCard) -> list[Skill]:
-    return [Skill(s.id, s.name, s.description, list(s.examples)) for s in card.skills]

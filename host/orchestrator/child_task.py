@@ -1,12 +1,8 @@
-"""Owns one attempt at a step: a message to an agent, and the child task it becomes.
-
-A performer makes the attempts; what the child does is read from the feed.
-"""
+"""Finds, follows and cancels the child task of a step."""
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from typing import Any
@@ -16,96 +12,27 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError, TaskNotFoundError
 from google.protobuf.json_format import ParseDict
 
-from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable, CursorExpired
 from ..feed.feed import Feed
 from ..feed.watch import watch
 from ..following.collector import Collector
-from ..following.roster import Roster
 from ..model.event import TaskEvent, decode
 from ..model.filter import Filter
 from ..observability.logfmt import Line
+from .agents import POLL_S, AttemptFailed
 
 logger = logging.getLogger("courtside.orchestrator")
 
-REACH_S = 15.0  # From the start of the host until an agent is connected, or lost.
-LOOK_S = 3.0  # Until a task that an agent has is found: four times a second.
-EVERY_S = 0.05
-CANCEL_S = 5.0
+FIND_TIMEOUT_S = 3.0  # Discovery lists an agent's tasks four times a second.
+CANCEL_TIMEOUT_S = 5.0
 
 Json = dict[str, Any]
 
 
-class AttemptFailed(Exception):
-    """It says why. `final`: nobody wants the step tried again."""
-
-    def __init__(self, why: str, *, final: bool = False) -> None:
-        super().__init__(why)
-        self.final = final
-
-
-class Patience:
-    """The seconds that an attempt may take. Between `stop` and `go` they stand still:
-    then a person is waited for."""
-
-    def __init__(self, seconds: float) -> None:
-        self._left_s = seconds
-        self._since: float | None = None
-        self.scope = anyio.CancelScope()
-
-    def go(self) -> None:
-        if self._since is None:
-            self._since = anyio.current_time()
-            self.scope.deadline = self._since + self._left_s
-
-    def stop(self) -> None:
-        if self._since is not None:
-            self._left_s -= anyio.current_time() - self._since
-            self._since = None
-            self.scope.deadline = math.inf
-
-
-def request_of(message: Json) -> pb.SendMessageRequest:
-    """An A2A request from the JSON of its message, without what is empty."""
-    said = {name: value for name, value in message.items() if value}
-    return ParseDict({"message": said}, pb.SendMessageRequest())
-
-
-def agent_with(skill: str, roster: Roster, feed: Feed) -> str:
-    """The one agent that is followed and has this skill. Raises AttemptFailed."""
-    rows = feed.board.agents
-    names = [
-        name
-        for name in roster.names()
-        if name in rows and any(s.id == skill for s in rows[name].skills)
-    ]
-    if len(names) == 1:
-        return names[0]
-    if names:
-        raise AttemptFailed(
-            f"{' and '.join(names)} have the skill {skill!r}: name one in the plan"
-        )
-    raise AttemptFailed(f"no agent that is followed has the skill {skill!r}")
-
-
-async def reached(collector: Collector, feed: Feed, *, patient: bool) -> None:
-    """Returns when the agent is connected. Waits where it is being connected, and,
-    if `patient`, where it may be lost just because the host was."""
-
-    def is_here() -> bool:
-        try:
-            _ = collector.connection
-        except AgentUnreachable:
-            return False
-        return True
-
-    with anyio.move_on_after(REACH_S):
-        while not is_here():
-            row = feed.board.agents.get(collector.name)
-            if not patient and row and row.connection != "connecting":
-                break
-            await anyio.sleep(EVERY_S)
-    _ = collector.connection
+def build_request(message: Json) -> pb.SendMessageRequest:
+    """Build the request to send a message. Empty fields are left out."""
+    fields = {name: value for name, value in message.items() if value}
+    return ParseDict({"message": fields}, pb.SendMessageRequest())
 
 
 async def find_child(
@@ -115,41 +42,42 @@ async def find_child(
     message_id: str,
     others: Collection[str],
 ) -> str | None:
-    """The task that came of a message, where nobody saw the answer: the host died.
+    """Find the task of a message whose response was lost when the host was killed.
 
-    Raises AttemptFailed where an agent without ListTasks cannot tell.
+    `others` are tasks of the context that it cannot be. Raises AttemptFailed if the
+    agent has no ListTasks, so that nobody knows.
     """
-    looked_at: set[str] = {*others}
-    with anyio.move_on_after(LOOK_S):
+    checked = {*others}
+    with anyio.move_on_after(FIND_TIMEOUT_S):
         while True:
             for row in list(feed.board.tasks()):
-                its = (row.agent, row.context_id) == (collector.name, context_id)
-                if its and row.task_id not in looked_at:
-                    looked_at.add(row.task_id)
-                    if await _came_of(collector, row.task_id, message_id):
+                is_ours = (row.agent, row.context_id) == (collector.name, context_id)
+                if is_ours and row.task_id not in checked:
+                    checked.add(row.task_id)
+                    if await _has_message(collector, row.task_id, message_id):
                         return row.task_id
-            await anyio.sleep(EVERY_S)
+            await anyio.sleep(POLL_S)
     if collector.connection.can_list:
         return None
     raise AttemptFailed(
-        f"the host was away, and {collector.name} cannot say whether it was asked"
+        f"the host was restarted, and {collector.name} cannot say whether it received "
+        "the message"
     )
 
 
-async def _came_of(collector: Collector, task_id: str, message_id: str) -> bool:
+async def _has_message(collector: Collector, task_id: str, message_id: str) -> bool:
     try:
-        update = await collector.connection.get_task(task_id)
+        task = (await collector.connection.get_task(task_id)).response.task
     except (A2AError, AgentUnreachable):
         return False
-    task = update.response.task
-    # One that keeps no history has this context from nobody else.
+    # Only the host uses this context, so a task without history counts too.
     return task is not None and (
         not task.history or message_id in {m.message_id for m in task.history}
     )
 
 
-async def is_known(collector: Collector, feed: Feed, task_id: str) -> bool:
-    """Whether the feed has the task, or gets it from its agent."""
+async def ensure_followed(collector: Collector, feed: Feed, task_id: str) -> bool:
+    """Return whether the feed has the task, or the agent has it and it is followed."""
     if feed.board.task(collector.name, task_id):
         return True
     try:
@@ -160,12 +88,10 @@ async def is_known(collector: Collector, feed: Feed, task_id: str) -> bool:
     return True
 
 
-async def rows_of(feed: Feed, agent: str, task_id: str) -> AsyncGenerator[TaskEvent]:
-    """Where the task stands, then each change, without end."""
+async def watch_rows(feed: Feed, agent: str, task_id: str) -> AsyncGenerator[TaskEvent]:
+    """Yield the current row of a task, and then each new row, until the feed closes."""
     where = Filter(
-        agent=frozenset([agent]),
-        task=frozenset([task_id]),
-        kind=frozenset(["task"]),
+        agent=frozenset([agent]), task=frozenset([task_id]), kind=frozenset(["task"])
     )
     while True:
         after, row = feed.head, feed.board.task(agent, task_id)
@@ -173,8 +99,8 @@ async def rows_of(feed: Feed, agent: str, task_id: str) -> AsyncGenerator[TaskEv
             yield row
         try:
             async with aclosing(watch(feed, where, after)) as rows:
-                async for told in rows:
-                    event = decode(told.body)
+                async for found in rows:
+                    event = decode(found.body)
                     if isinstance(event, TaskEvent):
                         yield event
         except CursorExpired:
@@ -182,10 +108,10 @@ async def rows_of(feed: Feed, agent: str, task_id: str) -> AsyncGenerator[TaskEv
         return
 
 
-async def cancel(collector: Collector, task_id: str) -> str | None:
-    """Cancels a child; why it could not be, if so."""
-    why: str | None = f"no answer within {CANCEL_S:g} s"
-    with anyio.move_on_after(CANCEL_S):
+async def cancel_child(collector: Collector, task_id: str) -> str | None:
+    """Cancel a task. Return why it could not be cancelled, if so."""
+    why: str | None = f"no answer within {CANCEL_TIMEOUT_S:g} s"
+    with anyio.move_on_after(CANCEL_TIMEOUT_S):
         try:
             await collector.cancel(task_id)
             why = None
@@ -195,9 +121,3 @@ async def cancel(collector: Collector, task_id: str) -> str | None:
         task = f"{collector.name}/{task_id}"
         logger.info(Line(task=task, cancel="failed", cause=why))
     return why
-
-
-async def cancel_what_comes(collector: Collector, update: Update) -> None:
-    """For a message whose answer nobody waits for any more."""
-    if update.response.task_id:
-        await cancel(collector, update.response.task_id)

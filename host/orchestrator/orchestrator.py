@@ -1,7 +1,4 @@
-"""Owns the host as an agent: which plan a request means, and the runs that are open.
-
-The gateway asks it as it asks any agent; a run tells the feed what comes of it.
-"""
+"""The host as an A2A agent: starts, resumes, answers and cancels runs of plans."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ import anyio
 import msgspec
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import (
+    A2AError,
     InvalidParamsError,
     TaskNotCancelableError,
     TaskNotFoundError,
@@ -29,12 +27,12 @@ from starlette.routing import Route
 from ..api.sessions import is_locked
 from ..clients.bindings.types import Update
 from ..config.agent_settings import HOST_NAME
-from ..errors import AgentUnreachable, ConfigError
+from ..errors import ConfigError
 from ..feed.feed import Feed
+from ..following.agent_row import AgentRow, build_skills
 from ..following.roster import Roster
 from ..gateway.card import build_card
 from ..gateway.requests import find_public_url
-from ..log.contract import Entry
 from ..model.event import AgentEvent, TaskEvent
 from ..model.timestamps import now
 from ..observability.logfmt import Line
@@ -42,11 +40,11 @@ from ..plans.parser import parse_plan
 from ..plans.plan import Plan
 from ..plans.selection import UnknownPlan, choose_plan
 from ..protocol.a2a_parser import parse_response
-from .card import card_of, skills_of
-from .recovery import last_row, told
+from .agents import Agents
+from .card import build_host_card
 from .run import Run
-from .run_state import PLAN
-from .task_log import Journal
+from .run_state import PLAN_URI
+from .task_log import TaskLog, find_row, read_task
 
 logger = logging.getLogger("courtside.orchestrator")
 
@@ -55,7 +53,7 @@ T = TypeVar("T")
 
 
 class Orchestrator:
-    """Runs plans while `run` runs. `url` is where the gateway serves it."""
+    """The agent "host", which the gateway serves at `url`. `run` runs its plans."""
 
     name = HOST_NAME
 
@@ -72,19 +70,19 @@ class Orchestrator:
     async def run(
         self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
-        """Takes up what was open when the host ended, then whatever comes."""
+        """Resume the open tasks in the log, then run plans until cancelled."""
         async with anyio.create_task_group() as self._group:
-            await self._announce()
+            await self._write_agent_row()
             for row in self._feed.board.open_tasks(HOST_NAME):
-                await self._take_up(row)
+                await self._resume(row)
             task_status.started()
             await anyio.sleep_forever()
 
     def routes(self) -> list[Route]:
-        """The host's card where a client looks first that knows only its address."""
-        return [Route("/.well-known/agent-card.json", self._root_card)]
+        """Return the route of the host's card, at the path where A2A clients look."""
+        return [Route("/.well-known/agent-card.json", self._serve_card)]
 
-    async def _root_card(self, request: Request) -> Response:
+    async def _serve_card(self, request: Request) -> Response:
         url = f"{find_public_url(request)}/a2a/{HOST_NAME}"
         card = build_card(self.card, url, locked=is_locked(request.scope))
         return Response(
@@ -93,146 +91,132 @@ class Orchestrator:
 
     @property
     def card(self) -> pb.AgentCard:
-        """Its skills are the plans."""
-        return card_of(self._plans, self._url)
+        return build_host_card(self._plans, self._url)
 
     async def send(self, request: pb.SendMessageRequest) -> Update:
-        """Starts a plan, or takes the reply to what one asks; the task as it is then.
+        """Start a plan, or pass on the reply to a question. Return the task.
 
-        Raises InvalidParamsError, TaskNotFoundError and UnsupportedOperationError,
-        and what an agent raises that a reply is for.
+        Raises InvalidParamsError, TaskNotFoundError, UnsupportedOperationError, and
+        the errors of the agent that gets the reply.
         """
         message: Json = MessageToDict(request.message)
         text = "\n".join(part.text for part in request.message.parts if part.text)
         if not text.strip():
-            raise InvalidParamsError("the message has no text: say what is wanted")
+            raise InvalidParamsError("the message has no text: add a text part")
         if request.message.task_id:
-            # Whoever asked may go away: what they said is passed on all the same.
-            return await self._in_group(self._reply(message, text))
+            return await self._finish(self._reply(message, text))
         return await self._start(message, text)
 
     async def get_task(self, task_id: str) -> Update:
         """Raises TaskNotFoundError."""
-        row = await last_row(self._feed, HOST_NAME, task_id)
-        if row is None:
-            raise TaskNotFoundError(f"the host has no task {task_id[:100]!r}")
-        raw = msgspec.json.encode({"task": (await told(self._feed, row)).task})
+        saved = await read_task(self._feed, await self._find_row(task_id))
+        raw = msgspec.json.encode({"task": saved.task})
         return Update(parse_response(raw), raw)
 
     async def cancel(self, task_id: str) -> Update:
-        """The task when it has ended and its children were told.
+        """Cancel a task and its child tasks. Return the task when it has ended.
 
         Raises TaskNotFoundError and TaskNotCancelableError.
         """
-        run = await self._open_run(task_id)
-        if run is None:
-            raise TaskNotCancelableError("the task has ended")
-        await self._in_group(run.cancel())
+        run = await self._get_run(
+            task_id, TaskNotCancelableError("the task has already ended")
+        )
+        await self._finish(run.cancel())
         return await self.get_task(task_id)
 
     async def _start(self, message: Json, text: str) -> Update:
-        skill = message.get("metadata", {}).get("skillId")
+        key = message.get("metadata", {}).get("skillId")
         try:
-            plan = choose_plan(self._plans, text, None if skill is None else str(skill))
+            plan = choose_plan(self._plans, text, None if key is None else str(key))
         except UnknownPlan as error:
             if self._plans:
                 raise InvalidParamsError(str(error)) from error
             raise UnsupportedOperationError(str(error)) from error
         task_id = str(uuid4())
         context_id = message.get("contextId") or str(uuid4())
-        journal = Journal(task_id, context_id, self._feed)
-        about: Json = {"key": plan.key, "request": text}
+        log = TaskLog(task_id, context_id, self._feed)
+        saved: Json = {"key": plan.key, "request": text}
         if plan.steps:
-            about["plan"] = plan.to_table()
+            saved["plan"] = plan.to_table()
         ids = {"taskId": task_id, "contextId": context_id}
-        run = Run(plan, text, journal, self._roster, self._feed, self._group)
+        agents = Agents(self._roster, self._feed, self._group)
+        run = Run(plan, text, log, agents)
 
-        async def begin() -> bytes:
-            raw = await journal.begin(message | ids, {PLAN: about})
+        async def start() -> bytes:
+            raw = await log.create(message | ids, {PLAN_URI: saved})
             logger.info(Line(task=f"host/{task_id}", run="started", plan=plan.key))
-            self._begin(run)
+            self._start_run(run)
             return raw
 
-        raw = await self._in_group(begin())
+        raw = await self._finish(start())
         return Update(parse_response(raw), raw)
 
     async def _reply(self, message: Json, text: str) -> Update:
         task_id = message["taskId"]
-        run = await self._open_run(task_id)
-        if run is None:
-            raise UnsupportedOperationError("the task has ended: start another")
-        if message.get("contextId", run.journal.context_id) != run.journal.context_id:
+        run = await self._get_run(
+            task_id, UnsupportedOperationError("the task has ended: start a new one")
+        )
+        context_id = run.log.context_id
+        if message.get("contextId", context_id) != context_id:
             raise InvalidParamsError(
-                f"the task is in the context {run.journal.context_id!r}, not in "
+                f"the task is in the context {context_id!r}, not in "
                 f"{message['contextId'][:100]!r}"
             )
         await run.reply(message, text)
         return await self.get_task(task_id)
 
-    async def _open_run(self, task_id: str) -> Run | None:
-        """None where the task has ended. Raises TaskNotFoundError."""
-        run = self._runs.get(task_id)
-        if run is None and await last_row(self._feed, HOST_NAME, task_id) is None:
-            raise TaskNotFoundError(f"the host has no task {task_id[:100]!r}")
-        return run
+    async def _get_run(self, task_id: str, ended: A2AError) -> Run:
+        """Raises TaskNotFoundError, or `ended` if the task has ended."""
+        if task_id not in self._runs:
+            await self._find_row(task_id)
+            raise ended
+        return self._runs[task_id]
 
-    def _begin(self, run: Run) -> None:
-        self._runs[run.journal.task_id] = run
+    async def _find_row(self, task_id: str) -> TaskEvent:
+        row = await find_row(self._feed, HOST_NAME, task_id)
+        if row is None:
+            raise TaskNotFoundError(f"the host has no task {task_id[:100]!r}")
+        return row
+
+    def _start_run(self, run: Run) -> None:
+        self._runs[run.log.task_id] = run
         self._group.start_soon(self._run, run)
 
     async def _run(self, run: Run) -> None:
         try:
-            await run.run(self._cards)
+            await run.run()
         finally:
-            del self._runs[run.journal.task_id]
+            del self._runs[run.log.task_id]
 
-    def _cards(self) -> dict[str, Json]:
-        """As A2A writes them in JSON, of the agents that are connected."""
-        cards = {}
-        for name in self._roster.names():
-            try:
-                cards[name] = MessageToDict(
-                    self._roster.collector(name).connection.card
-                )
-            except AgentUnreachable:
-                continue
-        return cards
-
-    async def _take_up(self, row: TaskEvent) -> None:
-        """Goes on with what the log has of a task, or ends it and says why not."""
-        journal = Journal(row.task_id, row.context_id or "", self._feed)
-        await journal.recall()
-        about = (await told(self._feed, row)).plan
+    async def _resume(self, row: TaskEvent) -> None:
+        """Resume a task from the log. If that is impossible, end it with the reason."""
+        log = TaskLog(row.task_id, row.context_id or "", self._feed)
+        await log.load()
+        saved = (await read_task(self._feed, row)).plan
         try:
-            plan = self._plan_of(about)
+            plan = self._restore_plan(saved)
         except ConfigError as error:
             why = f"The host was restarted and cannot go on: {error}"
-            await journal.tell("TASK_STATE_FAILED", why, {PLAN: about})
+            await log.add_status("TASK_STATE_FAILED", why, {PLAN_URI: saved})
             logger.info(Line(task=f"host/{row.task_id}", run="given up", cause=why))
             return
-        run = Run(
-            *(plan, str(about.get("request", "")), journal),
-            *(self._roster, self._feed, self._group),
-            resumed=True,
-            steps=about.get("steps"),
-            cancelling=bool(about.get("cancelling")),
-        )
+        agents = Agents(self._roster, self._feed, self._group, is_restarted=True)
         logger.info(Line(task=f"host/{row.task_id}", run="resumed", plan=plan.key))
-        self._begin(run)
+        self._start_run(Run(plan, str(saved.get("request", "")), log, agents, saved))
 
-    def _plan_of(self, about: Json) -> Plan:
-        """The plan that it began with, whatever courtside.toml says by now."""
-        key = about.get("key")
+    def _restore_plan(self, saved: Json) -> Plan:
+        """Return the plan that the run started with, even if the settings changed."""
+        key = saved.get("key")
         if key is None:
-            raise ConfigError("what it was asked is no longer in the log")
-        if "plan" in about:
-            return parse_plan(key, about["plan"])
+            raise ConfigError("its request is no longer in the log")
+        if "plan" in saved:
+            return parse_plan(key, saved["plan"])
         if key not in self._plans:
             raise ConfigError(f"the plan {key!r} is no longer in courtside.toml")
         return self._plans[key]
 
-    async def _announce(self) -> None:
-        """Puts the host among the agents on the page, while it has plans."""
+    async def _write_agent_row(self) -> None:
+        """Show the host among the agents if it has plans, and otherwise remove it."""
         before = self._feed.board.agents.get(HOST_NAME)
         if not self._plans and before is None:
             return
@@ -244,19 +228,15 @@ class Orchestrator:
             title=card.name,
             description=card.description,
             version=card.version,
-            skills=skills_of(card),
-            received_at=now(),
+            skills=build_skills(card),
+            received_at=before.received_at if before else "",
         )
-        if (
-            before
-            and msgspec.structs.replace(before, received_at=row.received_at) == row
-        ):
-            return
-        version = await self._feed.high_water(HOST_NAME) + 1
-        await self._feed.append([Entry.of(HOST_NAME, version, row)])
+        if row != before:
+            row = msgspec.structs.replace(row, received_at=now())
+            await AgentRow(HOST_NAME, self._url, self._feed).append(row)
 
-    async def _in_group(self, work: Awaitable[T]) -> T:
-        """`work` to its end, though whoever waits for it may go away."""
+    async def _finish(self, work: Awaitable[T]) -> T:
+        """Finish the work even if the caller is cancelled, as when a client leaves."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         async def run() -> None:

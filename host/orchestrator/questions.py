@@ -1,7 +1,4 @@
-"""Owns what a plan's steps ask a person, all in one task, and whom a reply is for.
-
-A run puts the wording into its task, and asks `addressed` about each reply. Pure.
-"""
+"""Formats the questions of a run, and finds the question that a reply answers."""
 
 from __future__ import annotations
 
@@ -9,23 +6,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from a2a.utils.errors import InvalidParamsError
+
 from ..errors import CourtsideError
 
-STEP = "courtside/step"
-ADDRESS = re.compile(r"\s*([\w-]+)\s*:\s*(.*)", re.S)
+STEP_KEY = "courtside/step"
+PREFIX = re.compile(r"\s*([\w-]+)\s*:\s*(.*)", re.S)
 
 
-class NotAsked(CourtsideError):
-    """The reply names a step that asks nothing."""
-
-
-class Unclear(CourtsideError):
-    """Several ask, and the reply does not say which of them it answers."""
+class AmbiguousReply(CourtsideError):
+    """There are several questions, and the reply names none of them."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """`agent` is who asks it; `is_auth` where somebody must allow something."""
+    """A question of a step's agent. With `is_auth`, it asks for permission."""
 
     step: str
     agent: str
@@ -33,45 +28,44 @@ class Question:
     is_auth: bool = False
 
 
-def wording(questions: Sequence[Question]) -> str:
-    """All questions, each with the name that answers it."""
-    names = _names(questions)
+def format_questions(questions: Sequence[Question]) -> str:
+    """Return one line per question, with the name that a reply starts with."""
+    names = _get_names(questions)
     return "\n".join(f"{names[q.step]}: {q.text}" for q in questions)
 
 
-def addressed(
+def match_reply(
     questions: Sequence[Question], text: str, step: str | None = None
 ) -> tuple[Question, str]:
-    """The question that is answered, and the answer without its address.
+    """Return the question that a reply answers, and the answer.
 
-    By `step`, else by "nancy: yes", else it is the one question there is. Raises
-    NotAsked and Unclear.
+    The reply is for `step`, or starts with a name as in "nancy: yes", or answers the
+    only question. Raises AmbiguousReply, and InvalidParamsError if `step` has no
+    question.
     """
-    names = _names(questions)
+    names = _get_names(questions)
     if step is not None:
         for question in questions:
             if question.step == step:
                 return question, text
-        raise NotAsked(
-            f"the step {step[:100]!r} asks nothing now; these do: {', '.join(names)}"
+        raise InvalidParamsError(
+            f"the step {step[:100]!r} has no open question: use {', '.join(names)}"
         )
-    found = ADDRESS.fullmatch(text)
-    if found:
-        said = found[1].casefold()
+    if match := PREFIX.fullmatch(text):
         for question in questions:
-            if said in (question.step, names[question.step]):
-                return question, found[2]
+            if match[1].casefold() in (question.step, names[question.step]):
+                return question, match[2]
     if len(questions) > 1:
-        raise Unclear(
-            "Who is that for? Begin with a name, as in "
-            f"“{names[questions[0].step]}: …”; you may answer "
+        raise AmbiguousReply(
+            "Who is this reply for? Start it with a name, as in "
+            f"“{names[questions[0].step]}: …”. You can answer "
             f"{', '.join(names.values())}."
         )
     return questions[0], text
 
 
-def _names(questions: Sequence[Question]) -> dict[str, str]:
-    """By step: its agent's name, or its own where the agent asks twice."""
+def _get_names(questions: Sequence[Question]) -> dict[str, str]:
+    """Return the agent of each step, or the step itself if its agent asks twice."""
     agents = [question.agent for question in questions]
     return {
         q.step: q.agent if agents.count(q.agent) == 1 else q.step for q in questions

@@ -1,33 +1,33 @@
-"""Owns where a plan stands: what is known of each step, and that as metadata.
+"""Holds the state of each step of a run, and writes it as A2A metadata.
 
-A run changes it; each update of the host's task carries it, so that a run that was
-killed is taken up from the log.
+Each update of the host's task has this metadata, so that a run can resume from the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from ..plans.plan import Plan, Step
-from ..protocol.progress import URI as PROGRESS
+from ..protocol.progress import URI as PROGRESS_URI
+from .questions import Question
 
 Json = dict[str, Any]
-# pending, sending (it may or may not have been sent), running, asking (what to do now
-# that it failed), completed, skipped.
+# sending: the agent may or may not have the message. asking: the step failed, and a
+# person decides what happens next.
 Stage = Literal["pending", "sending", "running", "asking", "completed", "skipped"]
 
-PLAN = "https://courtside.dev/extensions/plan/v1"
-# The draft's schema of task progress refuses longer messages.
-MAX_MESSAGE_CHARS = 512
+PLAN_URI = "https://courtside.dev/extensions/plan/v1"
+MAX_MESSAGE_CHARS = 512  # The limit in the draft schema of task progress.
 
 
 @dataclass
 class StepState:
-    """One step of a run: `task_id` is its child, `message_id` what was sent for it.
+    """One step of a run. `task_id` is its child task, `message_id` the sent message.
 
-    `says` is the child's last word, or why the step failed.
+    `message` is the child's last message, or why the step failed. `question` is what
+    the step asks a person now.
     """
 
     step: Step
@@ -37,99 +37,96 @@ class StepState:
     message_id: str | None = None
     attempt: int = 0
     progress: float = 0
-    says: str = ""
+    message: str = ""
     result: str = ""
+    question: Question | None = None
 
     @property
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         return self.stage in ("completed", "skipped")
 
     @property
     def name(self) -> str:
         return f"{self.step.key} ({self.agent})" if self.agent else self.step.key
 
-    def as_json(self) -> Json:
-        row: Json = {
+    def to_json(self) -> Json:
+        fields: Json = {
             "stage": self.stage,
             "agent": self.agent,
             "taskId": self.task_id,
             "messageId": self.message_id,
             "attempt": self.attempt,
-            # The others' is what the feed has of the child.
-            "says": self.says if self.stage in ("asking", "skipped") else None,
+            # In other stages, the feed has the child's message and result.
+            "says": self.message if self.stage in ("asking", "skipped") else None,
             "result": None if self.task_id else self.result,
         }
-        return {name: value for name, value in row.items() if value}
+        return {name: value for name, value in fields.items() if value}
 
     @classmethod
-    def of(cls, step: Step, row: Mapping[str, Any]) -> StepState:
-        """What `as_json` gave, as it came back from the log."""
-        stage = row.get("stage", "pending")
+    def from_json(cls, step: Step, fields: Mapping[str, Any]) -> StepState:
         return cls(
             step,
-            stage if stage in get_args(Stage) else "pending",
-            row.get("agent"),
-            row.get("taskId"),
-            row.get("messageId"),
-            int(row.get("attempt", 0)),
-            says=row.get("says", ""),
-            result=row.get("result", ""),
+            stage=fields.get("stage", "pending"),
+            agent=fields.get("agent"),
+            task_id=fields.get("taskId"),
+            message_id=fields.get("messageId"),
+            attempt=int(fields.get("attempt", 0)),
+            message=fields.get("says", ""),
+            result=fields.get("result", ""),
         )
 
-    def tracker(self) -> Json:
-        over = {"completed": "completed", "asking": "failed", "skipped": "failed"}
-        row: Json = {
+    def to_tracker(self) -> Json:
+        status = {"completed": "completed", "asking": "failed", "skipped": "failed"}
+        tracker: Json = {
             "id": self.step.key,
             "progress": self.progress,
             "total": 100,
-            "message": self.says[:MAX_MESSAGE_CHARS],
-            "status": over.get(self.stage, "running"),
+            "status": status.get(self.stage, "running"),
         }
-        return {name: value for name, value in row.items() if value != ""}
+        if self.message:
+            tracker["message"] = self.message[:MAX_MESSAGE_CHARS]
+        return tracker
 
 
-def states_of(plan: Plan, rows: Mapping[str, Any]) -> dict[str, StepState]:
-    """Each step of the plan, with what was told of it."""
+def restore_steps(plan: Plan, saved: Mapping[str, Any]) -> dict[str, StepState]:
+    """Return the state of each step of the plan. `saved` has their JSON by key."""
     return {
-        key: StepState.of(step, rows.get(key, {})) for key, step in plan.steps.items()
+        key: StepState.from_json(step, saved.get(key, {}))
+        for key, step in plan.steps.items()
     }
 
 
-def percent_of(states: Collection[StepState]) -> float:
-    """The mean of the steps; one that is over is wholly done."""
-    done = sum(100 if state.is_over else state.progress for state in states)
-    return round(done / len(states), 1) if states else 0
+def mean_progress(steps: Mapping[str, StepState]) -> float:
+    done = sum(100 if step.has_ended else step.progress for step in steps.values())
+    return round(done / len(steps), 1) if steps else 0
 
 
-def metadata_of(states: Mapping[str, StepState], percent: float) -> Json:
-    """What an update of the host's task carries: progress, and where each step is."""
-    begun = {key: s for key, s in states.items() if s.stage != "pending" or s.attempt}
-    trackers = [state.tracker() for state in begun.values()]
-    aggregate = {"progress": percent, "total": 100}
+def build_metadata(steps: Mapping[str, StepState], percent: float) -> Json:
+    """Build the metadata of an update: the progress, and the steps that have begun."""
+    begun = {key: s for key, s in steps.items() if s.stage != "pending" or s.attempt}
     return {
-        PROGRESS: {"trackers": trackers, "aggregate": aggregate},
-        PLAN: {"steps": {key: state.as_json() for key, state in begun.items()}},
+        PROGRESS_URI: {
+            "trackers": [step.to_tracker() for step in begun.values()],
+            "aggregate": {"progress": percent, "total": 100},
+        },
+        PLAN_URI: {"steps": {key: step.to_json() for key, step in begun.items()}},
     }
 
 
-def at_work(states: Iterable[StepState]) -> str:
-    """A sentence of what runs now."""
-    names = [s.name for s in states if s.stage in ("sending", "running")]
+def describe_running(steps: Iterable[StepState]) -> str:
+    names = [step.name for step in steps if step.stage in ("sending", "running")]
     return f"Running {', '.join(names)}" if names else "Thinking"
 
 
-def summary_of(states: Iterable[StepState]) -> list[Json]:
-    """The parts of the artifact that a plan ends with: to read, and by step."""
-    lines, found = [], {}
-    for state in states:
-        skipped = state.stage == "skipped"
-        said = f"skipped: {state.says}" if skipped else state.result
-        lines.append(f"{state.name}: {said}")
-        row = {
-            "agent": state.agent,
-            "taskId": state.task_id,
-            "status": state.stage,
-            "why" if skipped else "result": state.says if skipped else state.result,
-        }
-        found[state.step.key] = {k: v for k, v in row.items() if v is not None}
-    return [{"text": "\n".join(lines)}, {"data": found}]
+def build_summary(steps: Iterable[StepState]) -> list[Json]:
+    """Build the parts of the final artifact: the results as text, and as data."""
+    lines, data = [], {}
+    for step in steps:
+        is_skipped = step.stage == "skipped"
+        lines.append(
+            f"{step.name}: {f'skipped: {step.message}' if is_skipped else step.result}"
+        )
+        fields = {"agent": step.agent, "taskId": step.task_id, "status": step.stage}
+        fields |= {"why": step.message} if is_skipped else {"result": step.result}
+        data[step.step.key] = {k: v for k, v in fields.items() if v is not None}
+    return [{"text": "\n".join(lines)}, {"data": data}]

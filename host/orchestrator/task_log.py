@@ -1,29 +1,33 @@
-"""Owns the events of one task of the host's own: A2A updates, and rows in the feed.
+"""Writes the host's own tasks into the feed, and reads them back.
 
-A run tells it what changed; it goes to the log under the source `host/{task_id}`.
+Each event has its A2A update beside it. Its source is `host/{task_id}`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ..config.agent_settings import HOST_NAME
 from ..feed.feed import Feed
 from ..following.task_writer import TaskWriter
-from ..model.event import Event, TaskEvent
+from ..model.event import Event, TaskEvent, decode
+from ..model.filter import Filter
 from ..model.timestamps import now
 from ..protocol.a2a_objects import Artifact, Status
 from ..protocol.event_builders import build_artifact_event, build_row
 from ..protocol.messages import build_message
 from ..protocol.task_record import TaskRecord
+from .run_state import PLAN_URI
 
 Json = dict[str, Any]
 
+PAGE = 1_000
 
-class Journal:
-    """`begin` it or `recall` it; what is told is durable when the call returns."""
+
+class TaskLog:
+    """Writes one task. Call `create` or `load` first. Writes return when durable."""
 
     def __init__(self, task_id: str, context_id: str, feed: Feed) -> None:
         self.task_id = task_id
@@ -35,12 +39,11 @@ class Journal:
     def row(self) -> TaskEvent | None:
         return self._record.row
 
-    async def recall(self) -> None:
+    async def load(self) -> None:
         await self._writer.load(self._record)
 
-    async def begin(self, message: Json, metadata: Json) -> bytes:
-        """The task as it is submitted, by the A2A message that asked for it; its
-        A2A update."""
+    async def create(self, message: Json, metadata: Json) -> bytes:
+        """Add the submitted task with the message that asked for it, and return it."""
         task: Json = {
             "id": self.task_id,
             "contextId": self.context_id,
@@ -48,32 +51,31 @@ class Journal:
             "history": [message],
             "metadata": metadata,
         }
-        raw = _encoded({"task": task})
-        await self._add(self._row(task["status"], metadata), raw)
-        return raw
+        return await self._add(
+            self._build_row(task["status"], metadata), {"task": task}
+        )
 
-    async def tell(self, state: str, text: str, metadata: Json) -> None:
-        """A status update. The same words in the same state are the same message."""
+    async def add_status(self, state: str, text: str, metadata: Json) -> None:
+        """Add a status update. The same text in the same state is the same message."""
         row = self.row
-        same = row and row.state == state and row.message == text and row.message_id
+        is_same = row and row.state == state and row.message == text
         status: Json = {
             "state": state,
             "timestamp": now(),
             "message": build_message(
                 "ROLE_AGENT",
                 text,
-                message_id=same or None,
+                message_id=row.message_id if row and is_same else None,
                 taskId=self.task_id,
                 contextId=self.context_id,
             ),
         }
-        raw = self._update("statusUpdate", {"status": status, "metadata": metadata})
-        await self._add(self._row(status, metadata), raw)
+        update = self._ids | {"status": status, "metadata": metadata}
+        await self._add(self._build_row(status, metadata), {"statusUpdate": update})
 
-    async def deliver(self, name: str, parts: list[Json]) -> None:
-        """A whole artifact."""
+    async def add_artifact(self, name: str, parts: list[Json]) -> None:
+        """Add a whole artifact."""
         artifact = {"artifactId": name, "name": name, "parts": parts}
-        raw = self._update("artifactUpdate", {"artifact": artifact, "lastChunk": True})
         event = build_artifact_event(
             self._record,
             msgspec.convert(artifact, Artifact),
@@ -81,13 +83,14 @@ class Journal:
             received_at=now(),
             last_chunk=True,
         )
-        await self._add(event, raw)
+        update = self._ids | {"artifact": artifact, "lastChunk": True}
+        await self._add(event, {"artifactUpdate": update})
 
-    def _update(self, kind: str, fields: Json) -> bytes:
-        ids = {"taskId": self.task_id, "contextId": self.context_id}
-        return _encoded({kind: ids | fields})
+    @property
+    def _ids(self) -> Json:
+        return {"taskId": self.task_id, "contextId": self.context_id}
 
-    def _row(self, status: Json, metadata: Json) -> TaskEvent:
+    def _build_row(self, status: Json, metadata: Json) -> TaskEvent:
         return build_row(
             self._record,
             msgspec.convert(status, Status),
@@ -96,11 +99,70 @@ class Journal:
             received_at=now(),
         )
 
-    async def _add(self, event: Event, raw: bytes) -> None:
+    async def _add(self, event: Event, update: Json) -> bytes:
+        raw = msgspec.json.encode(update)
         self._record.add([event])
         self._writer.add([event], raw)
         await self._writer.flush()
+        return raw
 
 
-def _encoded(body: Json) -> bytes:
-    return msgspec.json.encode(body)
+class SavedTask(NamedTuple):
+    """`plan` merges the metadata at PLAN_URI of all updates. The latest value wins."""
+
+    task: Json
+    plan: Json
+
+
+async def read_task(feed: Feed, row: TaskEvent) -> SavedTask:
+    """Build the A2A task with this row from its updates that are still in the log."""
+    task: Json = {
+        "id": row.task_id,
+        "contextId": row.context_id or "",
+        "status": {"state": row.state, "timestamp": row.at},
+        "artifacts": [],
+        "history": [],
+        "metadata": {},
+    }
+    saved = SavedTask(task, {})
+    where = Filter(agent=frozenset([HOST_NAME]), task=frozenset([row.task_id]))
+    cursor = 0
+    while events := await feed.history(cursor, None, PAGE, where):
+        for event in events:
+            raw = await feed.raw(event.id)
+            if raw is not None:
+                _apply(saved, msgspec.json.decode(raw))
+        cursor = events[-1].id
+    return saved
+
+
+async def find_row(feed: Feed, agent: str, task_id: str) -> TaskEvent | None:
+    """Find a task's last row. The board forgets tasks that ended long ago."""
+    row = feed.board.task(agent, task_id)
+    if row is None:
+        kind = frozenset(["task"])
+        where = Filter(frozenset([agent]), frozenset([task_id]), kind=kind)
+        for found in await feed.history(None, None, 1, where):
+            event = decode(found.body)
+            row = event if isinstance(event, TaskEvent) else None
+    return row
+
+
+def _apply(saved: SavedTask, update: Json) -> None:
+    task, plan = saved
+    ((kind, body),) = update.items()
+    if kind == "artifactUpdate":
+        task["artifacts"].append(body["artifact"])
+        return
+    metadata = body.get("metadata", {})
+    plan.update(metadata.get(PLAN_URI, {}))
+    task["metadata"] |= {**metadata, PLAN_URI: plan}
+    if kind == "task":
+        task["history"] = list(body["history"])
+    else:
+        previous = task["status"].get("message")
+        if previous and previous["messageId"] != body["status"]["message"]["messageId"]:
+            task["history"].append(previous)
+        if "heard" in plan:  # A person's reply.
+            task["history"].append(plan.pop("heard"))
+    task["status"] = body["status"]

@@ -254,7 +254,7 @@ class TestTwoChildrenThatAsk:
         answer = await agent.send("Send", wait=False, taskId=task_id)
         assert answer.json()["task"]["status"]["state"] == INPUT_REQUIRED
         rows = await host.rows(task_id)
-        assert "you may answer first, second" in rows[-1]["message"]
+        assert "You can answer first, second" in rows[-1]["message"]
 
         await agent.start("second: Refuse", taskId=task_id)
         # Nobody allowed it: with its own words that step fails the plan.
@@ -298,7 +298,7 @@ class TestBadInput:
         ("message", "status", "reason", "said"),
         [
             ({"skill": "juggle"}, 400, "INVALID_PARAMS", "no plan 'juggle'"),
-            ({"text": " "}, 400, "INVALID_PARAMS", "say what is wanted"),
+            ({"text": " "}, 400, "INVALID_PARAMS", "the message has no text"),
             ({"taskId": "nothing"}, 404, "TASK_NOT_FOUND", "no task 'nothing'"),
         ],
     )
@@ -359,5 +359,5 @@ async def test_a_reply_to_what_asks_nothing_and_a_cancel_of_what_is_over_are_ref
         "UNSUPPORTED_OPERATION",
         "TASK_NOT_CANCELABLE",
     ]
-    assert "asks nothing" in answers[0]["message"]
+    assert "no open question" in answers[0]["message"]
     assert len(await host.rows(task_id)) == head

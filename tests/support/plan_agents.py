@@ -24,7 +24,7 @@ from host.model.event import AgentEvent, Event, Skill, TaskEvent, decode
 from host.model.filter import Filter
 from host.model.timestamps import now
 from host.orchestrator.orchestrator import Orchestrator
-from host.orchestrator.run_state import PLAN
+from host.orchestrator.run_state import PLAN_URI
 from host.plans.plan import Plan
 from host.protocol.a2a_parser import parse_response
 from host.protocol.task_status import STATUS_OF_STATE
@@ -249,7 +249,7 @@ class Play:
         return task
 
     async def steps(self, task_id: str) -> Json:
-        steps: Json = (await self.task(task_id))["metadata"][PLAN]["steps"]
+        steps: Json = (await self.task(task_id))["metadata"][PLAN_URI]["steps"]
         return steps
 
 

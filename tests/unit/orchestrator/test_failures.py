@@ -14,8 +14,8 @@ import pytest
 
 from host.errors import AgentUnreachable
 from host.log.memory import MemoryLog
-from host.orchestrator import child_task, step_runner
-from host.orchestrator.run_state import PLAN
+from host.orchestrator import agents, child_task, step_runner
+from host.orchestrator.run_state import PLAN_URI
 from host.plans.plan import Plan, Planner, Step
 from tests.support.plan_agents import Play, Troupe, eventually, playing, until
 
@@ -25,8 +25,8 @@ Plans = dict[str, Plan]
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step_runner, "BACKOFF_S", 0)
-    monkeypatch.setattr(child_task, "LOOK_S", 0.1)
-    monkeypatch.setattr(child_task, "REACH_S", 0.1)
+    monkeypatch.setattr(child_task, "FIND_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(agents, "CONNECT_TIMEOUT_S", 0.1)
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ class TestAFailingStep:
         task_id = await play.ask()
 
         row = await play.row_with(task_id, "error")
-        assert "no agent that is followed has the skill 'juggling'" in str(row.message)
+        assert "no followed agent has the skill 'juggling'" in str(row.message)
 
 
 async def test_a_planner_that_fails_ends_the_task_and_says_why(troupe: Troupe) -> None:
@@ -292,7 +292,7 @@ async def until_told(play: Play, task_id: str, *children: str) -> None:
     """Until the log has these children of a task: a host that is killed knows them."""
 
     async def are_told() -> bool:
-        plan = (await play.task(task_id))["metadata"][PLAN]
+        plan = (await play.task(task_id))["metadata"][PLAN_URI]
         steps = plan.get("steps", {}).values()
         return {step.get("taskId") for step in steps}.issuperset(children)
 
@@ -403,7 +403,7 @@ class TestAHostThatWasKilled:
         async with playing(troupe, plan_of(), log) as play:
             row = await play.row_with(task_id, "error")
 
-        assert "carly cannot say whether it was asked" in str(row.message)
+        assert "carly cannot say whether it received the message" in str(row.message)
         assert len(troupe["carly"].parts) == 1
 
     async def test_says_when_a_planners_plan_has_gone(
@@ -453,7 +453,7 @@ class TestAHostThatWasKilled:
         async with playing(troupe, plan_of(), log) as play:
             row = await play.row_with(task_id, "error")
 
-        assert "carly no longer knows its task" in str(row.message)
+        assert "carly no longer has the task" in str(row.message)
 
     async def test_ends_the_cancelling_that_it_began(
         self, troupe: Troupe, log: MemoryLog

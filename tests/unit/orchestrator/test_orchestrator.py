@@ -17,7 +17,7 @@ from a2a.utils.errors import (
 
 from host.log.memory import MemoryLog
 from host.model.event import ArtifactEvent
-from host.orchestrator.run_state import PLAN
+from host.orchestrator.run_state import PLAN_URI
 from host.plans.default_plan import get_default_plans
 from host.plans.plan import Plan, Planner, Step
 from host.protocol.progress import URI as PROGRESS
@@ -267,7 +267,7 @@ class TestAQuestion:
         assert update.response.task
         assert update.response.task.status.state == "TASK_STATE_INPUT_REQUIRED"
         said = str(play.row(task_id).message)
-        assert "you may answer carly, walter" in said
+        assert "You can answer carly, walter" in said
         assert said.endswith("carly: Yes?\nwalter: Yes?")
         assert not troupe["carly"].parts[0].replies + troupe["walter"].parts[0].replies
 
@@ -353,7 +353,7 @@ class TestWhatIsRefused:
         assert not any(puppet.parts for puppet in troupe.puppets.values())
 
     async def test_a_message_without_text(self, play: Play) -> None:
-        with pytest.raises(InvalidParamsError, match="say what is wanted"):
+        with pytest.raises(InvalidParamsError, match="the message has no text"):
             await play.ask(" ")
 
     async def test_an_unknown_plan(self, play: Play) -> None:
@@ -383,7 +383,7 @@ async def test_a_reply_to_a_task_that_asks_nothing_is_refused(
 ) -> None:
     task_id = await three_at_work(troupe, play)
 
-    with pytest.raises(UnsupportedOperationError, match="asks nothing"):
+    with pytest.raises(UnsupportedOperationError, match="has no open question"):
         await play.reply(task_id, "yes")
 
     assert not troupe["carly"].parts[0].replies
@@ -405,7 +405,7 @@ async def test_a_reply_to_a_step_that_asks_nothing_is_refused(
 ) -> None:
     task_id = await at_the_question(troupe, play)
 
-    with pytest.raises(InvalidParamsError, match="'venue' asks nothing now"):
+    with pytest.raises(InvalidParamsError, match="'venue' has no open question"):
         await play.reply(task_id, "yes", metadata={"courtside/step": "venue"})
 
 
@@ -416,8 +416,8 @@ async def test_a_task_that_is_over_can_neither_be_answered_nor_cancelled(
     task_id = await play.ask(metadata={"skillId": "words"})
     await play.row_with(task_id, "completed")
 
-    with pytest.raises(UnsupportedOperationError, match="has ended"):
+    with pytest.raises(UnsupportedOperationError, match="has ended: start a new one"):
         await play.reply(task_id, "yes")
-    with pytest.raises(TaskNotCancelableError, match="has ended"):
+    with pytest.raises(TaskNotCancelableError, match="has already ended"):
         await play.orchestrator.cancel(task_id)
-    assert PLAN in (await play.task(task_id))["metadata"]
+    assert PLAN_URI in (await play.task(task_id))["metadata"]
