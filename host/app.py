@@ -38,6 +38,7 @@ from .config.load import Config
 from .errors import CourtsideError, LogError, QueryError
 from .feed.fanout import Fanout
 from .feed.feed import Feed
+from .feed.maintenance import maintain
 from .following.reloader import Reloader
 from .following.roster import Roster
 from .gateway.backend import Backend
@@ -45,8 +46,8 @@ from .gateway.gateway import Gateway, answer_client_gone
 from .gateway.requests import ClientGone
 from .log.contract import Log
 from .observability.logfmt import Line
-from .observability.otel import Spans
-from .observability.trace import PassOn, Traced, Tracer
+from .observability.otel import OtlpTracer
+from .observability.trace import TraceMiddleware, TracePropagator, Tracer
 from .orchestrator.orchestrator import Orchestrator
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ class Host:
             lifespan=self._lifespan,
         )
         self._tracer = _tracer(config)
-        self._traced = Traced(self._rest, self._tracer) if self._tracer else self._rest
+        self._traced = (
+            TraceMiddleware(self._rest, self._tracer) if self._tracer else self._rest
+        )
         # Not a mount: at "/" it would answer 404 where a route of ours says 405.
         self._rest.router.default = create_dashboard(
             self.feed.board.checkpoint, self._observatory.as_json, self._guard
@@ -158,7 +161,7 @@ class Host:
         async with anyio.create_task_group() as writing:
             writing.start_soon(self.feed.write)
             async with anyio.create_task_group() as following:
-                following.start_soon(self.feed.maintain)
+                following.start_soon(maintain, self.feed)
                 following.start_soon(self._fanout.run)
                 await following.start(self._roster.run)
                 await following.start(self._orchestrator.run)
@@ -187,4 +190,4 @@ def _tracer(config: Config) -> Tracer | None:
     """Raises ConfigError where it lacks what it needs."""
     if not config.trace:
         return None
-    return Spans(config.otel_service) if config.otel_service else PassOn()
+    return OtlpTracer(config.otel_service) if config.otel_service else TracePropagator()

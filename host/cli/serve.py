@@ -19,7 +19,7 @@ from ..config.settings import CONFIG_FILE, LOG_FILE
 from ..log.contract import Log
 from ..log.memory import MemoryLog
 from ..log.sqlite import SqliteLog
-from ..observability.logfmt import Line, Lines
+from ..observability.logfmt import Line, LogFormatter
 from ..server import exit_on_signal, listen, raise_file_limit
 from ..server import serve as serve_host
 from .demo_agents import run_demo_agents
@@ -81,7 +81,7 @@ def announce(config: Config, opens: bool) -> None:
 
 def log_to_stderr(log_format: str = "logfmt") -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(Lines(log_format))
+    handler.setFormatter(LogFormatter(log_format))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("a2a").setLevel(logging.WARNING)

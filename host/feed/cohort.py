@@ -1,6 +1,6 @@
-"""Owns a reader of the feed, and the cohorts in which readers are written to together.
+"""Readers of the feed, and the cohorts in which they get the same bytes.
 
-Fan-out decides when; here is who gets which bytes, and how a send is stepped by hand.
+`fanout` decides when to write. `step` drives a reader's `send` without a task switch.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ COHORT = 64
 
 
 class Subscription(NamedTuple):
-    """What a reader asks for; those that ask for the same are written to together."""
+    """What a reader asked for. Readers with the same subscription share a channel."""
 
     where: Filter
     every_s: float = 0
-    """What comes within it of a send goes together."""
+    """Events that arrive within this time after a send are sent together."""
 
 
 class Reader:
-    """One open response: where to write, what it wants, the last event it has."""
+    """One open response: where to write, its subscription, its last event."""
 
     __slots__ = (
         "catch_up",
@@ -53,13 +53,13 @@ class Reader:
     ) -> None:
         self.send = send
         self.subscription = Subscription(where, every_s)
-        self.resting = False  # Between two sends: a task of its own, yet no laggard.
-        self.cursor = cursor  # While it stands in a cohort, the cohort's counts.
+        self.resting = False  # Waits between two sends, in its own task.
+        self.cursor = cursor  # In a cohort, the cohort's cursor counts.
         self.cohort: Cohort | None = None
         self.catch_up: anyio.CancelScope | None = None
         self.task = asyncio.current_task()
         self.is_disconnected = False
-        self.since = time()  # It began to lag, or ceased to.
+        self.since = time()  # When it began or stopped lagging.
 
     @property
     def where(self) -> Filter:
@@ -71,7 +71,7 @@ class Reader:
 
     @property
     def position(self) -> int:
-        """The last event it was given."""
+        """The last event that was sent to it."""
         return self.cohort.cursor if self.cohort else self.cursor
 
     def leave_cohort(self) -> None:
@@ -81,9 +81,9 @@ class Reader:
             self.cohort = None
 
     def disconnect(self) -> None:
-        """Ends the request of a reader that takes nothing, not even an end.
+        """End the request of a reader that reads nothing, by cancelling its task.
 
-        By its task: an anyio scope of its own would cost each reader 1 kB more.
+        An anyio scope for each reader would cost 1 kB more per reader.
         """
         if self.cohort:
             self.cohort.readers.pop(self, None)
@@ -92,14 +92,14 @@ class Reader:
             self.task.cancel()
 
     def take_back_disconnect(self) -> bool:
-        """Takes the cancellation back; False when somebody else wants one, too."""
+        """Undo our cancellation. False if somebody else also cancelled the task."""
         if self.is_disconnected and self.task and sys.version_info >= (3, 11):
             return self.task.uncancel() == 0
         return self.is_disconnected
 
 
 class Cohort:
-    """Readers of one channel at one cursor."""
+    """Up to COHORT readers of one channel at the same cursor."""
 
     __slots__ = ("cursor", "readers", "written_at")
 
@@ -110,7 +110,7 @@ class Cohort:
 
 
 class Channel:
-    """The readers that want the same events."""
+    """The readers with the same subscription."""
 
     __slots__ = ("_cached", "_feed", "cohorts", "every_s", "where")
 
@@ -120,13 +120,13 @@ class Channel:
         self.cohorts: list[Cohort] = []
         self._cached: tuple[int, int, Frames | None] = (-1, -1, None)
 
-    def ready(self, cursor: int) -> Frames | None:
-        """As Feed.ready, made once for all cohorts at the same cursor."""
-        at, head, piece = self._cached
+    def frames_after(self, cursor: int) -> Frames | None:
+        """Return Feed.frames_in_memory, computed once per cursor."""
+        at, head, frames = self._cached
         if at != cursor or head != self._feed.head:
-            piece = self._feed.frames_in_memory(cursor, self.where)
-            self._cached = (cursor, self._feed.head, piece)
-        return piece
+            frames = self._feed.frames_in_memory(cursor, self.where)
+            self._cached = (cursor, self._feed.head, frames)
+        return frames
 
     def join(self, reader: Reader) -> None:
         for cohort in reversed(self.cohorts[-2:]):
@@ -139,7 +139,7 @@ class Channel:
         reader.cohort = cohort
 
     def compact(self) -> None:
-        """Merges what departures and laggards have thinned out."""
+        """Merge small cohorts at the same cursor, and drop empty ones."""
         full: list[Cohort] = []
         for cohort in self.cohorts:
             into = full[-1] if full else None
@@ -151,14 +151,14 @@ class Channel:
                 into.readers.update(cohort.readers)
                 for reader in cohort.readers:
                     reader.cohort = into
-                cohort.readers.clear()  # The pinger may be about to write to it.
+                cohort.readers.clear()  # A ping may be about to write to it.
             elif cohort.readers:
                 full.append(cohort)
         self.cohorts = full
 
 
 class Blocked:
-    """A send that was begun by hand and waits: `await` it to finish it."""
+    """A send that was started with `step` and blocks. Await it to finish it."""
 
     def __init__(self, send: Coroutine[Any, Any, None], waits_for: Any) -> None:
         self._send = send
@@ -179,10 +179,11 @@ class Blocked:
 
 
 def step(reader: Reader, message: Message) -> Blocked | None:
-    """Drives a send as far as it goes; None when that was to its end.
+    """Start a send, and run it until it ends (returns None) or blocks.
 
-    A send that raises ends its reader, which may have missed what it carried. A
-    CancelledError is the send's own: nobody can cancel us between two awaits.
+    A send that raises ends its reader, because the reader may have missed the message.
+    A CancelledError comes from the send itself: we cannot be cancelled between two
+    awaits.
     """
     try:
         send: Any = reader.send(message)

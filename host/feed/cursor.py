@@ -1,7 +1,4 @@
-"""Owns the cursor as text: `EPOCH-ID` in SSE ids, or a bare id in a query.
-
-The stream asks it where a reader stands; feed positions themselves are integers.
-"""
+"""Cursors as text: `EPOCH-ID` in SSE ids, or a plain id in a query."""
 
 from __future__ import annotations
 
@@ -13,32 +10,32 @@ from ..log.contract import Bounds
 
 
 class Start(NamedTuple):
-    """Where a reader begins, and why it cannot have what followed its cursor."""
+    """Where a reader starts, and why its own cursor cannot be continued, if so."""
 
     cursor: int
     reset: str | None
 
 
 class Cursor(NamedTuple):
-    """A cursor as a reader sent it; without an epoch it means the present log."""
+    """A cursor from a reader. Without an epoch it means the current log."""
 
     epoch: str | None
     id: int
 
 
 def parse(text: str) -> Cursor:
-    """Raises CursorError when the text was never a cursor."""
+    """Parse a cursor. Raises CursorError."""
     found = re.fullmatch(r"(?:([0-9a-z]{1,32})-)?([0-9]{1,18})", text, re.ASCII)
     if not found:
         raise CursorError(
             f"{text[:80]!r} is not a cursor: use the id of the last event you have, "
-            "for example 4182, or 0 for all that is kept"
+            "for example 4182, or 0 for all stored events"
         )
     return Cursor(found[1], int(found[2]))
 
 
 def resolve_start(cursor: Cursor, kept: Bounds) -> Start:
-    """Where a live reader begins; `0` without an epoch asks for all that is kept."""
+    """Return where a reader starts. `0` without an epoch means all stored events."""
     if cursor.epoch not in (None, kept.epoch):
         return Start(kept.last, "the log is not the one this cursor came from")
     if cursor.id > kept.last:

@@ -1,9 +1,9 @@
-"""Owns delivery: every reader of the feed, and the one scheduler that writes to them.
+"""Delivery: one scheduler writes the feed to all readers.
 
-Readers at the same cursor stand in cohorts. A round visits each cohort once and
-hands every member the same bytes, by stepping its `send` by hand: a send that does
-not block costs no task switch. One that blocks makes its reader a laggard, with a
-task of its own until it has caught up. No reader has a queue.
+Readers at the same cursor form cohorts. In each round, every cohort gets the next
+bytes. The scheduler calls each reader's `send` itself, so a `send` that does not block
+costs no task switch. A reader whose `send` blocks gets its own task until it has caught
+up. Readers have no queues.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from .ring import BLOCK_BYTES
 
 logger = logging.getLogger("courtside.fanout")
 
-SLICE_S = 0.0005  # Without slices 5,000 readers stalled the loop 84 ms at p99.
-REST_SHARE = 0.1  # Of the time: coalesces under load; 0.3 doubled p99 at 5,000 readers.
+SLICE_S = 0.0005  # Without slices, 5,000 readers blocked the loop for 84 ms at p99.
+REST_SHARE = 0.1  # Part of the time. 0.3 doubled p99 at 5,000 readers.
 REST_FROM_S, LEAST_REST_S = 0.001, 0.002
 PING_S = 15.0
-END_S = 0.5  # For a reader to take them; the host has 2 s to end.
+END_S = 0.5  # To send the end of a stream. The host has 2 s to stop.
 
 
 class Fanout:
-    """`run` it in a task group; each request then calls `serve`."""
+    """Run `run` in a task group. Each request then calls `serve`."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -66,8 +66,10 @@ class Fanout:
         send: Send,
         every_s: float = 0,
     ) -> None:
-        """Writes what follows `cursor` until the reader goes away or `stop`; what
-        comes within `every_s` of a send goes together."""
+        """Send the events after `cursor` until the reader disconnects or `stop`.
+
+        Events that arrive within `every_s` after a send are sent together.
+        """
         reader = Reader(send, where, cursor, every_s)
         self._readers.add(reader)
         try:
@@ -85,17 +87,17 @@ class Fanout:
             reader.task = None
 
     def stop(self) -> None:
-        """Ends every response; the reader comes back with its cursor elsewhere."""
+        """End every response. The readers reconnect with their cursors."""
         self._stopped = True
         for reader in list(self._readers):
             self._end(reader)
 
     def count(self) -> tuple[int, int]:
-        """How many readers there are, and how many of them lag."""
+        """Return the number of readers, and how many of them lag."""
         return len(self._readers), sum(r.is_lagging for r in self._readers)
 
     def furthest_behind(self, most: int) -> list[ReaderState]:
-        """Some readers, for whoever looks into the host."""
+        """Return the readers with the oldest cursors, for the debug page."""
         head = self._feed.head
         return [
             ReaderState(
@@ -109,7 +111,7 @@ class Fanout:
         ]
 
     def _end(self, reader: Reader, last: bytes = b"") -> None:
-        """The last words. A laggard may be writing: its own task then says them."""
+        """Send `last` and end the response, in the reader's own task if it has one."""
         if reader.catch_up:
             reader.catch_up.cancel()
             return
@@ -132,7 +134,7 @@ class Fanout:
         self._readers.discard(reader)
         if reader.cohort:
             reader.cohort.readers.pop(reader, None)
-            # Else a channel that nothing is published to would stay for ever.
+            # Else a channel without events would stay forever.
             channel = self._channels.get(reader.subscription)
             if channel and not any(cohort.readers for cohort in channel.cohorts):
                 del self._channels[reader.subscription]
@@ -140,7 +142,7 @@ class Fanout:
             reader.catch_up.cancel()
 
     async def _send_fault(self) -> None:
-        """At once to all that stand at the head; to the others when they get there."""
+        """Send the fault to all cohorts. Readers that lag get it at the head."""
         if self._sent_fault == self._feed.fault:
             return
         self._sent_fault, trouble = self._feed.fault, self._feed.fault_frame()
@@ -151,7 +153,7 @@ class Fanout:
                     await asyncio.sleep(0)
 
     async def _deliver(self) -> None:
-        """Rounds until every cohort is at the head, resting between them."""
+        """Run rounds until every cohort is at the head, with rests between them."""
         behind = True
         while behind:
             began = perf_counter()
@@ -180,21 +182,21 @@ class Fanout:
                     slice_ends = perf_counter() + SLICE_S
 
     def _flush(self, channel: Channel, cohort: Cohort) -> None:
-        piece = channel.ready(cohort.cursor)
-        # Out of the ring, or more than one send may carry: each goes on alone.
-        if piece is None or len(piece.data) > BLOCK_BYTES:
+        frames = channel.frames_after(cohort.cursor)
+        # Only in the log, or too large for one send: each reader continues alone.
+        if frames is None or len(frames.data) > BLOCK_BYTES:
             for reader in list(cohort.readers):
                 self._fall_behind(reader, None)
             return
-        cohort.cursor = piece.cursor
-        if piece.data:
-            self._write(cohort, piece.data)
+        cohort.cursor = frames.cursor
+        if frames.data:
+            self._write(cohort, frames.data)
             if channel.every_s:
                 for reader in list(cohort.readers):
                     self._rest(reader)
 
     def _write(self, cohort: Cohort, data: bytes) -> None:
-        """Steps every member's send. One that fails must not disturb the others."""
+        """Send to every reader of the cohort. A failure must not disturb the others."""
         message: Message = {
             "type": "http.response.body",
             "body": data,
@@ -211,7 +213,7 @@ class Fanout:
         self._catch_up_soon(reader, blocked)
 
     def _rest(self, reader: Reader) -> None:
-        """What comes from now on waits until the reader has rested."""
+        """Let the reader wait for `every_s` before its next send."""
         if self._tasks:
             reader.leave_cohort()
             reader.resting, reader.catch_up = True, anyio.CancelScope()
@@ -233,7 +235,7 @@ class Fanout:
         channel.join(reader)
 
     async def _catch_up(self, reader: Reader, blocked: Blocked | None) -> None:
-        """A laggard's own task: until it is at the head and stands in a cohort."""
+        """Write to one reader in its own task, until it joins a cohort at the head."""
         scope = reader.catch_up
         if scope is None:
             return
@@ -242,7 +244,7 @@ class Fanout:
                 if blocked:
                     await blocked
                 sent_fault = self._sent_fault if reader.resting else None
-                # What wakes a send may be the reader's going away.
+                # A send also returns when the reader disconnects.
                 while reader in self._readers:
                     if reader.resting:
                         await asyncio.sleep(reader.subscription.every_s)
@@ -260,7 +262,7 @@ class Fanout:
                         self._join(reader)
                         reader.since = time()
                         break
-                    # A reader that never blocks must not keep the others waiting.
+                    # A reader that never blocks must not delay the others.
                     await asyncio.sleep(0)
             except (CursorExpired, LogError) as error:
                 reader.catch_up = None
@@ -274,15 +276,16 @@ class Fanout:
             self._end(reader)
 
     async def _next(self, reader: Reader) -> None:
-        piece = self._feed.frames_in_memory(reader.cursor, reader.where)
-        if piece is None:
-            piece = await self._feed.frames_from_log(reader.cursor, reader.where)
-        reader.cursor = piece.cursor
-        # A server copies what it cannot write at once: never all of a large event.
-        for start in range(0, len(piece.data), BLOCK_BYTES):
+        frames = self._feed.frames_in_memory(reader.cursor, reader.where)
+        if frames is None:
+            frames = await self._feed.frames_from_log(reader.cursor, reader.where)
+        reader.cursor = frames.cursor
+        # uvicorn copies what it cannot write at once, so never send a large event
+        # whole.
+        for start in range(0, len(frames.data), BLOCK_BYTES):
             if reader not in self._readers:
                 return
-            await self._send(reader, piece.data[start : start + BLOCK_BYTES])
+            await self._send(reader, frames.data[start : start + BLOCK_BYTES])
 
     async def _send(self, reader: Reader, body: bytes) -> None:
         await reader.send(
@@ -294,12 +297,12 @@ class Fanout:
         self._end(reader, f": cut: {why}\n\n".encode())
 
     async def _cut_stalled(self) -> None:
-        """Hangs up on laggards whose send may never return to hear of a cut."""
+        """Disconnect blocked readers that need events which the log has dropped."""
         kept = await self._feed.bounds()
         for reader in self._readers:
-            fell_out = reader.catch_up and reader.cursor + 1 < kept.first
+            is_past_log = reader.catch_up and reader.cursor + 1 < kept.first
             if (
-                fell_out
+                is_past_log
                 and self._feed.frames_in_memory(reader.cursor, reader.where) is None
             ):
                 why = f"stalled; events up to {kept.first - 1} are no longer kept"
@@ -310,9 +313,13 @@ class Fanout:
         while True:
             await asyncio.sleep(PING_S / 3)
             await self._cut_stalled()
-            due = perf_counter() - PING_S
-            for channel in list(self._channels.values()):
-                for cohort in list(channel.cohorts):
-                    if cohort.written_at < due:
-                        self._write(cohort, PING)
-                        await asyncio.sleep(0)
+            await self._ping_quiet_cohorts()
+
+    async def _ping_quiet_cohorts(self) -> None:
+        # Not in `_ping`: its variables would keep a dead cohort while it sleeps.
+        due = perf_counter() - PING_S
+        for channel in list(self._channels.values()):
+            for cohort in list(channel.cohorts):
+                if cohort.written_at < due:
+                    self._write(cohort, PING)
+                    await asyncio.sleep(0)

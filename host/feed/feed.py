@@ -1,7 +1,7 @@
-"""Owns the feed: append → commit → publish, one writer, durable before visible.
+"""The feed: append → commit → publish.
 
-Collectors append; what is committed goes into the ring and onto the board, and
-fan-out is woken. Every reader sees the same ids in the same order.
+One writer commits events to the log and publishes them: to the ring, to the board, and
+to listeners. An event is durable before any reader sees it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter, time
 from typing import TypeVar
 
@@ -26,31 +26,30 @@ from ..model.histogram import DurationHistogram
 from ..model.sse import feed_frame, frame
 from ..model.timestamps import format_timestamp, now
 from ..observability.logfmt import Line
+from .listeners import Listener, Listeners
 from .ring import Frames, Ring
 
 logger = logging.getLogger("courtside.feed")
 
 MAX_BATCH = 5_000
 PAGE = 1_000
-CHECKPOINT_EVERY = 20_000  # Events to fold again at a start: some 0.1 s.
+CHECKPOINT_EVERY = 20_000  # The next start folds at most so many: about 0.1 s.
 ON_THE_BOARD = Filter(kind=frozenset({"task", "agent"}))
-MAINTAIN_EVERY_S = 1.0
 COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 RETRY_S = 1.0
 
 FAULT = "fault"
-"""What `trouble` is called, on the wire and in a reader's `kind=`."""
+"""The SSE event name of `fault_frame`, and its name in a reader's `kind=`."""
 
 T = TypeVar("T")
-Listener = Callable[[Row | None], None]
 
 
 class FeedClosed(Exception):
-    """The host is shutting down and takes no more events."""
+    """The host is shutting down. The feed accepts no more events."""
 
 
 class Feed:
-    """`open` it, run `write` and `tend` in a task group, `close` it to end them."""
+    """Call `open`, then run `write` in a task group until `close`."""
 
     def __init__(
         self, log: Log, keep_events: int = 1_000_000, keep_s: float | None = None
@@ -58,7 +57,7 @@ class Feed:
         self.board = Board()
         self.published_by: Counter[tuple[str, str]] = Counter()  # Agent and kind.
         self.commits = DurationHistogram(*COMMIT_S)
-        self._last_commit: tuple[float, float, int] | None = None
+        self._last_commit: Commit | None = None
         self._unwritten: LogError | None = None
         self._unread: LogError | None = None
         self._log = log
@@ -68,28 +67,25 @@ class Feed:
         self._arrived = asyncio.Event()
         self._published = asyncio.Event()
         self._closed = False
-        # By task, None for those that listen to every event.
-        self._listeners: dict[str | None, dict[Listener, None]] = {}
+        self._listeners = Listeners()
 
     async def open(self) -> None:
-        """Takes the board and the head from the log. Raises LogError."""
+        """Load the board and the head from the log. Raises LogError."""
         self.epoch, _, head = await self._log.bounds()
         self._ring = Ring(head)
         at = self._checkpointed = await self._restore()
-        # Of each task and agent the last row is enough: rows are whole.
+        # Rows are complete, so the last row of each task and agent is enough.
         while rows := await self._log.latest(at, ON_THE_BOARD):
             for row in rows:
                 self.board.fold(decode(row.body))
             at = rows[-1].id
 
     async def _restore(self) -> int:
-        """The event up to which the board was saved, 0 when it is to be made anew."""
-        saved = await self._log.checkpoint()
-        if saved is None:
-            return 0
-        event_id, board = saved
+        """Restore the saved board. Return the id of its last event, else 0."""
+        event_id, board = await self._log.checkpoint() or (0, None)
         try:
-            self.board.restore(board)
+            if board is not None:
+                self.board.restore(board)
         except msgspec.DecodeError as error:
             logger.warning(Line(board="unreadable", cause=error))
             return 0
@@ -97,30 +93,29 @@ class Feed:
 
     @property
     def fault(self) -> str | None:
-        """Why the log cannot be written, or not read, while that is so."""
+        """Why the log cannot be written or read now, if so."""
         error = self._unwritten or self._unread
         return str(error) if error else None
 
     @property
     def head(self) -> int:
-        """The id of the last event that readers may see."""
+        """The id of the newest published event."""
         return self._ring.head
 
     @property
     def queued(self) -> int:
-        """Entries that wait to be durable."""
-        waiting = sum(len(entries) for entries, _ in self._pending)
-        return waiting + len(self._committing)
+        """The number of entries that are not durable yet."""
+        return sum(1 for _ in self._not_durable())
 
     async def append(self, entries: Sequence[Entry]) -> None:
-        """Returns when the entries are durable. One that the log has is left out.
+        """Append entries, and return when they are durable. Known versions are dropped.
 
-        Waits as long as the log cannot be written; raises FeedClosed at the end.
+        Waits while the log cannot be written. Raises FeedClosed.
         """
         await self.submit(entries)
 
     def submit(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
-        """The same for whoever cannot wait. Raises FeedClosed at the end."""
+        """Append without waiting. The future is done when the entries are durable."""
         if self._closed:
             raise FeedClosed
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -129,7 +124,7 @@ class Feed:
         return done
 
     async def write(self) -> None:
-        """The one writer. While a commit runs, the next batch gathers: no timer."""
+        """Commit batches until `close`. The next batch collects while a commit runs."""
         while self._pending or not self._closed:
             if not self._pending:
                 self._arrived.clear()
@@ -154,12 +149,16 @@ class Feed:
         return entries, waiting
 
     async def _commit(self, entries: list[Entry]) -> None:
-        """Appends until the log says yes; an append that failed may have happened."""
+        """Append until it succeeds. A failed append may have been stored."""
         while True:
             try:
                 began = perf_counter()
                 ids = await self._log.append(entries)
-                self._note_commit(perf_counter() - began, len(entries))
+                took_s = perf_counter() - began
+                self.commits.add(took_s)
+                self._last_commit = Commit(
+                    format_timestamp(time()), took_s, len(entries)
+                )
                 if self._unwritten:
                     await self._publish_from_log()
             except LogError as error:
@@ -180,12 +179,8 @@ class Feed:
                     self._publish(row, entry.event)
         self._published.set()
 
-    def _note_commit(self, took_s: float, entries: int) -> None:
-        self.commits.add(took_s)
-        self._last_commit = (time(), took_s, entries)
-
     async def _publish_from_log(self) -> None:
-        """After a failure only the log knows which ids were given."""
+        """Publish what is in the log. After a failure only the log knows the ids."""
         while rows := await self._log.read(self.head, MAX_BATCH):
             for row in rows:
                 self._publish(row, decode(row.body))
@@ -194,14 +189,13 @@ class Feed:
         self._ring.append(row.place, feed_frame(self.epoch, row.id, row.body))
         self.board.fold(event)
         self.published_by[row.place.agent, row.place.kind] += 1
-        if self._listeners:
-            for key in {row.place.task, None}:
-                for tell in self._listeners.get(key, ()):
-                    tell(row)
+        self._listeners.notify(row)
 
-    async def _reading(self, read: Awaitable[T]) -> T:
-        """What was read. A log that cannot be read says so until it can again; one that
-        is damaged to its end, for another part of it may well be whole."""
+    async def _guarded(self, read: Awaitable[T]) -> T:
+        """Await a read, and keep its failure in `fault` until a read succeeds.
+
+        A damaged log keeps its fault: the next read may see an undamaged part.
+        """
         try:
             found = await read
         except LogError as error:
@@ -217,79 +211,54 @@ class Feed:
         return found
 
     async def maintain(self) -> None:
-        """Keeps the log short and the next start quick, in small steps."""
-        is_tended = True
-        while True:
-            try:
-                await self._maintain()
-                is_tended = True
-            except LogError as error:
-                if is_tended:
-                    logger.error(Line(log="untended", cause=error))
-                is_tended = False
-            await asyncio.sleep(MAINTAIN_EVERY_S)
-
-    async def _maintain(self) -> None:
+        """Trim the log, and save the board when many events are new."""
         if self._unread:
-            await self._reading(self._log.tail(self.head + 1, 1))
+            await self._guarded(self._log.tail(self.head + 1, 1))
         keep_events, keep_s = self._keep
         kept = await self._log.bounds()
-        # What is trimmed must be on the board that the next start begins from.
+        # Before a trim, the saved board must contain the trimmed events.
         trims = keep_s is not None or kept.last - kept.first >= keep_events
-        fresh = self.head - self._checkpointed
-        if fresh >= CHECKPOINT_EVERY or (trims and fresh):
+        unsaved = self.head - self._checkpointed
+        if unsaved >= CHECKPOINT_EVERY or (trims and unsaved):
             await self.checkpoint()
         while await self._log.trim(*self._keep):
             pass
 
     async def checkpoint(self) -> None:
-        """Lets the next start begin here."""
+        """Save the board, so that the next start only reads newer events."""
         head = self.head
         await self._log.save_checkpoint(head, self.board.checkpoint())
         self._checkpointed = head
 
     def close(self) -> None:
-        """Takes no more events; `write` commits what has arrived and returns."""
+        """Accept no more events. `write` commits the waiting ones and returns."""
         self._closed = True
         self._arrived.set()
-        for told in self._listeners.values():
-            for tell in told:
-                tell(None)
+        self._listeners.close()
 
     async def wait_until_published(self) -> None:
-        """Returns when something was published since it last returned.
-
-        For one waiter: fan-out.
-        """
+        """Return when something was published since the last call. For one caller."""
         await self._published.wait()
         self._published.clear()
 
-    @contextmanager
-    def listen(self, tasks: Iterable[str], tell: Listener) -> Iterator[None]:
-        """Calls `tell` with each event of these tasks (without any: of all) at the
-        moment when it is published, and with None when the feed closes."""
-        keys: list[str | None] = [*tasks] or [None]
-        for key in keys:
-            self._listeners.setdefault(key, {})[tell] = None
-        if self._closed:
-            tell(None)
-        try:
-            yield
-        finally:
-            for key in keys:
-                del self._listeners[key][tell]
-                if not self._listeners[key]:
-                    del self._listeners[key]
+    def listen(
+        self, tasks: Iterable[str], listener: Listener
+    ) -> AbstractContextManager[None]:
+        """Call `listener` for each event of these tasks when it is published.
+
+        Without tasks: for every event. Calls it with None when the feed closes.
+        """
+        return self._listeners.listen(tasks, listener)
 
     def frames_in_memory(self, cursor: int, where: Filter = ALL) -> Frames | None:
-        """Frames behind `cursor` from the ring; None when only the log has them."""
+        """Return the frames after `cursor`, or None if they are only in the log."""
         return self._ring.after(cursor, where)
 
     async def frames_from_log(self, cursor: int, where: Filter = ALL) -> Frames:
-        """Frames behind `cursor` from the log. Raises CursorExpired."""
-        # Before the read: events may leave the ring while it runs, unread.
+        """Read the frames after `cursor` from the log. Raises CursorExpired."""
+        # Taken before the read: events may leave the ring while it runs.
         seam = self._ring.first - 1
-        rows = await self._reading(self._log.read(cursor, PAGE, where))
+        rows = await self._guarded(self._log.read(cursor, PAGE, where))
         bounds = await self._log.bounds()
         if cursor + 1 < bounds.first:
             raise CursorExpired(f"events up to {bounds.first - 1} are no longer kept")
@@ -300,73 +269,73 @@ class Feed:
         return Frames(visible[-1].id, b"".join(frames))
 
     def snapshot(self, reset: str | None = None) -> bytes:
-        """The board as one SSE event; its id is the cursor to go on from.
+        """Build the snapshot frame. Its id is the cursor to continue from.
 
-        `reset` says why a reader that came with a cursor cannot have what followed.
+        `reset`: why the reader's own cursor cannot be continued.
         """
-        data = msgspec.json.encode(
-            Snapshot(
-                id=self.head,
-                now=now(),
-                epoch=self.epoch,
-                reset=reset is not None,
-                reason=reset,
-                agents=list(self.board.agents.values()),
-                tasks=list(self.board.tasks()),
-            )
+        snapshot = Snapshot(
+            id=self.head,
+            now=now(),
+            epoch=self.epoch,
+            reset=reset is not None,
+            reason=reset,
+            agents=list(self.board.agents.values()),
+            tasks=list(self.board.tasks()),
         )
+        data = msgspec.json.encode(snapshot)
         return frame(data, event_id=f"{self.epoch}-{self.head}", name="snapshot")
 
     def fault_frame(self) -> bytes:
-        """The fault as one SSE event without an id; its cause is null when it is over.
+        """Build the frame that reports `fault`; its cause is null when it is over.
 
-        It is no event of the feed: the feed is what cannot be written.
+        It has no id, because it is not in the feed.
         """
         return frame(msgspec.json.encode({"cause": self.fault}), name=FAULT)
 
     async def history(
         self, after: int | None, before: int | None, limit: int, where: Filter
     ) -> list[Row]:
-        """Events between two ids, oldest first: the first after, or the last before."""
+        """Read up to `limit` events between two ids, oldest first.
+
+        With `after`: the first ones after it. Else: the last ones before `before`.
+        """
         end = self.head + 1
         before = end if before is None else min(before, end)
         if after is None:
-            return await self._reading(self._log.tail(before, limit, where))
-        rows = await self._reading(self._log.read(after, limit, where))
+            return await self._guarded(self._log.tail(before, limit, where))
+        rows = await self._guarded(self._log.read(after, limit, where))
         return [row for row in rows if row.id < before]
 
     async def high_water(self, source: str) -> int:
-        """The last version of a source, in the log or on its way there.
+        """Return the last version of a source, waiting entries included.
 
-        Whoever appended may be gone: what it gave away is not to be given twice.
+        Their sender may be gone, but their versions must not be used again.
         """
-        given = [e.version for e in self._ahead() if e.source == source]
-        return max([await self._log.high_water(source), *given])
+        waiting = [e.version for e in self._not_durable() if e.source == source]
+        return max([await self._log.high_water(source), *waiting])
 
-    def _ahead(self) -> Iterator[Entry]:
-        """What is on its way to the log."""
+    def _not_durable(self) -> Iterator[Entry]:
+        """Iterate over the entries that are not durable yet."""
         yield from self._committing
         for entries, _ in self._pending:
             yield from entries
 
     async def committed_version(self, source: str) -> int:
-        """The last version of a source, once all that was given of it is in the log."""
-        if any(entry.source == source for entry in self._ahead()):
-            await self.append(())  # One after the other: then the others are, too.
+        """Return the last version of a source when all its entries are durable."""
+        if any(entry.source == source for entry in self._not_durable()):
+            await self.append(())  # Batches commit in order.
         return await self._log.high_water(source)
 
     async def raw(self, event_id: int) -> bytes | None:
-        """The A2A update behind an event."""
-        return await self._reading(self._log.raw(event_id))
+        """Return the A2A update that an event was made from."""
+        return await self._guarded(self._log.raw(event_id))
 
     async def bounds(self) -> Bounds:
-        """What is kept, as readers may see it."""
+        """Return the ids that readers can read."""
         return (await self._log.bounds())._replace(last=self.head)
 
     async def state(self) -> FeedState:
-        """How it stands, for whoever looks into the host."""
-        last = self._last_commit
-        commit = Commit(format_timestamp(last[0]), *last[1:]) if last else None
+        """Return the figures for the debug page."""
         return FeedState(
             epoch=self.epoch,
             first=(await self.bounds()).first,
@@ -374,6 +343,6 @@ class Feed:
             ring_first=self._ring.first,
             ring_bytes=self._ring.size,
             queued=self.queued,
-            last_commit=commit,
+            last_commit=self._last_commit,
             fault=self.fault,
         )

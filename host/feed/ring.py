@@ -1,8 +1,8 @@
-"""Owns the hot tail of the feed: the newest frames, encoded once for all readers.
+"""The ring: the newest events in memory, as frames that are encoded once for all
+readers.
 
-The feed appends what it has committed; fan-out takes what is behind a cursor as
-one piece of bytes. Frames are kept in blocks, so that readers which lag behind
-line up at the same block ends and share the same bytes.
+Frames are kept in blocks. Readers that lag behind therefore stop at the same block ends
+and share the same bytes.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from ..model.filter import ALL, Filter, Place
 
-# A block is what one send carries: enough that the cost of a send vanishes, little
-# enough that 1,000 readers which each hold a different one fit into memory.
+# One send carries one block. Large enough to make the cost of a send small; small
+# enough that 1,000 readers can each hold a different block.
 BLOCK_BYTES = 128 * 1024
 RING_BYTES = 32 * 1024 * 1024
 
 
 class Frames(NamedTuple):
-    """Frames of some events behind a cursor; `cursor` is the last of those events."""
+    """The frames of some events after a cursor. `cursor` is the last event."""
 
     cursor: int
     data: bytes
@@ -31,7 +31,7 @@ class _Block:
         self.frames: list[bytes] = []
         self.places: list[Place] = []
         self.size = 0
-        self.whole: bytes | None = None  # The joined frames, once it is full.
+        self.whole: bytes | None = None  # The joined frames of a full block.
 
 
 class Ring:
@@ -59,15 +59,16 @@ class Ring:
         block.size += len(frame)
         self.size += len(frame)
         self.head += 1
-        # One large event takes the place of many blocks.
+        # One large event can replace many blocks.
         while self.size > self._max_bytes and len(self._blocks) > 1:
             self.size -= self._blocks.pop(0).size
             del self._firsts[0]
 
     def after(self, cursor: int, where: Filter = ALL) -> Frames | None:
-        """What follows `cursor` up to the end of a block; None when it is too old.
+        """Return the frames after `cursor`, up to the end of a block.
 
-        The piece may be empty: at the head, or where the filter wants nothing.
+        None if `cursor` is too old. The data may be empty: at the head, or if the
+        filter matches nothing.
         """
         if cursor >= self.head:
             return Frames(cursor, b"")

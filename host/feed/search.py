@@ -1,7 +1,7 @@
-"""Owns the search of the log: which events say a text, have a status, came in a time.
+"""Search the log by text, status and time.
 
-There is no index: history.py reads the log through it, so much at a request and on
-from where that ended at the next.
+There is no index. Each request scans a limited number of events, and the next request
+continues from there.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ..model.timestamps import parse_timestamp, subtract_seconds
 from .feed import Feed
 
 MAX_CHARS = 200
-# So long it takes to look at one page; other readers get their turn in between.
+# Rows per read. Other work runs between two reads.
 PAGE = 500
-# Of one request: some 50 ms. What is behind comes with the next.
+# Rows per request: about 50 ms.
 MAX_SCANNED = 20_000
-# Ids follow the host's clock, but somebody may have set that back in between.
+# Ids follow the host's clock, except when somebody set the clock back.
 CLOCK_SLACK_S = 3_600
-# Words of the format and times, which no person searches for.
+# Fields of the format, which nobody searches for.
 UNSEARCHED_FIELDS = frozenset({"kind", "status", "state", "at", "received_at"})
 
 
@@ -40,10 +40,10 @@ _stamp: msgspec.json.Decoder[_Stamp] = msgspec.json.Decoder(_Stamp)
 
 
 class Search(NamedTuple):
-    """Events that match all of it; what is empty matches every event.
+    """A search. An event must match every condition that is not empty.
 
-    `text` is searched for in all that an event says and in its ids, whatever the
-    case. `since` and `until` are moments of the host's clock, both included.
+    `text` is searched in all texts and ids of an event, without regard to case. `since`
+    and `until` are times of the host's clock, both inclusive.
     """
 
     text: str = ""
@@ -61,7 +61,7 @@ class Search(NamedTuple):
         return not self.text or self._contains_text(row.body)
 
     def _contains_text(self, body: bytes) -> bool:
-        # As the JSON has it: most events are left out by this alone.
+        # A cheap test on the JSON text first: most events fail it.
         escaped = msgspec.json.encode(self.text).decode()[1:-1]
         if escaped not in body.decode().casefold():
             return False
@@ -70,7 +70,7 @@ class Search(NamedTuple):
         return any(_has(value, self.text) for value in said)
 
     def is_past_range(self, row: Row, *, backward: bool) -> bool:
-        """Whether all events from here on are out of the time searched."""
+        """Return whether all further events are outside the time range."""
         if not (self.since if backward else self.until):
             return False
         at = _stamp.decode(row.body).received_at
@@ -80,7 +80,7 @@ class Search(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Rows, oldest first, and the id to go on from; None where there is no more."""
+    """Rows, oldest first, and the id to continue from (None at the end)."""
 
     rows: list[Row]
     next: int | None
@@ -102,9 +102,9 @@ async def search(
     where: Filter,
     wanted: Search,
 ) -> Found:
-    """The first `limit` events past `after`, else the last below `before`.
+    """Find the first `limit` events after `after`, else the last ones before `before`.
 
-    Fewer where MAX_SCANNED events were looked at before there were so many.
+    Finds fewer if it has scanned MAX_SCANNED events.
     """
     backward = after is None
     found: list[Row] = []
@@ -128,19 +128,21 @@ def _found(rows: Iterable[Row], at: int | None, backward: bool) -> Found:
 
 
 def parse_search(query: QueryParams) -> Search | None:
-    """`q=`, `status=` (repeatable), `since=` and `until=`; None without any of them.
+    """Parse `q`, `status` (repeatable), `since` and `until`; None without any of them.
 
-    Raises HTTPException with 400 for what is none.
+    Raises HTTPException 400.
     """
     text = query.get("q", "")
     if len(text) > MAX_CHARS:
         raise HTTPException(
-            400, f"q has {len(text)} characters: {MAX_CHARS} at most are searched for"
+            400, f"q has {len(text)} characters; the limit is {MAX_CHARS}"
         )
     status = frozenset(query.getlist("status"))
     for name in sorted(status - STATUSES):
         raise HTTPException(
-            400, f"status={name[:40]!r} is none of {', '.join(sorted(STATUSES))}"
+            400,
+            f"status={name[:40]!r} is unknown; use one of "
+            f"{', '.join(sorted(STATUSES))}",
         )
     wanted = Search(
         text.casefold(), status, _timestamp(query, "since"), _timestamp(query, "until")
@@ -155,6 +157,6 @@ def _timestamp(query: QueryParams, name: str) -> str:
     at = parse_timestamp(text)
     if at is None:
         raise HTTPException(
-            400, f"{name}={text[:40]!r} is no time: use 2026-11-22T12:00:00Z"
+            400, f"{name}={text[:40]!r} is not a time; use 2026-11-22T12:00:00Z"
         )
     return at

@@ -1,6 +1,6 @@
-"""Owns the reading of some events within this process: from the log, then live.
+"""Read some events inside this process: first from the log, then live.
 
-The gateway, the orchestrator and TaskManager use it; the feed tells it what is new.
+The gateway, the orchestrator and TaskManager use it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from ..log.contract import Row
 from ..model.filter import Filter
 from .feed import PAGE, Feed
 
-# For a watcher that is slow; what is more waits in the log.
+# What a slow watcher may keep in memory. It reads the rest from the log.
 MAX_ROWS, MAX_BYTES = 1_000, 1024 * 1024
 
 
 async def watch(feed: Feed, where: Filter, after: int) -> AsyncGenerator[Row]:
-    """Every event past the id `after` that `where` wants, in order, each once.
+    """Yield every event after the id `after` that `where` matches, in order, once.
 
-    Waits for more at the head; ends when the feed closes. One that names its tasks is
-    not woken by other tasks' events. Raises CursorExpired where events past its place
-    are no longer kept.
+    Waits at the head, and ends when the feed closes. With tasks in `where`, the events
+    of other tasks do not wake it. Raises CursorExpired if the log dropped events after
+    `after`.
     """
     async with aclosing(watch_batches(feed, where, after)) as some:
         async for rows in some:
@@ -34,7 +34,7 @@ async def watch(feed: Feed, where: Filter, after: int) -> AsyncGenerator[Row]:
 async def watch_batches(
     feed: Feed, where: Filter, after: int
 ) -> AsyncGenerator[list[Row]]:
-    """The same, as many at a time as there are; never none."""
+    """Like `watch`, but yield all available events at a time, at least one."""
     inbox = _Inbox(where, feed.head)
     with feed.listen(where.task, inbox.put):
         cursor = after
@@ -61,11 +61,11 @@ async def watch_batches(
 
 
 class _Inbox:
-    """The wanted events past `since`, while they are few: else the log has them."""
+    """The matching events after `since`. If they become too many, it drops them."""
 
     def __init__(self, where: Filter, since: int) -> None:
         self.since = since
-        self.quiet_until = 0  # Up to here nothing was wanted since all was read.
+        self.quiet_until = 0  # Nothing up to this id matched since the last read.
         self.closed = False
         self._where = where
         self._rows: list[Row] = []
@@ -90,14 +90,14 @@ class _Inbox:
             self._wake.set()
 
     def take_after(self, after: int) -> list[Row]:
-        """What there is past `after`; it is not kept any longer."""
+        """Return the events after `after`, and forget them."""
         rows = [row for row in self._rows if row.id > after]
         self._rows.clear()
         self._bytes = 0
         return rows
 
     async def wait(self) -> None:
-        """Returns when there is something to read, or nothing will follow."""
+        """Return when there is something to read, or the feed has closed."""
         self._wake = asyncio.Event()
         await self._wake.wait()
         self._wake = None

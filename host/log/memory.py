@@ -1,7 +1,4 @@
-"""Owns a log that lasts as long as its process: for tests and throw-away runs.
-
-The feed appends to it and reads from it as from any other log.
-"""
+"""A log in memory, for tests and temporary runs."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from .contract import TRIM_STEP, Bounds, Entry, Row
 
 
 class MemoryLog:
-    """Keeps the promises of `Log` but the one to survive."""
+    """A `Log` that is lost when the process ends."""
 
     def __init__(self, first: int = 1) -> None:
-        """`first` is the id of the first event."""
+        """Create an empty log. `first` is the id of its first event."""
         self._epoch = secrets.token_hex(4)
         self._first = first
         self._rows: list[Row] = []
@@ -96,4 +93,4 @@ class MemoryLog:
         return drop
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is nothing to release."""

@@ -1,7 +1,4 @@
-"""Owns a saved feed: the lines of an NDJSON file, checked, as entries for a log.
-
-The commands that import and replay it append them.
-"""
+"""Recordings: a feed saved as NDJSON, checked and read as entries for a log."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ from .contract import Entry, place_of
 
 
 class RecordingError(CourtsideError):
-    """A file that is not a saved feed."""
+    """The file is not a recording."""
 
 
 class Recording(NamedTuple):
-    """`first` is the id that its first event gets: its own, where none is left out."""
+    """`first` is the id for the first event: its own id if no event is missing."""
 
     path: Path
     size: int
@@ -39,25 +36,25 @@ _id: msgspec.json.Decoder[_Id] = msgspec.json.Decoder(_Id)
 
 
 def inspect_recording(path: Path) -> Recording:
-    """Reads all of it. Raises RecordingError, with the line that is wrong."""
+    """Read the whole file. Raises RecordingError with the number of the bad line."""
     first = last = count = 0
     for number, event_id, _ in _lines(path):
         if event_id <= last:
             raise RecordingError(
                 f"{path}, line {number}: event {event_id} comes after {last}; a "
-                "recording has its events in order, each once"
+                "recording has each event once, in order"
             )
         first, last, count = first or event_id, event_id, count + 1
     if not count:
-        raise RecordingError(f"{path}: there is no event in it")
+        raise RecordingError(f"{path}: has no events")
     whole = last - first + 1 == count
     return Recording(path, count, first if whole else 1, whole)
 
 
 def entries(recording: Recording) -> Iterator[Entry]:
-    """Its events, numbered by their sources as the host does.
+    """Yield the events as entries, numbered per source like the host does.
 
-    The A2A updates behind them are not in the file.
+    The A2A updates behind the events are not in the file.
     """
     versions: Counter[str] = Counter()
     for _, _, line in _lines(recording.path):
@@ -69,7 +66,7 @@ def entries(recording: Recording) -> Iterator[Entry]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Number, id and text of each line that is not empty."""
+    """Yield line number, event id and text of each line that is not empty."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -84,7 +81,7 @@ def _check_line(line: bytes, where: str) -> int:
         decode(line)
         event_id = _id.decode(line).id
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{where}: is not an event of a feed: {error}") from None
+        raise RecordingError(f"{where}: not an event of a feed: {error}") from None
     if not 0 < event_id < 2**63:
-        raise RecordingError(f"{where}: {event_id} is not an event's id")
+        raise RecordingError(f"{where}: {event_id} is not a valid event id")
     return event_id

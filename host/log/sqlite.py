@@ -1,7 +1,7 @@
-"""Owns the log in one SQLite file: WAL, synchronous=FULL, one writer thread.
+"""The log in one SQLite file: WAL, synchronous=FULL, one writer thread.
 
-`append` puts events and each source's last version into one transaction; reads go
-through a connection and a thread of their own.
+`append` stores events and the last version of each source in one transaction. Reads use
+their own connection and thread.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ EVENTS = Insert("event", 6)
 SOURCES = Insert(
     "source", 2, "ON CONFLICT (name) DO UPDATE SET version = excluded.version"
 )
-STATEMENT_BYTES = 1024 * 1024  # SQLite makes a copy of what it is given.
-ROW_BYTES = 1024  # As a guess, where none is looked at.
-MAX_CACHED = 100_000  # A bound, not a tuning: some 20 MB.
+STATEMENT_BYTES = 1024 * 1024  # SQLite copies the values of a statement.
+ROW_BYTES = 1024  # An estimate, for rows that are deleted unread.
+MAX_CACHED = 100_000  # Only a limit: about 20 MB.
 
 
 class SqliteLog:
-    """Keeps the promises of `Log` in the file at `path`.
+    """A `Log` in the file at `path`.
 
-    Raises LogError when another process has it open, when it is no log of ours,
-    or when it was written by a newer Courtside.
+    Raises LogError if another process has it open, if it is not a log of Courtside, or
+    if a newer Courtside wrote it.
     """
 
     def __init__(self, path: Path, first: int = 1) -> None:
-        """A log that is made now gives its first event the id `first`."""
+        """Open the log, or create it with `first` as the id of its first event."""
         self._path = path
         self._writing = ThreadPoolExecutor(1, "log-writer")
         self._reading = ThreadPoolExecutor(1, "log-reader")
@@ -75,7 +75,7 @@ class SqliteLog:
             self._opened = opened.pop_all()
 
     def _load(self) -> None:
-        """Takes the counters from the file: at the start, and after a failure."""
+        """Load the counters from the file: at the start, and after a failure."""
         bounds = self._writer.execute(
             "SELECT epoch, first, max(last, coalesce((SELECT max(id) FROM event), 0)) "
             "FROM bounds"
@@ -142,7 +142,9 @@ class SqliteLog:
         return known
 
     def _place_id(self, place: Place) -> int:
-        """The row of a place; made in the append's transaction when it is new."""
+        """Return the id of a place. A new place is inserted in the append's
+        transaction.
+        """
         known = self._place_ids.get(place)
         if known is None:
             if len(self._place_ids) > MAX_CACHED:
@@ -174,7 +176,7 @@ class SqliteLog:
 
     async def latest(self, after: int, where: Filter) -> list[Row]:
         places, values = _places(where)
-        # By the index: a million rows of a thousand tasks are a thousand looks.
+        # Uses the index: a million rows of a thousand tasks take a thousand look-ups.
         newest = "SELECT max(e.id) FROM event e WHERE e.place = p.id"
         ids = f"SELECT ({newest}) FROM place p WHERE p.id IN ({places})"  # noqa: S608
         sql = f"{SELECT} WHERE id IN ({ids}) AND id > ? ORDER BY id"
@@ -258,7 +260,7 @@ class SqliteLog:
             self._in_doubt = True
             with transaction(self._writer) as db:
                 db.execute("DELETE FROM event WHERE id < ?", (first,))
-                # Here only: an append need not write what the events say.
+                # Only here: an append need not repeat what the events contain.
                 db.execute("UPDATE bounds SET first = ?, last = ?", (first, self._last))
             self._first = first
             self._in_doubt = False
@@ -272,19 +274,19 @@ class SqliteLog:
 
 
 def _condition(where: Filter, newest_first: bool = False) -> tuple[str, list[str]]:
-    """The rest of a WHERE and its ORDER BY."""
+    """Build the rest of a WHERE clause, and its ORDER BY."""
     order = f"ORDER BY id {'DESC' if newest_first else 'ASC'}"
     if where == ALL:
         return order, []
     places, values = _places(where)
-    # A task has few events: by the index. An agent has many: in order of ids, or
-    # each page would sort them all; the plus keeps SQLite off the index.
+    # A task has few events, so use the index on place. An agent has many: scan in the
+    # order of ids, or each page would sort them all. The plus disables the index.
     column = "place" if where.task or where.context else "+place"
     return f"AND {column} IN ({places}) {order}", values
 
 
 def _places(where: Filter) -> tuple[str, list[str]]:
-    """A SELECT of the places that are wanted. Only names of ours enter the text."""
+    """Build a SELECT of the matching places. Its text has only our own names."""
     clauses, values = ["TRUE"], []
     for column, wanted in zip(Place._fields, where, strict=True):
         if wanted:

@@ -1,7 +1,4 @@
-"""Owns the file under the SQLite log: its schema, who has it open, how it is written.
-
-sqlite.py opens it here and keeps the promises of a log in it.
-"""
+"""The file of the SQLite log: its schema, its lock, its checks, its transactions."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ CREATE INDEX event_place ON event (place, id);
 CREATE TABLE checkpoint (one INTEGER PRIMARY KEY, event_id INTEGER, board BLOB);
 CREATE TABLE bounds (one INTEGER PRIMARY KEY, epoch TEXT, first INTEGER, last INTEGER);
 """
-# Version 1 kept the A2A updates in a table of their own, and no versions.
+# Version 1 had a separate table for A2A updates, and no versions.
 FROM_1_TO_2 = """
 ALTER TABLE event RENAME TO old_event;
 DROP INDEX event_place;
@@ -47,10 +44,12 @@ DROP TABLE raw
 
 
 class Insert:
-    """Writes many rows with each statement: around every one of them the thread
-    waits for the interpreter, which the event loop may not let go of for long."""
+    """Inserts many rows with one statement.
 
-    MAX_ROWS = 128  # Of six columns: older SQLites take 999 values.
+    After each statement the thread waits for the GIL, which the event loop may hold.
+    """
+
+    MAX_ROWS = 128  # With six columns: older SQLite versions allow 999 values.
 
     def __init__(self, table: str, columns: int, then: str = "") -> None:
         self._columns = columns
@@ -61,7 +60,7 @@ class Insert:
         }
 
     def run(self, db: sqlite3.Connection, values: list[Any]) -> None:
-        """`values` are those of one row after the other."""
+        """Insert rows. `values` has the values of all rows, one row after the other."""
         done = 0
         while left := (len(values) - done) // self._columns:
             count = min(self.MAX_ROWS, 1 << left.bit_length() - 1)
@@ -71,13 +70,13 @@ class Insert:
 
 
 class transaction:
-    """BEGIN … COMMIT, or ROLLBACK when the body or the commit fails."""
+    """BEGIN … COMMIT, or ROLLBACK if the body or the commit fails."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def __enter__(self) -> sqlite3.Connection:
-        self._end()  # What a failure before this one may have left open.
+        self._end()  # An earlier failure may have left a transaction open.
         self._db.execute("BEGIN IMMEDIATE")
         return self._db
 
@@ -96,18 +95,18 @@ class transaction:
 def to_log_error(
     path: Path, error: sqlite3.Error | OSError, doing: str = ""
 ) -> LogError:
-    """What went wrong, and what to do where nothing will change by itself."""
-    # Of its class alone: what the disk does comes as one of its subclasses.
+    """Convert an error of the store. A damaged file becomes LogDamaged."""
+    # Errors of the disk are subclasses, so only this exact class means damage.
     if type(error) is sqlite3.DatabaseError:
         return LogDamaged(
-            f"{path}: {doing}{error}: the file is damaged, or no log of Courtside; "
-            "stop the host, and bring a copy of it back or choose another --data-dir"
+            f"{path}: {doing}{error}: the file is damaged, or not a log of Courtside; "
+            "stop the host, then restore a backup or choose another --data-dir"
         )
     return LogError(f"{path}: {doing}{error}")
 
 
 def lock(path: Path) -> IO[str]:
-    """Held while the log is open; the kernel lets go of it when we die."""
+    """Lock the log until the file is closed. The kernel unlocks it if we die."""
     held = path.with_name(path.name + ".lock").open("w")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -120,32 +119,33 @@ def lock(path: Path) -> IO[str]:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    # Each connection is used by one thread only, but not the one that opens it.
+    # One thread uses each connection, but another thread opens it.
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
 def check(path: Path) -> None:
-    """Refuses a file that cannot be written, and a WAL that is not the file's own.
+    """Refuse a file that cannot be written, and a WAL of another file.
 
-    SQLite asks no WAL whose it is: that of another file, left beside a copy that was
-    brought back, is written over it. Raises LogError, OSError and sqlite3.Error.
+    SQLite does not check to which file a WAL belongs. If a WAL was left beside a
+    restored backup, SQLite would write it over the backup. Raises LogError, OSError,
+    sqlite3.Error.
     """
     if not path.exists():
         return
-    with path.open("rb+"):  # SQLite would not say why it cannot.
+    with path.open("rb+"):  # SQLite would not say why it is not writable.
         pass
     wal = path.with_name(f"{path.name}-wal")
     if not wal.exists() or not wal.stat().st_size:
         return
-    # Neither can write, not even when it is closed.
+    # Both connections are read-only, also when they are closed.
     with (
         closing(_reading(path, "immutable=1")) as alone,
         closing(_reading(path, "mode=ro")) as together,
     ):
         if not _is_continuation(alone, together):
             raise LogError(
-                f"{wal.name} beside it was not written for this file and would "
-                "overwrite it: move it away, or bring back the file it belongs to"
+                f"{wal.name} belongs to another file and would overwrite this one: "
+                "move it away, or restore the file it belongs to"
             )
 
 
@@ -154,13 +154,13 @@ def _reading(path: Path, how: str) -> sqlite3.Connection:
 
 
 def _is_continuation(alone: sqlite3.Connection, together: sqlite3.Connection) -> bool:
-    """Whether the file with its WAL is what the file is by itself, and more."""
+    """Return whether the file with its WAL continues the file without it."""
     bounds = "SELECT epoch, first FROM bounds"
     last = "SELECT id, body FROM event ORDER BY id DESC LIMIT 1"
     try:
         (epoch, _), event = (alone.execute(sql).fetchone() for sql in (bounds, last))
     except (sqlite3.Error, TypeError):
-        return True  # New, or killed while the WAL was copied into it.
+        return True  # A new file, or the host was killed while it copied the WAL.
     try:
         now, first = together.execute(bounds).fetchone()
         if now != epoch or event is None or event[0] < first:
@@ -173,20 +173,24 @@ def _is_continuation(alone: sqlite3.Connection, together: sqlite3.Connection) ->
 
 
 def prepare(db: sqlite3.Connection, first: int = 1) -> None:
-    """Makes sure that the file is a log of ours, and makes one of an empty file,
-    whose ids begin with `first`."""
+    """Check the schema, migrate an old one, and create it in an empty file.
+
+    The ids of a new log start with `first`. Raises LogError.
+    """
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != APPLICATION_ID:
-        raise LogError("it is another program's database; choose another --data-dir")
+        raise LogError(
+            "this database belongs to another program; choose another --data-dir"
+        )
     if version > SCHEMA_VERSION:
         raise LogError(
-            f"it was written by a newer Courtside (log version {version}, this one "
-            f"knows {SCHEMA_VERSION}); update, or choose another --data-dir"
+            f"a newer Courtside wrote this log (version {version}, this one reads up "
+            f"to {SCHEMA_VERSION}); update, or choose another --data-dir"
         )
     db.execute("PRAGMA journal_mode = WAL")
-    # With NORMAL a power cut loses events that readers saw: test_feed_power_cut.py.
+    # With NORMAL, a power cut loses events that readers saw (test_feed_power_cut.py).
     db.execute("PRAGMA synchronous = FULL")
     if not tables:
         with transaction(db):

@@ -1,7 +1,6 @@
-"""Owns the way from the write-ahead log into the database file, beside the writer.
+"""Copies the write-ahead log into the database file, in its own thread.
 
-sqlite.py says how much it has committed. SQLite itself would copy that within some
-commit, and every event behind it would wait.
+SQLite would copy it during a commit, and all waiting events would be delayed.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from .sqlite_file import connect
 
 logger = logging.getLogger("courtside.log")
 
-BEGIN_BYTES = 2 * 1024 * 1024  # Of events; in the file they take some 1.5 times that.
+BEGIN_BYTES = 2 * 1024 * 1024  # Events take about 1.5 times as much in the file.
 COPY = "PRAGMA wal_checkpoint(PASSIVE)"
 EMPTY = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 
 class WalCheckpointer:
-    """`committed` belongs to the writer's thread, on whose connection it ends."""
+    """Call `note_commit` in the writer's thread. It finishes a copy there."""
 
     def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
         writer.execute("PRAGMA wal_autocheckpoint = 0")
@@ -31,14 +30,14 @@ class WalCheckpointer:
         self._thread = ThreadPoolExecutor(1, "log-backfill")
         self._copying: Future[None] | None = None
         self._bytes = 0
-        # What was left by one that was killed, or else it grows from start to start.
+        # A killed host leaves its WAL. Without this it would grow with each start.
         self._copy(writer, EMPTY)
 
     def note_commit(self, size: int) -> None:
-        """Begins to copy when there is enough, and ends what was begun.
+        """Start a copy when enough was committed, or finish a running one.
 
-        What was committed meanwhile is little: the writer copies it itself, so that
-        the write-ahead log is used again from its start and does not grow.
+        The writer copies the small rest itself. SQLite then reuses the WAL from its
+        beginning, so it does not grow.
         """
         self._bytes += size
         if self._copying is None and self._bytes >= BEGIN_BYTES:
@@ -49,7 +48,7 @@ class WalCheckpointer:
             self._bytes = 0
 
     def _copy(self, db: sqlite3.Connection, how: str = COPY) -> None:
-        """Failing loses nothing: the events stay where they are, and readable."""
+        """Copy. If it fails, nothing is lost: the events stay readable in the WAL."""
         try:
             db.execute(how).fetchone()
         except sqlite3.Error as error:

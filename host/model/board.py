@@ -1,8 +1,4 @@
-"""Owns the board: the current state of every agent and task, folded from the feed.
-
-The feed folds each committed event into it; snapshots, /agents and collectors
-read it.
-"""
+"""The board: the current row of every agent and task, folded from the feed."""
 
 from __future__ import annotations
 
@@ -13,23 +9,23 @@ from msgspec import Struct
 
 from .event import AgentEvent, Event, TaskEvent
 
-# Enough for a page to show a day of work; the log keeps the rest.
+# Enough for the page to show a day of work. The log has the rest.
 MAX_FINISHED = 1_000
 
 TaskKey = tuple[str, str]
 
 
 class Checkpoint(Struct, frozen=True):
-    """A board as data: what a log stores so that a start need not fold it all."""
+    """A board as data. The log stores it, so that a start need not read all events."""
 
     agents: list[AgentEvent]
     tasks: list[TaskEvent]
 
 
 class Board:
-    """Rows by agent name and by (agent, task id); finished in order of end.
+    """Rows by agent name and by (agent, task id). Finished tasks are in order of end.
 
-    An agent that was removed keeps its row: its history stays readable.
+    A removed agent keeps its row, so its history stays readable.
     """
 
     def __init__(self) -> None:
@@ -38,14 +34,14 @@ class Board:
         self.finished: dict[TaskKey, TaskEvent] = {}
 
     def fold(self, event: Event) -> None:
-        """Events carry whole rows, so folding one is keeping it."""
+        """Apply an event. Its row replaces the earlier one."""
         if isinstance(event, TaskEvent):
             self._fold_task(event)
         elif isinstance(event, AgentEvent):
             self.agents[event.agent] = event
 
     def put_first(self, names: Iterable[str]) -> None:
-        """Puts these agents first, in this order, as far as they are known."""
+        """Move these agents to the front, in this order."""
         known = self.agents
         first = {name: known[name] for name in names if name in known}
         self.agents = first | known
@@ -74,13 +70,13 @@ class Board:
         yield from self.open.values()
 
     def checkpoint(self) -> bytes:
-        """The board as JSON; `restore` reads it."""
+        """Encode the board as JSON, for `restore`."""
         return msgspec.json.encode(
             Checkpoint(agents=list(self.agents.values()), tasks=list(self.tasks()))
         )
 
     def restore(self, checkpoint: bytes) -> None:
-        """Raises msgspec.ValidationError when the bytes are not a checkpoint."""
+        """Load the bytes of `checkpoint`. Raises msgspec.ValidationError."""
         saved = msgspec.json.decode(checkpoint, type=Checkpoint)
         for agent in saved.agents:
             self.fold(agent)

@@ -1,7 +1,4 @@
-"""Owns the shape of what the host shows of its inside: feed, collectors, readers.
-
-Each of those says how it stands; observatory.py puts it together for /debug.json.
-"""
+"""The data of `/debug.json`: the state of the feed, the collectors and the readers."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from msgspec import Struct
 
 
 class Commit(Struct, frozen=True):
-    """One commit of the log: when it was done, how long it took, how many entries."""
+    """The last commit of the log: when, how long, how many entries."""
 
     at: str
     took_s: float
@@ -17,10 +14,9 @@ class Commit(Struct, frozen=True):
 
 
 class FeedState(Struct, frozen=True):
-    """Ids `first` to `head` are kept, those from `ring_first` on in memory, too.
+    """The log has the ids `first` to `head`. From `ring_first` on they are in memory.
 
-    `queued` entries wait for a commit, the one under way included; `fault` is why the
-    log cannot be written, if it cannot.
+    `queued` entries are not committed yet. `fault` is why the log cannot be written.
     """
 
     epoch: str
@@ -34,9 +30,9 @@ class FeedState(Struct, frozen=True):
 
 
 class TaskState(Struct, frozen=True):
-    """One task that is followed: by `stream` while one is open, else by `looks`.
+    """One followed task. `way` is `stream`, or `looks` while the host polls it.
 
-    `quiet_s` is how long nothing came of it.
+    `quiet_s` is the time since its last update.
     """
 
     task_id: str
@@ -46,11 +42,11 @@ class TaskState(Struct, frozen=True):
 
 
 class CollectorState(Struct, frozen=True):
-    """What the collector of one agent is doing; the agent's own row says the rest.
+    """The state of the collector of one agent.
 
-    `attempts` failed since it was last connected, the next comes in `retry_in_s`.
-    `streams` subscriptions are open of `max_streams` there may be, `budget` updates
-    may come at once, `left_out` were too many or could not be read.
+    `attempts` have failed since the last connection; the next is in `retry_in_s`. Of
+    `max_streams` subscriptions, `streams` are open. `budget` updates may come at once.
+    `left_out` updates were dropped: too many, or unreadable.
     """
 
     attempts: int
@@ -61,11 +57,11 @@ class CollectorState(Struct, frozen=True):
     left_out: int
     following: int
     tasks: list[TaskState]
-    """Those that were quiet for longest, at most MAX_SHOWN."""
+    """The tasks with the oldest last update, at most MAX_SHOWN."""
 
 
 class AgentState(Struct, frozen=True):
-    """One agent that is followed: its row's news, and its collector."""
+    """One followed agent: fields of its row, and its collector."""
 
     agent: str
     url: str
@@ -80,10 +76,10 @@ class AgentState(Struct, frozen=True):
 
 
 class ReaderState(Struct, frozen=True):
-    """One open response of /feed or /tasks/stream. `lag` events are behind its cursor.
+    """One open response of /feed or /tasks/stream. It is `lag` events behind.
 
-    `lagging` means that it is written to on its own until it has caught up; `since`
-    is when it began to be so, or not to be.
+    `lagging`: it gets its events alone until it has caught up. `since` is when
+    `lagging` last changed.
     """
 
     cursor: int
@@ -94,7 +90,7 @@ class ReaderState(Struct, frozen=True):
 
 
 class DebugState(Struct, frozen=True):
-    """All of it at one moment. `not_ready` says why the host is not, if so."""
+    """The state of the host at one time. `not_ready` is why it is not ready."""
 
     at: str
     version: str
@@ -104,7 +100,7 @@ class DebugState(Struct, frozen=True):
     readers: int
     lagging: int
     furthest_behind: list[ReaderState]
-    """At most MAX_SHOWN of the readers."""
+    """The readers with the oldest cursors, at most MAX_SHOWN."""
 
 
 MAX_SHOWN = 200

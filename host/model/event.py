@@ -1,8 +1,4 @@
-"""Owns the shape of one feed event: its JSON and its SSE frame.
-
-Every other module speaks in these types; the log stores their JSON, the stream
-sends their frames.
-"""
+"""The events of the feed: their fields and their JSON."""
 
 from __future__ import annotations
 
@@ -16,20 +12,19 @@ WAITING = frozenset({"input-required", "auth-required"})
 STATUSES = TERMINAL | WAITING | {"submitted", "running", "unknown"}
 
 
-# Without cycles there is nothing in them for the garbage collector.
+# gc=False: events have no reference cycles, so the garbage collector can skip them.
 class _Event(Struct, frozen=True, kw_only=True, tag_field="kind", gc=False):
-    """An event is one JSON object, told apart by its `kind`."""
+    """An event is one JSON object. Its `kind` names the type."""
 
 
 class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
-    """A task's whole current row, so that the last one wins.
+    """The complete current row of a task. The last row wins.
 
-    `progress` is 0-100, or None when the agent does not say; `at` is the agent's
-    clock, `received_at` the host's, both RFC 3339 in UTC. `result` is there on
-    `completed` only, `choices` where it waits and offers answers. `message_id` is the
-    A2A messageId behind `message`, `sequence` the agent's own number of the update,
-    where it has one, `parent_task_id` the task that started this one through the host,
-    if one did.
+    `progress` is 0-100, or None if the agent does not report it. `at` is the time of
+    the agent's clock, `received_at` of the host's clock: RFC 3339 in UTC. `result` is
+    set on `completed` only. `choices` are the offered answers of a question.
+    `message_id` is the A2A messageId of `message`. `sequence` is the agent's own number
+    of the update. `parent_task_id` is the task that started this one through the host.
     """
 
     agent: str
@@ -53,10 +48,10 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
 
 
 class ArtifactEvent(_Event, frozen=True, kw_only=True, tag="artifact"):
-    """One chunk of an artifact: `parts` are A2A parts as the agent sent them.
+    """One chunk of an artifact. `parts` are the A2A parts as the agent sent them.
 
-    Without `append` it takes the place of what was told of the artifact before.
-    `sequence` is the agent's own number of the update, where it has one.
+    Without `append`, it replaces the earlier chunks of the artifact. `sequence` is the
+    agent's own number of the update.
     """
 
     agent: str
@@ -72,7 +67,7 @@ class ArtifactEvent(_Event, frozen=True, kw_only=True, tag="artifact"):
 
 
 class MessageEvent(_Event, frozen=True, kw_only=True, tag="message"):
-    """An agent's answer that came without a task."""
+    """A message from an agent that belongs to no task."""
 
     agent: str
     context_id: str | None
@@ -82,7 +77,7 @@ class MessageEvent(_Event, frozen=True, kw_only=True, tag="message"):
 
 
 class Skill(Struct, frozen=True):
-    """One skill of an agent's card, with phrases that start it."""
+    """One skill of an agent's card. `examples` are requests that start it."""
 
     id: str
     name: str
@@ -91,13 +86,13 @@ class Skill(Struct, frozen=True):
 
 
 class AgentEvent(_Event, frozen=True, kw_only=True, tag="agent"):
-    """An agent's whole current row: who it is, and whether the host reaches it.
+    """The complete current row of an agent.
 
-    `connection` is connecting, connected, lost or removed; a lost agent says its
-    `cause`, which `attempt` failed last and that the next comes in `retry_s` seconds.
-    A connected one says over which `binding` (JSONRPC, HTTP+JSON, GRPC), `protocol`
-    (1.0, 0.3) and `interface_url`, how its tasks are `followed` (streaming, polling
-    every n s), which of them are found (`discovery`), and what `trouble` it makes.
+    `connection` is connecting, connected, lost or removed. If it is lost: `cause`, the
+    number of the last failed `attempt`, and `retry_s`, the seconds until the next one.
+    If it is connected: `binding` (JSONRPC, HTTP+JSON, GRPC), `protocol` (1.0, 0.3),
+    `interface_url`, how its tasks are `followed` (streaming, polling every n s), which
+    tasks are found (`discovery`), and its `trouble`.
     """
 
     agent: str
@@ -120,9 +115,9 @@ class AgentEvent(_Event, frozen=True, kw_only=True, tag="agent"):
 
 
 class GapEvent(_Event, frozen=True, kw_only=True, tag="gap"):
-    """Updates of this task may be missing between here and its event before.
+    """Updates may be missing between this event and the task's previous one.
 
-    `missing` of them at most; unset where nobody can know how many.
+    `missing` is the largest possible number. It is unset if that is unknown.
     """
 
     agent: str
@@ -134,9 +129,11 @@ class GapEvent(_Event, frozen=True, kw_only=True, tag="gap"):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """The state of every agent and task after the event `id`: what a reader gets that
-    has no usable cursor, and goes on from. `reset` and `reason` say whether it came
-    with one, and why that could not be continued."""
+    """The state of all agents and tasks after the event `id`.
+
+    A reader without a usable cursor gets it, and continues from it. `reset`: the reader
+    had a cursor that could not be continued, because of `reason`.
+    """
 
     id: int
     now: str
@@ -154,15 +151,15 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode(event: Event) -> bytes:
-    """The event's JSON object without its id, which only the log can give."""
+    """Encode an event without its id. The log assigns the id."""
     return _encoder.encode(event)
 
 
 def decode(body: bytes) -> Event:
-    """The event of `encode`'s bytes. Raises msgspec.ValidationError."""
+    """Decode the bytes of `encode`. Raises msgspec.ValidationError."""
     return _decoder.decode(body)
 
 
 def with_id(event_id: int, body: bytes) -> bytes:
-    """`body` with `"id"` as its first key."""
+    """Return `body` with `"id"` as its first key."""
     return b'{"id":%d,%b' % (event_id, body[1:])

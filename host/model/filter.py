@@ -1,7 +1,4 @@
-"""Owns the four filters of a reader: which events it wants.
-
-Logs and the feed ask `wants`; the stream reads a filter from a query string.
-"""
+"""The filter of a reader: which events it gets."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where an event belongs: what a filter looks at."""
+    """The fields of an event that a filter checks."""
 
     agent: str
     task: str | None
@@ -18,7 +15,7 @@ class Place(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Any of the named agents, tasks, contexts and kinds; an empty set is all."""
+    """Sets of agents, tasks, contexts and kinds. An empty set matches all."""
 
     agent: frozenset[str] = frozenset()
     task: frozenset[str] = frozenset()

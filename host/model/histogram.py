@@ -1,7 +1,4 @@
-"""Owns what is counted while it happens, at the cost of an addition.
-
-The feed counts with it on the path of every event; metrics.py shows the sums.
-"""
+"""A histogram of durations, for `/metrics`. To add a duration is cheap."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ from bisect import bisect_left
 
 
 class DurationHistogram:
-    """How long something took each time, by buckets that end at `bounds_s`."""
+    """Counts durations in buckets with the upper bounds `bounds_s`."""
 
     def __init__(self, *bounds_s: float) -> None:
         self.bounds_s = bounds_s
-        self.counts = [0] * (len(bounds_s) + 1)  # The last is past every bound.
+        self.counts = [0] * (len(bounds_s) + 1)  # The last bucket has no upper bound.
         self.sum_s = 0.0
 
     def add(self, duration_s: float) -> None:

@@ -1,7 +1,4 @@
-"""Owns the one form of a time: an agent's as it is read, and the host's own.
-
-Every event states its times so; a2a and translate ask it.
-"""
+"""Timestamps: every event has its times as RFC 3339 in UTC, to the millisecond."""
 
 from __future__ import annotations
 
@@ -17,10 +14,10 @@ MAX_CHARS = 64
 
 
 def parse_timestamp(text: str) -> str | None:
-    """`text` as RFC 3339 in UTC to the millisecond; None where it is no time.
+    """Normalise a timestamp to the form 2026-11-22T12:00:00.123Z; None if invalid.
 
-    "2026-11-22T12:00:00.123Z". Without a zone it is read as UTC; what is finer than
-    a millisecond is cut off, so that order is kept.
+    A time without a zone is UTC. Digits after the millisecond are cut off, which keeps
+    the order.
     """
     if (
         (len(text) == 24 and text[19] == "." and text[23] == "Z")
@@ -39,7 +36,7 @@ def parse_timestamp(text: str) -> str | None:
 
 @lru_cache(1_024)
 def _is_time(text: str) -> bool:
-    """Whether it is one to the second, as many updates share it."""
+    """Check a time to the second. Cached, because many updates share it."""
     try:
         return text[10] == "T" and bool(msgspec.convert(text + "Z", datetime))
     except msgspec.ValidationError:
@@ -47,18 +44,18 @@ def _is_time(text: str) -> bool:
 
 
 def format_timestamp(at_s: float) -> str:
-    """A time of the host's own clock (seconds since 1970), in the same form."""
+    """Format seconds since 1970 in the same form."""
     at = datetime.fromtimestamp(at_s, timezone.utc)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def now() -> str:
-    """This moment, in the same form."""
+    """Return the current time in the same form."""
     return format_timestamp(time.time())
 
 
 def subtract_seconds(stamp: str, seconds: float) -> str:
-    """The moment so many seconds before a stamp of `moment`."""
+    """Return the time `seconds` before a timestamp of `parse_timestamp`."""
     try:
         at = msgspec.convert(stamp, datetime) - timedelta(seconds=seconds)
     except OverflowError:
@@ -67,7 +64,7 @@ def subtract_seconds(stamp: str, seconds: float) -> str:
 
 
 def _parse_unusual(text: str) -> str | None:
-    """As the SDK reads it, then as people write it: a blank, no colon, no zone."""
+    """Parse like the SDK, then allow a blank for T, no colon, and no zone."""
     tidy = text.strip().upper().replace(" ", "T", 1)
     tidy = re.sub(r"(\.\d{9})\d+", r"\1", tidy)
     tidy = re.sub(r"(T.*[+-]\d\d)(\d\d)$", r"\1:\2", tidy)

@@ -1,6 +1,6 @@
-"""Owns the form of a log line: one line of key=value or JSON, whatever stands in it.
+"""Log lines: one line of key=value or JSON for each record.
 
-Every module says with `Line` what changed; the command line puts `Lines` on stderr.
+Modules log a `Line`. The command line installs `LogFormatter`.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from ..errors import CourtsideError
 from ..model.timestamps import format_timestamp
 from .redaction import redact
 
-MAX_CHARS = 2_000  # Of one value: what an agent says may be megabytes.
+MAX_CHARS = 2_000  # Per value: a text of an agent can be megabytes.
 BARE = re.compile(r"[\w.:/@+,%*~()\[\]&;!?-]+", re.ASCII)
 
 
 class Line:
-    """What changed, by key: `logger.info(Line(agent="carly", connection="lost"))`.
+    """A log message as fields: `logger.info(Line(agent="carly", connection="lost"))`.
 
-    A value that is None is left out.
+    Fields that are None are omitted.
     """
 
-    def __init__(self, **said: object) -> None:
-        self.said = {key: value for key, value in said.items() if value is not None}
+    def __init__(self, **fields: object) -> None:
+        self.fields = {key: value for key, value in fields.items() if value is not None}
 
     def __str__(self) -> str:
-        return " ".join(f"{key}={_word(value)}" for key, value in self.said.items())
+        return " ".join(f"{key}={_word(value)}" for key, value in self.fields.items())
 
 
-class Lines(logging.Formatter):
-    """Writes each record as one line, a library's too; a traceback is a value.
+class LogFormatter(logging.Formatter):
+    """Formats every record as one line, also those of libraries.
 
-    Where a library reports an error of ours, its cause says enough.
+    A traceback becomes a field. For our own errors, the message replaces the traceback.
     """
 
     def __init__(self, form: str) -> None:
@@ -41,25 +41,25 @@ class Lines(logging.Formatter):
         self._is_json = form == "json"
 
     def format(self, record: logging.LogRecord) -> str:
-        line, known = record.msg, None
+        line, our_error = record.msg, None
         if not isinstance(line, Line):
             line = Line(message=record.getMessage())
-            known = _known(record.exc_info[1]) if record.exc_info else None
-        told: dict[str, object] = {
+            our_error = _our_error(record.exc_info[1]) if record.exc_info else None
+        fields: dict[str, object] = {
             "at": format_timestamp(record.created),
             "level": record.levelname,
             "from": record.name,
-            **{key: _short(value) for key, value in line.said.items()},
+            **{key: _short(value) for key, value in line.fields.items()},
         }
-        if known:
-            told["cause"] = _short(known)
+        if our_error:
+            fields["cause"] = _short(our_error)
         elif record.exc_info:
-            told["traceback"] = redact(self.formatException(record.exc_info))
-        return _json(told) if self._is_json else str(Line(**told))
+            fields["traceback"] = redact(self.formatException(record.exc_info))
+        return _json(fields) if self._is_json else str(Line(**fields))
 
 
-def _known(error: BaseException | None) -> CourtsideError | None:
-    """The error of ours that it is, or that a library raised it for."""
+def _our_error(error: BaseException | None) -> CourtsideError | None:
+    """Return the CourtsideError that this error is, or that caused it."""
     for one in (error, error and error.__cause__):
         if isinstance(one, CourtsideError):
             return one
@@ -79,7 +79,7 @@ def _word(value: object) -> str:
 
 
 def _json(value: object) -> str:
-    """Without anything that ends a line, or that a terminal would act on."""
+    """Encode as JSON without line ends and terminal control characters."""
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else "".join(map(_printable, text))
 

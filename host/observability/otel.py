@@ -1,7 +1,7 @@
-"""Owns the telling of spans to an OpenTelemetry collector, over OTLP.
+"""Sends spans to an OpenTelemetry collector over OTLP.
 
-trace.py asks it around each request. Needs the extra `otel`; where to and how, the
-variables of OpenTelemetry say (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME, ...).
+Needs the extra `otel`. OpenTelemetry's own variables configure it
+(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME, ...).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ CLOSE_S = 1.0
 SERVICE = {"service.version": VERSION}
 
 
-class _Told:
+class _OtlpSpan:
     def __init__(self, span: Any, trace: Trace) -> None:
         self.trace = trace
         self._span = span
 
-    def answered(self, status: int) -> None:
+    def set_status(self, status: int) -> None:
         from opentelemetry.trace import Status, StatusCode
 
         self._span.set_attribute("http.response.status_code", status)
@@ -32,8 +32,8 @@ class _Told:
             self._span.set_status(Status(StatusCode.ERROR))
 
 
-class Spans:
-    """A Tracer. Raises ConfigError where OpenTelemetry is not installed."""
+class OtlpTracer:
+    """A Tracer. Raises ConfigError if OpenTelemetry is not installed."""
 
     def __init__(self, service: str) -> None:
         try:
@@ -48,39 +48,39 @@ class Spans:
             )
         except ImportError as error:
             raise ConfigError(
-                "trace: OTEL_EXPORTER_OTLP_ENDPOINT asks for spans, which need "
-                "OpenTelemetry: pip install 'courtside[otel]'; or unset it, to pass "
-                "the trace on to the agents and no more"
+                "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not "
+                "installed: pip install 'courtside[otel]', or unset the variable "
+                "(traces are then only passed on to the agents)"
             ) from error
         resource = Resource.create({"service.name": service, **SERVICE})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("courtside", VERSION)
-        self._form = TraceContextTextMapPropagator()
+        self._propagator = TraceContextTextMapPropagator()
 
     @contextmanager
     def span(
-        self, name: str, caller: Trace | None, about: Mapping[str, str]
+        self, name: str, caller: Trace | None, attributes: Mapping[str, str]
     ) -> Iterator[Span]:
         from opentelemetry.context import Context
         from opentelemetry.trace import SpanKind, set_span_in_context
 
         context = Context()
         if caller:
-            said = {"traceparent": caller.parent, "tracestate": caller.state}
-            context = self._form.extract(said, context)
+            headers = {"traceparent": caller.parent, "tracestate": caller.state}
+            context = self._propagator.extract(headers, context)
         span = self._tracer.start_span(
-            name, context, kind=SpanKind.SERVER, attributes=about
+            name, context, kind=SpanKind.SERVER, attributes=attributes
         )
-        ours: dict[str, str] = {}
-        self._form.inject(ours, set_span_in_context(span, context))
+        own: dict[str, str] = {}
+        self._propagator.inject(own, set_span_in_context(span, context))
         try:
-            yield _Told(span, Trace(ours["traceparent"], ours.get("tracestate", "")))
+            yield _OtlpSpan(span, Trace(own["traceparent"], own.get("tracestate", "")))
         finally:
             span.end()
 
     def close(self) -> None:
-        # A collector that does not answer must not keep the process.
+        # A collector that does not respond must not keep the process alive.
         ending = Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
         ending.join(CLOSE_S)

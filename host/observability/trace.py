@@ -1,6 +1,7 @@
-"""Owns the trace that a request belongs to: W3C Trace Context, from caller to agent.
+"""W3C Trace Context: passes the trace of a request on to the agents.
 
-`Traced` finds or begins it where a request comes in; the bindings send `headers()`.
+`TraceMiddleware` reads or starts the trace of a request. The bindings send
+`trace_headers()`.
 """
 
 from __future__ import annotations
@@ -32,24 +33,24 @@ class Trace(NamedTuple):
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
-def headers() -> dict[str, str]:
-    """What an agent is sent with a request that somebody's request led to.
+def trace_headers() -> dict[str, str]:
+    """Return the trace headers for requests to agents.
 
-    Tasks that are started for it inherit it: a plan's steps, the following of a task.
+    asyncio tasks inherit the trace: the steps of a plan, the following of a task.
     """
     trace = _current.get()
     if trace is None:
         return {}
-    told = {"traceparent": trace.parent, "tracestate": trace.state}
-    return {name: value for name, value in told.items() if value}
+    headers = {"traceparent": trace.parent, "tracestate": trace.state}
+    return {name: value for name, value in headers.items() if value}
 
 
-def trace_in(said: Mapping[str, str]) -> Trace | None:
-    """The caller's trace; None where there is none that can be used."""
-    found = TRACEPARENT.fullmatch(said.get("traceparent", "").strip())
+def parse_trace(headers: Mapping[str, str]) -> Trace | None:
+    """Return the caller's trace, or None if it is missing or invalid."""
+    found = TRACEPARENT.fullmatch(headers.get("traceparent", "").strip())
     if not found or (found[0].startswith("00") and found[2]):
         return None
-    state = said.get("tracestate", "")
+    state = headers.get("tracestate", "")
     return Trace(f"00-{found[1]}", state if TRACESTATE.fullmatch(state) else "")
 
 
@@ -58,55 +59,55 @@ def new_trace() -> Trace:
 
 
 class Span(Protocol):
-    """One request in somebody's trace."""
+    """One request in a trace."""
 
     trace: Trace
 
-    def answered(self, status: int) -> None: ...
+    def set_status(self, status: int) -> None: ...
 
 
 class Tracer(Protocol):
-    """Who tells of requests."""
+    """Records requests as spans."""
 
     def span(
-        self, name: str, caller: Trace | None, about: Mapping[str, str]
+        self, name: str, caller: Trace | None, attributes: Mapping[str, str]
     ) -> AbstractContextManager[Span]:
-        """Around one request; `caller` is the trace that it came with."""
+        """Record one request. `caller` is the trace that it arrived with."""
 
     def close(self) -> None:
-        """What was told is on its way, or given up. Blocks for a moment."""
+        """Send the remaining spans, or drop them. Blocks for up to a second."""
 
 
-class PassedOn:
-    """A span that nobody is told of: the caller's trace as it came, or a new one."""
+class UnrecordedSpan:
+    """A span that is not recorded: the caller's trace, or a new one."""
 
     def __init__(self, caller: Trace | None) -> None:
         self.trace = caller or new_trace()
 
-    def __enter__(self) -> PassedOn:
+    def __enter__(self) -> UnrecordedSpan:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
-    def answered(self, status: int) -> None:
+    def set_status(self, status: int) -> None:
         pass
 
 
-class PassOn:
+class TracePropagator:
     """A Tracer that only passes the trace on to the agents."""
 
     def span(
-        self, name: str, caller: Trace | None, about: Mapping[str, str]
-    ) -> PassedOn:
-        return PassedOn(caller)
+        self, name: str, caller: Trace | None, attributes: Mapping[str, str]
+    ) -> UnrecordedSpan:
+        return UnrecordedSpan(caller)
 
     def close(self) -> None:
         pass
 
 
-class Traced:
-    """Stands before the gateway: each request of it becomes a span."""
+class TraceMiddleware:
+    """Makes a span of each request to the gateway."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self._app = app
@@ -116,21 +117,22 @@ class Traced:
         path: str = scope.get("path", "")
         if scope["type"] != "http" or not path.startswith(GATEWAY):
             return await self._app(scope, receive, send)
-        about = {
+        attributes = {
             "http.request.method": scope["method"],
             "url.path": path,
             "courtside.agent": path.removeprefix(GATEWAY).partition("/")[0],
         }
         name = f"{scope['method']} {GATEWAY}{{agent}}"
-        with self._tracer.span(name, trace_in(Headers(scope=scope)), about) as span:
+        caller = parse_trace(Headers(scope=scope))
+        with self._tracer.span(name, caller, attributes) as span:
 
-            async def noted(message: Message) -> None:
+            async def send_and_note(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    span.answered(message["status"])
+                    span.set_status(message["status"])
                 await send(message)
 
             token = _current.set(span.trace)
             try:
-                await self._app(scope, receive, noted)
+                await self._app(scope, receive, send_and_note)
             finally:
                 _current.reset(token)

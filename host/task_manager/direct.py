@@ -14,6 +14,7 @@ from google.protobuf.json_format import ParseDict
 
 from ..config.agent_settings import AgentSettings
 from ..feed.feed import Feed
+from ..feed.maintenance import maintain
 from ..feed.watch import watch
 from ..following.collector import Collector
 from ..log.memory import MemoryLog
@@ -40,7 +41,7 @@ class DirectTransport:
         await feed.open()
         async with anyio.create_task_group() as group:
             group.start_soon(feed.write)
-            group.start_soon(feed.maintain)
+            group.start_soon(maintain, feed)
             for name, settings in self._agents.items():
                 # A script does not follow the tasks of others.
                 wants = partial(table.has_task, name)

@@ -114,7 +114,7 @@ def test_a_damaged_file_is_refused(path: Path, spoil: Callable[[Path], None]) ->
 
     why = refused(path)
 
-    assert "damaged, or no log of Courtside" in why
+    assert "damaged, or not a log of Courtside" in why
     assert "--data-dir" in why
 
 
@@ -127,7 +127,7 @@ class TestAWalOfAnotherFile:
         _killed(other, 500, first=2_001)
         shutil.copy(wal_of(other), wal_of(path))
 
-        assert "feed.db-wal beside it was not written for this file" in refused(path)
+        assert "feed.db-wal belongs to another file" in refused(path)
 
     def test_of_another_programs_database_is_refused(
         self, path: Path, tmp_path: Path
@@ -140,7 +140,7 @@ class TestAWalOfAnotherFile:
         shutil.copy(tmp_path / "recipes.db-wal", wal_of(path))
         db.close()
 
-        assert "was not written for this file" in refused(path)
+        assert "belongs to another file" in refused(path)
 
     def test_of_a_later_day_of_the_log_is_refused(
         self, path: Path, tmp_path: Path
@@ -151,7 +151,7 @@ class TestAWalOfAnotherFile:
         _killed(path, 500, first=3_001)
         shutil.copy(tmp_path / "copy.db", path)
 
-        assert "was not written for this file" in refused(path)
+        assert "belongs to another file" in refused(path)
 
     def test_but_its_own_is_taken_up(self, path: Path) -> None:
         _killed(path, 500, first=1_001)

@@ -286,7 +286,7 @@ class TestAFileThatIsNotOurs:
             SqliteLog(path)
 
         assert str(refused.value).startswith(f"{path}: ")
-        assert "another program's database" in str(refused.value)
+        assert "belongs to another program" in str(refused.value)
         assert "--data-dir" in str(refused.value)
         assert path.read_bytes() == before
 

@@ -37,7 +37,7 @@ from host.model.board import Board
 from host.model.event import MessageEvent, encode
 from host.model.timestamps import parse_timestamp, subtract_seconds
 from host.observability import trace
-from host.observability.logfmt import Line, Lines
+from host.observability.logfmt import Line, LogFormatter
 from tests.fuzz import hostile
 from tests.fuzz.many import fuzz
 
@@ -132,7 +132,7 @@ def test_a_header_is_understood_or_refused(text: str, other: str) -> None:
 
 @fuzz(header_text | st.from_regex(trace.TRACEPARENT), header_text)
 def test_a_trace_is_passed_on_whole_or_not_at_all(parent: str, state: str) -> None:
-    found = trace.trace_in({"traceparent": parent, "tracestate": state})
+    found = trace.parse_trace({"traceparent": parent, "tracestate": state})
 
     if found:
         assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", found.parent)
@@ -145,7 +145,7 @@ def test_a_log_line_is_one_line_whatever_it_says(
 ) -> None:
     record = logging.makeLogRecord({"msg": Line(agent=text, cause=value)})
 
-    assert Lines(form).format(record).isprintable()
+    assert LogFormatter(form).format(record).isprintable()
 
 
 @fuzz(header_text, header_text)

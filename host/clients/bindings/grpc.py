@@ -122,7 +122,7 @@ class Grpc(Binding):
         if self._is_resumable:
             parameters["A2A-Extensions"] = RESUMABLE
         return ClientCallContext(
-            service_parameters={**parameters, **trace.headers(), **headers}
+            service_parameters={**parameters, **trace.trace_headers(), **headers}
         )
 
     def _read(self, operation: Operation[Result], item: Message) -> Result:

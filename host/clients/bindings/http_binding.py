@@ -93,7 +93,7 @@ class HttpBinding(Binding):
         body: Json | None = None,
         params: Json | None = None,
     ) -> httpx.Request:
-        headers = {**self._headers, **trace.headers()}
+        headers = {**self._headers, **trace.trace_headers()}
         if body is not None:
             headers["content-type"] = JSON
         return self._http.stream_client.build_request(

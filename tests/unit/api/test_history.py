@@ -14,7 +14,7 @@ from host.api.history import PAGE
 from host.log.contract import Row
 from host.log.memory import MemoryLog
 from host.model.filter import ALL, Filter
-from host.observability.logfmt import Lines
+from host.observability.logfmt import LogFormatter
 from tests.contract.entries import batch
 from tests.support.in_process_host import host_alone, serving
 
@@ -44,6 +44,6 @@ async def test_an_answer_that_breaks_off_is_one_line_of_the_log_and_no_whole_ans
             await http.get(f"http://127.0.0.1:{port}/feed.ndjson")
 
     [record] = [one for one in caplog.records if one.name == "uvicorn.error"]
-    said = Lines("logfmt").format(record)
+    said = LogFormatter("logfmt").format(record)
     assert "/feed.ndjson breaks off at 1000: events up to 2999 are gone" in said
     assert "raceback" not in said

@@ -19,7 +19,7 @@ from a2a.types import a2a_pb2 as pb
 from host.clients.credentials import Credentials
 from host.clients.http_client import client
 from host.config.agent_settings import AgentSettings, CredentialSettings
-from host.observability.logfmt import Lines
+from host.observability.logfmt import LogFormatter
 from host.observability.redaction import redact
 from tests.support.locked_agent import ELSEWHERE, Reply, locked
 
@@ -252,7 +252,7 @@ class TestNobodyElseIsShown:
 
     async def test_in_a_log_or_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
-        caplog.handler.setFormatter(Lines("logfmt"))
+        caplog.handler.setFormatter(LogFormatter("logfmt"))
         card = asking_key("query", "key")
         with locked(lambda _: Reply(500)) as agent:
             credentials = credentials_for(agent.url, card=card, **EVERYTHING)

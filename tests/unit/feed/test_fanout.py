@@ -38,7 +38,7 @@ from host.model.filter import ALL, Filter, Place
 from host.model.sse import PING, feed_frame
 from tests.contract.entries import message
 
-DEADLINE_S = 5.0
+DEADLINE_S = 60.0
 TURNS = 30
 """Of the event loop: more than anything takes that does not wait."""
 ONLY_CARLY = Filter(agent=frozenset({"carly"}))

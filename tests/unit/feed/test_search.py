@@ -179,10 +179,10 @@ async def test_a_time_long_past_ends_the_search_before_the_log_does(
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ("q=" + "x" * 201, "q has 201 characters: 200 at most"),
-        ("status=done", "status='done' is none of auth-required, cancelled"),
-        ("since=yesterday", "since='yesterday' is no time: use 2026-11-22T12:00:00Z"),
-        ("until=12", "until='12' is no time"),
+        ("q=" + "x" * 201, "q has 201 characters; the limit is 200"),
+        ("status=done", "'done' is unknown; use one of auth-required, cancelled"),
+        ("since=yesterday", "'yesterday' is not a time; use 2026-11-22T12:00:00Z"),
+        ("until=12", "until='12' is not a time"),
     ],
 )
 async def test_what_cannot_be_searched_for_is_refused_with_the_reason(

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from host.observability.logfmt import MAX_CHARS, Line, Lines
+from host.observability.logfmt import MAX_CHARS, Line, LogFormatter
 from tests.support.harness import ROOT
 
 ATTACK = 'x" level=CRITICAL\nat=1 \x1b[2J\x7f\u2028\u202e\x85 ö'
@@ -22,7 +22,7 @@ def written(message: object, form: str = "logfmt", *, failed: bool = False) -> s
     info = sys.exc_info() if failed else None
     record = logging.LogRecord("courtside.test", 20, "", 0, message, (), info)
     record.created = 1_795_521_600.5
-    return Lines(form).format(record)
+    return LogFormatter(form).format(record)
 
 
 def test_a_line_names_when_how_bad_and_where_from_then_what_changed() -> None:

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from host.observability.logfmt import MAX_CHARS, Line, Lines
+from host.observability.logfmt import MAX_CHARS, Line, LogFormatter
 from host.observability.redaction import protect, redact
 
 SECRET = "hunter2/hunter2 &"
@@ -24,7 +24,7 @@ class Owner:
 def log_line(message: object, form: str = "logfmt", *, failed: bool = False) -> str:
     info = sys.exc_info() if failed else None
     record = logging.LogRecord("courtside.test", 20, "", 0, message, (), info)
-    return Lines(form).format(record)
+    return LogFormatter(form).format(record)
 
 
 def test_secret_is_redacted_as_it_is_and_in_a_url() -> None:
