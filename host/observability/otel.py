@@ -48,7 +48,7 @@ class OtlpTracer:
             )
         except ImportError as error:
             raise ConfigError(
-                "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not "
+                "trace: OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not "
                 "installed: pip install 'courtside[otel]', or unset the variable "
                 "(traces are then only passed on to the agents)"
             ) from error
