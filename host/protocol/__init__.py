@@ -1,5 +1,4 @@
-"""A2A objects (1.0, 0.3) as typed structs, and the step from an A2A update to feed
-events.
+"""A2A 1.0 and 0.3 objects as typed structs, and the translation of updates to events.
 
-Pure functions and data: no I/O, no clock. Imports `model`.
+Only functions and data: no I/O, no clock. Imports `model`.
 """

@@ -1,7 +1,4 @@
-"""Owns the reading of an agent card of either protocol version out of its JSON.
-
-The card's fetcher and the bindings' extended cards come through here.
-"""
+"""Parses agent cards of A2A 1.0 and 0.3, also extended cards."""
 
 from __future__ import annotations
 
@@ -12,15 +9,15 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from . import lenient_json
 
-OLD = {"security", "supportsAuthenticatedExtendedCard"}
+V03_FIELDS = {"security", "supportsAuthenticatedExtendedCard"}
 
 
 def parse_card(data: bytes) -> pb.AgentCard:
-    """The card. Raises ValueError where it is none."""
+    """Return the card. Raises ValueError if the JSON is no card."""
     body = lenient_json.decode(data)
     try:
-        if not _is_of_1_0(body):
-            # The SDK's client is half of what a host would import at its start.
+        if not _is_v10(body):
+            # Imported late: the SDK's client would double the host's start-up imports.
             from a2a.client.card_resolver import parse_agent_card
 
             return parse_agent_card(body)
@@ -29,12 +26,12 @@ def parse_card(data: bytes) -> pb.AgentCard:
         raise ValueError(str(error)) from error
 
 
-def _is_of_1_0(body: dict[str, Any]) -> bool:
-    """Whether nothing in the card, which may speak both, is said in 0.3 alone."""
+def _is_v10(body: dict[str, Any]) -> bool:
+    """Return whether the card, which may be both, has nothing that only 0.3 has."""
     schemes = body.get("securitySchemes") or {}
     return (
         "supportedInterfaces" in body
-        and not OLD & body.keys()
+        and not V03_FIELDS & body.keys()
         and not any("type" in scheme for scheme in schemes.values())
-        and not any(OLD & skill.keys() for skill in body.get("skills") or [])
+        and not any(V03_FIELDS & skill.keys() for skill in body.get("skills") or [])
     )

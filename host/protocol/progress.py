@@ -1,6 +1,6 @@
-"""Owns the reading of the task-progress metadata extension, draft v1.
+"""Reads a task's progress from its metadata: A2A's task-progress extension, draft v1.
 
-translate asks it for the percent that a task's metadata states. A2A PR #1448.
+A2A PR #1448.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ MAX_FLOAT = sys.float_info.max
 
 
 def percent_of(*metadata: dict[str, Any]) -> int | float | None:
-    """0-100 from the first metadata that states it, else None; never a guess.
+    """Return 0 to 100 from the first metadata that has it, or None.
 
-    Takes `aggregate` where it has a total, else the mean of the trackers that
-    have one. Agents are not trusted: whatever is not a number counts as unsaid.
+    Uses `aggregate` if it has a total, otherwise the mean of the trackers that have
+    one. Ignores values that are not numbers.
     """
     for entry in metadata:
         for key, value in entry.items():
@@ -32,11 +32,11 @@ def _percent(progress: dict[str, Any]) -> int | float | None:
     share = _share(progress.get("aggregate"))
     if share is None:
         trackers = progress.get("trackers")
-        shares = [_share(t) for t in trackers] if isinstance(trackers, list) else []
-        known = [s for s in shares if s is not None]
-        if not known:
+        found = [_share(t) for t in trackers] if isinstance(trackers, list) else []
+        shares = [share for share in found if share is not None]
+        if not shares:
             return None
-        share = sum(known) / len(known)
+        share = sum(shares) / len(shares)
     percent = 100 * share if share < 1 else 100.0
     if not percent.is_integer():
         percent = round(percent, 1)
@@ -48,7 +48,7 @@ def _share(tracker: Any) -> float | None:
         return None
     done: Any = tracker.get("progress")
     total: Any = tracker.get("total")
-    # By its type, as a bool is an int.
+    # isinstance() would accept a bool.
     if type(done) not in NUMBERS or type(total) not in NUMBERS:
         return None
     if not (0 <= done <= MAX_FLOAT and 0 < total <= MAX_FLOAT):

@@ -1,6 +1,6 @@
 """A2A updates of one task, as the JSON that its agent sends.
 
-For the tests of host/protocol/translate.py and its neighbours: `take` feeds them to it.
+For the tests of host/protocol: `take` translates them.
 """
 
 from __future__ import annotations
@@ -100,20 +100,20 @@ def snapshot(
 
 
 def numbered(sequence: float, update: Json) -> Json:
-    """The update with its number, as the resumable-stream extension has it."""
+    """Return the update with its number of the resumable-stream extension."""
     [(kind, fields)] = update.items()
     number = {RESUMABLE: {"sequence": sequence}}
     return {kind: {**fields, "metadata": fields.get("metadata", {}) | number}}
 
 
 def take(
-    record: TaskRecord, *updates: Json, at: str = NOW, unwatched: str | None = None
+    record: TaskRecord, *updates: Json, at: str = NOW, pending_gap: str | None = None
 ) -> list[Event]:
-    """What the feed gets of these updates, one after the other."""
+    """Translate the updates one after the other. Return the events they add."""
     events = []
     for update in updates:
         parsed = parse_response(json.dumps(update).encode())
-        fresh = translate(record, parsed, at, unwatched)
+        fresh = translate(record, parsed, at, pending_gap)
         record.add(fresh)
         events += fresh
     return events

@@ -51,7 +51,7 @@ def parts_of(*parts: Json) -> list[Part]:
         ({"message": {"messageId": "m1", "taskId": "t4"}}, None),
     ],
 )
-def test_a_response_names_the_task_that_it_updates(
+def test_response_names_the_task_that_it_updates(
     response: Json, task_id: str | None
 ) -> None:
     assert parsed(response).task_id == task_id
@@ -82,7 +82,7 @@ def test_a_response_names_the_task_that_it_updates(
         b'{"task": {"id": "t1", "metadata": {"a": 1' + b"0" * 9_000 + b"}}}",
     ],
 )
-def test_what_is_no_response_is_refused_with_a_reason(data: bytes) -> None:
+def test_other_json_is_refused_with_a_reason(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".{5}"):
         parse_response(data)
 
@@ -115,7 +115,7 @@ anything = st.recursive(
 
 @settings(derandomize=True, deadline=None)
 @given(anything | st.binary(max_size=10))
-def test_whatever_an_agent_sends_is_read_or_refused_with_a_value_error(
+def test_any_bytes_are_parsed_or_raise_value_error(
     value: Any,
 ) -> None:
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -126,8 +126,8 @@ def test_whatever_an_agent_sends_is_read_or_refused_with_a_value_error(
             assert str(refused)
 
 
-class TestOddUpdate:
-    """Each one is read all the same, by the SDK's own parser."""
+class TestUnusualUpdate:
+    """Each one is parsed all the same, by the SDK's parser."""
 
     @pytest.mark.parametrize(
         "response",
@@ -147,7 +147,7 @@ class TestOddUpdate:
         ],
         ids=["snake", "digits", "float", "unknown", "nulls", "kind"],
     )
-    def test_names_numbers_nulls_and_fields_of_a_later_protocol(
+    def test_with_other_names_numbers_nulls_or_later_fields_is_parsed(
         self, response: Json
     ) -> None:
         assert parsed(response) == parsed(status_update(state="TASK_STATE_WORKING"))
@@ -155,27 +155,27 @@ class TestOddUpdate:
     @pytest.mark.parametrize(
         "state", ["TASK_STATE_OF_A_LATER_PROTOCOL", "working", "", 42, None, [], -1.5]
     )
-    def test_a_state_that_a2a_does_not_have_is_unspecified(self, state: Any) -> None:
+    def test_unknown_state_is_unspecified(self, state: Any) -> None:
         assert status_of(status_update(state=state)).state == "TASK_STATE_UNSPECIFIED"
 
     @pytest.mark.parametrize(
         "stamp", [None, 1763812800, "yesterday", "", {}, "2026-13-01T00:00:00Z"]
     )
-    def test_a_stamp_that_is_no_time_does_not_lose_the_update(self, stamp: Any) -> None:
+    def test_invalid_timestamp_does_not_lose_the_update(self, stamp: Any) -> None:
         status = status_of(status_update(state=2, timestamp=stamp))
 
         assert (status.state, status.timestamp) == ("TASK_STATE_WORKING", None)
 
-    def test_a_stamp_without_a_zone_is_read_as_utc(self) -> None:
+    def test_timestamp_without_a_zone_is_utc(self) -> None:
         status = status_of(status_update(state=2, timestamp="2026-11-22T12:00:00.5"))
 
         assert parse_timestamp(status.timestamp or "") == "2026-11-22T12:00:00.500Z"
 
-    def test_a_text_cut_within_an_emoji_is_kept(self) -> None:
-        """JavaScript cuts between surrogates; neither UTF-8 nor protobuf has halves."""
+    def test_text_cut_within_an_emoji_is_kept(self) -> None:
+        """JavaScript can cut between surrogates. UTF-8 and protobuf have no halves."""
         assert join_text(parts_of({"text": "done \ud83d"})) == "done \ufffd"
 
-    def test_bytes_that_are_no_utf_8_are_replaced(self) -> None:
+    def test_bytes_that_are_not_utf_8_are_replaced(self) -> None:
         data = json.dumps(status_update(message={"parts": [{"text": "?"}]})).encode()
 
         update = parse_response(data.replace(b"?", b"\xff")).status_update
@@ -190,8 +190,8 @@ class TestOddUpdate:
 
         assert task and task.metadata == {"a": None, "b": None, "c": 1}
 
-    def test_a_text_beside_nulls_is_the_content(self) -> None:
-        """The SDK's parser takes `data: null` for content that replaces the text."""
+    def test_text_beside_nulls_is_the_content(self) -> None:
+        """To the SDK's parser, `data: null` is content that replaces the text."""
         nulls = {"text": "hello", "raw": None, "url": None, "data": None}
 
         assert parts_of(nulls) == [Part(text="hello")]
@@ -201,12 +201,12 @@ class TestOddUpdate:
         assert parts_of({"raw": raw})[0].raw in (b"hi?", b"hi")
 
 
-def test_an_empty_text_is_a_text() -> None:
+def test_empty_text_is_a_text() -> None:
     assert parts_of({"text": ""}) == [Part(text="")]
     assert parts_of({"filename": "a.txt"})[0].text is UNSET
 
 
-def test_a_large_task_is_read_fast_unless_it_is_deep(
+def test_large_task_is_parsed_by_the_fast_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     message = {"messageId": "m1", "role": "ROLE_AGENT", "parts": [{"text": "{[{["}]}
@@ -218,7 +218,7 @@ def test_a_large_task_is_read_fast_unless_it_is_deep(
     assert response.task and len(response.task.history) == 200
 
 
-def test_the_text_of_parts_is_one_below_the_other() -> None:
+def test_texts_of_parts_are_joined_by_line_ends() -> None:
     parts = [Part(text="one"), Part(data={"n": 1}), Part(text=""), Part(text="two")]
 
     assert join_text(parts) == "one\ntwo"
@@ -244,7 +244,7 @@ def test_the_text_of_parts_is_one_below_the_other() -> None:
         (None, None),
     ],
 )
-def test_an_update_has_the_number_that_its_agent_gave_it(
+def test_update_has_the_number_that_its_agent_gave_it(
     kind: str, told: Any, sequence: int | None
 ) -> None:
     update = parsed({kind: {"id": "t1", "metadata": {RESUMABLE: told}}}).update

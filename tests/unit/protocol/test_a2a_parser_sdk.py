@@ -1,4 +1,4 @@
-"""The fast path and the SDK's own parser yield the same events for the same bytes.
+"""The fast path and the SDK's parser give the same events for the same bytes.
 
 host/protocol/a2a_parser.py next to a2a-sdk, for all JSON that the SDK accepts.
 """
@@ -30,12 +30,12 @@ Json = dict[str, Any]
 def events_of(response: StreamResponse) -> list[Event]:
     record = TaskRecord("carly", "t1")
     record.add(translate(record, KNOWN, NOW))
-    return translate(record, response, NOW, "unwatched")
+    return translate(record, response, NOW, "the stream broke")
 
 
 KNOWN = parse_response(json.dumps(status("SUBMITTED", said("…", "m1"))).encode())
 
-# What the JSON of one field may be: right, odd or wrong.
+# The JSON of one field: valid, unusual or invalid.
 texts = st.sampled_from(["", "t1", "m1", "one", "…", "2"])
 numbers = st.integers(-3, 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
@@ -67,12 +67,12 @@ stamps = st.sampled_from(
 
 
 def odd(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Mostly right."""
+    """Mostly valid."""
     return st.integers(0, 30).flatmap(lambda n: right if n else values)
 
 
 def message_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
-    """Some of these fields, named in either way, and now and then one more."""
+    """Some of these fields, in camel or snake case, and sometimes one more."""
 
     def named(drawn: tuple[Json, bool, bool]) -> Json:
         present, snake, more = drawn
@@ -149,7 +149,7 @@ responses = st.tuples(one, st.booleans()).flatmap(
 @example(status("WORKING", said("one", "m2", 20), at="2026-11-22T12:00:00.1234Z"))
 @example(numbered(2, chunk("one", append=True)))
 @example(snapshot("COMPLETED", history=[said("one", "m2")]))
-def test_what_the_sdk_accepts_yields_the_events_that_its_parser_yields(
+def test_json_that_the_sdk_accepts_gives_the_events_of_its_parser(
     response: Json,
 ) -> None:
     data = json.dumps(response).encode()
@@ -170,7 +170,7 @@ def test_what_the_sdk_accepts_yields_the_events_that_its_parser_yields(
 
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(responses)
-def test_what_the_sdk_writes_never_needs_the_slow_way(response: Json) -> None:
+def test_json_that_the_sdk_writes_never_needs_the_slow_path(response: Json) -> None:
     try:
         written = MessageToJson(parse_lenient(response, pb.StreamResponse()))
         parsed = parse_response(written.encode())

@@ -1,4 +1,4 @@
-"""What an agent answers to GetTask and ListTasks, wherever it puts it.
+"""Results of GetTask and ListTasks, wherever an agent puts them.
 
 host/protocol/a2a_parser.py; test_a2a_parser.py has the updates of a stream.
 """
@@ -32,7 +32,7 @@ class TestTask:
         ],
         ids=["as it is", "task", "result", "any", "rpc", "kind", "null"],
     )
-    def test_is_found_where_it_is(self, answer: Json) -> None:
+    def test_is_found_in_any_object(self, answer: Json) -> None:
         task = parse_task(json.dumps(answer).encode())
 
         assert (task.id, task.status.state) == ("t1", "TASK_STATE_WORKING")
@@ -48,18 +48,18 @@ class TestTask:
             [],
         ],
     )
-    def test_without_an_id_is_none(self, answer: Any) -> None:
+    def test_without_an_id_is_refused(self, answer: Any) -> None:
         with pytest.raises(ValueError, match=r".{5}"):
             parse_task(json.dumps(answer).encode())
 
-    def test_is_read_out_of_a_larger_answer_without_a_copy(self) -> None:
+    def test_is_parsed_from_a_part_of_a_larger_response(self) -> None:
         task = parse_task(msgspec.Raw(json.dumps(TASK).encode()))
 
         assert task.id == "t1"
 
 
 class TestListed:
-    def test_tasks_have_id_state_and_moment(self) -> None:
+    def test_tasks_have_id_state_and_timestamp(self) -> None:
         status = {"state": "TASK_STATE_WORKING", "timestamp": "2026-11-22T12:00:00"}
         page = {
             "tasks": [
@@ -89,10 +89,10 @@ class TestListed:
             {"result": {"tasks": []}},
         ],
     )
-    def test_an_empty_page_is_the_last(self, page: Json) -> None:
+    def test_empty_page_is_the_last(self, page: Json) -> None:
         assert parse_list(json.dumps(page).encode()) == ([], None)
 
-    def test_an_odd_task_does_not_lose_the_others(self) -> None:
+    def test_unreadable_task_does_not_lose_the_others(self) -> None:
         page = {
             "tasks": [
                 {"id": "t1", "status": {"state": 2, "timestamp": 17}},
@@ -113,6 +113,6 @@ class TestListed:
         assert token == "p2"
 
     @pytest.mark.parametrize("page", [[], "tasks", {"tasks": "t1"}, {"tasks": {}}])
-    def test_what_is_no_page_is_refused(self, page: Any) -> None:
+    def test_other_json_is_refused(self, page: Any) -> None:
         with pytest.raises(ValueError, match=r".{5}"):
             parse_list(json.dumps(page).encode())

@@ -1,6 +1,6 @@
-"""How the percent of a task is read from its metadata: never a guess.
+"""Reading the progress of a task from its metadata.
 
-host/protocol/progress.py, fed with what agents put there, well-formed or not.
+host/protocol/progress.py, with valid and invalid metadata.
 """
 
 from __future__ import annotations
@@ -50,27 +50,27 @@ def test_progress_is_the_share_of_the_total_in_percent(
     assert percent_of(metadata) == percent
 
 
-def test_the_aggregate_counts_more_than_the_trackers() -> None:
+def test_aggregate_wins_over_the_trackers() -> None:
     both = aggregate(80)
     both[URI] |= trackers((1, 10))[URI]
 
     assert percent_of(both) == 80
 
 
-def test_trackers_count_where_the_aggregate_says_nothing() -> None:
+def test_trackers_count_if_the_aggregate_has_no_total() -> None:
     both = aggregate(80, None)
     both[URI] |= trackers((1, 10))[URI]
 
     assert percent_of(both) == 10
 
 
-def test_any_address_of_the_draft_is_understood() -> None:
+def test_any_uri_of_the_draft_is_read() -> None:
     elsewhere = {"https://example.org/task-progress/v1": aggregate(25)[URI]}
 
     assert percent_of(elsewhere) == 25
 
 
-def test_the_first_metadata_that_says_it_counts() -> None:
+def test_first_metadata_with_progress_wins() -> None:
     assert percent_of({}, aggregate("?"), aggregate(30), aggregate(40)) == 30
 
 
@@ -78,7 +78,7 @@ def test_the_first_metadata_that_says_it_counts() -> None:
     ("metadata", "percent"),
     [(aggregate(150), 100), (aggregate(1e300, 1e-300), 100)],
 )
-def test_more_than_all_is_all(metadata: dict[str, Any], percent: float) -> None:
+def test_more_than_the_total_is_100(metadata: dict[str, Any], percent: float) -> None:
     assert percent_of(metadata) == percent
 
 
@@ -103,12 +103,12 @@ def test_more_than_all_is_all(metadata: dict[str, Any], percent: float) -> None:
         aggregate(float("inf"), float("inf")),
     ],
 )
-def test_what_is_no_progress_is_unsaid(metadata: dict[str, Any]) -> None:
+def test_invalid_progress_is_ignored(metadata: dict[str, Any]) -> None:
     assert percent_of(metadata) is None
 
 
 @pytest.mark.parametrize("number", [percent_of(aggregate(25.0)), percent_of({})])
-def test_a_whole_percent_is_a_whole_number(number: float | None) -> None:
+def test_whole_percent_is_an_integer(number: float | None) -> None:
     assert number is None or isinstance(number, int)
 
 
@@ -135,7 +135,7 @@ anything = st.recursive(
 @given(anything)
 @example({"aggregate": {"progress": HUGE, "total": HUGE}})
 @example({"trackers": [{"progress": 1, "total": HUGE}]})
-def test_no_metadata_is_too_strange_to_be_read(value: Any) -> None:
+def test_any_metadata_can_be_read(value: Any) -> None:
     percent = percent_of({URI: value})
 
     assert percent is None or 0 <= percent <= 100

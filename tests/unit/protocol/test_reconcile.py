@@ -1,7 +1,7 @@
-"""What a Task, as its agent holds it, adds to what the feed says of it.
+"""What a Task, as its agent has it, adds to the feed.
 
-host/protocol/reconcile.py by way of host/protocol/translate.py, fed with the JSON that
-agents send.
+host/protocol/reconcile.py through host/protocol/translate.py, with the JSON that agents
+send.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ZERO, ONE = said("zero", "m0"), said("one", "m1")
 TWO, THREE = said("two", "m2"), said("three", "m3")
 DIFFERENT = said("what is this", "u1") | {"role": "ROLE_USER"}
 
-# What the feed knows: the updates that it was told.
+# What the feed has: the updates it became.
 FEED: dict[str, list[Json]] = {
     "nothing": [],
     "submitted": [status("SUBMITTED", at=T1)],
@@ -40,7 +40,7 @@ FEED: dict[str, list[Json]] = {
     "waiting": [status("WORKING", ONE, at=T2), status("INPUT_REQUIRED", TWO, at=T3)],
     "the end": [status("WORKING", ONE, at=T2), status("COMPLETED", THREE, at=T4)],
 }
-# What the Task says.
+# What the Task has.
 TASK: dict[str, Json] = {
     "older": snapshot("WORKING", ZERO, at=T0),
     "submitted": snapshot("SUBMITTED", at=T1),
@@ -56,7 +56,7 @@ TASK: dict[str, Json] = {
     ),
 }
 WHOLE, REST = "a1 = one two", "a1 + two"
-# Each pair: (what the feed knows, what the Task says) -> what the feed is told.
+# Each pair: (what the feed has, what the Task has) -> the events that are added.
 PAIRS: dict[tuple[str, str], list[str]] = {
     ("nothing", "older"): ["running zero"],
     ("nothing", "submitted"): ["submitted -"],
@@ -99,11 +99,11 @@ def record() -> TaskRecord:
     return TaskRecord("carly", "t1")
 
 
-def test_the_table_has_every_pair() -> None:
+def test_table_has_every_pair() -> None:
     assert PAIRS.keys() == {(feed, task) for feed in FEED for task in TASK}
 
 
-def test_the_table_is_the_documentations() -> None:
+def test_table_equals_the_table_in_the_docs() -> None:
     page = (ROOT / "docs/reconciliation.md").read_text(encoding="utf-8")
     lines = page.partition("## Each pair")[2].splitlines()
     table = [
@@ -123,16 +123,16 @@ def test_the_table_is_the_documentations() -> None:
     ("feed", "task"), PAIRS, ids=[" + ".join(pair) for pair in PAIRS]
 )
 class TestPair:
-    def test_tells_what_is_new_behind_a_gap(
+    def test_adds_what_is_new_after_a_gap(
         self, record: TaskRecord, feed: str, task: str
     ) -> None:
         take(record, *FEED[feed])
 
-        events = take(record, TASK[task], unwatched="the stream broke")
+        events = take(record, TASK[task], pending_gap="the stream broke")
 
         assert in_brief(events) == PAIRS[feed, task]
 
-    def test_tells_it_without_a_gap_where_nothing_can_have_passed(
+    def test_adds_no_gap_if_nothing_can_be_missing(
         self, record: TaskRecord, feed: str, task: str
     ) -> None:
         take(record, *FEED[feed])
@@ -141,16 +141,16 @@ class TestPair:
 
         assert in_brief(events) == [e for e in PAIRS[feed, task] if e != "gap"]
 
-    def test_tells_nothing_the_second_time(
+    def test_adds_nothing_the_second_time(
         self, record: TaskRecord, feed: str, task: str
     ) -> None:
         take(record, *FEED[feed], TASK[task])
 
-        assert take(record, TASK[task], at=LATER, unwatched="the stream broke") == []
+        assert take(record, TASK[task], at=LATER, pending_gap="the stream broke") == []
 
 
 class TestNumbered:
-    """The feed has update 5 of a task at T2; now comes a Task that contains n."""
+    """The feed has update 5, at T2. Then comes a Task that includes update n."""
 
     FED = numbered(5, status("WORKING", ONE, at=T2))
 
@@ -192,14 +192,16 @@ class TestNumbered:
             *("no number", "no number and nothing new"),
         ],
     )
-    def test_task_tells_by_its_number_what_is_missing(
+    def test_number_of_the_task_shows_what_is_missing(
         self, record: TaskRecord, task: Json, events: list[str]
     ) -> None:
         take(record, self.FED)
 
-        assert in_brief(take(record, task, unwatched="the stream broke")) == events
+        assert in_brief(take(record, task, pending_gap="the stream broke")) == events
 
-    def test_task_is_gone_on_from_at_its_number(self, record: TaskRecord) -> None:
+    def test_updates_continue_after_the_number_of_the_task(
+        self, record: TaskRecord
+    ) -> None:
         take(record, self.FED, numbered(9, TASK["waiting"]))
 
         assert record.sequence == 9
@@ -207,14 +209,12 @@ class TestNumbered:
             "running three"
         ]
 
-    def test_task_begins_a_task_anywhere_without_a_gap(
-        self, record: TaskRecord
-    ) -> None:
-        events = take(record, numbered(7, TASK["waiting"]), unwatched="just found")
+    def test_first_task_needs_no_gap_for_any_number(self, record: TaskRecord) -> None:
+        events = take(record, numbered(7, TASK["waiting"]), pending_gap="just found")
 
         assert in_brief(events) == ["running one", "input-required two"]
 
-    def test_task_of_an_agent_that_lost_count_is_counted_from_there(
+    def test_numbers_continue_from_the_task_of_an_agent_that_lost_count(
         self, record: TaskRecord
     ) -> None:
         take(record, self.FED, numbered(2, TASK["waiting"]))
@@ -225,26 +225,24 @@ class TestNumbered:
 
 
 class TestMessages:
-    def test_of_an_unknown_task_come_first_then_artifacts_then_the_state(
-        self, record: TaskRecord
-    ) -> None:
+    def test_come_before_artifacts_and_the_state(self, record: TaskRecord) -> None:
         events = take(record, TASK["the end"])
 
         assert in_brief(events) == PAIRS["nothing", "the end"]
         assert rows(events)[-1].result == "one two"
 
-    def test_of_people_are_not_told(self, record: TaskRecord) -> None:
+    def test_of_users_are_not_added(self, record: TaskRecord) -> None:
         assert words(take(record, snapshot(history=[DIFFERENT]))) == [None]
 
-    def test_in_history_and_state_are_told_once(self, record: TaskRecord) -> None:
+    def test_in_history_and_status_are_added_once(self, record: TaskRecord) -> None:
         task = snapshot("COMPLETED", TWO, history=[ONE, TWO])
 
         assert in_brief(take(record, task)) == ["running one", "completed two"]
 
-    def test_twice_in_the_history_are_told_once(self, record: TaskRecord) -> None:
+    def test_twice_in_the_history_are_added_once(self, record: TaskRecord) -> None:
         assert words(take(record, snapshot(history=[ONE, ONE]))) == ["one"]
 
-    def test_without_an_id_are_told_at_first_sight_only(
+    def test_without_an_id_are_added_only_to_a_new_task(
         self, record: TaskRecord
     ) -> None:
         task = snapshot(history=[said("one", ""), said("two", "")])
@@ -252,46 +250,46 @@ class TestMessages:
 
         assert take(record, task, at=LATER) == []
 
-    def test_bring_their_progress(self, record: TaskRecord) -> None:
+    def test_carry_their_progress(self, record: TaskRecord) -> None:
         task = snapshot(message=said("two", "m2", 40), history=[said("one", "m1", 20)])
 
         assert [row.progress for row in rows(take(record, task))] == [20, 40]
 
 
 class TestState:
-    def test_brings_the_progress_of_updates_that_had_no_message(
+    def test_carries_the_progress_of_updates_without_a_message(
         self, record: TaskRecord
     ) -> None:
-        """The SDK gathers their metadata in the task's own."""
+        """The SDK merges their metadata into the task's."""
         task = snapshot(message=said("Checking…", "m1", 40), metadata=progress(60))
 
         assert rows(take(record, task))[-1].progress == 60
 
-    def test_is_the_same_where_the_task_has_no_time(self, record: TaskRecord) -> None:
+    def test_is_the_same_if_the_task_has_no_time(self, record: TaskRecord) -> None:
         take(record, status("WORKING", ONE, at=T2))
 
         assert take(record, snapshot("WORKING", ONE), at=LATER) == []
 
-    def test_of_a_later_time_is_told_again(self, record: TaskRecord) -> None:
-        """Updates have passed that left no other trace."""
+    def test_with_a_later_time_is_added_again(self, record: TaskRecord) -> None:
+        """Updates were missed that left no other trace."""
         take(record, status("WORKING", ONE, at=T2))
 
-        events = take(record, snapshot("WORKING", ONE, at=T3), unwatched="broke")
+        events = take(record, snapshot("WORKING", ONE, at=T3), pending_gap="broke")
 
         assert in_brief(events) == ["gap", "running one"]
 
     @pytest.mark.parametrize("end", ["COMPLETED", "FAILED", "CANCELED", "REJECTED"])
-    def test_that_is_an_end_is_told_however_old(
+    def test_that_is_terminal_is_added_whatever_its_time(
         self, record: TaskRecord, end: str
     ) -> None:
-        """By a clock that went back a day, say."""
+        """For example, the clock went back by a day."""
         take(record, status("WORKING", ONE, at=T2))
 
         [row] = rows(take(record, snapshot(end, at="2026-11-22T11:00:00Z")))
 
         assert (row.state, row.at) == (f"TASK_STATE_{end}", "2026-11-22T11:00:00.000Z")
 
-    def test_that_is_older_says_of_late_messages_neither_state_nor_time(
+    def test_that_is_older_changes_neither_state_nor_time_of_late_messages(
         self, record: TaskRecord
     ) -> None:
         take(record, status("INPUT_REQUIRED", TWO, at=T3, percent=40))
@@ -306,7 +304,7 @@ class TestState:
 
 
 class TestArtifact:
-    def test_is_told_from_where_a_reader_is(self, record: TaskRecord) -> None:
+    def test_that_has_grown_is_appended_to(self, record: TaskRecord) -> None:
         take(record, status("WORKING", ONE, at=T2))
         take(record, chunk("one"), chunk(" two", append=True))
         task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "one two 3")])
@@ -314,22 +312,20 @@ class TestArtifact:
         assert in_brief(take(record, task)) == ["a1 +  3"]
         assert take(record, task) == []
 
-    def test_that_is_another_now_takes_the_place_of_the_first(
-        self, record: TaskRecord
-    ) -> None:
+    def test_that_has_changed_replaces_the_old_one(self, record: TaskRecord) -> None:
         take(record, status("WORKING", ONE, at=T2), chunk("draft"))
         task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "final")])
 
         assert in_brief(take(record, task)) == ["a1 = final"]
         assert take(record, task) == []
 
-    def test_that_is_unknown_is_told_beside_the_known(self, record: TaskRecord) -> None:
+    def test_that_is_new_is_added_beside_the_others(self, record: TaskRecord) -> None:
         take(record, chunk("one"))
         task = snapshot(artifacts=[holding("a1", "one"), holding("a2", "two")])
 
         assert in_brief(take(record, task)) == ["a2 = two", "running -"]
 
-    def test_of_an_older_task_takes_nothing_back(self, record: TaskRecord) -> None:
+    def test_of_an_older_task_replaces_nothing(self, record: TaskRecord) -> None:
         take(record, status("WORKING", ONE, at=T2), chunk("final"))
         held = [holding("a1", "draft"), holding("a2", "new")]
 
@@ -337,7 +333,7 @@ class TestArtifact:
 
         assert in_brief(events) == ["a2 = new"]
 
-    def test_twice_in_one_task_is_the_last_of_them(self, record: TaskRecord) -> None:
+    def test_twice_in_one_task_counts_as_the_last_one(self, record: TaskRecord) -> None:
         held = [holding("a1", "draft"), holding("a1", "final")]
 
         assert in_brief(take(record, snapshot(artifacts=held))) == [

@@ -1,6 +1,6 @@
-"""What becomes of an A2A update: which events, in which order, and what never.
+"""Which events an A2A update becomes, in which order.
 
-host/protocol/translate.py, fed with the JSON that agents send.
+host/protocol/translate.py, with the JSON that agents send.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def record() -> TaskRecord:
     return TaskRecord("carly", "t1")
 
 
-def test_a_status_update_becomes_one_whole_row(record: TaskRecord) -> None:
+def test_status_update_becomes_a_whole_row(record: TaskRecord) -> None:
     update = status(message=said("Checking…", "m1", 25), at="2026-11-23T11:59:59Z")
 
     assert take(record, update) == [
@@ -69,7 +69,7 @@ def test_a_status_update_becomes_one_whole_row(record: TaskRecord) -> None:
         ("UNSPECIFIED", "unknown"),
     ],
 )
-def test_each_state_has_the_lessons_word_or_a2as(
+def test_each_state_has_a_status_word(
     record: TaskRecord, state: str, word: str
 ) -> None:
     [row] = rows(take(record, status(state)))
@@ -77,7 +77,7 @@ def test_each_state_has_the_lessons_word_or_a2as(
     assert (row.status, row.state) == (word, f"TASK_STATE_{state}")
 
 
-def test_an_artifact_chunk_becomes_an_artifact_event(record: TaskRecord) -> None:
+def test_artifact_chunk_becomes_an_artifact_event(record: TaskRecord) -> None:
     take(record, chunk("one"))
 
     assert take(record, chunk("two", "three", append=True, last=True)) == [
@@ -95,14 +95,14 @@ def test_an_artifact_chunk_becomes_an_artifact_event(record: TaskRecord) -> None
     ]
 
 
-def test_a_first_chunk_has_nothing_to_be_appended_to(record: TaskRecord) -> None:
-    """Some agents send even the first one with `append`."""
+def test_first_chunk_does_not_append(record: TaskRecord) -> None:
+    """Some agents set `append` also in the first chunk."""
     events = take(record, chunk("one", append=True), chunk("two", append=True))
 
     assert in_brief(events) == ["a1 = one", "a1 + two"]
 
 
-def test_a_whole_artifact_that_comes_twice_is_told_once(record: TaskRecord) -> None:
+def test_whole_artifact_sent_twice_is_added_once(record: TaskRecord) -> None:
     whole, nameless = chunk("one", last=True), chunk("one", last=True)
     nameless["artifactUpdate"]["artifact"]["name"] = ""
 
@@ -110,13 +110,13 @@ def test_a_whole_artifact_that_comes_twice_is_told_once(record: TaskRecord) -> N
     assert in_brief(take(record, chunk("two", last=True))) == ["a1 = two"]
 
 
-def test_equal_chunks_one_after_the_other_are_both_told(record: TaskRecord) -> None:
+def test_equal_chunks_are_both_added(record: TaskRecord) -> None:
     first, again = chunk("ha"), chunk("ha", append=True)
 
     assert len(take(record, first, again, again)) == 3
 
 
-def test_an_answer_without_a_task_becomes_a_message_event() -> None:
+def test_response_without_a_task_becomes_a_message_event() -> None:
     message = said("Hello", "m1") | {"contextId": "c7"}
     update = parse_response(json.dumps({"message": message}).encode())
     assert update.message
@@ -130,7 +130,7 @@ def test_an_answer_without_a_task_becomes_a_message_event() -> None:
     )
 
 
-def test_the_same_status_twice_is_one_event(record: TaskRecord) -> None:
+def test_status_sent_twice_is_one_event(record: TaskRecord) -> None:
     update = status(message=said("Checking…", "m1", 25), at="2026-11-23T11:59:59Z")
     take(record, update)
 
@@ -138,7 +138,7 @@ def test_the_same_status_twice_is_one_event(record: TaskRecord) -> None:
 
 
 @pytest.mark.parametrize("at", [True, False], ids=["with times", "without"])
-def test_a_stream_that_is_played_again_from_its_start_tells_nothing(
+def test_stream_sent_again_from_its_start_adds_nothing(
     record: TaskRecord, at: bool
 ) -> None:
     stream = [
@@ -154,7 +154,7 @@ def test_a_stream_that_is_played_again_from_its_start_tells_nothing(
     assert take(record, *stream, at=LATER) == []
 
 
-def test_words_that_are_said_again_later_are_told_again(record: TaskRecord) -> None:
+def test_message_sent_again_later_is_added_again(record: TaskRecord) -> None:
     ask, work = said("Send?", "m1"), said("Sending…", "m2")
     take(
         record,
@@ -167,7 +167,7 @@ def test_words_that_are_said_again_later_are_told_again(record: TaskRecord) -> N
     assert in_brief(events) == ["input-required Send?"]
 
 
-def test_an_agent_whose_clock_goes_back_a_day_is_followed_as_it_speaks(
+def test_updates_keep_their_order_if_the_clock_goes_back_a_day(
     record: TaskRecord,
 ) -> None:
     take(record, status(message=said("one", "m1"), at="2026-11-23T12:00:00Z"))
@@ -179,21 +179,21 @@ def test_an_agent_whose_clock_goes_back_a_day_is_followed_as_it_speaks(
     assert (row.message, row.at) == ("two", "2026-11-22T12:00:00.000Z")
 
 
-def test_a_time_without_a_zone_is_told_in_utc(record: TaskRecord) -> None:
+def test_time_without_a_zone_is_utc(record: TaskRecord) -> None:
     [row] = rows(take(record, status(at="2026-11-23T12:00:00.123456")))
 
     assert row.at == "2026-11-23T12:00:00.123Z"
 
 
 @pytest.mark.parametrize("update", [status(), chunk("one"), snapshot()])
-def test_an_update_of_another_task_is_left_to_that_tasks_follower(
+def test_update_of_another_task_is_ignored(
     update: Json,
 ) -> None:
     assert take(TaskRecord("carly", "t2"), update) == []
 
 
 @pytest.mark.parametrize("update", [status(), chunk("one")])
-def test_an_update_that_names_no_task_is_the_followed_ones(
+def test_update_without_a_task_id_belongs_to_the_followed_task(
     record: TaskRecord, update: Json
 ) -> None:
     [fields] = update.values()
@@ -204,7 +204,7 @@ def test_an_update_that_names_no_task_is_the_followed_ones(
     assert event.task_id == "t1"
 
 
-def test_a_tick_without_words_keeps_the_words_before(record: TaskRecord) -> None:
+def test_status_without_a_message_keeps_the_message_before(record: TaskRecord) -> None:
     take(record, status(message=said("Checking…", "m1", 25)))
 
     [row] = rows(take(record, status(percent=30)))
@@ -212,7 +212,7 @@ def test_a_tick_without_words_keeps_the_words_before(record: TaskRecord) -> None
     assert (row.progress, row.message) == (30, "Checking…")
 
 
-def test_words_of_one_state_are_not_put_into_the_mouth_of_the_next(
+def test_new_state_without_a_message_has_no_message(
     record: TaskRecord,
 ) -> None:
     take(record, status(message=said("Checking…", "m1")))
@@ -228,7 +228,7 @@ QUESTION = {
 }
 
 
-def test_a_question_has_the_choices_that_it_offers_until_it_is_answered(
+def test_question_has_its_choices_until_it_is_answered(
     record: TaskRecord,
 ) -> None:
     updates = (
@@ -243,7 +243,7 @@ def test_a_question_has_the_choices_that_it_offers_until_it_is_answered(
 @pytest.mark.parametrize(
     "choices", ["Send", [], [1, "a"], [""], ["a" * 101], ["a"] * 13, {"a": 1}]
 )
-def test_choices_that_no_button_could_show_are_not_told(
+def test_choices_that_fit_no_button_are_left_out(
     record: TaskRecord, choices: object
 ) -> None:
     parts = [{"text": "Send them?"}, {"data": {"choices": choices}}, {"data": "a"}]
@@ -252,88 +252,12 @@ def test_choices_that_no_button_could_show_are_not_told(
     assert row.choices is UNSET
 
 
-def test_a_context_once_told_stays(record: TaskRecord) -> None:
+def test_context_id_stays(record: TaskRecord) -> None:
     take(record, status())
 
     [row] = rows(take(record, status("COMPLETED", context="")))
 
     assert row.context_id == "c1"
-
-
-class TestProgress:
-    def test_is_null_while_the_agent_does_not_say(self, record: TaskRecord) -> None:
-        events = take(record, status("SUBMITTED"), status(), status("COMPLETED"))
-
-        assert [row.progress for row in rows(events)] == [None, None, None]
-
-    def test_of_nothing_is_not_forgotten(self, record: TaskRecord) -> None:
-        events = take(record, status(percent=0), status("INPUT_REQUIRED"))
-
-        assert [row.progress for row in rows(events)] == [0, 0]
-
-    def test_is_not_made_100_by_the_end_of_a_task(self, record: TaskRecord) -> None:
-        events = take(record, status(percent=50), status("COMPLETED"))
-
-        assert rows(events)[-1].progress == 50
-
-    def test_never_goes_back(self, record: TaskRecord) -> None:
-        told = (25, 75, 50, 10, 80)
-
-        events = take(
-            record, *(status(message=said("…", f"m{p}"), percent=p) for p in told)
-        )
-
-        assert [row.progress for row in rows(events)] == [25, 75, 75, 75, 80]
-
-    def test_is_read_from_the_update_or_from_its_message(
-        self, record: TaskRecord
-    ) -> None:
-        events = take(record, status(percent=10), status(message=said("…", "m", 20)))
-
-        assert [row.progress for row in rows(events)] == [10, 20]
-
-
-class TestResult:
-    def test_joins_the_chunks_of_one_artifact_as_they_were_sent(self) -> None:
-        record = TaskRecord("carly", "t1")
-
-        take(record, status("WORKING"), chunk("Dry and "), chunk("warm.", append=True))
-        done = take(record, status("COMPLETED"))
-
-        assert done[-1].result == "Dry and warm."  # type: ignore[union-attr]
-
-    def test_is_the_text_of_the_artifacts(self, record: TaskRecord) -> None:
-        events = take(
-            record,
-            chunk("Three slots", artifact="a1"),
-            chunk("One court", artifact="a2"),
-            status("COMPLETED", said("Done.", "m1")),
-        )
-
-        assert rows(events)[-1].result == "Three slots\n\nOne court"
-
-    def test_is_the_last_words_where_there_is_no_artifact(
-        self, record: TaskRecord
-    ) -> None:
-        [row] = rows(take(record, status("COMPLETED", said("Done.", "m1"))))
-
-        assert row.result == "Done."
-
-    def test_of_a_replaced_artifact_is_the_new_text(self, record: TaskRecord) -> None:
-        events = take(record, chunk("draft"), chunk("final"), status("COMPLETED"))
-
-        assert rows(events)[-1].result == "final"
-
-    def test_is_empty_where_there_is_nothing(self, record: TaskRecord) -> None:
-        [row] = rows(take(record, status("COMPLETED")))
-
-        assert row.result == ""
-
-    @pytest.mark.parametrize("state", ["WORKING", "FAILED", "CANCELED", "REJECTED"])
-    def test_is_there_on_completed_only(self, record: TaskRecord, state: str) -> None:
-        events = take(record, chunk("half of it"), status(state))
-
-        assert rows(events)[-1].result is UNSET
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CANCELED", "REJECTED"])
@@ -348,7 +272,7 @@ class TestResult:
     ],
     ids=["words", "completed", "failed", "artifact", "snapshot"],
 )
-def test_after_the_first_terminal_state_an_agent_has_nothing_to_add(
+def test_nothing_is_added_after_the_first_terminal_state(
     record: TaskRecord, state: str, late: Json
 ) -> None:
     take(record, status(state))
@@ -357,13 +281,13 @@ def test_after_the_first_terminal_state_an_agent_has_nothing_to_add(
 
 
 @pytest.mark.parametrize("state", ["INPUT_REQUIRED", "AUTH_REQUIRED", "UNSPECIFIED"])
-def test_a_task_that_waits_is_not_over(record: TaskRecord, state: str) -> None:
+def test_task_that_needs_input_has_not_ended(record: TaskRecord, state: str) -> None:
     take(record, status(state))
 
     assert [row.status for row in rows(take(record, status()))] == ["running"]
 
 
-def test_translating_leaves_what_is_known_alone(record: TaskRecord) -> None:
+def test_translating_does_not_change_the_record(record: TaskRecord) -> None:
     take(record, chunk("one"), status(message=said("one", "m1")))
     before = deepcopy(record)
     task = snapshot(
@@ -375,7 +299,7 @@ def test_translating_leaves_what_is_known_alone(record: TaskRecord) -> None:
     assert record == before
 
 
-def test_a_task_that_its_agent_forgot_ends_as_error_and_keeps_its_progress(
+def test_lost_task_ends_as_error_and_keeps_its_progress(
     record: TaskRecord,
 ) -> None:
     take(record, status(message=said("Checking…", "m1", 25), at=NOW))

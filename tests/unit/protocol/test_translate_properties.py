@@ -1,7 +1,6 @@
-"""What holds of a task's events whatever its agent sends, and wherever a stream breaks.
+"""Properties of a task's events, whatever its agent sends and wherever streams break.
 
-host/protocol/translate.py; examples are in test_host_translate.py and
-test_host_reconcile.py.
+host/protocol/translate.py; test_translate.py and test_reconcile.py have examples.
 """
 
 from __future__ import annotations
@@ -84,10 +83,10 @@ updates = plain | st.builds(numbered, st.integers(1, 9), plain)
 
 @settings(derandomize=True, deadline=None)
 @given(st.lists(updates, max_size=12))
-def test_whatever_an_agent_sends_progress_never_falls_and_the_end_is_the_end(
+def test_progress_never_decreases_and_nothing_follows_the_end(
     updates: list[Json],
 ) -> None:
-    events = take(TaskRecord("carly", "t1"), *updates, unwatched="the stream broke")
+    events = take(TaskRecord("carly", "t1"), *updates, pending_gap="the stream broke")
 
     told = [row.progress for row in rows(events)]
     first = next((i for i, p in enumerate(told) if p is not None), len(told))
@@ -105,18 +104,18 @@ def test_whatever_an_agent_sends_progress_never_falls_and_the_end_is_the_end(
 
 @settings(derandomize=True, deadline=None)
 @given(st.lists(updates, max_size=6), statuses | snapshots)
-def test_the_same_status_or_snapshot_again_adds_nothing(
+def test_status_or_task_sent_again_adds_nothing(
     before: list[Json], update: Json
 ) -> None:
     record = TaskRecord("carly", "t1")
     take(record, *before, update)
 
-    assert take(record, update, at=LATER, unwatched="the stream broke") == []
+    assert take(record, update, at=LATER, pending_gap="the stream broke") == []
 
 
 @settings(derandomize=True, deadline=None)
 @given(st.lists(updates, max_size=8), updates)
-def test_a_host_that_reads_its_feed_again_knows_what_it_knew(
+def test_record_read_from_the_feed_is_the_same(
     before: list[Json], update: Json
 ) -> None:
     record, again = TaskRecord("carly", "t1"), TaskRecord("carly", "t1")
@@ -130,8 +129,8 @@ def test_a_host_that_reads_its_feed_again_knows_what_it_knew(
 
 @settings(derandomize=True, deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=20))
-def test_each_number_is_told_once_or_counted_as_missing(arrived: list[int]) -> None:
-    """Whichever were lost, doubled or in another order."""
+def test_each_number_is_added_once_or_counted_as_missing(arrived: list[int]) -> None:
+    """Whichever updates were lost, repeated or reordered."""
     record = TaskRecord("carly", "t1")
     stream = (numbered(n, status(message=said(f"{n}", f"m{n}"))) for n in arrived)
 
@@ -153,7 +152,7 @@ def _told(events: list[Event]) -> list[int]:
 
 
 def _missing(events: list[Event]) -> list[int]:
-    """The numbers that the gaps stand for."""
+    """Return the numbers that the gaps count."""
     numbers: list[int] = []
     last = 0
     for event in events:
@@ -168,7 +167,7 @@ WORDS = [f"{n}" for n in range(1, 8)]
 
 
 def stream_and_copies(*, number: bool) -> tuple[list[Json], list[Json]]:
-    """A task's updates, and the Task as its agent holds it after each of them."""
+    """A task's updates, and the Task as its agent has it after each of them."""
     stream, copies = [], []
     for n, word in enumerate(WORDS):
         state, at = "WORKING", f"2026-11-23T12:00:0{n}Z"
@@ -185,10 +184,10 @@ places = st.integers(1, len(WORDS))
 
 @settings(derandomize=True, deadline=None)
 @given(st.booleans(), st.lists(st.tuples(places, places), max_size=4))
-def test_a_stream_that_breaks_anywhere_tells_each_word_once_and_in_order(
+def test_stream_that_breaks_anywhere_adds_each_message_once_in_order(
     number: bool, breaks: list[tuple[int, int]]
 ) -> None:
-    """Each time up to some update; then the agent goes on to another, unseen."""
+    """Each stream reads up to some update, and misses the next ones."""
     stream, copies = stream_and_copies(number=number)
     record = TaskRecord("carly", "t1")
     events: list[Event] = []
@@ -197,7 +196,7 @@ def test_a_stream_that_breaks_anywhere_tells_each_word_once_and_in_order(
         seen = max(at, seen)
         events += take(record, *stream[at:seen])
         at = max(seen, missed)
-        events += take(record, copies[at - 1], unwatched="the stream broke")
+        events += take(record, copies[at - 1], pending_gap="the stream broke")
     events += take(record, *stream[at:])
 
     assert words(events) == WORDS

@@ -1,7 +1,4 @@
-"""A2A 0.3's objects mean what they mean to the SDK.
-
-The SDK's own models and conversions are the second opinion.
-"""
+"""Conversion of A2A 0.3 to 1.0, compared with the SDK's models and conversions."""
 
 from __future__ import annotations
 
@@ -140,12 +137,12 @@ def comparable(response: StreamResponse) -> Any:
 
 
 @given(RESULTS)
-def test_every_result_means_what_it_means_to_the_sdk(result: Json) -> None:
+def test_every_result_is_converted_like_the_sdk_does(result: Json) -> None:
     assert comparable(by_us(result)) == comparable(by_the_sdk(result))
 
 
 @given(RESULTS)
-def test_a_result_that_does_not_say_its_kind_is_known_all_the_same(
+def test_kind_of_a_result_is_inferred(
     result: Json,
 ) -> None:
     without = {key: value for key, value in result.items() if key != "kind"}
@@ -169,7 +166,7 @@ def test_a_result_that_does_not_say_its_kind_is_known_all_the_same(
         ),
     )
 )
-def test_no_json_raises_anything_but_value_error(value: Any) -> None:
+def test_any_json_is_converted_or_raises_value_error(value: Any) -> None:
     for kind in (None, *MODELS):
         body = value if isinstance(value, dict) else {"task": value}
         with contextlib.suppress(ValueError):
@@ -177,6 +174,6 @@ def test_no_json_raises_anything_but_value_error(value: Any) -> None:
 
 
 @pytest.mark.parametrize("wrapper", ["task", "result"])
-def test_a_task_in_one_more_object_is_found(wrapper: str) -> None:
+def test_task_in_one_more_object_is_found(wrapper: str) -> None:
     task = {"id": "t", "contextId": "c", "status": {"state": "working"}}
     assert by_us({wrapper: task}) == by_us({"kind": "task", **task})

@@ -1,7 +1,6 @@
-"""Where a gap stands, and what the numbers of the resumable-stream extension spare.
+"""When a gap is written, with and without numbers of the resumable-stream extension.
 
-host/protocol/translate.py; docs/resumable-stream.md is the specification of the
-numbers.
+host/protocol/gaps.py through translate.py. docs/resumable-stream.md specifies numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def record() -> TaskRecord:
     return TaskRecord("carly", "t1")
 
 
-def test_a_gap_names_the_task_says_why_and_how_many(record: TaskRecord) -> None:
+def test_gap_names_the_task_the_reason_and_the_count(record: TaskRecord) -> None:
     take(record, status())
 
     assert build_gap(record, "the stream broke", LATER, 3) == GapEvent(
@@ -45,44 +44,40 @@ def test_a_gap_names_the_task_says_why_and_how_many(record: TaskRecord) -> None:
     assert build_gap(record, "the stream broke", LATER).missing is UNSET
 
 
-class TestUnwatched:
-    """What came unseen has no number: a gap says that it may have."""
+class TestPendingGap:
+    """Updates without numbers may be missing: a gap says so."""
 
     WHY = "the stream broke"
 
     @pytest.mark.parametrize(
         "update", [status("INPUT_REQUIRED"), chunk("two", append=True)]
     )
-    def test_what_is_new_stands_behind_a_gap(
+    def test_new_update_comes_after_the_gap(
         self, record: TaskRecord, update: Json
     ) -> None:
         take(record, status(), chunk("one"))
 
-        gap, _ = take(record, update, unwatched=self.WHY)
+        gap, _ = take(record, update, pending_gap=self.WHY)
 
         assert gap == build_gap(record, self.WHY, NOW)
 
     @pytest.mark.parametrize("update", [status(), chunk("one")])
-    def test_what_is_known_needs_none(self, record: TaskRecord, update: Json) -> None:
+    def test_known_update_needs_no_gap(self, record: TaskRecord, update: Json) -> None:
         take(record, status(), chunk("one"))
 
-        assert take(record, update, unwatched=self.WHY) == []
+        assert take(record, update, pending_gap=self.WHY) == []
 
     @pytest.mark.parametrize("update", [status(), chunk("one"), snapshot()])
-    def test_the_first_sight_of_a_task_needs_none(
-        self, record: TaskRecord, update: Json
-    ) -> None:
-        assert len(take(record, update, unwatched=self.WHY)) == 1
+    def test_new_task_needs_no_gap(self, record: TaskRecord, update: Json) -> None:
+        assert len(take(record, update, pending_gap=self.WHY)) == 1
 
 
 class TestNumbered:
-    """Its number says what an update is, whatever it holds."""
+    """The number identifies an update, whatever its content."""
 
     WHY = "the stream broke"
 
-    def test_updates_carry_their_numbers_into_the_feed(
-        self, record: TaskRecord
-    ) -> None:
+    def test_events_have_the_numbers_of_their_updates(self, record: TaskRecord) -> None:
         row, artifact = take(record, numbered(1, status()), numbered(2, chunk("one")))
 
         assert isinstance(row, TaskEvent) and isinstance(artifact, ArtifactEvent)
@@ -90,21 +85,19 @@ class TestNumbered:
 
     @pytest.mark.parametrize("number", [1, 2])
     @pytest.mark.parametrize("update", [status("AUTH_REQUIRED"), chunk("new")])
-    def test_a_number_that_was_told_is_told_no_more(
+    def test_number_that_the_feed_has_adds_nothing(
         self, record: TaskRecord, number: int, update: Json
     ) -> None:
         take(record, numbered(1, status()), numbered(2, chunk("one")))
 
-        assert take(record, numbered(number, update), unwatched=self.WHY) == []
+        assert take(record, numbered(number, update), pending_gap=self.WHY) == []
 
     @pytest.mark.parametrize("update", [status(), chunk("one")])
-    def test_the_next_number_is_told_without_a_gap(
-        self, record: TaskRecord, update: Json
-    ) -> None:
-        """Also where it holds what the one before held."""
+    def test_next_number_needs_no_gap(self, record: TaskRecord, update: Json) -> None:
+        """Also if its content is that of the update before."""
         take(record, numbered(1, update))
 
-        assert len(take(record, numbered(2, update), unwatched=self.WHY)) == 1
+        assert len(take(record, numbered(2, update), pending_gap=self.WHY)) == 1
 
     @pytest.mark.parametrize(
         ("number", "brief", "why"),
@@ -113,7 +106,7 @@ class TestNumbered:
             (9, "gap of 7", "updates 2 to 8 are missing"),
         ],
     )
-    def test_a_number_too_far_stands_behind_a_gap_that_counts(
+    def test_skipped_numbers_are_counted_by_a_gap(
         self, record: TaskRecord, number: int, brief: str, why: str
     ) -> None:
         take(record, numbered(1, status()))
@@ -124,14 +117,14 @@ class TestNumbered:
         assert isinstance(gap, GapEvent)
         assert gap.message == why
 
-    def test_a_stream_that_begins_in_the_middle_lacks_its_beginning(
+    def test_gap_counts_the_numbers_before_the_first_update(
         self, record: TaskRecord
     ) -> None:
         events = take(record, numbered(5, status()))
 
         assert in_brief(events) == ["gap of 4", "running -"]
 
-    def test_a_task_that_had_no_numbers_is_counted_from_its_first(
+    def test_task_without_numbers_is_counted_from_its_first_number(
         self, record: TaskRecord
     ) -> None:
         take(record, status())
@@ -141,7 +134,7 @@ class TestNumbered:
         assert in_brief(events) == ["a1 = one", "error -"]
 
     @pytest.mark.parametrize("number", [1, 5])
-    def test_an_end_is_believed_of_an_agent_that_lost_count(
+    def test_end_counts_although_the_agent_lost_count(
         self, record: TaskRecord, number: int
     ) -> None:
         take(record, numbered(5, status()))
@@ -150,7 +143,7 @@ class TestNumbered:
 
         assert in_brief(events) == ["gap", "error -"]
 
-    def test_the_hosts_own_word_has_no_number(self, record: TaskRecord) -> None:
+    def test_row_of_a_lost_task_has_no_number(self, record: TaskRecord) -> None:
         take(record, numbered(5, status()))
 
         assert build_lost_row(record, "gone", LATER).sequence is UNSET

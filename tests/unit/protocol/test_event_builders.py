@@ -1,0 +1,96 @@
+"""Progress and result in the rows of a task."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import UNSET
+
+from host.protocol.task_record import TaskRecord
+from tests.support.a2a_updates import (
+    chunk,
+    rows,
+    said,
+    status,
+    take,
+)
+
+
+@pytest.fixture
+def record() -> TaskRecord:
+    return TaskRecord("carly", "t1")
+
+
+class TestProgress:
+    def test_is_null_until_the_agent_reports_it(self, record: TaskRecord) -> None:
+        events = take(record, status("SUBMITTED"), status(), status("COMPLETED"))
+
+        assert [row.progress for row in rows(events)] == [None, None, None]
+
+    def test_of_zero_is_kept(self, record: TaskRecord) -> None:
+        events = take(record, status(percent=0), status("INPUT_REQUIRED"))
+
+        assert [row.progress for row in rows(events)] == [0, 0]
+
+    def test_is_not_set_to_100_at_the_end(self, record: TaskRecord) -> None:
+        events = take(record, status(percent=50), status("COMPLETED"))
+
+        assert rows(events)[-1].progress == 50
+
+    def test_never_decreases(self, record: TaskRecord) -> None:
+        told = (25, 75, 50, 10, 80)
+
+        events = take(
+            record, *(status(message=said("…", f"m{p}"), percent=p) for p in told)
+        )
+
+        assert [row.progress for row in rows(events)] == [25, 75, 75, 75, 80]
+
+    def test_is_read_from_the_update_or_from_its_message(
+        self, record: TaskRecord
+    ) -> None:
+        events = take(record, status(percent=10), status(message=said("…", "m", 20)))
+
+        assert [row.progress for row in rows(events)] == [10, 20]
+
+
+class TestResult:
+    def test_joins_the_chunks_of_an_artifact_without_separator(self) -> None:
+        record = TaskRecord("carly", "t1")
+
+        take(record, status("WORKING"), chunk("Dry and "), chunk("warm.", append=True))
+        done = take(record, status("COMPLETED"))
+
+        assert done[-1].result == "Dry and warm."  # type: ignore[union-attr]
+
+    def test_is_the_text_of_the_artifacts(self, record: TaskRecord) -> None:
+        events = take(
+            record,
+            chunk("Three slots", artifact="a1"),
+            chunk("One court", artifact="a2"),
+            status("COMPLETED", said("Done.", "m1")),
+        )
+
+        assert rows(events)[-1].result == "Three slots\n\nOne court"
+
+    def test_is_the_last_message_if_there_is_no_artifact(
+        self, record: TaskRecord
+    ) -> None:
+        [row] = rows(take(record, status("COMPLETED", said("Done.", "m1"))))
+
+        assert row.result == "Done."
+
+    def test_of_a_replaced_artifact_is_the_new_text(self, record: TaskRecord) -> None:
+        events = take(record, chunk("draft"), chunk("final"), status("COMPLETED"))
+
+        assert rows(events)[-1].result == "final"
+
+    def test_is_empty_without_artifacts_and_messages(self, record: TaskRecord) -> None:
+        [row] = rows(take(record, status("COMPLETED")))
+
+        assert row.result == ""
+
+    @pytest.mark.parametrize("state", ["WORKING", "FAILED", "CANCELED", "REJECTED"])
+    def test_is_set_only_on_completed(self, record: TaskRecord, state: str) -> None:
+        events = take(record, chunk("half of it"), status(state))
+
+        assert rows(events)[-1].result is UNSET
