@@ -71,7 +71,7 @@ async def read_late(character: AgentSpec, limits: Limits) -> list[Frame]:
         async def read() -> None:
             frames.extend(await slow.read(agent, request(contextId="c")))
 
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(read)
                 await slow.stuck.wait()
