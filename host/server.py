@@ -86,7 +86,8 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         ignore_signals()
-        self._host.stop()
+        if self.started:
+            self._host.stop()
         self.should_exit = True
 
 

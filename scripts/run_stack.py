@@ -79,6 +79,9 @@ def main() -> int:
     try:
         return watch(honcho, services, signals)
     finally:
+        # A second Ctrl-C must not interrupt the clean-up, nor the exit after it.
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
         end_all(honcho)
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.cli import COURTSIDE
 from tests.support.harness import (
@@ -100,6 +102,42 @@ def test_one_command_follows_urls_the_file_and_the_demo_and_ends_them_in_3_s(
     assert found["carly"] == f"http://127.0.0.1:{host.env['CARLY_PORT']}"
     assert set(found) == {"carly", "walter", "logan-demo", "nancy", f"agent-{taken}"}
     assert "<title>Courtside" in page.text
+
+
+# Each lands in another part of the clean-up; the last one in all of them.
+@pytest.mark.parametrize(
+    "delays_s",
+    [[0.0], [0.3], [0.01] * 500],
+    ids=["at once", "after 300 ms", "every 10 ms"],
+)
+def test_more_signals_end_it_as_cleanly_as_one(
+    tmp_path: Path, delays_s: list[float]
+) -> None:
+    with ExitStack() as ends:
+        host = ends.enter_context(started(tmp_path, "--demo"))
+        wait_until(lambda: len(followed(host)) == 4, 20, "four agents")
+        urls = followed(host).values()
+        http = ends.enter_context(httpx.Client(trust_env=False))
+        for stream in (
+            f"{url_of(host)}/feed",
+            *(f"{url}/tasks/stream" for url in urls),
+        ):
+            ends.enter_context(http.stream("GET", stream))
+        log = tmp_path / ".courtside" / "feed.db"
+        assert Path(f"{log}-wal").exists()
+
+        host.child.send_signal(signal.SIGINT)
+        for delay_s in delays_s:
+            if host.alive:
+                time.sleep(delay_s)
+                host.child.send_signal(signal.SIGINT)
+        code = host.wait_end(END_S)
+
+    assert code == 0
+    assert "Traceback" not in host.output()
+    assert "Aborted" not in host.output()
+    assert not any(map(is_open, urls))
+    assert not Path(f"{log}-wal").exists(), "the log was not closed"
 
 
 def test_nothing_of_the_demo_runs_3_s_after_a_kill_9_of_the_host(

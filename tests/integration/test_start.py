@@ -108,6 +108,23 @@ def test_one_signal_ends_all_five_within_3_s_with_streams_open(
     assert took_s < harness.END_S
 
 
+def test_more_signals_end_all_five_as_cleanly_as_one(tmp_path: Path) -> None:
+    running = start(tmp_path, cwd=tmp_path)
+    running.start()
+    wait_announced(running)
+
+    with open_streams(running):
+        deadline = time.monotonic() + harness.END_S
+        while running.alive and time.monotonic() < deadline:
+            running.child.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        code = running.wait_end(harness.END_S)
+
+    assert code == 128 + signal.SIGINT
+    assert still_answering(running) == []
+    assert "Traceback" not in running.output()
+
+
 def agents_of(running: harness.Process) -> dict[str, str]:
     health = httpx.get(f"{page_of(running)}/healthz", trust_env=False).json()
     agents: dict[str, str] = health["agents"]
