@@ -40,14 +40,14 @@ skill = "announce_publicly"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """With the plan that is built in, slow enough to step in."""
+    """A host with the default plan, slow enough for a test to act in between."""
     with Stack(tmp_path_factory.mktemp("stack"), step_s=0.1) as running:
         yield running
 
 
 @pytest.fixture
 async def agent(stack: Stack) -> AsyncIterator[Agent]:
-    """The host, spoken to as an agent."""
+    """An A2A client of the host."""
     async with agent_at(f"{stack.url}/a2a/host") as courtside:
         yield courtside
 
@@ -60,18 +60,18 @@ async def at_the_question(agent: Agent, host: HostClient) -> str:
 
 
 async def children(host: HostClient, task_id: str) -> dict[str, Json]:
-    """The last row of each child of a task, by agent."""
+    """The last row of each child task, by agent."""
     rows = await host.history(after=0, kind="task")
     return {row["agent"]: row for row in rows if row.get("parent_task_id") == task_id}
 
 
 def status_of(update: Json) -> Json:
-    """Of the update that a stream ends with."""
+    """The status in the last update of a stream."""
     status: Json = update["statusUpdate"]["status"]
     return status
 
 
-async def test_a_client_that_knows_only_the_address_finds_the_card(
+async def test_card_is_at_the_well_known_path_of_the_host(
     stack: Stack, host: HostClient
 ) -> None:
     card = await host.get("/.well-known/agent-card.json")
@@ -85,32 +85,32 @@ async def test_a_client_that_knows_only_the_address_finds_the_card(
     assert card["capabilities"]["streaming"] is True
 
 
-class TestThePlan:
-    async def test_streams_to_nancys_question_and_on_to_the_summary(
+class TestPlan:
+    async def test_stream_ends_with_a_question_and_then_with_the_summary(
         self, agent: Agent, host: HostClient
     ) -> None:
-        told = await agent.stream(REQUEST)
-        task_id = told[0]["task"]["id"]
-        asked = status_of(told[-1])
+        updates = await agent.stream(REQUEST)
+        task_id = updates[0]["task"]["id"]
+        asked = status_of(updates[-1])
         assert asked["state"] == INPUT_REQUIRED
         assert asked["message"]["parts"] == [{"text": "nancy: Send 4 invitations?"}]
 
-        told = await agent.stream("Send", taskId=task_id)
+        updates = await agent.stream("Send", taskId=task_id)
 
-        (artifact,) = [u["artifactUpdate"] for u in told if "artifactUpdate" in u]
+        (artifact,) = [u["artifactUpdate"] for u in updates if "artifactUpdate" in u]
         text, found = artifact["artifact"]["parts"]
         assert "calendar (carly): Found 3 available slots for tomorrow!" in text["text"]
         assert "notify (nancy): Sent 4 invitations: Alex, Kim" in text["text"]
         assert list(found["data"]) == ["calendar", "weather", "venue", "notify"]
-        assert status_of(told[-1])["state"] == COMPLETED
+        assert status_of(updates[-1])["state"] == COMPLETED
         assert (await agent.get(task_id))["artifacts"] == [artifact["artifact"]]
 
-    async def test_shows_each_step_as_a_tracker(self, agent: Agent) -> None:
-        told = await agent.stream(REQUEST)
+    async def test_each_step_has_a_tracker(self, agent: Agent) -> None:
+        updates = await agent.stream(REQUEST)
 
         progress = [
             update["statusUpdate"]["metadata"][PROGRESS]
-            for update in told
+            for update in updates
             if "statusUpdate" in update
         ]
         trackers = {
@@ -118,20 +118,19 @@ class TestThePlan:
             for one in progress
             for tracker in one["trackers"]
         }
-        assert any(said for name, said in trackers if name == "calendar")
-        assert {name for name, _ in trackers} == {
-            *("calendar", "weather", "venue", "notify")
-        }
+        assert any(text for name, text in trackers if name == "calendar")
+        names = {name for name, _ in trackers}
+        assert names == {"calendar", "weather", "venue", "notify"}
         percents = [one["aggregate"]["progress"] for one in progress]
         assert percents == sorted(percents)
         assert len(set(percents)) > 3
 
-    async def test_runs_over_json_rpc_too(self, agent: Agent) -> None:
-        told = await agent.rpc_stream("SendStreamingMessage", request(REQUEST))
+    async def test_plan_runs_over_json_rpc(self, agent: Agent) -> None:
+        updates = await agent.rpc_stream("SendStreamingMessage", request(REQUEST))
 
-        assert status_of(told[-1])["state"] == INPUT_REQUIRED
+        assert status_of(updates[-1])["state"] == INPUT_REQUIRED
 
-    async def test_has_children_that_point_to_it_and_share_its_context(
+    async def test_child_tasks_have_the_parent_id_and_the_context(
         self, agent: Agent, host: HostClient
     ) -> None:
         task_id = await at_the_question(agent, host)
@@ -145,7 +144,7 @@ class TestThePlan:
             row.get("parent_task_id") for row in all_rows if row["agent"] != "host"
         } == {task_id}
 
-    async def test_is_in_the_feed_like_any_other(
+    async def test_host_task_is_in_the_feed(
         self, stack: Stack, agent: Agent, host: HostClient
     ) -> None:
         task_id = await at_the_question(agent, host)
@@ -159,7 +158,7 @@ class TestThePlan:
         assert rows["host"]["title"] == "Courtside"
         assert rows["host"]["skills"][0]["id"] == "schedule"
 
-    async def test_starts_nancy_when_the_others_are_done(
+    async def test_step_starts_when_its_needs_are_completed(
         self, agent: Agent, host: HostClient
     ) -> None:
         task_id = await at_the_question(agent, host)
@@ -170,7 +169,7 @@ class TestThePlan:
         over = {row["agent"] for row in ours[:begun] if row["status"] == "completed"}
         assert over == {"carly", "walter", "logan"}
 
-    async def test_can_be_resumed_when_it_has_ended(
+    async def test_stream_of_an_ended_task_can_be_resumed(
         self, agent: Agent, host: HostClient
     ) -> None:
         task_id = await at_the_question(agent, host)
@@ -186,7 +185,7 @@ class TestThePlan:
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """So slow that nobody is done while a test looks for three tasks."""
+    """So slow that no task completes while a test looks for three of them."""
     with Stack(tmp_path_factory.mktemp("slow"), step_s=2) as running:
         yield running
 
@@ -197,7 +196,7 @@ class TestCancelling:
         return slow if at == "running" else stack
 
     @pytest.mark.parametrize("at", ["running", "input-required"])
-    async def test_cancels_the_children_too(
+    async def test_cancel_reaches_the_child_tasks(
         self, stack: Stack, agent: Agent, host: HostClient, at: str
     ) -> None:
         task_id = await agent.start(REQUEST)
@@ -219,7 +218,7 @@ class TestCancelling:
 
 
 async def child_of(host: HostClient, task_id: str, name: str) -> str:
-    """The child's id, as soon as it is there."""
+    """Wait for the child task of an agent. Return its id."""
 
     async def found() -> str | None:
         row = (await children(host, task_id)).get(name)
@@ -237,19 +236,19 @@ def nancy_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-class TestTwoChildrenThatAsk:
+class TestTwoQuestions:
     @pytest.fixture
     def stack(self, nancy_alone: Stack) -> Stack:
         return nancy_alone
 
-    async def test_each_get_their_own_answer(
+    async def test_reply_names_the_step_that_it_answers(
         self, agent: Agent, host: HostClient
     ) -> None:
         task_id = await agent.start("Ask me twice")
         both = (
             "first: Send 4 invitations?\nsecond: May Nancy write on the club's board?"
         )
-        await said(host, task_id, both)
+        await until_message(host, task_id, both)
 
         answer = await agent.send("Send", wait=False, taskId=task_id)
         assert answer.json()["task"]["status"]["state"] == INPUT_REQUIRED
@@ -257,15 +256,17 @@ class TestTwoChildrenThatAsk:
         assert "You can answer first, second" in rows[-1]["message"]
 
         await agent.start("second: Refuse", taskId=task_id)
-        # Nobody allowed it: with its own words that step fails the plan.
+        # Without permission the step fails, and the plan with it.
         row = await host.row_with(task_id, "error")
         assert row["message"].startswith("second (nancy) failed: Nobody allowed Nancy")
 
-    async def test_may_be_answered_by_the_step_in_the_metadata(
+    async def test_reply_may_name_the_step_in_its_metadata(
         self, agent: Agent, host: HostClient
     ) -> None:
         task_id = await agent.start("Ask me twice")
-        await said(host, task_id, "first: Send 4 invitations?\nsecond: May Nancy")
+        await until_message(
+            host, task_id, "first: Send 4 invitations?\nsecond: May Nancy"
+        )
 
         for step, word in (("second", "Allow"), ("first", "Send")):
             metadata = {"courtside/step": step}
@@ -276,16 +277,16 @@ class TestTwoChildrenThatAsk:
         assert "second (nancy): The club's board says" in result
 
 
-async def said(host: HostClient, task_id: str, start: str) -> None:
-    async def is_said() -> bool:
+async def until_message(host: HostClient, task_id: str, start: str) -> None:
+    async def is_there() -> bool:
         rows = await host.rows(task_id)
         return str(rows[-1]["message"]).startswith(start)
 
-    await until(is_said, 10, start)
+    await until(is_there, 10, start)
 
 
 class TestBadInput:
-    """Nothing is sent, nothing recorded."""
+    """The host sends and records nothing."""
 
     @pytest.fixture(autouse=True)
     async def no_trace(self, host: HostClient) -> AsyncIterator[None]:
@@ -295,23 +296,23 @@ class TestBadInput:
         assert [row["id"] for row in after] == [row["id"] for row in before]
 
     @pytest.mark.parametrize(
-        ("message", "status", "reason", "said"),
+        ("message", "status", "reason", "text"),
         [
             ({"skill": "juggle"}, 400, "INVALID_PARAMS", "no plan 'juggle'"),
             ({"text": " "}, 400, "INVALID_PARAMS", "the message has no text"),
             ({"taskId": "nothing"}, 404, "TASK_NOT_FOUND", "no task 'nothing'"),
         ],
     )
-    async def test_is_refused_in_words_for_a_person(
-        self, host: HostClient, message: Json, status: int, reason: str, said: str
+    async def test_error_is_readable(
+        self, host: HostClient, message: Json, status: int, reason: str, text: str
     ) -> None:
         answer = await host.send("host", **{"text": "please", **message})
 
         error = answer.json()["error"]
         assert (answer.status_code, error["details"][0]["reason"]) == (status, reason)
-        assert said in error["message"]
+        assert text in error["message"]
 
-    async def test_an_unknown_task_cannot_be_read_or_cancelled(
+    async def test_unknown_task_cannot_be_read_or_cancelled(
         self, host: HostClient
     ) -> None:
         for answer in (
@@ -322,12 +323,12 @@ class TestBadInput:
             reason = answer.json()["error"]["details"][0]["reason"]
             assert reason == "TASK_NOT_FOUND"
 
-    async def test_a_message_that_is_too_large_is_413(self, host: HostClient) -> None:
+    async def test_too_large_message_is_413(self, host: HostClient) -> None:
         answer = await host.send("host", "x" * 5_000_000)
 
         assert answer.status_code == 413
 
-    async def test_the_host_is_no_agent_to_be_removed_tried_again_or_added(
+    async def test_host_cannot_be_removed_retried_or_added(
         self, stack: Stack, host: HostClient
     ) -> None:
         removed = await host.http.delete("/agents/host")
@@ -341,7 +342,7 @@ class TestBadInput:
         assert sorted(agents) == sorted(AGENTS)
 
 
-async def test_a_reply_to_what_asks_nothing_and_a_cancel_of_what_is_over_are_refused(
+async def test_reply_without_a_question_and_cancel_of_an_ended_task_are_refused(
     agent: Agent, host: HostClient
 ) -> None:
     task_id = await agent.start(REQUEST)

@@ -1,6 +1,6 @@
-"""The host killed with -9 while it runs a plan: it takes it up where it was.
+"""The host is killed with SIGKILL while it runs a plan, and resumes the plan.
 
-Real agents, a real host on a SQLite log. No step may be done twice.
+Real agents, a real host on a SQLite log. No step may run twice.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def at_the_question(host: HostClient, task_id: str) -> None:
 
 
 @pytest.mark.parametrize("when", [at_once, with_children, half_way, at_the_question])
-async def test_a_plan_goes_on_after_kill_9_and_does_nothing_twice(
+async def test_plan_resumes_after_sigkill_and_runs_no_step_twice(
     tmp_path: Path, when: Wait
 ) -> None:
     with Stack(tmp_path, step_s=0.1) as stack:
@@ -74,7 +74,7 @@ async def test_a_plan_goes_on_after_kill_9_and_does_nothing_twice(
                 assert len(tasks) == 1, name
 
 
-async def test_a_plan_that_is_killed_again_and_again_comes_to_its_end(
+async def test_plan_completes_after_several_kills(
     tmp_path: Path,
 ) -> None:
     with Stack(tmp_path, step_s=0.2) as stack:
@@ -91,15 +91,16 @@ async def test_a_plan_that_is_killed_again_and_again_comes_to_its_end(
         assert "notify (nancy): Nothing was sent." in last["result"]
 
 
-async def test_a_child_that_its_agent_forgot_meanwhile_follows_the_plan(
+async def test_child_task_that_its_agent_lost_is_retried(
     tmp_path: Path,
 ) -> None:
-    with Stack(tmp_path, step_s=0.2) as stack:
+    # Slow enough that Logan still works when the host is killed.
+    with Stack(tmp_path, step_s=0.5) as stack:
         async with host_at(stack.url) as host:
             task_id = await host.start("host", REQUEST)
             await half_way(host, task_id)
             stack.host.kill()
-            # Without a store of its own it begins with nothing.
+            # Logan has no store, so his tasks are lost.
             await anyio.to_thread.run_sync(stack.agents["logan"].restart)
             await anyio.to_thread.run_sync(stack.host.restart)
 
@@ -107,11 +108,11 @@ async def test_a_child_that_its_agent_forgot_meanwhile_follows_the_plan(
             rows = await host.history(after=0, agent="logan", kind="task")
 
         ours = {row["task_id"] for row in rows if row["parent_task_id"] == task_id}
-        assert len(ours) == 2, "the plan says that it may be tried once more"
+        assert len(ours) == 2, "the plan allows one retry"
 
 
 async def reply(host: HostClient, task_id: str, text: str) -> None:
-    """As soon as the agent that asks can be reached again."""
+    """Reply as soon as the agent with the question is connected again."""
 
     async def passed_on() -> bool:
         answer = await host.send("host", text, taskId=task_id)

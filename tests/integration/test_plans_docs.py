@@ -1,4 +1,4 @@
-"""Owns the promise of docs/plans.md: its commands print what it shows."""
+"""The commands in docs/plans.md print what the page shows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.support.harness import ROOT, Stack
 PAGE = ROOT / "docs" / "plans.md"
 
 
-def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+def test_page_shows_what_its_commands_print(tmp_path: Path) -> None:
     examples = examples_in(PAGE)
-    # Slow enough for each update to be told, whatever else the machine does.
+    # Slow enough that each update is written, even on a busy machine.
     with Stack(tmp_path, step_s=0.3) as stack:
         addresses = {"localhost:8000": stack.url.removeprefix("http://")}
         printed = printed_by(examples, addresses, tmp_path)
