@@ -1,4 +1,4 @@
-"""Every binding of the host against a real agent that speaks them all."""
+"""Every binding of the host, with a real agent that offers them all."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tests.support.harness import Server, free_port
 pytest.importorskip("grpc")
 
 WELL_KNOWN = "/.well-known/agent-card.json"
-SPOKEN = [
+PROTOCOLS = [
     *(("JSONRPC", "1.0"), ("HTTP+JSON", "1.0"), ("GRPC", "1.0")),
     *(("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")),
 ]
-every_binding = pytest.mark.parametrize("spoken", SPOKEN, ids="-".join)
+every_binding = pytest.mark.parametrize("protocol", PROTOCOLS, ids="-".join)
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +58,14 @@ def carly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @asynccontextmanager
-async def speaking(carly: Server, spoken: tuple[str, str]) -> AsyncIterator[Binding]:
+async def open_agent(
+    carly: Server, protocol: tuple[str, str]
+) -> AsyncIterator[Binding]:
     async with HttpTransport(
         "carly", Credentials(AgentSettings(carly.url))
     ) as transport:
         card = await fetch_card(transport, carly.url)
-        (interface,) = [i for i in list_interfaces(card) if i[:2] == spoken]
+        (interface,) = [i for i in list_interfaces(card) if i[:2] == protocol]
         async with open_binding(interface, card, transport, RateLimiter()) as binding:
             yield binding
 
@@ -74,8 +76,8 @@ def message() -> pb.SendMessageRequest:
     return pb.SendMessageRequest(message=mine)
 
 
-async def play(binding: Binding) -> tuple[str, list[int | None]]:
-    """Runs a task to its end: its id, and the numbers of its updates."""
+async def run_task(binding: Binding) -> tuple[str, list[int | None]]:
+    """Run a task to its end. Return its id, and the numbers of its updates."""
     numbers, task_id = [], ""
     async for batch in binding.send(message(), streaming=True):
         assert not batch.left_out
@@ -88,12 +90,12 @@ async def play(binding: Binding) -> tuple[str, list[int | None]]:
 
 
 @every_binding
-async def test_a_task_is_followed_read_and_taken_up_again(
-    carly: Server, spoken: tuple[str, str]
+async def test_task_is_streamed_read_and_resumed(
+    carly: Server, protocol: tuple[str, str]
 ) -> None:
-    async with speaking(carly, spoken) as binding:
+    async with open_agent(carly, protocol) as binding:
         await binding.reach()
-        task_id, numbers = await play(binding)
+        task_id, numbers = await run_task(binding)
         assert numbers == [1, 2, 3, 4, 5, 6, 7]
         task = (await binding.get_task(task_id)).response.task
         assert task and task.status.state == "TASK_STATE_COMPLETED"
@@ -106,26 +108,26 @@ async def test_a_task_is_followed_read_and_taken_up_again(
 
 
 @every_binding
-async def test_the_agent_s_refusals_come_in_a2a_s_words(
-    carly: Server, spoken: tuple[str, str]
+async def test_agents_errors_become_a2a_errors(
+    carly: Server, protocol: tuple[str, str]
 ) -> None:
-    async with speaking(carly, spoken) as binding:
-        task_id, _ = await play(binding)
+    async with open_agent(carly, protocol) as binding:
+        task_id, _ = await run_task(binding)
         with pytest.raises(TaskNotCancelableError):
             await binding.cancel(task_id)
         with pytest.raises(TaskNotFoundError):
             await binding.get_task("nobody")
-        # A2A 0.3 has no word for it, and its HTTP+JSON not even a refusal.
-        gone = UpdatesGone if spoken[1] == "1.0" else (A2AError, AgentUnreachable)
+        # A2A 0.3 has no such error, and its HTTP+JSON has no error at all.
+        gone = UpdatesGone if protocol[1] == "1.0" else (A2AError, AgentUnreachable)
         with pytest.raises(gone):
             await anext(binding.subscribe(task_id, 99))
 
 
 @every_binding
-async def test_a_unary_message_is_answered_at_once_and_its_task_cancelled(
-    carly: Server, spoken: tuple[str, str]
+async def test_unary_message_returns_at_once_and_its_task_is_cancelled(
+    carly: Server, protocol: tuple[str, str]
 ) -> None:
-    async with speaking(carly, spoken) as binding:
+    async with open_agent(carly, protocol) as binding:
         (batch,) = [batch async for batch in binding.send(message(), streaming=False)]
         (update,) = batch.updates
         assert update.response.task
@@ -134,12 +136,12 @@ async def test_a_unary_message_is_answered_at_once_and_its_task_cancelled(
 
 
 @every_binding
-async def test_tasks_are_listed_page_by_page_where_the_version_has_it(
-    carly: Server, spoken: tuple[str, str]
+async def test_tasks_are_listed_in_pages_in_version_1_0(
+    carly: Server, protocol: tuple[str, str]
 ) -> None:
-    async with speaking(carly, spoken) as binding:
-        ids = {(await play(binding))[0] for _ in range(2)}
-        if spoken[1] == "0.3":
+    async with open_agent(carly, protocol) as binding:
+        ids = {(await run_task(binding))[0] for _ in range(2)}
+        if protocol[1] == "0.3":
             with pytest.raises(MethodNotFoundError):
                 await binding.list_tasks(Query())
             return
@@ -154,7 +156,7 @@ async def test_tasks_are_listed_page_by_page_where_the_version_has_it(
         assert first.tasks[0] in (await binding.list_tasks(since)).tasks
 
 
-async def test_grpc_says_why_nobody_answers() -> None:
+async def test_grpc_error_names_the_cause() -> None:
     async with HttpTransport(
         "carly", Credentials(AgentSettings("http://127.0.0.1:1"))
     ) as transport:

@@ -1,4 +1,4 @@
-"""Agents behind locks, followed by the real host: it gets in, and nobody learns how.
+"""The host follows agents that need credentials, and reveals none of them.
 
 courtside.toml and variables → host → agents of tests/support/locked_agent.py.
 """
@@ -33,13 +33,13 @@ CARD = "/.well-known/agent-card.json"
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the machine would stand before 127.0.0.2."""
+    """127.0.0.2 would be reached through a proxy of the environment."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
 
 def card(url: str, scheme: Mapping[str, Any]) -> str:
-    """A card whose one interface is at `url`."""
+    """Return a card with one interface, at `url`."""
     interface = {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
     return json.dumps(
         {
@@ -57,9 +57,9 @@ def card(url: str, scheme: Mapping[str, Any]) -> str:
     )
 
 
-def opened_by(key: str, where: str, scheme: Mapping[str, Any]) -> Answer:
-    """An agent without tasks that answers calls which hold `key`, and tells all that
-    it was shown to whoever has another."""
+def agent_requiring(key: str, where: str, scheme: Mapping[str, Any]) -> Answer:
+    """Return an agent without tasks that requires `key`. Its errors quote the
+    request."""
 
     def answer(seen: Seen) -> Reply:
         if seen.target.startswith("/.well-known/"):
@@ -100,14 +100,14 @@ def api_key(location: str) -> dict[str, Any]:
 
 @contextmanager
 def following(folder: Path, agent: Locked, toml: str) -> Iterator[Stack]:
-    """The host with one agent, whose credentials `toml` holds."""
+    """Run the host with one agent. `toml` has its credentials."""
     settings = f"[agents.locked]\nurl = '{agent.url}'\n[agents.locked.credentials]\n"
     with Stack(folder, (), toml=f"{settings}{toml}\n") as stack:
         yield stack
 
 
-def what_the_host_tells(stack: Stack) -> str:
-    """All that leaves it: its output, its data folder and what it serves."""
+def everything_the_host_reveals(stack: Stack) -> str:
+    """Return its output, its data folder and what it serves."""
     with httpx.Client(base_url=stack.url, verify=NO_TLS, trust_env=False) as client:
         paths = ("/agents", "/healthz", "/", "/feed.ndjson?after=0")
         pages = [client.get(path).raise_for_status().text for path in paths]
@@ -138,22 +138,22 @@ def what_the_host_tells(stack: Stack) -> str:
         ),
     ],
 )
-def test_a_locked_agent_is_followed_and_nobody_learns_its_key(
+def test_agent_with_credentials_is_followed_and_they_stay_secret(
     tmp_path: Path, toml: str, scheme: dict[str, Any], where: str, key: str
 ) -> None:
     with (
-        locked(opened_by(key, where, scheme)) as agent,
+        locked(agent_requiring(key, where, scheme)) as agent,
         following(tmp_path, agent, toml) as stack,
     ):
         stack.wait_connected("locked")
-        told = what_the_host_tells(stack)
+        revealed = everything_the_host_reveals(stack)
 
     assert key in str(agent.seen)
-    assert SECRET not in told
-    assert key.split()[-1] not in told
+    assert SECRET not in revealed
+    assert key.split()[-1] not in revealed
 
 
-def test_an_agent_behind_oauth_is_followed_over_a_revoked_token(tmp_path: Path) -> None:
+def test_oauth_agent_is_followed_across_a_revoked_token(tmp_path: Path) -> None:
     given = 0
 
     def give(_: Seen) -> Reply:
@@ -164,7 +164,7 @@ def test_an_agent_behind_oauth_is_followed_over_a_revoked_token(tmp_path: Path) 
     def check(seen: Seen) -> Reply:
         number = given if given > revoked else "none"
         key = f"Bearer {SECRET}-{number}"
-        return opened_by(key, "authorization", http("Bearer"))(seen)
+        return agent_requiring(key, "authorization", http("Bearer"))(seen)
 
     revoked = 0
     with (
@@ -181,28 +181,30 @@ def test_an_agent_behind_oauth_is_followed_over_a_revoked_token(tmp_path: Path) 
         revoked = given
         wait_until(lambda: given > revoked, 10, "another token")
         stack.wait_connected("locked")
-        told = what_the_host_tells(stack)
+        revealed = everything_the_host_reveals(stack)
 
     assert f"{SECRET}-{given}" in str(agent.seen)
-    assert SECRET not in told
+    assert SECRET not in revealed
 
 
-def test_a_wrong_key_is_told_by_its_place_not_its_value(tmp_path: Path) -> None:
-    right = opened_by("right-key", "authorization", http("Bearer"))
+def test_refused_token_is_reported_without_its_value(tmp_path: Path) -> None:
+    right = agent_requiring("right-key", "authorization", http("Bearer"))
     with (
         locked(right) as agent,
         following(tmp_path, agent, f"bearer = '{SECRET}'") as stack,
     ):
         wait_until(
-            lambda: "401" in what_the_host_tells(stack), 10, "the host to tell of a 401"
+            lambda: "401" in everything_the_host_reveals(stack),
+            10,
+            "the host to tell of a 401",
         )
-        told = what_the_host_tells(stack)
+        revealed = everything_the_host_reveals(stack)
 
     assert SECRET in str(agent.seen)
-    assert SECRET not in told
+    assert SECRET not in revealed
 
 
-def test_a_card_cannot_send_the_key_to_another_host(tmp_path: Path) -> None:
+def test_card_cannot_send_the_token_to_another_host(tmp_path: Path) -> None:
     with locked(address=ELSEWHERE) as stranger:
         away = f"{stranger.url}/a2a"
         with (
@@ -210,15 +212,15 @@ def test_a_card_cannot_send_the_key_to_another_host(tmp_path: Path) -> None:
             following(tmp_path, agent, f"bearer = '{SECRET}'") as stack,
         ):
             wait_until(lambda: stranger.seen, 10, "the host to try the interface")
-            told = what_the_host_tells(stack)
+            revealed = everything_the_host_reveals(stack)
 
     assert SECRET in str(agent.seen)
     assert SECRET not in str(stranger.seen)
-    assert SECRET not in told
+    assert SECRET not in revealed
 
 
 @pytest.mark.parametrize("status", [301, 307, 308])
-def test_a_redirect_cannot_send_the_key_to_another_origin(
+def test_redirect_cannot_send_the_key_to_another_origin(
     tmp_path: Path, status: int
 ) -> None:
     with locked(address=ELSEWHERE) as stranger:
@@ -231,8 +233,8 @@ def test_a_redirect_cannot_send_the_key_to_another_origin(
             following(tmp_path, agent, f"api_key = '{SECRET}'") as stack,
         ):
             wait_until(lambda: len(agent.seen) > 2, 10, "the host to try again")
-            told = what_the_host_tells(stack)
+            revealed = everything_the_host_reveals(stack)
 
     assert SECRET in str(agent.seen)
     assert stranger.seen == []
-    assert SECRET not in told
+    assert SECRET not in revealed

@@ -1,7 +1,6 @@
-"""grpcio tells of a cancelled call as if the host itself had cancelled the task.
+"""grpcio reports a call that the agent cancelled as if the host had cancelled it.
 
-An agent that cancels every call ends only those; the host's own cancellation still
-ends what waits for one.
+Such an agent ends only its calls, and the host can still cancel a waiting call.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from host.config.agent_settings import AgentSettings
 from host.errors import AgentUnreachable
 
 
-class Rude(A2AServiceServicer):
-    """Cancels what asks for the task "cancel", and answers nothing else."""
+class CancellingAgent(A2AServiceServicer):
+    """Cancels calls for the task "cancel", and does not answer others."""
 
     def __init__(self) -> None:
         self.asked = anyio.Event()
@@ -51,14 +50,14 @@ class Rude(A2AServiceServicer):
 
 
 @asynccontextmanager
-async def rude() -> AsyncIterator[tuple[Rude, Binding]]:
-    server, agent = grpc.aio.server(), Rude()
+async def cancelling_agent() -> AsyncIterator[tuple[CancellingAgent, Binding]]:
+    server, agent = grpc.aio.server(), CancellingAgent()
     add_A2AServiceServicer_to_server(agent, server)  # type: ignore[no-untyped-call]
     url = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:
         async with HttpTransport(
-            "rude", Credentials(AgentSettings(f"http://{url}"))
+            "cancelling_agent", Credentials(AgentSettings(f"http://{url}"))
         ) as transport:
             interface = Interface("GRPC", "1.0", url)
             async with open_binding(
@@ -69,8 +68,8 @@ async def rude() -> AsyncIterator[tuple[Rude, Binding]]:
         await server.stop(None)
 
 
-async def test_an_agent_that_cancels_its_calls_is_only_unreachable() -> None:
-    async with rude() as (_, binding), anyio.create_task_group() as group:
+async def test_agent_that_cancels_calls_is_only_unreachable() -> None:
+    async with cancelling_agent() as (_, binding), anyio.create_task_group() as group:
         group.start_soon(anyio.sleep_forever)
         with pytest.raises(AgentUnreachable, match=r"(?i)cancelled"):
             await binding.get_task("cancel")
@@ -82,8 +81,8 @@ async def test_an_agent_that_cancels_its_calls_is_only_unreachable() -> None:
         group.cancel_scope.cancel()
 
 
-async def test_a_scope_that_is_cancelled_ends_the_call_within_it_and_no_more() -> None:
-    async with rude() as (agent, binding):
+async def test_cancelled_scope_ends_only_the_call_within_it() -> None:
+    async with cancelling_agent() as (agent, binding):
         with anyio.fail_after(5):
             for _ in range(100):
                 agent.asked = anyio.Event()

@@ -1,6 +1,6 @@
-"""Every binding in both versions, cards wherever they are, and the choice among them.
+"""The host uses every binding in both versions, and chooses among a card's interfaces.
 
-A real agent with all its doors open; cards of our own say which of them exist.
+A real agent offers all of them. The cards of this test name some of them.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def nancy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.terminate()
 
 
-def doors(nancy: Server) -> dict[str, Json]:
-    """Each way in, by the name of the agent that has no other."""
+def interfaces_of(nancy: Server) -> dict[str, Json]:
+    """Return each interface, by the name of the agent whose card has only that one."""
     return {
         "jsonrpc": interface("JSONRPC", "1.0", f"{nancy.url}/"),
         "rest": interface("HTTP+JSON", "1.0", nancy.url),
@@ -53,16 +53,19 @@ def doors(nancy: Server) -> dict[str, Json]:
 
 
 def cards_of(nancy: Server) -> dict[str, Json]:
-    """The card of each agent, by where it is."""
-    by_name = doors(nancy)
-    cards = {f"/{name}{WELL_KNOWN}": card_with(door) for name, door in by_name.items()}
+    """Return the card of each agent, by its path."""
+    by_name = interfaces_of(nancy)
+    cards = {
+        f"/{name}{WELL_KNOWN}": card_with(interface)
+        for name, interface in by_name.items()
+    }
     dead = interface("JSONRPC", "1.0", DEAD)
     gopher = interface("GOPHER", "1.0", nancy.url)
     cards[f"/fallback{WELL_KNOWN}"] = card_with(dead, gopher, by_name["rest"])
     cards[f"/prefers{WELL_KNOWN}"] = card_with(by_name["grpc"], by_name["jsonrpc"])
     cards["/elsewhere/me.json"] = card_with(by_name["rest"])
     cards[f"/poller{WELL_KNOWN}"] = card_with(by_name["jsonrpc"], streaming=False)
-    # Protocol 0.3: another shape, at the older path.
+    # Version 0.3: another form, at the older path.
     cards["/old-card/.well-known/agent.json"] = {
         "protocolVersion": "0.3.0",
         "name": "Somebody old",
@@ -95,8 +98,10 @@ def stack(nancy: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             yield running
 
 
-async def told(host: HostClient, agent: str, task_id: str, status: str) -> Json:
-    """The row in which this way in says so; the others see the same task."""
+async def wait_for_status(
+    host: HostClient, agent: str, task_id: str, status: str
+) -> Json:
+    """Wait for a status of the task over this agent. The others see the task too."""
 
     async def found() -> Json | None:
         rows = await host.history(after=0, agent=agent, task=task_id, kind="task")
@@ -108,27 +113,27 @@ async def told(host: HostClient, agent: str, task_id: str, status: str) -> Json:
 
 
 @pytest.mark.parametrize("agent", [*NAMES, "elsewhere"])
-async def test_a_task_is_started_replied_to_and_followed_to_its_end(
+async def test_task_is_started_answered_and_followed_to_its_end(
     host: HostClient, agent: str
 ) -> None:
     task_id = await host.start(agent, "Invite everyone to the game")
-    asking = await told(host, agent, task_id, "input-required")
+    asking = await wait_for_status(host, agent, task_id, "input-required")
     await host.start(agent, "Send", taskId=task_id, contextId=asking["context_id"])
-    done = await told(host, agent, task_id, "completed")
+    done = await wait_for_status(host, agent, task_id, "completed")
 
     assert done["result"]
     assert done["context_id"] == asking["context_id"]
 
 
 @pytest.mark.parametrize("agent", [*NAMES, "elsewhere"])
-async def test_a_task_is_cancelled(host: HostClient, agent: str) -> None:
+async def test_task_is_cancelled(host: HostClient, agent: str) -> None:
     task_id = await host.start(agent, "Invite everyone to the game")
-    await told(host, agent, task_id, "input-required")
+    await wait_for_status(host, agent, task_id, "input-required")
 
     answer = await host.cancel(agent, task_id)
 
     assert answer.json()["status"]["state"] == "TASK_STATE_CANCELED"
-    await told(host, agent, task_id, "cancelled")
+    await wait_for_status(host, agent, task_id, "cancelled")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +149,7 @@ async def test_a_task_is_cancelled(host: HostClient, agent: str) -> None:
         ("fallback", "HTTP+JSON", "1.0"),
     ],
 )
-async def test_the_agents_row_says_over_what_it_is_followed(
+async def test_agents_row_names_the_binding_and_version(
     host: HostClient, agent: str, binding: str, protocol: str
 ) -> None:
     row = await host.agent(agent)
@@ -154,21 +159,21 @@ async def test_the_agents_row_says_over_what_it_is_followed(
     assert row["followed"] == "streaming"
 
 
-async def test_an_agent_without_streaming_says_that_it_is_polled(
+async def test_row_of_an_agent_without_streaming_says_polling(
     host: HostClient,
 ) -> None:
     assert (await host.agent("poller"))["followed"] == "polling every 1 s"
 
 
-async def test_an_agent_without_a_list_says_what_can_be_found(host: HostClient) -> None:
+async def test_row_of_an_agent_without_list_tasks_says_so(host: HostClient) -> None:
     new, old = await host.agent("jsonrpc"), await host.agent("jsonrpc-old")
 
     assert new["discovery"] == "every task"
     assert old["discovery"] == "only tasks that pass through this host"
 
 
-async def test_a_card_that_changes_is_taken_up(nancy: Server, tmp_path: Path) -> None:
-    by_name = doors(nancy)
+async def test_changed_card_is_used(nancy: Server, tmp_path: Path) -> None:
+    by_name = interfaces_of(nancy)
     path = f"/changing{WELL_KNOWN}"
     with card_server({path: card_with(by_name["jsonrpc-old"])}) as cards:
         urls = {"changing": f"{cards.url}/changing"}

@@ -1,4 +1,4 @@
-"""The host and an agent made with the official JavaScript SDK, protocol 1.0.
+"""The host with an agent built with the official JavaScript SDK, version 1.0.
 
 @a2a-js/sdk 1.3.0 in node, over each of its bindings; see tests/interop/README.md.
 """
@@ -30,7 +30,7 @@ def connected(stack: Stack, binding: str) -> None:
     stack.wait_connected(f"jess-{binding}")
 
 
-async def test_its_row_says_how_it_is_spoken_to_and_followed(
+async def test_row_names_the_binding_and_streaming(
     host: HostClient, binding: str
 ) -> None:
     row = await host.agent(f"jess-{binding}")
@@ -41,31 +41,31 @@ async def test_its_row_says_how_it_is_spoken_to_and_followed(
     assert row["trouble"] is None
 
 
-async def test_its_task_is_told_from_the_first_word_to_the_result(
+async def test_task_is_followed_from_first_message_to_result(
     host: HostClient, binding: str
 ) -> None:
     await interop_agents.told_from_the_first_word_to_the_result(host, f"jess-{binding}")
 
 
-async def test_its_question_is_answered(host: HostClient, binding: str) -> None:
+async def test_question_is_answered(host: HostClient, binding: str) -> None:
     await interop_agents.replied_to(host, f"jess-{binding}")
 
 
-async def test_its_task_is_cancelled(host: HostClient, binding: str) -> None:
+async def test_task_is_cancelled(host: HostClient, binding: str) -> None:
     await interop_agents.cancelled(host, f"jess-{binding}")
 
 
-async def test_its_answer_without_a_task_is_a_message(
+async def test_answer_without_a_task_is_a_message(
     host: HostClient, binding: str
 ) -> None:
     await interop_agents.answered_without_a_task(host, f"jess-{binding}")
 
 
-async def test_its_failure_says_why(host: HostClient, binding: str) -> None:
+async def test_failed_task_has_the_reason(host: HostClient, binding: str) -> None:
     await interop_agents.failed(host, f"jess-{binding}")
 
 
-async def test_a_task_that_somebody_else_started_is_found_and_told_to_its_end(
+async def test_task_of_another_client_is_found_and_followed(
     host: HostClient, binding: str
 ) -> None:
     row = await host.agent(f"jess-{binding}")

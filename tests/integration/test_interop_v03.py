@@ -1,4 +1,4 @@
-"""The host and agents that speak protocol 0.3, made with the SDKs of that time.
+"""The host with agents of version 0.3, built with the SDKs of that version.
 
 a2a-sdk 0.3 in Python and @a2a-js/sdk 0.3 in node, over each of their bindings; see
 tests/interop/README.md.
@@ -34,7 +34,7 @@ def connected(stack: Stack, agent: str) -> None:
     stack.wait_connected(agent, deadline_s=10)
 
 
-async def test_its_row_says_how_it_is_spoken_to_and_followed(
+async def test_row_names_the_binding_and_streaming(
     host: HostClient, agent: str
 ) -> None:
     row = await host.agent(agent)
@@ -42,30 +42,28 @@ async def test_its_row_says_how_it_is_spoken_to_and_followed(
     binding = BINDINGS[agent.partition("-")[2]]
     assert (row["binding"], row["protocol"]) == (binding, "0.3")
     assert row["followed"] == "streaming"
-    # Protocol 0.3 has no ListTasks.
+    # Version 0.3 has no ListTasks.
     assert row["discovery"] == "only tasks that pass through this host"
     assert row["trouble"] is None
 
 
-async def test_its_task_is_told_from_the_first_word_to_the_result(
+async def test_task_is_followed_from_first_message_to_result(
     host: HostClient, agent: str
 ) -> None:
     await interop_agents.told_from_the_first_word_to_the_result(host, agent)
 
 
-async def test_its_question_is_answered(host: HostClient, agent: str) -> None:
+async def test_question_is_answered(host: HostClient, agent: str) -> None:
     await interop_agents.replied_to(host, agent)
 
 
-async def test_its_task_is_cancelled(host: HostClient, agent: str) -> None:
+async def test_task_is_cancelled(host: HostClient, agent: str) -> None:
     await interop_agents.cancelled(host, agent)
 
 
-async def test_its_answer_without_a_task_is_a_message(
-    host: HostClient, agent: str
-) -> None:
+async def test_answer_without_a_task_is_a_message(host: HostClient, agent: str) -> None:
     await interop_agents.answered_without_a_task(host, agent)
 
 
-async def test_its_failure_says_why(host: HostClient, agent: str) -> None:
+async def test_failed_task_has_the_reason(host: HostClient, agent: str) -> None:
     await interop_agents.failed(host, agent)

@@ -1,7 +1,6 @@
-"""Promises of host.clients.bindings over HTTP: what an agent sends becomes batches or
-words.
+"""What host.clients.bindings reads over HTTP: batches of updates, or errors.
 
-A server of this process answers with the very bytes of each case.
+A server in this process answers with the exact bytes of each case.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from tests.support.canned_server import Agent, http, serving
 
 Json = dict[str, Any]
 
-SPOKEN = [
+PROTOCOLS = [
     *(("JSONRPC", "1.0"), ("HTTP+JSON", "1.0")),
     *(("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")),
 ]
@@ -86,7 +85,7 @@ async def connected_to(url: str) -> AsyncIterator[HttpTransport]:
 
 
 @asynccontextmanager
-async def speaking(
+async def open_agent(
     agent: Agent,
     binding: str = "JSONRPC",
     version: str = "1.0",
@@ -102,21 +101,21 @@ async def speaking(
 
 
 async def batches(*events: bytes) -> list[Batch]:
-    """What a JSON-RPC stream of those events becomes."""
-    async with speaking(Agent(stream(*events))) as binding:
+    """Return the batches of a JSON-RPC stream of those events."""
+    async with open_agent(Agent(stream(*events))) as binding:
         return [batch async for batch in binding.subscribe("t", None)]
 
 
-async def cause(answer: bytes, spoken: tuple[str, str]) -> str:
-    """Why the agent with that answer to a subscription is unreachable."""
-    async with speaking(Agent(answer), *spoken) as binding:
+async def cause(answer: bytes, protocol: tuple[str, str]) -> str:
+    """Return why an agent with that response to a subscription is unreachable."""
+    async with open_agent(Agent(answer), *protocol) as binding:
         with pytest.raises(AgentUnreachable) as raised:
             async for _ in binding.subscribe("t", None):
                 pass
     return str(raised.value)
 
 
-async def test_what_arrives_together_comes_as_one_batch_with_its_own_bytes() -> None:
+async def test_updates_that_arrive_together_form_one_batch() -> None:
     (batch,) = await batches(event(UPDATE), b": ping\n\n", event({"task": TASK}))
     assert [update.response.task_id for update in batch.updates] == ["t", "t"]
     assert [json.loads(update.raw) for update in batch.updates] == [
@@ -126,7 +125,7 @@ async def test_what_arrives_together_comes_as_one_batch_with_its_own_bytes() -> 
     assert batch.left_out == 0
 
 
-async def test_no_batch_holds_more_than_a_hundred_updates() -> None:
+async def test_batch_has_at_most_100_updates() -> None:
     found = await batches(*[event(UPDATE)] * 250)
     assert sum(len(batch.updates) for batch in found) == 250
     assert max(len(batch.updates) for batch in found) <= 100
@@ -142,14 +141,14 @@ async def test_no_batch_holds_more_than_a_hundred_updates() -> None:
         b'data: {"result": %b1%b}\n\n' % (b"[" * 5000, b"]" * 5000),
     ],
 )
-async def test_what_cannot_be_used_is_counted_where_it_stood(unusable: bytes) -> None:
+async def test_unusable_updates_are_counted_in_their_place(unusable: bytes) -> None:
     found = await batches(event(UPDATE), unusable, unusable, event(UPDATE))
     told = [(len(batch.updates), batch.left_out) for batch in found]
     assert told == [(1, 2), (1, 0)]
     assert found[0].why and found[0].why.startswith("bad response: an event is no ")
 
 
-async def test_an_event_that_is_too_large_is_counted_and_said_so() -> None:
+async def test_too_large_event_is_counted_with_the_reason() -> None:
     large = b"data: " + b"x" * (5 * 1024 * 1024) + b"\n\n"
     found = await batches(event(UPDATE), large, event(UPDATE))
     assert sum(len(batch.updates) for batch in found) == 2
@@ -157,7 +156,7 @@ async def test_an_event_that_is_too_large_is_counted_and_said_so() -> None:
     assert left[1:] == (1, "bad response: an event over 4 MiB")
 
 
-async def test_bytes_that_are_not_utf_8_are_replaced_not_lost() -> None:
+async def test_invalid_utf8_is_replaced_and_not_lost() -> None:
     status = {**STATUS, "contextId": "bad-byte"}
     odd = event({"statusUpdate": status}).replace(b"bad-byte", b"\xff")
     (batch,) = await batches(odd)
@@ -167,7 +166,7 @@ async def test_bytes_that_are_not_utf_8_are_replaced_not_lost() -> None:
     assert update.response.status_update.context_id == "�"
 
 
-async def test_what_the_budget_does_not_admit_is_counted() -> None:
+async def test_updates_over_the_rate_limit_are_counted() -> None:
     class Nothing(RateLimiter):
         async def admit(self, count: int) -> int:
             return 0
@@ -194,18 +193,18 @@ async def test_what_the_budget_does_not_admit_is_counted() -> None:
         (b'data: {"error": "oh"}\n\n', AgentUnreachable),
     ],
 )
-async def test_what_came_before_an_error_is_told_before_it(
+async def test_updates_before_an_error_are_delivered(
     last: bytes, kind: type[Exception]
 ) -> None:
     found = []
-    async with speaking(Agent(stream(event(UPDATE), last))) as binding:
+    async with open_agent(Agent(stream(event(UPDATE), last))) as binding:
         with pytest.raises(kind):
             async for batch in binding.subscribe("t", None):
                 found += batch.updates
     assert len(found) == 1
 
 
-async def test_what_is_large_arrives_in_its_place() -> None:
+async def test_large_updates_keep_their_order() -> None:
     long = {**TASK, "history": [{"messageId": "m" * 300_000}]}
     odd = {**TASK, "history": [{"message_id": "m" * 300_000}]}
     updates: list[Json] = [
@@ -226,45 +225,45 @@ async def test_what_is_large_arrives_in_its_place() -> None:
     assert sum(batch.left_out for batch in found) == 1
 
 
-async def test_behind_comments_without_end_the_update_is_still_found() -> None:
+async def test_update_after_many_comments_is_found() -> None:
     agent = Agent(stream(b":\n\n" * 700_000, event(UPDATE)))
-    async with speaking(agent) as binding:
+    async with open_agent(agent) as binding:
         found = [batch async for batch in binding.subscribe("t", None)]
     assert sum(len(batch.updates) for batch in found) == 1
 
 
-async def test_any_answer_will_do_to_know_that_something_is_there() -> None:
+async def test_reach_accepts_any_response_of_the_agent() -> None:
     moved = b"HTTP/1.1 307 X\r\nLocation: /x/\r\nContent-Length: 0\r\n\r\n"
     for answer in (http(b"", status=405), http(b"", status=500), moved):
-        async with speaking(Agent(answer)) as binding:
+        async with open_agent(Agent(answer)) as binding:
             await binding.reach()
     for status in (401, 403, 502, 503):
-        async with speaking(Agent(http(b"", status=status))) as binding:
+        async with open_agent(Agent(http(b"", status=status))) as binding:
             with pytest.raises(AgentUnreachable, match=f"HTTP {status}"):
                 await binding.reach()
 
 
-async def test_updates_gone_says_what_the_agent_does_have() -> None:
+async def test_updates_gone_has_the_available_numbers() -> None:
     refusal = http(json.dumps({"error": GONE}).encode())
-    async with speaking(Agent(refusal)) as binding:
+    async with open_agent(Agent(refusal)) as binding:
         with pytest.raises(UpdatesGone) as raised:
             await anext(binding.subscribe("t", 1))
     assert raised.value.data == {"oldest": "2", "newest": "9"}
 
 
-async def test_a_single_json_answer_to_a_stream_is_its_one_update() -> None:
-    for spoken, body in zip(SPOKEN[:2], ({"result": UPDATE}, UPDATE), strict=True):
+async def test_json_response_to_a_stream_request_is_one_update() -> None:
+    for protocol, body in zip(PROTOCOLS[:2], ({"result": UPDATE}, UPDATE), strict=True):
         agent = Agent(http(json.dumps(body).encode()))
-        async with speaking(agent, *spoken) as binding:
+        async with open_agent(agent, *protocol) as binding:
             (batch,) = [
                 batch async for batch in binding.send(message(), streaming=True)
             ]
         assert [json.loads(update.raw) for update in batch.updates] == [UPDATE]
 
 
-@pytest.mark.parametrize("spoken", SPOKEN)
-async def test_an_agent_that_answers_something_else_is_unreachable_with_the_cause(
-    spoken: tuple[str, str],
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_invalid_response_makes_the_agent_unreachable_with_the_cause(
+    protocol: tuple[str, str],
 ) -> None:
     for answer, words in {
         http(b"<html>", "text/html"): "bad response: text/html",
@@ -281,12 +280,12 @@ async def test_an_agent_that_answers_something_else_is_unreachable_with_the_caus
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Type: "
         b"text/event-stream\r\n\r\ndata:": "connection broken: ",
     }.items():
-        said = await cause(answer, spoken)
+        said = await cause(answer, protocol)
         assert words in said
         assert "tessa, SubscribeToTask at http://127.0.0.1" in said
 
 
-async def test_nobody_there_and_no_such_host_are_told_apart() -> None:
+async def test_cause_distinguishes_refused_connection_and_unknown_host() -> None:
     async with connected_to("http://127.0.0.1:1") as transport:
         for url, words in {
             "http://127.0.0.1:1/": "connection refused",
@@ -305,7 +304,7 @@ async def test_nobody_there_and_no_such_host_are_told_apart() -> None:
                     await binding.get_task("t")
 
 
-async def test_a_server_without_tls_is_told_from_one_that_is_not_there() -> None:
+async def test_cause_names_tls_if_the_server_has_none() -> None:
     agent = Agent(http(b""))
     agent.speaks_first = True
     async with serving(agent) as url, connected_to(url) as transport:
@@ -318,7 +317,7 @@ async def test_a_server_without_tls_is_told_from_one_that_is_not_there() -> None
                 await binding.reach()
 
 
-async def test_an_answer_that_drips_is_given_up_at_the_deadline() -> None:
+async def test_slow_response_ends_at_the_deadline() -> None:
     agent = Agent(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
     agent.stays = True
     async with serving(agent) as url, connected_to(url) as transport:
@@ -329,12 +328,12 @@ async def test_an_answer_that_drips_is_given_up_at_the_deadline() -> None:
             )
 
 
-@pytest.mark.parametrize("spoken", SPOKEN)
-async def test_a_bare_404_means_that_the_operation_or_the_task_is_not_there(
-    spoken: tuple[str, str],
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_bare_404_means_missing_operation_or_task(
+    protocol: tuple[str, str],
 ) -> None:
-    async with speaking(Agent(http(b"", status=404)), *spoken) as binding:
-        if spoken[0] == "JSONRPC":
+    async with open_agent(Agent(http(b"", status=404)), *protocol) as binding:
+        if protocol[0] == "JSONRPC":
             with pytest.raises(AgentUnreachable, match="HTTP 404"):
                 await binding.cancel("t")
         else:
@@ -346,9 +345,9 @@ async def test_a_bare_404_means_that_the_operation_or_the_task_is_not_there(
                 await anext(binding.subscribe("t", None))
 
 
-async def test_a_refusal_counts_whatever_http_status_it_comes_with() -> None:
+async def test_error_is_read_with_any_http_status() -> None:
     rpc = http(b'{"error": {"code": -32001, "message": "x"}}', status=500)
-    async with speaking(Agent(rpc)) as binding:
+    async with open_agent(Agent(rpc)) as binding:
         with pytest.raises(TaskNotFoundError):
             await binding.get_task("t")
     for body in (
@@ -357,16 +356,16 @@ async def test_a_refusal_counts_whatever_http_status_it_comes_with() -> None:
         {"code": -31410, "message": "x"},
     ):
         gone = http(json.dumps(body).encode(), status=410)
-        async with speaking(Agent(gone), "HTTP+JSON") as binding:
+        async with open_agent(Agent(gone), "HTTP+JSON") as binding:
             with pytest.raises(UpdatesGone):
                 await anext(binding.subscribe("t", 1))
 
 
-async def test_an_agent_that_takes_only_get_to_subscribe_is_asked_so() -> None:
+async def test_subscribe_uses_get_if_the_agent_accepts_only_get() -> None:
     refused = http(b"", status=405)
     events = http(b"data: " + json.dumps(UPDATE).encode() + b"\n\n", SSE)
     agent = Agent(refused, events)
-    async with speaking(agent, "HTTP+JSON") as binding:
+    async with open_agent(agent, "HTTP+JSON") as binding:
         for _ in range(2):
             found = [batch async for batch in binding.subscribe("t/1", None)]
             assert len(found[0].updates) == 1
@@ -375,12 +374,12 @@ async def test_an_agent_that_takes_only_get_to_subscribe_is_asked_so() -> None:
     assert asked == ["post /tasks/t%2f1:subscribe", get, get]
 
 
-async def test_a_number_is_sent_as_last_event_id_and_the_extension_asked_for() -> None:
+async def test_subscribe_sends_last_event_id_and_the_extension() -> None:
     extension = pb.AgentExtension(uri=RESUMABLE)
     card = pb.AgentCard(capabilities=pb.AgentCapabilities(extensions=[extension]))
-    for binding_name, version in SPOKEN:
+    for binding_name, version in PROTOCOLS:
         agent = Agent(stream())
-        async with speaking(agent, binding_name, version, card) as binding:
+        async with open_agent(agent, binding_name, version, card) as binding:
             assert [batch async for batch in binding.subscribe("t", 7)] == []
         (head,) = agent.heads
         assert "\r\nlast-event-id: 7\r\n" in head
@@ -389,10 +388,10 @@ async def test_a_number_is_sent_as_last_event_id_and_the_extension_asked_for() -
         assert f"\r\nauthorization: bearer {SECRET}\r\n" in head
 
 
-async def test_a_unary_message_asks_for_an_answer_at_once() -> None:
+async def test_unary_message_requests_an_immediate_return() -> None:
     answer = http(json.dumps({"result": {"task": TASK}}).encode())
     agent = Agent(answer)
-    async with speaking(agent, tenant="blue") as binding:
+    async with open_agent(agent, tenant="blue") as binding:
         (batch,) = [batch async for batch in binding.send(message(), streaming=False)]
     assert batch.updates[0].response.task_id == "t"
     params = agent.bodies[0]["params"]
@@ -400,17 +399,17 @@ async def test_a_unary_message_asks_for_an_answer_at_once() -> None:
     assert params["tenant"] == "blue"
     old = http(b'{"result": {"kind": "task", "id": "t", "status": {"state": "x"}}}')
     agent = Agent(old)
-    async with speaking(agent, "JSONRPC", "0.3") as binding:
+    async with open_agent(agent, "JSONRPC", "0.3") as binding:
         (batch,) = [batch async for batch in binding.send(message(), streaming=False)]
     assert agent.bodies[0]["params"]["configuration"]["blocking"] is False
     assert batch.updates[0].response.task_id == "t"
 
 
-async def test_a_list_is_asked_for_without_history_and_read_page_by_page() -> None:
+async def test_list_tasks_requests_no_history_and_reads_pages() -> None:
     page = {"tasks": [{**TASK, "unknown": 1}], "nextPageToken": "more"}
     query = Query("2026-11-22T12:00:00Z", "TASK_STATE_WORKING", 7, "token")
     agent = Agent(http(json.dumps({"result": page}).encode()))
-    async with speaking(agent) as binding:
+    async with open_agent(agent) as binding:
         found = await binding.list_tasks(query)
     assert (found.tasks[0].task_id, found.next_token) == ("t", "more")
     assert agent.bodies[0]["params"] == {
@@ -423,46 +422,48 @@ async def test_a_list_is_asked_for_without_history_and_read_page_by_page() -> No
 
 
 @pytest.mark.parametrize("wrapper", [None, "task", "result"])
-async def test_a_task_in_one_more_object_is_found(wrapper: str | None) -> None:
+async def test_wrapped_task_is_read(wrapper: str | None) -> None:
     body = {wrapper: TASK} if wrapper else TASK
-    async with speaking(Agent(http(json.dumps(body).encode())), "HTTP+JSON") as binding:
+    async with open_agent(
+        Agent(http(json.dumps(body).encode())), "HTTP+JSON"
+    ) as binding:
         for call in (binding.get_task, binding.cancel):
             update = await call("t")
             assert update.response.task and update.response.task.id == "t"
             assert json.loads(update.raw) == {"task": TASK}
 
 
-async def test_a_secret_that_the_agent_echoes_goes_no_further() -> None:
+async def test_secret_in_an_agents_error_is_redacted() -> None:
     for body in (
         {"error": {"code": -32603, "message": f"bad token {SECRET}"}},
         {"error": {"code": 7, "message": f"bad token {SECRET}"}},
     ):
-        async with speaking(Agent(http(json.dumps(body).encode()))) as binding:
+        async with open_agent(Agent(http(json.dumps(body).encode()))) as binding:
             with pytest.raises((A2AError, AgentUnreachable)) as raised:
                 await binding.get_task("t")
             assert SECRET not in str(raised.value)
             assert "[credential]" in str(raised.value)
 
 
-async def test_a_secret_in_what_cannot_be_used_goes_no_further() -> None:
+async def test_secret_in_an_unusable_update_is_redacted() -> None:
     odd = b'data: {"result": {"%b": 1}}\n\n' % SECRET.encode()
     (batch,) = await batches(odd)
     assert batch.why and SECRET not in batch.why
 
 
-async def test_a_task_id_that_no_request_can_carry_is_refused_in_words() -> None:
-    for spoken in SPOKEN:
-        async with speaking(Agent(stream()), *spoken) as binding:
+async def test_invalid_task_id_raises_agent_unreachable() -> None:
+    for protocol in PROTOCOLS:
+        async with open_agent(Agent(stream()), *protocol) as binding:
             with pytest.raises(AgentUnreachable):
                 await binding.get_task("\ud800")
             with pytest.raises(AgentUnreachable):
                 await anext(binding.subscribe("\ud800", None))
 
 
-async def test_a_reader_that_leaves_closes_the_connection() -> None:
+async def test_closing_a_stream_closes_its_connection() -> None:
     agent = Agent(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
     agent.stays = True
-    async with speaking(agent) as binding:
+    async with open_agent(agent) as binding:
         async with aclosing(binding.subscribe("t", None)) as updates:
             await anext(updates)
             assert not agent.left.is_set()
@@ -470,7 +471,7 @@ async def test_a_reader_that_leaves_closes_the_connection() -> None:
             await agent.left.wait()
 
 
-async def test_whoever_reads_while_the_connection_closes_is_told() -> None:
+async def test_open_stream_fails_when_the_binding_closes() -> None:
     agent = Agent(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
     agent.stays = True
     told: list[str] = []
@@ -483,7 +484,7 @@ async def test_whoever_reads_while_the_connection_closes_is_told() -> None:
             told.append(str(error))
 
     async with anyio.create_task_group() as readers:
-        async with speaking(agent) as binding:
+        async with open_agent(agent) as binding:
             begun = anyio.Event()
             readers.start_soon(read, binding, begun)
             await begun.wait()
@@ -494,7 +495,7 @@ async def test_whoever_reads_while_the_connection_closes_is_told() -> None:
     assert "connection broken: it was closed" in told[0]
 
 
-async def test_an_interface_that_the_host_does_not_speak_is_named() -> None:
+async def test_unsupported_interface_is_named_in_the_error() -> None:
     async with connected_to("http://127.0.0.1:1") as transport:
         for binding, version in (("SOAP", "1.0"), ("JSONRPC", "7.1")):
             interface = Interface(binding, version, "http://127.0.0.1:1")
@@ -523,13 +524,15 @@ BODIES = st.one_of(
 )
 
 
-@given(BODIES, st.sampled_from(SPOKEN), st.booleans(), st.sampled_from([400, 404, 500]))
-def test_whatever_an_agent_sends_it_is_an_update_a_refusal_or_of_no_use(
-    body: bytes, spoken: tuple[str, str], is_error: bool, status: int
+@given(
+    BODIES, st.sampled_from(PROTOCOLS), st.booleans(), st.sampled_from([400, 404, 500])
+)
+def test_any_response_is_an_update_an_error_or_unusable(
+    body: bytes, protocol: tuple[str, str], is_error: bool, status: int
 ) -> None:
     async def read() -> None:
         async with connected_to("http://127.0.0.1:1") as transport:
-            interface = Interface(*spoken, "http://127.0.0.1:1")
+            interface = Interface(*protocol, "http://127.0.0.1:1")
             binding = open_binding(interface, pb.AgentCard(), transport, RateLimiter())
             assert isinstance(binding, HttpBinding)
             with suppress(ValueError, A2AError):
@@ -545,8 +548,8 @@ def test_whatever_an_agent_sends_it_is_an_update_a_refusal_or_of_no_use(
     anyio.run(read)
 
 
-def test_a_connection_that_was_reset_as_it_was_made_is_no_bad_card() -> None:
-    """What anyio does then is to ask a socket that is gone for its address."""
+def test_connection_reset_while_opening_is_not_a_bad_card() -> None:
+    """Then anyio asks a closed socket for its address."""
     gone: Any = None
     try:
         gone.getpeername()

@@ -1,6 +1,4 @@
-"""Promises of host.clients.card: a card is found wherever it is, and nobody else's is
-taken.
-"""
+"""host.clients.card finds an agent's card, and takes no other agent's."""
 
 from __future__ import annotations
 
@@ -51,8 +49,10 @@ async def connected_to(url: str) -> AsyncIterator[HttpTransport]:
         yield transport
 
 
-async def asked_for(agent: Agent, path: str = "", card: str | None = None) -> list[str]:
-    """The paths at which the card was looked for, until it was found."""
+async def paths_tried(
+    agent: Agent, path: str = "", card: str | None = None
+) -> list[str]:
+    """Return the paths that were tried until the card was found."""
     async with serving(agent) as url, connected_to(url) as transport:
         assert (await fetch_card(transport, url + path, card)).name == "Tessa"
     return [head.split(" ")[1] for head in agent.heads]
@@ -65,19 +65,19 @@ async def cause(*answers: bytes) -> str:
     return str(raised.value)
 
 
-async def test_both_well_known_places_are_looked_at_the_new_one_first() -> None:
+async def test_both_well_known_paths_are_tried_the_newer_first() -> None:
     new, old = "/.well-known/agent-card.json", "/.well-known/agent.json"
-    assert await asked_for(Agent(FOUND)) == [new]
-    assert await asked_for(Agent(MISSING, FOUND)) == [new, old]
-    assert await asked_for(Agent(MISSING, FOUND), "/a2a/") == [
+    assert await paths_tried(Agent(FOUND)) == [new]
+    assert await paths_tried(Agent(MISSING, FOUND)) == [new, old]
+    assert await paths_tried(Agent(MISSING, FOUND), "/a2a/") == [
         f"/a2a{new}",
         f"/a2a{old}",
     ]
 
 
-async def test_an_explicit_card_is_taken_and_nothing_else_tried() -> None:
-    assert await asked_for(Agent(FOUND), "/a2a", "/my/card") == ["/my/card"]
-    assert await asked_for(Agent(FOUND), "/a2a/card.json") == ["/a2a/card.json"]
+async def test_explicit_card_path_is_the_only_one_tried() -> None:
+    assert await paths_tried(Agent(FOUND), "/a2a", "/my/card") == ["/my/card"]
+    assert await paths_tried(Agent(FOUND), "/a2a/card.json") == ["/a2a/card.json"]
     agent = Agent(FOUND)
     async with serving(agent) as url, connected_to("http://127.0.0.1:1") as transport:
         assert (
@@ -85,14 +85,14 @@ async def test_an_explicit_card_is_taken_and_nothing_else_tried() -> None:
         ).name == "Tessa"
 
 
-async def test_only_a_404_leads_to_the_other_place() -> None:
+async def test_other_path_is_tried_only_after_404() -> None:
     said = await cause(http(b"", status=500), FOUND)
     assert said.startswith("HTTP 500 (tessa, the agent card at http://127.0.0.1")
 
 
-async def test_a_redirect_is_followed_within_the_agent_alone() -> None:
+async def test_redirect_is_followed_only_within_the_origin() -> None:
     near = b"HTTP/1.1 307 X\r\nLocation: /v2/card\r\nConnection: close\r\n\r\n"
-    assert (await asked_for(Agent(near, FOUND)))[-1] == "/v2/card"
+    assert (await paths_tried(Agent(near, FOUND)))[-1] == "/v2/card"
     elsewhere = Agent(FOUND)
     async with serving(elsewhere) as other:
         far = near.replace(b"/v2/card", f"{other}/card".encode())
@@ -100,7 +100,7 @@ async def test_a_redirect_is_followed_within_the_agent_alone() -> None:
     assert elsewhere.heads == []
 
 
-async def test_a_redirect_loop_ends() -> None:
+async def test_redirect_loop_ends() -> None:
     loop = b"HTTP/1.1 302 X\r\nLocation: /loop\r\nConnection: close\r\n\r\n"
     assert "a redirect loop" in await cause(loop)
 
@@ -115,11 +115,13 @@ async def test_a_redirect_loop_ends() -> None:
         (b" " * 2 * 1024 * 1024, "too large: over 1 MiB"),
     ],
 )
-async def test_what_is_no_card_is_refused_in_words(body: bytes, words: str) -> None:
+async def test_invalid_card_raises_an_error_with_the_cause(
+    body: bytes, words: str
+) -> None:
     assert words in await cause(http(body))
 
 
-async def test_a_card_that_drips_is_given_up_in_time(
+async def test_slow_card_ends_at_the_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("host.clients.card.CALL_S", 0.1)
@@ -130,7 +132,7 @@ async def test_a_card_that_drips_is_given_up_in_time(
             await fetch_card(transport, url)
 
 
-def test_the_interfaces_keep_the_order_of_the_card_in_either_version() -> None:
+def test_interfaces_keep_the_cards_order_in_both_versions() -> None:
     assert list_interfaces(parse_card(json.dumps(CARD).encode())) == [
         Interface("JSONRPC", "1.0", "http://x/")
     ]
@@ -147,7 +149,7 @@ def test_the_interfaces_keep_the_order_of_the_card_in_either_version() -> None:
         *(("0.3", "0.3"), ("0.3.0", "0.3"), ("0.2.5", "0.3"), ("2.0", "2.0")),
     ],
 )
-def test_a_version_is_read_by_what_counts(written: str, read: str) -> None:
+def test_version_is_read_by_major_and_minor(written: str, read: str) -> None:
     offer = {"url": "u", "protocolBinding": "grpc", "protocolVersion": written}
     card = parse_card(json.dumps({"supportedInterfaces": [offer]}).encode())
     assert list_interfaces(card) == [Interface("GRPC", read, "u")]
@@ -171,6 +173,6 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(JSON)
-def test_no_json_raises_anything_but_value_error(body: Any) -> None:
+def test_any_json_is_a_card_or_raises_value_error(body: Any) -> None:
     with suppress(ValueError):
         list_interfaces(parse_card(json.dumps(body).encode()))

@@ -1,7 +1,7 @@
-"""What an agent is shown and what nobody else is, as real servers see it.
+"""The credentials that real servers receive, and those that they do not.
 
-host/clients/credentials.py and host/clients/http_client.py; the choice is
-test_host_schemes.py's matter, tokens are test_host_oauth.py's.
+host/clients/credentials.py and host/clients/http_client.py. See also
+test_security_schemes.py and test_oauth.py.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def credentials_for(
 
 
 @asynccontextmanager
-async def calling(credentials: Credentials) -> AsyncIterator[httpx.AsyncClient]:
+async def client_with(credentials: Credentials) -> AsyncIterator[httpx.AsyncClient]:
     async with client(httpx.Timeout(5), credentials.auth) as caller:
         yield caller
 
 
-def asking(**scheme: Any) -> pb.AgentCard:
-    """A card with one security scheme, which it requires."""
+def card_requiring(**scheme: Any) -> pb.AgentCard:
+    """Return a card that requires one security scheme."""
     return pb.AgentCard(
         security_schemes={"lock": pb.SecurityScheme(**scheme)},
         security_requirements=[
@@ -60,43 +60,43 @@ def asking(**scheme: Any) -> pb.AgentCard:
     )
 
 
-def asking_key(location: str, name: str) -> pb.AgentCard:
+def card_requiring_key(location: str, name: str) -> pb.AgentCard:
     key = pb.APIKeySecurityScheme(location=location, name=name)
-    return asking(api_key_security_scheme=key)
+    return card_requiring(api_key_security_scheme=key)
 
 
-class TestTheAgentIsShown:
-    async def test_a_bearer_token(self) -> None:
+class TestSentToTheAgent:
+    async def test_bearer_token(self) -> None:
         with locked() as agent:
-            async with calling(credentials_for(agent.url, bearer="abc")) as http:
+            async with client_with(credentials_for(agent.url, bearer="abc")) as http:
                 await http.get(agent.url)
 
         assert agent.seen[0].headers["authorization"] == "Bearer abc"
 
-    async def test_a_user_and_password_in_any_letters(self) -> None:
+    async def test_username_and_password_with_any_letters(self) -> None:
         given: dict[str, Any] = {"username": "zoë", "password": "p:w é"}
         with locked() as agent:
-            async with calling(credentials_for(agent.url, **given)) as http:
+            async with client_with(credentials_for(agent.url, **given)) as http:
                 await http.get(agent.url)
 
         kind, _, pair = agent.seen[0].headers["authorization"].partition(" ")
         assert kind == "Basic"
         assert base64.b64decode(pair).decode() == "zoë:p:w é"
 
-    async def test_headers_of_its_own(self) -> None:
+    async def test_configured_headers(self) -> None:
         given: dict[str, Any] = {"headers": {"X-Team": "blue", "X-Region": "eu"}}
         with locked() as agent:
-            async with calling(credentials_for(agent.url, **given)) as http:
+            async with client_with(credentials_for(agent.url, **given)) as http:
                 await http.get(agent.url)
 
         assert agent.seen[0].headers["x-team"] == "blue"
         assert agent.seen[0].headers["x-region"] == "eu"
 
-    async def test_an_api_key_in_a_header(self) -> None:
-        card = asking_key("header", "X-Key")
+    async def test_api_key_in_a_header(self) -> None:
+        card = card_requiring_key("header", "X-Key")
         with locked() as agent:
             credentials = credentials_for(agent.url, card=card, api_key="a b=c")
-            async with calling(credentials) as http:
+            async with client_with(credentials) as http:
                 await http.get(agent.url)
 
         assert agent.seen[0].headers["x-key"] == "a b=c"
@@ -108,28 +108,28 @@ class TestTheAgentIsShown:
             ("/a2a?x=1&y=%20", "/a2a?x=1&y=%20&key=a%26b%3D%2F"),
         ],
     )
-    async def test_an_api_key_in_the_query(self, asked: str, target: str) -> None:
-        card = asking_key("query", "key")
+    async def test_api_key_in_the_query(self, asked: str, target: str) -> None:
+        card = card_requiring_key("query", "key")
         with locked() as agent:
             credentials = credentials_for(agent.url, card=card, api_key="a&b=/")
-            async with calling(credentials) as http:
+            async with client_with(credentials) as http:
                 await http.get(f"{agent.url}{asked}")
 
         assert agent.seen[0].target == target
 
-    async def test_an_api_key_in_a_cookie_beside_others(self) -> None:
-        card = asking_key("cookie", "key")
+    async def test_api_key_in_a_cookie_beside_other_cookies(self) -> None:
+        card = card_requiring_key("cookie", "key")
         with locked() as agent:
             credentials = credentials_for(agent.url, card=card, api_key="k")
-            async with calling(credentials) as http:
+            async with client_with(credentials) as http:
                 await http.get(agent.url)
                 await http.get(agent.url, headers={"cookie": "a=1"})
 
         assert [s.headers["cookie"] for s in agent.seen] == ["key=k", "a=1; key=k"]
 
-    async def test_everything_given_while_its_card_is_not_known(self) -> None:
+    async def test_all_credentials_until_the_card_is_known(self) -> None:
         with locked() as agent:
-            async with calling(credentials_for(agent.url, **EVERYTHING)) as http:
+            async with client_with(credentials_for(agent.url, **EVERYTHING)) as http:
                 await http.get(f"{agent.url}/.well-known/agent-card.json")
 
         headers = agent.seen[0].headers
@@ -137,62 +137,62 @@ class TestTheAgentIsShown:
         assert headers["x-api-key"] == SECRET
         assert headers["x-team"] == f"blue {SECRET}"
 
-    async def test_only_what_its_card_asks_for(self) -> None:
-        card = asking_key("header", "X-Key")
+    async def test_only_the_credentials_that_the_card_requires(self) -> None:
+        card = card_requiring_key("header", "X-Key")
         with locked() as agent:
             credentials = credentials_for(agent.url, card=card, **EVERYTHING)
-            async with calling(credentials) as http:
+            async with client_with(credentials) as http:
                 await http.get(agent.url)
 
         assert agent.seen[0].headers["x-key"] == SECRET
         assert "authorization" not in agent.seen[0].headers
         assert "x-api-key" not in agent.seen[0].headers
 
-    async def test_its_credentials_at_a_trusted_host(self) -> None:
+    async def test_credentials_at_a_trusted_host(self) -> None:
         with locked() as agent:
             credentials = credentials_for("http://c.test", "127.0.0.1", **EVERYTHING)
-            async with calling(credentials) as http:
+            async with client_with(credentials) as http:
                 await http.get(agent.url)
 
         assert agent.seen[0].headers["authorization"] == f"Bearer {SECRET}"
 
-    async def test_its_stream_while_it_is_still_being_sent(self) -> None:
+    async def test_stream_is_read_while_it_is_sent(self) -> None:
         with locked(lambda _: Reply(body="data: {}\n\n", endless=True)) as agent:
             async with (
-                calling(credentials_for(agent.url, **EVERYTHING)) as http,
+                client_with(credentials_for(agent.url, **EVERYTHING)) as http,
                 http.stream("POST", agent.url) as answer,
             ):
                 async for piece in answer.aiter_raw():
                     assert piece
                     break
 
-    async def test_nothing_twice_when_it_refuses(self) -> None:
+    async def test_refused_bearer_token_is_sent_only_once(self) -> None:
         with locked(lambda _: Reply(401)) as agent:
-            async with calling(credentials_for(agent.url, **EVERYTHING)) as http:
+            async with client_with(credentials_for(agent.url, **EVERYTHING)) as http:
                 answer = await http.get(agent.url)
 
         assert (answer.status_code, len(agent.seen)) == (401, 1)
 
 
-class TestNobodyElseIsShown:
-    async def test_what_belongs_to_another_host(self) -> None:
-        """A card may name interfaces anywhere."""
+class TestNotSent:
+    async def test_to_another_host(self) -> None:
+        """A card may offer an interface at any host."""
         with locked() as stranger:
             credentials = credentials_for("http://c.test", **EVERYTHING)
-            async with calling(credentials) as http:
+            async with client_with(credentials) as http:
                 await http.post(f"{stranger.url}/a2a", json={})
 
         assert SECRET not in str(stranger.seen)
 
     @pytest.mark.parametrize("place", ["header", "query", "cookie"])
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    async def test_anything_after_a_redirect(self, place: str, status: int) -> None:
-        card = asking_key(place, "key")
+    async def test_after_a_redirect(self, place: str, status: int) -> None:
+        card = card_requiring_key(place, "key")
         with locked(address=ELSEWHERE) as stranger:
             away = {"location": stranger.url}
             with locked(lambda _: Reply(status, headers=away)) as agent:
                 credentials = credentials_for(agent.url, card=card, **EVERYTHING)
-                async with calling(credentials) as http:
+                async with client_with(credentials) as http:
                     answer = await http.get(agent.url)
 
         assert answer.status_code == status
@@ -200,15 +200,13 @@ class TestNobodyElseIsShown:
         assert stranger.seen == []
 
     @pytest.mark.parametrize("place", ["header", "query", "cookie"])
-    async def test_anything_when_a_redirect_is_followed_by_hand(
-        self, place: str
-    ) -> None:
-        card = asking_key(place, "key")
+    async def test_when_the_caller_follows_a_redirect(self, place: str) -> None:
+        card = card_requiring_key(place, "key")
         with locked(address=ELSEWHERE) as stranger:
             away = {"location": f"{stranger.url}/?x=1"}
             with locked(lambda _: Reply(302, headers=away)) as agent:
                 credentials = credentials_for(agent.url, card=card, **EVERYTHING)
-                async with calling(credentials) as http:
+                async with client_with(credentials) as http:
                     answer = await http.get(agent.url)
                     assert answer.next_request
                     await http.send(answer.next_request)
@@ -238,7 +236,7 @@ class TestNobodyElseIsShown:
             ("http://xn--bcher-kva.test", "bücher.test", False, True),
         ],
     )
-    def test_unless_the_host_is_the_agents_or_trusted_and_as_safe(
+    def test_unless_the_host_is_trusted_and_the_connection_safe(
         self, url: str, host: str, encrypted: bool, allowed: bool
     ) -> None:
         credentials = credentials_for(url, "api.test")
@@ -246,17 +244,17 @@ class TestNobodyElseIsShown:
         assert credentials.allows(host, encrypted=encrypted) is allowed
 
     @pytest.mark.parametrize("text", ["http://[", "http://x:y", "::::", "\0", "a@b"])
-    def test_at_an_address_that_is_none(self, text: str) -> None:
+    def test_to_an_invalid_url(self, text: str) -> None:
         assert not credentials_for("http://c.test").allows_url(text)
         assert not credentials_for("http://c.test").allows(text)
 
-    async def test_in_a_log_or_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_to_a_log_or_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         caplog.handler.setFormatter(LogFormatter("logfmt"))
-        card = asking_key("query", "key")
+        card = card_requiring_key("query", "key")
         with locked(lambda _: Reply(500)) as agent:
             credentials = credentials_for(agent.url, card=card, **EVERYTHING)
-            async with calling(credentials) as http:
+            async with client_with(credentials) as http:
                 answer = await http.get(agent.url)
                 with pytest.raises(httpx.HTTPStatusError) as failed:
                     answer.raise_for_status()
@@ -267,7 +265,7 @@ class TestNobodyElseIsShown:
         assert SECRET not in caplog.text
         assert caplog.text
 
-    async def test_when_an_agent_echoes_what_it_was_shown(self) -> None:
+    async def test_in_the_text_of_an_agent_that_echoes_it(self) -> None:
         _held = credentials_for(
             "http://c.test",
             bearer=f"{SECRET}-longer",
@@ -286,7 +284,7 @@ class TestGrpcMetadata:
     @pytest.mark.parametrize(
         "target", ["c.test:443", "http://c.test:443", "https://c.test"]
     )
-    async def test_holds_what_the_host_may_see(self, target: str) -> None:
+    async def test_has_the_credentials(self, target: str) -> None:
         credentials = credentials_for("http://c.test", **EVERYTHING)
 
         assert await credentials.metadata(target) == {
@@ -296,12 +294,12 @@ class TestGrpcMetadata:
         }
 
     @pytest.mark.parametrize("target", ["evil:443", "c.test.evil:443", "unix:/c.test"])
-    async def test_is_empty_for_anybody_else(self, target: str) -> None:
+    async def test_is_empty_for_another_host(self, target: str) -> None:
         credentials = credentials_for("http://c.test", **EVERYTHING)
 
         assert await credentials.metadata(target) == {}
 
-    async def test_is_empty_where_the_channel_is_not_encrypted_as_the_url_is(
+    async def test_is_empty_without_tls_if_the_url_is_https(
         self,
     ) -> None:
         credentials = credentials_for("https://c.test", **EVERYTHING)
@@ -313,10 +311,10 @@ class TestGrpcMetadata:
         ("place", "held"),
         [("cookie", {"cookie": "Key=k"}), ("query", {"key": "k"})],
     )
-    async def test_takes_a_key_wherever_it_belongs_in_http(
+    async def test_has_the_api_key_of_a_cookie_or_query(
         self, place: str, held: dict[str, str]
     ) -> None:
-        card = asking_key(place, "Key")
+        card = card_requiring_key(place, "Key")
         credentials = credentials_for("http://c.test", card=card, api_key="k")
 
         assert await credentials.metadata("c.test:1") == held

@@ -1,7 +1,6 @@
-"""Where the host connects to: what a name led to when it was checked, or nowhere.
+"""The host connects only to addresses that it has checked.
 
-host/clients/http_client.py with a resolver of the test's own, and a server that would
-tell.
+host/clients/http_client.py, with a resolver of the test, and a real server.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from host.errors import AgentUnreachable
 from tests.support.harness import free_port
 from tests.support.locked_agent import locked
 
-# How long gunicorn keeps an idle connection: the shortest among what is common.
+# How long gunicorn keeps an idle connection, the shortest time of common servers.
 KEPT_S = 2.0
 
 
 class Resolver:
-    """Answers in turn, and the last for ever; counts how often it was asked."""
+    """Returns the answers in turn, then the last one. Counts the look-ups."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.asked = 0
@@ -68,7 +67,7 @@ async def get(url: str, *, public_only: bool = False) -> httpx.Response:
     ],
 )
 @pytest.mark.parametrize("beside", [[], ["127.0.0.1"]])
-async def test_nothing_is_sent_where_a_name_leads_out_of_bounds(
+async def test_nothing_is_sent_to_a_forbidden_address(
     address: str, beside: list[str]
 ) -> None:
     refused = pytest.raises(AgentUnreachable, match="link-local or metadata")
@@ -78,7 +77,7 @@ async def test_nothing_is_sent_where_a_name_leads_out_of_bounds(
     assert agent.seen == []
 
 
-async def test_a_name_is_looked_up_once_so_that_it_cannot_change_in_between() -> None:
+async def test_name_is_looked_up_only_once_for_a_connection() -> None:
     with locked() as agent, resolving(["127.0.0.1"], ["169.254.169.254"]) as resolver:
         answer = await get(f"http://agent.example:{agent.port}")
 
@@ -86,7 +85,7 @@ async def test_a_name_is_looked_up_once_so_that_it_cannot_change_in_between() ->
     assert resolver.asked == 1
 
 
-async def test_a_name_that_leads_elsewhere_next_time_is_refused_then() -> None:
+async def test_new_address_of_a_name_is_checked_again() -> None:
     with locked() as agent, resolving(["127.0.0.1"], ["169.254.169.254"]):
         await get(f"http://agent.example:{agent.port}")
         with pytest.raises(AgentUnreachable, match="link-local or metadata"):
@@ -99,7 +98,7 @@ async def test_a_name_that_leads_elsewhere_next_time_is_refused_then() -> None:
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "100.64.0.1", "0.0.0.0"],
 )
-async def test_where_only_public_addresses_may_be_a_private_one_is_refused(
+async def test_public_only_client_refuses_private_addresses(
     address: str,
 ) -> None:
     refused = pytest.raises(AgentUnreachable, match=f"private address {address}")
@@ -109,7 +108,7 @@ async def test_where_only_public_addresses_may_be_a_private_one_is_refused(
     assert agent.seen == []
 
 
-async def test_a_literal_address_is_checked_as_a_name_is() -> None:
+async def test_literal_address_is_checked() -> None:
     with locked() as agent, pytest.raises(AgentUnreachable, match="private address"):
         await get(f"http://127.0.0.1:{agent.port}", public_only=True)
 
@@ -117,19 +116,19 @@ async def test_a_literal_address_is_checked_as_a_name_is() -> None:
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111"])
-async def test_public_addresses_are_always_fine(address: str) -> None:
+async def test_public_addresses_are_allowed(address: str) -> None:
     with resolving([address]):
         assert await addresses("agent.example", 80, True) == [address]
 
 
-async def test_of_several_addresses_the_one_that_answers_is_taken() -> None:
+async def test_next_address_is_tried_if_one_fails() -> None:
     with locked() as agent, resolving(["::1", "127.0.0.2", "127.0.0.1"]):
         answer = await get(f"http://agent.example:{agent.port}")
 
     assert answer.status_code == 200
 
 
-async def test_a_name_that_is_none_is_a_failed_connection() -> None:
+async def test_unknown_host_is_a_connect_error() -> None:
     def none(*_: Any, **__: Any) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -139,16 +138,16 @@ async def test_a_name_that_is_none_is_a_failed_connection() -> None:
             await get("http://agent.example")
 
 
-async def test_where_nothing_listens_is_a_failed_connection() -> None:
+async def test_refused_connection_is_a_connect_error() -> None:
     with pytest.raises(httpx.ConnectError):
         await get(f"http://localhost:{free_port()}")
 
 
-async def test_what_is_sent_as_the_agent_closes_an_idle_connection_is_not_lost(
+async def test_request_is_not_lost_when_the_agent_closes_an_idle_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def once(stream: SocketStream) -> None:
-        """Has closed its side by the time of the next request, which finds that out."""
+        """Close the connection before the next request."""
         async with stream:
             await stream.receive()
             await stream.send(b"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n")
@@ -169,9 +168,7 @@ async def test_what_is_sent_as_the_agent_closes_an_idle_connection_is_not_lost(
         group.cancel_scope.cancel()
 
 
-async def test_httpx_and_httpcore_still_have_the_private_parts_that_client_uses() -> (
-    None
-):
+async def test_private_parts_of_httpx_and_httpcore_still_exist() -> None:
     """If this fails, adapt `client` and the upper bounds in pyproject.toml."""
     async with httpx.AsyncClient() as http:
         pool = http._transport._pool  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""OAuth tokens: when one is fetched, how often, and what a bad endpoint cannot do.
+"""When the host fetches OAuth tokens, and how it handles bad endpoints.
 
-host/clients/oauth.py through host/clients/credentials.py, with real servers and a clock
-of the test's.
+host/clients/oauth.py through host/clients/credentials.py, with real servers and the
+test's clock.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from tests.support.locked_agent import ELSEWHERE, Locked, Reply, Seen, locked, t
 SECRET = "hunter2/hunter2"
 
 
-class Office:
-    """A token endpoint that gives t1, t2 … and an agent that takes the last of them."""
+class Servers:
+    """A token endpoint that issues t1, t2 …, and an agent that accepts the newest."""
 
     def __init__(self) -> None:
-        self.given = 0
+        self.issued = 0
         self.expires_in: object = 3600
         self.valid = ""
         self.now = 0.0
@@ -44,13 +44,13 @@ class Office:
         self.agent: Locked
 
     @contextmanager
-    def open(self) -> Iterator[Office]:
+    def open(self) -> Iterator[Servers]:
         with locked(self.give) as self.tokens, locked(self.check) as self.agent:
             yield self
 
     def give(self, _: Seen) -> Reply:
-        self.given += 1
-        self.valid = f"t{self.given}"
+        self.issued += 1
+        self.valid = f"t{self.issued}"
         return token(self.valid, expires_in=self.expires_in)
 
     def check(self, seen: Seen) -> Reply:
@@ -58,28 +58,28 @@ class Office:
         return Reply() if known else Reply(401)
 
     def credentials(self, **more: Any) -> Credentials:
-        given = CredentialSettings(
+        secrets = CredentialSettings(
             client_id="me",
             client_secret=SECRET,
             **{"token_url": f"{self.tokens.url}/token"} | more,
         )
-        settings = AgentSettings(self.agent.url, credentials=given)
+        settings = AgentSettings(self.agent.url, credentials=secrets)
         return Credentials(settings, lambda: self.now)
 
 
 @pytest.fixture
-def office() -> Iterator[Office]:
-    with Office().open() as opened:
+def servers() -> Iterator[Servers]:
+    with Servers().open() as opened:
         yield opened
 
 
 @asynccontextmanager
-async def calling(credentials: Credentials) -> AsyncIterator[httpx.AsyncClient]:
+async def client_with(credentials: Credentials) -> AsyncIterator[httpx.AsyncClient]:
     async with client(httpx.Timeout(5), credentials.auth) as caller:
         yield caller
 
 
-def asking(token_url: str, *scopes: str) -> pb.AgentCard:
+def card_requiring(token_url: str, *scopes: str) -> pb.AgentCard:
     flow = pb.ClientCredentialsOAuthFlow(token_url=token_url)
     scheme = pb.OAuth2SecurityScheme(flows=pb.OAuthFlows(client_credentials=flow))
     wanted = {"o": pb.StringList(list=scopes)}
@@ -95,15 +95,13 @@ async def refusal(credentials: Credentials) -> str:
     return str(refused.value)
 
 
-class TestAToken:
-    async def test_is_fetched_with_the_clients_id_and_secret(
-        self, office: Office
-    ) -> None:
-        async with calling(office.credentials(scopes=("read", "write"))) as http:
-            answer = await http.get(office.agent.url)
+class TestToken:
+    async def test_is_fetched_with_client_id_and_secret(self, servers: Servers) -> None:
+        async with client_with(servers.credentials(scopes=("read", "write"))) as http:
+            answer = await http.get(servers.agent.url)
 
         assert answer.status_code == 200
-        (request,) = office.tokens.seen
+        (request,) = servers.tokens.seen
         pair = base64.b64decode(request.headers["authorization"].split()[1])
         assert pair == b"me:hunter2%2Fhunter2"
         assert parse_qs(request.body) == {
@@ -111,12 +109,14 @@ class TestAToken:
             "scope": ["read write"],
         }
 
-    async def test_is_kept_until_shortly_before_its_end(self, office: Office) -> None:
-        async with calling(office.credentials()) as http:
-            for office.now in (0, 1, 3569, 3571, 3572):
-                assert (await http.get(office.agent.url)).status_code == 200
+    async def test_is_kept_until_shortly_before_it_expires(
+        self, servers: Servers
+    ) -> None:
+        async with client_with(servers.credentials()) as http:
+            for servers.now in (0, 1, 3569, 3571, 3572):
+                assert (await http.get(servers.agent.url)).status_code == 200
 
-        assert office.given == 2
+        assert servers.issued == 2
 
     @pytest.mark.parametrize(
         ("expires_in", "at", "fetched"),
@@ -125,160 +125,162 @@ class TestAToken:
             *((0, 0.7, 1), (-5, 0.9, 2), ("soon", 1e9, 1), ("1e400", 1e9, 1)),
         ],
     )
-    async def test_lives_as_long_as_the_endpoint_says(
-        self, office: Office, expires_in: object, at: float, fetched: int
+    async def test_lifetime_comes_from_the_endpoint(
+        self, servers: Servers, expires_in: object, at: float, fetched: int
     ) -> None:
-        office.expires_in = expires_in
-        credentials = office.credentials()
+        servers.expires_in = expires_in
+        credentials = servers.credentials()
         await credentials.authorization()
-        office.now = at
+        servers.now = at
 
         await credentials.authorization()
 
-        assert office.given == fetched
+        assert servers.issued == fetched
 
-    async def test_that_is_refused_is_renewed_once(self, office: Office) -> None:
-        async with calling(office.credentials()) as http:
-            await http.get(office.agent.url)
-            office.valid, office.now = "revoked", 60
-            answer = await http.post(office.agent.url, content=b"again")
+    async def test_is_renewed_once_after_a_refusal(self, servers: Servers) -> None:
+        async with client_with(servers.credentials()) as http:
+            await http.get(servers.agent.url)
+            servers.valid, servers.now = "revoked", 60
+            answer = await http.post(servers.agent.url, content=b"again")
 
-        assert (answer.status_code, office.given) == (200, 2)
-        assert [s.body for s in office.agent.seen] == ["", "again", "again"]
+        assert (answer.status_code, servers.issued) == (200, 2)
+        assert [s.body for s in servers.agent.seen] == ["", "again", "again"]
 
-    async def test_that_is_refused_again_and_again_is_not_fetched_again_and_again(
-        self, office: Office
+    async def test_is_not_fetched_again_for_every_refusal(
+        self, servers: Servers
     ) -> None:
-        office.agent.answer = lambda _: Reply(401)
-        async with calling(office.credentials()) as http:
-            office.now = 60
+        servers.agent.answer = lambda _: Reply(401)
+        async with client_with(servers.credentials()) as http:
+            servers.now = 60
             for _ in range(5):
-                assert (await http.get(office.agent.url)).status_code == 401
+                assert (await http.get(servers.agent.url)).status_code == 401
 
-        assert office.given == 1
-        assert len(office.agent.seen) == 5
+        assert servers.issued == 1
+        assert len(servers.agent.seen) == 5
 
-    async def test_is_renewed_whatever_length_the_refusal_has(
-        self, office: Office
+    async def test_is_renewed_after_a_refusal_of_any_length(
+        self, servers: Servers
     ) -> None:
-        credentials = office.credentials()
-        async with calling(credentials) as http:
-            await http.get(office.agent.url)
-            office.agent.answer = lambda seen: (
+        credentials = servers.credentials()
+        async with client_with(credentials) as http:
+            await http.get(servers.agent.url)
+            servers.agent.answer = lambda seen: (
                 Reply(401, "no" * 1000, endless=True)
                 if seen.headers["authorization"] == "Bearer t1"
                 else Reply()
             )
-            office.now = 60
-            answer = await http.get(office.agent.url)
+            servers.now = 60
+            answer = await http.get(servers.agent.url)
 
         assert answer.status_code == 200
 
-    async def test_is_fetched_once_for_all_who_wait(self, office: Office) -> None:
+    async def test_is_fetched_once_for_all_waiting_requests(
+        self, servers: Servers
+    ) -> None:
         async with (
-            calling(office.credentials()) as http,
+            client_with(servers.credentials()) as http,
             anyio.create_task_group() as group,
         ):
             for _ in range(30):
-                group.start_soon(http.get, office.agent.url)
+                group.start_soon(http.get, servers.agent.url)
 
-        assert office.given == 1
+        assert servers.issued == 1
 
-    async def test_is_renewed_once_for_all_who_were_refused(
-        self, office: Office
+    async def test_is_renewed_once_for_all_refused_requests(
+        self, servers: Servers
     ) -> None:
-        async with calling(office.credentials()) as http:
-            await http.get(office.agent.url)
-            office.valid, office.now = "revoked", 60
+        async with client_with(servers.credentials()) as http:
+            await http.get(servers.agent.url)
+            servers.valid, servers.now = "revoked", 60
             async with anyio.create_task_group() as group:
                 for _ in range(30):
-                    group.start_soon(http.get, office.agent.url)
+                    group.start_soon(http.get, servers.agent.url)
 
-        assert office.given == 2
+        assert servers.issued == 2
 
-    async def test_is_fetched_by_the_next_when_the_first_gives_up(
-        self, office: Office
+    async def test_is_fetched_by_the_next_request_if_the_first_is_cancelled(
+        self, servers: Servers
     ) -> None:
         opened = threading.Event()
-        give = office.give
-        office.tokens.answer = lambda seen: give(seen)._replace(ends=opened)
-        credentials = office.credentials()
+        give = servers.give
+        servers.tokens.answer = lambda seen: give(seen)._replace(ends=opened)
+        credentials = servers.credentials()
         async with anyio.create_task_group() as group:
             group.start_soon(credentials.authorization)
             await anyio.to_thread.run_sync(
-                wait_until, lambda: office.given, 5, "the first request"
+                wait_until, lambda: servers.issued, 5, "the first request"
             )
             group.cancel_scope.cancel()
         opened.set()
 
         assert await credentials.authorization() == "Bearer t2"
 
-    async def test_goes_into_grpc_metadata_and_is_renewed_when_told(
-        self, office: Office
+    async def test_is_in_grpc_metadata_and_renewed_after_a_refusal(
+        self, servers: Servers
     ) -> None:
-        credentials = office.credentials()
+        credentials = servers.credentials()
         first = await credentials.metadata("127.0.0.1:50051")
-        office.now = 60
+        servers.now = 60
         credentials.discard_token()
         second = await credentials.metadata("127.0.0.1:50051")
 
         assert first == {"authorization": "Bearer t1"}
         assert second == {"authorization": "Bearer t2"}
 
-    async def test_is_not_shown_to_another_host_nor_fetched_for_it(
-        self, office: Office
+    async def test_is_neither_sent_to_another_host_nor_fetched_for_it(
+        self, servers: Servers
     ) -> None:
         with locked(address=ELSEWHERE) as stranger:
-            async with calling(office.credentials()) as http:
+            async with client_with(servers.credentials()) as http:
                 await http.get(stranger.url)
 
-        assert office.given == 0
+        assert servers.issued == 0
         assert "authorization" not in stranger.seen[0].headers
 
-    async def test_is_hidden_where_an_agent_echoes_it(self, office: Office) -> None:
-        office.tokens.answer = lambda _: token("secret-token")
-        credentials = office.credentials()
+    async def test_is_redacted_in_texts(self, servers: Servers) -> None:
+        servers.tokens.answer = lambda _: token("secret-token")
+        credentials = servers.credentials()
         await credentials.authorization()
 
         assert redact("bad: secret-token") == "bad: [credential]"
 
 
-class TestTheCard:
-    async def test_says_where_tokens_are_and_which_scopes(self, office: Office) -> None:
-        credentials = office.credentials(token_url=None)
+class TestCard:
+    async def test_has_the_token_url_and_the_scopes(self, servers: Servers) -> None:
+        credentials = servers.credentials(token_url=None)
         assert await credentials.authorization() is None
 
-        credentials.use_card(asking(f"{office.tokens.url}/other", "read"))
+        credentials.use_card(card_requiring(f"{servers.tokens.url}/other", "read"))
 
         assert await credentials.authorization() == "Bearer t1"
-        assert office.tokens.seen[0].target == "/other"
-        assert parse_qs(office.tokens.seen[0].body)["scope"] == ["read"]
+        assert servers.tokens.seen[0].target == "/other"
+        assert parse_qs(servers.tokens.seen[0].body)["scope"] == ["read"]
 
     @pytest.mark.parametrize(
         "token_url",
         ["http://evil.test/token", "127.0.0.1/token", "ftp://127.0.0.1/", ""],
     )
-    async def test_may_not_have_the_secret_sent_to_another_host(
-        self, office: Office, token_url: str
+    async def test_cannot_send_the_secret_to_another_host(
+        self, servers: Servers, token_url: str
     ) -> None:
-        credentials = office.credentials(token_url=None)
+        credentials = servers.credentials(token_url=None)
 
-        credentials.use_card(asking(token_url))
+        credentials.use_card(card_requiring(token_url))
 
         assert await credentials.authorization() is None
         assert credentials.trouble
         assert f"for a token of {token_url}" in credentials.trouble
 
-    async def test_that_comes_again_keeps_the_token(self, office: Office) -> None:
-        credentials = office.credentials()
+    async def test_unchanged_card_keeps_the_token(self, servers: Servers) -> None:
+        credentials = servers.credentials()
         for _ in range(3):
-            credentials.use_card(asking("http://evil.test/token", "read"))
+            credentials.use_card(card_requiring("http://evil.test/token", "read"))
             assert await credentials.authorization() == "Bearer t1"
 
-        assert office.given == 1
+        assert servers.issued == 1
 
 
-class TestABadEndpoint:
+class TestBadEndpoint:
     @pytest.mark.parametrize(
         ("reply", "why"),
         [
@@ -302,85 +304,89 @@ class TestABadEndpoint:
             (Reply(200, "x" * 1000, endless=True), "response over 64 KiB"),
         ],
     )
-    async def test_is_explained_without_a_word_of_its_own(
-        self, office: Office, reply: Reply, why: str
+    async def test_error_does_not_quote_the_endpoint(
+        self, servers: Servers, reply: Reply, why: str
     ) -> None:
-        office.tokens.answer = lambda _: reply
+        servers.tokens.answer = lambda _: reply
 
-        said = await refusal(office.credentials())
+        said = await refusal(servers.credentials())
 
         assert said.startswith("OAuth: ")
         assert why in said
-        assert f"{office.tokens.url}/token" in said
+        assert f"{servers.tokens.url}/token" in said
         assert "hunter2" not in said
 
-    async def test_that_nobody_keeps_is_explained(self, office: Office) -> None:
+    async def test_error_names_a_refused_connection(self, servers: Servers) -> None:
         gone = "http://127.0.0.1:9/token?key=hunter2"
 
-        said = await refusal(office.credentials(token_url=gone))
+        said = await refusal(servers.credentials(token_url=gone))
 
         assert said.startswith("OAuth: no connection")
         assert "hunter2" not in said
 
-    async def test_that_never_answers_costs_a_fixed_time(
-        self, office: Office, monkeypatch: pytest.MonkeyPatch
+    async def test_silent_endpoint_ends_at_the_deadline(
+        self, servers: Servers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(oauth, "DEADLINE_S", 0.2)
         over = threading.Event()
-        office.tokens.answer = lambda _: Reply(ends=over)
+        servers.tokens.answer = lambda _: Reply(ends=over)
 
-        said = await refusal(office.credentials())
+        said = await refusal(servers.credentials())
 
         over.set()
         assert "no response within 0.2 s" in said
 
-    async def test_is_asked_once_for_all_who_wait(self, office: Office) -> None:
-        office.tokens.answer = lambda _: Reply(500)
-        credentials = office.credentials()
+    async def test_gets_one_request_for_all_waiting_requests(
+        self, servers: Servers
+    ) -> None:
+        servers.tokens.answer = lambda _: Reply(500)
+        credentials = servers.credentials()
         async with anyio.create_task_group() as group:
             for _ in range(10):
                 group.start_soon(refusal, credentials)
 
-        assert len(office.tokens.seen) == 1
+        assert len(servers.tokens.seen) == 1
 
-    async def test_is_asked_again_by_whoever_comes_later(self, office: Office) -> None:
-        office.tokens.answer = lambda _: Reply(500)
-        credentials = office.credentials()
+    async def test_gets_another_request_later(self, servers: Servers) -> None:
+        servers.tokens.answer = lambda _: Reply(500)
+        credentials = servers.credentials()
         await refusal(credentials)
-        office.tokens.answer, office.now = office.give, 1
+        servers.tokens.answer, servers.now = servers.give, 1
 
         assert await credentials.authorization() == "Bearer t1"
 
-    async def test_that_knows_forms_only_gets_one(self, office: Office) -> None:
+    async def test_gets_a_form_if_it_does_not_support_basic(
+        self, servers: Servers
+    ) -> None:
         def give(seen: Seen) -> Reply:
             if "authorization" in seen.headers:
                 return Reply(401, json.dumps({"error": "invalid_client"}))
             assert parse_qs(seen.body)["client_secret"] == [SECRET]
             return token("t1", expires_in=10)
 
-        office.tokens.answer = give
-        credentials = office.credentials()
+        servers.tokens.answer = give
+        credentials = servers.credentials()
         assert await credentials.authorization() == "Bearer t1"
-        office.now = 9
+        servers.now = 9
         await credentials.authorization()
 
-        assert len(office.tokens.seen) == 3
+        assert len(servers.tokens.seen) == 3
 
-    async def test_makes_the_call_fail_with_its_reason(self, office: Office) -> None:
-        office.tokens.answer = lambda _: Reply(500)
-        async with calling(office.credentials()) as http:
+    async def test_fails_the_call_with_the_cause(self, servers: Servers) -> None:
+        servers.tokens.answer = lambda _: Reply(500)
+        async with client_with(servers.credentials()) as http:
             with pytest.raises(AgentUnreachable, match="OAuth: HTTP 500"):
-                await http.get(office.agent.url)
+                await http.get(servers.agent.url)
 
-        assert office.agent.seen == []
+        assert servers.agent.seen == []
 
-    async def test_leaves_no_secret_in_the_log(
-        self, office: Office, caplog: pytest.LogCaptureFixture
+    async def test_does_not_put_a_secret_in_the_log(
+        self, servers: Servers, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        office.tokens.answer = lambda _: Reply(401)
+        servers.tokens.answer = lambda _: Reply(401)
 
-        await refusal(office.credentials())
+        await refusal(servers.credentials())
 
         assert caplog.text
         assert "hunter2" not in caplog.text

@@ -1,6 +1,6 @@
-"""Which of a card's security schemes is met, for every kind of scheme and settings.
+"""Which credentials the host chooses, for every kind of security scheme and settings.
 
-host/clients/security_schemes.py; cards in the shapes of protocol 1.0 and 0.3.
+host/clients/security_schemes.py, with cards of 1.0 and 0.3.
 """
 
 from __future__ import annotations
@@ -62,30 +62,39 @@ SCHEMES: dict[str, Any] = {
 }
 
 
-def card(*ways: str) -> pb.AgentCard:
-    """Each way names schemes that are wanted together, as in "header+basic"."""
-    names = {name for way in ways for name in way.split("+") if name in SCHEMES}
+def card(*requirements: str) -> pb.AgentCard:
+    """Each requirement names the schemes that it needs together: "header+basic"."""
+    names = {
+        name
+        for requirement in requirements
+        for name in requirement.split("+")
+        if name in SCHEMES
+    }
     return parse_agent_card(
         {
             "name": "carly",
             "supportedInterfaces": [],
             "securitySchemes": {name: SCHEMES[name] for name in names},
             "securityRequirements": [
-                {"schemes": {name: {"list": []} for name in way.split("+") if name}}
-                for way in ways
+                {
+                    "schemes": {
+                        name: {"list": []} for name in requirement.split("+") if name
+                    }
+                }
+                for requirement in requirements
             ],
         }
     )
 
 
-def trusts(url: str) -> bool:
+def is_trusted(url: str) -> bool:
     return url.startswith("https://c.test/")
 
 
 @pytest.mark.parametrize(
-    ("given", "ways", "choice"),
+    ("given", "requirements", "choice"),
     [
-        # One scheme, which is met
+        # One scheme
         (BEARER, ["bearer"], Choice("bearer")),
         (BASIC, ["basic"], Choice("basic")),
         (KEY, ["header"], Choice(keys=(Key("header", "X-K"),))),
@@ -95,11 +104,11 @@ def trusts(url: str) -> bool:
         (OAUTH_AT, ["code"], Choice("oauth", token_url=TOKENS)),
         (OAUTH_AT, ["openid"], Choice("oauth", token_url=TOKENS)),
         (OAUTH_AT, ["bearer"], Choice("oauth", token_url=TOKENS)),
-        # A token that somebody fetched elsewhere
+        # A token that the user has fetched
         (BEARER, ["oauth"], Choice("bearer")),
         (BEARER, ["code"], Choice("bearer")),
         (BEARER, ["openid"], Choice("bearer")),
-        # The first that can be met
+        # The first requirement that the settings can meet
         (ALL, ["basic", "bearer"], Choice("basic")),
         (ALL, ["mtls", "digest", "bearer"], Choice("bearer")),
         (KEY, ["bearer", "query", "header"], Choice(keys=(Key("query", "k"),))),
@@ -109,7 +118,7 @@ def trusts(url: str) -> bool:
         (ALL, ["header+basic"], Choice("basic", (Key("header", "X-K"),))),
         (BASIC, ["header+basic", "basic"], Choice("basic")),
         (ALL, ["basic+bearer", "bearer"], Choice("bearer")),
-        # None is needed
+        # No credentials are required
         (NOTHING, ["bearer", ""], Choice()),
         (KEY, ["", "bearer"], Choice()),
         (BEARER, ["", "bearer"], Choice("bearer")),
@@ -118,14 +127,14 @@ def trusts(url: str) -> bool:
         (KEY, [], Choice(keys=(Key("header", "X-API-Key"),))),
     ],
 )
-def test_the_first_way_in_that_the_settings_can_meet_is_taken(
-    given: CredentialSettings, ways: list[str], choice: Choice
+def test_first_requirement_that_the_settings_meet_is_chosen(
+    given: CredentialSettings, requirements: list[str], choice: Choice
 ) -> None:
-    assert choose_schemes(given, card(*ways), trusts) == choice
+    assert choose_schemes(given, card(*requirements), is_trusted) == choice
 
 
 @pytest.mark.parametrize(
-    ("given", "ways", "said"),
+    ("given", "requirements", "said"),
     [
         (NOTHING, ["bearer"], "the card asks for HTTP Bearer; the agent's credentials"),
         (NOTHING, ["bearer"], "credentials hold nothing"),
@@ -139,31 +148,33 @@ def test_the_first_way_in_that_the_settings_can_meet_is_taken(
         (KEY, ["oauth"], f"OAuth 2 (client credentials, for a token of {TOKENS})"),
     ],
 )
-def test_what_cannot_be_met_is_said_and_what_is_given_is_tried(
-    given: CredentialSettings, ways: list[str], said: str
+def test_unmet_requirements_are_described_and_all_credentials_sent(
+    given: CredentialSettings, requirements: list[str], said: str
 ) -> None:
-    choice = choose_schemes(given, card(*ways), trusts)
+    choice = choose_schemes(given, card(*requirements), is_trusted)
 
     assert said in (choice.trouble or "")
     assert choice._replace(trouble=None) == choose_without_card(given)
 
 
-def test_the_settings_say_where_a_key_goes_before_the_card_does() -> None:
+def test_place_of_the_api_key_in_the_settings_overrides_the_card() -> None:
     given = CredentialSettings(api_key="k", api_key_in="cookie", api_key_name="sid")
 
-    assert choose_schemes(given, card("header"), trusts).keys == (Key("cookie", "sid"),)
+    assert choose_schemes(given, card("header"), is_trusted).keys == (
+        Key("cookie", "sid"),
+    )
     assert choose_without_card(given).keys == (Key("cookie", "sid"),)
 
 
-def test_a_card_that_only_declares_schemes_wants_one_of_them() -> None:
+def test_card_that_only_declares_schemes_requires_any_of_them() -> None:
     declared = card("query", "basic")
     del declared.security_requirements[:]
 
-    assert choose_schemes(BASIC, declared, trusts) == Choice("basic")
-    assert choose_schemes(NOTHING, declared, trusts).trouble
+    assert choose_schemes(BASIC, declared, is_trusted) == Choice("basic")
+    assert choose_schemes(NOTHING, declared, is_trusted).trouble
 
 
-def test_a_card_of_protocol_0_3_is_read_as_well() -> None:
+def test_card_of_version_0_3_is_read() -> None:
     old = parse_agent_card(
         {
             "name": "x",
@@ -186,35 +197,35 @@ def test_a_card_of_protocol_0_3_is_read_as_well() -> None:
         }
     )
 
-    assert choose_schemes(KEY, old, trusts).keys == (Key("header", "X-K"),)
-    assert choose_schemes(OAUTH, old, trusts) == Choice(
+    assert choose_schemes(KEY, old, is_trusted).keys == (Key("header", "X-K"),)
+    assert choose_schemes(OAUTH, old, is_trusted) == Choice(
         "oauth", token_url=TOKENS, scopes=("read", "write")
     )
 
 
-def test_the_scopes_of_the_settings_win_over_the_cards() -> None:
+def test_scopes_of_the_settings_override_the_card() -> None:
     given = CredentialSettings(client_id="me", client_secret="s", scopes=("admin",))
 
-    assert choose_schemes(given, card("oauth"), trusts).scopes == ("admin",)
+    assert choose_schemes(given, card("oauth"), is_trusted).scopes == ("admin",)
 
 
-def test_a_card_cannot_widen_what_another_hosts_token_opens() -> None:
+def test_card_cannot_widen_the_scopes_at_another_host() -> None:
     elsewhere = "https://login.test/token"
     given = CredentialSettings(client_id="me", client_secret="s", token_url=elsewhere)
     greedy = card("oauth")
     greedy.security_requirements[0].schemes["oauth"].list.append("admin")
 
-    assert choose_schemes(given, greedy, trusts).scopes == ()
-    assert choose_schemes(OAUTH, greedy, trusts).scopes == ("admin",)
+    assert choose_schemes(given, greedy, is_trusted).scopes == ()
+    assert choose_schemes(OAUTH, greedy, is_trusted).scopes == ("admin",)
 
 
-def test_a_card_with_endless_schemes_is_told_in_a_line() -> None:
+def test_card_with_many_schemes_is_described_in_one_line() -> None:
     names = {f"scheme\n{n}" * 10: pb.StringList() for n in range(1000)}
     endless = pb.AgentCard(
         security_requirements=[pb.SecurityRequirement(schemes=names)] * 20
     )
 
-    trouble = choose_schemes(ALL, endless, trusts).trouble
+    trouble = choose_schemes(ALL, endless, is_trusted).trouble
 
     assert trouble
     assert len(trouble) < 500
@@ -226,14 +237,14 @@ def test_a_card_with_endless_schemes_is_told_in_a_line() -> None:
     st.sampled_from([BEARER, BASIC, KEY, OAUTH, OAUTH_AT, ALL, NOTHING]),
     st.lists(st.lists(st.sampled_from([*SCHEMES, "unknown"]), max_size=3), max_size=4),
 )
-def test_a_choice_needs_only_what_is_given(
-    given: CredentialSettings, ways: list[list[str]]
+def test_choice_uses_only_credentials_of_the_settings(
+    given: CredentialSettings, requirements: list[list[str]]
 ) -> None:
-    choice = choose_schemes(given, card(*map("+".join, ways)), lambda _: False)
+    choice = choose_schemes(given, card(*map("+".join, requirements)), lambda _: False)
 
     needs = {"bearer": "bearer", "basic": "username", "oauth": "client_id", None: ""}
     needed = needs[choice.authorization]
     assert not needed or getattr(given, needed)
     assert not choice.keys or given.api_key
-    # A card alone cannot say where the secret goes.
+    # A card alone cannot decide where the secret is sent.
     assert choice.token_url in (None, given.token_url)

@@ -1,7 +1,6 @@
-"""Promises of host.clients.bindings.sse: the standard's events, whatever the pieces and
-sizes.
+"""host.clients.bindings.sse parses the standard's events, in any chunks and sizes.
 
-httpx-sse's decoder is the second opinion.
+The tests compare it with httpx-sse.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ STREAMS = st.lists(st.tuples(LINES, ENDS), max_size=30).map(
 )
 
 
-def split(*pieces: bytes) -> list[Frame]:
-    splitter = SseParser()
-    return [frame for piece in pieces for frame in splitter.feed(piece)]
+def parse(*chunks: bytes) -> list[Frame]:
+    parser = SseParser()
+    return [frame for chunk in chunks for frame in parser.feed(chunk)]
 
 
-def by_httpx_sse(text: str) -> list[Frame]:
-    """Its lines come from a text of one piece: pieces are ours to get right."""
+def parse_by_httpx_sse(text: str) -> list[Frame]:
+    """Parse a whole text: httpx-sse does not parse chunks into lines."""
     lines, events = SSELineDecoder(), SSEDecoder()
-    # It leaves the byte order mark, which the standard takes off, to its caller.
+    # The standard removes the byte order mark. httpx-sse leaves that to its caller.
     found = [*lines.decode(text.removeprefix("\ufeff") or "\n"), *lines.flush()]
     decoded = [events.decode(line) for line in found]
     return [
@@ -49,64 +48,64 @@ def by_httpx_sse(text: str) -> list[Frame]:
 @example("data: a\r\rdata: b\r\r", [8, 1])
 @example("\ufeffdata: a\n\n", [1, 1])
 @example("data: a\r\n\r\n", [8, 1, 1])
-def test_the_same_events_are_found_as_by_httpx_sse_however_they_are_cut(
+def test_parser_agrees_with_httpx_sse_for_any_chunks(
     text: str, cuts: list[int]
 ) -> None:
-    data, pieces = text.encode(), []
+    data, chunks = text.encode(), []
     for cut in cuts:
-        pieces.append(data[:cut])
+        chunks.append(data[:cut])
         data = data[cut:]
-    assert split(*pieces, data) == by_httpx_sse(text)
+    assert parse(*chunks, data) == parse_by_httpx_sse(text)
 
 
 @given(st.lists(st.binary(max_size=30), max_size=8))
-def test_no_bytes_can_break_it(pieces: list[bytes]) -> None:
-    found = split(*pieces)
-    assert found == split(b"".join(pieces))
+def test_any_bytes_are_parsed(chunks: list[bytes]) -> None:
+    found = parse(*chunks)
+    assert found == parse(b"".join(chunks))
     assert all(frame.data for frame in found)
 
 
-def test_an_event_is_there_as_soon_as_its_empty_line_is() -> None:
-    splitter = SseParser()
-    assert splitter.feed(b"data: a\r") == []
-    assert splitter.feed(b"\r") == [Frame(b"a")]
-    assert splitter.feed(b"\ndata: b\n") == []
-    assert splitter.feed(b"\n") == [Frame(b"b")]
+def test_event_is_complete_with_its_empty_line() -> None:
+    parser = SseParser()
+    assert parser.feed(b"data: a\r") == []
+    assert parser.feed(b"\r") == [Frame(b"a")]
+    assert parser.feed(b"\ndata: b\n") == []
+    assert parser.feed(b"\n") == [Frame(b"b")]
 
 
-def test_an_event_that_is_too_large_is_left_out_and_the_next_one_found() -> None:
-    splitter = SseParser()
-    found = splitter.feed(b"data: a\n\ndata: ")
-    piece = b"x" * MIB
+def test_too_large_event_is_skipped_and_the_next_parsed() -> None:
+    parser = SseParser()
+    found = parser.feed(b"data: a\n\ndata: ")
+    chunk = b"x" * MIB
     for _ in range(12):
-        found += splitter.feed(piece)
-    found += splitter.feed(b"\n\ndata: b\n\n")
+        found += parser.feed(chunk)
+    found += parser.feed(b"\n\ndata: b\n\n")
     assert found == [Frame(b"a"), Frame(None), Frame(b"b")]
 
 
-def test_the_bytes_of_an_event_that_is_too_large_are_not_kept() -> None:
-    splitter = SseParser()
+def test_bytes_of_a_too_large_event_are_not_kept() -> None:
+    parser = SseParser()
     for _ in range(20):
-        splitter.feed(b"x" * MIB)
-        assert sum(map(len, splitter._kept)) <= MAX_EVENT
+        parser.feed(b"x" * MIB)
+        assert sum(map(len, parser._kept)) <= MAX_EVENT
 
 
-def test_an_event_of_just_the_size_that_is_allowed_is_found() -> None:
+def test_event_of_the_maximum_size_is_parsed() -> None:
     data = b"x" * (MAX_EVENT - len("data: "))
-    assert split(b"data: " + data + b"\n\n") == [Frame(data)]
-    assert split(b"data: x" + data + b"\n\n") == [Frame(None)]
+    assert parse(b"data: " + data + b"\n\n") == [Frame(data)]
+    assert parse(b"data: x" + data + b"\n\n") == [Frame(None)]
 
 
-def test_an_event_without_end_is_refused() -> None:
-    splitter = SseParser()
+def test_endless_event_is_refused() -> None:
+    parser = SseParser()
     with pytest.raises(BadResponse, match="an event without end"):
         for _ in range(MAX_SKIPPED // MIB + 1):
-            splitter.feed(b"x" * MIB)
+            parser.feed(b"x" * MIB)
 
 
-def test_an_event_that_drips_costs_no_more_than_its_bytes() -> None:
-    splitter = SseParser()
-    splitter.feed(b"data: ")
+def test_event_in_many_small_chunks_is_parsed_in_linear_time() -> None:
+    parser = SseParser()
+    parser.feed(b"data: ")
     for _ in range(200_000):
-        splitter.feed(b"x")
-    assert splitter.feed(b"\n\n") == [Frame(b"x" * 200_000)]
+        parser.feed(b"x")
+    assert parser.feed(b"\n\n") == [Frame(b"x" * 200_000)]
