@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 import anyio
 from a2a.utils.errors import A2AError, TaskNotFoundError
@@ -55,7 +54,13 @@ class Follower:
         self._name = f"{agent_row.name}/{task_id}"
         self._record = TaskRecord(agent_row.name, task_id)
         self._states = FollowerStates()
-        self._reader = TaskReader(self._record, connection, agent_row, self._states)
+        self._reader = TaskReader(
+            self._record,
+            connection=connection,
+            agent_row=agent_row,
+            states=self._states,
+            take=self._take,
+        )
         self._writer = TaskWriter(agent_row.name, task_id, feed)
         self._dropped = DroppedUpdates(self._record)
         self._repeated = RepeatedChunks(self._record, connection)
@@ -159,15 +164,11 @@ class Follower:
     async def _read_stream(self, response: AsyncGenerator[Batch] | None) -> None:
         """Read one stream until it breaks; then get ready for the next."""
         cause = None
-        if response:
-            self._states.open_stream(Source.RESPONSE)
         try:
-            async with aclosing(response or self._reader.read()) as batches:
-                async for batch in batches:
-                    if await self._take(batch):
-                        self._states.reset_backoff()
-                    if self._states.has_ended:
-                        return  # Not every agent ends the stream then.
+            if response:
+                await self._reader.read_stream(response, Source.RESPONSE)
+            else:
+                await self._reader.read()
         except TaskNotFoundError:
             raise
         except (AgentUnreachable, A2AError) as error:
@@ -194,8 +195,8 @@ class Follower:
 
     # Updates into events.
 
-    async def _take(self, batch: Batch) -> bool:
-        """Write what the batch adds to the feed. Return whether it adds anything."""
+    async def _take(self, batch: Batch) -> None:
+        """Write what the batch adds to the feed."""
         self._last_batch_at = anyio.current_time()
         self._quiet_checks = 0
         is_new, received_at = False, now()
@@ -206,8 +207,9 @@ class Follower:
                 is_new |= self._add_update(update, received_at)
         if batch.left_out:
             await self._take_dropped(batch.left_out, batch.why or "")
+        if is_new:
+            self._states.reset_backoff()
         await self._write()
-        return is_new
 
     async def _take_update(self, update: Update, received_at: str) -> bool:
         """Add an update that may be a repeat, or may come after missing updates."""
@@ -300,12 +302,13 @@ class Follower:
 
     def _lose_task(self) -> None:
         """End a task that its agent no longer knows. An unseen one leaves no trace."""
-        if self._record.row is None:
+        row = self._record.row
+        if row is None:
             return
         reason = f"{self._record.agent} restarted and no longer knows this task"
         received_at = now()
         gap = gap_of_lost_task(self._record, reason, received_at)
-        self._add_events([gap, build_lost_row(self._record, reason, received_at)])
+        self._add_events([gap, build_lost_row(row, reason, received_at)])
 
     def _finish_if_ended(self) -> None:
         if self._states.has_ended:

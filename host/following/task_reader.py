@@ -1,12 +1,9 @@
-"""Reads one task's updates from its agent: by subscription, or else by polling.
-
-The follower takes the updates; the reader tells the follower's states how they come.
-"""
+"""Reads one task's updates from its agent: by subscription, or else by polling."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 import anyio
@@ -28,100 +25,113 @@ NO_FREE_STREAM = (
 
 
 class TaskReader:
-    """Reads the task of `record`. Raises what the connection raises."""
+    """Gives all batches of the task to `take`, until the task has ended.
+
+    Every method raises what the connection raises.
+    """
 
     def __init__(
         self,
         record: TaskRecord,
+        *,
         connection: Connection,
         agent_row: AgentRow,
         states: FollowerStates,
+        take: Callable[[Batch], Awaitable[None]],
     ) -> None:
         self._record = record
         self._connection = connection
         self._agent_row = agent_row
         self._states = states
-        self._task_id = record.task_id
+        self._take = take
 
-    async def read(self) -> AsyncGenerator[Batch]:
-        """Yield the task's updates from now on, in the best way the agent has."""
+    async def read(self) -> None:
+        """Read the task's updates from now on, in the best way the agent has."""
         if self._connection.can_subscribe:
-            async with aclosing(self._read_stream()) as batches:
-                async for batch in batches:
-                    yield batch
+            if not await self._take_stream_slot():
+                return
+            try:
+                is_refused = not await self._read_subscription()
+            finally:
+                self._connection.stream_slots.release()
+            if is_refused:
+                await self._read_after_refusal()
         if not self._connection.can_subscribe:
-            async with aclosing(self._poll()) as batches:
-                async for batch in batches:
-                    yield batch
+            await self._poll()
 
-    async def _get_task(self) -> Batch:
-        return Batch([await self._connection.get_task(self._task_id)])
-
-    async def _poll(self, *, while_needs_input: bool = False) -> AsyncGenerator[Batch]:
-        record = self._record
-        while not record.has_ended and (record.needs_input or not while_needs_input):
-            self._states.poll()
-            yield await self._get_task()
-            await anyio.sleep(TASK_POLL_S)
-
-    async def _read_stream(self) -> AsyncGenerator[Batch]:
-        needed_input = self._record.needs_input
-        async with aclosing(self._read_until_stream_is_free()) as batches:
+    async def read_stream(self, stream: AsyncGenerator[Batch], source: Source) -> None:
+        async with aclosing(stream) as batches:
             async for batch in batches:
-                yield batch
+                self._states.open_stream(source)
+                await self._take(batch)
+                if self._record.has_ended:
+                    return  # Not every agent ends the stream then.
+
+    async def _take_stream_slot(self) -> bool:
+        """Wait for a slot and read the task meanwhile. Return False if it ended."""
+        slots = self._connection.stream_slots
+        while not self._record.has_ended:
+            if slots.value:
+                slots.acquire_nowait()
+                return True
+            await self._agent_row.report_trouble(NO_FREE_STREAM)
+            if not self._connection.is_resumable:
+                self._states.lack_stream(NO_FREE_STREAM)
+                await self._read_task()
+                self._states.lack_stream(NO_FREE_STREAM)
+            with anyio.move_on_after(FREE_STREAM_S):
+                await slots.acquire()
+                return True
+        return False
+
+    async def _read_subscription(self) -> bool:
+        """Return whether the agent has a subscription for the task as it is now."""
         try:
             await self._connection.wait_to_open()
-            async with aclosing(self._subscribe()) as batches:
-                async for batch in batches:
-                    self._states.open_stream(Source.SUBSCRIPTION)
-                    yield batch
-            return
+            if not await self._read_replay():
+                await self._subscribe(None)
         except (TaskNotFoundError, *UNSUPPORTED):
             self._states.refuse_stream()
-        finally:
-            self._connection.stream_slots.release()
-        # The task has ended, or it needs input and does not run, or the agent has no
-        # SubscribeToTask at all.
-        yield await self._get_task()
+            return False
+        return True
+
+    async def _read_replay(self) -> bool:
+        """Resume after the last number in the feed. Return whether that is possible."""
+        record = self._record
+        if not self._connection.is_resumable:
+            return False
+        try:
+            await self._subscribe(0 if record.row is None else record.sequence)
+        except TaskNotFoundError:
+            raise
+        except A2AError as error:
+            # UpdatesGone, or what the agent has for it: 0.3 has no such error.
+            task = f"{record.agent}/{record.task_id}"
+            logger.info(Line(task=task, replay="refused", cause=error))
+            return False
+        return True
+
+    async def _subscribe(self, after: int | None) -> None:
+        stream = self._connection.subscribe(self._record.task_id, after)
+        await self.read_stream(stream, Source.SUBSCRIPTION)
+
+    async def _read_after_refusal(self) -> None:
+        """Find out why: the task has ended, or waits for input, or the agent has no
+        subscriptions at all."""
+        needed_input = self._record.needs_input
+        await self._read_task()
         if self._record.needs_input:
-            async with aclosing(self._poll(while_needs_input=True)) as batches:
-                async for batch in batches:
-                    yield batch
+            await self._poll(while_needs_input=True)
         elif not self._record.has_ended and not needed_input:
             self._connection.can_subscribe = False
             await self._agent_row.set_connected(self._connection)
 
-    async def _read_until_stream_is_free(self) -> AsyncGenerator[Batch]:
-        """Read the task now and then until a stream to the agent is free. Take that."""
-        slots = self._connection.stream_slots
-        while slots.value == 0:
-            await self._agent_row.report_trouble(NO_FREE_STREAM)
-            if not self._connection.is_resumable:
-                self._states.lack_stream(NO_FREE_STREAM)
-                yield await self._get_task()
-                self._states.lack_stream(NO_FREE_STREAM)
-            with anyio.move_on_after(FREE_STREAM_S):
-                await slots.acquire()
-                return
-        slots.acquire_nowait()
-
-    async def _subscribe(self) -> AsyncGenerator[Batch]:
+    async def _poll(self, *, while_needs_input: bool = False) -> None:
         record = self._record
-        if self._connection.is_resumable:
-            after = 0 if record.row is None else record.sequence
-            try:
-                async with aclosing(
-                    self._connection.subscribe(self._task_id, after)
-                ) as batches:
-                    async for batch in batches:
-                        yield batch
-                return
-            except TaskNotFoundError:
-                raise
-            except A2AError as error:
-                # UpdatesGone, or what the agent has for it: 0.3 has no such error.
-                task = f"{record.agent}/{record.task_id}"
-                logger.info(Line(task=task, replay="refused", cause=error))
-        async with aclosing(self._connection.subscribe(self._task_id)) as batches:
-            async for batch in batches:
-                yield batch
+        while not record.has_ended and (record.needs_input or not while_needs_input):
+            self._states.poll()
+            await self._read_task()
+            await anyio.sleep(TASK_POLL_S)
+
+    async def _read_task(self) -> None:
+        await self._take(Batch([await self._connection.get_task(self._record.task_id)]))

@@ -68,21 +68,10 @@ def build_row(
     )
 
 
-def build_lost_row(record: TaskRecord, reason: str, received_at: str) -> TaskEvent:
-    """Build the last row of a task whose agent cannot say how it ended."""
-    unknown = TaskEvent(
-        agent=record.agent,
-        task_id=record.task_id,
-        context_id=None,
-        status="unknown",
-        state="TASK_STATE_UNSPECIFIED",
-        progress=None,
-        message=None,
-        at=None,
-        received_at=received_at,
-    )
+def build_lost_row(row: TaskEvent, reason: str, received_at: str) -> TaskEvent:
+    """Build the row after `row` of a task whose agent cannot say how it ended."""
     return replace(
-        record.row or unknown,
+        row,
         status="error",
         state="TASK_STATE_FAILED",
         message=reason,

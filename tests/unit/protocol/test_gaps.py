@@ -19,6 +19,7 @@ from tests.support.a2a_updates import (
     chunk,
     in_brief,
     numbered,
+    rows,
     snapshot,
     status,
     take,
@@ -144,6 +145,6 @@ class TestNumbered:
         assert in_brief(events) == ["gap", "error -"]
 
     def test_row_of_a_lost_task_has_no_number(self, record: TaskRecord) -> None:
-        take(record, numbered(5, status()))
+        [row] = rows(take(record, numbered(5, status())))
 
-        assert build_lost_row(record, "gone", LATER).sequence is UNSET
+        assert build_lost_row(row, "gone", LATER).sequence is UNSET

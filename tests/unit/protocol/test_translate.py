@@ -302,9 +302,9 @@ def test_translating_does_not_change_the_record(record: TaskRecord) -> None:
 def test_lost_task_ends_as_error_and_keeps_its_progress(
     record: TaskRecord,
 ) -> None:
-    take(record, status(message=said("Checking…", "m1", 25), at=NOW))
+    [row] = rows(take(record, status(message=said("Checking…", "m1", 25), at=NOW)))
 
-    row = build_lost_row(record, "carly restarted and no longer knows this task", LATER)
+    row = build_lost_row(row, "carly restarted and no longer knows this task", LATER)
 
     assert row == TaskEvent(
         agent="carly",
