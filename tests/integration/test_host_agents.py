@@ -1,4 +1,4 @@
-"""An agent that dies, comes back or was never there: shown, repaired, and alone.
+"""Agents that die, come back or never run: reported, repaired, without side effects.
 
 Real agents killed with SIGKILL and frozen with SIGSTOP under a real host.
 """
@@ -32,7 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def connections(reader: Watcher, agent: str) -> list[str]:
-    """What the feed said about the way to an agent, without repetition."""
+    """Return the agent's connection states in the feed, without repetitions."""
     told = [
         event["connection"]
         for event in reader.events
@@ -41,7 +41,7 @@ def connections(reader: Watcher, agent: str) -> list[str]:
     return [now for i, now in enumerate(told) if i == 0 or now != told[i - 1]]
 
 
-async def test_an_agent_that_was_killed_is_lost_then_found_and_its_task_ends(
+async def test_killed_agent_is_lost_then_found_and_its_task_ends(
     stack: Stack, host: HostClient
 ) -> None:
     nancy = stack.agents["nancy"]
@@ -95,7 +95,7 @@ async def test_tasks_of_an_agent_that_came_back_are_followed(
     assert told == await told_by_agent(carly.url, task_id)
 
 
-async def test_a_frozen_agent_loses_nothing_and_holds_nobody_up(
+async def test_frozen_agent_loses_nothing_and_delays_no_other(
     stack: Stack, host: HostClient
 ) -> None:
     walter = stack.agents["walter"]
@@ -116,7 +116,7 @@ async def test_a_frozen_agent_loses_nothing_and_holds_nobody_up(
     assert told == await told_by_agent(walter.url, frozen)
 
 
-async def test_an_agent_that_was_never_there_is_lost_with_its_cause(
+async def test_agent_that_never_ran_is_lost_with_its_cause(
     host: HostClient,
 ) -> None:
     agents = {row["agent"]: row for row in (await host.get("/agents"))["agents"]}
@@ -128,7 +128,7 @@ async def test_an_agent_that_was_never_there_is_lost_with_its_cause(
     assert ghost["retry_s"] > 0
 
 
-async def test_a_proxy_of_the_machine_does_not_stand_before_agents_on_it(
+async def test_agents_on_this_machine_are_reached_without_its_proxy(
     tmp_path: Path,
 ) -> None:
     proxied = Stack(tmp_path, ["carly"])
@@ -140,7 +140,7 @@ async def test_a_proxy_of_the_machine_does_not_stand_before_agents_on_it(
 
 
 @pytest.mark.parametrize("path", ["message:send", "tasks/t1:cancel"])
-async def test_a_command_to_a_lost_agent_is_502_with_the_cause(
+async def test_command_to_a_lost_agent_is_502_with_the_cause(
     host: HostClient, path: str
 ) -> None:
     before = await host.history(agent="carly")
@@ -159,7 +159,7 @@ async def test_a_command_to_a_lost_agent_is_502_with_the_cause(
     assert await host.history(agent="carly") == before
 
 
-async def test_an_agent_that_comes_late_is_found_at_once_when_asked(
+async def test_agent_that_starts_late_is_found_at_once_on_request(
     stack: Stack, host: HostClient
 ) -> None:
     nancy = stack.agents["nancy"]

@@ -1,6 +1,6 @@
-"""Bad input: the right status, a message that says the fix, nothing else disturbed.
+"""Bad input gets the right status and a helpful message, and disturbs nothing else.
 
-A real host with one real agent; requests and command lines that are wrong.
+A real host with one real agent; bad requests and bad command lines.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    """Nothing is told, nothing is logged as a crash, and a good task still works."""
+    """Bad input adds no event and logs no crash, and a good task still works."""
     async with host_at(stack.url) as client:
         before = await client.head()
         yield client
@@ -37,7 +37,7 @@ async def host(stack: Stack) -> AsyncIterator[HostClient]:
         assert "Traceback" not in stack.host.output()
 
 
-async def test_after_all_of_it_the_host_works(stack: Stack) -> None:
+async def test_host_still_works_after_all_of_it(stack: Stack) -> None:
     async with host_at(stack.url) as client:
         for path in ("/feed?after=abc", "/a2a/bob/message:send", "/nowhere"):
             assert (await client.http.post(path)).status_code >= 400
@@ -45,12 +45,12 @@ async def test_after_all_of_it_the_host_works(stack: Stack) -> None:
         assert await client.row_with(await client.start("carly"), "completed")
 
 
-class TestAnUnknownAgent:
+class TestUnknownAgent:
     @pytest.mark.parametrize(
         "path",
         ["/a2a/bob/message:send", "/a2a/bob/tasks/t1:cancel", "/agents/bob:retry"],
     )
-    async def test_is_404_and_names_the_known(
+    async def test_is_404_and_lists_the_known_ones(
         self, host: HostClient, path: str
     ) -> None:
         answer = await host.http.post(path, json={"message": MESSAGE})
@@ -63,8 +63,10 @@ class TestAnUnknownAgent:
         assert error["details"][0]["domain"] == "courtside"
 
 
-class TestABody:
-    async def test_beyond_the_limit_is_413_and_names_it(self, host: HostClient) -> None:
+class TestBody:
+    async def test_over_the_limit_is_413_and_names_the_limit(
+        self, host: HostClient
+    ) -> None:
         message = {**MESSAGE, "parts": [{"text": "x" * 5_000_000}]}
 
         answer = await host.http.post(SEND, json={"message": message})
@@ -119,7 +121,7 @@ class TestABody:
             *("application/jsonp", ""),
         ],
     )
-    async def test_of_another_type_is_415_and_says_which(
+    async def test_of_another_type_is_415_and_names_the_right_one(
         self, host: HostClient, kind: str
     ) -> None:
         body = json.dumps({"message": MESSAGE}).encode()
@@ -133,7 +135,7 @@ class TestABody:
         assert "send it as application/json" in error["message"]
 
 
-class TestACursor:
+class TestCursor:
     @pytest.mark.parametrize(
         "path",
         [
@@ -151,9 +153,7 @@ class TestACursor:
         assert "use the id of the last event you have" in answer.text
 
     @pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
-    async def test_in_the_header_is_no_better(
-        self, host: HostClient, path: str
-    ) -> None:
+    async def test_in_the_header_is_400_too(self, host: HostClient, path: str) -> None:
         answer = await host.http.get(path, headers={"Last-Event-ID": "latest"})
 
         assert answer.status_code == 400
@@ -162,7 +162,7 @@ class TestACursor:
 
 @pytest.mark.parametrize("every", ["-1", "1001", "0.5", "soon", "9" * 30])
 @pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
-async def test_a_pace_that_is_none_is_400_and_names_the_bounds(
+async def test_invalid_interval_is_400_and_names_the_limits(
     host: HostClient, path: str, every: str
 ) -> None:
     answer = await host.http.get(f"{path}?every_ms={every}")
@@ -175,14 +175,14 @@ async def test_a_pace_that_is_none_is_400_and_names_the_bounds(
 @pytest.mark.parametrize(
     "limit", ["0", "-1", "1.5", "many", "²", "%20", "9" * 30, "1e3"]
 )
-async def test_a_limit_that_is_no_number_is_400(host: HostClient, limit: str) -> None:
+async def test_limit_that_is_not_a_number_is_400(host: HostClient, limit: str) -> None:
     answer = await host.http.get(f"/feed.ndjson?limit={limit}")
 
     assert answer.status_code == 400
     assert "limit" in answer.text
 
 
-class TestAForeign:
+class TestForeign:
     @pytest.mark.parametrize("path", ["/", "/feed", "/agents", "/feed.ndjson"])
     async def test_host_is_400(self, host: HostClient, path: str) -> None:
         answer = await host.http.get(path, headers={"host": "evil.example:8000"})
@@ -191,7 +191,7 @@ class TestAForeign:
         assert "Host 'evil.example:8000' is not this machine" in answer.text
 
     @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://["])
-    async def test_origin_may_not_send_commands(
+    async def test_origin_cannot_send_commands(
         self, host: HostClient, origin: str
     ) -> None:
         for path in (SEND, "/a2a/carly/tasks/t1:cancel", "/agents/carly:retry"):
@@ -216,7 +216,7 @@ class TestAForeign:
         ("GET", "/agents/carly:retry", "POST"),
     ],
 )
-async def test_a_wrong_method_is_405_and_names_the_right_one(
+async def test_wrong_method_is_405_and_names_the_right_one(
     host: HostClient, method: str, path: str, right: str
 ) -> None:
     answer = await host.http.request(method, path)
@@ -225,16 +225,16 @@ async def test_a_wrong_method_is_405_and_names_the_right_one(
     assert right in answer.headers["allow"]
 
 
-async def test_an_address_that_is_none_is_404(host: HostClient) -> None:
+async def test_unknown_path_is_404(host: HostClient) -> None:
     for path in ("/nothing", "/a2a", "/feed/1/2", "/static/none.js"):
         assert (await host.http.get(path)).status_code == 404
 
 
-class TestTheCommandLine:
-    """`python -m host` with something wrong: exit code 1 and one line, no more."""
+class TestCommandLine:
+    """`python -m host` with bad input exits with 1 and prints one line."""
 
     def run(self, folder: Path, *arguments: str, toml: str = "") -> str:
-        """Its one line on stderr."""
+        """Return the one line on stderr."""
         (folder / "courtside.toml").write_text(toml, encoding="utf-8")
         argv = [sys.executable, "-m", "host", f"--config={folder}/courtside.toml"]
         process = Process(
@@ -263,7 +263,7 @@ class TestTheCommandLine:
 
         assert f"{tmp_path}/courtside.toml, line {line}: {key}" in said
 
-    def test_names_the_line_of_what_is_no_toml(self, tmp_path: Path) -> None:
+    def test_names_the_line_of_invalid_toml(self, tmp_path: Path) -> None:
         said = self.run(tmp_path, toml="[host]\nport = \n")
 
         assert f"{tmp_path}/courtside.toml: is not TOML" in said
@@ -298,7 +298,7 @@ class TestTheCommandLine:
         assert f"{running.data_dir}/feed.db: another Courtside" in said
         assert "--data-dir" in said
 
-    def test_names_a_data_folder_that_cannot_be_used(self, tmp_path: Path) -> None:
+    def test_names_an_unusable_data_folder(self, tmp_path: Path) -> None:
         (tmp_path / "data").write_text("a file")
 
         said = self.run(tmp_path, f"--port={free_port()}")

@@ -1,6 +1,6 @@
-"""Tasks that anyone started are found and told whole, and looking for them is cheap.
+"""Tasks that any client started are found and followed completely, at little cost.
 
-A real host; the tasks are started at the agents themselves, behind its back.
+A real host; the tasks are started at the agents themselves, not through the host.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def stack(
     tmp_path_factory: pytest.TempPathFactory, urls: dict[str, str]
 ) -> Iterator[Stack]:
-    """Carly's tasks take 200 ms here, and so do the plain agent's."""
+    """The tasks of Carly and of the plain agent take 200 ms here."""
     folder = tmp_path_factory.mktemp("stack")
     agents = ("carly", "walter", "logan")
     with Stack(folder, agents, step_s=0.05, extra_agents=urls) as running:
@@ -51,14 +51,14 @@ def stack(
 
 
 async def keep_busy(host: HostClient, agent: str) -> None:
-    """The load: one task after the other, started through the host."""
+    """Start one task after the other through the host, as load."""
     while True:
         task_id = await host.start(agent)
         await host.row_with(task_id, "completed")
 
 
 async def strangers(reader: Watcher, start: Callable[[], Awaitable[str]]) -> list[str]:
-    """The ids of `TASKS` tasks, `AT_ONCE` at a time, once each of them is over."""
+    """Run `TASKS` tasks, `AT_ONCE` at a time, to their ends. Return their ids."""
     started: list[str] = []
 
     async def stranger() -> None:
@@ -74,7 +74,7 @@ async def strangers(reader: Watcher, start: Callable[[], Awaitable[str]]) -> lis
     return started
 
 
-async def test_all_tasks_that_strangers_started_are_told_whole_under_load(
+async def test_tasks_of_other_clients_are_followed_completely_under_load(
     stack: Stack,
 ) -> None:
     carly = stack.agent_url("carly")
@@ -98,7 +98,7 @@ async def test_all_tasks_that_strangers_started_are_told_whole_under_load(
         assert told_by_feed(reader.events, task_id) == in_its_words
 
 
-async def test_all_tasks_of_an_agent_that_cannot_resume_are_told_whole(
+async def test_tasks_of_an_agent_without_resume_are_followed_completely(
     stack: Stack, urls: dict[str, str]
 ) -> None:
     async with (
@@ -113,7 +113,7 @@ async def test_all_tasks_of_an_agent_that_cannot_resume_are_told_whole(
 
 
 def said_once(reader: Watcher, task_id: str) -> list[str]:
-    """The words of a task in their order; each messageId stands for one."""
+    """Return the messages of a task in their order, each messageId once."""
     rows = [event for event in reader.of_task(task_id) if event["kind"] == "task"]
     by_id = {row["message_id"]: row["message"] for row in rows if row["message_id"]}
     return list(by_id.values())
@@ -130,7 +130,7 @@ def following(veteran: Veteran, folder: Path) -> Iterator[Stack]:
 
 
 async def polls(veteran: Veteran, count: int) -> None:
-    """Returns once the agent was asked for its tasks so many times more."""
+    """Wait until the agent has listed its tasks so many times more."""
     before = len(veteran.listed())
 
     async def enough() -> bool:
@@ -139,7 +139,7 @@ async def polls(veteran: Veteran, count: int) -> None:
     await until(enough, 30, f"{count} more questions for tasks")
 
 
-async def test_to_watch_an_agent_with_10_000_finished_tasks_costs_next_to_nothing(
+async def test_following_an_agent_with_10_000_finished_tasks_is_cheap(
     tmp_path: Path,
 ) -> None:
     veteran = Veteran()
@@ -160,7 +160,7 @@ async def test_to_watch_an_agent_with_10_000_finished_tasks_costs_next_to_nothin
     assert len(quiet) / took_s < 5
 
 
-async def test_an_agent_that_ignores_every_filter_is_not_read_whole_again_and_again(
+async def test_agent_that_ignores_filters_is_not_read_completely_each_time(
     tmp_path: Path,
 ) -> None:
     veteran = Veteran(filters=False)

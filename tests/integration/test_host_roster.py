@@ -1,6 +1,6 @@
-"""Agents come and go while the host runs: over HTTP, by courtside.toml, over restarts.
+"""Agents are added and removed while the host runs: over HTTP and in courtside.toml.
 
-Real agents and a real host; what the roster decides is in the unit tests.
+Real agents and a real host. The unit tests have the rules of the roster.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from tests.support.host_client import HostClient, Watcher, host_at, watching
 
 FOUND_S = 2.0
 TIMES = 3 if THOROUGH else 1
-"""What is promised for an agent that comes back."""
+"""How soon an agent that comes back is connected again."""
 BACKED_OFF = 4
-"""Attempts after which the wait before the next one grows no more."""
+"""After so many attempts, the wait before the next one is longest."""
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A host that follows Carly; Walter runs and is unknown to it."""
+    """A host that follows Carly. Walter runs, but the host does not know him."""
     with Stack(tmp_path, ["carly"]) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The same, for requests that change nothing."""
+    """The same host, for requests that change nothing."""
     with Stack(tmp_path_factory.mktemp("steady"), ["carly"]) as running:
         yield running
 
@@ -48,7 +48,7 @@ def walter(tmp_path: Path) -> Iterator[Server]:
 
 
 def configure(stack: Stack, agents: Mapping[str, str]) -> None:
-    """Writes the host's courtside.toml: names and URLs."""
+    """Write the host's courtside.toml with these names and URLs."""
     tables = [f"[agents.{name}]\nurl = '{url}'\n" for name, url in agents.items()]
     stack.config.write_text("\n".join(tables), "utf-8")
 
@@ -60,7 +60,7 @@ async def steady_host(steady: Stack) -> AsyncIterator[HostClient]:
 
 
 async def until_agents(host: HostClient, wanted: Mapping[str, str]) -> None:
-    """Until the host follows exactly these, each connected or lost as said."""
+    """Wait until the host follows exactly these agents, connected or lost as given."""
 
     async def as_wanted() -> bool:
         return bool((await host.get("/healthz"))["agents"] == wanted)
@@ -77,7 +77,7 @@ def connections(reader: Watcher, agent: str) -> list[str]:
 
 
 class TestAdd:
-    async def test_an_agent_by_its_url_is_followed_and_takes_tasks(
+    async def test_agent_is_followed_and_takes_tasks(
         self, host: HostClient, walter: Server
     ) -> None:
         body = {"url": walter.url + "/", "name": "rain"}
@@ -97,7 +97,7 @@ class TestAdd:
             *("carly", "rain")
         ]
 
-    async def test_without_a_name_takes_one_from_the_url(
+    async def test_agent_without_a_name_gets_one_from_its_url(
         self, host: HostClient, walter: Server
     ) -> None:
         answer = await host.http.post("/agents", json={"url": walter.url})
@@ -105,7 +105,7 @@ class TestAdd:
         port = walter.url.rpartition(":")[2]
         assert answer.json()["agent"] == f"agent-{port}"
 
-    async def test_is_kept_when_the_host_is_killed_at_once(
+    async def test_agent_is_kept_when_the_host_is_killed_at_once(
         self, stack: Stack, host: HostClient, walter: Server
     ) -> None:
         await host.http.post("/agents", json={"url": walter.url, "name": "walter"})
@@ -114,7 +114,9 @@ class TestAdd:
 
         await until_agents(host, {"carly": "connected", "walter": "connected"})
 
-    async def test_an_agent_that_is_not_there_shows_why(self, host: HostClient) -> None:
+    async def test_agent_that_does_not_run_is_lost_with_its_cause(
+        self, host: HostClient
+    ) -> None:
         url = f"http://127.0.0.1:{free_port()}"
         await host.http.post("/agents", json={"url": url, "name": "ghost"})
 
@@ -139,7 +141,7 @@ class TestRefusals:
             ({"url": "http://x.example", "bearer": "secret"}, "bearer"),
         ],
     )
-    async def test_what_cannot_be_followed_is_400_naming_it(
+    async def test_unusable_value_is_400_and_named(
         self, steady_host: HostClient, body: dict[str, Any], names: str
     ) -> None:
         answer = await steady_host.http.post("/agents", json=body)
@@ -151,7 +153,7 @@ class TestRefusals:
         assert list((await steady_host.get("/healthz"))["agents"]) == ["carly"]
 
     @pytest.mark.parametrize("again", ["name", "url"])
-    async def test_what_is_there_already_is_409(
+    async def test_existing_name_or_url_is_409(
         self, steady: Stack, steady_host: HostClient, again: str
     ) -> None:
         other = {"url": f"http://127.0.0.1:{free_port()}", "name": "carly"}
@@ -168,7 +170,7 @@ class TestRefusals:
         ("method", "path"),
         [("POST", "/agents"), ("DELETE", "/agents/carly"), ("POST", "/agents:reload")],
     )
-    async def test_a_page_of_another_origin_may_not(
+    async def test_request_from_another_origin_is_refused(
         self, steady_host: HostClient, method: str, path: str
     ) -> None:
         origin = {"origin": "https://hostile.example"}
@@ -179,7 +181,7 @@ class TestRefusals:
         assert answer.status_code == 403
         assert list((await steady_host.get("/healthz"))["agents"]) == ["carly"]
 
-    async def test_a_form_of_a_page_may_not_either(
+    async def test_request_from_a_form_is_refused(
         self, steady_host: HostClient
     ) -> None:
         answer = await steady_host.http.post(
@@ -190,7 +192,7 @@ class TestRefusals:
 
 
 class TestRemove:
-    async def test_ends_at_once_and_leaves_the_history(
+    async def test_removed_agent_keeps_its_history(
         self, stack: Stack, host: HostClient
     ) -> None:
         task_id = await host.start("carly")
@@ -217,7 +219,7 @@ class TestRemove:
         assert (await host.send("carly", "Are you there?")).status_code == 404
         stack.agents["carly"].terminate()
 
-    async def test_in_the_middle_of_a_task_holds_nobody_up(
+    async def test_agent_with_an_open_task_is_removed_without_delay(
         self, stack: Stack, host: HostClient, walter: Server
     ) -> None:
         await host.http.post("/agents", json={"url": walter.url, "name": "walter"})
@@ -232,7 +234,7 @@ class TestRemove:
             walter.resume()
         await host.row_with(await host.start("carly"), "completed")
 
-    async def test_outlasts_a_restart_though_the_file_names_it(
+    async def test_removed_agent_stays_removed_although_the_file_has_it(
         self, stack: Stack, host: HostClient
     ) -> None:
         await host.http.delete("/agents/carly")
@@ -240,10 +242,10 @@ class TestRemove:
 
         assert (await host.get("/healthz"))["agents"] == {}
 
-    async def test_and_add_again_goes_on_with_its_tasks(
+    async def test_agent_added_again_continues_its_tasks(
         self, stack: Stack, host: HostClient
     ) -> None:
-        """What its agent said meanwhile is in the feed, once."""
+        """The updates that it sent in the meantime are in the feed, once."""
         task_id = await host.start("carly", skill="calendar_check")
         await host.row_with(task_id, "running")
         await host.http.delete("/agents/carly")
@@ -259,8 +261,8 @@ class TestRemove:
         )
 
 
-class TestComingBack:
-    async def test_an_agent_is_found_in_under_two_seconds(
+class TestReconnect:
+    async def test_agent_is_connected_within_two_seconds(
         self, stack: Stack, host: HostClient
     ) -> None:
         async def backed_off() -> bool:
@@ -276,15 +278,15 @@ class TestComingBack:
             await until_agents(host, {"carly": "connected"})
             assert time.monotonic() - ready < FOUND_S
 
-    async def test_and_is_tried_at_once_when_asked(
+    async def test_agent_is_retried_at_once_on_request(
         self, stack: Stack, host: HostClient
     ) -> None:
         assert (await host.http.post("/agents/carly:retry")).status_code == 202
         assert (await host.http.post("/agents/nobody:retry")).status_code == 404
 
 
-class TestTheFile:
-    async def test_is_read_again_when_it_is_written(
+class TestSettingsFile:
+    async def test_changed_file_is_read_again(
         self, stack: Stack, host: HostClient, walter: Server
     ) -> None:
         configure(stack, {"walter": walter.url})
@@ -292,7 +294,7 @@ class TestTheFile:
         await until_agents(host, {"walter": "connected"})
         assert (await host.get("/healthz"))["config"] is None
 
-    async def test_that_is_broken_changes_nothing_and_is_said(
+    async def test_unusable_file_changes_nothing_and_is_reported(
         self, stack: Stack, host: HostClient, walter: Server
     ) -> None:
         head = await host.head()
@@ -318,7 +320,7 @@ class TestTheFile:
         assert await said() is None
         await until_agents(host, {"carly": "connected", "walter": "connected"})
 
-    async def test_changed_while_the_host_was_down_is_what_counts(
+    async def test_file_changed_while_the_host_was_down_counts(
         self, stack: Stack, host: HostClient, walter: Server
     ) -> None:
         stack.host.terminate()
@@ -329,7 +331,7 @@ class TestTheFile:
         rows = await host.history(after=0, agent="carly", kind="agent")
         assert rows[-1]["connection"] == "removed"
 
-    async def test_of_changes_that_is_broken_stops_the_start_with_one_line(
+    async def test_unusable_agents_json_stops_the_start_with_one_line(
         self, stack: Stack
     ) -> None:
         stack.host.terminate()

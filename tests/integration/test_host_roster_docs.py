@@ -1,4 +1,4 @@
-"""Owns the promise of docs/roster.md: its commands print what it shows."""
+"""The commands of docs/roster.md print what the page shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.harness import ROOT, Stack
 PAGE = ROOT / "docs" / "roster.md"
 
 
-def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+def test_page_shows_what_its_commands_print(tmp_path: Path) -> None:
     examples = examples_in(PAGE)
     alone = tmp_path / "walter"
     alone.mkdir()

@@ -1,6 +1,6 @@
 """Bad agents: one server plays them all, each under a path of its own.
 
-test_host_neighbours.py points a real host at them.
+test_host_bad_agents.py points a real host at them.
 """
 
 from __future__ import annotations

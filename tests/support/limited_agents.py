@@ -1,7 +1,7 @@
 """Agents of the plain SDK that can do less than A2A allows: one process plays all.
 
 `python -m tests.support.limited_agents PORT` serves each of `KINDS` under a path of its
-own; test_host_lesser_agents.py and test_host_discovery.py follow them.
+own; test_host_limited_agents.py and test_host_discovery.py follow them.
 """
 
 from __future__ import annotations

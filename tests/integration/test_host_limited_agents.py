@@ -1,6 +1,6 @@
-"""Agents that can do less are followed as well as they allow, and the row says how.
+"""Agents with fewer abilities are followed as well as possible. Their rows say how.
 
-A real host over the plain SDK's agents of tests/support/limited_agents.py.
+A real host follows the plain SDK's agents of tests/support/limited_agents.py.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def stack(
 
 
 async def followed(host: HostClient, agent: str, how: str) -> None:
-    """Returns once the agent's row says that it is followed so."""
+    """Wait until the agent's row has this value of `followed`."""
 
     async def found() -> bool:
         return bool((await host.agent(agent))["followed"] == how)
@@ -53,7 +53,7 @@ async def followed(host: HostClient, agent: str, how: str) -> None:
         ("least", POLLING, OURS_ONLY),
     ],
 )
-async def test_an_agent_says_how_it_is_followed_and_which_tasks_are_found(
+async def test_row_says_how_the_agent_is_followed_and_which_tasks_are_found(
     host: HostClient, agent: str, how: str, which: str
 ) -> None:
     row = await host.agent(agent)
@@ -62,7 +62,7 @@ async def test_an_agent_says_how_it_is_followed_and_which_tasks_are_found(
 
 
 @pytest.mark.parametrize("agent", KINDS)
-async def test_a_task_that_was_started_here_is_told_whole_whatever_the_agent_lacks(
+async def test_task_started_here_is_followed_completely(
     stack: Stack, host: HostClient, agent: str
 ) -> None:
     async with watching(f"{stack.url}/feed?agent={agent}") as reader:
@@ -78,7 +78,7 @@ async def test_a_task_that_was_started_here_is_told_whole_whatever_the_agent_lac
 
 
 @pytest.mark.parametrize("agent", ["whole", "nosubscribe", "unary"])
-async def test_a_task_of_somebody_else_is_found_where_tasks_are_listed(
+async def test_task_of_another_client_is_found_if_the_agent_lists_tasks(
     stack: Stack, urls: dict[str, str], agent: str
 ) -> None:
     async with watching(f"{stack.url}/feed?agent={agent}") as reader:
@@ -88,7 +88,7 @@ async def test_a_task_of_somebody_else_is_found_where_tasks_are_listed(
     assert reader.of_task(task_id)[-1]["result"] == RESULT
 
 
-async def test_where_tasks_are_not_listed_those_of_others_are_not_claimed(
+async def test_task_of_another_client_is_not_found_without_a_list(
     stack: Stack, host: HostClient, urls: dict[str, str]
 ) -> None:
     async with watching(f"{stack.url}/feed?agent=nolist") as reader:
@@ -99,7 +99,7 @@ async def test_where_tasks_are_not_listed_those_of_others_are_not_claimed(
     assert reader.of_task(theirs) == []
 
 
-async def test_an_agent_that_refuses_to_be_subscribed_to_is_polled_and_says_so(
+async def test_agent_that_refuses_subscriptions_is_polled(
     stack: Stack, host: HostClient, urls: dict[str, str]
 ) -> None:
     async with watching(f"{stack.url}/feed?agent=nosubscribe") as reader:
@@ -113,7 +113,7 @@ async def test_an_agent_that_refuses_to_be_subscribed_to_is_polled_and_says_so(
 
 
 @pytest.mark.parametrize("agent", ["wordy", "least"])
-async def test_an_answer_without_a_task_is_answered_and_told(
+async def test_response_without_a_task_is_returned_and_in_the_feed(
     stack: Stack, host: HostClient, agent: str
 ) -> None:
     async with watching(f"{stack.url}/feed?agent={agent}&kind=message") as reader:

@@ -1,6 +1,6 @@
-"""Bad neighbours: agents that lie, stammer or say nothing cost the others nothing.
+"""Agents that send false data, garbage or nothing do not affect the others.
 
-A real host follows those of tests/support/bad_agents.py next to a real agent.
+A real host follows the agents of tests/support/bad_agents.py and a good one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 async def lost(host: HostClient, agent: str, attempt: int = 1) -> Json:
-    """Its row once it is lost after so many attempts."""
+    """Return the agent's row once it is lost after so many attempts."""
 
     async def found() -> Json | None:
         row = await host.agent(agent)
@@ -44,7 +44,7 @@ async def good_task(stack: Stack, host: HostClient) -> None:
     assert reader.of_task(task_id)[-1]["status"] == "completed"
 
 
-async def test_next_to_all_of_them_a_good_agent_is_followed(
+async def test_good_agent_is_followed_beside_all_bad_ones(
     stack: Stack, host: HostClient
 ) -> None:
     await good_task(stack, host)
@@ -61,7 +61,7 @@ async def test_next_to_all_of_them_a_good_agent_is_followed(
         ("hang", "timeout"),
     ],
 )
-async def test_an_agent_without_a_usable_card_is_lost_and_says_why(
+async def test_agent_without_a_usable_card_is_lost_with_its_cause(
     host: HostClient, agent: str, cause: str
 ) -> None:
     row = await lost(host, agent)
@@ -74,27 +74,25 @@ async def test_an_agent_without_a_usable_card_is_lost_and_says_why(
 @pytest.mark.parametrize(
     "agent", ["rpcpage", "rpcempty", "rpcerror", "rpcdeep", "rpcnumber"]
 )
-async def test_an_agent_that_answers_no_call_right_is_lost(
-    host: HostClient, agent: str
-) -> None:
-    """And tried ever less often, however good its card is."""
+async def test_agent_that_answers_no_call_is_lost(host: HostClient, agent: str) -> None:
+    """It is retried less and less often, although its card is good."""
     row = await lost(host, agent, attempt=2)
 
     assert row["cause"]
 
 
-async def test_an_agent_that_cannot_list_its_tasks_is_connected_all_the_same(
+async def test_agent_that_cannot_list_tasks_is_connected(
     host: HostClient,
 ) -> None:
     assert (await host.agent("nolist"))["connection"] == "connected"
 
 
-async def test_pages_without_end_are_not_read_without_end(host: HostClient) -> None:
+async def test_endless_pages_are_not_read_forever(host: HostClient) -> None:
     assert (await lost(host, "samepage"))["cause"]
 
 
 @pytest.mark.parametrize("agent", ["silent", "failing"])
-async def test_a_task_whose_stream_says_nothing_is_shown_as_its_agent_knows_it(
+async def test_task_of_a_silent_stream_is_read_from_its_agent(
     host: HostClient, agent: str
 ) -> None:
     async def told() -> list[Json]:
@@ -105,7 +103,7 @@ async def test_a_task_whose_stream_says_nothing_is_shown_as_its_agent_knows_it(
     assert [row["status"] for row in rows] == ["running"]
 
 
-async def test_nothing_that_they_do_is_logged_as_a_crash(
+async def test_no_bad_agent_is_logged_as_a_crash(
     stack: Stack, host: HostClient
 ) -> None:
     await lost(host, "hang")
@@ -113,7 +111,7 @@ async def test_nothing_that_they_do_is_logged_as_a_crash(
     assert "Traceback" not in stack.host.output()
 
 
-async def test_after_all_that_the_good_agent_is_still_followed(
+async def test_good_agent_is_still_followed_after_all_that(
     stack: Stack, host: HostClient
 ) -> None:
     await good_task(stack, host)

@@ -1,6 +1,6 @@
-"""Bad neighbours that begin well: what they overflow is counted, and they are named.
+"""Agents with bad streams: what the host drops is counted, and the agent is named.
 
-A real host follows those of tests/support/bad_streams.py next to a real agent.
+A real host follows the agents of tests/support/bad_streams.py and a good one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tests.support.harness import Server, Stack, free_port, until
 from tests.support.host_client import HostClient, Json, host_at, watching
 
 LOUD = ("flood", "burst", "numberedburst", "heavy", "swarm", "endless", "chatter")
-"""These send as much as is taken: each gets a machine as good as for itself."""
+"""These send as much as the host reads. Each runs almost alone on the machine."""
 MAX_PEAK_MB = 250
-"""The host alone has some 80 MB; the largest of these sends 100 MB at once."""
+"""The host alone needs about 80 MB. The largest stream sends 100 MB at once."""
 
 
 @contextmanager
 def neighbours(folder: Path) -> Iterator[dict[str, str]]:
-    """The name and address of each, while the block runs."""
+    """The name and address of each agent, while the block runs."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     server = Server(
         "neighbours",
@@ -34,7 +34,7 @@ def neighbours(folder: Path) -> Iterator[dict[str, str]]:
         url=url,
         ready_path="/plain/.well-known/agent-card.json",
     )
-    # Nobody accepts: the kernel alone says that somebody is there.
+    # Nobody accepts the connections that the kernel has taken.
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         server.start()
         server.wait_ready(server.ready_url)
@@ -48,7 +48,7 @@ def neighbours(folder: Path) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All that are not loud, together."""
+    """All agents that do not send much, together."""
     folder = tmp_path_factory.mktemp("stack")
     with neighbours(folder) as urls:
         quiet = {name: url for name, url in urls.items() if name not in LOUD}
@@ -58,7 +58,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @asynccontextmanager
 async def beside(agent: str, folder: Path) -> AsyncIterator[tuple[Stack, HostClient]]:
-    """A host that follows a good agent and one bad one."""
+    """A host that follows a good agent and a bad one."""
     with (
         neighbours(folder) as urls,
         Stack(folder, ["carly"], extra_agents={agent: urls[agent]}) as running,
@@ -68,7 +68,7 @@ async def beside(agent: str, folder: Path) -> AsyncIterator[tuple[Stack, HostCli
 
 
 async def row_that_says(host: HostClient, agent: str, words: str) -> Json:
-    """The first row of the agent with these words in its cause or its trouble.
+    """Return the first row of the agent with these words in its cause or trouble.
 
     A trouble that is over leaves the page again, but not the feed.
     """
@@ -85,7 +85,7 @@ async def row_that_says(host: HostClient, agent: str, words: str) -> Json:
 
 
 async def told(host: HostClient, agent: str, last: str) -> list[Json]:
-    """What the feed has of an agent's task, once it has said `last`."""
+    """Return the events of an agent's task, once it has the message `last`."""
 
     async def found() -> list[Json] | None:
         events = await host.history(after=0, agent=agent)
@@ -98,7 +98,7 @@ async def told(host: HostClient, agent: str, last: str) -> list[Json]:
 
 
 async def followed_to_its_end(stack: Stack, host: HostClient) -> None:
-    """A task of the good agent, without a gap."""
+    """Follow a task of the good agent, without a gap."""
     async with watching(f"{stack.url}/feed?agent=carly") as reader:
         task_id = await host.start("carly")
         await reader.until_over(task_id)
@@ -106,7 +106,7 @@ async def followed_to_its_end(stack: Stack, host: HostClient) -> None:
     assert {event["kind"] for event in reader.events} == {"task", "artifact"}
 
 
-async def test_next_to_all_the_quiet_ones_a_good_agent_is_followed(
+async def test_good_agent_is_followed_beside_all_quiet_ones(
     stack: Stack, host: HostClient
 ) -> None:
     await followed_to_its_end(stack, host)
@@ -120,7 +120,7 @@ async def test_next_to_all_the_quiet_ones_a_good_agent_is_followed(
         ("endless", "without end"),
     ],
 )
-async def test_a_loud_one_is_named_and_held_while_a_good_agent_is_followed(
+async def test_good_agent_is_followed_while_a_flood_is_slowed_and_reported(
     tmp_path: Path, agent: str, words: str
 ) -> None:
     async with beside(agent, tmp_path) as (stack, host):
@@ -133,10 +133,8 @@ async def test_a_loud_one_is_named_and_held_while_a_good_agent_is_followed(
 
 
 @pytest.mark.parametrize("agent", ["chatter", "heavy"])
-async def test_one_that_can_wait_is_made_to_wait_and_loses_nothing(
-    tmp_path: Path, agent: str
-) -> None:
-    """Comments without end, or updates of 3 MB: only so much of them is read."""
+async def test_agent_that_can_wait_loses_nothing(tmp_path: Path, agent: str) -> None:
+    """Endless comments, or updates of 3 MB: the host reads only so much of them."""
     async with beside(agent, tmp_path) as (stack, host):
         await told(host, agent, "update 1")
         await followed_to_its_end(stack, host)
@@ -158,7 +156,7 @@ async def test_one_that_can_wait_is_made_to_wait_and_loses_nothing(
         ("loop", "307"),
     ],
 )
-async def test_one_that_cannot_be_followed_is_lost_and_says_why(
+async def test_agent_that_cannot_be_followed_is_lost_with_its_cause(
     host: HostClient, agent: str, words: str
 ) -> None:
     row = await row_that_says(host, agent, words)
@@ -176,7 +174,7 @@ async def test_one_that_cannot_be_followed_is_lost_and_says_why(
         ("foreign", "bad response"),
     ],
 )
-async def test_one_whose_stream_is_bad_is_connected_and_its_row_says_what_is_wrong(
+async def test_agent_with_a_bad_stream_is_connected_with_its_trouble(
     host: HostClient, agent: str, words: str
 ) -> None:
     row = await row_that_says(host, agent, words)
@@ -185,7 +183,7 @@ async def test_one_whose_stream_is_bad_is_connected_and_its_row_says_what_is_wro
 
 
 @pytest.mark.parametrize("agent", ["huge", "garbled", "foreign"])
-async def test_an_event_that_cannot_be_used_is_a_gap_of_one_between_its_neighbours(
+async def test_unusable_event_is_a_gap_of_one_at_its_place(
     host: HostClient, agent: str
 ) -> None:
     before, gap, after = (await told(host, agent, "after"))[-3:]
@@ -195,7 +193,7 @@ async def test_an_event_that_cannot_be_used_is_a_gap_of_one_between_its_neighbou
     assert gap["missing"] == 1
 
 
-async def test_letters_that_are_no_utf8_are_replaced_and_nothing_is_lost(
+async def test_bytes_that_are_not_utf_8_are_replaced(
     host: HostClient,
 ) -> None:
     events = await told(host, "binary", "after")
@@ -205,7 +203,7 @@ async def test_letters_that_are_no_utf8_are_replaced_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize("agent", ["burst", "numberedburst"])
-async def test_every_update_of_a_flood_is_in_the_feed_or_counted_where_it_was(
+async def test_every_update_of_a_flood_is_in_the_feed_or_counted(
     tmp_path: Path, agent: str
 ) -> None:
     async with beside(agent, tmp_path) as (_, host):
@@ -219,12 +217,12 @@ async def test_every_update_of_a_flood_is_in_the_feed_or_counted_where_it_was(
         else:
             at += 1
             assert event["message"] == f"update {at}"
-    # The last one is told even where it is among those that were left out.
+    # The last update is in the feed even if it was dropped.
     assert at in (BURST, BURST + 1)
     assert last["status"] == "completed"
 
 
-async def test_one_that_sends_nothing_is_shown_as_its_task_is_known(
+async def test_task_of_a_silent_stream_is_read_from_its_agent(
     host: HostClient,
 ) -> None:
     (row,) = await told(host, "mum", "update 1")
@@ -232,7 +230,7 @@ async def test_one_that_sends_nothing_is_shown_as_its_task_is_known(
     assert row["status"] == "running"
 
 
-async def test_all_the_quiet_ones_together_do_not_fill_the_memory(
+async def test_all_quiet_ones_together_do_not_fill_the_memory(
     stack: Stack, host: HostClient
 ) -> None:
     for agent in ("hugecard", "hugelist"):
@@ -243,14 +241,14 @@ async def test_all_the_quiet_ones_together_do_not_fill_the_memory(
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that a process has had."""
+    """Return the peak memory of a process."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         pytest.skip("memory is read from /proc, which is Linux's")
     return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
-async def test_nothing_that_they_do_is_logged_as_a_crash(
+async def test_no_bad_stream_is_logged_as_a_crash(
     stack: Stack, host: HostClient
 ) -> None:
     await row_that_says(host, "deaf", "timeout")
