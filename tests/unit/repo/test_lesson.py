@@ -27,7 +27,7 @@ def test_the_lesson_takes_about_an_hour() -> None:
 
 def test_a_newcomer_has_a_fifth_agent_within_45_minutes() -> None:
     before = PAGES[: PAGES.index("your-agent")]
-    first_agent, _, _ = text_of("your-agent").partition("\n## Without our words")
+    first_agent, _, _ = text_of("your-agent").partition("\n## Without our helpers")
 
     assert "feed.ndjson?agent=rosa" in first_agent
     texts = [text_of("index"), *map(text_of, before), first_agent]
