@@ -26,7 +26,7 @@ def get_sibling(module: str) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    # Only who asks for it pays for the import: every module here passes this one.
+    # Not imported above, because every module of the host imports this one first.
     if name == "TaskManager":
         from .task_manager import TaskManager
 

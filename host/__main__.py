@@ -1,13 +1,11 @@
-"""Owns the entry: `courtside`, or `python -m host`.
-
-What follows is in cli/.
-"""
+"""Runs the command line: `courtside`, or `python -m host`."""
 
 from __future__ import annotations
 
 import os
 
-# Read by the SDK when it is imported; without it each call is traced for nobody.
+# The SDK reads this when it is imported. By default it traces each call, which costs
+# time even if nobody collects the traces.
 os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")
 
 from .cli.main import main

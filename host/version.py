@@ -1,7 +1,4 @@
-"""Owns which Courtside this is: the version that was installed.
-
-The host's card, its metrics and its description say it.
-"""
+"""Tells which version of Courtside is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: flags, environment variables and `courtside.toml`, read and checked once.
+"""Reads flags, environment variables and `courtside.toml` into typed, frozen settings.
 
-The result is typed and frozen. Imports `plans` and the packages below it.
+Imports `plans` and the packages below it.
 """

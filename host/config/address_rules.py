@@ -1,7 +1,7 @@
-"""Owns which addresses no agent can have: link-local ones and cloud metadata; and
-which an agent may not have that is added at run time, where the settings say so.
+"""Recognizes loopback, link-local, cloud metadata and private addresses.
 
-Settings are checked with it, and each connection once its address is known.
+The host never connects to a link-local or metadata address. It checks the URL of an
+agent, and the resolved address of each connection.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import socket
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on
-# Where clouds give out a machine's own credentials to whoever asks from inside.
+# Cloud metadata services return a machine's credentials to any program on it.
 METADATA_NAMES = frozenset(
     (
         "instance-data",
@@ -30,7 +30,10 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_link_local(host: str) -> bool:
-    """Whether a host name or address (also ::ffff:169.254.1.1, 0xa9fea9fe) is one."""
+    """Return whether a host name or address is link-local or a metadata service.
+
+    This includes other spellings: ::ffff:169.254.1.1, 0xa9fea9fe.
+    """
     name = host.lower().strip("[]").rstrip(".")
     address = _address(name.partition("%")[0])
     if address is None:
@@ -39,7 +42,7 @@ def is_link_local(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Whether it is an address of this machine or of a network that is not public."""
+    """Return whether an address is of this machine or of a private network."""
     name = host.lower().strip("[]").rstrip(".")
     address = _address(name.partition("%")[0])
     if address is None:
@@ -51,7 +54,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return _old_address(text)
+        return _legacy_address(text)
     if isinstance(address, ipaddress.IPv6Address):
         if address in NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -59,8 +62,8 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return address
 
 
-def _old_address(text: str) -> ipaddress.IPv4Address | None:
-    """What the C library still takes for an address: 2852039166, 0xa9.0xfe.1."""
+def _legacy_address(text: str) -> ipaddress.IPv4Address | None:
+    """Parse the forms that only the C library accepts: 2852039166, 0xa9.0xfe.1."""
     try:
         return ipaddress.IPv4Address(socket.inet_aton(text))
     except (OSError, UnicodeError, ValueError):

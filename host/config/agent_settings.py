@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from ..errors import ConfigError
 from .address_rules import is_link_local, is_private
-from .conversion import Expected, SettingError, convert
+from .conversion import SettingError, convert
 
 HOST_NAME = "host"  # The host's own name: no agent can have it.
 MAX_URL = 2048
@@ -32,38 +32,33 @@ RESERVED_HEADERS = (
 # Valid both in HTTP and in gRPC metadata.
 FIELD = rf"^(?!(?i:{RESERVED_HEADERS})\Z)[A-Za-z0-9_.-]{{1,128}}\Z"
 
+# Each description completes the sentence "SETTING must be …".
+VISIBLE_TEXT = "visible ASCII characters without spaces (a token: without Bearer)"
+LINE = "text on one line"
+USERNAME = "text on one line without a colon (RFC 7617)"
+FIELD_NAME = (
+    "a name of letters, digits, _, . and -, and none that the host sets itself, such "
+    "as Content-Type"
+)
+HEADERS = (
+    'a table of names and visible ASCII values, such as { "X-Team" = "blue" }, without '
+    "names that the host sets itself, such as Content-Type"
+)
+SCOPES = 'a list of scopes, such as ["read", "write"]'
+
 Place = Literal["header", "query", "cookie"]
 PLACES = get_args(Place)
 Visible = Annotated[
-    str,
-    Meta(pattern=rf"^{VISIBLE.pattern}\Z"),
-    Expected(
-        "visible ASCII characters without spaces (for a token: without the word Bearer)"
-    ),
+    str, Meta(pattern=rf"^{VISIBLE.pattern}\Z", description=VISIBLE_TEXT)
 ]
-Line = Annotated[
-    str, Meta(pattern=r"^[^\x00-\x1f\x7f]+\Z"), Expected("text on one line")
-]
-Username = Annotated[
-    str,
-    Meta(pattern=r"^[^\x00-\x1f\x7f:]+\Z"),
-    Expected("text on one line without a colon (RFC 7617)"),
-]
-FieldName = Annotated[
-    str,
-    Meta(pattern=FIELD),
-    Expected(
-        "a name of letters, digits, _, . and -; names that the host sets itself, such "
-        "as Content-Type, are reserved"
-    ),
-]
+Line = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+\Z", description=LINE)]
+Username = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f:]+\Z", description=USERNAME)]
+FieldName = Annotated[str, Meta(pattern=FIELD, description=FIELD_NAME)]
 HeaderValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?\Z")]
-Headers = Annotated[
-    dict[FieldName, HeaderValue],
-    Expected(
-        'a table of names and visible ASCII values, such as { "X-Team" = "blue" }, '
-        "without names that the host sets itself, such as Content-Type"
-    ),
+Headers = Annotated[dict[FieldName, HeaderValue], Meta(description=HEADERS)]
+Scopes = Annotated[tuple[Visible, ...], Meta(description=SCOPES)]
+Url = Annotated[
+    str, Meta(description="an http(s) URL, for example http://127.0.0.1:8001")
 ]
 # A setting that has no effect without another.
 NEEDS = {
@@ -83,18 +78,16 @@ class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     bearer: Visible | None = None
     api_key: Visible | None = None
-    api_key_in: Annotated[Place | None, Expected("header, query or cookie")] = None
+    api_key_in: Place | None = None
     """None: where the card says."""
     api_key_name: FieldName | None = None
     username: Username | None = None
     password: Line | None = None
     client_id: Line | None = None
     client_secret: Line | None = None
-    token_url: Annotated[str | None, Expected("an http(s) URL")] = None
+    token_url: Url | None = None
     """None: the card's, if its host is trusted."""
-    scopes: Annotated[
-        tuple[Visible, ...], Expected('a list of scopes, such as ["read", "write"]')
-    ] = ()
+    scopes: Scopes = ()
     headers: Headers = {}
 
     def __post_init__(self) -> None:

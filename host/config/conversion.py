@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -21,13 +20,6 @@ class SettingError(ConfigError):
         super().__init__(f"{key} {why}")
         self.key = key
         self.why = why
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What to write: completes "must be …". Annotates a type beside msgspec.Meta."""
-
-    text: str
 
 
 def convert(value: object, struct: type[T], secrets: Collection[str] = ()) -> T:
@@ -60,10 +52,13 @@ def unknown_key(known: Collection[str]) -> str:
 
 
 def _expected(struct: type, key: str) -> str:
-    """The text of the outermost Expected in a field's type."""
+    """Return the description of a field's type, or the words of its Literal."""
     hint: Any = get_type_hints(struct, include_extras=True)[key]
+    # The type itself, or a member of a union such as `Name | None`.
     for part in (hint, *get_args(hint)):
+        if get_origin(part) is Literal:
+            return " or ".join(get_args(part))
         for note in getattr(part, "__metadata__", ()):
-            if isinstance(note, Expected):
-                return note.text
-    raise TypeError(f"{struct.__name__}.{key} has no Expected")
+            if isinstance(note, msgspec.Meta) and note.description:
+                return note.description
+    raise TypeError(f"{struct.__name__}.{key} has no description")

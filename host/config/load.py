@@ -201,7 +201,7 @@ def _read_settings(
         else:
             value, where = setting.default, DEFAULT
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        if setting.is_secret:
+        if setting.name in SECRETS:
             value = _resolve_secret(text, where, environ, cwd)
             text = "set" if text else "not set"
         elif type(value) is int:

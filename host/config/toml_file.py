@@ -17,13 +17,14 @@ from ..plans.plan import Plan
 from ..plans.planners import load_planner
 from .agent_settings import (
     AgentSettings,
+    Url,
     check_card,
     check_name,
     check_trusted_hosts,
     check_url,
     read_credentials,
 )
-from .conversion import Expected, SettingError, convert, unknown_key
+from .conversion import SettingError, convert, unknown_key
 from .secret_refs import resolve
 from .settings import HostSettings
 
@@ -32,6 +33,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+Table = dict[str, Any]
+Card = Annotated[str, msgspec.Meta(description="a path or an http(s) URL")]
+Hosts = Annotated[
+    tuple[str, ...],
+    msgspec.Meta(description='a list of hosts, such as ["api.example"]'),
+]
+
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -39,20 +47,18 @@ S = TypeVar("S", bound=msgspec.Struct)
 class Tables(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
-    host: Annotated[dict[str, Any], Expected("a table: [host]")] = {}
-    agents: Annotated[dict[str, Any], Expected("a table: [agents]")] = {}
+    host: Annotated[Table, msgspec.Meta(description="a table: [host]")] = {}
+    agents: Annotated[Table, msgspec.Meta(description="a table: [agents]")] = {}
     plans: Any = None
 
 
 class AgentTable(msgspec.Struct, forbid_unknown_fields=True):
     """`[agents.NAME]`. The credentials may be references: `env:NAME`, `file:PATH`."""
 
-    url: Annotated[str, Expected("an http(s) URL, for example http://127.0.0.1:8001")]
-    card: Annotated[str | None, Expected("a path or an http(s) URL")] = None
-    trusted_hosts: Annotated[
-        tuple[str, ...], Expected('a list of hosts, as in ["api.example"]')
-    ] = ()
-    credentials: Annotated[dict[str, Any], Expected("a table of credentials")] = {}
+    url: Url
+    card: Card | None = None
+    trusted_hosts: Hosts = ()
+    credentials: Annotated[Table, msgspec.Meta(description="a table")] = {}
 
 
 class SettingsFile:
