@@ -28,10 +28,10 @@ from .api.history import History
 from .api.openapi.routes import Reference
 from .api.responses import (
     EXPECTED_ERRORS,
+    add_safety_headers,
     error_response,
-    safely,
-    text_response,
-    wrong_method,
+    query_error_response,
+    wrong_method_response,
 )
 from .config.agent_settings import HOST_NAME, AgentSettings
 from .config.load import Config
@@ -107,9 +107,9 @@ class Host:
                 *self._orchestrator.routes(),
             ],
             exception_handlers={
-                QueryError: text_response,
+                QueryError: query_error_response,
                 ClientGone: answer_client_gone,
-                405: wrong_method,
+                405: wrong_method_response,
                 **dict.fromkeys(EXPECTED_ERRORS, error_response),
             },
             lifespan=self._lifespan,
@@ -127,7 +127,7 @@ class Host:
         # Streams are taken here: each layer more is a coroutine per open reader.
         stream = self._streams.get(scope.get("path", ""))
         app = self._guard.admit(scope, stream or self._traced)
-        await app(scope, receive, send if app is stream else safely(send))
+        await app(scope, receive, send if app is stream else add_safety_headers(send))
 
     def _find(self, name: str) -> Backend:
         """Who is called so. Raises UnknownAgent."""

@@ -1,7 +1,4 @@
-"""Runs the ASGI application in uvicorn: its port, its signals, its memory, its limits.
-
-The command line opens the log and builds the application.
-"""
+"""Runs the ASGI application in uvicorn, with its port, signals and limits."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from typing import Protocol
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from .api.slow_clients import PromptProtocol
+from .api.slow_clients import DeadlineProtocol
 from .config.access_rules import AccessRules
 from .config.load import Config
 from .errors import CourtsideError
@@ -60,8 +57,13 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+# Overrides methods that uvicorn does not document. It has no callback for "ready"
+# (https://github.com/Kludex/uvicorn/issues/1375), none to end streams before it waits
+# for them (https://github.com/Kludex/uvicorn/issues/451), and no option to keep the
+# signal handlers (https://github.com/Kludex/uvicorn/pull/1600).
+# tests/unit/api/test_uvicorn_internals.py fails when the methods change.
 class _Server(uvicorn.Server):
-    """Ends the streams first: uvicorn waits for open responses before it exits."""
+    """Ends the streams at a signal, before uvicorn waits for open responses."""
 
     def __init__(
         self, config: uvicorn.Config, host: Stoppable, on_ready: Callable[[], None]
@@ -115,7 +117,7 @@ def serve(
     """
     settings = uvicorn.Config(
         host,
-        http=PromptProtocol,
+        http=DeadlineProtocol,
         ws="none",
         ssl_certfile=rules.tls_cert,
         ssl_keyfile=rules.tls_key,
@@ -165,7 +167,9 @@ def _max_connections() -> int | None:
 
 
 def raise_file_limit() -> None:
-    """Allow as many open files as possible. Most shells allow 1,024, and each reader
-    and each open task needs one."""
+    """Allow as many open files as possible.
+
+    Most shells allow 1,024. Each reader and each open task needs one.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

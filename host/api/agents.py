@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from ..following.reloader import Reloader
 from ..following.roster import Roster
 from ..following.roster_file import AddedAgent
-from .responses import json_answer, json_object
+from .responses import json_response, read_json
 
 
 class NewAgent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +46,7 @@ class AgentsApi:
     async def add(self, request: Request) -> Response:
         """201 with the agent's row; whether it can be reached the feed will say."""
         try:
-            wanted = msgspec.convert(await json_object(request), NewAgent)
+            wanted = msgspec.convert(await read_json(request), NewAgent)
         except msgspec.ValidationError as error:
             raise ConfigError(
                 f"the body is no agent: {error}; use url, and name and card where "
@@ -55,11 +55,13 @@ class AgentsApi:
         settings = AddedAgent(wanted.url, wanted.card).to_settings()
         name = await self._roster.add(wanted.name, settings)
         # Relative to this one, which a proxy may have put under a path of its own.
-        return json_answer(self._roster.row(name), 201, {"location": f"agents/{name}"})
+        return json_response(
+            self._roster.row(name), 201, {"location": f"agents/{name}"}
+        )
 
     async def row(self, request: Request) -> Response:
         """The current row of one agent."""
-        return json_answer(self._roster.row(_name(request)))
+        return json_response(self._roster.row(_name(request)))
 
     async def remove(self, request: Request) -> Response:
         """204; what the feed has of the agent can still be read."""
@@ -69,11 +71,11 @@ class AgentsApi:
     async def retry(self, request: Request) -> Response:
         """Tries a lost agent again at once."""
         self._roster.retry(request.path_params["agent"])
-        return json_answer({}, 202)
+        return json_response({}, 202)
 
     async def reload(self, _: Request) -> Response:
         """Reads courtside.toml again; which agents that added, removed, changed."""
-        return json_answer((await self._reloader.reload())._asdict())
+        return json_response((await self._reloader.reload())._asdict())
 
 
 def _name(request: Request) -> str:

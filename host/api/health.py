@@ -22,8 +22,8 @@ from ..model.debug_state import MAX_SHOWN, AgentState, DebugState
 from ..model.timestamps import format_timestamp
 from ..version import VERSION
 from .metrics import Metrics
-from .responses import json_answer
-from .sessions import role_of
+from .responses import json_response
+from .sessions import get_role
 
 LAG_EVERY_S = 0.5
 NO_STORE = {"cache-control": "no-store"}
@@ -66,9 +66,9 @@ class Observatory:
         for strangers."""
         cause = self._trouble
         state: dict[str, str | None] = {"status": "not ready" if cause else "ready"}
-        if role_of(request.scope) is not None:
+        if get_role(request.scope) is not None:
             state["cause"] = cause
-        return json_answer(state, 503 if cause else 200, NO_STORE)
+        return json_response(state, 503 if cause else 200, NO_STORE)
 
     @property
     def _trouble(self) -> str | None:

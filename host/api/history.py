@@ -25,8 +25,8 @@ from ..log.contract import Row
 from ..model.event import AgentEvent, with_id
 from ..model.filter import ALL, Filter
 from .feed_stream import filter_of
-from .responses import json_answer
-from .sessions import role_of
+from .responses import json_response
+from .sessions import get_role
 
 PAGE = 1_000
 MAX_LIMIT = 10_000  # What one answer holds in memory; without a limit it streams.
@@ -127,7 +127,7 @@ class History:
 
     async def agents(self, request: Request) -> Response:
         """The current row of every agent that is followed."""
-        return json_answer({"agents": self._followed()})
+        return json_response({"agents": self._followed()})
 
     def _followed(self) -> list[AgentEvent]:
         """The board has the host itself, too, and who was removed: its history can
@@ -147,8 +147,8 @@ class History:
         """
         feed = self._feed
         status = "failing" if feed.fault else "ok"
-        if role_of(request.scope) is None:
-            return json_answer({"status": status}, 503 if feed.fault else 200)
+        if get_role(request.scope) is None:
+            return json_response({"status": status}, 503 if feed.fault else 200)
         agents = {row.agent: row.connection for row in self._followed()}
         state = {
             "status": status,
@@ -158,7 +158,7 @@ class History:
             "head": feed.head,
             "agents": agents,
         }
-        return json_answer(state, 503 if feed.fault else 200)
+        return json_response(state, 503 if feed.fault else 200)
 
 
 def _lines(rows: list[Row]) -> bytes:

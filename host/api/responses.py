@@ -1,6 +1,6 @@
-"""Owns the form of our HTTP doors: JSON bodies both ways, and errors as A2A has them.
+"""Reads JSON bodies, and writes JSON responses and errors as A2A defines them.
 
-The gateway and the host's own doors read and answer with it.
+The gateway uses it too.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Message, Send
 
-from ..clients.bindings.a2a_errors import UPDATES_GONE_CODE, UpdatesGone
+from ..clients.bindings.a2a_errors import ERROR_INFO, UPDATES_GONE_CODE, UpdatesGone
 from ..errors import CourtsideError, QueryError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 JSON_TYPES = ("application/json", "application/a2a+json")
 INTERNAL_CODE = -32603
 EXPECTED_ERRORS = (A2AError, ParseError, CourtsideError)
-# The google.rpc.Code that HTTP+JSON names beside an HTTP status.
+# The google.rpc.Code of each HTTP status.
 STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
@@ -37,7 +37,7 @@ STATUS_NAMES = {
     502: "UNAVAILABLE",
     503: "UNAVAILABLE",
 }
-SAFETY = (
+SAFETY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (
         b"content-security-policy",
@@ -66,32 +66,33 @@ class HostStopping(CourtsideError):
     status, reason = 503, "HOST_ENDING"
 
 
-def safely(send: Send) -> Send:
-    """Agents' words are in what is answered: no browser may take them for a page.
+def add_safety_headers(send: Send) -> Send:
+    """Keep browsers from treating a response as a page: it may contain agents' text.
 
-    No coroutine: a stream's every piece goes through it.
+    Not a coroutine function, because every chunk of a stream passes through it.
     """
 
     def send_safely(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            there = {name for name, _ in message["headers"]}
-            more = [pair for pair in SAFETY if pair[0] not in there]
-            message["headers"] = [*message["headers"], *more]
+            present = {name for name, _ in message["headers"]}
+            added = [pair for pair in SAFETY_HEADERS if pair[0] not in present]
+            message["headers"] = [*message["headers"], *added]
         return send(message)
 
     return send_safely
 
 
-async def json_object(request: Request) -> dict[str, Any]:
-    """The body. Raises ParseError, BodyTooLarge and WrongContentType."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    if kind not in JSON_TYPES:
+async def read_json(request: Request) -> dict[str, Any]:
+    """Read a JSON object. Raises ParseError, BodyTooLarge and WrongContentType."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if content_type not in JSON_TYPES:
         raise WrongContentType(
-            f"the body is {kind or 'of no type'}: send it as application/json"
+            f"the content type is {content_type or 'missing'}: "
+            "send it as application/json"
         )
     data = b""
-    async for piece in request.stream():
-        data += piece
+    async for chunk in request.stream():
+        data += chunk
         if len(data) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"the body is over {MAX_BODY_BYTES} bytes")
     try:
@@ -103,82 +104,84 @@ async def json_object(request: Request) -> dict[str, Any]:
     return body
 
 
-def json_answer(
+def json_response(
     value: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The value as msgspec writes it: events and rows as the feed has them."""
+    """Encode with msgspec, like the events of the feed."""
     body = msgspec.json.encode(value)
     return Response(body, status, headers, media_type="application/json")
 
 
-class Refusal(NamedTuple):
-    """An error in the words of both bindings: `http` and `status` of HTTP+JSON
-    (section 11.6), `rpc` of JSON-RPC (section 9.5)."""
+class ErrorDescription(NamedTuple):
+    """An error for both bindings: `status` and `status_name` for HTTP+JSON (section
+    11.6), `jsonrpc_code` for JSON-RPC (section 9.5)."""
 
-    http: int
-    status: str
-    rpc: int
+    status: int
+    status_name: str
+    jsonrpc_code: int
     message: str
     details: list[dict[str, Any]]
 
 
-def refusal_of(error: Exception) -> Refusal:
-    """Describe one of EXPECTED_ERRORS: an A2A error unchanged, any other as an error
-    of the domain `courtside`.
+def describe_error(error: Exception) -> ErrorDescription:
+    """Describe one of EXPECTED_ERRORS.
 
-    Courtside's JSON-RPC codes are outside the ranges that JSON-RPC and A2A reserve.
+    A2A's own errors keep their codes. Others have the domain `courtside`, and JSON-RPC
+    codes outside the ranges that JSON-RPC and A2A reserve.
     """
     if isinstance(error, CourtsideError):
-        status, info = error.status, _info(error.reason, "courtside")
-        name = STATUS_NAMES.get(status, "INTERNAL")
-        return Refusal(status, name, -31000 - status, str(error), [info])
-    if isinstance(error, UpdatesGone):
-        info = _info("UPDATES_GONE", A2A_DOMAIN) | {"metadata": error.data or {}}
-        return Refusal(410, STATUS_NAMES[410], UPDATES_GONE_CODE, str(error), [info])
-    said = build_rest_error_payload(error)["error"]
-    kind = JSONParseError if isinstance(error, ParseError) else type(error)
-    rpc = JSON_RPC_ERROR_CODE_MAP.get(kind, INTERNAL_CODE)  # type: ignore[arg-type]
-    return Refusal(said["code"], said["status"], rpc, said["message"], said["details"])
+        status, code = error.status, -31000 - error.status
+        info: dict[str, Any] = {"reason": error.reason, "domain": "courtside"}
+    elif isinstance(error, UpdatesGone):
+        status, code = 410, UPDATES_GONE_CODE
+        info = {"reason": "UPDATES_GONE", "domain": A2A_DOMAIN}
+        info["metadata"] = error.data or {}
+    else:
+        payload = build_rest_error_payload(error)["error"]
+        kind = JSONParseError if isinstance(error, ParseError) else type(error)
+        code = JSON_RPC_ERROR_CODE_MAP.get(kind, INTERNAL_CODE)  # type: ignore[arg-type]
+        return ErrorDescription(
+            payload["code"],
+            payload["status"],
+            code,
+            payload["message"],
+            payload["details"],
+        )
+    name = STATUS_NAMES.get(status, "INTERNAL")
+    details = [{"@type": ERROR_INFO, **info}]
+    return ErrorDescription(status, name, code, str(error), details)
 
 
-def error_response(_: Request, error: Exception) -> Response:
-    """An error as A2A's HTTP+JSON binding writes it."""
-    refusal = refusal_of(error)
-    return JSONResponse(error_body(refusal), refusal.http)
-
-
-def text_response(_: Request, error: Exception) -> Response:
-    """A QueryError as plain text, for the endpoints that people read with curl."""
-    status = error.status if isinstance(error, QueryError) else 500
-    return PlainTextResponse(f"{error}\n", status)
-
-
-def wrong_method(request: Request, error: Exception) -> Response:
-    """405 with every method of the path: each of its routes knows but its own."""
-    said = error.headers or {} if isinstance(error, HTTPException) else {}
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    paths = (r.path for r in routes if r.matches(request.scope)[0] is not Match.NONE)
-    path = next(paths, None)
-    allowed = {m for route in routes if route.path == path for m in route.methods or ()}
-    allow = ", ".join(sorted(allowed)) or said.get("allow", "")
-    return PlainTextResponse("Method Not Allowed", 405, {"allow": allow})
-
-
-def error_body(refusal: Refusal) -> dict[str, Any]:
-    """The same where it is an event of a stream."""
+def build_error_body(error: ErrorDescription) -> dict[str, Any]:
+    """Build the JSON of an error in HTTP+JSON, for a response or a stream's event."""
     return {
         "error": {
-            "code": refusal.http,
-            "status": refusal.status,
-            "message": refusal.message,
-            "details": refusal.details,
+            "code": error.status,
+            "status": error.status_name,
+            "message": error.message,
+            "details": error.details,
         }
     }
 
 
-def _info(reason: str, domain: str) -> dict[str, Any]:
-    return {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": reason,
-        "domain": domain,
-    }
+def error_response(_: Request, error: Exception) -> Response:
+    """Respond in the form of A2A's HTTP+JSON binding."""
+    described = describe_error(error)
+    return JSONResponse(build_error_body(described), described.status)
+
+
+def query_error_response(_: Request, error: Exception) -> Response:
+    """Respond to a QueryError in plain text, for people who use curl."""
+    status = error.status if isinstance(error, QueryError) else 500
+    return PlainTextResponse(f"{error}\n", status)
+
+
+def wrong_method_response(request: Request, error: Exception) -> Response:
+    """Respond with 405 and all methods of the path. Each route knows only its own."""
+    headers = error.headers or {} if isinstance(error, HTTPException) else {}
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    paths = (r.path for r in routes if r.matches(request.scope)[0] is not Match.NONE)
+    path = next(paths, None)
+    methods = {m for route in routes if route.path == path for m in route.methods or ()}
+    allow = ", ".join(sorted(methods)) or headers.get("allow", "")
+    return PlainTextResponse("Method Not Allowed", 405, {"allow": allow})

@@ -100,15 +100,15 @@ class Guesses:
         self._free_at[place] = free_at
 
 
-def role_of(scope: Any) -> str | None:
+def get_role(scope: Any) -> str | None:
     """Of whoever sent this request, None for a stranger."""
     role: str | None = scope.get(ROLE)
     return role
 
 
-def is_locked(scope: Any) -> bool:
+def is_token_required(scope: Any) -> bool:
     """Whether this request needed a token."""
-    return role_of(scope) in (OPERATOR, READER)
+    return get_role(scope) in (OPERATOR, READER)
 
 
 def _digest(text: str) -> bytes:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..api.responses import error_body, json_object, refusal_of
-from ..api.sessions import is_locked
+from ..api.responses import build_error_body, describe_error, read_json
+from ..api.sessions import is_token_required
 from .dispatcher import Dispatcher
 from .event_stream import Encoding
 from .operations import OPERATIONS, Operation
@@ -54,7 +54,7 @@ class HttpJson:
         card = self._dispatcher.operations.card(
             request.path_params["agent"],
             find_public_url(request),
-            locked=is_locked(request.scope),
+            locked=is_token_required(request.scope),
         )
         headers = {"cache-control": "no-cache"}
         return Response(card, media_type="application/json", headers=headers)
@@ -70,7 +70,7 @@ async def _read_params(request: Request, operation: Operation) -> Message | None
     if operation.params is None:
         return None
     if operation.params is pb.SendMessageRequest:
-        return parse_message(await json_object(request), operation.params)
+        return parse_message(await read_json(request), operation.params)
     params = parse_query(request.query_params, operation.params)
     task_id = request.path_params.get("task_id", "")
     if request.method == "GET" and task_id.endswith(":cancel"):
@@ -85,4 +85,4 @@ def _encode_result(result: bytes) -> bytes:
 
 
 def _encode_error(error: Exception) -> bytes:
-    return msgspec.json.encode(error_body(refusal_of(error)))
+    return msgspec.json.encode(build_error_body(describe_error(error)))

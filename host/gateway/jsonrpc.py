@@ -15,8 +15,8 @@ from ..api.responses import (
     EXPECTED_ERRORS,
     BodyTooLarge,
     WrongContentType,
-    json_object,
-    refusal_of,
+    describe_error,
+    read_json,
 )
 from ..errors import UnknownAgent
 from .dispatcher import Dispatcher
@@ -43,7 +43,7 @@ class JsonRpc:
     async def _respond(self, request: Request) -> Response:
         call_id = b"null"
         try:
-            call = await json_object(request)
+            call = await read_json(request)
             if type(call.get("id")) in (str, int, float):
                 call_id = msgspec.json.encode(call["id"])
             check_version(request)
@@ -56,7 +56,9 @@ class JsonRpc:
             )
             return await self._dispatcher.respond(request, operation, params, encoding)
         except EXPECTED_ERRORS as error:
-            status = refusal_of(error).http if isinstance(error, HTTP_ERRORS) else 200
+            status = (
+                describe_error(error).status if isinstance(error, HTTP_ERRORS) else 200
+            )
             body = _encode_error(call_id, error)
             return Response(body, status, media_type="application/json")
 
@@ -82,8 +84,12 @@ def _encode_result(call_id: bytes, result: bytes) -> bytes:
 
 
 def _encode_error(call_id: bytes, error: Exception) -> bytes:
-    refusal = refusal_of(error)
-    body = {"code": refusal.rpc, "message": refusal.message, "data": refusal.details}
+    described = describe_error(error)
+    body = {
+        "code": described.jsonrpc_code,
+        "message": described.message,
+        "data": described.details,
+    }
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (
         call_id,
         msgspec.json.encode(body),

@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..api.sessions import is_locked
+from ..api.sessions import is_token_required
 from ..clients.bindings.types import Update
 from ..config.agent_settings import HOST_NAME
 from ..errors import ConfigError
@@ -84,7 +84,7 @@ class Orchestrator:
 
     async def _serve_card(self, request: Request) -> Response:
         url = f"{find_public_url(request)}/a2a/{HOST_NAME}"
-        card = build_card(self.card, url, locked=is_locked(request.scope))
+        card = build_card(self.card, url, locked=is_token_required(request.scope))
         return Response(
             card, media_type="application/json", headers={"cache-control": "no-cache"}
         )

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from host.api.slow_clients import PromptProtocol
+from host.api.slow_clients import DeadlineProtocol
 from host.app import Host
 from host.config.load import Config
 from host.log.contract import Log
@@ -42,7 +42,7 @@ async def serving(app: ASGIApp, most: int | None = None) -> AsyncIterator[int]:
     state = ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: PromptProtocol(config, state, {}), "127.0.0.1", 0
+        lambda: DeadlineProtocol(config, state, {}), "127.0.0.1", 0
     )
     try:
         yield server.sockets[0].getsockname()[1]

@@ -137,4 +137,4 @@ async def test_more_connections_than_there_is_room_for_are_told_so() -> None:
         answer = await said(port)
 
     assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"2 connections already" in answer
+    assert b"limit of 2 connections" in answer
