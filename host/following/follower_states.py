@@ -1,14 +1,15 @@
 """The states of a follower, and the transitions between them.
 
+                  ┌───────────────────┬────────────┐
+                  ▼                   │            │
     starting ──► waiting ──► live ──► broken ──► repairing
-                  ▲ ▲ ▲        │        │            │
-                  │ │ └────────┘        │            │
-                  │ └───────────────────┘            │
-                  └──────────────────────────────────┘
+                  │ ▲          │      ▲
+                  │ └──────────┘      │
+                  └───────────────────┘
 
 A live follower waits again when its agent refuses the subscription, or when the stream
-of a reply ends. Two transitions leave every state: `take_reply` makes the follower live
-on the stream of a reply, and `end` ends it. Nothing leaves ended.
+of a reply ends. Two more transitions start in several states: `take_reply` makes the
+follower live on the stream of a reply, and `end` ends it. Nothing leaves ended.
 """
 
 from __future__ import annotations

@@ -278,10 +278,10 @@ class TestCommandLine:
             port = other.getsockname()[1]
             said = self.run(tmp_path, f"--port={port}")
 
-        assert f"port {port} on 127.0.0.1" in said
+        assert f"Port {port} on 127.0.0.1" in said
         assert "already in use" in said
         assert "--port (or COURTSIDE_PORT)" in said
-        assert not (tmp_path / "data").exists(), "nothing was begun"
+        assert not (tmp_path / "data").exists(), "nothing was started"
 
     def test_names_a_log_that_another_host_has_open(self, tmp_path: Path) -> None:
         folder = tmp_path / "first"
