@@ -54,8 +54,10 @@ class Binding(ABC):
         limiter: RateLimiter,
     ) -> None:
         self._url = interface.url
+        self._version = interface.version
         self._is_v03 = interface.version == "0.3"
         self._tenant = "" if self._is_v03 else interface.tenant
+        self._card = card
         self._http = http
         self._decoder = UpdateDecoder(limiter)
         self._is_resumable = any(

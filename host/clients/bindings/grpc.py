@@ -18,22 +18,19 @@ from a2a.client.client import ClientCallContext
 from a2a.client.errors import A2AClientError
 from a2a.client.transports.grpc import GrpcTransport
 from a2a.compat.v0_3.grpc_transport import CompatGrpcTransport
-from a2a.types import a2a_pb2 as pb
 from google.protobuf.message import Message
 
 from ...config.address_rules import LOOPBACK
 from ...observability import trace
 from ...protocol.a2a_objects import RESUMABLE
 from ..http_client import addresses
-from ..rate_limit import RateLimiter
 from .base import Binding
 from .error_mapping import BadResponse, is_cancelled
 from .grpc_errors import is_unauthenticated, map_grpc_error
-from .http_transport import CALL_S, MAX_BODY, HttpTransport
+from .http_transport import CALL_S, MAX_BODY
 from .operations import Operation
 from .read_ahead import ReadAhead
 from .readers import message_to_json
-from .types import Interface
 
 SECURE = ("https", "grpcs")
 SCHEMES = (*SECURE, "http", "grpc")
@@ -41,16 +38,6 @@ Result = TypeVar("Result")
 
 
 class Grpc(Binding):
-    def __init__(
-        self,
-        interface: Interface,
-        card: pb.AgentCard,
-        http: HttpTransport,
-        limiter: RateLimiter,
-    ) -> None:
-        super().__init__(interface, card, http, limiter)
-        self._card = card
-
     async def __aenter__(self) -> Grpc:
         with self._map_errors("gRPC"), anyio.fail_after(CALL_S):
             host, port, is_secure = _target(self._url)

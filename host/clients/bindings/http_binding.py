@@ -12,13 +12,11 @@ from typing import Any, TypeVar
 import anyio
 import httpx
 import msgspec
-from a2a.types import a2a_pb2 as pb
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from ...observability import trace
 from ...protocol.a2a_objects import RESUMABLE
-from ..rate_limit import RateLimiter
 from .base import Binding
 from .error_mapping import BadResponse
 from .http_transport import (
@@ -26,13 +24,10 @@ from .http_transport import (
     MAX_BODY,
     SSE,
     HttpResponse,
-    HttpTransport,
-    ResponseStream,
-    too_large,
+    read_body,
 )
 from .operations import Operation
 from .sse import Frame, SseParser
-from .types import Interface
 
 JSON = "application/json"
 DENIED = (401, 403)
@@ -49,20 +44,6 @@ Result = TypeVar("Result")
 
 
 class HttpBinding(Binding):
-    def __init__(
-        self,
-        interface: Interface,
-        card: pb.AgentCard,
-        http: HttpTransport,
-        limiter: RateLimiter,
-    ) -> None:
-        super().__init__(interface, card, http, limiter)
-        self._headers = {"a2a-version": interface.version, "accept": JSON}
-        if self._is_resumable:
-            self._headers["a2a-extensions"] = RESUMABLE
-            if self._is_v03:
-                self._headers["x-a2a-extensions"] = RESUMABLE
-
     async def reach(self) -> None:
         with self._map_errors("a GET"):
             request = self._build_request("GET", self._url)
@@ -93,7 +74,15 @@ class HttpBinding(Binding):
         body: Json | None = None,
         params: Json | None = None,
     ) -> httpx.Request:
-        headers = {**self._headers, **trace.trace_headers()}
+        headers = {
+            "a2a-version": self._version,
+            "accept": JSON,
+            **trace.trace_headers(),
+        }
+        if self._is_resumable:
+            headers["a2a-extensions"] = RESUMABLE
+            if self._is_v03:
+                headers["x-a2a-extensions"] = RESUMABLE
         if body is not None:
             headers["content-type"] = JSON
         return self._http.stream_client.build_request(
@@ -124,7 +113,9 @@ class HttpBinding(Binding):
         async with aclosing(stream.chunks()) as chunks:
             async for chunk in chunks:
                 if not stream.is_sse:
-                    response = await self._rest(stream, chunk, chunks)
+                    with anyio.fail_after(CALL_S):
+                        body = await read_body(chunks, MAX_BODY, begun=chunk)
+                    response = HttpResponse(stream.status, stream.headers, body)
                     yield [self._only_frame(operation, response)]
                     return
                 for start in range(0, len(chunk), TURN_BYTES):
@@ -133,18 +124,6 @@ class HttpBinding(Binding):
                         yield frames
                     elif (spent_s := time.perf_counter() - begun_at) > IDLE_S:
                         await anyio.sleep(spent_s * IDLE_REST)
-
-    async def _rest(
-        self, stream: ResponseStream, begun: bytes, chunks: AsyncGenerator[bytes]
-    ) -> HttpResponse:
-        """Return a whole response that is no stream of events."""
-        body = bytearray(begun)
-        with anyio.fail_after(CALL_S):
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise too_large(MAX_BODY)
-        return HttpResponse(stream.status, stream.headers, bytes(body))
 
     def _only_frame(self, operation: Operation[Any], response: HttpResponse) -> Frame:
         """Return the one update of an agent that does not stream, or raise an error."""

@@ -41,6 +41,10 @@ class HttpJson(HttpBinding):
                 if operation is self._subscribe_operations[-1]:
                     raise
 
+    def _base_url(self) -> str:
+        tenant = f"/{quote(self._tenant, '')}" if self._tenant else ""
+        return self._url.rstrip("/") + tenant
+
     def _path(self, operation: Operation[Any]) -> str:
         return operation.route.path
 
@@ -48,11 +52,10 @@ class HttpJson(HttpBinding):
         params = self._params(request)
         params.pop("tenant", None)
         path = self._path(operation).format(id=quote(params.pop("id", ""), ""))
-        tenant = f"/{quote(self._tenant, '')}" if self._tenant else ""
         method, _, has_body = operation.route
         return self._build_request(
             method,
-            f"{self._url.rstrip('/')}{tenant}{path}",
+            self._base_url() + path,
             body=params if has_body else None,
             params=None if has_body else params or None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -94,12 +94,8 @@ class HttpTransport:
         request.extensions["timeout"] = timeout.as_dict()
         with anyio.fail_after(deadline_s):
             async with _send(client, request, allow_redirect) as response:
-                body = bytearray()
-                async for piece in response.aiter_raw():
-                    body += piece
-                    if len(body) > max_bytes:
-                        raise too_large(max_bytes)
-                return HttpResponse(response.status_code, response.headers, bytes(body))
+                body = await read_body(response.aiter_raw(), max_bytes)
+                return HttpResponse(response.status_code, response.headers, body)
 
     async def fetch_status(self, request: httpx.Request) -> int:
         """Return the status of any response, without its body."""
@@ -157,8 +153,15 @@ class ResponseStream:
                 unpaced = 0
 
 
-def too_large(max_bytes: int) -> BadResponse:
-    return BadResponse(f"too large: over {max_bytes // MIB} MiB")
+async def read_body(
+    chunks: AsyncIterable[bytes], max_bytes: int, begun: bytes = b""
+) -> bytes:
+    body = bytearray(begun)
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > max_bytes:
+            raise BadResponse(f"too large: over {max_bytes // MIB} MiB")
+    return bytes(body)
 
 
 def origin(url: httpx.URL) -> str:

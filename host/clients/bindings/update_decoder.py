@@ -12,6 +12,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -54,21 +55,15 @@ class UpdateDecoder:
         async for items in arrived:
             for turn in _turns(items, size):
                 admitted = await self._limiter.admit(len(turn))
-                for batch in await self._decode(turn[:admitted], read, size):
+                decoded: Iterable[Batch] = _decode(turn[:admitted], read)
+                if admitted and size(turn[0]) > LARGE:  # Then it is alone in its turn.
+                    read_all = partial(list[Batch], decoded)
+                    decoded = await self.run(read_all, size(turn[0]))
+                for batch in decoded:
                     yield batch
                 if admitted < len(turn):
                     yield Batch([], len(turn) - admitted, self._limiter.why)
                 await checkpoint()
-
-    async def _decode(
-        self,
-        items: Sequence[Item],
-        read: Callable[[Item], Update],
-        size: Callable[[Item], int],
-    ) -> Iterable[Batch]:
-        if len(items) != 1:
-            return _decode(items, read)
-        return await self.run(lambda: list(_decode(items, read)), size(items[0]))
 
     async def run(self, decode: Callable[[], Result], size: int) -> Result:
         """Return the result of `decode`, which runs in a thread if `size` is large."""

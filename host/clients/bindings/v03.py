@@ -19,13 +19,10 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 
 from ...protocol import lenient_json, v03_to_v10
-from ..rate_limit import RateLimiter
 from .http_json import HttpJson
-from .http_transport import HttpTransport
 from .jsonrpc import JsonRpc
 from .operations import GET_EXTENDED_CARD, Operation
 from .readers import as_value_error, message_to_json
-from .types import Interface
 
 Json = dict[str, Any]
 
@@ -52,19 +49,12 @@ class JsonRpcV03(JsonRpc):
 class HttpJsonV03(HttpJson):
     """Its bodies have the JSON form of 0.3's protobuf messages."""
 
-    def __init__(
-        self,
-        interface: Interface,
-        card: pb.AgentCard,
-        http: HttpTransport,
-        limiter: RateLimiter,
-    ) -> None:
-        super().__init__(interface, card, http, limiter)
-        # Some cards give the URL with the version, some without.
-        self._url = self._url.rstrip("/").removesuffix("/v1")
+    def _base_url(self) -> str:
+        # Some cards have the URL with the version, some without.
+        return self._url.rstrip("/").removesuffix("/v1") + "/v1"
 
     def _path(self, operation: Operation[Any]) -> str:
-        return "/v1" + (operation.path_v03 or operation.route.path)
+        return operation.path_v03 or operation.route.path
 
     def _params(self, request: Message) -> Json:
         if not isinstance(request, pb.SendMessageRequest):
