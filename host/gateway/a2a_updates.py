@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from typing import NamedTuple, cast
 
@@ -59,6 +59,9 @@ class NumberedUpdate(NamedTuple):
         return self.status in TERMINAL
 
 
+Updates = AsyncGenerator[list[NumberedUpdate]]
+
+
 def build_unnumbered(response: StreamResponse) -> NumberedUpdate:
     """Convert an agent's own response to a message."""
     if response.task is None:
@@ -85,11 +88,25 @@ def build_update(
         chunk = _build_artifact_update(event, source, number)
         response = StreamResponse(artifact_update=chunk)
         return NumberedUpdate(number, msgspec.json.encode(response))
-    status = ""
-    if isinstance(event, TaskEvent):
-        update, status = _build_status_update(event, source, number), event.status
+    gap: Json = {}
+    if isinstance(event, GapEvent):
+        # The last status again. Our metadata says why updates are missing.
+        row, status, source = before, "", None
+        gap = {"gap": {"message": event.message}}
+        if event.missing is not UNSET:
+            gap["gap"]["missing"] = event.missing
     else:
-        update = _build_gap_update(event, before, number)
+        row, status = event, event.status
+    if source and source.status_update:
+        metadata = source.status_update.metadata
+    else:
+        metadata = _progress_metadata(row)
+    update = StatusUpdate(
+        task_id=event.task_id,
+        context_id=event.context_id or "",
+        status=_build_status(row, source, f"{event.task_id}-{number}"),
+        metadata=_add_number(metadata, number, **gap),
+    )
     response = StreamResponse(status_update=update)
     return NumberedUpdate(number, msgspec.json.encode(response), status)
 
@@ -190,21 +207,6 @@ def _build_task(number: int | None, task: Task) -> NumberedUpdate:
     return NumberedUpdate(number, data, status_of(task.status.state))
 
 
-def _build_status_update(
-    event: TaskEvent, source: StreamResponse | None, number: int
-) -> StatusUpdate:
-    if source and source.status_update:
-        metadata = source.status_update.metadata
-    else:
-        metadata = _progress_metadata(event)
-    return StatusUpdate(
-        task_id=event.task_id,
-        context_id=event.context_id or "",
-        status=_build_status(event, source, f"{event.task_id}-{number}"),
-        metadata=_add_number(metadata, number),
-    )
-
-
 def _build_artifact_update(
     event: ArtifactEvent, source: StreamResponse | None, number: int
 ) -> ArtifactUpdate:
@@ -222,21 +224,6 @@ def _build_artifact_update(
         append=event.append,
         last_chunk=event.last_chunk,
         metadata=_add_number(metadata, number),
-    )
-
-
-def _build_gap_update(
-    event: GapEvent, before: TaskEvent | None, number: int
-) -> StatusUpdate:
-    """Repeat the last status; our metadata says why updates are missing."""
-    gap: Json = {"message": event.message}
-    if event.missing is not UNSET:
-        gap["missing"] = event.missing
-    return StatusUpdate(
-        task_id=event.task_id,
-        context_id=event.context_id or "",
-        status=_build_status(before, None, f"{event.task_id}-{number}"),
-        metadata=_add_number(_progress_metadata(before), number, gap=gap),
     )
 
 

@@ -8,8 +8,9 @@ from functools import partial
 from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
-from .event_stream import Encoding, open_stream
+from .event_stream import Encoding, EventStream
 from .operations import Call, Operation, Operations
 from .requests import extension_headers, run_until_disconnect
 
@@ -27,20 +28,17 @@ class Dispatcher:
         operation: Operation,
         params: Message | None,
         encoding: Encoding,
-    ) -> Response:
-        """Raises what the operation raises before its first update."""
+    ) -> ASGIApp:
+        """Raises what the operation raises until its first update."""
         agent = request.path_params["agent"]
         call = Call(agent, params, request.headers.get("last-event-id", ""))
         headers = extension_headers(request)
         if operation.streams:
             updates = operation.run(self.operations, call)
-            return await open_stream(
-                updates,
-                encoding,
-                request=request,
-                stopping=self._stopping,
-                headers=headers,
-            )
+            # Until the first update is there, an error can still be an HTTP status.
+            work = partial(anext, updates, None)
+            first = await run_until_disconnect(request, self._stopping, work)
+            return EventStream(first or [], updates, encoding, self._stopping, headers)
         work = partial(operation.run, self.operations, call)
         result = await run_until_disconnect(request, self._stopping, work)
         return Response(

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..api.responses import build_error_body, describe_error, read_json
 from ..api.sessions import is_token_required
@@ -59,10 +60,10 @@ class HttpJson:
         headers = {"cache-control": "no-cache"}
         return Response(card, media_type="application/json", headers=headers)
 
-    async def _respond(self, request: Request, operation: Operation) -> Response:
+    async def _respond(self, request: Request, operation: Operation) -> ASGIApp:
         params = await _read_params(request, operation)
         check_version(request)
-        encoding = Encoding(_encode_result, _encode_error)
+        encoding = Encoding(bytes, _encode_error)
         return await self._dispatcher.respond(request, operation, params, encoding)
 
 
@@ -78,10 +79,6 @@ async def _read_params(request: Request, operation: Operation) -> Message | None
     if task_id:
         params.id = task_id  # type: ignore[attr-defined]
     return params
-
-
-def _encode_result(result: bytes) -> bytes:
-    return result
 
 
 def _encode_error(error: Exception) -> bytes:

@@ -10,6 +10,7 @@ from a2a.utils.errors import InvalidRequestError, MethodNotFoundError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..api.responses import (
     EXPECTED_ERRORS,
@@ -40,7 +41,7 @@ class JsonRpc:
             for path in ("/a2a/{agent}", "/a2a/{agent}/")
         ]
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> ASGIApp:
         call_id = b"null"
         try:
             call = await read_json(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -29,7 +29,7 @@ from ..protocol.a2a_parser import parse_response
 from ..protocol.task_status import is_terminal, status_of
 from .a2a_updates import (
     SETTLED,
-    NumberedUpdate,
+    Updates,
     build_unnumbered,
     limit_history,
     remove_number,
@@ -45,7 +45,6 @@ from .task_stream import TaskStream
 FEED_TIMEOUT_S = 2.0  # An agent's answer is in the feed at once, unless it got lost.
 
 Params = TypeVar("Params", bound=Message | None)
-Updates = AsyncGenerator[list[NumberedUpdate]]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ The number is the reader's position, so the host keeps no state per reader.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
 
@@ -19,7 +18,7 @@ from ..feed.watch import watch_batches
 from ..log.contract import Row
 from ..model.event import GapEvent, TaskEvent, decode
 from ..model.filter import Filter
-from .a2a_updates import FeedEvent, NumberedUpdate, TaskBuilder, build_update
+from .a2a_updates import FeedEvent, TaskBuilder, Updates, build_update
 
 
 class TaskStream:
@@ -50,9 +49,7 @@ class TaskStream:
                 return self._feed.head  # The row came, and was trimmed.
         return None
 
-    async def read_task(
-        self, at: int | None = None
-    ) -> AsyncGenerator[list[NumberedUpdate]]:
+    async def read_task(self, at: int | None = None) -> Updates:
         """Yield the Task as of event `at`, by default as of now, then all updates."""
         head = at or self._feed.head
         builder = TaskBuilder(self._agent, self.task_id)
@@ -76,7 +73,7 @@ class TaskStream:
             async for batch in updates:
                 yield batch
 
-    async def read_after(self, number: int) -> AsyncGenerator[list[NumberedUpdate]]:
+    async def read_after(self, number: int) -> Updates:
         """Yield the updates after update `number`, until the task ends.
 
         Raises UpdatesGone if the feed does not have them, or never had update `number`.
@@ -92,9 +89,7 @@ class TaskStream:
             async for batch in updates:
                 yield batch
 
-    async def _read(
-        self, cursor: int, number: int, row: TaskEvent | None
-    ) -> AsyncGenerator[list[NumberedUpdate]]:
+    async def _read(self, cursor: int, number: int, row: TaskEvent | None) -> Updates:
         """Yield the updates after event `cursor`; the first has `number` + 1.
 
         `row` is the task's row at the cursor, if it is known.

@@ -18,7 +18,14 @@ from a2a.utils.errors import (
 )
 
 from tests.support.a2a_client import agent_at
-from tests.support.gateway import BINDINGS, call, numbered, said, state_of, stock_client
+from tests.support.gateway import (
+    BINDINGS,
+    call,
+    numbered,
+    state_of,
+    stock_client,
+    user_request,
+)
 from tests.support.harness import AGENTS, Stack
 from tests.support.host_client import HostClient, client
 from tests.support.limited_agents import lesser_agents
@@ -50,7 +57,7 @@ def binding(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def told(a2a: Client, request: pb.SendMessageRequest) -> list[pb.StreamResponse]:
+async def send(a2a: Client, request: pb.SendMessageRequest) -> list[pb.StreamResponse]:
     return [update async for update in a2a.send_message(request)]
 
 
@@ -60,7 +67,7 @@ class TestStockClient:
         self, stack: Stack, host: HostClient, binding: str, name: str
     ) -> None:
         async with stock_client(f"{stack.url}/a2a/{name}", binding) as a2a:
-            updates = await told(a2a, said("20"))
+            updates = await send(a2a, user_request("20"))
 
         first, last = updates[0], updates[-1]
         assert first.WhichOneof("payload") == "task"
@@ -74,11 +81,11 @@ class TestStockClient:
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         async with stock_client(f"{stack.url}/a2a/nancy", binding) as a2a:
-            request = said("Invite everyone")
+            request = user_request("Invite everyone")
             request.message.metadata["skillId"] = "invite_everyone"
-            asked = await told(a2a, request)
+            asked = await send(a2a, request)
             task_id = asked[0].task.id
-            reply = await told(a2a, said("Send", task_id=task_id))
+            reply = await send(a2a, user_request("Send", task_id=task_id))
 
         assert state_of(asked[-1]) == "TASK_STATE_INPUT_REQUIRED"
         assert state_of(reply[0]) not in ("", "TASK_STATE_INPUT_REQUIRED")
@@ -144,7 +151,7 @@ class TestStockClient:
     ) -> None:
         async with stock_client(f"{stack.url}/a2a/carly", binding) as a2a:
             a2a._config.streaming = False  # type: ignore[attr-defined]
-            (answer,) = await told(a2a, said("Find a slot for a game tomorrow"))
+            (answer,) = await send(a2a, user_request("Find a slot for a game tomorrow"))
 
         assert state_of(answer) == "TASK_STATE_COMPLETED"
         assert answer.task.artifacts[0].parts[0].text == RESULTS["carly"]
@@ -153,9 +160,9 @@ class TestStockClient:
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         async with stock_client(f"{stack.url}/a2a/whole", binding) as a2a:
-            (answer,) = await told(a2a, said("talk"))
+            (answer,) = await send(a2a, user_request("talk"))
             a2a._config.streaming = False  # type: ignore[attr-defined]
-            (same,) = await told(a2a, said("talk"))
+            (same,) = await send(a2a, user_request("talk"))
 
         assert answer.message.parts[0].text == same.message.parts[0].text == "Hello."
         events = await host.history(agent="whole", kind="message")
@@ -186,11 +193,11 @@ class TestStockClient:
                 async for _ in a2a.subscribe(pb.SubscribeToTaskRequest(id="no")):
                     pass
             with pytest.raises(TaskNotFoundError):
-                await told(a2a, said("hello", task_id="nothing"))
+                await send(a2a, user_request("hello", task_id="nothing"))
             with pytest.raises(TaskNotCancelableError):
                 await a2a.cancel_task(pb.CancelTaskRequest(id=task_id))
             with pytest.raises(UnsupportedOperationError):
-                await told(a2a, said("And now?", task_id=task_id))
+                await send(a2a, user_request("And now?", task_id=task_id))
             with pytest.raises(UnsupportedOperationError):
                 async for _ in a2a.subscribe(pb.SubscribeToTaskRequest(id=task_id)):
                     pass

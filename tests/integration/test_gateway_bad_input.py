@@ -31,15 +31,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 async def host(stack: Stack) -> AsyncIterator[HostClient]:
     """Fail if the feed or the agent got anything, or if the host logged a traceback."""
 
-    async def told() -> tuple[int, int]:
+    async def count_events_and_tasks() -> tuple[int, int]:
         events = await client.history(after=0, agent="carly")
         async with agent_at(stack.agent_url("carly")) as carly:
             return len(events), len(await carly.tasks())
 
     async with host_at(stack.url) as client:
-        before = await told()
+        before = await count_events_and_tasks()
         yield client
-        assert await told() == before
+        assert await count_events_and_tasks() == before
         assert "Traceback" not in stack.host.output()
 
 

@@ -100,9 +100,9 @@ class TestReconnectingReader:
         count = len(reader.numbers)
         assert reader.numbers == [*range(reader.numbers[0], reader.numbers[0] + count)]
         chunks = "".join(map(chunk_of, reader.frames))
-        told = "".join(part["text"] for part in parts_of(first)) + chunks
+        text = "".join(part["text"] for part in parts_of(first)) + chunks
         rows = await host.rows(task_id)
-        assert told == rows[-1]["result"]
+        assert text == rows[-1]["result"]
 
     async def test_gets_the_missed_updates_of_a_task_that_has_ended(
         self, stack: Stack, host: HostClient, binding: str, agent: str
@@ -129,9 +129,9 @@ async def test_reader_with_all_updates_gets_a_response_at_once(
     """Else a task that waits for a reply looks like a server that hangs."""
     task_id = await host.start("nancy", "Invite everyone to tennis")
     asks = await host.row_with(task_id, "input-required")
-    told = await host.history(after=0, task=task_id)
+    logged = await host.history(after=0, task=task_id)
     url, newest = {
-        "the host": (f"{stack.url}/a2a/nancy", len(told)),
+        "the host": (f"{stack.url}/a2a/nancy", len(logged)),
         "the agent": (stack.agent_url("nancy"), asks["sequence"]),
     }[at]
 
@@ -312,18 +312,18 @@ async def test_host_that_follows_a_host_can_resume_any_agent(
         far.host.kill()
         async with host_at(near.url) as host:
             await host.row_with(task_id, "completed")
-            told = await host.history(after=0, task=task_id)
+            logged = await host.history(after=0, task=task_id)
         far.host.restart()
         async with host_at(far.url) as host:
             await host.row_with(task_id, "completed")
             again = await host.history(after=0, task=task_id)
 
-    def said(events: list[Json]) -> list[Json]:
+    def without_ids(events: list[Json]) -> list[Json]:
         own = ("id", "received_at", "sequence")
         return [{k: v for k, v in e.items() if k not in own} for e in events]
 
-    assert said(again) == said(told)
-    assert [e["sequence"] for e in again] == [*range(1, len(told) + 1)]
+    assert without_ids(again) == without_ids(logged)
+    assert [e["sequence"] for e in again] == [*range(1, len(logged) + 1)]
 
 
 async def test_missed_updates_are_reported_in_a_numbered_gap(

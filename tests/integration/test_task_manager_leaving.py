@@ -125,6 +125,16 @@ class TestLeaving:
         assert await state(transport, "carly", first) == CANCELED
         assert states == [CANCELED] * 2
 
+    async def test_raises_the_error_of_a_start_without_await(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "SETTLE_S", 0.2)
+        async with leaks_nothing():
+            with pytest.raises(AgentUnreachable, match="carly cannot be reached"):
+                url = f"http://127.0.0.1:{free_port()}"
+                async with TaskManager({"carly": url}) as manager:
+                    manager.start_task("carly")
+
     async def test_with_leave_running_does_not_cancel(
         self, transport: ManagerTransport
     ) -> None:

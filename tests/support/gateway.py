@@ -34,7 +34,7 @@ async def stock_client(url: str, binding: str) -> AsyncIterator[Client]:
         yield await factory.create_from_url(url)
 
 
-def said(text: str, **ids: str) -> pb.SendMessageRequest:
+def user_request(text: str, **ids: str) -> pb.SendMessageRequest:
     """Build a user message. `ids` are task_id and context_id."""
     ids = {"message_id": str(uuid.uuid4()), **ids}
     message = pb.Message(role=pb.ROLE_USER, parts=[pb.Part(text=text)], **ids)  # type: ignore[arg-type]
@@ -117,9 +117,9 @@ def update_in(frame: Frame) -> Json:
 
 def number_of(frame: Frame) -> int:
     """Return the event's id. The metadata must have the same number."""
-    told = update_in(frame)["metadata"][RESUMABLE]["sequence"]
-    assert int(frame.id) == told
-    return int(told)
+    number = update_in(frame)["metadata"][RESUMABLE]["sequence"]
+    assert int(frame.id) == number
+    return int(number)
 
 
 def without_number(frame: Frame) -> Json:

@@ -11,9 +11,14 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from host.clients.bindings.a2a_errors import UpdatesGone
+from host.feed.feed import Feed
 from host.gateway import event_stream
 from host.gateway.a2a_updates import NumberedUpdate
-from host.gateway.event_stream import Encoding, open_stream
+from host.gateway.backend import Backend
+from host.gateway.dispatcher import Dispatcher
+from host.gateway.event_stream import Encoding
+from host.gateway.operations import Operation, Operations
+from host.log.memory import MemoryLog
 from tests.support.harness import until
 
 ENCODING = Encoding(
@@ -50,11 +55,16 @@ class Client:
             await anyio.sleep_forever()
 
     async def reads(self, updates: AsyncGenerator[list[NumberedUpdate]]) -> None:
-        request = Request({"type": "http", "headers": []}, self.receive)
-        response = await open_stream(
-            updates, ENCODING, request=request, stopping=self.stopping, headers={}
-        )
-        await response(request.scope, self.receive, self.send)
+        scope = {"type": "http", "headers": [], "path_params": {"agent": "carly"}}
+        operation = Operation(lambda *_: updates, streams=True)
+        dispatcher = Dispatcher(Operations(Feed(MemoryLog()), find_none), self.stopping)
+        request = Request(scope, self.receive)
+        response = await dispatcher.respond(request, operation, None, ENCODING)
+        await response(scope, self.receive, self.send)
+
+
+def find_none(name: str) -> Backend:
+    raise AssertionError(name)
 
 
 async def two_then_quiet() -> AsyncGenerator[list[NumberedUpdate]]:
