@@ -210,7 +210,9 @@ async def test_agent_that_the_host_cannot_reach_is_named_with_the_cause(
 ) -> None:
     monkeypatch.setattr(manager_module, "CONNECT_S", 0.3)
     async with TaskManager(host=stack.url) as manager:
-        with pytest.raises(AgentUnreachable, match="nobody cannot be reached: refused"):
+        with pytest.raises(
+            AgentUnreachable, match="nobody cannot be reached: connection refused"
+        ):
             await manager.start_task("nobody")
         with pytest.raises(
             AgentUnreachable, match=r"has 'dance': carly \(calendar_check.*nobody \("

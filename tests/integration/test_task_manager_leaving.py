@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import anyio
 import pytest
 
 from host import TaskManager
+from host.clients.bindings.operations import CANCEL_TASK
 from host.errors import AgentUnreachable
 from host.task_manager import manager as module
 from host.task_manager.errors import HostUnreachable, ManagerClosed
@@ -190,7 +192,8 @@ class TestLeaving:
     ) -> None:
         """The agent, or the host, accepts connections but does not respond."""
         monkeypatch.setattr(module, "LEAVE_S", 0.3)
-        monkeypatch.setattr("host.clients.bindings.jsonrpc.CANCEL_S", 3600)
+        patient = replace(CANCEL_TASK, deadline_s=3600)
+        monkeypatch.setattr("host.clients.bindings.base.CANCEL_TASK", patient)
         monkeypatch.setattr("host.task_manager.via_host.RESPONSE_TIMEOUT_S", 3600)
         silent = stack.agents["carly"] if transport.name == "direct" else stack.host
 
@@ -246,6 +249,7 @@ class TestEntering:
         async with leaks_nothing(), TaskManager({"carly": url}) as manager:
             for name in ("carly", "calendar_check"):
                 with pytest.raises(
-                    AgentUnreachable, match=f"carly.*cannot be reached: refused.*{url}"
+                    AgentUnreachable,
+                    match=f"carly.*cannot be reached: connection refused.*{url}",
                 ):
                     await manager.start_task(name)
