@@ -129,9 +129,11 @@ def test_the_page_of_the_feed_has_each_status() -> None:
 
     words = [cells[0].strip("`") for cells in shown]
     assert set(words) == {*STATUS_OF_STATE.values(), "unknown"}
-    over = {cells[0].strip("`") for cells in shown if cells[1].startswith("over")}
+    terminal = {
+        cells[0].strip("`") for cells in shown if cells[1].startswith("terminal")
+    }
     waits = {cells[0].strip("`") for cells in shown if cells[1].startswith("waits")}
-    assert over == TERMINAL
+    assert terminal == TERMINAL
     assert waits == WAITING
 
 
