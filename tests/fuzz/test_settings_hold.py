@@ -1,7 +1,4 @@
-"""Whatever stands in the settings is taken, or refused with what is wrong and where.
-
-Files, flags, variables, URLs and names.
-"""
+"""Fuzz tests: any setting is accepted, or refused with an error that names it."""
 
 from __future__ import annotations
 
@@ -59,19 +56,19 @@ values = st.recursive(
 tables = st.dictionaries(st.sampled_from(KEYS[:3]), values, max_size=3)
 
 
-def toml_of(value: Any) -> str:
+def to_toml(value: Any) -> str:
     if isinstance(value, dict):
-        pairs = (f"{json.dumps(k)} = {toml_of(v)}" for k, v in value.items())
+        pairs = (f"{json.dumps(k)} = {to_toml(v)}" for k, v in value.items())
         return "{ " + ", ".join(pairs) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(map(toml_of, value)) + "]"
+        return "[" + ", ".join(map(to_toml, value)) + "]"
     if isinstance(value, float):
         return "nan" if math.isnan(value) else repr(value)
     return json.dumps(value).replace("\\ud", "\\uD").replace("\x7f", "\\u007f")
 
 
-def file_of(table: Mapping[str, Any]) -> str:
-    return "\n".join(f"{key} = {toml_of(value)}" for key, value in table.items())
+def to_file(table: Mapping[str, Any]) -> str:
+    return "\n".join(f"{key} = {to_toml(value)}" for key, value in table.items())
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("settings")
 
 
-def taken(folder: Path, content: bytes, **flags: str) -> None:
+def accept_or_refuse(folder: Path, content: bytes, **flags: str) -> None:
     (folder / "courtside.toml").write_bytes(content)
     try:
         read(flags, {}, folder)
@@ -89,16 +86,16 @@ def taken(folder: Path, content: bytes, **flags: str) -> None:
         assert "\n" not in said.strip()
 
 
-class TestAFile:
+class TestFile:
     @fuzz(tables)
-    def test_of_settings_is_taken_or_refused(
+    def test_with_any_settings_is_accepted_or_refused(
         self, folder: Path, table: dict[str, Any]
     ) -> None:
-        taken(folder, file_of(table).encode("utf-8", "replace"))
+        accept_or_refuse(folder, to_file(table).encode("utf-8", "replace"))
 
     @fuzz(hostile.raw | hostile.text.map(lambda text: text.encode("utf-8", "replace")))
-    def test_of_anything_is_refused(self, folder: Path, content: bytes) -> None:
-        taken(folder, content)
+    def test_with_any_content_is_refused(self, folder: Path, content: bytes) -> None:
+        accept_or_refuse(folder, content)
 
     @pytest.mark.parametrize(
         "text",
@@ -109,12 +106,12 @@ class TestAFile:
             "[host]\nport = 1979-05-27T07:32:00Z",
         ],
     )
-    def test_with_an_endless_value_is_refused(self, folder: Path, text: str) -> None:
-        taken(folder, text.encode())
+    def test_with_a_huge_value_is_refused(self, folder: Path, text: str) -> None:
+        accept_or_refuse(folder, text.encode())
 
 
 @fuzz(st.sampled_from([one.name for one in SETTINGS]), hostile.text)
-def test_a_flag_is_taken_or_refused(name: str, text: str) -> None:
+def test_any_flag_is_accepted_or_refused(name: str, text: str) -> None:
     if "\x00" in text:
         return  # No command line can hold it.
     try:
@@ -124,7 +121,7 @@ def test_a_flag_is_taken_or_refused(name: str, text: str) -> None:
 
 
 @fuzz(urls | hostile.text)
-def test_a_url_is_taken_or_refused_and_then_suggests_a_name(text: str) -> None:
+def test_any_url_is_refused_or_suggests_a_valid_name(text: str) -> None:
     try:
         url = check_url(text)
     except ConfigError:
@@ -134,7 +131,7 @@ def test_a_url_is_taken_or_refused_and_then_suggests_a_name(text: str) -> None:
 
 
 @fuzz(hostile.json_values)
-def test_a_setting_of_an_agent_is_taken_or_refused(value: object) -> None:
+def test_any_agent_setting_is_accepted_or_refused(value: object) -> None:
     for check in (check_name, check_card, check_url):
         try:
             check(value)
@@ -148,5 +145,5 @@ def test_a_setting_of_an_agent_is_taken_or_refused(value: object) -> None:
 
 
 @fuzz(hostile.text | st.sampled_from(HOSTS))
-def test_any_name_is_asked_whether_it_is_link_local(name: str) -> None:
+def test_any_name_can_be_checked_for_link_local(name: str) -> None:
     assert is_link_local(name) in (True, False)

@@ -1,7 +1,4 @@
-"""`courtside --demo` and `courtside URL`: agents and page at once, and their end.
-
-Real processes; the ports are free ones, put where the usual would be.
-"""
+"""Promises of `courtside --demo` and `courtside URL`, with real processes."""
 
 from __future__ import annotations
 
@@ -30,8 +27,8 @@ START_S = 30.0
 
 
 @contextmanager
-def started(folder: Path, *words: str, **variables: str) -> Iterator[Process]:
-    """`courtside` in `folder`, on a port of its own, once the page is announced."""
+def running_courtside(folder: Path, *words: str, **variables: str) -> Iterator[Process]:
+    """Run `courtside` in `folder` on a free port. Waits for the page."""
     port = free_port()
     process = Process(
         "courtside",
@@ -58,7 +55,7 @@ def url_of(process: Process) -> str:
     return f"http://127.0.0.1:{process.argv[-1].removeprefix('--port=')}"
 
 
-def followed(process: Process) -> dict[str, str]:
+def connected_agents(process: Process) -> dict[str, str]:
     """URLs of connected agents by name."""
     rows = httpx.get(f"{url_of(process)}/agents", trust_env=False).json()["agents"]
     return {r["agent"]: r["url"] for r in rows if r["connection"] == "connected"}
@@ -69,7 +66,7 @@ def is_open(url: str) -> bool:
         return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
 
 
-def test_one_command_follows_urls_the_file_and_the_demo_and_ends_them_in_3_s(
+def test_one_command_follows_urls_file_and_demo_and_stops_within_3_s(
     tmp_path: Path,
 ) -> None:
     other = tmp_path / "other"
@@ -82,10 +79,14 @@ def test_one_command_follows_urls_the_file_and_the_demo_and_ends_them_in_3_s(
         address = url.removeprefix("http://")
         taken = address.rpartition(":")[2]
         words = (address, "--demo", "--log=memory")
-        host = ends.enter_context(started(tmp_path, *words, WALTER_PORT=taken))
+        host = ends.enter_context(
+            running_courtside(tmp_path, *words, WALTER_PORT=taken)
+        )
         wanted = len(AGENTS) + 1  # the demo's, and one by URL
-        wait_until(lambda: len(followed(host)) == wanted, 20, f"{wanted} agents")
-        found = followed(host)
+        wait_until(
+            lambda: len(connected_agents(host)) == wanted, 20, f"{wanted} agents"
+        )
+        found = connected_agents(host)
         page = httpx.get(url_of(host), trust_env=False)
         http = ends.enter_context(httpx.Client(trust_env=False))
         for stream in (f"{url_of(host)}/feed", f"{found['carly']}/tasks/stream"):
@@ -104,19 +105,19 @@ def test_one_command_follows_urls_the_file_and_the_demo_and_ends_them_in_3_s(
     assert "<title>Courtside" in page.text
 
 
-# Each lands in another part of the clean-up; the last one in all of them.
+# Each case interrupts another part of the clean-up; the last one interrupts all parts.
 @pytest.mark.parametrize(
     "delays_s",
     [[0.0], [0.3], [0.01] * 500],
     ids=["at once", "after 300 ms", "every 10 ms"],
 )
-def test_more_signals_end_it_as_cleanly_as_one(
+def test_several_signals_stop_it_as_cleanly_as_one(
     tmp_path: Path, delays_s: list[float]
 ) -> None:
     with ExitStack() as ends:
-        host = ends.enter_context(started(tmp_path, "--demo"))
-        wait_until(lambda: len(followed(host)) == 4, 20, "four agents")
-        urls = followed(host).values()
+        host = ends.enter_context(running_courtside(tmp_path, "--demo"))
+        wait_until(lambda: len(connected_agents(host)) == 4, 20, "four agents")
+        urls = connected_agents(host).values()
         http = ends.enter_context(httpx.Client(trust_env=False))
         for stream in (
             f"{url_of(host)}/feed",
@@ -140,10 +141,10 @@ def test_more_signals_end_it_as_cleanly_as_one(
     assert not Path(f"{log}-wal").exists(), "the log was not closed"
 
 
-def test_nothing_of_the_demo_runs_3_s_after_a_kill_9_of_the_host(
+def test_demo_agents_stop_within_3_s_after_kill_9_of_the_host(
     tmp_path: Path,
 ) -> None:
-    with started(tmp_path, "--demo", "--log=memory") as host:
+    with running_courtside(tmp_path, "--demo", "--log=memory") as host:
         urls = [f"http://127.0.0.1:{host.env[f'{n.upper()}_PORT']}" for n in AGENTS]
         wait_until(lambda: all(map(is_open, urls)), 20, "the agents")
 

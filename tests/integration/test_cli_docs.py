@@ -1,7 +1,4 @@
-"""docs/cli.md is true: its commands print what it shows, and all are understood.
-
-The host is a real one, put in place of the documented one.
-"""
+"""docs/cli.md shows real output, and only valid commands."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ SHOWN = re.compile(r"^\$? ?(courtside(?: [^\n#>|]*)?)(?:[#>|].*)?$", re.M)
 FENCED = re.compile(r"^```(?:console|sh)\n(.*?)^```$", re.M | re.S)
 
 
-def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
     examples = examples_in(PAGES[0])
     with Stack(tmp_path, ["carly"]) as stack:
         url = f"{stack.url}/a2a/carly/message:send"
@@ -39,7 +36,7 @@ def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_command_that_a_page_shows_is_understood(page: Path) -> None:
+def test_every_command_on_a_page_is_valid(page: Path) -> None:
     fences = FENCED.findall(page.read_text(encoding="utf-8"))
     commands = [line for fence in fences for line in SHOWN.findall(fence)]
 

@@ -1,7 +1,4 @@
-"""`courtside tail`, `export`, `import` and `replay`: the feed in terminals and files.
-
-Against one host with two of the agents; the commands are processes of their own.
-"""
+"""Promises of `courtside tail`, `export`, `import` and `replay`, with a real host."""
 
 from __future__ import annotations
 
@@ -28,9 +25,9 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A host on which Carly has found her slots."""
+    """A host on which Carly has completed a task."""
     with Stack(tmp_path_factory.mktemp("stack"), ["carly", "walter"]) as running:
-        do(running, "carly", "Find a slot")
+        complete_task(running, "carly", "Find a slot")
         yield running
 
 
@@ -39,17 +36,17 @@ def saved(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("saved") / "run.ndjson"
     done = courtside("export", stack.url, "-o", file)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{len(lines(file))} events in {file}\n"
+    assert done.stdout == f"{len(read_events(file))} events in {file}\n"
     return file
 
 
-def do(stack: Stack, agent: str, text: str) -> None:
-    """Has a task done, to its end."""
+def complete_task(stack: Stack, agent: str, text: str) -> None:
+    """Wait until the agent completes a task."""
     part = [{"text": text}]
     message = {"messageId": text + agent, "role": "ROLE_USER", "parts": part}
     url = f"{stack.url}/a2a/{agent}/message:send"
 
-    # Sent again it is not done twice; after a restart the agent must be found first.
+    # The same messageId is not executed twice. The host may still be connecting.
     def sent() -> str | None:
         answer = httpx.post(url, json={"message": message})
         return answer.json()["task"]["id"] if answer.status_code == 200 else None
@@ -58,33 +55,35 @@ def do(stack: Stack, agent: str, text: str) -> None:
     assert task
 
     def over() -> bool:
-        return any(row.get("status") == "completed" for row in kept(stack, task=task))
+        return any(
+            row.get("status") == "completed" for row in events_in_log(stack, task=task)
+        )
 
     wait_until(over, 10, "its end")
 
 
-def kept(stack: Stack, **query: str) -> list[Json]:
+def events_in_log(stack: Stack, **query: str) -> list[Json]:
     answer = httpx.get(f"{stack.url}/feed.ndjson", params={"after": "0", **query})
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
 class TestTail:
-    def test_prints_all_that_is_kept_and_goes_on_over_a_restart_of_the_host(
+    def test_prints_the_whole_log_and_continues_after_the_host_restarts(
         self, stack: Stack
     ) -> None:
         with running("tail", stack.url, "--after=0", "--json") as tail:
             assert tail.stdout
-            before = [json.loads(tail.stdout.readline()) for _ in kept(stack)]
+            before = [json.loads(tail.stdout.readline()) for _ in events_in_log(stack)]
             stack.host.kill()
             stack.host.restart()
-            do(stack, "walter", "the weather please")
-            new = kept(stack)[len(before) :]
+            complete_task(stack, "walter", "the weather please")
+            new = events_in_log(stack)[len(before) :]
             after = [json.loads(tail.stdout.readline()) for _ in new]
             tail.send_signal(signal.SIGINT)
             rest, said = tail.communicate(timeout=10)
 
         everything = [*before, *after, *map(json.loads, rest.splitlines())]
-        assert everything == kept(stack)[: len(everything)]
+        assert everything == events_in_log(stack)[: len(everything)]
         assert [event["id"] for event in everything] == [*range(1, len(everything) + 1)]
         assert tail.returncode == 0
         assert "reconnecting" in said
@@ -93,7 +92,7 @@ class TestTail:
         again = f"--json --after {epoch}-{everything[-1]['id']}\n"
         assert said.endswith(f"Continue with: courtside tail {stack.url} {again}")
 
-    def test_begins_with_how_things_stand_in_plain_lines(self, stack: Stack) -> None:
+    def test_prints_the_current_state_first(self, stack: Stack) -> None:
         with running("tail", stack.url, "--agent=carly") as tail:
             assert tail.stdout
             first = tail.stdout.readline()
@@ -101,9 +100,9 @@ class TestTail:
         assert first.split()[1:] == ["carly", "connected", "Carly", "streaming"]
         assert "\x1b" not in first
 
-    def test_takes_the_filters_of_the_feed(self, stack: Stack) -> None:
-        task = kept(stack, agent="carly", kind="task")[0]["task_id"]
-        wanted = kept(stack, task=task, kind="artifact")
+    def test_filters_events(self, stack: Stack) -> None:
+        task = events_in_log(stack, agent="carly", kind="task")[0]["task_id"]
+        wanted = events_in_log(stack, task=task, kind="artifact")
         filters = ("--agent=carly", f"--task={task}", "--kind=artifact")
 
         with running("tail", stack.url, "--after=0", "--json", *filters) as tail:
@@ -114,7 +113,7 @@ class TestTail:
         assert found == wanted
 
     @pytest.mark.parametrize("no_color", ["", "1"])
-    def test_has_colours_in_a_terminal_where_they_are_wanted(
+    def test_prints_colours_in_a_terminal_unless_no_color_is_set(
         self, stack: Stack, no_color: str
     ) -> None:
         ours, theirs = pty.openpty()
@@ -139,7 +138,7 @@ class TestTail:
         assert (b"\x1b[32m" in said) is (not no_color)
         assert (b"\x1b" in said) is (not no_color)
 
-    def test_ends_quietly_when_its_reader_has_enough(self, stack: Stack) -> None:
+    def test_exits_with_0_when_the_pipe_closes(self, stack: Stack) -> None:
         with running("tail", stack.url, "--after=0", "--json") as tail:
             assert tail.stdout
             assert tail.stderr
@@ -149,22 +148,24 @@ class TestTail:
             assert tail.wait(10) == 0
             assert not tail.stderr.read()
 
-    def test_is_told_what_the_host_refuses(self, stack: Stack) -> None:
+    def test_prints_why_the_host_refuses(self, stack: Stack) -> None:
         done = courtside("tail", stack.url, "--after", "yesterday")
 
         assert done.returncode == 1
         assert "'yesterday' is not a cursor" in done.stderr
 
 
-class TestASavedFeed:
-    def test_is_what_the_host_has(self, stack: Stack, saved: Path) -> None:
-        done = courtside("export", stack.url, "--before", str(len(lines(saved)) + 1))
+class TestRecording:
+    def test_has_every_event_of_the_host(self, stack: Stack, saved: Path) -> None:
+        done = courtside(
+            "export", stack.url, "--before", str(len(read_events(saved)) + 1)
+        )
 
         assert done.stdout.encode() == saved.read_bytes()
-        assert lines(saved) == kept(stack)[: len(lines(saved))]
+        assert read_events(saved) == events_in_log(stack)[: len(read_events(saved))]
 
-    def test_has_what_was_asked_for(self, stack: Stack) -> None:
-        events = kept(stack, agent="carly", kind="task")
+    def test_has_only_the_requested_events(self, stack: Stack) -> None:
+        events = events_in_log(stack, agent="carly", kind="task")
         since, until = events[1]["received_at"], events[-2]["received_at"]
 
         done = courtside(
@@ -175,7 +176,7 @@ class TestASavedFeed:
         found = [json.loads(line) for line in done.stdout.splitlines()]
         assert found == [e for e in events[1:] if since <= e["received_at"] <= until]
 
-    def test_is_never_written_over(self, stack: Stack, saved: Path) -> None:
+    def test_is_never_overwritten(self, stack: Stack, saved: Path) -> None:
         before = saved.read_bytes()
 
         done = courtside("export", stack.url, "--output", saved)
@@ -184,47 +185,47 @@ class TestASavedFeed:
         assert f"{saved}: cannot be created: File exists" in done.stderr
         assert saved.read_bytes() == before
 
-    def test_becomes_a_log_that_a_host_goes_on_with(
+    def test_import_creates_a_log_that_a_host_continues(
         self, saved: Path, tmp_path: Path
     ) -> None:
         folder = tmp_path / "imported"
         done = courtside("import", saved, "--data-dir", folder)
         again = courtside("import", saved, "--data-dir", folder)
-        with serving(tmp_path, f"--data-dir={folder}", "http://127.0.0.1:9") as url:
-            back = courtside("export", url, "--before", str(len(lines(saved)) + 1))
+        with serve_with(tmp_path, f"--data-dir={folder}", "http://127.0.0.1:9") as url:
+            back = courtside(
+                "export", url, "--before", str(len(read_events(saved)) + 1)
+            )
 
         assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith(f"{len(lines(saved))} events in {folder}\n")
+        assert done.stdout.startswith(f"{len(read_events(saved))} events in {folder}\n")
         assert again.returncode == 1
         assert f"{folder} already exists" in again.stderr
         assert back.stdout.encode() == saved.read_bytes()
 
-    def test_is_replayed_into_a_page_with_its_ids_and_times(
-        self, saved: Path, tmp_path: Path
-    ) -> None:
+    def test_replay_keeps_ids_and_times(self, saved: Path, tmp_path: Path) -> None:
         cut = tmp_path / "cut.ndjson"
         cut.write_bytes(b"".join(saved.read_bytes().splitlines(keepends=True)[3:]))
-        with serving(tmp_path, "replay", cut, "--speed=max") as url:
+        with serve_with(tmp_path, "replay", cut, "--speed=max") as url:
             assert not httpx.get(f"{url}/feed.ndjson").content
             with running("tail", url, "--after=0", "--json") as tail:
                 assert tail.stdout
-                seen = [json.loads(tail.stdout.readline()) for _ in lines(cut)]
+                seen = [json.loads(tail.stdout.readline()) for _ in read_events(cut)]
             page = httpx.get(url)
             health = httpx.get(f"{url}/healthz").json()
 
-        assert seen == lines(cut)
+        assert seen == read_events(cut)
         assert seen[0]["id"] == 4
         assert health["head"] == seen[-1]["id"]
         assert "<title>Courtside" in page.text
 
 
-def test_a_backup_of_a_log_in_use_can_be_restored_as_operations_md_says(
+def test_backup_of_a_log_in_use_can_be_restored_as_in_operations_md(
     stack: Stack, tmp_path: Path
 ) -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     new_epoch = re.search(r'"(UPDATE bounds .*)"', page)
     assert new_epoch
-    before = kept(stack)
+    before = events_in_log(stack)
     folder = tmp_path / "restored"
     folder.mkdir()
     with (
@@ -235,7 +236,7 @@ def test_a_backup_of_a_log_in_use_can_be_restored_as_operations_md_says(
         copy.execute(new_epoch[1])
         copy.commit()
 
-    with serving(tmp_path, f"--data-dir={folder}", "http://127.0.0.1:9") as url:
+    with serve_with(tmp_path, f"--data-dir={folder}", "http://127.0.0.1:9") as url:
         events = httpx.get(f"{url}/feed.ndjson?before={before[-1]['id'] + 1}").text
         health = httpx.get(f"{url}/healthz").json()
     assert [json.loads(line) for line in events.splitlines()] == before
@@ -243,8 +244,8 @@ def test_a_backup_of_a_log_in_use_can_be_restored_as_operations_md_says(
 
 
 @contextmanager
-def serving(folder: Path, *words: str | Path) -> Iterator[str]:
-    """The address of what `courtside` with these words serves."""
+def serve_with(folder: Path, *words: str | Path) -> Iterator[str]:
+    """Run `courtside` with these words. Yields its URL."""
     port = free_port()
     words = (*words, f"--port={port}")
     process = Process("courtside", [*COURTSIDE, *words], folder=folder)
@@ -255,5 +256,5 @@ def serving(folder: Path, *words: str | Path) -> Iterator[str]:
     assert process.terminate() == 0
 
 
-def lines(file: Path) -> list[Json]:
+def read_events(file: Path) -> list[Json]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]

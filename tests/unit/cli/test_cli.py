@@ -1,7 +1,4 @@
-"""The command line: what it takes, what it says of what it does not, and what it costs.
-
-host/cli/, without a host.
-"""
+"""Promises of the command line that need no host."""
 
 from __future__ import annotations
 
@@ -27,14 +24,14 @@ from tests.support.harness import AGENTS, ROOT, free_port
 
 
 def run(*words: str) -> str:
-    """What it prints; all must go well."""
+    """Return the output. Fails unless the command succeeds."""
     result = CliRunner().invoke(courtside, words, prog_name="courtside")
     assert result.exit_code == 0, result.output
     return result.output
 
 
 class TestHelp:
-    def test_names_every_command_and_teaches_by_examples(self) -> None:
+    def test_lists_every_command_with_examples(self) -> None:
         said = run("--help")
 
         for command in COMMANDS:
@@ -65,7 +62,7 @@ class TestHelp:
         assert done.returncode == 0, done.stderr
 
 
-class TestAnAddress:
+class TestAddress:
     @pytest.mark.parametrize(
         ("word", "url", "name"),
         [
@@ -79,7 +76,7 @@ class TestAnAddress:
             ),
         ],
     )
-    def test_may_lack_its_scheme(self, word: str, url: str, name: str) -> None:
+    def test_needs_no_scheme(self, word: str, url: str, name: str) -> None:
         told = json.loads(run("config", word, "--json"))
 
         assert told["agents"] == {
@@ -98,7 +95,7 @@ class TestAnAddress:
             ("http://x.example:port", "is not an http(s) URL"),
         ],
     )
-    def test_that_is_none_is_named_in_one_sentence(self, word: str, why: str) -> None:
+    def test_error_is_one_sentence(self, word: str, why: str) -> None:
         result = CliRunner().invoke(courtside, [word], prog_name="courtside")
 
         assert result.exit_code == 2
@@ -107,7 +104,7 @@ class TestAnAddress:
         assert why in result.output
         assert "secret" not in result.output
 
-    def test_comes_in_addition_to_the_agents_of_the_file(
+    def test_is_added_to_the_agents_of_the_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -130,7 +127,7 @@ class TestAnAddress:
 
 
 class TestConfig:
-    def test_says_where_each_setting_stands(
+    def test_prints_the_source_of_each_setting(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -146,7 +143,7 @@ class TestConfig:
         assert settings["keep_s"] == {"value": "60", "from": file}
         assert settings["keep_events"] == {"value": "1000000", "from": "default"}
 
-    def test_shows_of_a_secret_only_that_it_is_set(
+    def test_never_prints_a_secret(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -163,7 +160,7 @@ class TestConfig:
             assert "bearer" in said
             assert "api_key" in said
 
-    def test_is_short_where_nothing_is_set(
+    def test_prints_defaults(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -194,7 +191,7 @@ class TestCompletion:
             ("courtside localhost:9000 --op", ["--open"]),
         ],
     )
-    def test_offers_commands_and_options(self, words: str, found: list[str]) -> None:
+    def test_completes_commands_and_options(self, words: str, found: list[str]) -> None:
         done = cli.courtside(
             _COURTSIDE_COMPLETE="bash_complete",
             COMP_WORDS=words,
@@ -205,7 +202,7 @@ class TestCompletion:
         assert offered == found
 
 
-def test_who_finds_no_agents_is_told_what_to_do(
+def test_host_without_agents_logs_what_to_do(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ports = {f"{name.upper()}_PORT": str(free_port()) for name in AGENTS}
@@ -219,7 +216,7 @@ def test_who_finds_no_agents_is_told_what_to_do(
     assert ports["NANCY_PORT"] in caplog.text
 
 
-def test_what_a_command_cannot_do_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+def test_failed_command_prints_one_line_and_exits_with_1(tmp_path: Path) -> None:
     port = free_port()
     for words in (
         ("tail", f"localhost:{port}"),
@@ -237,8 +234,8 @@ def test_what_a_command_cannot_do_is_one_line_and_exit_code_1(tmp_path: Path) ->
         assert str(port) in done.stderr or "nothing" in done.stderr
 
 
-class Bouncer(BaseHTTPRequestHandler):
-    """A host that asks for a token, and sends who has it somewhere else."""
+class RedirectingHost(BaseHTTPRequestHandler):
+    """Requires a token, and redirects a request that has one."""
 
     shown: ClassVar[list[str | None]] = []
 
@@ -254,9 +251,9 @@ class Bouncer(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("command", ["tail", "export"])
-def test_the_token_is_asked_for_and_goes_to_the_host_alone(command: str) -> None:
-    Bouncer.shown.clear()
-    with HTTPServer(("127.0.0.1", 0), Bouncer) as host:
+def test_token_is_requested_and_sent_only_to_the_host(command: str) -> None:
+    RedirectingHost.shown.clear()
+    with HTTPServer(("127.0.0.1", 0), RedirectingHost) as host:
         threading.Thread(target=host.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{host.server_port}"
         without = cli.courtside(command, url)
@@ -267,17 +264,17 @@ def test_the_token_is_asked_for_and_goes_to_the_host_alone(command: str) -> None
     assert "requires a token: set COURTSIDE_TOKEN" in without.stderr
     assert f"the host at {url} responded with 302" in refused.stderr
     assert "geheim" not in refused.stderr
-    assert Bouncer.shown == [None, "Bearer geheim"]
+    assert RedirectingHost.shown == [None, "Bearer geheim"]
 
 
-def test_an_unknown_option_is_exit_code_2() -> None:
+def test_unknown_option_exits_with_2() -> None:
     done = cli.courtside("tail", "--loud")
 
     assert done.returncode == 2
     assert "--loud" in done.stderr
 
 
-def test_the_page_of_settings_lists_each_setting_of_the_host() -> None:
+def test_settings_md_lists_each_host_setting() -> None:
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     rows = []
     for one in SETTINGS:

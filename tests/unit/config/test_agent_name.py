@@ -1,7 +1,4 @@
-"""The name that an agent gets of its URL: a word that tells it apart, and that is free.
-
-host/config/agent_name.py, by examples.
-"""
+"""Promises of host.config.agent_name: names from URLs."""
 
 from __future__ import annotations
 
@@ -33,5 +30,5 @@ from host.config.agent_name import suggest_name
         ("https://x.example/天気", "x"),
     ],
 )
-def test_a_name_says_what_the_url_says(url: str, name: str) -> None:
+def test_name_is_taken_from_the_url(url: str, name: str) -> None:
     assert suggest_name(url, {"taken", "taken-2"}) == name

@@ -1,7 +1,4 @@
-"""The settings: which one wins, and what is said about one that cannot be used.
-
-host/config/load.py, with files in a folder of the test's own.
-"""
+"""Promises of host.config.load: sources of settings, their precedence, and errors."""
 
 from __future__ import annotations
 
@@ -23,22 +20,22 @@ from host.plans.plan import Step
 from tests.support.harness import AGENTS
 
 
-def written(folder: Path, text: str) -> Path:
+def write_file(folder: Path, text: str) -> Path:
     path = folder / "courtside.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def refusal(folder: Path, text: str) -> str:
-    """What is said about a courtside.toml that holds `text`."""
-    written(folder, text)
+def read_error(folder: Path, text: str) -> str:
+    """Return the error for a courtside.toml that contains `text`."""
+    write_file(folder, text)
     with pytest.raises(ConfigError) as refused:
         read({}, {}, folder)
     return str(refused.value)
 
 
 class TestDefaults:
-    def test_need_no_file_and_no_variable(self, tmp_path: Path) -> None:
+    def test_apply_without_file_and_variables(self, tmp_path: Path) -> None:
         found = read({}, {}, tmp_path)
 
         assert (found.host, found.port, found.log) == ("127.0.0.1", 8000, "sqlite")
@@ -50,18 +47,18 @@ class TestDefaults:
             for name, stub in STUBS.items()
         }
 
-    def test_follow_the_procfiles_variables(self, tmp_path: Path) -> None:
+    def test_use_the_port_variables_of_the_procfile(self, tmp_path: Path) -> None:
         found = read({}, {"WALTER_PORT": "9002", "LOGAN_PORT": ""}, tmp_path)
 
         assert found.agents["walter"].url == "http://127.0.0.1:9002"
         assert found.agents["logan"].url == "http://127.0.0.1:8003"
 
-    def test_keep_a_million_events_however_old(self, tmp_path: Path) -> None:
+    def test_keep_a_million_events_of_any_age(self, tmp_path: Path) -> None:
         found = read({}, {}, tmp_path)
 
         assert (found.keep_events, found.keep_s) == (1_000_000, None)
 
-    def test_cannot_be_changed_afterwards(self, tmp_path: Path) -> None:
+    def test_are_frozen(self, tmp_path: Path) -> None:
         found = read({}, {}, tmp_path)
 
         with pytest.raises(AttributeError):
@@ -84,52 +81,56 @@ VARIABLES = {
 FLAGS = {"host": "127.0.0.1", "port": "7002", "data_dir": "flag", "log": "memory"}
 
 
-def told(found: Config) -> tuple[str, int, str, str]:
+def values_of(found: Config) -> tuple[str, int, str, str]:
     return found.host, found.port, found.data_dir.name, found.log
 
 
 class TestPrecedence:
-    def test_the_file_wins_over_the_default(self, tmp_path: Path) -> None:
-        written(tmp_path, FILE)
+    def test_file_overrides_default(self, tmp_path: Path) -> None:
+        write_file(tmp_path, FILE)
 
-        assert told(read({}, {}, tmp_path)) == ("::1", 7000, "file", "memory")
+        assert values_of(read({}, {}, tmp_path)) == ("::1", 7000, "file", "memory")
 
-    def test_a_variable_wins_over_the_file(self, tmp_path: Path) -> None:
-        written(tmp_path, FILE)
+    def test_variable_overrides_file(self, tmp_path: Path) -> None:
+        write_file(tmp_path, FILE)
 
         found = read({}, VARIABLES, tmp_path)
 
-        assert told(found) == ("localhost", 7001, "variable", "sqlite")
+        assert values_of(found) == ("localhost", 7001, "variable", "sqlite")
 
-    def test_a_flag_wins_over_its_variable(self, tmp_path: Path) -> None:
-        written(tmp_path, FILE)
+    def test_flag_overrides_variable(self, tmp_path: Path) -> None:
+        write_file(tmp_path, FILE)
 
         found = read(FLAGS, VARIABLES, tmp_path)
 
-        assert told(found) == ("127.0.0.1", 7002, "flag", "memory")
+        assert values_of(found) == ("127.0.0.1", 7002, "flag", "memory")
 
-    def test_each_setting_is_looked_up_by_itself(self, tmp_path: Path) -> None:
-        written(tmp_path, FILE)
+    def test_each_setting_has_its_own_source(self, tmp_path: Path) -> None:
+        write_file(tmp_path, FILE)
 
         found = read({"port": "7002"}, {"COURTSIDE_LOG": "sqlite"}, tmp_path)
 
-        assert told(found) == ("::1", 7002, "file", "sqlite")
+        assert values_of(found) == ("::1", 7002, "file", "sqlite")
 
-    def test_an_empty_variable_is_none(self, tmp_path: Path) -> None:
+    def test_empty_variable_counts_as_unset(self, tmp_path: Path) -> None:
         found = read({}, dict.fromkeys(VARIABLES, ""), tmp_path)
 
-        assert told(found) == ("127.0.0.1", 8000, ".courtside", "sqlite")
+        assert values_of(found) == ("127.0.0.1", 8000, ".courtside", "sqlite")
 
-    def test_agents_of_the_file_replace_the_default_four(self, tmp_path: Path) -> None:
-        written(tmp_path, '[agents.zoe]\nurl = "http://127.0.0.1:9/base/"\n')
+    def test_agents_of_the_file_replace_the_default_agents(
+        self, tmp_path: Path
+    ) -> None:
+        write_file(tmp_path, '[agents.zoe]\nurl = "http://127.0.0.1:9/base/"\n')
 
         assert read({}, {}, tmp_path).agents == {
             "zoe": AgentSettings("http://127.0.0.1:9/base")
         }
 
     @pytest.mark.parametrize("how", ["flag", "variable"])
-    def test_another_file_can_be_named(self, tmp_path: Path, how: str) -> None:
-        written(tmp_path, "[host]\nport = 1\n")
+    def test_flag_or_variable_names_another_file(
+        self, tmp_path: Path, how: str
+    ) -> None:
+        write_file(tmp_path, "[host]\nport = 1\n")
         (tmp_path / "other.toml").write_text("[host]\nport = 2\n")
         flags = {"config": "other.toml"} if how == "flag" else {}
         environ = {"COURTSIDE_CONFIG": "other.toml"} if how == "variable" else {}
@@ -228,10 +229,10 @@ class TestPrecedence:
         ),
     ],
 )
-def test_a_bad_setting_is_told_with_file_line_key_and_fix(
+def test_error_names_file_line_key_and_fix(
     tmp_path: Path, text: str, line: int, key: str, fix: str
 ) -> None:
-    said = refusal(tmp_path, text)
+    said = read_error(tmp_path, text)
 
     assert said.startswith(f"{tmp_path / 'courtside.toml'}, line {line}: {key}")
     assert fix in said.removeprefix(str(tmp_path))
@@ -241,23 +242,23 @@ def test_a_bad_setting_is_told_with_file_line_key_and_fix(
     ("text", "line"),
     [("[host\n", 1), ("[host]\nport = \n", 2), ("a = 1\n\na = 2\n", 3), ("\n= 1", 2)],
 )
-def test_a_file_that_is_not_toml_is_told_with_its_line(
+def test_invalid_toml_error_names_the_line(
     tmp_path: Path, text: str, line: int
 ) -> None:
-    said = refusal(tmp_path, text)
+    said = read_error(tmp_path, text)
 
     assert said.startswith(f"{tmp_path / 'courtside.toml'}: is not TOML: ")
     assert f"line {line}" in said
 
 
-def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+def test_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         read({"config": "gone.toml"}, {}, tmp_path)
 
     assert str(refused.value).startswith(f"{tmp_path / 'gone.toml'}: cannot be read: ")
 
 
-def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+def test_error_names_a_file_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "courtside.toml").write_bytes(b"\xff\xfe")
 
     with pytest.raises(ConfigError, match=r"courtside\.toml: cannot be read"):
@@ -291,7 +292,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
         ({"host": "a b"}, {}, "--host must be an address: 127.0.0.1 for this machine"),
     ],
 )
-def test_a_bad_flag_or_variable_is_named(
+def test_error_names_the_flag_or_variable(
     tmp_path: Path, flags: dict[str, str], environ: dict[str, str], where: str
 ) -> None:
     with pytest.raises(ConfigError) as refused:
@@ -302,11 +303,11 @@ def test_a_bad_flag_or_variable_is_named(
 
 @settings(derandomize=True, deadline=None)
 @given(st.text("[]ahosturl.=\"'{}# \n1:/", max_size=40))
-def test_whatever_the_file_says_it_is_read_or_refused_in_one_sentence(
+def test_any_file_is_accepted_or_refused_in_one_sentence(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
-    written(folder, text)
+    write_file(folder, text)
 
     try:
         read({}, {}, folder)
@@ -321,33 +322,33 @@ ZOE = "[agents.zoe]\nurl = 'http://127.0.0.1:9'\n"
 
 
 class TestPlans:
-    def test_need_no_file_where_the_four_are_followed(self, tmp_path: Path) -> None:
+    def test_exist_by_default_for_the_default_agents(self, tmp_path: Path) -> None:
         assert read({}, {}, tmp_path).plans == get_default_plans(AGENTS)
 
-    def test_are_none_where_others_are_followed(self, tmp_path: Path) -> None:
-        written(tmp_path, ZOE)
+    def test_do_not_exist_by_default_for_other_agents(self, tmp_path: Path) -> None:
+        write_file(tmp_path, ZOE)
 
         assert read({}, {}, tmp_path).plans == {}
 
-    def test_of_the_file_replace_the_built_in_one(self, tmp_path: Path) -> None:
-        written(tmp_path, ZOE + PLAN)
+    def test_of_the_file_replace_the_default_plan(self, tmp_path: Path) -> None:
+        write_file(tmp_path, ZOE + PLAN)
 
         plan = read({}, {}, tmp_path).plans["ask"]
 
         assert plan.examples == ("Ask everyone",)
         assert plan.steps == {"one": Step("one", "zoe")}
 
-    def test_are_taken_away_by_an_empty_table(self, tmp_path: Path) -> None:
-        written(tmp_path, "[plans]\n")
+    def test_are_disabled_by_an_empty_table(self, tmp_path: Path) -> None:
+        write_file(tmp_path, "[plans]\n")
 
         assert read({}, {}, tmp_path).plans == {}
 
-    def test_may_use_the_procfiles_agents(self, tmp_path: Path) -> None:
-        written(tmp_path, PLAN.replace("zoe", "walter"))
+    def test_can_use_the_default_agents(self, tmp_path: Path) -> None:
+        write_file(tmp_path, PLAN.replace("zoe", "walter"))
 
         assert read({}, {}, tmp_path).plans["ask"].steps["one"].agent == "walter"
 
-    def test_may_have_a_planner_that_lies_beside_the_file(
+    def test_planner_is_imported_from_the_folder_of_the_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = tmp_path / "elsewhere"
@@ -363,53 +364,53 @@ class TestPlans:
         planner = found.plans["p"].planner
         assert planner and planner.name == "beside_the_file:make"
 
-    def test_are_not_looked_at_when_the_agents_are_read_again(
-        self, tmp_path: Path
-    ) -> None:
-        path = written(tmp_path, ZOE + PLAN.replace("zoe", "gone"))
+    def test_are_not_checked_when_agents_are_reloaded(self, tmp_path: Path) -> None:
+        path = write_file(tmp_path, ZOE + PLAN.replace("zoe", "gone"))
 
         assert list(read_agents(path, {})) == ["zoe"]
 
 
-class TestReadingTheAgentsAgain:
-    def test_finds_the_file_that_was_read(self, tmp_path: Path) -> None:
-        found = read({"config": "other.toml"}, {}, other(tmp_path, "http://a"))
-        other(tmp_path, "http://b")
+class TestReloadingAgents:
+    def test_reads_the_same_file(self, tmp_path: Path) -> None:
+        found = read(
+            {"config": "other.toml"}, {}, write_other_file(tmp_path, "http://a")
+        )
+        write_other_file(tmp_path, "http://b")
 
         assert found.file
         assert read_agents(found.file, {})["zoe"].url == "http://b"
 
-    def test_finds_a_file_that_was_not_there_at_the_start(self, tmp_path: Path) -> None:
+    def test_reads_a_file_created_after_the_start(self, tmp_path: Path) -> None:
         found = read({}, {}, tmp_path)
-        written(tmp_path, "[agents.zoe]\nurl = 'http://a'\n")
+        write_file(tmp_path, "[agents.zoe]\nurl = 'http://a'\n")
 
         assert found.file
         assert list(read_agents(found.file, {})) == ["zoe"]
 
-    def test_finds_the_default_four_when_the_file_is_gone(self, tmp_path: Path) -> None:
+    def test_returns_default_agents_after_the_file_is_removed(
+        self, tmp_path: Path
+    ) -> None:
         found = read_agents(tmp_path / "gone.toml", {"WALTER_PORT": "9002"})
 
         assert found["walter"].url == "http://127.0.0.1:9002"
 
-    def test_yields_equal_settings_for_what_did_not_change(
-        self, tmp_path: Path
-    ) -> None:
+    def test_unchanged_agents_have_equal_settings(self, tmp_path: Path) -> None:
         text = "[agents.zoe]\nurl = 'http://a'\ncredentials.bearer = 'abc'\n"
-        path = written(tmp_path, text)
+        path = write_file(tmp_path, text)
 
         assert read_agents(path, {}) == read({}, {}, tmp_path).agents
-        assert read_agents(written(tmp_path, text.replace("abc", "abd")), {}) != (
-            read_agents(written(tmp_path, text), {})
+        assert read_agents(write_file(tmp_path, text.replace("abc", "abd")), {}) != (
+            read_agents(write_file(tmp_path, text), {})
         )
 
 
-def other(folder: Path, url: str) -> Path:
+def write_other_file(folder: Path, url: str) -> Path:
     (folder / "other.toml").write_text(f"[agents.zoe]\nurl = '{url}'\n")
     return folder
 
 
-class TestTheProcfilesAgents:
-    def test_take_credentials_from_the_environment(self, tmp_path: Path) -> None:
+class TestDefaultAgents:
+    def test_get_credentials_from_variables(self, tmp_path: Path) -> None:
         found = read({}, {"COURTSIDE_AGENT_CARLY_BEARER": "abc"}, tmp_path)
 
         assert found.agents["carly"].credentials.bearer == "abc"
@@ -419,20 +420,20 @@ class TestTheProcfilesAgents:
 TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
 
 
-class TestATokenOfTheHost:
+class TestHostToken:
     @pytest.mark.parametrize("given", [TOKEN, "env:SECRET", "file:secret.txt"])
-    def test_stands_in_the_file_in_a_variable_or_in_a_file_of_its_own(
+    def test_can_be_in_the_file_in_a_variable_or_in_a_separate_file(
         self, tmp_path: Path, given: str
     ) -> None:
         (tmp_path / "secret.txt").write_text(f"{TOKEN}\n", encoding="utf-8")
-        written(tmp_path, f"[host]\ntoken = '{given}'\n")
+        write_file(tmp_path, f"[host]\ntoken = '{given}'\n")
 
         found = read({}, {"SECRET": TOKEN}, tmp_path)
         by_variable = read({}, {"SECRET": TOKEN, "COURTSIDE_TOKEN": given}, tmp_path)
 
         assert found.access.token == by_variable.access.token == TOKEN
 
-    def test_is_not_taken_from_a_flag_that_everybody_can_read(
+    def test_is_refused_as_a_flag_that_every_user_can_read(
         self, tmp_path: Path
     ) -> None:
         with pytest.raises(
@@ -444,7 +445,7 @@ class TestATokenOfTheHost:
         found = read({"token": "env:SECRET"}, {"SECRET": TOKEN}, tmp_path)
         assert found.access.token == TOKEN
 
-    def test_is_in_no_message_and_no_repr(self, tmp_path: Path) -> None:
+    def test_never_appears_in_an_error_or_repr(self, tmp_path: Path) -> None:
         bad = "no blanks, please: 0123456789"
         with pytest.raises(ConfigError) as refused:
             read({}, {"COURTSIDE_TOKEN": bad}, tmp_path)
@@ -464,20 +465,18 @@ class TestATokenOfTheHost:
             ({"COURTSIDE_TRUSTED_PROXIES": "127.0.0.1"}, "no token"),
         ],
     )
-    def test_is_required_where_anybody_could_get_in(
+    def test_is_required_if_other_machines_have_access(
         self, tmp_path: Path, environ: dict[str, str], why: str
     ) -> None:
         with pytest.raises(ConfigError, match=why):
             read({}, environ, tmp_path)
 
-    def test_lets_other_machines_in(self, tmp_path: Path) -> None:
+    def test_allows_listening_to_other_machines(self, tmp_path: Path) -> None:
         found = read({"host": "0.0.0.0"}, {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
 
         assert found.host == "0.0.0.0"
 
-    def test_can_be_made_with_the_command_that_the_refusal_names(
-        self, tmp_path: Path
-    ) -> None:
+    def test_command_in_the_error_creates_a_token(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as refused:
             read({"host": "0.0.0.0"}, {}, tmp_path)
         make, _, start, _ = str(refused.value).splitlines()[1:]
@@ -500,7 +499,7 @@ class TestATokenOfTheHost:
         ("127.0.0.1", {"COURTSIDE_PRIVATE_AGENTS": "no"}, False),
     ],
 )
-def test_agents_added_on_an_exposed_host_may_not_be_at_private_addresses(
+def test_exposed_host_refuses_added_agents_at_private_addresses(
     tmp_path: Path, host: str, environ: dict[str, str], may: bool
 ) -> None:
     found = read({"host": host}, environ | {"COURTSIDE_TOKEN": TOKEN}, tmp_path)
@@ -508,8 +507,8 @@ def test_agents_added_on_an_exposed_host_may_not_be_at_private_addresses(
     assert found.access.private_agents is may
 
 
-def test_lists_are_taken_from_the_file_and_from_variables(tmp_path: Path) -> None:
-    written(tmp_path, "[host]\nallowed_hosts = ['A.example', 'b.example']\n")
+def test_lists_work_in_the_file_and_in_variables(tmp_path: Path) -> None:
+    write_file(tmp_path, "[host]\nallowed_hosts = ['A.example', 'b.example']\n")
     token = {"COURTSIDE_TOKEN": TOKEN}
     variable = {"COURTSIDE_ALLOWED_HOSTS": "a.example, b.example"}
 

@@ -1,7 +1,6 @@
-"""What courtside.toml says of an agent, and that no message about it tells a secret.
+"""Promises of courtside.toml's agents, and of errors that never show a secret.
 
-host/config/toml_file.py and host/config/agent_settings.py; docs/settings.md is held to
-its word.
+docs/settings.md is checked against the code.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ OAUTH = 'client_id = "i"\nclient_secret = "SECRET"\ntoken_url = "ftp://auth.test
 def agent(
     folder: Path, text: str, environ: dict[str, str] | None = None
 ) -> AgentSettings:
-    """Carly as a courtside.toml with `text` below her URL describes her."""
+    """Read an agent from a courtside.toml that has `text` below its URL."""
     return agents(folder, f"[agents.carly]\nurl = 'https://c.test'\n{text}", environ)[
         "carly"
     ]
@@ -54,11 +53,11 @@ def credentials(
     return agent(folder, f"[agents.carly.credentials]\n{text}", environ).credentials
 
 
-class TestAnAgent:
-    def test_needs_a_url_only(self, tmp_path: Path) -> None:
+class TestAgent:
+    def test_needs_only_a_url(self, tmp_path: Path) -> None:
         assert agent(tmp_path, "") == AgentSettings("https://c.test")
 
-    def test_may_have_a_card_and_trusted_hosts(self, tmp_path: Path) -> None:
+    def test_can_have_a_card_and_trusted_hosts(self, tmp_path: Path) -> None:
         found = agent(
             tmp_path, "card = '/my/agent.json'\ntrusted_hosts = ['api.test', '::1']"
         )
@@ -87,9 +86,7 @@ class TestAnAgent:
             ("credentials.token = 'abc'", "credentials.token"),
         ],
     )
-    def test_that_is_wrong_is_told_with_its_line(
-        self, tmp_path: Path, text: str, key: str
-    ) -> None:
+    def test_error_names_the_line(self, tmp_path: Path, text: str, key: str) -> None:
         with pytest.raises(ConfigError) as refused:
             agent(tmp_path, text)
 
@@ -97,7 +94,7 @@ class TestAnAgent:
 
 
 class TestCredentials:
-    def test_are_what_the_file_says(self, tmp_path: Path) -> None:
+    def test_are_read_from_the_file(self, tmp_path: Path) -> None:
         found = credentials(
             tmp_path,
             """
@@ -129,7 +126,7 @@ class TestCredentials:
             headers={"X-Team": "blue team"},
         )
 
-    def test_may_stand_in_variables_that_the_file_names(self, tmp_path: Path) -> None:
+    def test_can_refer_to_variables(self, tmp_path: Path) -> None:
         found = credentials(
             tmp_path,
             'bearer = "env:TOKEN"\nheaders = { "X-Team" = "env:TEAM" }',
@@ -138,9 +135,7 @@ class TestCredentials:
 
         assert (found.bearer, found.headers) == ("abc", {"X-Team": "blue"})
 
-    def test_a_variable_of_the_agents_own_wins_over_the_file(
-        self, tmp_path: Path
-    ) -> None:
+    def test_variable_of_the_agent_overrides_the_file(self, tmp_path: Path) -> None:
         found = credentials(
             tmp_path,
             'bearer = "file"\napi_key = "file"',
@@ -149,14 +144,14 @@ class TestCredentials:
 
         assert (found.bearer, found.api_key) == ("variable", "file")
 
-    def test_a_pair_may_stand_in_both_places(self, tmp_path: Path) -> None:
+    def test_pair_can_be_split_between_file_and_variable(self, tmp_path: Path) -> None:
         found = credentials(
             tmp_path, 'username = "me"', {"COURTSIDE_AGENT_CARLY_PASSWORD": "pw"}
         )
 
         assert (found.username, found.password) == ("me", "pw")
 
-    def test_a_dash_in_a_name_is_an_underscore_in_its_variable(
+    def test_dash_in_a_name_is_an_underscore_in_the_variable(
         self, tmp_path: Path
     ) -> None:
         found = agents(
@@ -167,7 +162,7 @@ class TestCredentials:
 
         assert found["my-agent"].credentials.client_id == "id"
 
-    def test_scopes_in_a_variable_are_divided_by_blanks(self, tmp_path: Path) -> None:
+    def test_scopes_in_a_variable_are_separated_by_spaces(self, tmp_path: Path) -> None:
         environ = {"COURTSIDE_AGENT_CARLY_SCOPES": "read write", **oauth("CARLY")}
 
         assert credentials(tmp_path, "", environ).scopes == ("read", "write")
@@ -205,7 +200,7 @@ class TestCredentials:
             ("bearer", 'headers = { authorization = "SECRET" }\nbearer = "SECRET"'),
         ],
     )
-    def test_that_cannot_be_used_are_told_without_their_value(
+    def test_error_names_the_line_but_not_the_value(
         self, tmp_path: Path, key: str, text: str
     ) -> None:
         with pytest.raises(ConfigError) as refused:
@@ -219,7 +214,7 @@ class TestCredentials:
         assert SECRET not in said.replace(f"{SECRET}_IS_NOT_SET", "")
         assert refused.value.__cause__ is None
 
-    def test_in_a_variable_are_told_by_its_name(self, tmp_path: Path) -> None:
+    def test_error_names_the_variable_but_not_the_value(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as refused:
             credentials(tmp_path, "", {"COURTSIDE_AGENT_CARLY_BEARER": f"{SECRET}\n"})
 
@@ -227,7 +222,7 @@ class TestCredentials:
         assert SECRET not in str(refused.value)
 
     @pytest.mark.parametrize("form", [repr, str, "{}".format])
-    def test_are_in_no_text_that_is_made_of_the_settings(
+    def test_never_appear_in_the_text_of_the_settings(
         self, tmp_path: Path, form: type[str]
     ) -> None:
         found = agent(
@@ -248,7 +243,7 @@ def oauth(agent: str) -> dict[str, str]:
     return {f"{prefix}_ID": "id", f"{prefix}_SECRET": "s"}
 
 
-class TestAUrl:
+class TestUrl:
     @pytest.mark.parametrize(
         "url",
         [
@@ -272,7 +267,7 @@ class TestAUrl:
             "http://①⑥⑨.254.169.254",
         ],
     )
-    def test_leads_to_no_link_local_or_metadata_address(self, url: str) -> None:
+    def test_is_refused_for_link_local_and_metadata_addresses(self, url: str) -> None:
         with pytest.raises(ConfigError):
             check_url(url)
 
@@ -283,7 +278,7 @@ class TestAUrl:
             *("http://10.0.0.1", "http://bücher.test", "http://0x7f000001"),
         ],
     )
-    def test_may_lead_anywhere_else(self, url: str) -> None:
+    def test_is_accepted_for_other_addresses(self, url: str) -> None:
         assert check_url(url) == url
 
     @pytest.mark.parametrize(
@@ -294,12 +289,12 @@ class TestAUrl:
             *("http://xn--/", "http://a:b", "http://a:-1", "http://[::1", "HTTP:a"),
         ],
     )
-    def test_that_is_odd_is_refused(self, url: object) -> None:
+    def test_is_refused_if_invalid(self, url: object) -> None:
         with pytest.raises(ConfigError):
             check_url(url)
 
     @pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
-    def test_is_refused_without_telling_its_password(self, scheme: str) -> None:
+    def test_password_is_refused_and_not_shown(self, scheme: str) -> None:
         with pytest.raises(ConfigError) as refused:
             check_url(f"{scheme}://me:{SECRET}@a.test")
 
@@ -307,7 +302,7 @@ class TestAUrl:
 
     @settings(derandomize=True, deadline=None)
     @given(st.text(max_size=30), st.sampled_from(["", "http://", "https://[", "/"]))
-    def test_is_taken_or_refused_whatever_it_is(self, text: str, start: str) -> None:
+    def test_any_text_is_accepted_or_refused(self, text: str, start: str) -> None:
         for check in (check_url, check_card, check_name):
             try:
                 assert check(start + text)
@@ -315,7 +310,7 @@ class TestAUrl:
                 assert len(str(refused)) < 1000
 
 
-def test_the_settings_reference_shows_files_that_can_be_read(tmp_path: Path) -> None:
+def test_examples_in_settings_md_are_valid(tmp_path: Path) -> None:
     page = (ROOT / "docs/settings.md").read_text("utf-8")
     samples = re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)
     environ = dict.fromkeys(re.findall(r"env:(\w+)", page), "value")
@@ -328,13 +323,13 @@ def test_the_settings_reference_shows_files_that_can_be_read(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "name", [*CredentialSettings.__struct_fields__, "url", "card", "trusted_hosts"]
 )
-def test_the_settings_reference_tells_of_each(name: str) -> None:
+def test_settings_md_lists_each_agent_setting(name: str) -> None:
     page = (ROOT / "docs/settings.md").read_text("utf-8")
 
     assert f"`{name}`" in page
 
 
-def test_on_python_3_10_the_file_is_read_by_tomli(
+def test_python_3_10_reads_the_file_with_tomli(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in = vars(toml_file)["tomllib"]
