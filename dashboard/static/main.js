@@ -4,14 +4,14 @@
 
 import { render } from './vendor/lit-html/lit-html.js';
 import { fetchOlderEvents } from './client/feed.js';
-import { createHistorySearch } from './client/history_search.js';
+import { HistorySearch } from './client/history_search.js';
 import { createSession } from './client/session.js';
 import { shareFeed } from './client/tabs.js';
-import { createTaskDetails } from './client/task_details.js';
+import { Details } from './client/task_details.js';
 import { createControls } from './input/controls.js';
 import { listenToKeys } from './input/keys.js';
 import { mainView, openScreen, topBar } from './page.js';
-import { createScheduler } from './scheduler.js';
+import { Scheduler } from './scheduler.js';
 import { createAnnouncer } from './state/announcements.js';
 import { applyRecording, parseRecording } from './state/recording.js';
 import { countTotals, isFiltering } from './state/selectors.js';
@@ -24,7 +24,7 @@ import {
   toSnapshot,
 } from './state/store.js';
 import { createUi, settlePending } from './state/ui.js';
-import { createTimeline } from './timeline/timeline.js';
+import { Timeline } from './timeline/timeline.js';
 
 const OLDER_PAGE = 200;
 /** Older events are loaded when this many rows are left below the window. */
@@ -38,11 +38,11 @@ const state = createState();
 const ui = createUi(location.search);
 // Until the list is measured. It is never higher than the window.
 ui.list.height = innerHeight;
-const scheduler = createScheduler(draw, [ui.list, ui.cards]);
+const scheduler = new Scheduler(draw, [ui.list, ui.cards]);
 const { redraw } = scheduler;
-const timeline = createTimeline(state, scheduler);
-const search = createHistorySearch(state, ui, redraw);
-const details = createTaskDetails(state, ui, redraw);
+const timeline = new Timeline(state, scheduler);
+const search = new HistorySearch(state, ui, redraw);
+const details = new Details(state, ui, redraw);
 const session = createSession(redraw);
 const announce = createAnnouncer();
 const title = document.title;
@@ -68,7 +68,7 @@ function draw(now_ms) {
     regions.app.replaceChildren();
     has_drawn = true;
   }
-  if (settlePending(ui, state, now_ms)) scheduler.invalidate();
+  if (settlePending(ui, state, now_ms)) scheduler.revision += 1;
   if (ui.hold === null) dropRowsAfterSkip(state);
   // Without the host, ages stand still: the page shows the past.
   const { phase, lost_at_ms, skew_ms } = state.link;

@@ -54,94 +54,92 @@ export function createPace() {
   };
 }
 
-/**
- * @param {(now_ms: number) => void} draw draws the page; runs at most once per frame
- * @param {Part[]} parts
- * @param {Clock} [clock]
- */
-export function createScheduler(draw, parts, clock = browser) {
-  const pace = createPace();
-  let revision = 0;
-  let is_queued = false;
-  let is_feed_waiting = false;
-  let is_timer_set = false;
-  let moved_at_ms = 0;
+export class Scheduler {
+  /** Counts the changes that did not come from the feed. Views guard on it. */
+  revision = 0;
+  pace = createPace();
+  lane_turns = createLaneTurns(this.pace, (ms) => this.requestDrawAfter(ms));
+  is_queued = false;
+  is_feed_waiting = false;
+  is_timer_set = false;
+  moved_at_ms = 0;
   /** The feed's head at the last drawing. */
-  let head = 0;
+  head = 0;
 
-  const listBehind = () => parts.filter((part) => part.head !== head);
+  /**
+   * @param {(now_ms: number) => void} draw draws the page; runs at most once per frame
+   * @param {Part[]} parts
+   * @param {Clock} [clock]
+   */
+  constructor(draw, parts, clock = browser) {
+    this.draw = draw;
+    this.parts = parts;
+    this.clock = clock;
+  }
 
-  function requestDraw() {
-    if (is_queued) return;
-    is_queued = true;
-    clock.requestFrame(onFrame);
+  /** Draw the whole page in the next frame. */
+  redraw = () => {
+    this.revision += 1;
+    this.requestDraw();
+  };
+
+  /** Draw in the next frame what has changed. */
+  requestDraw() {
+    if (this.is_queued) return;
+    this.is_queued = true;
+    this.clock.requestFrame((frame_ms) => this.onFrame(frame_ms));
   }
 
   /** @param {number} frame_ms */
-  function onFrame(frame_ms) {
-    is_queued = false;
-    clock.requestFrame((next_ms) => pace.addFrame(next_ms - frame_ms));
-    draw(clock.now());
+  onFrame(frame_ms) {
+    this.is_queued = false;
+    this.clock.requestFrame((next_ms) => this.pace.addFrame(next_ms - frame_ms));
+    this.draw(this.clock.now());
     // Parts that had no turn, or events that had to wait.
-    if (listBehind().length > 0) requestFeedDraw();
+    if (this.listBehind().length > 0) this.requestFeedDraw();
   }
 
-  function requestFeedDraw() {
-    if (is_queued || is_feed_waiting) return;
-    const wait_ms = moved_at_ms + pace.getStep() - clock.now();
-    if (wait_ms <= 0) return requestDraw();
-    is_feed_waiting = true;
-    clock.setTimeout(() => {
-      is_feed_waiting = false;
-      requestDraw();
+  listBehind() {
+    return this.parts.filter((part) => part.head !== this.head);
+  }
+
+  /** Draw new events soon, but no sooner than the pace allows. */
+  requestFeedDraw() {
+    if (this.is_queued || this.is_feed_waiting) return;
+    const wait_ms = this.moved_at_ms + this.pace.getStep() - this.clock.now();
+    if (wait_ms <= 0) return this.requestDraw();
+    this.is_feed_waiting = true;
+    this.clock.setTimeout(() => {
+      this.is_feed_waiting = false;
+      this.requestDraw();
     }, wait_ms);
   }
 
   /** Draw after `ms`. One such timer is enough. @param {number} ms */
-  function requestDrawAfter(ms) {
-    if (is_timer_set) return;
-    is_timer_set = true;
-    clock.setTimeout(() => {
-      is_timer_set = false;
-      requestDraw();
+  requestDrawAfter(ms) {
+    if (this.is_timer_set) return;
+    this.is_timer_set = true;
+    this.clock.setTimeout(() => {
+      this.is_timer_set = false;
+      this.requestDraw();
     }, ms);
   }
 
-  return {
-    lane_turns: createLaneTurns(pace, requestDrawAfter),
-    /** Counts the changes that did not come from the feed. Views guard on it. */
-    get revision() {
-      return revision;
-    },
-    /** Record such a change, while a drawing is under way or requested. */
-    invalidate() {
-      revision += 1;
-    },
-    /** Draw the whole page in the next frame. */
-    redraw() {
-      revision += 1;
-      requestDraw();
-    },
-    /** Draw in the next frame what has changed. */
-    requestDraw,
-    /** Draw new events soon, but no sooner than the pace allows. */
-    requestFeedDraw,
-    /**
-     * Move the parts whose turn it is to the feed's head. `draw` calls this first.
-     * @param {number} feed_head @param {boolean} has_rows the first rows do not wait
-     * @param {number} now_ms
-     */
-    advance(feed_head, has_rows, now_ms) {
-      head = feed_head;
-      const behind = listBehind();
-      const since_ms = now_ms - moved_at_ms;
-      if (behind.length === 0 || since_ms < pace.getStep()) return;
-      behind.sort((a, b) => a.head - b.head);
-      if (since_ms < 2 * pace.getStep()) behind.length = 1;
-      for (const part of behind) part.head = head;
-      if (has_rows) moved_at_ms = now_ms;
-    },
-  };
+  /**
+   * Move the parts whose turn it is to the feed's head. `draw` calls this.
+   * @param {number} feed_head @param {boolean} has_rows the first rows do not wait
+   * @param {number} now_ms
+   */
+  advance(feed_head, has_rows, now_ms) {
+    this.head = feed_head;
+    const behind = this.listBehind();
+    const since_ms = now_ms - this.moved_at_ms;
+    if (behind.length === 0 || since_ms < this.pace.getStep()) return;
+    behind.sort((a, b) => a.head - b.head);
+    if (since_ms < 2 * this.pace.getStep()) behind.length = 1;
+    for (const part of behind) part.head = feed_head;
+    if (has_rows) this.moved_at_ms = now_ms;
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { createLaneTurns, createPace, createScheduler } from '../../dashboard/static/scheduler.js';
+import { Scheduler, createLaneTurns, createPace } from '../../dashboard/static/scheduler.js';
 
 const FRAME_MS = 16;
 
@@ -37,7 +37,7 @@ function openPage() {
     get is_idle() {
       return frames.length === 0 && timers.length === 0;
     },
-    scheduler: createScheduler(
+    scheduler: new Scheduler(
       (now_ms) => {
         page.drawings += 1;
         page.scheduler.advance(page.head, page.head > 0, now_ms);

@@ -43,88 +43,95 @@ export const START = {
 };
 
 /**
- * Follow the feed until it is closed. This module reconnects, not the EventSource, which
+ * Follows the feed until it is closed. This class reconnects, not the EventSource, which
  * stops for good after a proxy's 502 and does not say when it retries. Each connection
  * sends the last cursor in `?after=`, so no event is lost or repeated.
- * @param {Handlers} handlers @param {Browser} [env]
- * @param {{ cursor: string, link: Link }} [start] where an earlier connection stopped
  */
-export function followFeed(handlers, env = browser, start = START) {
+export class Feed {
   /** @type {EventSource | null} */
-  let source = null;
+  source = null;
   /** @type {unknown} */
-  let timer = null;
-  let { cursor, link } = start;
+  timer = null;
 
-  /** @param {Partial<Link>} change */
-  function setLink(change) {
-    link = { ...link, ...change };
-    handlers.link(link);
+  /**
+   * @param {Handlers} handlers @param {Browser} [env]
+   * @param {{ cursor: string, link: Link }} [start] where an earlier connection stopped
+   */
+  constructor(handlers, env = browser, { cursor, link } = START) {
+    this.handlers = handlers;
+    this.env = env;
+    this.cursor = cursor;
+    this.link = link;
+    this.open();
   }
 
-  function setLive() {
-    env.clearTimeout(timer);
-    if (link.phase === 'live') return;
-    setLink({ phase: 'live', attempt: 0, retry_at_ms: null, lost_at_ms: null });
-  }
-
-  function open() {
-    env.clearTimeout(timer);
-    setLink({ retry_at_ms: null });
-    const after = cursor ? `&after=${encodeURIComponent(cursor)}` : '';
+  open() {
+    const { env, handlers } = this;
+    env.clearTimeout(this.timer);
+    this.setLink({ retry_at_ms: null });
+    const after = this.cursor ? `&after=${encodeURIComponent(this.cursor)}` : '';
     const sent_ms = env.now();
-    const opened = new env.EventSource(`feed?every_ms=${EVERY_MS}${after}`);
-    source = opened;
-    timer = env.setTimeout(retryLater, OPEN_TIMEOUT_MS);
-    opened.onerror = retryLater;
+    const source = new env.EventSource(`feed?every_ms=${EVERY_MS}${after}`);
+    this.source = source;
+    this.timer = env.setTimeout(() => this.retryLater(), OPEN_TIMEOUT_MS);
+    source.onerror = () => this.retryLater();
     // Without a cursor the connection is live when the snapshot is there.
-    opened.onopen = () => cursor && setLive();
-    opened.addEventListener('snapshot', (message) => {
-      cursor = message.lastEventId || cursor;
+    source.onopen = () => this.cursor && this.setLive();
+    source.addEventListener('snapshot', (message) => {
+      this.cursor = message.lastEventId || this.cursor;
       const snapshot = JSON.parse(message.data);
-      setLink({ skew_ms: measureSkew(Date.parse(snapshot.now), sent_ms, env.now()) });
-      handlers.snapshot(snapshot, cursor);
-      setLive();
+      this.setLink({ skew_ms: measureSkew(Date.parse(snapshot.now), sent_ms, env.now()) });
+      handlers.snapshot(snapshot, this.cursor);
+      this.setLive();
     });
-    opened.addEventListener('fault', (message) => {
+    source.addEventListener('fault', (message) => {
       handlers.fault(JSON.parse(message.data).cause);
     });
-    opened.onmessage = (message) => {
-      cursor = message.lastEventId || cursor;
-      handlers.event(JSON.parse(message.data), cursor);
+    source.onmessage = (message) => {
+      this.cursor = message.lastEventId || this.cursor;
+      handlers.event(JSON.parse(message.data), this.cursor);
     };
   }
 
-  function retryLater() {
-    close();
+  /** @param {Partial<Link>} change */
+  setLink(change) {
+    this.link = { ...this.link, ...change };
+    this.handlers.link(this.link);
+  }
+
+  setLive() {
+    this.env.clearTimeout(this.timer);
+    if (this.link.phase === 'live') return;
+    this.setLink({ phase: 'live', attempt: 0, retry_at_ms: null, lost_at_ms: null });
+  }
+
+  retryLater() {
+    const { env, link } = this;
+    this.close();
     // The next connection reports a fault that is still there.
-    handlers.fault(null);
+    this.handlers.fault(null);
     const max_wait_ms = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** link.attempt);
     // Spread the pages that lost the same host at the same time.
     const wait_ms = max_wait_ms * (0.75 + env.random() / 4);
-    setLink({
+    this.setLink({
       phase: link.phase === 'connecting' ? 'connecting' : 'reconnecting',
       attempt: link.attempt + 1,
       retry_at_ms: env.now() + wait_ms,
       lost_at_ms: link.lost_at_ms ?? env.now(),
     });
-    timer = env.setTimeout(open, wait_ms);
+    this.timer = env.setTimeout(() => this.open(), wait_ms);
   }
 
-  function close() {
-    env.clearTimeout(timer);
-    source?.close();
-    source = null;
+  /** Start the next attempt now, if one is waiting. */
+  retryNow() {
+    if (this.link.retry_at_ms !== null) this.open();
   }
 
-  open();
-  return {
-    /** Start the next attempt now, if one is waiting. */
-    retryNow() {
-      if (link.retry_at_ms !== null) open();
-    },
-    close,
-  };
+  close() {
+    this.env.clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
+  }
 }
 
 /**

@@ -9,8 +9,6 @@ import { fetchEvents } from './feed.js';
 /** @import { FeedEvent, State } from '../state/types.d.ts' */
 /** @import { Filter, Ui } from '../state/ui.js' */
 
-/** @typedef {ReturnType<typeof createHistorySearch>} HistorySearch */
-
 const PAGE = 200;
 /** The next page is loaded when this many rows are left below the window. */
 const MARGIN_ROWS = 20;
@@ -69,153 +67,158 @@ export function matchesSearch(event, filter) {
   return text.toLowerCase().includes(q.toLowerCase());
 }
 
-/**
- * @param {State} state @param {Ui} ui @param {() => void} redraw
- * @param {typeof fetch} [fetchFn]
- */
-export function createHistorySearch(state, ui, redraw, fetchFn) {
-  const search = {
-    /** Oldest first. @type {FeedEvent[]} */
-    rows: [],
-    /** The query of the rows; null before the first. @type {string | null} */
-    key: null,
-    /** The log of the rows. @type {string | null} */
-    epoch: null,
-    /** Older rows come before this id; null if there are none. @type {number | null} */
-    before: null,
-    /** Newer rows come after this id. */
-    after: 0,
-    is_loading: false,
-    /** Why the last search failed, or ''. */
-    error: '',
-    /** The id that the user jumped to. @type {number | null} */
-    mark: null,
-    list: { top: 0, height: 0, row: 32, head: 0 },
-  };
-
+export class HistorySearch {
+  /** Oldest first. @type {FeedEvent[]} */
+  rows = [];
+  /** The query of the rows; null before the first. @type {string | null} */
+  key = null;
+  /** The log of the rows. @type {string | null} */
+  epoch = null;
+  /** Older rows come before this id; null if there are none. @type {number | null} */
+  before = null;
+  /** Newer rows come after this id. */
+  after = 0;
+  is_loading = false;
+  /** Why the last search failed, or ''. */
+  error = '';
+  /** The id that the user jumped to. @type {number | null} */
+  mark = null;
+  list = { top: 0, height: 0, row: 32, head: 0 };
   /** Counts the searches, so that a late response is dropped. */
-  let generation = 0;
+  generation = 0;
+
+  /**
+   * @param {State} state @param {Ui} ui @param {() => void} redraw
+   * @param {typeof fetch} [fetchFn]
+   */
+  constructor(state, ui, redraw, fetchFn) {
+    this.state = state;
+    this.ui = ui;
+    this.redraw = redraw;
+    this.fetchFn = fetchFn;
+  }
+
+  /** Start a new search if the filter or the log has changed. */
+  update() {
+    const { state } = this;
+    const is_same = this.key === toQuery(this.ui.filter).toString() && this.epoch === state.epoch;
+    if (state.link.phase === 'recording') {
+      if (is_same) return;
+      this.restart(null);
+      this.rows = state.rows.filter((event) => matchesSearch(event, this.ui.filter));
+    } else if (!is_same) this.restart(state.head + 1);
+    const { top, height, row } = this.list;
+    const is_near_end = top + height > (this.rows.length - MARGIN_ROWS) * row;
+    if (is_near_end && this.before !== null && !this.error) void this.loadOlder();
+  }
 
   /** Start a new search. @param {number | null} before @param {number | null} [mark] */
-  function restart(before, mark = null) {
-    generation += 1;
-    search.key = toQuery(ui.filter).toString();
-    search.epoch = state.epoch;
-    search.rows = [];
-    search.before = before;
-    search.after = (before ?? 0) - 1;
-    search.mark = mark;
-    search.error = '';
-    search.is_loading = false;
-    search.list.top = 0;
+  restart(before, mark = null) {
+    this.generation += 1;
+    this.key = toQuery(this.ui.filter).toString();
+    this.epoch = this.state.epoch;
+    this.rows = [];
+    this.before = before;
+    this.after = (before ?? 0) - 1;
+    this.mark = mark;
+    this.error = '';
+    this.is_loading = false;
+    this.list.top = 0;
   }
 
   /** @param {URLSearchParams} query @param {Record<string, string | number>} page */
-  function fetchPage(query, page) {
+  fetchPage(query, page) {
     for (const [name, value] of Object.entries(page)) query.set(name, String(value));
-    return fetchEvents(query, fetchFn);
+    return fetchEvents(query, this.fetchFn);
   }
 
   /**
    * Run one request. Ignore its result if another search has started meanwhile.
    * @param {() => Promise<() => void>} run returns a function that puts the result
    */
-  async function load(run) {
-    if (search.is_loading) return;
-    search.is_loading = true;
-    search.error = '';
-    const started = generation;
-    redraw();
+  async load(run) {
+    if (this.is_loading) return;
+    this.is_loading = true;
+    this.error = '';
+    const { generation } = this;
+    this.redraw();
     try {
       const put = await run();
-      if (started === generation) put();
+      if (generation === this.generation) put();
     } catch (error) {
-      if (started === generation) search.error = error instanceof Error ? error.message : String(error);
+      const text = error instanceof Error ? error.message : String(error);
+      if (generation === this.generation) this.error = text;
     }
-    if (started === generation) search.is_loading = false;
-    redraw();
+    if (generation === this.generation) this.is_loading = false;
+    this.redraw();
   }
 
-  const loadOlder = () =>
-    load(async () => {
-      const query = toQuery(ui.filter);
+  loadOlder() {
+    return this.load(async () => {
+      const query = toQuery(this.ui.filter);
       const is_sparse = ['q', 'status', 'since', 'until'].some((name) => query.has(name));
-      const { events, next } = await fetchPage(query, { before: search.before ?? 0, limit: PAGE });
+      const { events, next } = await this.fetchPage(query, { before: this.before ?? 0, limit: PAGE });
       return () => {
-        search.rows = events.concat(search.rows);
-        search.before = next ?? (is_sparse ? null : (events[0]?.id ?? null));
+        this.rows = events.concat(this.rows);
+        this.before = next ?? (is_sparse ? null : (events[0]?.id ?? null));
       };
     });
+  }
 
-  const loadNewer = () =>
-    load(async () => {
-      const { after } = search;
-      const { head } = state;
-      const { events, next } = await fetchPage(toQuery(ui.filter), { after, limit: PAGE });
+  loadNewer() {
+    return this.load(async () => {
+      const { after } = this;
+      const { head } = this.state;
+      const { events, next } = await this.fetchPage(toQuery(this.ui.filter), { after, limit: PAGE });
       return () => {
-        search.rows = search.rows.concat(events);
+        this.rows = this.rows.concat(events);
         const last = events.length < PAGE ? head : events[events.length - 1].id;
-        search.after = next ?? last;
-        search.list.top += events.length * search.list.row;
+        this.after = next ?? last;
+        this.list.top += events.length * this.list.row;
       };
     });
-
-  /** Start a new search if the filter or the log has changed. */
-  function update() {
-    const key = toQuery(ui.filter).toString();
-    const is_same = search.key === key && search.epoch === state.epoch;
-    if (state.link.phase === 'recording') {
-      if (is_same) return;
-      restart(null);
-      search.rows = state.rows.filter((event) => matchesSearch(event, ui.filter));
-    } else if (!is_same) restart(state.head + 1);
-    const { top, height, row } = search.list;
-    const is_near_end = top + height > (search.rows.length - MARGIN_ROWS) * row;
-    if (is_near_end && search.before !== null && !search.error) void loadOlder();
   }
 
   /** @param {string} text @param {number} now_ms */
-  async function jump(text, now_ms) {
+  async jump(text, now_ms) {
     const target = parseTarget(text, now_ms);
     if (!target) {
-      search.error = `“${text}” is neither an id, such as 4182, nor a time, such as 14:05 or 2026-11-22 14:05.`;
-    } else if (state.link.phase === 'recording') {
-      jumpInRecording(target);
+      this.error = `“${text}” is neither an id, such as 4182, nor a time, such as 14:05 or 2026-11-22 14:05.`;
+    } else if (this.state.link.phase === 'recording') {
+      this.jumpInRecording(target);
     } else if ('id' in target) {
-      restart(target.id + 1, target.id);
+      this.restart(target.id + 1, target.id);
     } else {
-      search.is_loading = false;
-      await load(() => findEventAt(target.ms));
+      this.is_loading = false;
+      await this.load(() => this.findEventAt(target.ms));
     }
-    redraw();
+    this.redraw();
   }
 
   /** @param {{ id: number } | { ms: number }} target */
-  function jumpInRecording(target) {
-    const older = search.rows.filter((event) =>
+  jumpInRecording(target) {
+    const older = this.rows.filter((event) =>
       'id' in target ? event.id <= target.id : Date.parse(event.received_at) <= target.ms,
     );
-    search.mark = older[older.length - 1]?.id ?? null;
-    search.list.top = (search.rows.length - older.length) * search.list.row;
+    this.mark = older[older.length - 1]?.id ?? null;
+    this.list.top = (this.rows.length - older.length) * this.list.row;
   }
 
   /** Find the last event up to a time. The host may need several requests. @param {number} ms */
-  async function findEventAt(ms) {
+  async findEventAt(ms) {
     const until = new Date(ms).toISOString();
-    let before = state.head + 1;
+    let before = this.state.head + 1;
     for (;;) {
-      const { events, next } = await fetchPage(new URLSearchParams(), { until, before, limit: 1 });
+      const { events, next } = await this.fetchPage(new URLSearchParams(), { until, before, limit: 1 });
       const id = events[0]?.id ?? (next === null ? 1 : null);
-      if (id !== null) return () => restart(id + 1, id);
+      if (id !== null) return () => this.restart(id + 1, id);
       before = Number(next);
     }
   }
 
   /** @param {number} top px */
-  function scroll(top) {
-    search.list.top = top;
-    redraw();
+  scroll(top) {
+    this.list.top = top;
+    this.redraw();
   }
-
-  return Object.assign(search, { update, loadOlder, loadNewer, jump, scroll });
 }

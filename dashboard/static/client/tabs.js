@@ -2,7 +2,7 @@
 // Share one feed connection between all tabs of a browser, because HTTP/1.1 allows only six
 // connections per host. One tab leads: it connects, and posts to the others what arrives.
 
-import { START, browser, followFeed } from './feed.js';
+import { Feed, START, browser } from './feed.js';
 /** @import { FeedEvent, Link, Snapshot } from '../state/types.d.ts' */
 
 /**
@@ -39,142 +39,160 @@ const thisBrowser = () => ({
  */
 export function shareFeed(handlers, env = thisBrowser()) {
   const { locks, BroadcastChannel } = env;
-  if (!locks || !BroadcastChannel) return followFeed(handlers, env);
-  const channel = new BroadcastChannel(env.name);
-  /** The connection, if this tab leads. @type {ReturnType<typeof followFeed> | null} */
-  let feed = null;
-  let { cursor: at, link } = START;
+  if (!locks || !BroadcastChannel) return new Feed(handlers, env);
+  return new SharedFeed(handlers, env, locks, new BroadcastChannel(env.name));
+}
+
+class SharedFeed {
+  /** The connection, if this tab leads. @type {Feed | null} */
+  feed = null;
+  cursor = START.cursor;
+  link = START.link;
   /** @type {string | null} */
-  let fault = null;
+  fault = null;
   /** True while this tab lacks events and waits for a board. */
-  let is_joining = true;
-  let has_peers = false;
+  is_joining = true;
+  has_peers = false;
   /** True if the leader has posted anything since the last ping. */
-  let is_leader_alive = true;
-  let waiting = new AbortController();
-  let releaseLock = () => {};
+  is_leader_alive = true;
+  waiting = new AbortController();
+  releaseLock = () => {};
   /** @type {unknown} */
-  let timer = null;
+  timer = null;
+
+  /**
+   * @param {Handlers} handlers @param {Browser} env
+   * @param {LockManager} locks @param {BroadcastChannel} channel
+   */
+  constructor(handlers, env, locks, channel) {
+    this.handlers = handlers;
+    this.env = env;
+    this.locks = locks;
+    this.channel = channel;
+    channel.onmessage = ({ data }) => {
+      this.has_peers = true;
+      if (this.feed) this.answer(data);
+      else this.receive(data);
+    };
+    this.requestLead();
+    this.checkLeader();
+  }
 
   /** @param {Message} message */
-  const post = (message) => channel.postMessage(message);
+  post(message) {
+    this.channel.postMessage(message);
+  }
 
   /** Apply a message to this tab. @param {Message} message */
-  function apply(message) {
-    if ('cursor' in message) at = message.cursor;
+  apply(message) {
+    const { handlers } = this;
+    if ('cursor' in message) this.cursor = message.cursor;
     if (message.type === 'event') handlers.event(message.event, message.cursor);
     else if (message.type === 'snapshot' || message.type === 'board') {
-      is_joining = false;
+      this.is_joining = false;
       handlers.snapshot(message.snapshot, message.cursor);
-    } else if (message.type === 'link') handlers.link((link = message.link));
-    else if (message.type === 'fault') handlers.fault((fault = message.cause));
+    } else if (message.type === 'link') handlers.link((this.link = message.link));
+    else if (message.type === 'fault') handlers.fault((this.fault = message.cause));
   }
 
   /** Apply what arrives over the leader's connection to all tabs. @param {Message} message */
-  function share(message) {
-    if (has_peers) post(message);
-    apply(message);
+  share(message) {
+    if (this.has_peers) this.post(message);
+    this.apply(message);
   }
 
   /**
    * Wait for the lead. Or take it from a tab that the browser has suspended.
    * @param {boolean} [steal]
    */
-  function requestLead(steal = false) {
-    waiting.abort();
-    waiting = new AbortController();
-    const { signal } = waiting;
-    locks
-      ?.request(env.name, steal ? { steal } : { signal }, () => {
+  requestLead(steal = false) {
+    this.waiting.abort();
+    this.waiting = new AbortController();
+    const { signal } = this.waiting;
+    this.locks
+      .request(this.env.name, steal ? { steal } : { signal }, () => {
         if (signal.aborted) return;
-        connect();
-        return new Promise((resolve) => (releaseLock = () => resolve(null)));
+        this.connect();
+        return new Promise((resolve) => (this.releaseLock = () => resolve(null)));
       })
       .catch((error) => {
         if (signal.aborted) return;
         // The user's settings forbid locks: this tab connects by itself.
-        if (error.name !== 'AbortError') return connect();
+        if (error.name !== 'AbortError') return this.connect();
         // Another tab took the lead.
-        feed?.close();
-        feed = null;
-        is_leader_alive = true;
-        requestLead();
+        this.disconnect();
+        this.is_leader_alive = true;
+        this.requestLead();
       });
   }
 
-  function connect() {
-    is_joining = false;
+  connect() {
+    this.is_joining = false;
+    /** @type {import('./feed.js').Handlers} */
     const leader = {
-      /** @param {Snapshot} snapshot @param {string} cursor */
-      snapshot: (snapshot, cursor) => share({ type: 'snapshot', snapshot, cursor }),
-      /** @param {FeedEvent} event @param {string} cursor */
-      event: (event, cursor) => share({ type: 'event', event, cursor, after: at }),
-      /** @param {Link} link */
-      link: (link) => share({ type: 'link', link }),
-      /** @param {string | null} cause */
-      fault: (cause) => share({ type: 'fault', cause }),
+      snapshot: (snapshot, cursor) => this.share({ type: 'snapshot', snapshot, cursor }),
+      event: (event, cursor) => this.share({ type: 'event', event, cursor, after: this.cursor }),
+      link: (link) => this.share({ type: 'link', link }),
+      fault: (cause) => this.share({ type: 'fault', cause }),
     };
-    feed = followFeed(leader, env, { cursor: at, link });
+    this.feed = new Feed(leader, this.env, { cursor: this.cursor, link: this.link });
+  }
+
+  disconnect() {
+    this.feed?.close();
+    this.feed = null;
   }
 
   /** Answer another tab, as the leader. @param {Message} message */
-  function answer({ type }) {
-    if (type === 'join' && at) {
-      post({ type: 'board', snapshot: handlers.board(), cursor: at });
-      post({ type: 'fault', cause: fault });
+  answer({ type }) {
+    const { cursor, fault: cause, link } = this;
+    if (type === 'join' && cursor) {
+      this.post({ type: 'board', snapshot: this.handlers.board(), cursor });
+      this.post({ type: 'fault', cause });
     }
-    if (type === 'retry') feed?.retryNow();
-    if (type === 'join' || type === 'retry' || type === 'ping') post({ type: 'link', link });
+    if (type === 'retry') this.feed?.retryNow();
+    if (type === 'join' || type === 'retry' || type === 'ping') this.post({ type: 'link', link });
   }
 
   /** Receive a message of the leader. @param {Message} message */
-  function receive(message) {
+  receive(message) {
     const { type } = message;
-    is_leader_alive ||= 'link' in message || 'cursor' in message;
-    if (type === 'link' || type === 'fault' || type === 'snapshot') apply(message);
-    else if (type === 'board' && is_joining) apply(message);
-    else if (type === 'event' && !is_joining && !isKnown(message.cursor, at)) {
-      if (message.after === at) apply(message);
-      else join();
+    this.is_leader_alive ||= 'link' in message || 'cursor' in message;
+    if (type === 'link' || type === 'fault' || type === 'snapshot') this.apply(message);
+    else if (type === 'board' && this.is_joining) this.apply(message);
+    else if (type === 'event' && !this.is_joining && !isKnown(message.cursor, this.cursor)) {
+      if (message.after === this.cursor) this.apply(message);
+      else this.join();
     }
   }
 
-  function join() {
-    is_joining = true;
-    post({ type: 'join' });
+  join() {
+    this.is_joining = true;
+    this.post({ type: 'join' });
   }
 
-  function checkLeader() {
-    if (!feed) {
-      if (!is_leader_alive && env.isVisible()) requestLead(true);
-      is_leader_alive = false;
-      post({ type: is_joining ? 'join' : 'ping' });
+  checkLeader() {
+    if (!this.feed) {
+      if (!this.is_leader_alive && this.env.isVisible()) this.requestLead(true);
+      this.is_leader_alive = false;
+      this.post({ type: this.is_joining ? 'join' : 'ping' });
     }
-    timer = env.setTimeout(checkLeader, PING_MS);
+    this.timer = this.env.setTimeout(() => this.checkLeader(), PING_MS);
   }
 
-  channel.onmessage = ({ data }) => {
-    has_peers = true;
-    if (feed) answer(data);
-    else receive(data);
-  };
-  requestLead();
-  checkLeader();
-  return {
-    /** Start the next attempt now, if one is waiting. */
-    retryNow() {
-      if (feed) feed.retryNow();
-      else post({ type: 'retry' });
-    },
-    close() {
-      env.clearTimeout(timer);
-      waiting.abort();
-      channel.close();
-      feed?.close();
-      feed = null;
-      releaseLock();
-    },
-  };
+  /** Start the next attempt now, if one is waiting. */
+  retryNow() {
+    if (this.feed) this.feed.retryNow();
+    else this.post({ type: 'retry' });
+  }
+
+  close() {
+    this.env.clearTimeout(this.timer);
+    this.waiting.abort();
+    this.channel.close();
+    this.disconnect();
+    this.releaseLock();
+  }
 }
 
 /** Return whether a cursor is at or before another of the same log. @param {string} cursor @param {string} at */

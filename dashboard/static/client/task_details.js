@@ -11,8 +11,6 @@ import { fetchEvents } from './feed.js';
 /** @import { FeedEvent, State, TaskEvent } from '../state/types.d.ts' */
 
 /**
- * @typedef {ReturnType<typeof createTaskDetails>} Details
- *
  * @typedef {object} Resource a response of the host
  * @property {'loading' | 'loaded' | 'failed'} phase
  * @property {any} value the JSON, or the error's message
@@ -41,44 +39,68 @@ const MAX_EVENTS = 2_000;
 /** The newest raw update is loaded at most this often. It is only needed for trackers. */
 const LAST_UPDATE_MS = 500;
 
-/** @param {State} state @param {import('../state/ui.js').Ui} ui @param {() => void} redraw */
-export function createTaskDetails(state, ui, redraw) {
-  /** @type {Map<string, TaskDetails>} */
-  const open = new Map();
-  let epoch = state.epoch;
+/** The tasks in the drawers. */
+export class Details {
+  /** By key. @type {Map<string, TaskDetails>} */
+  open = new Map();
   /** Tasks whose newest raw update is being loaded, or was a moment ago. @type {Set<TaskDetails>} */
-  const loading_last = new Set();
+  loading_last = new Set();
 
-  /** @param {TaskDetails} task */
-  function touch(task) {
-    task.version += 1;
-    redraw();
+  /** @param {State} state @param {import('../state/ui.js').Ui} ui @param {() => void} redraw */
+  constructor(state, ui, redraw) {
+    this.state = state;
+    this.ui = ui;
+    this.redraw = redraw;
+    this.epoch = state.epoch;
   }
 
-  /** @param {string} path @param {Record<string, string>} [headers] */
-  async function fetchText(path, headers) {
-    const response = await fetch(path, { headers });
-    const body = await response.text();
-    if (!response.ok) throw new Error(body.slice(0, 300) || `The host answered ${response.status}.`);
-    return body;
+  /** Open the tasks of the URL, and forget all others. */
+  update() {
+    const { open, state, ui } = this;
+    if (this.epoch !== state.epoch) open.clear();
+    this.epoch = state.epoch;
+    for (const key of open.keys()) if (!ui.filter.show.includes(key)) open.delete(key);
+    for (const key of ui.filter.show) if (!open.has(key)) this.openTask(key);
   }
-
-  /** @param {number} id of an event */
-  const fetchRaw = async (id) => JSON.parse(await fetchText(`feed/${id}`)).raw;
 
   /** @param {string} key */
-  function openTask(key) {
+  openTask(key) {
     const task = newTaskDetails(key);
-    open.set(key, task);
-    if (state.link.phase === 'recording') {
-      const events = state.rows.filter((row) => 'task_id' in row && taskKey(row.agent, row.task_id) === key);
+    this.open.set(key, task);
+    if (this.state.link.phase === 'recording') {
+      const events = this.state.rows.filter(
+        (row) => 'task_id' in row && taskKey(row.agent, row.task_id) === key,
+      );
       replaceEvents(task, events, false);
       task.phase = 'loaded';
-    } else void load(task);
+    } else void this.load(task);
+  }
+
+  /** Add a live event. @param {FeedEvent} event */
+  addEvent(event) {
+    const task = 'task_id' in event && this.open.get(taskKey(event.agent, event.task_id));
+    if (!task) return;
+    if (task.phase !== 'loaded') {
+      task.events.push(event);
+      return;
+    }
+    if (event.id <= (task.events[task.events.length - 1]?.id ?? 0)) return;
+    const was_waiting = task.row && isWaiting(task.row);
+    appendEvent(task, event);
+    if (event.kind === 'task') {
+      void this.loadLastUpdate(task);
+      if (was_waiting) void this.loadConversation(task);
+    }
+    task.version += 1;
+  }
+
+  /** Load all open tasks again, after a new snapshot. */
+  reload() {
+    for (const task of this.open.values()) void this.load(task);
   }
 
   /** @param {TaskDetails} task */
-  async function load(task) {
+  async load(task) {
     task.phase = 'loading';
     const { agent, task_id } = task;
     const query = new URLSearchParams({ agent, task: task_id, limit: String(MAX_FETCHED) });
@@ -88,16 +110,22 @@ export function createTaskDetails(state, ui, redraw) {
       const live = task.events.filter(({ id }) => id > last);
       replaceEvents(task, events.concat(live), events.length === MAX_FETCHED);
       task.phase = 'loaded';
-      void loadLastUpdate(task);
-      void loadConversation(task);
+      void this.loadLastUpdate(task);
+      void this.loadConversation(task);
     } catch {
       task.phase = 'failed';
     }
-    touch(task);
+    this.touch(task);
+  }
+
+  /** @param {TaskDetails} task */
+  touch(task) {
+    task.version += 1;
+    this.redraw();
   }
 
   /** Load the messages of both sides from the agent, else from the task's first event. @param {TaskDetails} task */
-  async function loadConversation(task) {
+  async loadConversation(task) {
     try {
       const text = await fetchText(taskPath(task.agent, task.task_id), { 'a2a-version': '1.0' });
       task.history = JSON.parse(text).history ?? [];
@@ -106,25 +134,40 @@ export function createTaskDetails(state, ui, redraw) {
       const raw = first && (await fetchRaw(first.id).catch(() => null));
       if (task.history.length === 0) task.history = raw?.task?.history ?? [];
     }
-    touch(task);
+    this.touch(task);
   }
 
   /** Load the newest raw status update, because events do not have its trackers. @param {TaskDetails} task */
-  async function loadLastUpdate(task) {
+  async loadLastUpdate(task) {
     const { row } = task;
-    if (!row || loading_last.has(task)) return;
-    loading_last.add(task);
+    if (!row || this.loading_last.has(task)) return;
+    this.loading_last.add(task);
     try {
       task.last_update = await fetchRaw(row.id);
       addFlaws(task, row.id, lintRaw(row, task.last_update));
     } catch {
       // The drawer then shows no trackers.
     }
-    touch(task);
+    this.touch(task);
     setTimeout(() => {
-      loading_last.delete(task);
-      if (task.row !== row && open.get(task.key) === task) void loadLastUpdate(task);
+      this.loading_last.delete(task);
+      const is_open = this.open.get(task.key) === task;
+      if (task.row !== row && is_open) void this.loadLastUpdate(task);
     }, LAST_UPDATE_MS);
+  }
+
+  /** Show or hide the raw A2A update of an event. @param {TaskDetails} task @param {number} id */
+  toggleRaw(task, id) {
+    if (task.raw.delete(id)) return this.touch(task);
+    void this.loadResource(task, (resource) => task.raw.set(id, resource), () => fetchRaw(id));
+  }
+
+  /** @param {TaskDetails} task */
+  loadCard(task) {
+    if (task.card && task.card.phase !== 'failed') return;
+    const path = gatewayPath(task.agent, '.well-known/agent-card.json');
+    const run = async () => JSON.parse(await fetchText(path));
+    void this.loadResource(task, (resource) => (task.card = resource), run);
   }
 
   /**
@@ -132,72 +175,31 @@ export function createTaskDetails(state, ui, redraw) {
    * @param {TaskDetails} task @param {(resource: Resource) => void} keep
    * @param {() => Promise<any>} run
    */
-  async function loadResource(task, keep, run) {
+  async loadResource(task, keep, run) {
     /** @type {Resource} */
     const resource = { phase: 'loading', value: null };
     keep(resource);
-    touch(task);
+    this.touch(task);
     try {
       Object.assign(resource, { phase: 'loaded', value: await run() });
     } catch (error) {
       const value = error instanceof Error ? error.message : String(error);
       Object.assign(resource, { phase: 'failed', value });
     }
-    touch(task);
+    this.touch(task);
   }
-
-  return {
-    /** The tasks in the drawers, by key. */
-    open,
-
-    /** Open the tasks of the URL, and forget all others. */
-    update() {
-      if (epoch !== state.epoch) open.clear();
-      epoch = state.epoch;
-      for (const key of open.keys()) if (!ui.filter.show.includes(key)) open.delete(key);
-      for (const key of ui.filter.show) if (!open.has(key)) openTask(key);
-    },
-
-    /** Add a live event. @param {FeedEvent} event */
-    addEvent(event) {
-      const task = 'task_id' in event && open.get(taskKey(event.agent, event.task_id));
-      if (!task) return;
-      if (task.phase !== 'loaded') {
-        task.events.push(event);
-        return;
-      }
-      if (event.id <= (task.events[task.events.length - 1]?.id ?? 0)) return;
-      const was_waiting = task.row && isWaiting(task.row);
-      appendEvent(task, event);
-      if (event.kind === 'task') {
-        void loadLastUpdate(task);
-        if (was_waiting) void loadConversation(task);
-      }
-      task.version += 1;
-    },
-
-    /** Load all open tasks again, after a new snapshot. */
-    reload() {
-      for (const task of open.values()) void load(task);
-    },
-
-    load,
-
-    /** Show or hide the raw A2A update of an event. @param {TaskDetails} task @param {number} id */
-    toggleRaw(task, id) {
-      if (task.raw.delete(id)) return touch(task);
-      void loadResource(task, (resource) => task.raw.set(id, resource), () => fetchRaw(id));
-    },
-
-    /** @param {TaskDetails} task */
-    loadCard(task) {
-      if (task.card && task.card.phase !== 'failed') return;
-      const path = gatewayPath(task.agent, '.well-known/agent-card.json');
-      const run = async () => JSON.parse(await fetchText(path));
-      void loadResource(task, (resource) => (task.card = resource), run);
-    },
-  };
 }
+
+/** @param {string} path @param {Record<string, string>} [headers] */
+async function fetchText(path, headers) {
+  const response = await fetch(path, { headers });
+  const body = await response.text();
+  if (!response.ok) throw new Error(body.slice(0, 300) || `The host answered ${response.status}.`);
+  return body;
+}
+
+/** @param {number} id of an event */
+const fetchRaw = async (id) => JSON.parse(await fetchText(`feed/${id}`)).raw;
 
 /** @param {string} key @returns {TaskDetails} */
 const newTaskDetails = (key) => ({

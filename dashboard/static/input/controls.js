@@ -23,30 +23,33 @@ import { MAX_DRAWERS, readFilter, writeFilter } from '../state/ui.js';
  */
 export function createControls(state, ui, page) {
   const { redraw } = page;
+  const run = createRunner(state, ui, page);
   return {
     ...page,
     ...createFeedControls(state, ui, redraw),
     ...createFilterControls(ui, redraw),
     ...createMenuControls(ui, redraw),
-    ...createCommands(state, ui, page),
+    ...createTaskCommands(state, ui, redraw, run),
+    ...createAgentCommands(state, ui, redraw, run),
   };
 }
 
+/** @typedef {ReturnType<typeof createRunner>} Runner */
+
 /**
- * Starting, stopping and answering tasks, and managing agents.
  * @param {State} state @param {Ui} ui
  * @param {{ redraw: () => void, session: { is_reader: boolean } }} page
  */
-function createCommands(state, ui, { redraw, session }) {
+function createRunner(state, ui, { redraw, session }) {
   /**
    * Run one command. It is pending from the click until its event arrives or it fails.
    * Return whether the host accepted it.
    * @param {Pending['verb']} verb @param {string} subject an agent, or agent/task
    * @param {Omit<Pending, 'verb' | 'at_ms'>} target
-   * @param {() => Promise<string | null | void>} run may return the task's id; null if no
+   * @param {() => Promise<string | null | void>} send may return the task's id; null if no
    *   event will follow
    */
-  async function command(verb, subject, target, run) {
+  return async function runCommand(verb, subject, target, send) {
     const key = `${verb}:${subject}`;
     if (ui.pending.has(key) || state.link.phase === 'recording') return false;
     if (session.is_reader) {
@@ -60,7 +63,7 @@ function createCommands(state, ui, { redraw, session }) {
     ui.pending.set(key, pending);
     redraw();
     try {
-      const task_id = await run();
+      const task_id = await send();
       if (task_id) pending.task_id = task_id;
       if (task_id === null) ui.pending.delete(key);
       return true;
@@ -72,47 +75,52 @@ function createCommands(state, ui, { redraw, session }) {
     } finally {
       redraw();
     }
-  }
+  };
+}
 
-  /** @param {string} agent @param {unknown} [row] */
-  const ofAgent = (agent, row = null) => ({ agent, task_id: null, row });
-  /** @param {Task} task */
-  const ofTask = ({ row }) => ({ agent: row.agent, task_id: row.task_id, row });
+/** @param {string} agent @param {unknown} [row] */
+const ofAgent = (agent, row = null) => ({ agent, task_id: null, row });
 
-  /**
-   * Start a task. Return its id, or null if it has none or was not started.
-   * @param {string} agent @param {Prompt} prompt
-   */
-  async function startTask(agent, prompt) {
-    /** @type {string | null} */
-    let task_id = null;
-    const is_sent = await command('start', agent, ofAgent(agent), async () => {
-      task_id = await sendMessage(agent, prompt);
-      if (task_id !== null) ui.started_here.add(taskKey(agent, task_id));
-      return task_id;
-    });
-    return { is_sent, key: task_id === null ? null : taskKey(agent, task_id) };
-  }
+/** @param {Task} task */
+const ofTask = ({ row }) => ({ agent: row.agent, task_id: row.task_id, row });
 
+/**
+ * Start a task. Return whether the host accepted it, and the task's key if it has one.
+ * @param {Ui} ui @param {Runner} run @param {string} agent @param {Prompt} prompt
+ * @returns {Promise<{ is_sent: boolean, key: string | null }>}
+ */
+async function startTask(ui, run, agent, prompt) {
+  /** @type {string | null} */
+  let key = null;
+  const is_sent = await run('start', agent, ofAgent(agent), async () => {
+    const task_id = await sendMessage(agent, prompt);
+    if (task_id === null) return null;
+    key = taskKey(agent, task_id);
+    ui.started_here.add(key);
+    return task_id;
+  });
+  return { is_sent, key };
+}
+
+/** @param {State} state @param {Ui} ui @param {() => void} redraw @param {Runner} run */
+function createTaskCommands(state, ui, redraw, run) {
   return {
     /** @param {string} agent @param {Prompt} prompt */
     async start(agent, prompt) {
-      const { is_sent } = await startTask(agent, prompt);
+      const { is_sent } = await startTask(ui, run, agent, prompt);
       if (is_sent) ui.pinned.delete(agent);
       return is_sent;
     },
-
     /**
      * Start the same task at several agents, and open the tasks side by side.
      * @param {string[]} agents @param {Prompt} prompt
      */
     async startAll(agents, prompt) {
-      const started = await Promise.all(agents.map((agent) => startTask(agent, prompt)));
+      const started = await Promise.all(agents.map((agent) => startTask(ui, run, agent, prompt)));
       const show = started.flatMap(({ key }) => key ?? []).slice(0, MAX_DRAWERS);
       if (show.length > 0) setFilter(ui, redraw, { show }, 'push');
       return show.length === agents.length;
     },
-
     /** Stop a task. Ask first if this also stops its children at other agents. @param {Task} task */
     stop(task) {
       const key = keyOf(task);
@@ -122,40 +130,40 @@ function createCommands(state, ui, { redraw, session }) {
         return redraw();
       }
       ui.confirming_stop = null;
-      return command('stop', key, ofTask(task), () => cancelTask(task.row.agent, task.row.task_id));
+      return run('stop', key, ofTask(task), () => cancelTask(task.row.agent, task.row.task_id));
     },
     keepRunning() {
       ui.confirming_stop = null;
       redraw();
     },
-
     /** @param {Task} task @param {string} text */
     reply(task, text) {
       const { agent, task_id: taskId, context_id: contextId } = task.row;
-      return command('reply', keyOf(task), ofTask(task), () =>
-        sendMessage(agent, { text, taskId, contextId }),
-      );
+      const send = () => sendMessage(agent, { text, taskId, contextId });
+      return run('reply', keyOf(task), ofTask(task), send);
     },
+  };
+}
 
+/** @param {State} state @param {Ui} ui @param {() => void} redraw @param {Runner} run */
+function createAgentCommands(state, ui, redraw, run) {
+  return {
     /** @param {string} agent */
     retry: (agent) =>
-      command('retry', agent, ofAgent(agent, state.agents.get(agent)?.row), () => retryAgent(agent)),
-
+      run('retry', agent, ofAgent(agent, state.agents.get(agent)?.row), () => retryAgent(agent)),
     /** @param {Record<string, unknown>} agent url, and optionally name and card */
     add: (agent) =>
-      command('add', '', ofAgent(''), async () => {
+      run('add', '', ofAgent(''), async () => {
         await addAgent(agent);
         return null;
       }),
-
     /** Ask the user before a removal; null cancels it. @param {string | null} agent */
     confirmRemoval(agent) {
       ui.confirming_removal = agent;
       redraw();
     },
     /** @param {string} agent */
-    remove: (agent) => command('remove', agent, ofAgent(agent), () => removeAgent(agent)),
-
+    remove: (agent) => run('remove', agent, ofAgent(agent), () => removeAgent(agent)),
     /** @param {string} key of an error */
     dismissError(key) {
       ui.errors.delete(key);

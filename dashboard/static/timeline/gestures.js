@@ -26,7 +26,8 @@ class GestureDirective extends Directive {
   update(part, [page]) {
     const lanes = /** @type {HTMLElement} */ (part.element);
     if (!this.is_bound) {
-      listenToPointer(lanes, page);
+      listenToDrag(lanes, page);
+      listenToHover(lanes, page);
       listenToWheel(lanes, page);
       listenToKeys(lanes, page);
     }
@@ -51,8 +52,15 @@ const itemAt = (event) =>
 /** @param {HTMLElement} lanes @returns {HTMLElement | null} */
 const focusedItem = (lanes) => lanes.querySelector('[data-item]:focus');
 
-/** @param {HTMLElement} lanes @param {Page} page */
-function listenToPointer(lanes, { timeline, controls }) {
+/**
+ * Pan by dragging; open what is clicked.
+ * @param {HTMLElement} lanes @param {Page} page
+ */
+function listenToDrag(lanes, { timeline, controls }) {
+  /** @type {{ x: number, has_moved: boolean } | null} */
+  let drag = null;
+  let was_dragged = false;
+
   /** @param {HTMLElement} element */
   function openItem(element) {
     const id = element.dataset.item ?? '';
@@ -63,24 +71,6 @@ function listenToPointer(lanes, { timeline, controls }) {
     else timeline.zoomToItem(found.item);
   }
 
-  /** @param {Event} event */
-  function showTip(event) {
-    const item = itemAt(event);
-    if (!item) return timeline.setTip(null);
-    const [box, around] = [item.getBoundingClientRect(), lanes.getBoundingClientRect()];
-    const left = event instanceof MouseEvent ? event.clientX - 12 : box.left;
-    const up = box.bottom > around.bottom - TIP_PX;
-    timeline.setTip({
-      id: item.dataset.item ?? '',
-      x: Math.max(8, Math.min(left - around.left, around.width - TIP_WIDTH_PX)),
-      y: (up ? box.top : box.bottom) - around.top + lanes.scrollTop,
-      up,
-    });
-  }
-
-  /** @type {{ x: number, has_moved: boolean } | null} */
-  let drag = null;
-  let was_dragged = false;
   lanes.addEventListener('pointerdown', (event) => {
     if (event.button === 0) drag = { x: event.clientX, has_moved: false };
   });
@@ -104,12 +94,36 @@ function listenToPointer(lanes, { timeline, controls }) {
     if (item && !was_dragged) openItem(item);
     was_dragged = false;
   });
-  lanes.addEventListener('pointerover', (event) => drag?.has_moved || showTip(event));
-  lanes.addEventListener('pointerleave', () => timeline.setTip(null));
+}
+
+/**
+ * Show the tip of the bar below the pointer, or of the focused bar.
+ * @param {HTMLElement} lanes @param {Page} page
+ */
+function listenToHover(lanes, { timeline }) {
+  /** @param {Event} event */
+  function showTip(event) {
+    const item = itemAt(event);
+    if (!item) return timeline.setTip(null);
+    const [box, around] = [item.getBoundingClientRect(), lanes.getBoundingClientRect()];
+    const left = event instanceof MouseEvent ? event.clientX - 12 : box.left;
+    const up = box.bottom > around.bottom - TIP_PX;
+    timeline.setTip({
+      id: item.dataset.item ?? '',
+      x: Math.max(8, Math.min(left - around.left, around.width - TIP_WIDTH_PX)),
+      y: (up ? box.top : box.bottom) - around.top + lanes.scrollTop,
+      up,
+    });
+  }
+
+  const hideTip = () => timeline.setTip(null);
+  // A pressed button drags.
+  lanes.addEventListener('pointerover', (event) => event.buttons > 0 || showTip(event));
+  lanes.addEventListener('pointerleave', hideTip);
   lanes.addEventListener('focusin', (event) => {
     if (itemAt(event)?.matches(':focus-visible')) showTip(event);
   });
-  lanes.addEventListener('focusout', () => timeline.setTip(null));
+  lanes.addEventListener('focusout', hideTip);
 }
 
 /** @param {HTMLElement} lanes @param {Page} page */

@@ -102,13 +102,13 @@ function tools({ state, timeline }) {
     <button aria-label="Zoom out" title="Zoom out (−, or Ctrl and the wheel)" @click=${() => timeline.zoom(2)}>
       ${icon('less')}
     </button>
-    <button title="Show all loaded tasks (0)" @click=${timeline.fit}>Fit</button>
+    <button title="Show all loaded tasks (0)" @click=${() => timeline.fit()}>Fit</button>
     ${state.link.phase === 'recording'
       ? nothing
       : html`<button
           aria-pressed=${timeline.is_following}
           title="Keep the current time visible (End)"
-          @click=${timeline.toggleFollow}
+          @click=${() => timeline.toggleFollow()}
         >
           Follow
         </button>`}
@@ -123,7 +123,7 @@ function loadingText(timeline) {
   if (timeline.loading === 'loading') return `${count} · loading older ones…`;
   if (timeline.loading === 'failed') {
     return html`Cannot load older tasks.
-      <button @click=${timeline.load}>Try again</button>`;
+      <button @click=${() => timeline.load()}>Try again</button>`;
   }
   return timeline.has_older ? `${count} loaded` : count;
 }

@@ -18,7 +18,7 @@ export function historyView(page) {
     ${search.error
       ? html`<p class="notice" role="alert">
           ${icon('warning')}<span>${search.error}</span>
-          <button @click=${search.loadOlder}>Try again</button>
+          <button @click=${() => search.loadOlder()}>Try again</button>
         </p>`
       : nothing}
     <div
@@ -27,7 +27,7 @@ export function historyView(page) {
       tabindex="0"
       role="group"
       aria-label="Search results, newest first"
-      @scroll=${onScroll(search.scroll)}
+      @scroll=${onScroll((top) => search.scroll(top))}
     >
       ${newer > 0
         ? html`<p class="foot">
@@ -53,20 +53,31 @@ async function loadNewer(page) {
 
 /** @param {Page} page */
 function foot({ search }) {
-  const { rows, before, error, is_loading, loadOlder } = search;
+  const { rows, before, error, is_loading } = search;
   if (error) return nothing;
   if (before === null) return rows.length > 0 ? `${plural(rows.length, 'event')} in total.` : 'No event matches.';
   if (is_loading) return `Searching before event ${before}…`;
-  return html`<button @click=${loadOlder}>Search before event ${before}</button>`;
+  return html`<button @click=${() => search.loadOlder()}>Search before event ${before}</button>`;
 }
 
 /** @param {Page} page */
-function searchForms(page) {
-  const { state, ui, controls, search, now_ms } = page;
+const searchForms = (page) =>
+  html`<div class="search">
+    ${searchForm(page)} ${jumpForm(page)}
+    ${page.state.link.phase === 'recording'
+      ? nothing
+      : html`<a class="button" href="?open" title="Open a recording">${icon('page')}Open</a>
+          <a class="button" download="courtside.ndjson" href="feed.ndjson?${toQuery(page.ui.filter)}">
+            ${icon('down')}Export
+          </a>`}
+  </div>`;
+
+/** @param {Page} page */
+function searchForm({ ui, controls }) {
   const { filter } = ui;
 
   /** @param {Event} event */
-  function onSearch(event) {
+  function submit(event) {
     event.preventDefault();
     const form = new FormData(formOf(event));
     const text = (/** @type {string} */ name) => String(form.get(name) ?? '').trim();
@@ -78,47 +89,43 @@ function searchForms(page) {
     });
   }
 
+  return html`<form role="search" @submit=${submit} @change=${submit}>
+    <input
+      type="search"
+      name="q"
+      id="search"
+      aria-label="Text"
+      placeholder="Search all messages"
+      maxlength="200"
+      .value=${filter.q}
+    />
+    <select name="status" aria-label="Status">
+      <option value="">Any status</option>
+      ${STATUSES.map(
+        (name) =>
+          html`<option value=${name} ?selected=${filter.status === name}>
+            ${statusLabel(name).word}
+          </option>`,
+      )}
+    </select>
+    ${timeField('since', 'From', filter.since)} ${timeField('until', 'To', filter.until)}
+    <button>Search</button>
+  </form>`;
+}
+
+/** @param {Page} page */
+function jumpForm(page) {
   /** @param {SubmitEvent} event */
-  async function onJump(event) {
+  async function submit(event) {
     event.preventDefault();
-    await search.jump(fieldOf(formOf(event), 'to').value, now_ms);
+    await page.search.jump(fieldOf(formOf(event), 'to').value, page.now_ms);
     restoreScroll(page);
   }
 
-  return html`<div class="search">
-    <form role="search" @submit=${onSearch} @change=${onSearch}>
-      <input
-        type="search"
-        name="q"
-        id="search"
-        aria-label="Text"
-        placeholder="Search all messages"
-        maxlength="200"
-        .value=${filter.q}
-      />
-      <select name="status" aria-label="Status">
-        <option value="">Any status</option>
-        ${STATUSES.map(
-          (name) =>
-            html`<option value=${name} ?selected=${filter.status === name}>
-              ${statusLabel(name).word}
-            </option>`,
-        )}
-      </select>
-      ${timeField('since', 'From', filter.since)} ${timeField('until', 'To', filter.until)}
-      <button>Search</button>
-    </form>
-    <form @submit=${onJump}>
-      <input name="to" size="12" required aria-label="Jump to an id or a time" placeholder="Id or 14:05" />
-      <button>Jump</button>
-    </form>
-    ${state.link.phase === 'recording'
-      ? nothing
-      : html`<a class="button" href="?open" title="Open a recording">${icon('page')}Open</a>
-          <a class="button" download="courtside.ndjson" href="feed.ndjson?${toQuery(filter)}">
-            ${icon('down')}Export
-          </a>`}
-  </div>`;
+  return html`<form @submit=${submit}>
+    <input name="to" size="12" required aria-label="Jump to an id or a time" placeholder="Id or 14:05" />
+    <button>Jump</button>
+  </form>`;
 }
 
 /** @param {string} name @param {string} label @param {string} value */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { followFeed } from '../../../dashboard/static/client/feed.js';
+import { Feed } from '../../../dashboard/static/client/feed.js';
 import { snapshot, task } from '../support/events.js';
 import { fakeBrowser } from '../support/fake_browser.js';
 
@@ -14,7 +14,7 @@ function follow() {
   const links = [];
   /** @type {(string | null)[]} */
   const faults = [];
-  const feed = followFeed(
+  const feed = new Feed(
     {
       snapshot: (data) => received.push(data),
       event: (data) => received.push(data),

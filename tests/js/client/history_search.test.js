@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { createHistorySearch, matchesSearch, toQuery, parseTarget } from '../../../dashboard/static/client/history_search.js';
+import { HistorySearch, matchesSearch, toQuery, parseTarget } from '../../../dashboard/static/client/history_search.js';
 import { applyEvent, applySnapshot, createState } from '../../../dashboard/static/state/store.js';
 import { createUi } from '../../../dashboard/static/state/ui.js';
 import { agent, at, snapshot, task } from '../support/events.js';
@@ -87,7 +87,7 @@ function searchOf(query, count, share) {
   const state = createState();
   applySnapshot(state, snapshot({ id: count }));
   const ui = createUi(query);
-  const search = createHistorySearch(state, ui, () => {}, fetchFn);
+  const search = new HistorySearch(state, ui, () => {}, fetchFn);
   return { log, search, ui, state, asked };
 }
 
@@ -156,7 +156,7 @@ test('an error of the host is shown and not retried', async () => {
     asked += 1;
     return new Response('q has 201 characters', { status: 400 });
   };
-  const refused = createHistorySearch(state, ui, () => {}, /** @type {typeof fetch} */ (fetchFn));
+  const refused = new HistorySearch(state, ui, () => {}, /** @type {typeof fetch} */ (fetchFn));
   refused.update();
   await settle();
   refused.update();
@@ -171,7 +171,7 @@ test('a recording is searched without a host', () => {
   applySnapshot(state, snapshot());
   for (const id of [1, 2, 3]) applyEvent(state, task(id, { message: id === 2 ? 'rain' : '' }), 0);
   state.link.phase = 'recording';
-  const search = createHistorySearch(state, createUi('?q=rain'), () => {}, () => assert.fail('asked a host'));
+  const search = new HistorySearch(state, createUi('?q=rain'), () => {}, () => assert.fail('asked a host'));
   search.update();
   assert.deepEqual(search.rows.map(({ id }) => id), [2]);
   assert.equal(search.before, null);
