@@ -62,7 +62,7 @@ async def test_the_page_survives_kill_9_of_the_host_with_every_event_once(
     await carly.expect_status("completed")
     stack.host.kill()
     await expect(screen.link).to_contain_text("Reconnecting")
-    await expect(screen.link).to_contain_text("what you see is from")
+    await expect(screen.link).to_contain_text("data from")
     await expect(carly.says).to_have_text("Found 3 available slots for tomorrow!")
     await screen.shot("reconnecting")
 
