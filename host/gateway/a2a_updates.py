@@ -51,7 +51,7 @@ class NumberedUpdate(NamedTuple):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the response to a message ends here: the task ended, or it asks."""
+        """Return whether the task has ended or asks: then a response ends here."""
         return self.status in SETTLED
 
     @property

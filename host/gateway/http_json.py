@@ -63,6 +63,7 @@ class HttpJson:
     async def _respond(self, request: Request, operation: Operation) -> ASGIApp:
         params = await _read_params(request, operation)
         check_version(request)
+        # `bytes` keeps a result as it is: this binding has no envelope.
         encoding = Encoding(bytes, _encode_error)
         return await self._dispatcher.respond(request, operation, params, encoding)
 
