@@ -16,7 +16,7 @@ from tests.support.harness import ROOT, Stack, wait_until
 from tests.support.http_requests import start_request
 
 PAGES = (ROOT / "docs" / "cli.md", ROOT / "README.md")
-SHOWN = re.compile(r"^\$? ?(courtside(?: [^\n#>|]*)?)(?:[#>|].*)?$", re.M)
+SHOWN = re.compile(r"^\$? ?(?:scripts/)?(courtside(?: [^\n#>|]*)?)(?:[#>|].*)?$", re.M)
 FENCED = re.compile(r"^```(?:console|sh)\n(.*?)^```$", re.M | re.S)
 
 
