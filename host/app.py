@@ -104,7 +104,6 @@ class Host:
                 *Reference().routes(),
                 *AgentsApi(self._roster, self._reloader).routes(),
                 *self._gateway.routes(),
-                *self._orchestrator.routes(),
             ],
             exception_handlers={
                 QueryError: query_error_response,

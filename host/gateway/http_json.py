@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from ..api.responses import build_error_body, describe_error, read_json
 from ..api.sessions import is_token_required
+from ..config.agent_settings import HOST_NAME
 from .dispatcher import Dispatcher
 from .event_stream import Encoding
 from .operations import OPERATIONS, Operation
@@ -40,7 +41,9 @@ class HttpJson:
 
     def routes(self) -> list[Route]:
         prefix = "/a2a/{agent}"
-        card = Route(prefix + "/.well-known/agent-card.json", self._card)
+        card_path = "/.well-known/agent-card.json"
+        # Without a prefix it is the card of the host's own agent.
+        cards = [Route(path + card_path, self._card) for path in ("", prefix)]
         operations = [
             Route(
                 prefix + path,
@@ -49,11 +52,11 @@ class HttpJson:
             )
             for path, methods, name in ROUTES
         ]
-        return [card, *operations]
+        return [*cards, *operations]
 
     async def _card(self, request: Request) -> Response:
         card = self._dispatcher.operations.card(
-            request.path_params["agent"],
+            request.path_params.get("agent", HOST_NAME),
             find_public_url(request),
             locked=is_token_required(request.scope),
         )

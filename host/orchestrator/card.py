@@ -15,18 +15,13 @@ TITLE = "Courtside"
 DESCRIPTION = "Runs plans: each step of a plan is a task of another agent."
 
 
-def build_host_card(plans: Mapping[str, Plan], url: str) -> pb.AgentCard:
-    """`url` is the address of both interfaces."""
+def build_host_card(plans: Mapping[str, Plan]) -> pb.AgentCard:
+    """Build the card. The gateway adds what it does for every agent."""
     return pb.AgentCard(
         name=TITLE,
         description=DESCRIPTION,
         version=VERSION,
-        supported_interfaces=[
-            pb.AgentInterface(url=url, protocol_binding=binding, protocol_version="1.0")
-            for binding in ("JSONRPC", "HTTP+JSON")
-        ],
         capabilities=pb.AgentCapabilities(
-            streaming=True,
             extensions=[
                 pb.AgentExtension(
                     uri=PROGRESS_URI,

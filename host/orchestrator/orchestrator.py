@@ -20,19 +20,13 @@ from a2a.utils.errors import (
 )
 from anyio.abc import TaskGroup, TaskStatus
 from google.protobuf.json_format import MessageToDict
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from ..api.sessions import is_token_required
 from ..clients.bindings.types import Update
 from ..config.agent_settings import HOST_NAME
 from ..errors import ConfigError
 from ..feed.feed import Feed
 from ..following.agent_row import AgentRow, build_skills
 from ..following.roster import Roster
-from ..gateway.card import build_card
-from ..gateway.requests import find_public_url
 from ..model.event import AgentEvent, TaskEvent
 from ..model.timestamps import now
 from ..observability.logfmt import Line
@@ -78,20 +72,9 @@ class Orchestrator:
             task_status.started()
             await anyio.sleep_forever()
 
-    def routes(self) -> list[Route]:
-        """Return the route of the host's card, at the path where A2A clients look."""
-        return [Route("/.well-known/agent-card.json", self._serve_card)]
-
-    async def _serve_card(self, request: Request) -> Response:
-        url = f"{find_public_url(request)}/a2a/{HOST_NAME}"
-        card = build_card(self.card, url, locked=is_token_required(request.scope))
-        return Response(
-            card, media_type="application/json", headers={"cache-control": "no-cache"}
-        )
-
     @property
     def card(self) -> pb.AgentCard:
-        return build_host_card(self._plans, self._url)
+        return build_host_card(self._plans)
 
     async def send(self, request: pb.SendMessageRequest) -> Update:
         """Start a plan, or pass on the reply to a question. Return the task.
@@ -103,9 +86,9 @@ class Orchestrator:
         text = "\n".join(part.text for part in request.message.parts if part.text)
         if not text.strip():
             raise InvalidParamsError("the message has no text: add a text part")
-        if request.message.task_id:
-            return await self._finish(self._reply(message, text))
-        return await self._start(message, text)
+        is_reply = bool(request.message.task_id)
+        work = self._reply(message, text) if is_reply else self._start(message, text)
+        return await self._finish(work)
 
     async def get_task(self, task_id: str) -> Update:
         """Raises TaskNotFoundError."""
@@ -138,17 +121,11 @@ class Orchestrator:
         saved: Json = {"key": plan.key, "request": text}
         if plan.steps:
             saved["plan"] = plan.to_table()
-        ids = {"taskId": task_id, "contextId": context_id}
+        message |= {"taskId": task_id, "contextId": context_id}
+        raw = await log.create(message, {PLAN_URI: saved})
+        logger.info(Line(task=f"host/{task_id}", run="started", plan=plan.key))
         agents = Agents(self._roster, self._feed, self._group)
-        run = Run(plan, text, log, agents)
-
-        async def start() -> bytes:
-            raw = await log.create(message | ids, {PLAN_URI: saved})
-            logger.info(Line(task=f"host/{task_id}", run="started", plan=plan.key))
-            self._start_run(run)
-            return raw
-
-        raw = await self._finish(start())
+        self._start_run(Run(plan, text, log, agents))
         return Update(parse_response(raw), raw)
 
     async def _reply(self, message: Json, text: str) -> Update:

@@ -14,7 +14,9 @@ from a2a.utils.errors import (
     TaskNotFoundError,
     UnsupportedOperationError,
 )
+from msgspec import json
 
+from host.gateway.card import build_card
 from host.log.memory import MemoryLog
 from host.model.event import ArtifactEvent
 from host.orchestrator.run_state import PLAN_URI
@@ -311,8 +313,9 @@ class TestTheCard:
         assert [skill.id for skill in card.skills] == ["schedule", "words", "by-skill"]
         assert card.skills[0].name == "Schedule a game"
         assert list(card.skills[0].examples) == ["Schedule a game tomorrow"]
-        assert card.capabilities.streaming
-        assert {i.protocol_binding for i in card.supported_interfaces} == {
+        served = json.decode(build_card(card, "http://host.test", locked=False))
+        assert served["capabilities"]["streaming"]
+        assert {i["protocolBinding"] for i in served["supportedInterfaces"]} == {
             "JSONRPC",
             "HTTP+JSON",
         }
