@@ -17,6 +17,7 @@ from . import message_template
 from .plan import MAX_LINE, MAX_RETRIES, MAX_TEXT, MAX_TIMEOUT_S, Plan, Planner, Step
 
 KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+KEY_FORMAT = "a to z, then up to 31 of a to z, 0 to 9, - and _"
 MAX_STEPS = 50  # Each update of the host's task carries the plan.
 PLAN_FIELDS = Plan.__struct_fields__[1:]  # Without the key.
 STEP_FIELDS = Step.__struct_fields__[1:]
@@ -111,14 +112,11 @@ def _parse_steps(
     if not tables:
         raise PlanError(at, f"has no steps: add one, [{at}.steps.calendar]")
     if len(tables) > MAX_STEPS:
-        raise PlanError(
-            f"{at}.steps", f"has {len(tables)} steps: use at most {MAX_STEPS}"
-        )
+        why = f"has {len(tables)} steps: use at most {MAX_STEPS}"
+        raise PlanError(f"{at}.steps", why)
     if message_template.REQUEST in tables:
-        raise PlanError(
-            f"{at}.steps.request",
-            "is a reserved name, because {request} is the text of the request",
-        )
+        why = "is a reserved name, because {request} is the text of the request"
+        raise PlanError(f"{at}.steps.request", why)
     return {
         key: _parse_step(key, table, f"{at}.steps.{key}", tables, agents)
         for key, table in tables.items()
@@ -139,24 +137,16 @@ def _parse_step(
     step = _convert(fields, Step, at)
     if step.agent is None and step.skill is None:
         raise PlanError(at, 'needs an agent or a skill: agent = "carly"')
-    if agents is not None and step.agent is not None and step.agent not in agents:
-        raise PlanError(
-            f"{at}.agent",
-            f"is {step.agent!r}, which is not a known agent: use "
-            f"{', '.join(agents) or 'skill'}",
-        )
+    if step.agent and agents is not None and step.agent not in agents:
+        why = f"is {step.agent!r}, which is not a known agent"
+        raise PlanError(f"{at}.agent", f"{why}: use {', '.join(agents) or 'skill'}")
     for need in step.needs:
-        if need == key:
-            raise PlanError(f"{at}.needs", f"has {key!r}: a step cannot need itself")
         if need not in steps:
-            raise PlanError(
-                f"{at}.needs",
-                f"has {need[:100]!r}, which is not a step of this plan: use "
-                f"{', '.join(steps)}",
-            )
-    if why := message_template.find_template_error(step.message, step.needs):
-        raise PlanError(f"{at}.message", why)
-    return msgspec.structs.replace(step, needs=tuple(dict.fromkeys(step.needs)))
+            why = f"has {need[:100]!r}, which is not a step of this plan"
+            raise PlanError(f"{at}.needs", f"{why}: use {', '.join(steps)}")
+    if error := message_template.find_template_error(step.message, step.needs):
+        raise PlanError(f"{at}.message", error)
+    return step
 
 
 def _check_cycle(plan: Plan, at: str) -> None:
@@ -183,11 +173,8 @@ def _check_keys(value: object, at: str) -> Table:
     table = _check_table(value, None, at)
     for key in table:
         if not isinstance(key, str) or not KEY.fullmatch(key):
-            raise PlanError(
-                at,
-                f"has {key!r:.100}, which is not a valid key: use a lowercase letter, "
-                "then up to 31 lowercase letters, digits, dashes and underscores",
-            )
+            why = f"has {key!r:.100}, which is not a valid key: use {KEY_FORMAT}"
+            raise PlanError(at, why)
     return table
 
 

@@ -1,8 +1,4 @@
-"""What goes wrong while a plan runs: failing steps, cancelling, a host that was killed.
-
-The agents are tests/support/plan_agents.py's; the host ends in the middle and begins
-again with its log.
-"""
+"""Failing steps, cancellation, and restarts of the host, with scripted agents."""
 
 from __future__ import annotations
 
@@ -23,7 +19,7 @@ Plans = dict[str, Plan]
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step_runner, "BACKOFF_S", 0)
     monkeypatch.setattr(child_task, "FIND_TIMEOUT_S", 0.1)
     monkeypatch.setattr(agents, "CONNECT_TIMEOUT_S", 0.1)
@@ -40,7 +36,7 @@ def log() -> MemoryLog:
 
 
 def plan_of(**settings: Any) -> Plans:
-    """Carly's step with these settings beside Walter's, then Walter's last."""
+    """Two parallel steps, Carly's with these settings, and then a step of Walter's."""
     steps = [
         Step("first", **{"agent": "carly", **settings}),
         Step("beside", "walter"),
@@ -53,7 +49,7 @@ def plan_of(**settings: Any) -> Plans:
 async def play(
     troupe: Troupe, log: MemoryLog, request: pytest.FixtureRequest
 ) -> AsyncIterator[Play]:
-    """With the plan of the test's own `settings` marker."""
+    """A running plan with the settings of `with_step`."""
     async with playing(troupe, plan_of(**request.param), log) as started:
         yield started
 
@@ -62,9 +58,9 @@ def with_step(**settings: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("play", [settings], indirect=True, ids=[""])
 
 
-class TestAFailingStep:
+class TestFailingStep:
     @with_step(retries=2)
-    async def test_is_tried_again_as_often_as_the_plan_says(
+    async def test_step_is_retried_as_often_as_the_plan_says(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask()
@@ -76,7 +72,7 @@ class TestAFailingStep:
         assert len({part.message["messageId"] for part in troupe["carly"].parts}) == 3
 
     @with_step(retries=1)
-    async def test_that_succeeds_at_last_goes_on(
+    async def test_plan_goes_on_after_a_successful_retry(
         self, troupe: Troupe, play: Play
     ) -> None:
         await play.ask()
@@ -87,7 +83,7 @@ class TestAFailingStep:
         assert (await troupe["walter"].part(2)).text == "C.W"
 
     @with_step()
-    async def test_fails_the_plan_and_cancels_what_still_runs(
+    async def test_failed_step_fails_the_plan_and_cancels_running_steps(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask()
@@ -101,7 +97,7 @@ class TestAFailingStep:
         assert (await play.task(task_id))["artifacts"] == []
 
     @with_step(on_failure="skip")
-    async def test_may_be_skipped(self, troupe: Troupe, play: Play) -> None:
+    async def test_failed_step_may_be_skipped(self, troupe: Troupe, play: Play) -> None:
         task_id = await play.ask()
         await (await troupe["carly"].part()).tell("error", "No.")
         await (await troupe["walter"].part()).tell("completed", "W")
@@ -113,7 +109,7 @@ class TestAFailingStep:
         assert str(row.result).startswith("first (carly): skipped: No.\n")
 
     @with_step(on_failure="ask")
-    async def test_may_ask_whether_to_retry(self, troupe: Troupe, play: Play) -> None:
+    async def test_user_may_choose_to_retry(self, troupe: Troupe, play: Play) -> None:
         task_id = await play.ask()
         await (await troupe["carly"].part()).tell("error", "No")
         await play.row_with(
@@ -134,7 +130,7 @@ class TestAFailingStep:
     @pytest.mark.parametrize(
         ("word", "status"), [("skip", "completed"), ("fail", "error")]
     )
-    async def test_may_ask_whether_to_go_on(
+    async def test_user_may_choose_to_skip_or_fail(
         self, troupe: Troupe, play: Play, word: str, status: str
     ) -> None:
         task_id = await play.ask()
@@ -149,7 +145,7 @@ class TestAFailingStep:
         await play.row_with(task_id, status)
 
     @with_step(timeout_s=0.2)
-    async def test_that_takes_too_long_is_cancelled(
+    async def test_step_that_takes_too_long_is_cancelled(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask()
@@ -160,7 +156,7 @@ class TestAFailingStep:
         assert troupe["carly"].parts[0].was_cancelled
 
     @with_step(timeout_s=0.2)
-    async def test_has_time_for_a_person_to_answer(
+    async def test_timeout_is_paused_while_a_question_is_open(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask()
@@ -172,10 +168,10 @@ class TestAFailingStep:
         await play.reply(task_id, "Yes")
 
         row = await play.row_with(task_id, "error")
-        assert "took longer" in str(row.message), "its time goes on with the answer"
+        assert "took longer" in str(row.message), "the clock resumes with the answer"
 
     @with_step(retries=5)
-    async def test_that_somebody_cancelled_is_not_tried_again(
+    async def test_cancelled_child_task_is_not_retried(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask()
@@ -187,7 +183,7 @@ class TestAFailingStep:
         assert len(troupe["carly"].parts) == 1
 
     @with_step()
-    async def test_is_told_in_the_agents_words_where_it_is_lost(
+    async def test_error_says_why_the_agent_is_lost(
         self, troupe: Troupe, play: Play
     ) -> None:
         troupe["carly"].lost = "refused"
@@ -198,21 +194,21 @@ class TestAFailingStep:
         assert row.message == "first (carly) failed: carly cannot be reached: refused"
 
     @with_step(agent="zoe")
-    async def test_names_an_agent_that_is_not_followed(self, play: Play) -> None:
+    async def test_error_names_an_unknown_agent(self, play: Play) -> None:
         task_id = await play.ask()
 
         row = await play.row_with(task_id, "error")
         assert "no agent 'zoe' is followed" in str(row.message)
 
     @with_step(agent=None, skill="juggling")
-    async def test_names_a_skill_that_nobody_has(self, play: Play) -> None:
+    async def test_error_names_an_unknown_skill(self, play: Play) -> None:
         task_id = await play.ask()
 
         row = await play.row_with(task_id, "error")
         assert "no followed agent has the skill 'juggling'" in str(row.message)
 
 
-async def test_a_planner_that_fails_ends_the_task_and_says_why(troupe: Troupe) -> None:
+async def test_planner_error_fails_the_task_with_the_reason(troupe: Troupe) -> None:
     def make(text: str, agents: object) -> object:
         return {"steps": {"one": {"agent": "zoe"}}}
 
@@ -226,7 +222,7 @@ async def test_a_planner_that_fails_ends_the_task_and_says_why(troupe: Troupe) -
 
 class TestCancelling:
     @with_step()
-    async def test_reaches_every_child_that_is_open(
+    async def test_cancel_reaches_all_open_child_tasks(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask()
@@ -243,7 +239,7 @@ class TestCancelling:
         assert len(troupe["walter"].parts) == 1
 
     @with_step()
-    async def test_leaves_alone_what_has_ended(
+    async def test_cancel_leaves_ended_child_tasks_alone(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask()
@@ -258,13 +254,13 @@ class TestCancelling:
         assert play.row(task_id).message == "Cancelled."
 
     @with_step()
-    async def test_says_which_child_could_not_be_stopped(
+    async def test_child_task_that_cannot_be_cancelled_is_named(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask()
         await (await troupe["carly"].part()).tell("running", "…")
         await (await troupe["walter"].part()).tell("running", "…")
-        await until_told(play, task_id, "carly-1")
+        await until_logged(play, task_id, "carly-1")
         troupe["carly"].refusal = AgentUnreachable("no")
 
         await play.orchestrator.cancel(task_id)
@@ -274,7 +270,7 @@ class TestCancelling:
         )
 
     @with_step()
-    async def test_reaches_a_child_that_was_just_being_started(
+    async def test_child_task_that_starts_during_the_cancel_is_cancelled(
         self, troupe: Troupe, play: Play
     ) -> None:
         troupe["carly"].hold()
@@ -288,24 +284,26 @@ class TestCancelling:
         await until(lambda: carly.was_cancelled, "the late child to be cancelled")
 
 
-async def until_told(play: Play, task_id: str, *children: str) -> None:
-    """Until the log has these children of a task: a host that is killed knows them."""
+async def until_logged(play: Play, task_id: str, *children: str) -> None:
+    """Wait until the log has these child tasks, so that a restarted host has them."""
 
-    async def are_told() -> bool:
+    async def are_logged() -> bool:
         plan = (await play.task(task_id))["metadata"][PLAN_URI]
         steps = plan.get("steps", {}).values()
         return {step.get("taskId") for step in steps}.issuperset(children)
 
-    await eventually(are_told, f"{children} in the log")
+    await eventually(are_logged, f"{children} in the log")
 
 
-class TestAHostThatWasKilled:
-    async def test_goes_on_where_it_was(self, troupe: Troupe, log: MemoryLog) -> None:
+class TestRestart:
+    async def test_plan_resumes_without_repeating_steps(
+        self, troupe: Troupe, log: MemoryLog
+    ) -> None:
         async with playing(troupe, plan_of(), log) as play:
             task_id = await play.ask("Now")
             await (await troupe["carly"].part()).tell("completed", "C")
             walter = await troupe["walter"].part()
-            await until_told(play, task_id, "carly-1", "walter-1")
+            await until_logged(play, task_id, "carly-1", "walter-1")
         async with playing(troupe, plan_of(), log) as play:
             await walter.tell("completed", "W")
             last = await troupe["walter"].part(2)
@@ -317,20 +315,20 @@ class TestAHostThatWasKilled:
         assert len(troupe["carly"].parts) == 1
         assert len(troupe["walter"].parts) == 2
 
-    async def test_keeps_to_the_plan_that_it_began_with(
+    async def test_resumed_run_keeps_its_plan(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         async with playing(troupe, plan_of(), log) as play:
             task_id = await play.ask("Now")
             carly = await troupe["carly"].part()
-            await until_told(play, task_id, "carly-1", "walter-1")
+            await until_logged(play, task_id, "carly-1", "walter-1")
         async with playing(troupe, {}, log) as play:
             await carly.tell("completed", "C")
             await troupe["walter"].parts[0].tell("completed", "W")
 
             assert (await troupe["walter"].part(2)).text == "C.W"
 
-    async def test_asks_again_what_it_asked(
+    async def test_open_question_can_be_answered(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         async with playing(troupe, plan_of(), log) as play:
@@ -343,7 +341,7 @@ class TestAHostThatWasKilled:
 
         assert [reply["parts"] for reply in carly.replies] == [[{"text": "Yes"}]]
 
-    async def test_still_asks_what_to_do_about_a_failure(
+    async def test_open_choice_can_be_answered(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         plans = plan_of(on_failure="ask")
@@ -358,18 +356,18 @@ class TestAHostThatWasKilled:
         assert row.message == "first (carly) failed: No"
         assert len(troupe["carly"].parts) == 1
 
-    async def test_finds_the_task_whose_answer_it_did_not_see(
+    async def test_task_of_a_lost_response_is_found(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         troupe["carly"].hold()
         async with playing(troupe, plan_of(), log) as play:
             task_id = await play.ask()
             carly = await troupe["carly"].part()
-            await until_told(play, task_id, "walter-1")
+            await until_logged(play, task_id, "walter-1")
         troupe["carly"].let_go()
         async with playing(troupe, plan_of(), log) as play:
             await carly.tell("running", "Half", 50)
-            await until_told(play, task_id, "carly-1")
+            await until_logged(play, task_id, "carly-1")
             await carly.tell("completed", "C")
             await (await troupe["walter"].part()).tell("completed", "W")
 
@@ -377,7 +375,7 @@ class TestAHostThatWasKilled:
         assert len(troupe["carly"].parts) == 1
         assert carly.parent == task_id
 
-    async def test_sends_again_what_never_arrived(
+    async def test_message_that_never_arrived_is_sent_again(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         troupe["carly"].hold()
@@ -388,10 +386,10 @@ class TestAHostThatWasKilled:
         async with playing(troupe, plan_of(), log) as play:
             again = await troupe["carly"].part(2)
 
-        # The same message: an agent that did get it can tell.
+        # With the same id, so that an agent can ignore a message that it has.
         assert again.message["messageId"] == lost.message["messageId"]
 
-    async def test_does_not_send_again_where_nobody_knows_if_it_arrived(
+    async def test_message_is_not_sent_again_if_the_agent_cannot_list_tasks(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         troupe["carly"].hold()
@@ -406,7 +404,7 @@ class TestAHostThatWasKilled:
         assert "carly cannot say whether it received the message" in str(row.message)
         assert len(troupe["carly"].parts) == 1
 
-    async def test_says_when_a_planners_plan_has_gone(
+    async def test_error_if_the_plan_of_a_planner_was_removed(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         planning = anyio.Event()
@@ -428,40 +426,38 @@ class TestAHostThatWasKilled:
             "courtside.toml"
         )
 
-    async def test_says_when_an_agent_has_gone(
+    async def test_error_if_an_agent_was_removed(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         async with playing(troupe, plan_of(), log) as play:
             task_id = await play.ask()
             await (await troupe["carly"].part()).tell("completed", "C")
             await (await troupe["walter"].part()).tell("completed", "W")
-            await until_told(play, task_id, "carly-1", "walter-1")
+            await until_logged(play, task_id, "carly-1", "walter-1")
         del troupe.puppets["walter"]
         async with playing(troupe, plan_of(), log) as play:
             row = await play.row_with(task_id, "error")
 
         assert "no agent 'walter' is followed" in str(row.message)
 
-    async def test_says_when_a_child_is_no_longer_known(
+    async def test_error_if_the_agent_lost_the_child_task(
         self, troupe: Troupe, log: MemoryLog
     ) -> None:
         troupe["carly"].quiet = True
         async with playing(troupe, plan_of(), log) as play:
             task_id = await play.ask()
-            await until_told(play, task_id, "carly-1")
+            await until_logged(play, task_id, "carly-1")
         troupe["carly"].parts.clear()
         async with playing(troupe, plan_of(), log) as play:
             row = await play.row_with(task_id, "error")
 
         assert "carly no longer has the task" in str(row.message)
 
-    async def test_ends_the_cancelling_that_it_began(
-        self, troupe: Troupe, log: MemoryLog
-    ) -> None:
+    async def test_cancel_is_completed(self, troupe: Troupe, log: MemoryLog) -> None:
         async with playing(troupe, plan_of(), log) as play:
             task_id = await play.ask()
             carly = await troupe["carly"].part()
-            await until_told(play, task_id, "carly-1", "walter-1")
+            await until_logged(play, task_id, "carly-1", "walter-1")
             troupe["carly"].deaf = True
             async with anyio.create_task_group() as group:
                 group.start_soon(play.orchestrator.cancel, task_id)

@@ -50,7 +50,7 @@ async def three_at_work(troupe: Troupe, play: Play) -> str:
 
 
 async def at_the_question(troupe: Troupe, play: Play) -> str:
-    """The default plan, where Nancy asks."""
+    """The default plan, until Nancy's question."""
     task_id = await three_at_work(troupe, play)
     for name in NAMES[:3]:
         await (await troupe[name].part()).tell("completed", f"{name}'s word")
@@ -59,8 +59,8 @@ async def at_the_question(troupe: Troupe, play: Play) -> str:
     return task_id
 
 
-class TestAPlan:
-    async def test_starts_at_once_what_nothing_holds_back(
+class TestPlan:
+    async def test_independent_steps_start_at_once(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await three_at_work(troupe, play)
@@ -73,7 +73,7 @@ class TestAPlan:
         assert row.agent == "host"
         assert not troupe["nancy"].parts
 
-    async def test_has_children_that_point_to_it_and_share_its_context(
+    async def test_child_tasks_have_the_parent_id_and_the_context(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await play.ask("Schedule a game tomorrow", contextId="my-evening")
@@ -84,7 +84,9 @@ class TestAPlan:
         assert carly.text == "Schedule a game tomorrow"
         assert play.row(task_id).context_id == "my-evening"
 
-    async def test_hands_on_what_was_found(self, troupe: Troupe, play: Play) -> None:
+    async def test_results_go_into_the_next_message(
+        self, troupe: Troupe, play: Play
+    ) -> None:
         await at_the_question(troupe, play)
 
         assert troupe["nancy"].parts[0].text == (
@@ -92,7 +94,7 @@ class TestAPlan:
             "Where: logan's word"
         )
 
-    async def test_ends_with_one_artifact_of_what_each_step_found(
+    async def test_summary_artifact_has_the_result_of_each_step(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await at_the_question(troupe, play)
@@ -121,7 +123,7 @@ class TestAPlan:
             {"artifactId": "summary", "name": "summary", "parts": artifact.parts}
         ]
 
-    async def test_tells_its_progress_as_the_mean_of_its_steps(
+    async def test_progress_is_the_mean_of_the_steps(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await three_at_work(troupe, play)
@@ -137,7 +139,7 @@ class TestAPlan:
         ]
         assert trackers[0]["message"] == "Half"
 
-    async def test_never_goes_back(self, troupe: Troupe, play: Play) -> None:
+    async def test_progress_never_decreases(self, troupe: Troupe, play: Play) -> None:
         task_id = await three_at_work(troupe, play)
         await troupe["carly"].parts[0].tell("running", "Much", 80)
         await until(lambda: play.row(task_id).progress == 20, "20 %")
@@ -148,10 +150,10 @@ class TestAPlan:
         await troupe["walter"].parts[0].tell("completed", "Dry.")
         await until(lambda: play.row(task_id).progress == 27, "27 %")
 
-        told = [row.progress for row in await play.rows(task_id) if row.progress]
-        assert told == sorted(told)
+        progress = [row.progress for row in await play.rows(task_id) if row.progress]
+        assert progress == sorted(progress)
 
-    async def test_numbers_its_events_without_a_hole(
+    async def test_versions_of_the_events_have_no_holes(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await at_the_question(troupe, play)
@@ -160,15 +162,15 @@ class TestAPlan:
         assert await play.feed.high_water(f"host/{task_id}") == len(rows)
         assert rows[0].status == "submitted"
 
-    async def test_is_the_one_that_the_message_names(
-        self, troupe: Troupe, play: Play
-    ) -> None:
+    async def test_message_can_name_the_plan(self, troupe: Troupe, play: Play) -> None:
         await play.ask("Schedule a game tomorrow", metadata={"skillId": "words"})
 
         assert (await troupe["carly"].part()).text == "Schedule a game tomorrow"
         assert not troupe["walter"].parts
 
-    async def test_finds_who_has_a_skill(self, troupe: Troupe, play: Play) -> None:
+    async def test_step_finds_the_agent_by_skill(
+        self, troupe: Troupe, play: Play
+    ) -> None:
         task_id = await play.ask(metadata={"skillId": "by-skill"})
 
         await (await troupe["walter"].part()).tell("completed", "Dry.")
@@ -177,7 +179,7 @@ class TestAPlan:
             "one (walter): Dry."
         )
 
-    async def test_takes_an_answer_without_a_task(
+    async def test_agent_may_answer_without_a_task(
         self, troupe: Troupe, play: Play
     ) -> None:
         troupe["carly"].answer = "Straight away."
@@ -187,7 +189,7 @@ class TestAPlan:
         row = await play.row_with(task_id, "completed")
         assert row.result == "say (carly): Straight away."
 
-    async def test_can_be_made_by_a_planner(self, troupe: Troupe) -> None:
+    async def test_planner_can_create_the_plan(self, troupe: Troupe) -> None:
         def make(text: str, agents: object) -> object:
             return {"steps": {"only": {"agent": "logan", "message": f"{text}!"}}}
 
@@ -203,8 +205,8 @@ class TestAPlan:
             )
 
 
-class TestAQuestion:
-    async def test_surfaces_on_the_hosts_task_and_the_reply_goes_down(
+class TestQuestion:
+    async def test_question_and_reply_are_passed_on(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await at_the_question(troupe, play)
@@ -217,18 +219,18 @@ class TestAQuestion:
         assert update.response.task
         assert update.response.task.status.state == "TASK_STATE_WORKING"
 
-    async def test_and_its_answer_are_in_the_history_of_the_task(
+    async def test_question_and_answer_are_in_the_history(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await at_the_question(troupe, play)
         await play.reply(task_id, "Send")
 
         history = (await play.task(task_id))["history"]
-        said = [(m["role"], m["parts"][0]["text"]) for m in history]
-        assert said[0] == ("ROLE_USER", "Schedule a game tomorrow")
-        assert said[-2:] == [("ROLE_AGENT", "nancy: Send?"), ("ROLE_USER", "Send")]
+        texts = [(m["role"], m["parts"][0]["text"]) for m in history]
+        assert texts[0] == ("ROLE_USER", "Schedule a game tomorrow")
+        assert texts[-2:] == [("ROLE_AGENT", "nancy: Send?"), ("ROLE_USER", "Send")]
 
-    async def test_may_be_followed_by_another(self, troupe: Troupe, play: Play) -> None:
+    async def test_agent_may_ask_again(self, troupe: Troupe, play: Play) -> None:
         task_id = await at_the_question(troupe, play)
         await play.reply(task_id, "Perhaps")
         await troupe["nancy"].parts[0].tell("input-required", "Send?")
@@ -236,10 +238,10 @@ class TestAQuestion:
         await play.row_with(task_id, "input-required")
         await play.reply(task_id, "Send")
 
-        said = [r["parts"][0]["text"] for r in troupe["nancy"].parts[0].replies]
-        assert said == ["Perhaps", "Send"]
+        texts = [r["parts"][0]["text"] for r in troupe["nancy"].parts[0].replies]
+        assert texts == ["Perhaps", "Send"]
 
-    async def test_of_two_at_once_goes_to_the_one_that_is_named(
+    async def test_reply_goes_to_the_named_agent_or_step(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await three_at_work(troupe, play)
@@ -256,7 +258,7 @@ class TestAQuestion:
         assert [r["parts"] for r in walter.replies] == [[{"text": "you may"}]]
         assert [r["parts"] for r in carly.replies] == [[{"text": "mine"}]]
 
-    async def test_of_two_is_asked_again_where_nobody_is_named(
+    async def test_ambiguous_reply_is_asked_for_again(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await three_at_work(troupe, play)
@@ -268,12 +270,12 @@ class TestAQuestion:
 
         assert update.response.task
         assert update.response.task.status.state == "TASK_STATE_INPUT_REQUIRED"
-        said = str(play.row(task_id).message)
-        assert "You can answer carly, walter" in said
-        assert said.endswith("carly: Yes?\nwalter: Yes?")
+        message = str(play.row(task_id).message)
+        assert "You can answer carly, walter" in message
+        assert message.endswith("carly: Yes?\nwalter: Yes?")
         assert not troupe["carly"].parts[0].replies + troupe["walter"].parts[0].replies
 
-    async def test_for_leave_makes_the_task_auth_required(
+    async def test_question_for_permission_is_auth_required(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await three_at_work(troupe, play)
@@ -282,7 +284,7 @@ class TestAQuestion:
 
         await play.row_with(task_id, "auth-required", "logan: May I?")
 
-    async def test_that_is_answered_elsewhere_is_no_longer_asked(
+    async def test_question_that_is_answered_at_the_agent_is_closed(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await at_the_question(troupe, play)
@@ -291,7 +293,7 @@ class TestAQuestion:
 
         await play.row_with(task_id, "running")
 
-    async def test_stays_where_the_reply_could_not_be_passed_on(
+    async def test_question_stays_open_if_the_agent_refuses_the_reply(
         self, troupe: Troupe, play: Play
     ) -> None:
         task_id = await at_the_question(troupe, play)
@@ -306,8 +308,8 @@ class TestAQuestion:
         assert play.row(task_id).status == "running"
 
 
-class TestTheCard:
-    async def test_has_the_plans_as_its_skills(self, play: Play) -> None:
+class TestCard:
+    async def test_skills_are_the_plans(self, play: Play) -> None:
         card = play.orchestrator.card
 
         assert [skill.id for skill in card.skills] == ["schedule", "words", "by-skill"]
@@ -320,13 +322,15 @@ class TestTheCard:
             "HTTP+JSON",
         }
 
-    async def test_is_on_the_page_like_any_agents(self, play: Play) -> None:
+    async def test_host_has_an_agent_row(self, play: Play) -> None:
         row = play.feed.board.agents["host"]
 
         assert (row.title, row.connection) == ("Courtside", "connected")
         assert row.skills[0].id == "schedule"
 
-    async def test_is_told_again_only_when_it_changed(self, troupe: Troupe) -> None:
+    async def test_agent_row_is_written_only_when_it_changes(
+        self, troupe: Troupe
+    ) -> None:
         log = MemoryLog()
         heads = []
         for plans in (get_default_plans(NAMES), get_default_plans(NAMES), {}, {}):
@@ -334,11 +338,13 @@ class TestTheCard:
                 rows = play.feed.board.agents
                 heads.append((rows["host"].connection, await high_water(play)))
         assert heads == [
-            *[("connected", 1), ("connected", 1)],
-            *[("removed", 2), ("removed", 2)],
+            ("connected", 1),
+            ("connected", 1),
+            ("removed", 2),
+            ("removed", 2),
         ]
 
-    async def test_is_not_on_the_page_without_plans(self, troupe: Troupe) -> None:
+    async def test_no_agent_row_without_plans(self, troupe: Troupe) -> None:
         async with playing(troupe, {}, MemoryLog()) as play:
             assert "host" not in play.feed.board.agents
 
@@ -347,41 +353,41 @@ async def high_water(play: Play) -> int:
     return await play.feed.high_water("host")
 
 
-class TestWhatIsRefused:
-    """A refused request starts nothing and leaves no trace."""
+class TestRefusedRequests:
+    """A refused request sends nothing."""
 
     @pytest.fixture(autouse=True)
-    async def no_trace(self, play: Play, troupe: Troupe) -> AsyncIterator[None]:
+    async def sends_nothing(self, play: Play, troupe: Troupe) -> AsyncIterator[None]:
         yield
         assert not any(puppet.parts for puppet in troupe.puppets.values())
 
-    async def test_a_message_without_text(self, play: Play) -> None:
+    async def test_message_without_text(self, play: Play) -> None:
         with pytest.raises(InvalidParamsError, match="the message has no text"):
             await play.ask(" ")
 
-    async def test_an_unknown_plan(self, play: Play) -> None:
+    async def test_unknown_plan(self, play: Play) -> None:
         with pytest.raises(InvalidParamsError, match="use one of schedule, words"):
             await play.ask("please", metadata={"skillId": "nothing"})
 
-    async def test_anything_where_there_are_no_plans(self, troupe: Troupe) -> None:
+    async def test_any_message_if_there_are_no_plans(self, troupe: Troupe) -> None:
         async with playing(troupe, {}, MemoryLog()) as play:
             with pytest.raises(UnsupportedOperationError, match="no plans"):
                 await play.ask("please")
 
-    async def test_a_reply_to_an_unknown_task(self, play: Play) -> None:
+    async def test_reply_to_an_unknown_task(self, play: Play) -> None:
         with pytest.raises(TaskNotFoundError, match="no task 'nothing'"):
             await play.reply("nothing", "yes")
 
-    async def test_a_look_at_an_unknown_task(self, play: Play) -> None:
+    async def test_reading_an_unknown_task(self, play: Play) -> None:
         with pytest.raises(TaskNotFoundError):
             await play.orchestrator.get_task("nothing")
 
-    async def test_the_cancelling_of_an_unknown_task(self, play: Play) -> None:
+    async def test_cancelling_an_unknown_task(self, play: Play) -> None:
         with pytest.raises(TaskNotFoundError):
             await play.orchestrator.cancel("nothing")
 
 
-async def test_a_reply_to_a_task_that_asks_nothing_is_refused(
+async def test_reply_without_an_open_question_is_refused(
     troupe: Troupe, play: Play
 ) -> None:
     task_id = await three_at_work(troupe, play)
@@ -392,9 +398,7 @@ async def test_a_reply_to_a_task_that_asks_nothing_is_refused(
     assert not troupe["carly"].parts[0].replies
 
 
-async def test_a_reply_in_another_context_is_refused(
-    troupe: Troupe, play: Play
-) -> None:
+async def test_reply_in_another_context_is_refused(troupe: Troupe, play: Play) -> None:
     task_id = await at_the_question(troupe, play)
 
     with pytest.raises(InvalidParamsError, match="not in 'another'"):
@@ -403,7 +407,7 @@ async def test_a_reply_in_another_context_is_refused(
     assert not troupe["nancy"].parts[0].replies
 
 
-async def test_a_reply_to_a_step_that_asks_nothing_is_refused(
+async def test_reply_to_a_step_without_a_question_is_refused(
     troupe: Troupe, play: Play
 ) -> None:
     task_id = await at_the_question(troupe, play)
@@ -412,7 +416,7 @@ async def test_a_reply_to_a_step_that_asks_nothing_is_refused(
         await play.reply(task_id, "yes", metadata={"courtside/step": "venue"})
 
 
-async def test_a_task_that_is_over_can_neither_be_answered_nor_cancelled(
+async def test_ended_task_cannot_be_answered_or_cancelled(
     troupe: Troupe, play: Play
 ) -> None:
     troupe["carly"].answer = "Straight away."

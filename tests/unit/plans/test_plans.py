@@ -210,7 +210,7 @@ class TestErrors:
             ("needs = 'first'", "needs", "a list of texts"),
             ("needs = [1]", "needs", "is [1]: use a list of texts"),
             ("needs = ['thrid']", "needs", "'thrid', which is not a step"),
-            ("needs = ['second']", "needs", "cannot need itself"),
+            ("needs = ['second']", "needs", "a cycle: second needs second"),
             ("message = ''", "message", "use text of 1 to"),
             ("message = 1", "message", "is 1: use text"),
             (f"message = '{'a' * 10_001}'", "message", "1 to 10000 characters"),
