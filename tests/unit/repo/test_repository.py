@@ -89,7 +89,7 @@ def test_ci_runs_the_three_scripts_and_nothing_else() -> None:
         line for line in lines if line and not line.startswith(("#", "set ", "cd "))
     ]
 
-    assert commands == ["scripts/check", "scripts/test", "scripts/release-check"]
+    assert commands == ["scripts/check", "scripts/test"]
 
 
 def test_pre_commit_runs_the_same_checks_as_ci() -> None:
