@@ -1,6 +1,6 @@
-"""Owns what a person sees and does on the page, in words that tests read like.
+"""What a user sees and does on the page, as helpers for the browser tests.
 
-Tests use it; screenshots of what they saw land in build/artifacts.
+Screenshots are saved in build/artifacts.
 """
 
 from __future__ import annotations
