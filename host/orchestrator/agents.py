@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from google.protobuf.json_format import MessageToDict
 
+from ..clients.connection import Connection
 from ..errors import AgentUnreachable, CourtsideError
 from ..feed.feed import Feed
 from ..following.collector import Collector
@@ -41,14 +42,11 @@ class Agents:
 
     def get_cards(self) -> dict[str, dict[str, Any]]:
         """Return the cards of the connected agents by name, as A2A JSON."""
-        cards = {}
-        for name in self.roster.names():
-            try:
-                card = self.roster.collector(name).connection.card
-            except AgentUnreachable:
-                continue
-            cards[name] = MessageToDict(card)
-        return cards
+        return {
+            name: MessageToDict(connection.card)
+            for name in self.roster.names()
+            if (connection := _get_connection(self.roster.collector(name)))
+        }
 
     def find_by_skill(self, skill: str) -> str:
         """Return the only followed agent with the skill. Raises AttemptFailed."""
@@ -73,7 +71,7 @@ class Agents:
         """
         collector = self.roster.collector(name)
         with anyio.move_on_after(CONNECT_TIMEOUT_S):
-            while not _is_connected(collector):
+            while not _get_connection(collector):
                 row = self.feed.board.agents.get(name)
                 if not self.is_restarted and row and row.connection != "connecting":
                     break
@@ -82,9 +80,8 @@ class Agents:
         return collector
 
 
-def _is_connected(collector: Collector) -> bool:
+def _get_connection(collector: Collector) -> Connection | None:
     try:
-        _ = collector.connection
+        return collector.connection
     except AgentUnreachable:
-        return False
-    return True
+        return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import A2AError, TaskNotFoundError
+from a2a.utils.errors import A2AError
 from google.protobuf.json_format import ParseDict
 
 from ..errors import AgentUnreachable, CursorExpired
@@ -74,18 +74,6 @@ async def _has_message(collector: Collector, task_id: str, message_id: str) -> b
     return task is not None and (
         not task.history or message_id in {m.message_id for m in task.history}
     )
-
-
-async def ensure_followed(collector: Collector, feed: Feed, task_id: str) -> bool:
-    """Return whether the feed has the task, or the agent has it and it is followed."""
-    if feed.board.task(collector.name, task_id):
-        return True
-    try:
-        await collector.connection.get_task(task_id)
-    except TaskNotFoundError:
-        return False
-    collector.follow(task_id)
-    return True
 
 
 async def watch_rows(feed: Feed, agent: str, task_id: str) -> AsyncGenerator[TaskEvent]:

@@ -7,7 +7,6 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from ..model.event import WAITING
 from .questions import Question, format_questions
 from .run_state import (
     PLAN_URI,
@@ -35,7 +34,8 @@ class Reporter:
         self.steps: dict[str, StepState] = {}
         self.is_cancelling = is_cancelling
         self.hint = ""
-        self._percent = (log.row.progress if log.row else None) or 0.0
+        row = log.record.row
+        self._percent = (row.progress if row else None) or 0.0
         self._notified = anyio.Event()
         self._lock = anyio.Lock()
         self._wanted = self._saved = 0
@@ -43,12 +43,6 @@ class Reporter:
     @property
     def questions(self) -> list[Question]:
         return [step.question for step in self.steps.values() if step.question]
-
-    @property
-    def needs_input(self) -> bool:
-        """Whether the last update in the log asks a question."""
-        row = self.log.row
-        return row is not None and row.status in WAITING
 
     def notify(self) -> None:
         """Say that a step has changed."""
@@ -59,9 +53,10 @@ class Reporter:
         while True:
             await self._notified.wait()
             self._notified = anyio.Event()
-            row = self.log.row
+            record = self.log.record
+            text = record.row.message if record.row else None
             # A question ends the client's stream, so it is not written twice.
-            if not (row and self.needs_input and row.message == self._status()[1]):
+            if not (record.needs_input and text == self._status()[1]):
                 await self.write()
             await anyio.sleep(INTERVAL_S)
 

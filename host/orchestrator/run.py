@@ -81,7 +81,7 @@ class Run:
         """
         reporter = self._reporter
         with anyio.move_on_after(QUESTION_TIMEOUT_S):
-            while reporter.needs_input and not reporter.questions:  # noqa: ASYNC110
+            while self.log.record.needs_input and not reporter.questions:  # noqa: ASYNC110
                 await anyio.sleep(POLL_S)
         if not reporter.questions:
             raise UnsupportedOperationError("this task has no open question")

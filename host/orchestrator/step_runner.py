@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import anyio
-from a2a.utils.errors import A2AError
+from a2a.utils.errors import A2AError, TaskNotFoundError
 
 from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable, CourtsideError, UnknownAgent
@@ -182,18 +182,21 @@ class StepRunner:
         if state.task_id and feed.board.task(collector.name, state.task_id):
             return
         await self._agents.wait_for(collector.name)
-        if state.task_id:
-            if not await child_task.ensure_followed(collector, feed, state.task_id):
-                raise AttemptFailed(f"{collector.name} no longer has the task")
-            return
         log, steps = self._reporter.log, self._reporter.steps
-        state.task_id = await child_task.find_child(
-            collector,
-            feed,
-            log.context_id,
-            state.message_id or "",
-            others={step.task_id for step in steps.values() if step.task_id},
-        )
+        if state.task_id:
+            try:
+                await collector.connection.get_task(state.task_id)
+            except TaskNotFoundError as error:
+                why = f"{collector.name} no longer has the task"
+                raise AttemptFailed(why) from error
+        else:
+            state.task_id = await child_task.find_child(
+                collector,
+                feed,
+                log.context_id,
+                state.message_id or "",
+                others={step.task_id for step in steps.values() if step.task_id},
+            )
         if state.task_id:
             collector.follow(state.task_id, log.task_id)
 

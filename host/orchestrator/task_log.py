@@ -32,15 +32,11 @@ class TaskLog:
     def __init__(self, task_id: str, context_id: str, feed: Feed) -> None:
         self.task_id = task_id
         self.context_id = context_id
-        self._record = TaskRecord(HOST_NAME, task_id)
+        self.record = TaskRecord(HOST_NAME, task_id)
         self._writer = TaskWriter(HOST_NAME, task_id, feed)
 
-    @property
-    def row(self) -> TaskEvent | None:
-        return self._record.row
-
     async def load(self) -> None:
-        await self._writer.load(self._record)
+        await self._writer.load(self.record)
 
     async def create(self, message: Json, metadata: Json) -> bytes:
         """Add the submitted task with the message that asked for it, and return it."""
@@ -57,7 +53,7 @@ class TaskLog:
 
     async def add_status(self, state: str, text: str, metadata: Json) -> None:
         """Add a status update. The same text in the same state is the same message."""
-        row = self.row
+        row = self.record.row
         is_same = row and row.state == state and row.message == text
         status: Json = {
             "state": state,
@@ -77,7 +73,7 @@ class TaskLog:
         """Add a whole artifact."""
         artifact = {"artifactId": name, "name": name, "parts": parts}
         event = build_artifact_event(
-            self._record,
+            self.record,
             msgspec.convert(artifact, Artifact),
             context_id=self.context_id,
             received_at=now(),
@@ -92,7 +88,7 @@ class TaskLog:
 
     def _build_row(self, status: Json, metadata: Json) -> TaskEvent:
         return build_row(
-            self._record,
+            self.record,
             msgspec.convert(status, Status),
             context_id=self.context_id,
             metadata=metadata,
@@ -101,7 +97,7 @@ class TaskLog:
 
     async def _add(self, event: Event, update: Json) -> bytes:
         raw = msgspec.json.encode(update)
-        self._record.add([event])
+        self.record.add([event])
         self._writer.add([event], raw)
         await self._writer.flush()
         return raw
