@@ -90,7 +90,7 @@ def read(
     cwd: Path,
     command_line: CommandLineAgents = NO_AGENTS,
 ) -> Config:
-    """A flag overrides its variable, which overrides the file, then the default.
+    """Read all settings: flags override variables, which override the file.
 
     `flags` has the flags that are set, by the name of the setting (`data_dir`), and
     `config`. Raises ConfigError.
