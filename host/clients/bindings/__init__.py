@@ -1,4 +1,6 @@
 """A2A over JSON-RPC, HTTP+JSON and gRPC, in protocol versions 1.0 and 0.3.
 
-Each binding keeps the contract in `types`; `selection` chooses one for an interface.
+`operations` is the table of A2A's operations. `base` makes calls and streams of it. Each
+binding only transfers requests and responses. `selection` opens the binding for an
+interface.
 """
