@@ -213,7 +213,7 @@ class Follower:
 
     async def _take_update(self, update: Update, received_at: str) -> bool:
         """Add an update that may be a repeat, or may come after missing updates."""
-        if self._repeated.are_possible and await self._repeated.has(update):
+        if self._repeated.are_possible and await self._repeated.is_repeat(update):
             return False
         if self._states.pending_gap and _is_end(update):
             # Nothing is added after the end, so read now what came before it.

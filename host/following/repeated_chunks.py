@@ -35,7 +35,7 @@ class RepeatedChunks:
         elif events and not _has_no_message(response):
             self.are_possible = False
 
-    async def has(self, update: Update) -> bool:
+    async def is_repeat(self, update: Update) -> bool:
         """Return whether the update is a chunk that the Task before it had already.
 
         Raises what GetTask raises: then the stream ends, and the next begins with the

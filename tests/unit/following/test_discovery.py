@@ -152,8 +152,8 @@ async def test_task_that_ended_while_the_agent_was_lost_is_found() -> None:
 
 async def test_task_that_ended_before_the_host_restarted_is_found() -> None:
     """The only task in the feed has a later timestamp."""
-    agent = Agent(listed("missed", 20), listed("told", 40))
-    async with feed_with(listed("told", 40)) as feed:
+    agent = Agent(listed("missed", 20), listed("in-feed", 40))
+    async with feed_with(listed("in-feed", 40)) as feed:
         search = Search(feed)
         await search.until(agent, lambda: search.found == ["missed"])
 
@@ -169,8 +169,8 @@ async def test_task_without_events_in_the_feed_is_found_again() -> None:
 
 
 async def test_finished_task_is_not_followed_again_when_it_leaves_the_board() -> None:
-    agent = Agent(listed("told", 5))
-    async with feed_with(listed("told", 5)) as feed:
+    agent = Agent(listed("in-feed", 5))
+    async with feed_with(listed("in-feed", 5)) as feed:
         feed.board.finished.clear()
         search = Search(feed)
         await search.until(agent, lambda: len(agent.queries) > 20)

@@ -49,7 +49,7 @@ def chunks(events: Sequence[Event]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "expected"),
     [
         (task_with("4 ", "9 "), ["4 ", "9 "]),
         # The agent has sent more in the meantime.
@@ -60,7 +60,7 @@ def chunks(events: Sequence[Event]) -> list[str]:
     ],
 )
 async def test_chunk_is_a_repeat_unless_the_agent_has_it_twice(
-    now: Update, told: list[str]
+    now: Update, expected: list[str]
 ) -> None:
     stream: list[Step] = [
         task_with("4 ", "9 "),
@@ -70,7 +70,7 @@ async def test_chunk_is_a_repeat_unless_the_agent_has_it_twice(
 
     events = await follow(ScriptedConnection([stream], [now]))
 
-    assert chunks(events) == told
+    assert chunks(events) == expected
 
 
 async def test_progress_between_the_task_and_the_chunk_does_not_order_them() -> None:
@@ -102,7 +102,7 @@ async def test_stream_restarts_with_the_task_when_get_task_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "said", "begin"),
+    ("parts", "head", "expected"),
     [
         ("a b", "a", True),
         ("a b", "b", False),
@@ -111,7 +111,7 @@ async def test_stream_restarts_with_the_task_when_get_task_fails() -> None:
         ("a", "", False),
     ],
 )
-def test_parts_start_with(told: str, said: str, begin: bool) -> None:
-    of = [[{"text": f"{word} "} for word in text.split()] for text in (told, said)]
+def test_parts_start_with(parts: str, head: str, expected: bool) -> None:
+    of = [[{"text": f"{word} "} for word in text.split()] for text in (parts, head)]
 
-    assert start_with(*of) == begin
+    assert start_with(*of) == expected

@@ -226,7 +226,7 @@ def test_texts_of_parts_are_joined_by_line_ends() -> None:
 
 @pytest.mark.parametrize("kind", ["task", "statusUpdate", "artifactUpdate"])
 @pytest.mark.parametrize(
-    ("told", "sequence"),
+    ("extension", "sequence"),
     [
         ({"sequence": 1}, 1),
         ({"sequence": 3}, 3),
@@ -245,8 +245,8 @@ def test_texts_of_parts_are_joined_by_line_ends() -> None:
     ],
 )
 def test_update_has_the_number_that_its_agent_gave_it(
-    kind: str, told: Any, sequence: int | None
+    kind: str, extension: Any, sequence: int | None
 ) -> None:
-    update = parsed({kind: {"id": "t1", "metadata": {RESUMABLE: told}}}).update
+    update = parsed({kind: {"id": "t1", "metadata": {RESUMABLE: extension}}}).update
 
     assert update and update.sequence == sequence

@@ -37,10 +37,10 @@ class TestProgress:
         assert rows(events)[-1].progress == 50
 
     def test_never_decreases(self, record: TaskRecord) -> None:
-        told = (25, 75, 50, 10, 80)
+        percents = (25, 75, 50, 10, 80)
 
         events = take(
-            record, *(status(message=said("…", f"m{p}"), percent=p) for p in told)
+            record, *(status(message=said("…", f"m{p}"), percent=p) for p in percents)
         )
 
         assert [row.progress for row in rows(events)] == [25, 75, 75, 75, 80]

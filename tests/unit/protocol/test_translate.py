@@ -236,8 +236,8 @@ def test_question_has_its_choices_until_it_is_answered(
         status("INPUT_REQUIRED", at=LATER),
         status("WORKING", said("Sending…", "m2")),
     )
-    told = [row.choices for update in updates for row in rows(take(record, update))]
-    assert told == [["Send", "Don't send"], ["Send", "Don't send"], UNSET]
+    choices = [row.choices for update in updates for row in rows(take(record, update))]
+    assert choices == [["Send", "Don't send"], ["Send", "Don't send"], UNSET]
 
 
 @pytest.mark.parametrize(

@@ -88,10 +88,10 @@ def test_progress_never_decreases_and_nothing_follows_the_end(
 ) -> None:
     events = take(TaskRecord("carly", "t1"), *updates, pending_gap="the stream broke")
 
-    told = [row.progress for row in rows(events)]
-    first = next((i for i, p in enumerate(told) if p is not None), len(told))
-    percents = [p for p in told[first:] if p is not None]
-    assert len(percents) == len(told) - first, "progress was forgotten"
+    values = [row.progress for row in rows(events)]
+    first = next((i for i, p in enumerate(values) if p is not None), len(values))
+    percents = [p for p in values[first:] if p is not None]
+    assert len(percents) == len(values) - first, "progress was forgotten"
     assert percents == sorted(percents)
     assert all(0 <= percent <= 100 for percent in percents)
     over = [
@@ -136,13 +136,13 @@ def test_each_number_is_added_once_or_counted_as_missing(arrived: list[int]) -> 
 
     events = take(record, *stream)
 
-    assert sorted(_told(events) + _missing(events)) == [
+    assert sorted(_numbers(events) + _missing(events)) == [
         n + 1 for n in range(max(arrived, default=0))
     ]
-    assert _told(events) == sorted(_told(events))
+    assert _numbers(events) == sorted(_numbers(events))
 
 
-def _told(events: list[Event]) -> list[int]:
+def _numbers(events: list[Event]) -> list[int]:
     return [
         event.sequence
         for event in events
@@ -158,8 +158,8 @@ def _missing(events: list[Event]) -> list[int]:
     for event in events:
         if isinstance(event, GapEvent) and event.missing is not UNSET:
             numbers += range(last + 1, last + event.missing + 1)
-        elif told := _told([event]):
-            last = told[-1]
+        elif values := _numbers([event]):
+            last = values[-1]
     return numbers
 
 
