@@ -1,7 +1,7 @@
-"""Owns `scripts/bench orchestrator`: a plan's wall time next to its critical path.
+"""`scripts/bench orchestrator`: compare a plan's wall time with its critical path.
 
-The path is what its steps take when each agent is asked alone, without a host; of those
-that run at once the longest counts. Aim: at most 10 % more.
+The critical path is the time of the steps when each agent is asked alone, without a
+host. Of parallel steps only the slowest counts. Aim: at most 10 % more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ AIM = 1.1
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench orchestrator")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--step-s", type=float, default=0.5, help="of the agents")
+    parser.add_argument(
+        "--step-s", type=float, default=0.5, help="seconds per step of the agents"
+    )
     given = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder,
@@ -53,7 +55,7 @@ def main() -> None:
 
 
 async def measure(stack: Stack, rounds: int) -> list[dict[str, float]]:
-    """Seconds of each step alone, and of the plan, in alternating rounds."""
+    """Measure each step alone, and then the plan, in each round."""
     (plan,) = get_default_plans(AGENTS).values()
     measured = []
     for _ in range(rounds):
@@ -68,17 +70,17 @@ async def measure(stack: Stack, rounds: int) -> list[dict[str, float]]:
 
 
 async def seconds_of(agent: Agent, skill: str | None) -> float:
-    """From the request to the end, with a person who answers at once."""
+    """Measure from the request to the end. Questions are answered at once."""
     begun = time.perf_counter()
     metadata = {"skillId": skill}
-    told = await agent.stream(REQUEST, metadata=metadata)
-    if told[-1]["statusUpdate"]["status"]["state"] == INPUT_REQUIRED:
-        await agent.stream(ANSWER, taskId=told[-1]["statusUpdate"]["taskId"])
+    updates = await agent.stream(REQUEST, metadata=metadata)
+    if updates[-1]["statusUpdate"]["status"]["state"] == INPUT_REQUIRED:
+        await agent.stream(ANSWER, taskId=updates[-1]["statusUpdate"]["taskId"])
     return time.perf_counter() - begun
 
 
 def critical_path(plan: Plan, seconds: dict[str, float]) -> float:
-    """The longest way through the steps, each after those that it needs."""
+    """Return the length of the longest path through the steps."""
     ends: dict[str, float] = {}
     for key in plan.order().static_order():
         begins = max((ends[need] for need in plan.steps[key].needs), default=0)

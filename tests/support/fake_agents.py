@@ -1,6 +1,6 @@
-"""Agents that do what the test says, and a orchestrator that has them do it.
+"""Fake agents whose tasks a test controls, and an orchestrator that uses them.
 
-A collector's part is played: what a puppet's task says goes straight into the feed.
+A fake agent also replaces its collector: it writes its tasks' rows into the feed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from host.orchestrator.orchestrator import Orchestrator
 from host.orchestrator.run_state import PLAN_URI
 from host.plans.plan import Plan
 from host.protocol.a2a_parser import parse_response
+from host.protocol.messages import build_message
 from host.protocol.task_status import STATUS_OF_STATE
 
 Json = dict[str, Any]
@@ -35,30 +36,30 @@ STATES = {word: state for state, word in STATUS_OF_STATE.items()}
 SOON_S = 10.0
 
 
-class Part:
-    """One task of a puppet."""
+class FakeTask:
+    """One task of a fake agent."""
 
-    def __init__(self, puppet: Puppet, request: Json, parent: str | None) -> None:
+    def __init__(self, agent: FakeAgent, request: Json, parent: str | None) -> None:
         self.message = request["message"]
-        self.task_id = f"{puppet.name}-{len(puppet.parts) + 1}"
+        self.task_id = f"{agent.name}-{len(agent.tasks) + 1}"
         self.context_id: str = self.message["contextId"]
         self.parent = parent
         self.replies: list[Json] = []
         self.was_cancelled = False
-        self._puppet = puppet
+        self._agent = agent
         self._version = 0
 
     @property
     def text(self) -> str:
         return str(self.message["parts"][0]["text"])
 
-    async def tell(
+    async def set_status(
         self, status: str, message: str = "", progress: float | None = None
     ) -> None:
-        """A row of the task; a completed one has its message as result."""
+        """Write a row of the task. If it is completed, the message is its result."""
         self._version += 1
         row = TaskEvent(
-            agent=self._puppet.name,
+            agent=self._agent.name,
             task_id=self.task_id,
             context_id=self.context_id,
             parent_task_id=self.parent or UNSET,
@@ -71,8 +72,8 @@ class Part:
             at=now(),
             received_at=now(),
         )
-        source = f"{self._puppet.name}/{self.task_id}"
-        await self._puppet.feed.append([Entry.of(source, self._version, row)])
+        source = f"{self._agent.name}/{self.task_id}"
+        await self._agent.feed.append([Entry.of(source, self._version, row)])
 
     def update(self, state: str = "TASK_STATE_SUBMITTED") -> Update:
         task = {
@@ -84,26 +85,28 @@ class Part:
         return _update({"task": task})
 
 
-class Puppet:
-    """A collector and its agent. `refusal` is raised instead of an answer, `answer` is
-    one without a task; one that is `quiet` says nothing of new tasks, and one that is
-    `deaf` never answers a cancel."""
+class FakeAgent:
+    """An agent and its collector.
 
-    card = pb.AgentCard(name="A puppet", description="Does as it is told.")
+    With `error`, each request raises it. With `answer`, the agent answers without a
+    task. With `is_silent`, new tasks have no row. With `ignores_cancel`, cancel hangs.
+    """
+
+    card = pb.AgentCard(name="Fake", description="A fake agent.")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.feed: Feed
-        self.parts: list[Part] = []
-        self.refusal: Exception | None = None
+        self.tasks: list[FakeTask] = []
+        self.error: Exception | None = None
         self.lost: str | None = None
-        self.quiet = self.deaf = False
+        self.is_silent = self.ignores_cancel = False
         self._held: anyio.Event | None = None
         self.answer: str | None = None
         self.can_list = True
 
     @property
-    def connection(self) -> Puppet:
+    def connection(self) -> FakeAgent:
         if self.lost:
             raise AgentUnreachable(f"{self.name} cannot be reached: {self.lost}")
         return self
@@ -112,82 +115,82 @@ class Puppet:
         self, request: pb.SendMessageRequest, parent_task_id: str | None = None
     ) -> Update:
         _ = self.connection
-        if self.refusal:
-            raise self.refusal
+        if self.error:
+            raise self.error
         if request.message.task_id:
-            part = self._part(request.message.task_id)
-            part.replies.append(MessageToDict(request.message))
-            return part.update()
-        part = Part(self, MessageToDict(request), parent_task_id)
-        self.parts.append(part)
+            task = self._find(request.message.task_id)
+            task.replies.append(MessageToDict(request.message))
+            return task.update()
+        task = FakeTask(self, MessageToDict(request), parent_task_id)
+        self.tasks.append(task)
         if self._held:
             await self._held.wait()
         if self.answer is not None:
             text = {"parts": [{"text": self.answer}]}
             return _update({"message": text | {"messageId": "a", "role": "ROLE_AGENT"}})
-        if not self.quiet:
-            await part.tell("submitted")
-        return part.update()
+        if not self.is_silent:
+            await task.set_status("submitted")
+        return task.update()
 
     def hold(self) -> None:
-        """Keeps answers back until `let_go`."""
+        """Delay answers until `release`."""
         self._held = anyio.Event()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         if self._held:
             self._held.set()
             self._held = None
 
     async def get_task(self, task_id: str) -> Update:
-        return self._part(task_id).update()
+        return self._find(task_id).update()
 
     async def cancel(self, task_id: str) -> Update:
         _ = self.connection
-        if self.refusal:
-            raise self.refusal
-        part = self._part(task_id)
-        if self.deaf:
+        if self.error:
+            raise self.error
+        task = self._find(task_id)
+        if self.ignores_cancel:
             await anyio.sleep_forever()
-        part.was_cancelled = True
-        await part.tell("cancelled")
-        return part.update("TASK_STATE_CANCELED")
+        task.was_cancelled = True
+        await task.set_status("cancelled")
+        return task.update("TASK_STATE_CANCELED")
 
     def follow(self, task_id: str, parent_task_id: str | None = None) -> None:
-        self._part(task_id).parent = parent_task_id or self._part(task_id).parent
+        self._find(task_id).parent = parent_task_id or self._find(task_id).parent
 
-    async def part(self, number: int = 1) -> Part:
-        """The task of that number, as soon as somebody has started it."""
-        await until(lambda: len(self.parts) >= number, f"{self.name} to be asked")
-        return self.parts[number - 1]
+    async def wait_for_task(self, number: int = 1) -> FakeTask:
+        """Wait until the task of that number is started."""
+        await until(lambda: len(self.tasks) >= number, f"{self.name} to be asked")
+        return self.tasks[number - 1]
 
-    def _part(self, task_id: str) -> Part:
-        for part in self.parts:
-            if part.task_id == task_id:
-                return part
+    def _find(self, task_id: str) -> FakeTask:
+        for task in self.tasks:
+            if task.task_id == task_id:
+                return task
         raise TaskNotFoundError
 
 
-class Troupe:
-    """The puppets by name; it is what a roster is to the orchestrator."""
+class FakeAgents:
+    """The fake agents by name, in the place of a roster."""
 
     def __init__(self, *names: str) -> None:
-        self.puppets = {name: Puppet(name) for name in names}
+        self.by_name = {name: FakeAgent(name) for name in names}
 
-    def __getitem__(self, name: str) -> Puppet:
-        return self.puppets[name]
+    def __getitem__(self, name: str) -> FakeAgent:
+        return self.by_name[name]
 
     def names(self) -> list[str]:
-        return list(self.puppets)
+        return list(self.by_name)
 
-    def collector(self, name: str) -> Puppet:
-        if name not in self.puppets:
+    def collector(self, name: str) -> FakeAgent:
+        if name not in self.by_name:
             raise UnknownAgent(f"no agent {name!r} is followed here")
-        return self.puppets[name]
+        return self.by_name[name]
 
-    async def enter(self, feed: Feed) -> None:
-        """As agents that are connected, each with a skill of its own name."""
-        for name, puppet in self.puppets.items():
-            puppet.feed = feed
+    async def connect(self, feed: Feed) -> None:
+        """Write the row of each agent: connected, with a skill of its own name."""
+        for name, agent in self.by_name.items():
+            agent.feed = feed
             row = AgentEvent(
                 agent=name,
                 url=f"http://{name}",
@@ -199,15 +202,15 @@ class Troupe:
             await feed.append([Entry.of(name, version, row)])
 
 
-class Play:
-    """A orchestrator at work, and what it says in the feed."""
+class PlanClient:
+    """Starts plans, replies to questions, and reads the host's tasks in the feed."""
 
     def __init__(self, feed: Feed, orchestrator: Orchestrator) -> None:
         self.feed = feed
         self.orchestrator = orchestrator
 
-    async def ask(self, text: str = "please", **message: Any) -> str:
-        """Starts a plan; its task's id."""
+    async def start(self, text: str = "please", **message: Any) -> str:
+        """Start a plan. Return the id of its task."""
         update = await self.orchestrator.send(request(text, **message))
         assert update.response.task
         return update.response.task.id
@@ -223,7 +226,7 @@ class Play:
         return [e for e in await self.events(task_id) if isinstance(e, TaskEvent)]
 
     def row(self, task_id: str) -> TaskEvent:
-        """Where a task of the host's stands."""
+        """Return the current row of a task of the host."""
         row = self.feed.board.task("host", task_id)
         assert row
         return row
@@ -231,7 +234,7 @@ class Play:
     async def row_with(
         self, task_id: str, status: str, message: str | None = None
     ) -> TaskEvent:
-        """The task's row, as soon as it stands there, and says that."""
+        """Wait until the task has this status and message. Return its row."""
         await until(
             lambda: (
                 self.row(task_id).status == status
@@ -254,26 +257,26 @@ class Play:
 
 
 @asynccontextmanager
-async def playing(
-    troupe: Troupe, plans: Mapping[str, Plan], log: Log
-) -> AsyncIterator[Play]:
-    """What is open ends in the middle when the block does, as when a host ends."""
+async def run_orchestrator(
+    agents: FakeAgents, plans: Mapping[str, Plan], log: Log
+) -> AsyncIterator[PlanClient]:
+    """Run an orchestrator. Runs that are open at the end are killed, as with a host."""
     feed = Feed(log)
     await feed.open()
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
-        await troupe.enter(feed)
+        await agents.connect(feed)
         orchestrator = Orchestrator(
-            plans, cast(Roster, troupe), feed, "http://host.test/a2a/host"
+            plans, cast(Roster, agents), feed, "http://host.test/a2a/host"
         )
         await group.start(orchestrator.run)
-        yield Play(feed, orchestrator)
+        yield PlanClient(feed, orchestrator)
         group.cancel_scope.cancel()
 
 
 def request(text: str, **message: Any) -> pb.SendMessageRequest:
-    said = {"messageId": f"said {text}", "role": "ROLE_USER", "parts": [{"text": text}]}
-    return ParseDict({"message": said | message}, pb.SendMessageRequest())
+    fields = build_message("ROLE_USER", text, message_id=f"id of {text}")
+    return ParseDict({"message": fields | message}, pb.SendMessageRequest())
 
 
 async def until(
