@@ -1,7 +1,6 @@
-"""Owns the wiring: one log, one feed, the agents, the host as one, the HTTP rules.
+"""Builds the host from its parts: the log, the feed, the agents and the HTTP endpoints.
 
-`create_app` builds it; `__main__` serves it. The only module of the host that
-knows the dashboard.
+The only module of the host that imports the dashboard.
 """
 
 from __future__ import annotations
@@ -21,10 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import get_sibling
 from .api.agents import AgentsApi
+from .api.debug import DebugApi
 from .api.feed_stream import FeedStream
 from .api.guard import Guard
-from .api.health import Observatory
-from .api.history import History
+from .api.health import HealthApi
+from .api.history import HistoryApi
+from .api.metrics import Metrics
 from .api.openapi.routes import Reference
 from .api.responses import (
     EXPECTED_ERRORS,
@@ -61,17 +62,17 @@ DRAIN_S = 1.0
 
 
 class Host:
-    """The ASGI application, and `stop` to end its streams before the server waits.
+    """The ASGI application.
 
-    `reread` gives the agents of the settings as they are now; `also` runs while the
-    host does, beside its agents.
+    `read_agents` reads the agents of the settings again. `also` runs as long as the
+    host does.
     """
 
     def __init__(
         self,
         config: Config,
         log: Log,
-        reread: Callable[[], Mapping[str, AgentSettings]] | None = None,
+        read_agents: Callable[[], Mapping[str, AgentSettings]] | None = None,
         also: Callable[[Feed], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.failed = False
@@ -86,23 +87,35 @@ class Host:
             private_agents=config.access.private_agents,
         )
         self._reloader = Reloader(
-            self._roster, config.file, reread or (lambda: config.agents)
+            self._roster, config.file, read_agents or (lambda: config.agents)
         )
         self._guard = Guard(config.host, config.port, config.access)
         url = f"{config.url}/a2a/{HOST_NAME}"
-        self._observatory = Observatory(self.feed, self._fanout, self._roster)
         self._orchestrator = Orchestrator(config.plans, self._roster, self.feed, url)
-        self._gateway = Gateway(self.feed, self._find)
+        self._gateway = Gateway(self.feed, self._find_agent)
+        self._health = HealthApi(self.feed, self._reloader)
+        self._metrics = Metrics(self.feed, self._fanout, self._roster)
         self._streams: dict[str, ASGIApp] = {
             "/feed": FeedStream(self.feed, self._fanout),
             "/tasks/stream": FeedStream(self.feed, self._fanout, lesson=True),
         }
-        self._rest = Starlette(
+        self._rest = self._create_rest()
+        self._tracer = _create_tracer(config)
+        self._traced = (
+            TraceMiddleware(self._rest, self._tracer) if self._tracer else self._rest
+        )
+
+    def _create_rest(self) -> Starlette:
+        """Create the application for everything but the streams."""
+        debug = DebugApi(self.feed, self._fanout, self._roster, self._health)
+        rest = Starlette(
             routes=[
-                *History(self.feed, self._reloader).routes(),
-                *self._observatory.routes(),
+                *HistoryApi(self.feed).routes(),
+                *self._health.routes(),
+                *self._metrics.routes(),
+                *debug.routes(),
                 *Reference().routes(),
-                *AgentsApi(self._roster, self._reloader).routes(),
+                *AgentsApi(self.feed, self._roster, self._reloader).routes(),
                 *self._gateway.routes(),
             ],
             exception_handlers={
@@ -113,48 +126,45 @@ class Host:
             },
             lifespan=self._lifespan,
         )
-        self._tracer = _tracer(config)
-        self._traced = (
-            TraceMiddleware(self._rest, self._tracer) if self._tracer else self._rest
+        # Not mounted at "/": a mount would return 404 for a wrong method, not 405.
+        rest.router.default = create_dashboard(
+            self.feed.board.checkpoint, debug.read_state, self._guard.sessions
         )
-        # Not a mount: at "/" it would answer 404 where a route of ours says 405.
-        self._rest.router.default = create_dashboard(
-            self.feed.board.checkpoint, self._observatory.as_json, self._guard
-        )
+        return rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Streams are taken here: each layer more is a coroutine per open reader.
+        # Streams bypass Starlette: each layer costs one coroutine per open reader.
         stream = self._streams.get(scope.get("path", ""))
-        app = self._guard.admit(scope, stream or self._traced)
+        app = self._guard.check_request(scope, stream or self._traced)
         await app(scope, receive, send if app is stream else add_safety_headers(send))
 
-    def _find(self, name: str) -> Backend:
-        """Who is called so. Raises UnknownAgent."""
+    def _find_agent(self, name: str) -> Backend:
+        """Raises UnknownAgent."""
         if name == self._orchestrator.name:
             return self._orchestrator
         return self._roster.collector(name)
 
     def stop(self) -> None:
-        """Ends every stream. Safe to call from a signal handler."""
-        self._observatory.not_ready = "the host is stopping"
+        """End all streams. A signal handler may call this."""
+        self._health.not_ready = "the host is stopping"
         self._loop.call_soon_threadsafe(self._fanout.stop)
         self._loop.call_soon_threadsafe(self._gateway.stop)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """Without its writer or its fan-out the host is no use: it ends and says so."""
+        """Run the host. If a task of it fails, log the error and end the process."""
         try:
             async with self.running():
                 yield
         except Exception as error:
-            known = isinstance(error, CourtsideError)
-            logger.critical(Line(host="failed", cause=error), exc_info=not known)
+            is_expected = isinstance(error, CourtsideError)
+            logger.critical(Line(host="failed", cause=error), exc_info=not is_expected)
             self.failed = True
             signal.raise_signal(signal.SIGTERM)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follows and writes while the block runs."""
+        """Follow the agents and write the feed while the block runs."""
         self._loop = asyncio.get_running_loop()
         await self.feed.open()
         async with anyio.create_task_group() as writing:
@@ -166,27 +176,27 @@ class Host:
                 await following.start(self._orchestrator.run)
                 following.start_soon(self._reloader.run)
                 following.start_soon(self._gateway.run)
-                following.start_soon(self._observatory.run)
+                following.start_soon(self._metrics.run)
                 if self._also:
                     following.start_soon(self._also, self.feed)
-                self._observatory.not_ready = None
+                self._health.not_ready = None
                 yield
                 following.cancel_scope.cancel()
             self.feed.close()
-            # A log that does not answer must not keep the process.
+            # A log that does not respond must not keep the process alive.
             writing.cancel_scope.deadline = anyio.current_time() + DRAIN_S
         try:
             await self.feed.checkpoint()
         except LogError as error:
-            # The next start makes the board anew.
+            # The next start rebuilds the board from the events.
             logger.error(Line(board="unsaved", cause=error))
         await self._log.close()
         if self._tracer:
             await anyio.to_thread.run_sync(self._tracer.close)
 
 
-def _tracer(config: Config) -> Tracer | None:
-    """Raises ConfigError where it lacks what it needs."""
+def _create_tracer(config: Config) -> Tracer | None:
+    """Raises ConfigError if OpenTelemetry is needed but not installed."""
     if not config.trace:
         return None
     return OtlpTracer(config.otel_service) if config.otel_service else TracePropagator()

@@ -1,6 +1,6 @@
-"""Owns the agents' own door: `/agents/{name}`, to add, remove and retry one.
+"""Serves /agents: lists, adds, removes and retries agents, and reloads their settings.
 
-It tells the roster; what comes of it is seen in the feed.
+Events in the feed report the results.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..config.agent_settings import HOST_NAME
 from ..errors import ConfigError
+from ..feed.feed import Feed
 from ..following.reloader import Reloader
 from ..following.roster import Roster
 from ..following.roster_file import AddedAgent
+from ..model.board import Board
+from ..model.event import AgentEvent
 from .responses import json_response, read_json
 
 
 class NewAgent(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of POST /agents. Credentials are given in courtside.toml only."""
+    """The body of POST /agents. Credentials must be in courtside.toml."""
 
     url: str
     name: str | None = None
@@ -28,14 +32,14 @@ class NewAgent(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AgentsApi:
-    """Routes over one roster and the file that it is configured by."""
-
-    def __init__(self, roster: Roster, reloader: Reloader) -> None:
+    def __init__(self, feed: Feed, roster: Roster, reloader: Reloader) -> None:
+        self._feed = feed
         self._roster = roster
         self._reloader = reloader
 
     def routes(self) -> list[Route]:
         return [
+            Route("/agents", self.list_rows, methods=["GET"]),
             Route("/agents", self.add, methods=["POST"]),
             Route("/agents:reload", self.reload, methods=["POST"]),
             Route("/agents/{agent}:retry", self.retry, methods=["POST"]),
@@ -43,44 +47,52 @@ class AgentsApi:
             Route("/agents/{agent}", self.remove, methods=["DELETE"]),
         ]
 
+    async def list_rows(self, _: Request) -> Response:
+        """Respond with the rows of all followed agents."""
+        return json_response({"agents": list_followed(self._feed.board)})
+
     async def add(self, request: Request) -> Response:
-        """201 with the agent's row; whether it can be reached the feed will say."""
+        """Follow one more agent. Respond with 201 and its row, before it connects."""
         try:
-            wanted = msgspec.convert(await read_json(request), NewAgent)
+            agent = msgspec.convert(await read_json(request), NewAgent)
         except msgspec.ValidationError as error:
             raise ConfigError(
-                f"the body is no agent: {error}; use url, and name and card where "
-                "wanted (credentials belong into courtside.toml)"
+                f"the body does not describe an agent: {error}; use url, and "
+                "optionally name and card (put credentials in courtside.toml)"
             ) from error
-        settings = AddedAgent(wanted.url, wanted.card).to_settings()
-        name = await self._roster.add(wanted.name, settings)
-        # Relative to this one, which a proxy may have put under a path of its own.
+        settings = AddedAgent(agent.url, agent.card).to_settings()
+        name = await self._roster.add(agent.name, settings)
+        # Relative, because a proxy may serve the host below a base path.
         return json_response(
             self._roster.row(name), 201, {"location": f"agents/{name}"}
         )
 
     async def row(self, request: Request) -> Response:
-        """The current row of one agent."""
-        return json_response(self._roster.row(_name(request)))
+        return json_response(self._roster.row(_read_name(request)))
 
     async def remove(self, request: Request) -> Response:
-        """204; what the feed has of the agent can still be read."""
-        await self._roster.remove(_name(request))
+        """Stop following the agent. Its events stay in the feed."""
+        await self._roster.remove(_read_name(request))
         return Response(status_code=204)
 
     async def retry(self, request: Request) -> Response:
-        """Tries a lost agent again at once."""
+        """Retry a lost agent at once."""
         self._roster.retry(request.path_params["agent"])
         return json_response({}, 202)
 
     async def reload(self, _: Request) -> Response:
-        """Reads courtside.toml again; which agents that added, removed, changed."""
+        """Read courtside.toml. Respond with the names of the changed agents."""
         return json_response((await self._reloader.reload())._asdict())
 
 
-def _name(request: Request) -> str:
+def list_followed(board: Board) -> list[AgentEvent]:
+    """Return the rows of all followed agents: neither removed ones nor the host."""
+    rows = board.agents.values()
+    return [r for r in rows if r.connection != "removed" and r.agent != HOST_NAME]
+
+
+def _read_name(request: Request) -> str:
     name: str = request.path_params["agent"]
     if name.endswith(":retry"):
-        # No agent's name, but a path that is there for POST.
-        raise HTTPException(405)
+        raise HTTPException(405)  # This path accepts POST only.
     return name

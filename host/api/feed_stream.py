@@ -1,12 +1,9 @@
-"""Owns the readers' side of the feed over HTTP: /feed and /tasks/stream.
+"""Serves the live feed as server-sent events: /feed and /tasks/stream.
 
-Plain ASGI, without a framework's layers between the ring and the socket: each of
-them would wrap `send` once more for every reader.
+Plain ASGI: each layer of a framework would wrap `send` once more for every reader.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import PlainTextResponse
@@ -27,15 +24,15 @@ HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"x-accel-buffering", b"no"),  # Else nginx holds frames back.
+    (b"x-accel-buffering", b"no"),  # Keeps nginx from buffering.
 ]
 
 
 class FeedStream:
-    """One SSE endpoint over the feed, as an ASGI application.
+    """One endpoint, as an ASGI application.
 
-    With `lesson` it speaks the lesson's contract: task updates only, and instead
-    of a snapshot the current row of each open task as an ordinary update.
+    With `lesson`, it serves the format of the lesson: task updates only. Instead of a
+    snapshot, it sends the current row of each open task as an ordinary update.
     """
 
     def __init__(self, feed: Feed, fanout: Fanout, *, lesson: bool = False) -> None:
@@ -51,59 +48,62 @@ class FeedStream:
             return await refusal(scope, receive, send)
         query = QueryParams(scope["query_string"])
         try:
-            start = await self._start(Headers(scope=scope), query)
-            where, every_s = self._where(query), every_of(query)
+            start = await self._parse_start(Headers(scope=scope), query)
+            where, every_s = self._parse_filter(query), parse_every(query)
         except QueryError as error:
-            return await PlainTextResponse(f"{error}\n", error.status)(
-                scope, receive, send
-            )
+            refusal = PlainTextResponse(f"{error}\n", error.status)
+            return await refusal(scope, receive, send)
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         if scope["method"] == "HEAD":
             return await send({"type": "http.response.body", "body": b""})
-        # The head and what is said of it must be of one moment: no await between.
+        # No await between these two: the opening must describe the feed at `cursor`.
         cursor = start.cursor if start and not start.reset else self._feed.head
-        body = self._opening(where, start)
+        body = self._build_opening(where, start)
         await send({"type": "http.response.body", "body": body, "more_body": True})
         await self._fanout.serve(where, cursor, receive, send, every_s)
 
-    async def _start(self, headers: Headers, query: QueryParams) -> Start | None:
-        """None for a reader without a cursor. Raises CursorError."""
+    async def _parse_start(self, headers: Headers, query: QueryParams) -> Start | None:
+        """Return None for a reader without a cursor. Raises CursorError."""
         text = headers.get("last-event-id") or query.get("after")
         return resolve_start(parse(text), await self._feed.bounds()) if text else None
 
-    def _where(self, query: QueryParams) -> Filter:
-        where = filter_of(query)
+    def _parse_filter(self, query: QueryParams) -> Filter:
+        where = parse_filter(query)
         return where._replace(kind=frozenset({"task"})) if self._lesson else where
 
-    def _opening(self, where: Filter, start: Start | None) -> bytes:
-        """What comes before the first live event."""
+    def _build_opening(self, where: Filter, start: Start | None) -> bytes:
+        """Build the frames before the first live event."""
         opening = RETRY
-        if not start or start.reset:
-            opening += self._joining(where, start.reset if start else None)
+        if start is None or start.reset:
+            reset = start.reset if start else None
+            opening += (
+                self._build_open_rows(where)
+                if self._lesson
+                else self._feed.snapshot(reset)
+            )
         if self._feed.fault and where.matches_kind(FAULT):
             opening += self._feed.fault_frame()
         return opening
 
-    def _joining(self, where: Filter, reset: str | None) -> bytes:
-        """What a reader gets that has no usable cursor."""
-        if not self._lesson:
-            return self._feed.snapshot(reset)
-        return b"".join(self._open_rows(where))
-
-    def _open_rows(self, where: Filter) -> Iterator[bytes]:
-        for row in self._feed.board.open_tasks():
-            if where.matches(Place(row.agent, row.task_id, row.context_id, "task")):
-                yield feed_frame(self._feed.epoch, self._feed.head, encode(row))
+    def _build_open_rows(self, where: Filter) -> bytes:
+        epoch, head = self._feed.epoch, self._feed.head
+        return b"".join(
+            feed_frame(epoch, head, encode(row))
+            for row in self._feed.board.open_tasks()
+            if where.matches(Place(row.agent, row.task_id, row.context_id, "task"))
+        )
 
 
-def filter_of(query: QueryParams) -> Filter:
-    """`agent=`, `task=`, `context=` and `kind=`, each repeatable."""
+def parse_filter(query: QueryParams) -> Filter:
+    """Parse `agent=`, `task=`, `context=` and `kind=`, each repeatable."""
     return Filter._make(frozenset(query.getlist(name)) for name in Filter._fields)
 
 
-def every_of(query: QueryParams) -> float:
-    """`every_ms=`, in seconds. Raises QueryError."""
+def parse_every(query: QueryParams) -> float:
+    """Parse `every_ms=`, and return seconds. Raises QueryError."""
     text = query.get("every_ms") or "0"
     if not is_number(text) or int(text) > MAX_EVERY_MS:
-        raise QueryError(f"every_ms={text[:20]!r} is not a number, 0 to {MAX_EVERY_MS}")
+        raise QueryError(
+            f"every_ms={text[:20]!r} is not a number from 0 to {MAX_EVERY_MS}"
+        )
     return int(text) / 1000

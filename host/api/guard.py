@@ -1,129 +1,126 @@
-"""Owns who may speak to the host: from where, by which name, with which token.
+"""Checks every request before the rest of the host: Host, Origin, token and role.
 
-Stands in front of everything else, once for each request. A hostile page in the user's
-browser can send requests here: by a name of its own that resolves to 127.0.0.1 (DNS
-rebinding, so the Host header must be ours), or across origins (so nothing is answered
-to one but a link that somebody follows). What a stranger may see is the login page.
+A hostile page in the user's browser can send requests to the host. It can use a name of
+its own that resolves to 127.0.0.1 (DNS rebinding), so the Host header must be known. It
+can also send requests across origins: these get no response, unless the user follows
+a link.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import logging
 from math import ceil
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope
 
 from ..config.access_rules import AccessRules
 from ..config.address_rules import ANY_ADDRESS, LOOPBACK
-from ..observability.logfmt import Line
-from .sessions import ANYONE, READER, ROLE, SESSION_S, Access, Guesses
+from .sessions import READER, ROLE, Sessions, get_client
 
-logger = logging.getLogger("courtside.guard")
-
-READS = ("GET", "HEAD", "OPTIONS")
-OPEN = ("/healthz", "/readyz", "/login")
-OPEN_FILES = "/static/"  # What the login page is made of; there are no secrets in it.
-FOR_READERS = ("/login", "/logout")
+READ_METHODS = ("GET", "HEAD", "OPTIONS")
+PUBLIC_PATHS = ("/healthz", "/readyz", "/login")
+PUBLIC_FILES = "/static/"  # The login page needs them. They contain no secrets.
+READER_PATHS = ("/login", "/logout")  # A reader may send POST to these.
 FOREIGN_SITES = ("cross-site", "same-site")
 FORWARDED = b"x-forwarded-"
-EXPOSED = ("courtside-next", "date", "location", "www-authenticate")
+EXPOSED_HEADERS = ("courtside-next", "date", "location", "www-authenticate")
 CHALLENGE = {"www-authenticate": 'Bearer realm="courtside"'}
 
 
 class Guard:
-    """For a host that listens on `host` and `port`."""
+    """Checks the requests to a host that listens on `host` and `port`."""
 
     def __init__(self, host: str, port: int, rules: AccessRules) -> None:
+        self.sessions = Sessions(port, rules.token, rules.read_token)
         self._rules = rules
-        self._access = Access(rules.token, rules.read_token)
-        self._guesses = Guesses()
-        self._cookie = f"courtside_{port}"  # Browsers keep one jar for all ports.
         self._names = {*LOOPBACK, *rules.allowed_hosts}
         if host not in ANY_ADDRESS:
             self._names.add(host.lower())
-        # Only a name can be made to lead elsewhere, an address cannot.
-        self._takes_addresses = host not in LOOPBACK
+        # DNS rebinding needs a name, so bare addresses are safe.
+        self._accepts_addresses = host not in LOOPBACK
 
-    def admit(self, scope: Scope, app: ASGIApp) -> ASGIApp:
-        """`app`, or what is answered in its place."""
+    def check_request(self, scope: Scope, app: ASGIApp) -> ASGIApp:
+        """Return `app`, or the response that refuses the request."""
         if scope["type"] != "http":
             return app
-        self._believe(scope)
+        self._apply_forwarded_headers(scope)
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         if origin in self._rules.allowed_origins:
-            return self._shared(self._refusal(scope, headers, foreign=False) or app)
+            return self._add_cors(self._refuse(scope, headers, foreign=False) or app)
         foreign = headers.get("sec-fetch-site") in FOREIGN_SITES
         if origin is not None:
-            foreign |= origin.partition("://")[2] != self._authority(headers)
-        return self._refusal(scope, headers, foreign) or app
+            foreign |= origin.partition("://")[2] != _get_authority(headers)
+        return self._refuse(scope, headers, foreign=foreign) or app
 
-    def _believe(self, scope: Scope) -> None:
-        """What a trusted proxy says of the request is so; of others it is not heard."""
+    def _apply_forwarded_headers(self, scope: Scope) -> None:
+        """Apply the X-Forwarded-* headers of a trusted proxy, and drop all others."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        said = {name: text for name, text in headers if name.startswith(FORWARDED)}
-        if not said:
+        forwarded = {name: text for name, text in headers if name.startswith(FORWARDED)}
+        if not forwarded:
             return
-        if not self._rules.trusts(_peer(scope)):
-            scope["headers"] = [pair for pair in headers if pair[0] not in said]
+        if not self._rules.trusts(get_client(scope)):
+            scope["headers"] = [pair for pair in headers if pair[0] not in forwarded]
             return
-        if said.get(b"x-forwarded-proto") in (b"http", b"https"):
-            scope["scheme"] = said[b"x-forwarded-proto"].decode()
-        # Each proxy adds whom it has heard: the last that is no proxy is the client.
-        chain = said.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+        if forwarded.get(b"x-forwarded-proto") in (b"http", b"https"):
+            scope["scheme"] = forwarded[b"x-forwarded-proto"].decode()
+        # Each proxy appends its peer. The client is the last one that is not a proxy.
+        chain = forwarded.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
         clients = [one for one in map(str.strip, chain) if not self._rules.trusts(one)]
         if clients and clients[-1]:
             scope["client"] = (clients[-1], 0)
 
-    def _authority(self, headers: Headers) -> str:
-        return headers.get("x-forwarded-host") or headers.get("host", "")
-
-    def _refusal(
-        self, scope: Scope, headers: Headers, foreign: bool
+    def _refuse(
+        self, scope: Scope, headers: Headers, *, foreign: bool
     ) -> Response | None:
-        authority = self._authority(headers)
-        if not self._is_ours(authority):
+        """Return the response that refuses the request, or None."""
+        authority = _get_authority(headers)
+        if not self._is_known_host(authority):
             return PlainTextResponse(
-                f"Host {authority[:100]!r} is not this machine: use "
-                f"{' or '.join(LOOPBACK[:2])}, or name it in allowed_hosts\n",
+                f"Host {authority[:100]!r} is not a name of this host: use "
+                f"{' or '.join(LOOPBACK[:2])}, or add it to allowed_hosts\n",
                 400,
             )
         if foreign and not _is_link(scope, headers):
             return PlainTextResponse(
-                "a page of another origin may not send commands to this host, nor "
-                "read it\n",
+                "pages of another origin may not read from this host or send "
+                "commands to it: add the origin to allowed_origins\n",
                 403,
             )
-        return self._stranger(scope, headers)
+        return self._check_access(scope, headers)
 
-    def _is_ours(self, authority: str) -> bool:
+    def _is_known_host(self, authority: str) -> bool:
         try:
             name = urlsplit(f"//{authority}").hostname or ""
         except ValueError:
             return False
-        return name in self._names or (self._takes_addresses and _is_address(name))
+        return name in self._names or (self._accepts_addresses and _is_address(name))
 
-    def _stranger(self, scope: Scope, headers: Headers) -> Response | None:
-        """The answer to who has no token, or none for what is asked; notes the role."""
+    def _check_access(self, scope: Scope, headers: Headers) -> Response | None:
+        """Store the role in the scope, or return the response that refuses access."""
         path: str = scope["path"]
-        wait_s, role = self._role(scope, headers)
-        if role:
-            scope[ROLE] = role
-            if role != READER or scope["method"] in READS or path in FOR_READERS:
+        access = self.sessions.authenticate(scope)
+        if access.role:
+            scope[ROLE] = access.role
+            is_read = scope["method"] in READ_METHODS or path in READER_PATHS
+            if access.role != READER or is_read:
                 return None
-            return PlainTextResponse("this token may read, not give commands\n", 403)
-        if wait_s:
-            return too_many(wait_s)
-        if path in OPEN or path.startswith(OPEN_FILES):
+            return PlainTextResponse(
+                "this token may only read: send commands with the full-access token\n",
+                403,
+            )
+        if access.wait_s:
+            headers_429 = {"retry-after": str(ceil(access.wait_s))}
+            return PlainTextResponse(f"{access.wait_text}\n", 429, headers_429)
+        if path in PUBLIC_PATHS or path.startswith(PUBLIC_FILES):
             return None
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(_login(scope), 303, {"cache-control": "no-store"})
+            no_store = {"cache-control": "no-store"}
+            return RedirectResponse(_build_login_url(scope), 303, no_store)
         return PlainTextResponse(
             "a token is needed: send Authorization: Bearer TOKEN, or sign in at "
             "/login\n",
@@ -131,90 +128,33 @@ class Guard:
             CHALLENGE,
         )
 
-    def _role(self, scope: Scope, headers: Headers) -> tuple[float, str | None]:
-        """Who it is; else how long no other token of theirs is looked at."""
-        if self._access.is_open:
-            return 0, ANYONE
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            session = self._session(headers)
-            return 0, self._access.role_of_session(session) if session else None
-        return self._try(scope, token.strip())
-
-    def _try(self, scope: Scope, token: str) -> tuple[float, str | None]:
-        address = _peer(scope)
-        if wait_s := self._guesses.wait_s(address):
-            return wait_s, None
-        role = self._access.role_of_token(token)
-        if not role:
-            self._guesses.wrong(address)
-            logger.warning(Line(client=address, refused="token", path=scope["path"]))
-        return 0, role
-
-    def _session(self, headers: Headers) -> str:
-        return cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
-
-    def sign_in(self, scope: Scope, token: str) -> tuple[int, str]:
-        """200 and a cookie; or 403, 429 and what to tell."""
-        wait_s, role = self._try(scope, token)
-        if wait_s:
-            return 429, f"too many wrong tokens: wait {ceil(wait_s)} s"
-        if not role:
-            return 403, "wrong token"
-        logger.info(Line(client=_peer(scope), signed_in=role))
-        return 200, self._set(scope, self._access.session(role), SESSION_S)
-
-    def sign_out(self, scope: Scope) -> str:
-        """The cookie that takes the session away."""
-        self._access.end(self._session(Headers(scope=scope)))
-        return self._set(scope, "", 0)
-
-    def _set(self, scope: Scope, session: str, max_age_s: int) -> str:
-        prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
-        path = quote(prefix, safe="/~") + "/"
-        secure = "; Secure" if scope["scheme"] == "https" else ""
-        return (
-            f"{self._cookie}={session}; Max-Age={max_age_s}; Path={path}; HttpOnly; "
-            f"SameSite=Strict{secure}"
-        )
-
-    def _shared(self, app: ASGIApp) -> ASGIApp:
-        """With what a browser wants to be told before it hands the answer over."""
+    def _add_cors(self, app: ASGIApp) -> ASGIApp:
         return CORSMiddleware(
             app,
             allow_origins=self._rules.allowed_origins,
             allow_methods=("GET", "HEAD", "POST", "DELETE"),
             allow_headers=("*",),
-            expose_headers=EXPOSED,
+            expose_headers=EXPOSED_HEADERS,
         )
 
 
-def too_many(wait_s: float) -> Response:
-    return PlainTextResponse(
-        f"too many wrong tokens: wait {ceil(wait_s)} s\n",
-        429,
-        {"retry-after": str(ceil(wait_s))},
-    )
+def _get_authority(headers: Headers) -> str:
+    return headers.get("x-forwarded-host") or headers.get("host", "")
 
 
 def _is_link(scope: Scope, headers: Headers) -> bool:
-    """Whether somebody has followed a link: a page of its own, not a part of one."""
+    """Return whether the user followed a link to a page of the host."""
     navigates = headers.get("sec-fetch-mode") == "navigate"
     is_page = headers.get("sec-fetch-dest", "document") == "document"
     return scope["method"] == "GET" and navigates and is_page
 
 
-def _login(scope: Scope) -> str:
-    """Relative, for a proxy may have put the host under a path of its own."""
+def _build_login_url(scope: Scope) -> str:
+    """Return a relative URL, because a proxy may serve the host below a base path."""
     query = scope["query_string"].decode("latin-1")
     wanted = scope["path"].lstrip("/") + (f"?{query}" if query else "")
     up = "../" * (scope["path"].count("/") - 1)
     return f"{up or './'}login?then={quote(wanted, safe='')}"
-
-
-def _peer(scope: Scope) -> str:
-    client = scope.get("client")
-    return client[0] if client else ""
 
 
 def _is_address(name: str) -> bool:

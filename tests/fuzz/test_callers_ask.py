@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from host.api.feed_stream import filter_of
+from host.api.feed_stream import parse_filter
 from host.api.guard import Guard
 from host.config.access_rules import AccessRules
 from host.errors import CursorError
@@ -62,7 +62,7 @@ def test_a_cursor_begins_within_what_is_kept_or_is_refused(text: str) -> None:
 
 @fuzz(queries)
 def test_a_filter_wants_what_it_names_and_nothing_else(query: QueryParams) -> None:
-    where = filter_of(query)
+    where = parse_filter(query)
 
     for name, wanted in where._asdict().items():
         assert wanted == set(query.getlist(name))
@@ -151,7 +151,7 @@ def test_a_log_line_is_one_line_whatever_it_says(
 @fuzz(header_text, header_text)
 def test_the_guard_lets_nobody_in_by_an_odd_header(host: str, origin: str) -> None:
     scope = request_with({"host": host, "origin": origin}).scope
-    told = Guard("127.0.0.1", 8000, AccessRules()).admit(scope, nobody_home)
+    told = Guard("127.0.0.1", 8000, AccessRules()).check_request(scope, nobody_home)
 
     known = host.split(":")[0].lower() in ("127.0.0.1", "localhost", "[")
     assert told is not nobody_home or known
@@ -180,7 +180,7 @@ def test_the_guard_takes_nothing_for_a_token(headers: dict[str, str]) -> None:
     scope = request_with({"host": "127.0.0.1", **headers}).scope
     scope["path"] = "/feed"
 
-    assert LOCKED.admit(scope, nobody_home) is not nobody_home
+    assert LOCKED.check_request(scope, nobody_home) is not nobody_home
 
 
 async def nobody_home(scope: Scope, receive: Receive, send: Send) -> None:

@@ -120,7 +120,7 @@ class TestAReader:
         answer = await http.request(method, path, json=MESSAGE, headers=READER)
 
         assert answer.status_code == 403
-        assert "may read" in answer.text
+        assert "may only read" in answer.text
 
     @pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
     async def test_follows_the_feed(self, http: httpx.AsyncClient, path: str) -> None:

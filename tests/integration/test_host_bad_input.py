@@ -188,7 +188,7 @@ class TestForeign:
         answer = await host.http.get(path, headers={"host": "evil.example:8000"})
 
         assert answer.status_code == 400
-        assert "Host 'evil.example:8000' is not this machine" in answer.text
+        assert "Host 'evil.example:8000' is not a name of this host" in answer.text
 
     @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://["])
     async def test_origin_cannot_send_commands(

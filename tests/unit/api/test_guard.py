@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from host.api.guard import Guard
-from host.api.sessions import ROLE, Access
+from host.api.sessions import ROLE, Authenticator
 from host.config.access_rules import AccessRules
 
 OURS = "127.0.0.1:8000"
@@ -32,7 +32,7 @@ def guarded(app: ASGIApp, guard: Guard | None = None) -> ASGIApp:
     before = guard or Guard("127.0.0.1", 8000, OPEN)
 
     async def ask(scope: Scope, receive: Receive, send: Send) -> None:
-        await before.admit(scope, app)(scope, receive, send)
+        await before.check_request(scope, app)(scope, receive, send)
 
     return ask
 
@@ -98,7 +98,7 @@ async def test_a_foreign_host_is_refused_with_the_names_that_work(
     status, body = await send_through(method, host=host)
 
     assert status == 400
-    assert f"Host {host!r} is not this machine" in body
+    assert f"Host {host!r} is not a name of this host" in body
     assert "use 127.0.0.1 or localhost" in body
 
 
@@ -267,7 +267,7 @@ class TestAToken:
 
         assert read.text == "reader"
         assert written.status_code == 403
-        assert "may read" in written.text
+        assert "may only read" in written.text
 
     async def test_is_not_needed_where_none_is_set(self) -> None:
         guard = Guard("127.0.0.1", 8000, OPEN)
@@ -297,7 +297,7 @@ async def test_a_stream_that_is_admitted_has_no_layer_more_for_it() -> None:
     for rules in (OPEN, LOCKED, PROXIED):
         guard = Guard("127.0.0.1", 8000, rules)
 
-        assert guard.admit({**scope, "headers": headers}, stream) is stream
+        assert guard.check_request({**scope, "headers": headers}, stream) is stream
 
 
 class TestABrowser:
@@ -316,7 +316,7 @@ class TestABrowser:
     async def test_gets_a_session_that_is_no_token(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
 
-        status, cookie = guard.sign_in(http_scope(), TOKEN)
+        status, cookie = guard.sessions.sign_in(http_scope(), TOKEN)
         session = cookie.partition(";")[0]
         answer = await ask(guard, app=show_role, cookie=f"other=1; {session}")
 
@@ -329,16 +329,16 @@ class TestABrowser:
     async def test_shows_its_session_to_tls_alone_where_there_is_tls(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
 
-        _, cookie = guard.sign_in(http_scope(scheme="https"), TOKEN)
+        _, cookie = guard.sessions.sign_in(http_scope(scheme="https"), TOKEN)
 
         assert "Secure" in cookie.split("; ")
 
     async def test_that_signs_out_has_no_session_nor_has_who_copied_it(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
-        _, cookie = guard.sign_in(http_scope(), TOKEN)
+        _, cookie = guard.sessions.sign_in(http_scope(), TOKEN)
         session = cookie.partition(";")[0]
 
-        away = guard.sign_out(http_scope(cookie=session))
+        away = guard.sessions.sign_out(http_scope(cookie=session))
 
         assert "Max-Age=0" in away
         assert (await ask(guard, cookie=session)).status_code == 401
@@ -366,33 +366,36 @@ def http_scope(scheme: str = "http", **headers: str) -> Scope:
 
 class TestASession:
     def test_outlasts_a_restart_of_the_host(self) -> None:
-        session = Access(TOKEN, READ_TOKEN).session("reader")
+        session = Authenticator(TOKEN, READ_TOKEN).create_session("reader")
 
-        assert Access(TOKEN, READ_TOKEN).role_of_session(session) == "reader"
+        assert Authenticator(TOKEN, READ_TOKEN).find_session_role(session) == "reader"
 
     def test_ends_with_its_token(self) -> None:
-        session = Access(TOKEN, READ_TOKEN).session("reader")
+        session = Authenticator(TOKEN, READ_TOKEN).create_session("reader")
 
-        assert Access(TOKEN, "another-read-token").role_of_session(session) is None
-        assert Access(TOKEN, "").role_of_session(session) is None
+        assert (
+            Authenticator(TOKEN, "another-read-token").find_session_role(session)
+            is None
+        )
+        assert Authenticator(TOKEN, "").find_session_role(session) is None
 
     def test_ends_by_itself(self) -> None:
         now = 1_000_000.0
-        access = Access(TOKEN, "", clock=lambda: now)
-        session = access.session("operator")
+        access = Authenticator(TOKEN, "", clock=lambda: now)
+        session = access.create_session("operator")
 
         now += 7 * 24 * 3600 - 1
-        assert access.role_of_session(session) == "operator"
+        assert access.find_session_role(session) == "operator"
         now += 2
-        assert access.role_of_session(session) is None
+        assert access.find_session_role(session) is None
 
     @pytest.mark.parametrize("at", range(3))
     def test_that_was_changed_is_none(self, at: int) -> None:
-        access = Access(TOKEN, READ_TOKEN)
-        parts = access.session("reader").split(".")
+        access = Authenticator(TOKEN, READ_TOKEN)
+        parts = access.create_session("reader").split(".")
         parts[at] = ("operator", "9999999999", "0000")[at]
 
-        assert access.role_of_session(".".join(parts)) is None
+        assert access.find_session_role(".".join(parts)) is None
 
 
 class TestAProxy:

@@ -45,5 +45,5 @@ async def test_an_answer_that_breaks_off_is_one_line_of_the_log_and_no_whole_ans
 
     [record] = [one for one in caplog.records if one.name == "uvicorn.error"]
     said = LogFormatter("logfmt").format(record)
-    assert "/feed.ndjson breaks off at 1000: events up to 2999 are gone" in said
+    assert "/feed.ndjson stopped at event 1000: events up to 2999 were removed" in said
     assert "raceback" not in said

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
-from host.api.history import NEXT, History
+from host.api.history import NEXT, HistoryApi
 from host.feed import search
 from host.feed.feed import Feed
 from host.log.contract import Entry
@@ -41,7 +41,7 @@ async def client_of(entries: list[Entry]) -> httpx.AsyncClient:
     await log.append(entries)
     feed = Feed(log)
     await feed.open()
-    app = Starlette(routes=History(feed, cast(Any, None)).routes())
+    app = Starlette(routes=HistoryApi(feed).routes())
     transport = httpx.ASGITransport(app)
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
