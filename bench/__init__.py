@@ -1,5 +1,4 @@
-"""Owns our measurements: ratios taken side by side in one run, never a timed test.
+"""The benchmarks. Each compares programs side by side in one run, and prints ratios.
 
-`scripts/bench feed` prints the tables of bench/feed.py, and so on; __main__.py has the
-names.
+`scripts/bench feed` runs bench/feed.py. No test depends on a time measured here.
 """

@@ -1,7 +1,4 @@
-"""Owns `scripts/bench NAME`: finds the benchmark and runs it.
-
-Each benchmark is a module with a `main()` that prints its own tables.
-"""
+"""Runs the benchmark that `scripts/bench NAME` names: calls `main()` of its module."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ import sys
 BENCHMARKS = (
     "agent_memory",
     "agents",
+    "bad_agent",
     "discovery",
     "feed",
     "ingest",
     "load",
-    "neighbours",
     "orchestrator",
     "page",
     "transports",

@@ -1,7 +1,7 @@
-"""Owns `scripts/bench agent_memory`: what 10,000 tasks leave behind in one agent.
+"""`scripts/bench agent_memory`: measures the memory of one agent over 10,000 tasks.
 
-Prints one table: resident memory and kept tasks after every so many tasks, each of
-which was streamed to its end.
+Prints the resident memory and the number of kept tasks after each tenth of the tasks.
+Each task is streamed to its end.
 """
 
 from __future__ import annotations
@@ -35,8 +35,13 @@ def main() -> None:
         port = probe.getsockname()[1]
     agent = subprocess.Popen(
         [
-            *(sys.executable, "-m", "agents", given.agent, f"--port={port}"),
-            *("--step-s=0", f"--keep-tasks={given.keep}"),
+            sys.executable,
+            "-m",
+            "agents",
+            given.agent,
+            f"--port={port}",
+            "--step-s=0",
+            f"--keep-tasks={given.keep}",
         ],
         stderr=subprocess.DEVNULL,
     )
@@ -53,21 +58,21 @@ async def measure(pid: int, port: int, name: str, tasks: int) -> None:
     async with httpx.AsyncClient(
         base_url=url, headers=headers, timeout=TASK_S, trust_env=False
     ) as http:
-        await ready(http)
-        print(f"{name}: resident memory after so many tasks, four at a time\n")
+        await wait_ready(http)
+        print(f"{name}: resident memory, with four tasks at a time\n")
         print(f"{'tasks':>8} {'MB':>8} {'kept':>6} {'tasks/s':>8}")
         for start in range(0, tasks, tasks // 10):
             began = time.monotonic()
             async with anyio.create_task_group() as group:
                 for lane in range(4):
-                    group.start_soon(play, http, name, tasks // 40, lane)
+                    group.start_soon(run_tasks, http, name, tasks // 40, lane)
             done = start + tasks // 40 * 4
             per_s = tasks // 40 * 4 / (time.monotonic() - began)
             kept = (await http.get("/tasks?pageSize=1")).json()["totalSize"]
             print(f"{done:>8} {resident_mb(pid):>8.1f} {kept:>6} {per_s:>8.0f}")
 
 
-async def ready(http: httpx.AsyncClient) -> None:
+async def wait_ready(http: httpx.AsyncClient) -> None:
     with anyio.fail_after(READY_S):
         while True:
             try:
@@ -77,7 +82,7 @@ async def ready(http: httpx.AsyncClient) -> None:
                 await anyio.sleep(0.05)
 
 
-async def play(http: httpx.AsyncClient, name: str, tasks: int, lane: int) -> None:
+async def run_tasks(http: httpx.AsyncClient, name: str, tasks: int, lane: int) -> None:
     for number in range(tasks):
         skill = SKILLS[name][number % len(SKILLS[name])]
         message = {
@@ -86,11 +91,11 @@ async def play(http: httpx.AsyncClient, name: str, tasks: int, lane: int) -> Non
             "parts": [{"text": "Tennis tomorrow"}],
             "metadata": {"skillId": skill},
         }
-        answer = await http.post("/message:stream", json={"message": message})
-        answer.raise_for_status()
+        response = await http.post("/message:stream", json={"message": message})
+        response.raise_for_status()
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of a process. Linux."""
+    """Return the resident memory of a process, on Linux."""
     fields = Path(f"/proc/{pid}/statm").read_text().split()
     return int(fields[1]) * 4096 / 1e6

@@ -1,7 +1,8 @@
-"""Owns `scripts/bench agents`: how many updates a second one agent gets to one reader.
+"""`scripts/bench agents`: measures how many updates a second one agent sends.
 
-Prints two tables from one run, medians of alternating rounds, the agent on one core
-and the reader on the other: ours next to an agent as the SDK's examples have it.
+Compares our agent with a plain agent, written like the SDK's examples. Prints two
+tables from one run, medians of alternating rounds. The agent has one core, the reader
+the other.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from bench.table import print_table
 AGENT_CORE, READER_CORE = 0, 1
 TASKS = 100
 READY_S, DEADLINE_S = 20, 300
-STREAM, TICKER = "/message:stream", "/tasks/stream"
+STREAM, ALL_TASKS = "/message:stream", "/tasks/stream"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Whose updates (a module here), how they are told, and where they are read."""
+    """An agent (a module of bench/), its skill, and the path that the reader reads."""
 
     name: str
     server: str
@@ -41,42 +42,43 @@ class Kind:
 
 PLAIN = Kind("plain SDK agent, words", "plain_agent", "words")
 OURS = (
-    Kind("ours, words", "telling_agent", "words"),
-    Kind("ours, ticks", "telling_agent", "ticks"),
-    Kind("ours, ticks, GET /tasks/stream", "telling_agent", "ticks", TICKER),
+    Kind("ours, words", "our_agent", "words"),
+    Kind("ours, ticks", "our_agent", "ticks"),
+    Kind("ours, ticks, GET /tasks/stream", "our_agent", "ticks", ALL_TASKS),
 )
 KINDS = (PLAIN, *OURS)
 
 
-class Mark:
-    """Counts how often some bytes come in a stream, also across two reads."""
+class Counter:
+    """Counts a byte string in a stream, also if it is split over two reads."""
 
-    def __init__(self, mark: bytes) -> None:
+    def __init__(self, pattern: bytes) -> None:
         self.count = 0
-        self._mark = mark
+        self._pattern = pattern
         self._tail = b""
 
-    def see(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         data = self._tail + data
-        self.count += data.count(self._mark)
-        # The mark does not fit into what is kept, so nothing is counted twice.
-        self._tail = data[1 - len(self._mark) :]
+        self.count += data.count(self._pattern)
+        # The tail is shorter than the pattern, so nothing is counted twice.
+        self._tail = data[1 - len(self._pattern) :]
 
 
 class Reader(asyncio.Protocol):
-    """One request, and the events of its answer as they come.
+    """Sends one request and counts the events of the response.
 
-    `done` when the answer ends or, where it never does, after `completed` tasks did.
+    `done` is set when the response ends. If it has no end (GET /tasks/stream), `done`
+    is set after `completed` tasks have ended.
     """
 
     def __init__(self, request: bytes, completed: int = 0) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.events = Mark(b"data: {")
+        self.events = Counter(b"data: {")
         self.began = self.ended = 0.0
         self.thousands: list[float] = []
         self._request = request
         self._enough = completed
-        self._completed = Mark(b'"completed"')
+        self._completed = Counter(b'"completed"')
 
     async def connect(self, port: int) -> None:
         loop = asyncio.get_running_loop()
@@ -88,11 +90,11 @@ class Reader(asyncio.Protocol):
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        self.events.see(data)
+        self.events.feed(data)
         while self.events.count >= 1_000 * (len(self.thousands) + 1):
             self.thousands.append(time.monotonic())
         if self._enough:
-            self._completed.see(data)
+            self._completed.feed(data)
             if self._completed.count >= self._enough:
                 self._transport.close()
 
@@ -103,10 +105,11 @@ class Reader(asyncio.Protocol):
 
 @dataclass(frozen=True)
 class Result:
-    """One run: how fast, CPU of the agent for each update, and how two thousands went.
+    """One run: updates a second, CPU of the agent per update, and the seconds for the
+    first and the last thousand updates.
 
-    It is not `complete` where a stream ended early: the SDK drops a reader that is
-    1,024 updates behind, without a word.
+    It is not `complete` if a stream ended early: the SDK silently drops a reader that
+    is 1,024 updates behind.
     """
 
     complete: bool
@@ -122,16 +125,18 @@ Results = dict[Kind, list[Result]]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench agents")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--updates", type=int, default=100, help="of each of the tasks")
-    parser.add_argument("--long", type=int, default=5_000, help="updates of one task")
+    parser.add_argument("--updates", type=int, default=100, help="updates per task")
+    parser.add_argument(
+        "--long", type=int, default=5_000, help="updates of the long task"
+    )
     given = parser.parse_args()
     os.sched_setaffinity(0, {READER_CORE})
-    many(given.rounds, given.updates)
-    long(given.rounds, given.long)
+    compare_many_tasks(given.rounds, given.updates)
+    compare_long_task(given.rounds, given.long)
 
 
-def many(rounds: int, updates: int) -> None:
-    """A hundred tasks at once."""
+def compare_many_tasks(rounds: int, updates: int) -> None:
+    """Run a hundred tasks at the same time."""
     results = _alternating(KINDS, rounds, lambda kind: run(kind, TASKS, updates))
     rows = [
         [
@@ -144,11 +149,11 @@ def many(rounds: int, updates: int) -> None:
         for kind in KINDS
     ]
     title = f"{TASKS} tasks × {updates} updates"
-    print_table([title, "updates/s", "CPU each", "× plain", ""], rows)
+    print_table([title, "updates/s", "CPU per update", "× plain", ""], rows)
 
 
-def long(rounds: int, updates: int) -> None:
-    """One task with many updates: what the last thousand cost, next to the first."""
+def compare_long_task(rounds: int, updates: int) -> None:
+    """Run one long task. Compare its last thousand updates with the first."""
     kinds = [kind for kind in KINDS if kind.path == STREAM]
     results = _alternating(kinds, rounds, lambda kind: run(kind, 1, updates))
     rows = [
@@ -168,18 +173,18 @@ def long(rounds: int, updates: int) -> None:
 
 
 def run(kind: Kind, tasks: int, updates: int) -> Result:
-    """One agent of that kind, from its start to its end."""
+    """Start an agent, run the tasks, and stop the agent."""
     with _agent(kind.server) as (port, pid):
         cpu_s = _cpu_s(pid)
         began = time.monotonic()
         readers = asyncio.run(_read(port, kind, tasks, updates))
         ended = max(reader.ended for reader in readers)
         cpu_s = _cpu_s(pid) - cpu_s
-    told = sum(reader.events.count for reader in readers)
+    received = sum(reader.events.count for reader in readers)
     at = readers[0].thousands
     return Result(
-        # Also told of each task: that it was submitted and that it is completed.
-        complete=told >= tasks * (updates + 2),
+        # Each task also sends one update when it starts and one when it ends.
+        complete=received >= tasks * (updates + 2),
         per_s=tasks * updates / (ended - began),
         cpu_us=cpu_s / (tasks * updates) * 1e6,
         first_s=at[0] - readers[0].began if at else 0.0,
@@ -188,16 +193,15 @@ def run(kind: Kind, tasks: int, updates: int) -> Result:
 
 
 async def _read(port: int, kind: Kind, tasks: int, updates: int) -> list[Reader]:
-    """Starts the tasks and reads what they tell: each from its own stream, or all of
-    them from the agent's one."""
+    """Start the tasks. Read each from its own stream, or all from GET /tasks/stream."""
     message = {
         "messageId": "m",
         "role": "ROLE_USER",
         "parts": [{"text": str(updates)}],
         "metadata": {"skillId": kind.skill},
     }
-    if kind.path == TICKER:
-        readers = [Reader(_request("GET", TICKER), completed=tasks)]
+    if kind.path == ALL_TASKS:
+        readers = [Reader(_request("GET", ALL_TASKS), completed=tasks)]
         await readers[0].connect(port)
         configuration = {"returnImmediately": True}
         body = {"message": message, "configuration": configuration}
@@ -208,8 +212,8 @@ async def _read(port: int, kind: Kind, tasks: int, updates: int) -> list[Reader]
         readers = starters = [Reader(start) for _ in range(tasks)]
     for starter in starters:
         await starter.connect(port)
-    everybody = [reader.done for reader in {*readers, *starters}]
-    await asyncio.wait_for(asyncio.gather(*everybody), DEADLINE_S)
+    done = [reader.done for reader in {*readers, *starters}]
+    await asyncio.wait_for(asyncio.gather(*done), DEADLINE_S)
     return readers
 
 
@@ -225,7 +229,7 @@ def _request(method: str, path: str, body: object = None) -> bytes:
 
 @contextmanager
 def _agent(server: str) -> Iterator[tuple[int, int]]:
-    """A new agent on a core of its own: its port and its process id."""
+    """Start an agent on its own core. Yield its port and its process id."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     process = subprocess.Popen(
@@ -243,7 +247,7 @@ def _agent(server: str) -> Iterator[tuple[int, int]]:
 
 
 def _wait_until_ready(server: str, port: int) -> None:
-    """Ours takes its port before it can answer, so an answer is waited for."""
+    """Wait for a response: our agent listens on its port before it can answer."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         try:
@@ -265,7 +269,7 @@ def _cpu_s(pid: int) -> float:
 def _alternating(
     kinds: Sequence[Kind], rounds: int, measure: Callable[[Kind], Result]
 ) -> Results:
-    """The results of each kind, round by round: a drift of the machine meets all."""
+    """Measure all kinds in each round: a slow phase of the machine affects all."""
     results: Results = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind in kinds:
@@ -274,13 +278,13 @@ def _alternating(
 
 
 def _median(results: Sequence[Result], of: Callable[[Result], float], form: str) -> str:
-    """Of the complete runs; the others read less than they are measured by."""
+    """Format the median of the complete runs."""
     values = [of(result) for result in results if result.complete]
     return form.format(median(values)) if values else "–"
 
 
 def _ratio(results: Results, kind: Kind) -> str:
-    """How much faster than the plain agent, within each round."""
+    """Format how much faster than the plain agent it is, within each round."""
     ratios = [
         ours.per_s / plain.per_s
         for ours, plain in zip(results[kind], results[PLAIN], strict=True)

@@ -1,8 +1,7 @@
-"""Owns `scripts/bench discovery`: how soon tasks that others start are found, and
-what it costs the agent to be watched.
+"""`scripts/bench discovery`: measures how soon the host finds tasks of other clients.
 
-Prints two tables from one run. A stranger starts the tasks at the agent itself; found
-is when the first event of a task comes out of the host's feed.
+Prints two tables: the time from the start of a task, directly at the agent, until its
+first event is in the host's feed; and the requests that the agent gets from the host.
 """
 
 from __future__ import annotations
@@ -33,13 +32,15 @@ POLLS_TO_SETTLE = 10
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench discovery")
     parser.add_argument("--tasks", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=30, help="of being watched")
+    parser.add_argument(
+        "--seconds", type=float, default=30, help="seconds of idle polling"
+    )
     given = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder,
         Stack(Path(folder), ("carly", *LOADED), step_s=STEP_S) as stack,
     ):
-        found = anyio.run(find, stack, given.tasks)
+        found = anyio.run(measure_delays, stack, given.tasks)
     head = [
         f"{given.tasks} tasks of 200 ms",
         "found",
@@ -50,11 +51,11 @@ def main() -> None:
     ]
     print_table(head, [[name, *row] for name, row in found.items()])
     with tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder:
-        watched(Path(folder), given.seconds)
+        measure_requests(Path(folder), given.seconds)
 
 
-async def find(stack: Stack, tasks: int) -> dict[str, list[str]]:
-    """The rows of the first table."""
+async def measure_delays(stack: Stack, tasks: int) -> dict[str, list[str]]:
+    """Return the rows of the first table."""
     found: dict[str, list[str]] = {}
     async with AsyncExitStack() as opened:
         agent = await opened.enter_async_context(agent_at(stack.agent_url("carly")))
@@ -68,14 +69,18 @@ async def find(stack: Stack, tasks: int) -> dict[str, list[str]]:
         async def at_the_agent() -> str:
             return await agent.start("Find a slot")
 
-        found["started through the host"] = await _race(reader, through_the_host, tasks)
-        found["by a stranger"] = await _race(reader, at_the_agent, tasks)
+        found["started through the host"] = await _measure_starts(
+            reader, through_the_host, tasks
+        )
+        found["started at the agent"] = await _measure_starts(
+            reader, at_the_agent, tasks
+        )
         async with anyio.create_task_group() as load:
             for name in LOADED:
                 load.start_soon(_keep_busy, host, name)
-            row = await _race(reader, at_the_agent, tasks)
+            row = await _measure_starts(reader, at_the_agent, tasks)
             load.cancel_scope.cancel()
-        found["by a stranger, two other agents busy"] = row
+        found["started at the agent, two other agents busy"] = row
     return found
 
 
@@ -84,10 +89,10 @@ async def _keep_busy(host: HostClient, agent: str) -> None:
         await host.row_with(await host.start(agent), "completed")
 
 
-async def _race(
+async def _measure_starts(
     reader: Watcher, start: Callable[[], Awaitable[str]], tasks: int
 ) -> list[str]:
-    """One task after the other, at no fixed beat: how many were found, and how soon."""
+    """Start tasks one after the other, with random pauses. Return the row's figures."""
     ms: list[float] = []
     complete = 0
     for _ in range(tasks):
@@ -98,8 +103,8 @@ async def _race(
             await anyio.sleep(0.002)
         ms.append((time.perf_counter() - began) * 1000)
         await reader.until_over(task_id)
-        told = [event["kind"] for event in reader.of_task(task_id)]
-        complete += "artifact" in told and "gap" not in told
+        kinds = [event["kind"] for event in reader.of_task(task_id)]
+        complete += "artifact" in kinds and "gap" not in kinds
         reader.seen.clear()
     ms.sort()
     return [
@@ -111,8 +116,8 @@ async def _race(
     ]
 
 
-def watched(folder: Path, seconds: float) -> None:
-    """What an agent with 10,000 finished tasks is asked by a host that watches it."""
+def measure_requests(folder: Path, seconds: float) -> None:
+    """Print the requests of the host to an agent with 10,000 finished tasks."""
     veteran = Veteran()
     with (
         at_work(veteran) as url,
@@ -121,20 +126,20 @@ def watched(folder: Path, seconds: float) -> None:
         stack.wait_connected("veteran")
         while len(veteran.listed()) < POLLS_TO_SETTLE:
             time.sleep(0.05)
-        met = list(veteran.calls)
+        first_contact = list(veteran.calls)
         time.sleep(seconds)
-        quiet = veteran.calls[len(met) :]
+        idle = veteran.calls[len(first_contact) :]
     rows = [
-        ["at first contact, in all", *_cost(met)],
-        [f"then, in {seconds:g} s", *_cost(quiet)],
-        ["… a second", *_cost(quiet, seconds)],
+        ["first contact, total", *_cost(first_contact)],
+        [f"the next {seconds:g} s", *_cost(idle)],
+        ["… per second", *_cost(idle, seconds)],
     ]
     print_table([f"an agent with {FINISHED:,} finished tasks", "calls", "kB"], rows)
 
 
-def _cost(calls: Sequence[Call], of: float = 1) -> list[str]:
+def _cost(calls: Sequence[Call], seconds: float = 1) -> list[str]:
     sent = sum(call.answer_bytes for call in calls)
-    return [f"{len(calls) / of:.1f}", f"{sent / 1000 / of:.1f}"]
+    return [f"{len(calls) / seconds:.1f}", f"{sent / 1000 / seconds:.1f}"]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Owns `scripts/bench feed`: how fast the feed reaches its readers, next to others.
+"""`scripts/bench feed`: measures how fast the feed reaches its readers.
 
-Prints two tables from one run, medians of alternating rounds, the server on one
-core and the load client on the other. `limit` is a raw-socket writer of the same
-bytes, `nchan` nginx's pub/sub, `naive` what most people write.
+Compares the host with three servers: `limit` writes the same bytes with raw sockets,
+`nchan` is nginx's pub/sub, `naive` is the code that most people would write. Prints
+tables from one run, medians of alternating rounds. The server has one core, the load
+client the other.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from bench.rig import Result, Rig, Scenario, nchan_is_installed
+from bench.feed_runner import Result, Runner, Scenario, is_nchan_installed
 from bench.table import print_table
 
 FLOODS = {100: 20_000, 1_000: 10_000}
-# The slow ones get fewer events, or a run would take minutes; rates are compared.
+# Slow servers get fewer events, so that a run does not take minutes.
 SLOWER = {"naive": 20, "nchan": 20}
 MODEST = (Scenario(100, 1_000, 200), Scenario(1_000, 200, 40))
 KINDS = ("limit", "nchan", "memory", "sqlite", "naive")
@@ -30,18 +31,18 @@ def main() -> None:
     parser.add_argument("--only", choices=("compare", "ours"))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder:
-        rig = Rig(Path(folder))
+        runner = Runner(Path(folder))
         if given.only != "ours":
-            compare(rig, given.rounds)
+            compare(runner, given.rounds)
         if given.only != "compare":
-            ours_alone(rig, given.rounds)
+            measure_ours(runner, given.rounds)
 
 
-def compare(rig: Rig, rounds: int) -> None:
-    """The same load on everybody."""
-    kinds = [kind for kind in KINDS if kind != "nchan" or nchan_is_installed()]
+def compare(runner: Runner, rounds: int) -> None:
+    """Put the same load on all servers."""
+    kinds = [kind for kind in KINDS if kind != "nchan" or is_nchan_installed()]
     if "nchan" not in kinds:
-        print("nchan is left out: install nginx and libnginx-mod-nchan to see it\n")
+        print("nchan is skipped: install nginx and libnginx-mod-nchan to measure it\n")
     columns = [f"flood, {readers} readers (events/s · CPU)" for readers in FLOODS] + [
         f"{s.rate}/s × {s.readers} (p50 / p99 ms · CPU)" for s in MODEST
     ]
@@ -49,7 +50,7 @@ def compare(rig: Rig, rounds: int) -> None:
     for _ in range(rounds):
         for column in range(len(columns)):
             for kind in kinds:
-                result = rig.run(_server(kind), _scenario(kind, column))
+                result = runner.run(_server(kind), _scenario(kind, column))
                 results.setdefault((kind, column), []).append(result)
     rows = [
         [kind, *(_cell(results[kind, c], c < len(FLOODS)) for c in range(len(columns)))]
@@ -84,7 +85,7 @@ def _cell(results: Sequence[Result], flood: bool) -> str:
 def _ratios(
     kinds: Sequence[str], results: dict[tuple[str, int], list[Result]], columns: int
 ) -> None:
-    """Ours against each other, round by round: a drift of the machine cancels."""
+    """Compare the host with each other server, within each round."""
     rows = []
     for ours in ("memory", "sqlite"):
         for other in kinds:
@@ -109,11 +110,11 @@ def _cpu(pairs: Sequence[tuple[Result, Result]]) -> float:
     return median(a.cpu_us / max(b.cpu_us, 1e-9) for a, b in pairs)
 
 
-def ours_alone(rig: Rig, rounds: int) -> None:
-    """What has no counterpart: many readers, a slow one, replay, append."""
+def measure_ours(runner: Runner, rounds: int) -> None:
+    """Measure the host alone: many readers, a slow reader, replay, append."""
 
     def runs(scenario: Scenario, kind: str = "ours") -> list[Result]:
-        return [rig.run(kind, scenario) for _ in range(rounds)]
+        return [runner.run(kind, scenario) for _ in range(rounds)]
 
     crowd = runs(Scenario(5_000, 5_000, 1_000))
     idle = median(r.grown_kb for r in crowd) / 5_000
@@ -123,14 +124,14 @@ def ours_alone(rig: Rig, rounds: int) -> None:
     replay = runs(Scenario(1, 100_000), "replay")
     rows = [
         ["1,000/s to 5,000 readers: p99", _ms(crowd)],
-        ["… event loop late, p99", _own(crowd, "stall_p99_ms", "ms")],
-        ["memory of an idle reader, of 5,000", f"{idle:.1f} kB"],
+        ["… event loop delay, p99", _own(crowd, "stall_p99_ms", "ms")],
+        ["memory per idle reader, of 5,000", f"{idle:.1f} kB"],
         ["40/s to 1,000 readers: p99", _ms(alone)],
-        ["… beside one that never reads", _ms(slow)],
+        ["… with a reader that never reads", _ms(slow)],
         ["append into sqlite, 8 producers", _own(append, "append_per_s", "events/s")],
         ["… until visible, p50", _own(append, "visible_p50_ms", "ms")],
         ["… until visible, p99", _own(append, "visible_p99_ms", "ms")],
-        ["replay of 100,000 to one reader", f"{_speed(replay):,.0f} events/s"],
+        ["replay of 100,000 events to one reader", f"{_speed(replay):,.0f} events/s"],
     ]
     print_table(["ours, sqlite", "median"], rows)
 

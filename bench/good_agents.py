@@ -1,8 +1,7 @@
-"""Owns the good agents of the benchmarks: each tells on a timetable.
+"""The good agents of bench/bad_agent.py and bench/load.py: each sends on a schedule.
 
-`python -m bench.good_agents PORT PER_S [AGENTS UPDATES]`; the text of an update is the
-nanosecond at which it was sent. bench/neighbours.py and bench/load.py start it and read
-what comes of it.
+Run them with `python -m bench.good_agents PORT PER_S [AGENTS UPDATES]`. The text of an
+update is the time at which it was sent.
 """
 
 from __future__ import annotations
@@ -18,8 +17,10 @@ NAMES = ("good-1", "good-2", "good-3", "good-4")
 
 
 class Steady(Neighbour):
-    """`per_s` updates a second, each as `~` and CLOCK_MONOTONIC; the last of `updates`
-    ends the task."""
+    """Sends `per_s` updates a second. The last of `updates` ends the task.
+
+    The text of an update is `~` and the nanoseconds of CLOCK_MONOTONIC.
+    """
 
     def __init__(self, per_s: float, updates: int = sys.maxsize) -> None:
         super().__init__()

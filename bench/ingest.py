@@ -1,7 +1,8 @@
-"""Owns `scripts/bench ingest`: what it costs to take an agent's stream into the log.
+"""`scripts/bench ingest`: measures the cost of reading an agent's stream into the log.
 
-Prints one table for each JSON binding, medians of alternating rounds: the host next to
-the SDK's own client on the same stream. The reader has one core, the agent the other.
+Compares the host with the SDK's client and two simpler clients on the same stream.
+Prints one table for each JSON binding, medians of alternating rounds. The reader has
+one core, the agent the other.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ SDK = "sdk"
 KINDS = {
     "sqlite": "the host, to the log on disk",
     "memory": "the host, to the log in memory",
-    SDK: "the SDK's client, thrown away",
-    "sse": "httpx-sse and json, thrown away",
-    "raw": "httpx, bytes thrown away",
+    SDK: "the SDK's client, discarded",
+    "sse": "httpx-sse and json, discarded",
+    "raw": "httpx, bytes discarded",
 }
 
 
 @dataclass(frozen=True)
 class Result:
-    """Of one reader: updates a second, and CPU of each in µs."""
+    """One run of a reader: updates a second, and CPU per update in µs."""
 
     per_s: float
     cpu_us: float
@@ -62,13 +63,15 @@ def _compare(url: str, rounds: int, updates: int) -> None:
         for kind in KINDS:
             results[kind].append(_read(kind, url, updates))
     binding = url.rpartition("/")[2]
-    head = [f"{updates:,} updates, {binding}", "CPU each", "a core takes", "× SDK"]
-    print_table([*head, "in fact"], [_row(kind, results) for kind in KINDS])
+    head = [f"{updates:,} updates, {binding}", "CPU per update", "updates per core"]
+    print_table(
+        [*head, "× SDK", "measured rate"], [_row(kind, results) for kind in KINDS]
+    )
 
 
 def _row(kind: str, results: dict[str, list[Result]]) -> list[str]:
     cpu_us = median(result.cpu_us for result in results[kind])
-    # Within each round: a drift of the machine meets both.
+    # Within each round, so that a slow phase of the machine affects both.
     ratios = [
         other.cpu_us / ours.cpu_us
         for ours, other in zip(results[kind], results[SDK], strict=True)
@@ -83,9 +86,9 @@ def _row(kind: str, results: dict[str, list[Result]]) -> list[str]:
 
 
 def _read(kind: str, url: str, updates: int) -> Result:
-    """One run of a reader, in a process of its own."""
+    """Run a reader once, in its own process."""
     reader = subprocess.run(
-        [sys.executable, "-m", "bench.ingesters", kind, url, str(updates)],
+        [sys.executable, "-m", "bench.ingest_readers", kind, url, str(updates)],
         cwd=Path(__file__).parent.parent,
         env=os.environ | {"OTEL_INSTRUMENTATION_A2A_SDK_ENABLED": "false"},
         stdout=subprocess.PIPE,
@@ -100,8 +103,8 @@ def _read(kind: str, url: str, updates: int) -> Result:
 def _agent(folder: Path, updates: int) -> Server:
     port = free_port()
     return Server(
-        "telling_source",
-        [sys.executable, "-m", "bench.telling_source", str(port), str(updates)],
+        "ingest_agent",
+        [sys.executable, "-m", "bench.ingest_agent", str(port), str(updates)],
         folder=folder,
         url=f"http://127.0.0.1:{port}",
         ready_path="/rest/.well-known/agent-card.json",

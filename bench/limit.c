@@ -1,4 +1,4 @@
-/* Owns the limit of the feed benchmark: the same bytes by raw sockets, nothing else.
+/* The limit of the feed benchmark: writes the same bytes with raw sockets.
  *
  *   limit PORT READERS EVENTS RATE FRAME_BYTES
  *
@@ -67,7 +67,7 @@ static void flood(int *fds, int readers, const char *bytes, long size) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6) return fprintf(stderr, "see the head of limit.c\n"), 2;
+  if (argc != 6) return fprintf(stderr, "see the comment at the top of limit.c\n"), 2;
   int port = atoi(argv[1]), readers = atoi(argv[2]), size = atoi(argv[5]);
   long events = atol(argv[3]), rate = atol(argv[4]);
   struct rlimit files;

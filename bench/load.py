@@ -1,7 +1,8 @@
-"""Owns `scripts/bench load`: many readers, many agents and many tasks at once.
+"""`scripts/bench load`: loads a host with many readers, many agents and many tasks.
 
-Prints one table. Agents are A2A servers on sockets, the readers one C program
-(bench/crowd.c) that compares what each of them got; the host is a process of its own.
+Prints one table. The agents are A2A servers on sockets. The readers are one C program
+(bench/load_readers.c), which compares the bytes of all readers. The host has its own
+process.
 """
 
 from __future__ import annotations
@@ -26,14 +27,13 @@ from bench.table import print_table
 from tests.support.harness import NO_TLS, Server, Stack, free_port, wait_until
 
 HERE = Path(__file__).parent
-KEEP_EVENTS = 20_000
-"""So that a reader that stalls falls out of the log while the run lasts."""
+KEEP_EVENTS = 20_000  # Few enough that a stalled reader falls out of the log.
 READY_S, SETTLE_S = 60.0, 120.0
 Rows = list[list[str]]
 
 
-class Crowd:
-    """Readers of one path; `end` gives what they have."""
+class Readers:
+    """The readers of one path. `end` returns their results."""
 
     def __init__(self, program: Path, port: int, path: str, readers: int, stalled: int):
         numbers = (str(port), path, str(readers), str(stalled))
@@ -45,17 +45,17 @@ class Crowd:
         )
         out = self._process.stdout
         if out is None or out.readline().strip() != "ready":
-            raise SystemExit("the readers did not get through to the host")
+            raise SystemExit("the readers cannot connect to the host")
 
     def end(self) -> dict[str, Any]:
-        told, _ = self._process.communicate()
-        found: dict[str, Any] = json.loads(told)
+        output, _ = self._process.communicate()
+        found: dict[str, Any] = json.loads(output)
         return found
 
 
 @dataclass
 class Usage:
-    """What the host has used: CPU in seconds, memory in MB."""
+    """CPU seconds and memory that the host has used."""
 
     cpu_s: float
     now_mb: float
@@ -77,63 +77,67 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench load")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--readers", type=int, default=1_000)
-    parser.add_argument("--stalled", type=int, default=50, help="readers beside them")
+    parser.add_argument(
+        "--stalled", type=int, default=50, help="readers that never read"
+    )
     parser.add_argument("--agents", type=int, default=50)
-    parser.add_argument("--rate", type=int, default=1_000, help="events/s of all")
-    parser.add_argument("--idle", type=int, default=5_000, help="readers at rest")
+    parser.add_argument(
+        "--rate", type=int, default=1_000, help="events/s of all agents together"
+    )
+    parser.add_argument("--idle", type=int, default=5_000, help="idle readers")
     parser.add_argument("--tasks", type=int, default=10_000)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="courtside-bench-") as made:
-        folder = Path(made)
-        program = folder / "crowd"
-        source = HERE / "crowd.c"
+    with tempfile.TemporaryDirectory(prefix="courtside-bench-") as name:
+        folder = Path(name)
+        program = folder / "load_readers"
+        source = HERE / "load_readers.c"
         subprocess.run(
             ["cc", "-O3", "-march=native", "-o", program, source], check=True
         )
         rows = [
-            *under_load(folder / "load", program, given),
-            *at_rest(folder / "rest", program, given.idle),
-            *many_tasks(folder / "tasks", given.agents, given.tasks),
+            *measure_load(folder / "load", program, given),
+            *measure_idle_readers(folder / "idle", program, given.idle),
+            *measure_many_tasks(folder / "tasks", given.agents, given.tasks),
         ]
     print_table(["load", ""], rows)
 
 
-def under_load(folder: Path, program: Path, given: argparse.Namespace) -> Rows:
-    """Readers that come first, agents that are added then."""
+def measure_load(folder: Path, program: Path, given: argparse.Namespace) -> Rows:
+    """Connect the readers, then add the agents."""
     per_s = given.rate / given.agents
     updates = int(per_s * given.seconds)
     more = (str(per_s), str(given.agents), str(updates))
     with host(folder) as stack, agents(folder, "good_agents", *more) as url:
-        crowd = _crowd(stack, program, given.readers + given.stalled, given.stalled)
+        clients = _readers(stack, program, given.readers + given.stalled, given.stalled)
         before, began = Usage.of(stack.host.pid), time.monotonic()
         add(stack, url, given.agents)
         time.sleep(given.seconds / 2)
         middle = Usage.of(stack.host.pid)
-        wait_over(stack, given.agents, given.seconds + SETTLE_S)
+        wait_ended(stack, given.agents, given.seconds + SETTLE_S)
         after, took_s = Usage.of(stack.host.pid), time.monotonic() - began
         _wait_delivered(stack)
         cuts = stack.host.output().count("stalled; events up to")
-        got = crowd.end()
+        got = clients.end()
         head = _health(stack)["head"]
     total = updates * given.agents
-    # A task's last words are its message and its result.
-    whole = got["least"] == got["most"] == total + given.agents
+    # A task's last update has the stamp twice: in its message and in its result.
+    is_complete = got["least"] == got["most"] == total + given.agents
     return [
         [
             f"{given.agents} agents, {given.rate:,} events/s, {given.seconds} s",
-            f"{total:,} told, {head:,} events in the feed in {took_s:.0f} s",
+            f"{total:,} updates, {head:,} events in the feed in {took_s:.0f} s",
         ],
         [
             f"{given.readers:,} readers",
             f"{got['same']:,} identical ({got['bytes'] / 1e6:.1f} MB each), "
-            f"{'all complete' if whole else 'INCOMPLETE'}, {got['lost']} lost",
+            f"{'all complete' if is_complete else 'INCOMPLETE'}, {got['lost']} lost",
         ],
         [
             f"{given.stalled} readers that never read, log of {KEEP_EVENTS:,}",
-            f"{cuts} cut with a reason, {got['cut']} connections over",
+            f"{cuts} disconnected with a reason, {got['cut']} connections closed",
         ],
         [
-            "the host's memory: before, half-way, at the end, at its peak",
+            "the host's memory: before, halfway, at the end, peak",
             f"{before.now_mb:.0f}, {middle.now_mb:.0f}, {after.now_mb:.0f}, "
             f"{after.peak_mb:.0f} MB",
         ],
@@ -141,41 +145,41 @@ def under_load(folder: Path, program: Path, given: argparse.Namespace) -> Rows:
     ]
 
 
-def at_rest(folder: Path, program: Path, readers: int) -> Rows:
+def measure_idle_readers(folder: Path, program: Path, readers: int) -> Rows:
     with host(folder) as stack:
         alone = Usage.of(stack.host.pid)
-        crowd = _crowd(stack, program, readers, 0)
+        clients = _readers(stack, program, readers, 0)
         full = Usage.of(stack.host.pid)
-        time.sleep(READY_S / 4)  # Long enough for each to be pinged.
+        time.sleep(READY_S / 4)  # Long enough that each reader gets a ping.
         later = Usage.of(stack.host.pid)
-        got = crowd.end()
+        got = clients.end()
     each_kb = (full.now_mb - alone.now_mb) * 1024 / readers
     cpu = (later.cpu_s - full.cpu_s) / (READY_S / 4)
-    said = f"{each_kb:.1f} kB each, {cpu:.1%} CPU, {got['lost']} lost"
-    return [[f"{readers:,} readers at rest", said]]
+    result = f"{each_kb:.1f} kB each, {cpu:.1%} CPU, {got['lost']} lost"
+    return [[f"{readers:,} idle readers", result]]
 
 
-def many_tasks(folder: Path, count: int, tasks: int) -> Rows:
+def measure_many_tasks(folder: Path, count: int, tasks: int) -> Rows:
     with host(folder) as stack:
         more = (str(count), str(tasks // count))
         with agents(folder, "many_tasks", *more) as url:
             before, began = Usage.of(stack.host.pid), time.monotonic()
             add(stack, url, count)
-            wait_over(stack, tasks, SETTLE_S)
+            wait_ended(stack, tasks, SETTLE_S)
             after, took_s = Usage.of(stack.host.pid), time.monotonic() - began
             events = _health(stack)["head"]
     used = f"{before.now_mb:.0f} to {after.peak_mb:.0f} MB"
-    said = f"all over in {took_s:.0f} s, {events:,} events, {used}"
-    return [[f"{tasks:,} tasks open at once, of {count} agents", said]]
+    result = f"all ended in {took_s:.0f} s, {events:,} events, {used}"
+    return [[f"{tasks:,} open tasks of {count} agents", result]]
 
 
 @contextmanager
 def host(folder: Path) -> Iterator[Stack]:
     folder.mkdir()
     settings = f"[host]\nkeep_events = {KEEP_EVENTS}\n"
-    # Without any agent it would follow the four of the lesson.
-    nobody = {"nobody": f"http://127.0.0.1:{free_port()}"}
-    with Stack(folder, (), toml=settings, extra_agents=nobody) as stack:
+    # Without any agent, the host would follow the demo agents.
+    offline = {"offline": f"http://127.0.0.1:{free_port()}"}
+    with Stack(folder, (), toml=settings, extra_agents=offline) as stack:
         yield stack
 
 
@@ -204,21 +208,21 @@ def add(stack: Stack, url: str, count: int) -> None:
             http.post(f"{stack.url}/agents", json=added).raise_for_status()
 
 
-def wait_over(stack: Stack, tasks: int, deadline_s: float) -> None:
-    """Until so many tasks have ended: counted from the feed as it grows."""
-    over: set[tuple[str, str]] = set()
+def wait_ended(stack: Stack, tasks: int, deadline_s: float) -> None:
+    """Wait until `tasks` tasks have ended, according to the feed."""
+    ended: set[tuple[str, str]] = set()
     after = 0
 
-    def all_over() -> bool:
+    def have_all_ended() -> bool:
         nonlocal after
         for event in _events(stack, after):
             after = event["id"]
             if event["status"] == "completed":
-                over.add((event["agent"], event["task_id"]))
+                ended.add((event["agent"], event["task_id"]))
         time.sleep(0.5)
-        return len(over) >= tasks
+        return len(ended) >= tasks
 
-    wait_until(all_over, deadline_s, f"{tasks} tasks to end")
+    wait_until(have_all_ended, deadline_s, f"{tasks} tasks to end")
 
 
 def _events(stack: Stack, after: int) -> Iterator[dict[str, Any]]:
@@ -233,20 +237,22 @@ def _health(stack: Stack) -> dict[str, Any]:
 
 
 def _wait_delivered(stack: Stack) -> None:
-    """The host does no more than ask for tasks: all that read have all."""
+    """Wait until the host is idle, except for polling: all readers have all events."""
     seen: list[float] = []
 
-    def rests() -> bool:
+    def is_idle() -> bool:
         seen.append(Usage.of(stack.host.pid).cpu_s)
         time.sleep(1.0)
-        return len(seen) > 5 and seen[-1] - seen[-3] < 1.0  # Of two: half a core.
+        return (
+            len(seen) > 5 and seen[-1] - seen[-3] < 1.0
+        )  # Less than half a core over 2 s.
 
-    wait_until(rests, SETTLE_S, "the host to come to rest")
+    wait_until(is_idle, SETTLE_S, "the host to be idle")
 
 
-def _crowd(stack: Stack, program: Path, readers: int, stalled: int) -> Crowd:
+def _readers(stack: Stack, program: Path, readers: int, stalled: int) -> Readers:
     port = int(stack.url.rpartition(":")[2])
-    return Crowd(program, port, "/feed?after=0", readers, stalled)
+    return Readers(program, port, "/feed?after=0", readers, stalled)
 
 
 if __name__ == "__main__":

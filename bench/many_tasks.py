@@ -1,7 +1,7 @@
-"""Owns the agents of the load run that have many tasks open at once.
+"""Agents with many open tasks, for bench/load.py.
 
-`python -m bench.many_tasks PORT AGENTS TASKS`; each task tells three updates and ends.
-bench/load.py starts it and waits for the end of them all.
+Run them with `python -m bench.many_tasks PORT AGENTS TASKS`. Each task sends three
+updates and ends.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ PAGE = 50
 
 
 class Busy(Neighbour):
-    """As many tasks as it was told; each is open until it has been listened to."""
+    """Has `tasks` open tasks. Each ends after a client has read its updates."""
 
     def __init__(self, tasks: int) -> None:
         super().__init__()
-        self._told = {f"{number:05d}": 0 for number in range(tasks)}
+        self._sent = {f"{number:05d}": 0 for number in range(tasks)}
 
     async def call(self, exchange: Exchange) -> None:
         params = exchange.params
         if exchange.method == "ListTasks":
             start = int(params.get("pageToken") or 0)
-            some = list(self._told)[start : start + PAGE]
+            some = list(self._sent)[start : start + PAGE]
             end = start + PAGE
-            more = str(end) if end < len(self._told) else ""
+            more = str(end) if end < len(self._sent) else ""
             tasks = [self._task(name) for name in some]
             await exchange.result({"tasks": tasks, "nextPageToken": more})
         elif exchange.method == "GetTask":
@@ -42,23 +42,23 @@ class Busy(Neighbour):
     async def subscribe(self, exchange: Exchange) -> None:
         name = exchange.params["id"]
         await exchange.head()
-        await self._say(exchange, {"task": self._task(name)})
-        while self._told[name] < UPDATES:
+        await self._send(exchange, {"task": self._task(name)})
+        while self._sent[name] < UPDATES:
             await asyncio.sleep(PAUSE_S)
-            self._told[name] += 1
-            told = {"taskId": name, "contextId": "c", "status": self._status(name)}
-            await self._say(exchange, {"statusUpdate": told})
+            self._sent[name] += 1
+            update = {"taskId": name, "contextId": "c", "status": self._status(name)}
+            await self._send(exchange, {"statusUpdate": update})
 
-    async def _say(self, exchange: Exchange, result: Json) -> None:
+    async def _send(self, exchange: Exchange, result: Json) -> None:
         await exchange.send(exchange.event(json.dumps(result).encode()))
 
     def _task(self, name: str) -> Json:
         return {"id": name, "contextId": "c", "status": self._status(name)}
 
     def _status(self, name: str) -> Json:
-        told = self._told[name]
-        state = "TASK_STATE_COMPLETED" if told == UPDATES else "TASK_STATE_WORKING"
-        return status(f"update {told}", told, state)
+        sent = self._sent[name]
+        state = "TASK_STATE_COMPLETED" if sent == UPDATES else "TASK_STATE_WORKING"
+        return status(f"update {sent}", sent, state)
 
 
 async def main(port: str, count: str, tasks: str) -> None:

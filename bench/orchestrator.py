@@ -1,7 +1,7 @@
-"""`scripts/bench orchestrator`: compare a plan's wall time with its critical path.
+"""`scripts/bench orchestrator`: compares the time of a plan with its critical path.
 
-The critical path is the time of the steps when each agent is asked alone, without a
-host. Of parallel steps only the slowest counts. Aim: at most 10 % more.
+For the critical path, each agent is called alone, without a host. Of parallel steps,
+only the slowest counts. The goal is at most 10 % more.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from host.plans.plan import Plan
 from tests.support.a2a_client import INPUT_REQUIRED, Agent, agent_at
 from tests.support.harness import AGENTS, Stack
 
-REQUEST, ANSWER = "Schedule a game tomorrow", "Send"
-AIM = 1.1
+REQUEST, REPLY = "Schedule a game tomorrow", "Send"
+GOAL = 1.1
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench orchestrator")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--step-s", type=float, default=0.5, help="seconds per step of the agents"
+        "--step-s", type=float, default=0.5, help="seconds for each step of the agents"
     )
     given = parser.parse_args()
     with (
@@ -40,51 +40,51 @@ def main() -> None:
     alone = {key: median(each[key] for each in rounds) for key in plan.steps}
     path_s, took_s = critical_path(plan, alone), median(r["plan"] for r in rounds)
     rows = [[f"{key}, alone", f"{seconds:.2f} s"] for key, seconds in alone.items()]
-    over = took_s / path_s
+    ratio = took_s / path_s
     print_table(
         [f"{len(rounds)} rounds, medians", ""],
         [
             *rows,
-            ["one after the other", f"{sum(alone.values()):.2f} s"],
+            ["sum of the steps", f"{sum(alone.values()):.2f} s"],
             ["critical path", f"{path_s:.2f} s"],
-            ["the plan", f"{took_s:.2f} s"],
-            ["the plan / critical path", f"× {over:.3f}"],
-            [f"within × {AIM}", "yes" if over <= AIM else "NO"],
+            ["plan", f"{took_s:.2f} s"],
+            ["plan / critical path", f"× {ratio:.3f}"],
+            [f"within × {GOAL}", "yes" if ratio <= GOAL else "NO"],
         ],
     )
 
 
 async def measure(stack: Stack, rounds: int) -> list[dict[str, float]]:
-    """Measure each step alone, and then the plan, in each round."""
+    """Return, for each round, the seconds of each step alone and of the plan."""
     (plan,) = get_default_plans(AGENTS).values()
     measured = []
     for _ in range(rounds):
-        found: dict[str, float] = {}
+        seconds: dict[str, float] = {}
         for step in plan.steps.values():
             async with agent_at(stack.agent_url(str(step.agent))) as agent:
-                found[step.key] = await seconds_of(agent, step.skill)
+                seconds[step.key] = await time_task(agent, step.skill)
         async with agent_at(f"{stack.url}/a2a/host") as host:
-            found["plan"] = await seconds_of(host, plan.key)
-        measured.append(found)
+            seconds["plan"] = await time_task(host, plan.key)
+        measured.append(seconds)
     return measured
 
 
-async def seconds_of(agent: Agent, skill: str | None) -> float:
-    """Measure from the request to the end. Questions are answered at once."""
-    begun = time.perf_counter()
+async def time_task(agent: Agent, skill: str | None) -> float:
+    """Return the seconds from the request to the end. Answers a question at once."""
+    start = time.perf_counter()
     metadata = {"skillId": skill}
     updates = await agent.stream(REQUEST, metadata=metadata)
     if updates[-1]["statusUpdate"]["status"]["state"] == INPUT_REQUIRED:
-        await agent.stream(ANSWER, taskId=updates[-1]["statusUpdate"]["taskId"])
-    return time.perf_counter() - begun
+        await agent.stream(REPLY, taskId=updates[-1]["statusUpdate"]["taskId"])
+    return time.perf_counter() - start
 
 
 def critical_path(plan: Plan, seconds: dict[str, float]) -> float:
-    """Return the length of the longest path through the steps."""
+    """Return the duration of the longest chain of steps."""
     ends: dict[str, float] = {}
     for key in plan.order().static_order():
-        begins = max((ends[need] for need in plan.steps[key].needs), default=0)
-        ends[key] = begins + seconds[key]
+        start = max((ends[need] for need in plan.steps[key].needs), default=0)
+        ends[key] = start + seconds[key]
     return max(ends.values())
 
 

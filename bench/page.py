@@ -1,11 +1,10 @@
-"""Owns `scripts/bench page`: how soon, how smoothly and in how much memory the page
-shows a busy feed, in headless Chromium with a real host behind it.
+"""`scripts/bench page`: measures the page with a busy feed, in headless Chromium.
 
-The page is bundled as in the wheel; `--plain` measures the modules of a clone.
+Prints tables: loads, frames, CPU time of the main thread, heap, weight. `4 ×` is
+Chromium's CPU throttling. The CPU time is measured without throttling, and depends
+little on other load of the machine.
 
-Prints tables: loads, frames, work of the main thread, heap, weight. `4 ×` is Chromium's
-own throttling. Work is CPU time of the main thread, unthrottled, which a busy machine
-changes little.
+The page is bundled as in the wheel. `--plain` measures the modules of a clone.
 """
 
 from __future__ import annotations
@@ -44,38 +43,38 @@ WIDE: ViewportSize = {"width": 1440, "height": 900}
 PARTS = ("loads", "frames", "heap", "weight")
 HEAP_POINTS = 10
 
-# In the page. At the start of a frame, what the one before has drawn is in sight.
-SHOWN = """head => new Promise((done) => {
-  const look = () => {
+# These run in the page. At the start of a frame, the previous frame is visible.
+WAIT_FOR_EVENT = """head => new Promise((done) => {
+  const check = () => {
     const newest = Number(document.querySelector('.row')?.dataset.id);
     if (newest >= head) done(performance.now());
-    else requestAnimationFrame(look);
+    else requestAnimationFrame(check);
   };
-  requestAnimationFrame(look);
+  requestAnimationFrame(check);
 })"""
-LOADED = """tasks => new Promise((done) => {
-  const look = () => {
-    const said = document.querySelector('.loaded')?.textContent ?? '';
-    const idle = !said.includes('loading');
-    if (idle && parseInt(said.replace(/,/g, '')) >= tasks) done(said);
-    else requestAnimationFrame(look);
+WAIT_FOR_TASKS = """tasks => new Promise((done) => {
+  const check = () => {
+    const text = document.querySelector('.loaded')?.textContent ?? '';
+    const idle = !text.includes('loading');
+    if (idle && parseInt(text.replace(/,/g, '')) >= tasks) done(text);
+    else requestAnimationFrame(check);
   };
-  requestAnimationFrame(look);
+  requestAnimationFrame(check);
 })"""
-FRAMES = """ms => new Promise((done) => {
+FRAME_TIMES = """ms => new Promise((done) => {
   const times = [];
-  const note = (now) => {
+  const record = (now) => {
     times.push(now);
-    if (now - times[0] < ms) requestAnimationFrame(note);
+    if (now - times[0] < ms) requestAnimationFrame(record);
     else done(times);
   };
-  requestAnimationFrame(note);
+  requestAnimationFrame(record);
 })"""
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
-class Stage:
-    """The host of bench/page_host.py, and a browser to open its page in."""
+class Setup:
+    """The host of bench/page_host.py, and a browser that opens its page."""
 
     def __init__(self, url: str, browser: Browser) -> None:
         self.url = url
@@ -83,14 +82,14 @@ class Stage:
         self._client = httpx.AsyncClient(base_url=url, timeout=600, verify=NO_TLS)
 
     async def play(self, **order: float) -> int:
-        """Has it play that; the id of the last event."""
-        answer = await self._client.post("/bench", json=order)
-        head: int = answer.raise_for_status().json()["head"]
+        """Make the host append events. Return the id of the last event."""
+        response = await self._client.post("/bench", json=order)
+        head: int = response.raise_for_status().json()["head"]
         return head
 
     @asynccontextmanager
     async def page(self, throttled: int = 1) -> AsyncIterator[tuple[Page, CDPSession]]:
-        """A blank page with an empty cache."""
+        """Open an empty page with an empty cache."""
         context = await self._browser.new_context(viewport=WIDE)
         page = await context.new_page()
         chromium = await context.new_cdp_session(page)
@@ -108,10 +107,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench page")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--loads", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=10, help="of each feed")
-    parser.add_argument("--events", type=int, default=900_000, help="for the heap")
     parser.add_argument(
-        "--plain", action="store_true", help="the page of a clone, not of the wheel"
+        "--seconds", type=float, default=10, help="seconds of each frame measurement"
+    )
+    parser.add_argument(
+        "--events", type=int, default=900_000, help="events for the heap measurement"
+    )
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="measure the modules of a clone, not the bundle of the wheel",
     )
     anyio.run(measure, parser.parse_args())
 
@@ -138,85 +143,89 @@ async def measure(given: argparse.Namespace) -> None:
                 browser = await playwright.chromium.launch(
                     executable_path=chromium_path(), args=chromium_flags()
                 )
-                stage = Stage(url, browser)
-                await stage.play(events=10_000)
+                setup = Setup(url, browser)
+                await setup.play(events=10_000)
                 if "weight" in given.only:
-                    await weigh(stage)
+                    await weigh(setup)
                 if "loads" in given.only:
-                    await time_loads(stage, given.loads)
+                    await time_loads(setup, given.loads)
                 if "frames" in given.only:
-                    await time_frames(stage, given.seconds)
+                    await time_frames(setup, given.seconds)
                 if "heap" in given.only:
-                    await watch_heap(stage, given.events)
+                    await measure_heap(setup, given.events)
                 await browser.close()
         finally:
             host.terminate()
 
 
-async def time_loads(stage: Stage, loads: int) -> None:
-    """From navigation to the first paint, and to an event of after the navigation."""
-    await stage.play(rate=RATE)
+async def time_loads(setup: Setup, loads: int) -> None:
+    """Measure the time to the first paint and to the first live event."""
+    await setup.play(rate=RATE)
     rows = []
     for throttled in (1, THROTTLED):
         paints, events, works = [], [], []
         for _ in range(loads):
-            async with stage.page(throttled) as (page, chromium):
-                head = await stage.play()
-                await page.add_init_script(f"window.shown = ({SHOWN})({head + 1})")
-                await page.goto(stage.url)
-                events.append(await page.evaluate("window.shown"))
+            async with setup.page(throttled) as (page, chromium):
+                head = await setup.play()
+                await page.add_init_script(
+                    f"window.eventIsVisible = ({WAIT_FOR_EVENT})({head + 1})"
+                )
+                await page.goto(setup.url)
+                events.append(await page.evaluate("window.eventIsVisible"))
                 works.append((await _work(chromium))["TaskDuration"] * 1_000)
                 paints.append(await page.evaluate(FIRST_PAINT))
-        found = map(_median_and_most, (paints, events, works))
+        found = map(_median_and_max, (paints, events, works))
         rows.append([_speed(throttled), *found])
     name = f"{loads} loads at {RATE} events/s"
-    print_table([name, "first paint", "first live event", "work until then"], rows)
+    print_table(
+        [name, "first paint", "first live event", "main thread until then"], rows
+    )
 
 
-async def time_frames(stage: Stage, seconds: float) -> None:
-    """With sixty tasks, with ten thousand more, with all of those as a timeline."""
+async def time_frames(setup: Setup, seconds: float) -> None:
+    """Measure 60 open tasks, then 10,000 finished tasks more, then the timeline."""
     frames, work = [], []
 
     async def watch(name: str, page: Page, chromium: CDPSession) -> None:
         await chromium.send("Emulation.setCPUThrottlingRate", {"rate": THROTTLED})
-        await page.evaluate(FRAMES, 2_000)
-        times = await page.evaluate(FRAMES, seconds * 1_000)
+        await page.evaluate(FRAME_TIMES, 2_000)
+        times = await page.evaluate(FRAME_TIMES, seconds * 1_000)
         frames.append([name, *_smoothness(times)])
         await chromium.send("Emulation.setCPUThrottlingRate", {"rate": 1})
-        await page.evaluate(FRAMES, 1_000)
+        await page.evaluate(FRAME_TIMES, 1_000)
         before = await _work(chromium)
-        drawn = len(await page.evaluate(FRAMES, seconds * 1_000))
+        drawn = len(await page.evaluate(FRAME_TIMES, seconds * 1_000))
         after = await _work(chromium)
         each = [(after[name] - before[name]) * 5_000 / seconds for name in before]
         a_frame = each[-1] * seconds / 5 / drawn
         work.append([name, *(f"{ms:.0f} ms" for ms in each), f"{a_frame:.1f} ms"])
 
-    await stage.play(rate=RATE)
-    async with stage.page() as (page, chromium):
-        await stage.open(page)
+    await setup.play(rate=RATE)
+    async with setup.page() as (page, chromium):
+        await setup.open(page)
         await watch("60 open tasks", page, chromium)
-        head = await stage.play(finished=TASKS)
-        await page.evaluate(SHOWN, head)
-        await watch(f"… and {TASKS:,} finished", page, chromium)
-    async with stage.page() as (page, chromium):
-        await stage.open(page, "/?tab=timeline")
-        loaded = await page.evaluate(LOADED, TASKS)
+        head = await setup.play(finished=TASKS)
+        await page.evaluate(WAIT_FOR_EVENT, head)
+        await watch(f"… with {TASKS:,} finished", page, chromium)
+    async with setup.page() as (page, chromium):
+        await setup.open(page, "/?tab=timeline")
+        loaded = await page.evaluate(WAIT_FOR_TASKS, TASKS)
         await watch(f"Timeline, {loaded}", page, chromium)
-    await stage.play(rate=0)
+    await setup.play(rate=0)
     print_table([f"{RATE} events/s, {THROTTLED} ×", *SMOOTHNESS], frames)
-    print_table([f"{RATE} events/s, work in 5 s", *WORK], work)
+    print_table([f"{RATE} events/s, CPU in 5 s", *WORK], work)
 
 
-async def watch_heap(stage: Stage, events: int) -> None:
-    """Half an hour of feed as fast as the page takes it, the heap after each tenth."""
+async def measure_heap(setup: Setup, events: int) -> None:
+    """Replay half an hour of feed. Print the heap after each tenth."""
     rows = []
-    await stage.play(rate=0)
-    async with stage.page() as (page, chromium):
-        await stage.open(page)
+    await setup.play(rate=0)
+    async with setup.page() as (page, chromium):
+        await setup.open(page)
         began = anyio.current_time()
         for played in accumulate([events // HEAP_POINTS] * HEAP_POINTS):
-            head = await stage.play(events=events // HEAP_POINTS)
-            await page.evaluate(SHOWN, head)
+            head = await setup.play(events=events // HEAP_POINTS)
+            await page.evaluate(WAIT_FOR_EVENT, head)
             took_s = anyio.current_time() - began
             await chromium.send("HeapProfiler.collectGarbage")
             heap = await chromium.send("Runtime.getHeapUsage")
@@ -233,25 +242,25 @@ async def watch_heap(stage: Stage, events: int) -> None:
     print_table(["events", "JS heap after GC", "nodes", "listeners", "so far"], rows)
 
 
-async def weigh(stage: Stage) -> None:
-    """What goes over the wire for the page itself, headers and all, not its data."""
+async def weigh(setup: Setup) -> None:
+    """Print the bytes transferred for the page's files, with headers, without data."""
     weights: dict[str, float] = {}
     names: dict[str, str] = {}
-    async with stage.page() as (page, chromium):
+    async with setup.page() as (page, chromium):
 
-        def asked(event: dict[str, Any]) -> None:
+        def on_request(event: dict[str, Any]) -> None:
             path = urlsplit(event["request"]["url"]).path
             if path == "/" or path.startswith("/static/"):
                 names[event["requestId"]] = path
 
-        def came(event: dict[str, Any]) -> None:
+        def on_finished(event: dict[str, Any]) -> None:
             if name := names.get(event["requestId"]):
                 weights[name] = weights.get(name, 0) + event["encodedDataLength"]
 
-        chromium.on("Network.requestWillBeSent", asked)
-        chromium.on("Network.loadingFinished", came)
+        chromium.on("Network.requestWillBeSent", on_request)
+        chromium.on("Network.loadingFinished", on_finished)
         await chromium.send("Network.enable")
-        await stage.open(page)
+        await setup.open(page)
         await page.locator(".row").first.wait_for()
         at_first = sum(weights.values())
         await page.locator(".row .id button").first.click()
@@ -262,16 +271,16 @@ async def weigh(stage: Stage) -> None:
             await page.locator(what).wait_for()
         await page.wait_for_load_state("load")
     rows = [[name, _kb(weight)] for name, weight in sorted(weights.items())]
-    rows += [["at first", _kb(at_first)], ["in total", _kb(sum(weights.values()))]]
-    print_table(["as transferred", "kB"], rows)
+    rows += [["before any click", _kb(at_first)], ["total", _kb(sum(weights.values()))]]
+    print_table(["transferred", "kB"], rows)
 
 
 SMOOTHNESS = ("fps, median second", "worst second", "frame p95", "p99", "longest")
-WORK = ("script", "style", "layout", "all of the main thread", "… a frame")
+WORK = ("script", "style", "layout", "main thread, total", "… per frame")
 
 
 def _smoothness(times: Sequence[float]) -> list[str]:
-    """`times` are the frames' starts in ms, rising."""
+    """Return the row's figures. `times` are the start times of the frames in ms."""
     lengths = sorted(b - a for a, b in pairwise(times))
     whole_s = int((times[-1] - times[0]) / 1_000)
     each_s = [
@@ -287,19 +296,19 @@ def _smoothness(times: Sequence[float]) -> list[str]:
 
 
 async def _work(chromium: CDPSession) -> dict[str, float]:
-    """CPU seconds of the main thread so far."""
-    answer = await chromium.send("Performance.getMetrics")
-    found = {metric["name"]: metric["value"] for metric in answer["metrics"]}
+    """Return the CPU seconds of the main thread so far."""
+    response = await chromium.send("Performance.getMetrics")
+    found = {metric["name"]: metric["value"] for metric in response["metrics"]}
     names = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration", "TaskDuration")
     return {name: found[name] for name in names}
 
 
 def _speed(throttled: int) -> str:
-    return "as it is" if throttled == 1 else f"{throttled} × slower"
+    return "full speed" if throttled == 1 else f"throttled {throttled} ×"
 
 
-def _median_and_most(found_ms: Sequence[float]) -> str:
-    return f"{median(found_ms):.0f} ms, at most {max(found_ms):.0f} ms"
+def _median_and_max(found_ms: Sequence[float]) -> str:
+    return f"{median(found_ms):.0f} ms, max. {max(found_ms):.0f} ms"
 
 
 def _kb(weight: float) -> str:

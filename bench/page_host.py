@@ -1,7 +1,7 @@
-"""Owns the host of the page benchmark: the real one, and eight busy agents as a play.
+"""The host of the page benchmark: a real host, with the events of eight busy agents.
 
-`python -m bench.page_host --port P --data-dir D`; bench/page.py tells it by
-`POST /bench` what to play, and opens the page that it serves.
+Run it with `python -m bench.page_host --port P --data-dir D`. `POST /bench` makes it
+append events.
 """
 
 from __future__ import annotations
@@ -31,17 +31,14 @@ from host.server import listen, serve
 
 AGENTS = ("carly", "walter", "logan", "nancy", "petra", "oscar", "tilda", "victor")
 OPEN_TASKS = 60
-UPDATES = 120
-"""Of one task, from its start to its end: at 500/s one ends every quarter second."""
+UPDATES = 120  # Per task: at 500/s, one task ends every quarter second.
 ARTIFACT_EVERY = 10
-ASKING = (0, 1)
-"""The slots whose tasks ask for input halfway, and are never answered."""
+ASKING = (0, 1)  # The tasks in these slots ask for input halfway. Nobody answers.
 FAILING_EVERY = 25
-FINISHED_WITHIN_S = 200
-"""Finished tasks spread over this: what the timeline shows of them at first."""
+FINISHED_WITHIN_S = 200  # The time range that the timeline shows first.
 BATCH = 500
 KEEP_EVENTS = 300_000
-SAYS = (
+MESSAGES = (
     "Checking availability…",
     "Radar tile 5 of 8 is in; the front moves east at some 30 km/h",
     "Finding a court within 20 minutes of everybody, indoors if it rains",
@@ -52,7 +49,7 @@ RAW = b'{"statusUpdate":{"text":"%b"}}' % (b"y" * 300)
 
 
 class Task:
-    """One task and how far it is."""
+    """A task and its progress."""
 
     _numbers = count(1)
 
@@ -64,7 +61,7 @@ class Task:
         self._skipped = done
         self._version = 0
 
-    def next(self, at: datetime) -> Entry:
+    def next_entry(self, at: datetime) -> Entry:
         self._version += 1
         step = self._skipped + self._version
         event = self._event(
@@ -72,9 +69,9 @@ class Task:
         )
         return Entry.of(f"{self.agent}/{self.id}", self._version, event, RAW)
 
-    def last(self, at: datetime) -> Entry:
+    def last_entry(self, at: datetime) -> Entry:
         self._skipped = UPDATES - 1 - self._version
-        return self.next(at)
+        return self.next_entry(at)
 
     @property
     def is_over(self) -> bool:
@@ -89,7 +86,7 @@ class Task:
                 context_id=context,
                 artifact_id="notes",
                 name="Notes",
-                parts=[{"text": f"{SAYS[step % len(SAYS)]} "}],
+                parts=[{"text": f"{MESSAGES[step % len(MESSAGES)]} "}],
                 append=step > ARTIFACT_EVERY and self._skipped == 0,
                 last_chunk=False,
                 received_at=at,
@@ -102,7 +99,7 @@ class Task:
             status=status,
             state=state,
             progress=min(100, step * 100 // UPDATES),
-            message=f"{SAYS[(step // 4) % len(SAYS)]} ({step} of {UPDATES})",
+            message=f"{MESSAGES[(step // 4) % len(MESSAGES)]} ({step} of {UPDATES})",
             message_id=f"76a195f0-{self.number:08d}-{step:08d}",
             at=at,
             received_at=at,
@@ -120,24 +117,24 @@ class Task:
         return "running", "TASK_STATE_WORKING"
 
 
-def crowd() -> Iterator[Entry]:
-    """Updates of sixty tasks in turn; one that ends makes room for the next."""
+def open_tasks() -> Iterator[Entry]:
+    """Yield updates of sixty tasks in turn. A new task replaces each ended task."""
     tasks = [Task(slot, done=2 * slot) for slot in range(OPEN_TASKS)]
     for slot in cycle(range(OPEN_TASKS)):
         if tasks[slot].is_over:
             tasks[slot] = Task(slot)
-        yield tasks[slot].next(now())
+        yield tasks[slot].next_entry(now())
 
 
-def finished(tasks: int) -> Iterator[Entry]:
-    """That many tasks from start to end, three updates each."""
+def finished_tasks(tasks: int) -> Iterator[Entry]:
+    """Yield the events of `tasks` finished tasks, three updates each."""
     start = now() - timedelta(seconds=FINISHED_WITHIN_S)
     for number in range(tasks):
         at = start + timedelta(seconds=FINISHED_WITHIN_S * number / tasks)
         task = Task(len(ASKING) + number % (OPEN_TASKS - len(ASKING)))
-        yield task.next(at)
-        yield task.next(at + timedelta(seconds=0.2))
-        yield task.last(at + timedelta(seconds=0.5 + number % 7))
+        yield task.next_entry(at)
+        yield task.next_entry(at + timedelta(seconds=0.2))
+        yield task.last_entry(at + timedelta(seconds=0.5 + number % 7))
 
 
 def agents() -> Iterator[Entry]:
@@ -147,7 +144,7 @@ def agents() -> Iterator[Entry]:
             url=f"http://127.0.0.1:8001/{name}",
             connection="connected",
             title=name.title(),
-            description="Plays a part in a benchmark, and says a lot meanwhile",
+            description="Sends many updates for a benchmark",
             version="1.0",
             binding="JSONRPC",
             protocol="1.0",
@@ -164,14 +161,14 @@ def now() -> datetime:
 
 
 class Order(msgspec.Struct):
-    """What `POST /bench` asks for: a new rate, or so much at once."""
+    """The body of `POST /bench`: a new rate, or a number of events or tasks at once."""
 
     rate: float | None = None
     events: int = 0
     finished: int = 0
 
 
-class Stage:
+class BenchHost:
     """The host as an ASGI app, with the benchmark's events.
 
     `static` holds the page's static files, if not those of this clone.
@@ -180,7 +177,7 @@ class Stage:
     def __init__(self, host: Host, static: Path | None) -> None:
         self._host = host
         self._page = create_dashboard(static=static) if static else host
-        self._crowd = crowd()
+        self._open_tasks = open_tasks()
         self._rate = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,8 +190,8 @@ class Stage:
             order = msgspec.json.decode(
                 await Request(scope, receive).body(), type=Order
             )
-            answer = JSONResponse(await self._obey(order))
-            await answer(scope, receive, send)
+            response = JSONResponse(await self._append_ordered(order))
+            await response(scope, receive, send)
         elif scope["path"] == "/" or scope["path"].startswith("/static/"):
             await self._page(scope, receive, send)
         else:
@@ -203,23 +200,23 @@ class Stage:
     def stop(self) -> None:
         self._host.stop()
 
-    async def _obey(self, order: Order) -> dict[str, Any]:
+    async def _append_ordered(self, order: Order) -> dict[str, Any]:
         if order.rate is not None:
             self._rate = order.rate
-        await self._append(islice(self._crowd, order.events))
-        await self._append(finished(order.finished))
+        await self._append(islice(self._open_tasks, order.events))
+        await self._append(finished_tasks(order.finished))
         return {"head": self._host.feed.head}
 
     async def _play(self) -> None:
-        """What is due by a timetable, one event after the other."""
+        """Append events one by one, at the current rate."""
         await self._append(agents())
         at = time.monotonic()
         while True:
-            # Woken late it makes up for it, but not for a change of rate.
+            # Catches up after a delay of up to 1 s, but not after a change of the rate.
             at = max(at, time.monotonic() - 1)
             if self._rate and at <= time.monotonic():
                 at += 1 / self._rate
-                await self._append(islice(self._crowd, 1))
+                await self._append(islice(self._open_tasks, 1))
             await asyncio.sleep(0 if self._rate and at <= time.monotonic() else 0.001)
 
     async def _append(self, entries: Iterator[Entry]) -> None:
@@ -243,7 +240,7 @@ def main() -> None:
         agents={},
     )
     log = SqliteLog(config.data_dir / "feed.db")
-    serve(Stage(Host(config, log), given.static), listen(config))
+    serve(BenchHost(Host(config, log), given.static), listen(config))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Owns what most people write: an agent as the SDK's own examples have it.
+"""The plain agent of the agents benchmark, written like the SDK's own examples.
 
-`python -m bench.plain_agent PORT`; a message's text says how many updates its task
-tells. bench/agents.py starts it and reads what it tells.
+Run it with `python -m bench.plain_agent PORT`. The text of a message is the number of
+updates of its task.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from starlette.applications import Starlette
 
 
 class PlainExecutor(AgentExecutor):
-    """The SDK's own examples in short: a message in every update, no care taken."""
+    """Sends a message in every update, without any optimization."""
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         task_id, context_id = str(context.task_id), str(context.context_id)
@@ -53,7 +53,7 @@ class PlainExecutor(AgentExecutor):
 def plain_app(port: int) -> Starlette:
     card = AgentCard(
         name="Plain",
-        description="Tells many updates.",
+        description="Sends many updates.",
         version="1.0.0",
         supported_interfaces=[
             AgentInterface(
@@ -65,7 +65,7 @@ def plain_app(port: int) -> Starlette:
         capabilities=AgentCapabilities(streaming=True),
         default_input_modes=["text/plain"],
         default_output_modes=["text/plain"],
-        skills=[AgentSkill(id="words", name="Words", description="Tells.", tags=["x"])],
+        skills=[AgentSkill(id="words", name="Words", description="Sends.", tags=["x"])],
     )
     handler = DefaultRequestHandler(
         agent_executor=PlainExecutor(),

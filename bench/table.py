@@ -1,7 +1,4 @@
-"""Owns how the figures of a benchmark are shown: as a table that Markdown understands.
-
-Every benchmark prints through it.
-"""
+"""Prints the figures of a benchmark as a Markdown table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Owns `scripts/bench transports`: how late a client hears of a task, and at what cost.
+"""`scripts/bench transports`: compares SSE, WebSocket, push notifications and polling.
 
-Prints one table: the same updates by SSE, WebSocket, push notifications and polling,
-agent and client as most people write them, over loopback.
+Prints one table: how late a client gets the same updates in each way, and at what cost.
+Agent and client use common libraries, over loopback.
 """
 
 from __future__ import annotations
@@ -33,38 +33,41 @@ from bench.wire_bytes import WireBytes
 from tests.support.harness import Server, free_port
 
 HEAD = (
-    *("late, p50 / p99", "told", "requests a task"),
-    *("bytes an update", "CPU an update: agent + client"),
+    "late, p50 / p99",
+    "received",
+    "requests per task",
+    "bytes per update",
+    "CPU per update: agent + client",
 )
 
 
 @dataclass
 class Reader:
-    """What a client came to know of one task, and when."""
+    """Collects the updates of one task that a client received, and the times."""
 
     task_id: str
     requests: int = 1
-    known: list[tuple[int, int]] = field(default_factory=list)
+    received: list[tuple[int, int]] = field(default_factory=list)
 
-    def hear(self, update: dict[str, Any]) -> bool:
-        """Takes an update if it is news; whether more may follow."""
+    def receive(self, update: dict[str, Any]) -> bool:
+        """Record an update if it is new. Return whether more updates may follow."""
         number = int(update["status"]["message"]["messageId"].rpartition("-")[2])
-        if number and (not self.known or self.known[-1][0] < number):
-            self.known.append((number, time.monotonic_ns()))
+        if number and (not self.received or self.received[-1][0] < number):
+            self.received.append((number, time.monotonic_ns()))
         return bool(update["status"]["state"] == "TASK_STATE_WORKING")
 
     def late_ms(self, sent: list[int]) -> list[float]:
-        """For each update, the time until it or a newer one was known."""
+        """Return the time until each update, or a newer one, was received."""
         late: list[float] = []
-        for number, at in self.known:
-            late += [(at - told) / 1e6 for told in sent[len(late) : number]]
+        for number, at in self.received:
+            late += [(at - sent_at) / 1e6 for sent_at in sent[len(late) : number]]
         return late
 
 
 class Client:
-    """An application that has tasks done by the agent at `url` and follows them.
+    """An application that starts tasks at the agent and follows them.
 
-    `webhook` is where the agent reaches `take_push`.
+    `webhook` is the URL at which the agent calls `take_push`.
     """
 
     def __init__(self, url: str, http: httpx.AsyncClient) -> None:
@@ -78,26 +81,26 @@ class Client:
         url = f"{self._url}/sse/{reader.task_id}"
         async with aconnect_sse(self._http, "POST", url) as source:
             async for event in source.aiter_sse():
-                if not reader.hear(event.json()["statusUpdate"]):
+                if not reader.receive(event.json()["statusUpdate"]):
                     self.wire.count(source.response)
 
     async def websocket(self, reader: Reader) -> None:
         url = f"{self._url.replace('http', 'ws', 1)}/ws/{reader.task_id}"
         async with connect(url, compression=None, proxy=None) as socket:
             async for update in socket:
-                if not reader.hear(json.loads(update)["statusUpdate"]):
+                if not reader.receive(json.loads(update)["statusUpdate"]):
                     connection = socket.transport.get_extra_info("socket")
                     self.wire.count_socket(connection)
 
     async def poll(self, reader: Reader, every_s: float) -> None:
         url = f"{self._url}/task/{reader.task_id}"
-        answer = await self._http.post(url)
-        while reader.hear(answer.json()):
-            self.wire.count(answer)
+        response = await self._http.post(url)
+        while reader.receive(response.json()):
+            self.wire.count(response)
             await anyio.sleep(every_s)
-            answer = await self._http.get(url)
+            response = await self._http.get(url)
             reader.requests += 1
-        self.wire.count(answer)
+        self.wire.count(response)
 
     async def push(self, reader: Reader) -> None:
         over = anyio.Event()
@@ -110,12 +113,12 @@ class Client:
         update = (await request.json())["statusUpdate"]
         reader, over = self._pushed[update["taskId"]]
         reader.requests += 1
-        if not reader.hear(update):
+        if not reader.receive(update):
             over.set()
         return Response(status_code=204)
 
 
-WAYS: dict[str, Callable[[Client, Reader], Coroutine[Any, Any, None]]] = {
+TRANSPORTS: dict[str, Callable[[Client, Reader], Coroutine[Any, Any, None]]] = {
     "SSE": Client.sse,
     "WebSocket": Client.websocket,
     "push notifications": Client.push,
@@ -126,47 +129,53 @@ WAYS: dict[str, Callable[[Client, Reader], Coroutine[Any, Any, None]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench transports")
-    parser.add_argument("--tasks", type=int, default=20, help="at the same time")
-    parser.add_argument("--updates", type=int, default=100, help="of each task")
-    parser.add_argument("--every", type=float, default=0.25, help="seconds, on average")
+    parser.add_argument(
+        "--tasks", type=int, default=20, help="number of tasks at the same time"
+    )
+    parser.add_argument("--updates", type=int, default=100, help="updates of each task")
+    parser.add_argument(
+        "--every", type=float, default=0.25, help="average seconds between two updates"
+    )
     given = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder,
         agent(Path(folder), given.updates, given.every) as url,
     ):
-        rows = [[way, *anyio.run(measure, url, way, given.tasks)] for way in WAYS]
+        rows = [
+            [name, *anyio.run(measure, url, name, given.tasks)] for name in TRANSPORTS
+        ]
     title = f"{given.tasks} tasks, an update of each every {given.every:g} s"
     print_table([title, *HEAD], rows)
 
 
-async def measure(url: str, way: str, tasks: int) -> list[str]:
-    """A row of the table. All tasks run at the same time."""
+async def measure(url: str, transport: str, tasks: int) -> list[str]:
+    """Return a row of the table. All tasks run at the same time."""
     async with _http() as http, _http() as aside:
         client = Client(url, http)
-        # Every way has the same tasks: their ids decide when they tell something.
+        # All transports have the same tasks: the id decides when a task sends.
         readers = [Reader(str(number)) for number in range(tasks)]
         async with serving(Route("/", client.take_push, methods=["POST"])) as webhook:
             client.webhook = webhook
             agent_before, cpu_s = await _cost(aside, url), time.process_time()
             async with anyio.create_task_group() as group:
                 for reader in readers:
-                    group.start_soon(WAYS[way], client, reader)
+                    group.start_soon(TRANSPORTS[transport], client, reader)
             cpu_s = time.process_time() - cpu_s
             agent_after = await _cost(aside, url)
         sent = [(await aside.get(f"{url}/sent/{r.task_id}")).json() for r in readers]
     spent = {key: agent_after[key] - agent_before[key] for key in agent_after}
     late = sorted(
         ms
-        for reader, told in zip(readers, sent, strict=True)
-        for ms in reader.late_ms(told)
+        for reader, times in zip(readers, sent, strict=True)
+        for ms in reader.late_ms(times)
     )
     updates = len(late)
-    known = sum(len(reader.known) for reader in readers)
+    received = sum(len(reader.received) for reader in readers)
     requests = sum(reader.requests for reader in readers)
     agent_us, client_us = (1e6 * cpu / updates for cpu in (spent["cpu_s"], cpu_s))
     return [
         f"{_at(0.5, late):,.1f} / {_at(0.99, late):,.1f} ms",
-        f"{known / updates:.0%}",
+        f"{received / updates:.0%}",
         f"{requests / tasks:.0f}",
         f"{(spent['wire_bytes'] + client.wire.total) / updates:,.0f}",
         f"{agent_us:,.0f} + {client_us:,.0f} µs",
@@ -175,14 +184,14 @@ async def measure(url: str, way: str, tasks: int) -> list[str]:
 
 @asynccontextmanager
 async def serving(route: Route) -> AsyncIterator[str]:
-    """The address of a small server in this process, as an application has for push."""
+    """Serve `route` in this process. Yield the address."""
     port = free_port()
     app = Starlette(routes=[route])
     config = uvicorn.Config(app, port=port, access_log=False, log_level="error")
     server = uvicorn.Server(config)
     async with anyio.create_task_group() as group:
         group.start_soon(server.serve)
-        while not server.started:  # noqa: ASYNC110 - it tells nobody
+        while not server.started:  # noqa: ASYNC110 - it sets no event
             await anyio.sleep(0.01)
         yield f"http://127.0.0.1:{port}/"
         server.should_exit = True
@@ -190,13 +199,17 @@ async def serving(route: Route) -> AsyncIterator[str]:
 
 @contextmanager
 def agent(folder: Path, updates: int, every_s: float) -> Iterator[str]:
-    """The address of bench/four_ways.py, in a process of its own."""
+    """Run bench/transports_agent.py in its own process. Yield its address."""
     port = free_port()
     process = Server(
-        "four_ways",
+        "transports_agent",
         [
-            *(sys.executable, "-m", "bench.four_ways"),
-            *(str(port), str(updates), str(every_s)),
+            sys.executable,
+            "-m",
+            "bench.transports_agent",
+            str(port),
+            str(updates),
+            str(every_s),
         ],
         folder=folder,
         url=f"http://127.0.0.1:{port}",

@@ -1,7 +1,4 @@
-"""Owns what TCP carried for a benchmark: bytes both ways, as the kernel counts them.
-
-bench/four_ways.py and bench/transports.py print or send on what it counted.
-"""
+"""Counts the bytes that TCP carried in both directions, as the kernel reports them."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ BOTH_WAYS = struct.Struct("120xQQ")
 
 
 class Socket(Protocol):
-    """A socket, or what asyncio shows of one."""
+    """A socket, or asyncio's wrapper of a socket."""
 
     def getsockname(self) -> object: ...
 
@@ -24,7 +21,7 @@ class Socket(Protocol):
 
 
 class WireBytes:
-    """The sum over connections, each by its latest count."""
+    """The sum of the latest counts of all connections."""
 
     def __init__(self) -> None:
         self._of: dict[object, int] = {}

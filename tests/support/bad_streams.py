@@ -1,7 +1,7 @@
 """Bad agents that begin well: their cards, calls or streams are the trouble.
 
 `python -m tests.support.bad_streams PORT` plays them all, each under a path of its
-own; test_host_bad_streams.py and bench/neighbours.py point a host at them.
+own; test_host_bad_streams.py and bench/bad_agent.py point a host at them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""Owns one measured run: a server on one core, the load client on the other.
-
-bench/feed.py says which runs there are and prints what they give.
+"""Runs one measurement of the feed benchmark: a server on one core, the load client
+on the other.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from typing import Any, BinaryIO
 
 HERE = Path(__file__).parent
 SERVER_CORE, LOAD_CORE = 0, 1
-FRAME_BYTES = 430  # What bench.servers' update measures as a frame.
+FRAME_BYTES = 430  # The size of the frame that bench.feed_servers' update becomes.
 DEADLINE_S = 120
 NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`readers` get `events` each, at `rate` a second or, at 0, as fast as it goes."""
+    """Each reader gets `events`, at `rate` a second, or as fast as possible if 0."""
 
     readers: int
     events: int
@@ -41,7 +40,7 @@ class Scenario:
 
 @dataclass
 class Result:
-    """What one run measured; times in ms, memory in kB, CPU in µs."""
+    """The results of one run. `own` is what the server measured itself."""
 
     per_s: float
     p50_ms: float
@@ -52,12 +51,12 @@ class Result:
     own: dict[str, float] = field(default_factory=dict)
 
 
-class Rig:
-    """Compiles the C programs once, into a folder of its own."""
+class Runner:
+    """Runs scenarios. Compiles the C programs once, into `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("load", "limit"):
+        for name in ("feed_readers", "limit"):
             source, target = HERE / f"{name}.c", folder / name
             subprocess.run(
                 ["cc", "-O3", "-march=native", "-o", target, source], check=True
@@ -71,7 +70,7 @@ class Rig:
         memory = server.memory_kb()
         load = self._load(server, scenario)
         if _line(load) != "ready":
-            raise SystemExit(f"the load client did not get through to {server.kind}")
+            raise SystemExit(f"the load client cannot connect to {server.kind}")
         time.sleep(0.5)
         grown = server.memory_kb() - memory
         start_ns = server.start()
@@ -79,7 +78,7 @@ class Rig:
         got = json.loads(_line(load))
         cpu = server.cpu_s() - cpu
         load.wait()
-        # A replay begins when its reader comes, not when something is published.
+        # A replay starts when its reader connects, not when the server publishes.
         began_ns = got["begin_ns"] if server.kind == "replay" else start_ns
         elapsed_s = (got["end_ns"] - began_ns) / 1e9
         return Result(
@@ -97,7 +96,7 @@ class Rig:
         counts = (scenario.readers, scenario.events)
         return subprocess.Popen(
             [
-                self.folder / "load",
+                self.folder / "feed_readers",
                 str(server.port),
                 "/feed?after=0" if server.kind == "replay" else "/feed",
                 *map(str, counts),
@@ -117,7 +116,7 @@ class Rig:
         make = {"limit": self._limit, "nchan": self._nchan}.get(kind, self._python)
         server = make(kind, scenario, port, folder)
         try:
-            server.wait_until_it_listens()
+            server.wait_until_listening()
             yield server
         finally:
             server.kill()
@@ -132,7 +131,7 @@ class Rig:
             "data-dir": folder,
         }
         flags = [text for k, v in options.items() for text in (f"--{k}", str(v))]
-        argv = [sys.executable, "-m", "bench.servers", kind, *flags]
+        argv = [sys.executable, "-m", "bench.feed_servers", kind, *flags]
         return Server(kind, port, argv)
 
     def _limit(self, kind: str, s: Scenario, port: int, folder: Path) -> Server:
@@ -146,7 +145,7 @@ class Rig:
 
 
 class Server:
-    """A server process that publishes when it is told to over its stdin."""
+    """A server process. It publishes when it gets a line on stdin."""
 
     def __init__(self, kind: str, port: int, argv: list[str]) -> None:
         self.kind = kind
@@ -161,8 +160,8 @@ class Server:
             preexec_fn=_on(SERVER_CORE),
         )
 
-    def wait_until_it_listens(self) -> None:
-        if self.kind == "limit":  # It counts its connections: no probe.
+    def wait_until_listening(self) -> None:
+        if self.kind == "limit":  # It counts connections, so no probe may connect.
             _line(self._process)
             return
         for _ in range(200):
@@ -174,18 +173,18 @@ class Server:
         raise SystemExit(f"{self.kind} does not listen on {self.port}")
 
     def start(self) -> int:
-        """The CLOCK_MONOTONIC nanosecond at which publishing began."""
-        self._tell("go\n")
+        """Start publishing. Return the start time, in ns of CLOCK_MONOTONIC."""
+        self._send("go\n")
         return int(json.loads(_line(self._process))["start_ns"])
 
     def end(self) -> dict[str, float]:
-        """What the server measured of itself."""
-        self._tell(None)
+        """Close stdin. Return what the server measured itself."""
+        self._send(None)
         text = _line(self._process)
         own: dict[str, float] = json.loads(text) if text else {}
         return own
 
-    def _tell(self, line: str | None) -> None:
+    def _send(self, line: str | None) -> None:
         stdin = self._process.stdin
         if stdin and line:
             stdin.write(line)
@@ -220,7 +219,7 @@ class Server:
 
 
 class Nchan(Server):
-    """nginx with nchan; the publisher is a thread here, pipelining POSTs."""
+    """nginx with nchan. A thread of this process publishes with pipelined POSTs."""
 
     def __init__(
         self, kind: str, port: int, argv: list[str], scenario: Scenario
@@ -241,11 +240,11 @@ class Nchan(Server):
         return {}
 
     def _publish(self) -> None:
-        """At a rate each post is answered first; in a flood 64 are under way."""
+        """Publish. In a flood, up to 64 POSTs wait for their responses; else none."""
         window = 0 if self._scenario.rate else 64
         nginx = socket.create_connection(("127.0.0.1", self.port))
         nginx.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        answers = nginx.makefile("rb")
+        responses = nginx.makefile("rb")
         start = time.monotonic()
         for number in range(self._scenario.events):
             if self._scenario.rate:
@@ -253,17 +252,17 @@ class Nchan(Server):
                 time.sleep(max(due - time.monotonic(), 0))
             nginx.sendall(_post(number))
             if number >= window:
-                _read_answer(answers)
+                _read_response(responses)
         for _ in range(min(window, self._scenario.events)):
-            _read_answer(answers)
+            _read_response(responses)
 
 
-def _read_answer(answers: BinaryIO) -> None:
+def _read_response(responses: BinaryIO) -> None:
     length = 0
-    while line := answers.readline().strip().lower():
+    while line := responses.readline().strip().lower():
         if line.startswith(b"content-length:"):
             length = int(line.partition(b":")[2])
-    answers.read(length)
+    responses.read(length)
 
 
 def _post(number: int) -> bytes:
@@ -306,7 +305,7 @@ http {{
 """
 
 
-def nchan_is_installed() -> bool:
+def is_nchan_installed() -> bool:
     return shutil.which("nginx") is not None and NGINX_MODULE.exists()
 
 
@@ -315,7 +314,7 @@ def _line(process: subprocess.Popen[str]) -> str:
 
 
 def _on(core: int) -> Callable[[], None]:
-    """Runs in the child: its core, and as many files as it may open."""
+    """Return a function that sets the core and the limit of open files in the child."""
 
     def prepare() -> None:
         os.sched_setaffinity(0, {core})

@@ -1,6 +1,6 @@
-"""Owns the agent of the transports benchmark: it tells the same updates four ways.
+"""The agent of the transports benchmark: it sends the same updates in four ways.
 
-`python -m bench.four_ways PORT UPDATES SECONDS`; bench/transports.py reads them.
+bench/transports.py runs it as `python -m bench.transports_agent PORT UPDATES SECONDS`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROGRESS = "https://a2a-protocol.org/extensions/task-progress/v1"
 
 
 class Task:
-    """One task: `updates` of them, `every_s` apart, give or take half of that."""
+    """A task with `updates` updates, every `every_s` seconds ± 50 %."""
 
     def __init__(self, task_id: str, updates: int, every_s: float) -> None:
         self.id = task_id
@@ -37,14 +37,14 @@ class Task:
         self.sent: list[int] = []
         self._updates = updates
         self._every_s = every_s
-        # The same task has the same pauses, whichever way it is told.
+        # The same task has the same pauses in all four ways.
         self._random = random.Random(task_id)
 
     @property
     def over(self) -> bool:
         return self.now == self._updates
 
-    async def told(self) -> AsyncIterator[str]:
+    async def send_updates(self) -> AsyncIterator[str]:
         while not self.over:
             await anyio.sleep(self._random.uniform(0.5, 1.5) * self._every_s)
             self.now += 1
@@ -52,7 +52,7 @@ class Task:
             yield json.dumps({"statusUpdate": self.as_update()})
 
     def as_update(self) -> dict[str, object]:
-        """As A2A has it. GetTask says the same, but for the name of the id."""
+        """Return the current update. GetTask returns it too, with another id field."""
         state = "TASK_STATE_COMPLETED" if self.over else "TASK_STATE_WORKING"
         message = {
             "messageId": f"{self.id}-{self.now}",
@@ -67,8 +67,8 @@ class Task:
         }
 
 
-class FourWays:
-    """Serves them; each task begins with the first request for it."""
+class TransportsAgent:
+    """Serves the tasks. The first request for a task starts it."""
 
     def __init__(self, updates: int, every_s: float) -> None:
         self._updates = updates
@@ -98,11 +98,11 @@ class FourWays:
             yield
 
     async def _sse(self, request: Request) -> EventSourceResponse:
-        return EventSourceResponse(self._begin(request).told())
+        return EventSourceResponse(self._begin(request).send_updates())
 
     async def _websocket(self, socket: WebSocket) -> None:
         await socket.accept()
-        async for update in self._begin(socket).told():
+        async for update in self._begin(socket).send_updates():
             await socket.send_text(update)
         await socket.close()
 
@@ -110,7 +110,7 @@ class FourWays:
         task = self._begin(request)
 
         async def work() -> None:
-            async for _ in task.told():
+            async for _ in task.send_updates():
                 pass
 
         return JSONResponse(task.as_update(), background=BackgroundTask(work))
@@ -124,25 +124,25 @@ class FourWays:
 
         async def work() -> None:
             headers = {"Content-Type": "application/json"}
-            async for update in task.told():
-                answer = await self._http.post(url, content=update, headers=headers)
-                answer.raise_for_status()
-                self._wire.count(answer)
+            async for update in task.send_updates():
+                response = await self._http.post(url, content=update, headers=headers)
+                response.raise_for_status()
+                self._wire.count(response)
 
         return JSONResponse(task.as_update(), background=BackgroundTask(work))
 
     async def _sent(self, request: Request) -> JSONResponse:
-        """When each update of a task was told, by time.monotonic_ns."""
+        """Return the send times of a task's updates, in ns of time.monotonic_ns."""
         return JSONResponse(self._tasks[request.path_params["task"]].sent)
 
     async def _cost(self, request: Request) -> JSONResponse:
-        """Of this process and what it sent by itself, since it began."""
+        """Return the CPU time of this process, and the bytes of its own requests."""
         return JSONResponse(
             {"cpu_s": time.process_time(), "wire_bytes": self._wire.total}
         )
 
-    def _begin(self, asked: HTTPConnection) -> Task:
-        task = Task(asked.path_params["task"], self._updates, self._every_s)
+    def _begin(self, connection: HTTPConnection) -> Task:
+        task = Task(connection.path_params["task"], self._updates, self._every_s)
         self._tasks[task.id] = task
         return task
 
@@ -150,11 +150,11 @@ class FourWays:
 if __name__ == "__main__":
     port, updates, every_s = sys.argv[1:]
     uvicorn.run(
-        FourWays(int(updates), float(every_s)).app(),
+        TransportsAgent(int(updates), float(every_s)).app(),
         port=int(port),
         access_log=False,
         log_level="error",
         ws="websockets-sansio",
-        # Nothing is compressed: it takes CPU, and short updates gain little.
+        # No compression: it needs CPU, and short updates gain little.
         ws_per_message_deflate=False,
     )

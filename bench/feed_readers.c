@@ -1,13 +1,13 @@
-/* Owns the load of the feed benchmark: many SSE readers on one epoll loop.
+/* The load of the feed benchmark: many SSE readers on one epoll loop.
  *
- * Counts events and, where asked, measures them; prints one line of JSON. Every
- * event carries one '~' and behind it 19 digits: CLOCK_MONOTONIC in ns when it was
- * made. Counting a byte is what keeps this cheaper than the servers it measures.
+ * Counts events, and measures their delay in the mode "latency". Prints one line of
+ * JSON. Each event has one '~' and then 19 digits: its creation time in ns of
+ * CLOCK_MONOTONIC. Only counting a byte keeps this cheaper than the servers.
  *
- *   load PORT PATH READERS EVENTS count|latency SLOW TIMEOUT_S
+ *   feed_readers PORT PATH READERS EVENTS count|latency SLOW TIMEOUT_S
  *
- * Prints "ready" when every reader has its first bytes. The first SLOW readers
- * never read again after that; they are not counted.
+ * Prints "ready" when every reader has its first bytes. The first SLOW readers then
+ * stop reading, and are not counted.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -93,7 +93,7 @@ static float at(double share) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 8) return fprintf(stderr, "see the head of load.c\n"), 2;
+  if (argc != 8) return fprintf(stderr, "see the comment at the top of feed_readers.c\n"), 2;
   int port = atoi(argv[1]), readers = atoi(argv[3]), slow = atoi(argv[6]);
   long expected = atol(argv[4]);
   int latency = !strcmp(argv[5], "latency");

@@ -1,11 +1,11 @@
-/* Owns the crowd of the load run: many readers that must all get the same bytes.
+/* The readers of the load benchmark: they must all get the same bytes.
  *
- *   crowd PORT PATH READERS STALLED
+ *   load_readers PORT PATH READERS STALLED
  *
  * Prints "ready" when every reader has its first bytes, and one line of JSON when its
- * stdin ends. Of each answer's body, without HTTP's chunks, it keeps the length, the
- * stamps ('~' stands before each) and the CRC-32C. The first STALLED readers take their
- * first bytes and never read again until then; they are counted apart.
+ * stdin ends. For each response body, without HTTP's chunks, it computes the length, the
+ * number of stamps (after '~') and the CRC-32C. The first STALLED readers read their
+ * first bytes, then nothing until stdin ends. They are counted separately.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -122,7 +122,7 @@ static int read_some(struct reader *r) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) return fprintf(stderr, "see the head of crowd.c\n"), 2;
+  if (argc != 5) return fprintf(stderr, "see the comment at the top of load_readers.c\n"), 2;
   int port = atoi(argv[1]), readers = atoi(argv[3]), stalled = atoi(argv[4]);
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);

@@ -1,8 +1,8 @@
-"""Owns the two Python servers of the feed benchmark: ours, and what most people write.
+"""The Python servers of the feed benchmark: the host, and a naive server.
 
-`python -m bench.servers KIND --port P --log L --events N --rate R --data-dir D`
-waits for a line on stdin, prints when it starts to publish, publishes, and prints
-what it measured of itself when stdin ends.
+`python -m bench.feed_servers KIND --port P --log L --events N --rate R --data-dir D`
+waits for a line on stdin, prints the start time, publishes, and prints its own
+measurements when stdin ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PROBE_S = 0.01
 
 
 def update(number: int) -> TaskEvent:
-    """A typical update; `~` and the nanoseconds are what the load client reads."""
+    """Build a typical update. The load client reads the nanoseconds after `~`."""
     return TaskEvent(
         agent="carly",
         task_id=f"5c8f6f0e-4d5f-4d1e-9a55-{number % TASKS:012d}",
@@ -61,20 +61,20 @@ def entry(number: int) -> Entry:
 
 
 class Publisher(Protocol):
-    own: dict[str, float]  # What it measured of itself.
+    own: dict[str, float]  # Its own measurements.
 
     @property
     def app(self) -> ASGIApp: ...
 
-    async def one(self, number: int) -> None:
-        """Publishes one update made now."""
+    async def publish(self, number: int) -> None:
+        """Publish one update with the current time."""
 
     async def flood(self, count: int, start: Callable[[], None]) -> None:
-        """Publishes `count` updates as fast as it goes, from `start()` on."""
+        """Call `start()` and publish `count` updates as fast as possible."""
 
 
 class Ours:
-    """The host as it is, with producers where its collectors would be."""
+    """The real host. Producers append the events instead of collectors."""
 
     def __init__(self, config: Config) -> None:
         sqlite = config.log == "sqlite"
@@ -83,7 +83,7 @@ class Ours:
         self.app: ASGIApp = self.host
         self.own: dict[str, float] = {}
 
-    async def one(self, number: int) -> None:
+    async def publish(self, number: int) -> None:
         await self.host.feed.append([entry(number)])
 
     async def flood(self, count: int, start: Callable[[], None]) -> None:
@@ -108,7 +108,7 @@ class Ours:
 
 
 class Replay(Ours):
-    """The host with a log that is full before it starts; nothing is published."""
+    """The host with a log that is filled before the start. It publishes nothing."""
 
     def __init__(self, config: Config, events: int) -> None:
         async def fill() -> None:
@@ -125,7 +125,7 @@ class Replay(Ours):
 
 
 class Naive:
-    """A queue and a json.dumps for each client, behind sse-starlette."""
+    """A queue and a json.dumps per client, with sse-starlette."""
 
     def __init__(self, config: Config) -> None:
         self.queues: set[asyncio.Queue[dict[str, object]]] = set()
@@ -146,7 +146,7 @@ class Naive:
 
         return EventSourceResponse(events())
 
-    async def one(self, number: int) -> None:
+    async def publish(self, number: int) -> None:
         event = json.loads(with_id(number + 1, encode(update(number))))
         for queue in self.queues:
             queue.put_nowait(event)
@@ -154,12 +154,12 @@ class Naive:
     async def flood(self, count: int, start: Callable[[], None]) -> None:
         start()
         for number in range(count):
-            await self.one(number)
+            await self.publish(number)
             await asyncio.sleep(0)
 
 
-class Driven:
-    """An ASGI app whose publishing is driven over stdin."""
+class ControlledApp:
+    """An ASGI app that publishes when it gets a line on stdin."""
 
     def __init__(self, publisher: Publisher, events: int, rate: float) -> None:
         self._publisher = publisher
@@ -171,7 +171,7 @@ class Driven:
         if scope["type"] != "lifespan":
             return await self._publisher.app(scope, receive, send)
         async with anyio.create_task_group() as group:
-            group.start_soon(self._drive)
+            group.start_soon(self._run)
             await self._publisher.app(scope, receive, send)
             group.cancel_scope.cancel()
 
@@ -179,7 +179,7 @@ class Driven:
         if isinstance(self._publisher.app, Host):
             self._publisher.app.stop()
 
-    async def _drive(self) -> None:
+    async def _run(self) -> None:
         await _line()
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch)
@@ -193,16 +193,16 @@ class Driven:
         _print(self._publisher.own | {"stall_p99_ms": _at(0.99, self._late_ms)})
 
     async def _publish_at_rate(self) -> None:
-        """On a fixed timetable, however long one takes."""
+        """Publish on a fixed schedule, no matter how long one publish takes."""
         start = time.monotonic()
         async with anyio.create_task_group() as group:
             for number in range(self._events):
                 due = start + number / self._rate
                 await asyncio.sleep(max(due - time.monotonic(), 0))
-                group.start_soon(self._publisher.one, number)
+                group.start_soon(self._publisher.publish, number)
 
     async def _watch(self) -> None:
-        """How late the event loop wakes a sleeper."""
+        """Measure how late the event loop resumes a sleeping task."""
         while True:
             began = time.perf_counter()
             await asyncio.sleep(PROBE_S)
@@ -251,7 +251,7 @@ def main() -> None:
         publisher = Replay(config, given.events)
     else:
         publisher = Ours(config)
-    serve(Driven(publisher, given.events, given.rate), listen(config))
+    serve(ControlledApp(publisher, given.events, given.rate), listen(config))
 
 
 if __name__ == "__main__":

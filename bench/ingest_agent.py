@@ -1,7 +1,7 @@
-"""Owns the agent of the ingest benchmark: one task whose updates are there already.
+"""The agent of the ingest benchmark: one task with prepared updates.
 
-`python -m bench.telling_source PORT UPDATES` sends them as fast as they are read, over
-JSON-RPC under /jsonrpc and over HTTP+JSON under /rest, to each subscriber anew.
+`python -m bench.ingest_agent PORT UPDATES` sends all updates to each subscriber, as
+fast as it reads: over JSON-RPC at /jsonrpc, and over HTTP+JSON at /rest.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from tests.support.raw_agent import Exchange, card, serve
 
 PROGRESS = "https://a2a-protocol.org/extensions/task-progress/v1"
 BINDINGS = {"jsonrpc": "JSONRPC", "rest": "HTTP+JSON"}
-WORDS = "Querying the calendars of the team, one after the other: number"
-AT_ONCE = 100
+TEXT = "Querying the calendars of the team, one after the other: number"
+BATCH = 100
 
 
-class Telling(Neighbour):
-    """Nearly all are status updates, as agents send them; one in ten is a chunk of an
-    artifact."""
+class PreparedTask(Neighbour):
+    """One update in ten is a chunk of an artifact. The others are status updates."""
 
     def __init__(self, binding: str, updates: int) -> None:
         super().__init__()
@@ -42,10 +41,10 @@ class Telling(Neighbour):
             ids = {"taskId": "t1", "contextId": "c1"}
             chunk = {**ids, "artifact": artifact, "append": number > 10}
             return json.dumps({"artifactUpdate": chunk}).encode()
-        update = json.loads(self.update(f"{WORDS} {number}"))
+        update = json.loads(self.update(f"{TEXT} {number}"))
         percent = {"progress": number * 100 // updates, "total": 100}
-        told = {"trackers": [{"id": "work", **percent}], "aggregate": percent}
-        update["statusUpdate"]["metadata"] = {PROGRESS: told}
+        progress = {"trackers": [{"id": "work", **percent}], "aggregate": percent}
+        update["statusUpdate"]["metadata"] = {PROGRESS: progress}
         return json.dumps(update).encode()
 
     async def card(self, exchange: Exchange) -> None:
@@ -53,16 +52,18 @@ class Telling(Neighbour):
         await exchange.answer(json.dumps(shown).encode())
 
     async def subscribe(self, exchange: Exchange) -> None:
-        """Without a Task before: the first one is an update like the others."""
+        """Send the updates. The stream does not start with a Task."""
         await exchange.head()
         events = [exchange.event(result) for result in self._results]
-        for start in range(0, len(events), AT_ONCE):
-            await exchange.send(b"".join(events[start : start + AT_ONCE]))
+        for start in range(0, len(events), BATCH):
+            await exchange.send(b"".join(events[start : start + BATCH]))
 
 
 async def main() -> None:
     updates = int(sys.argv[2])
-    agents = {name: Telling(binding, updates) for name, binding in BINDINGS.items()}
+    agents = {
+        name: PreparedTask(binding, updates) for name, binding in BINDINGS.items()
+    }
     await serve(int(sys.argv[1]), lambda x: agents[x.name].play(x))
 
 

@@ -1,8 +1,8 @@
-"""Owns `scripts/bench neighbours`: what one bad agent costs four good ones.
+"""`scripts/bench bad_agent`: measures how much one bad agent delays four good agents.
 
-Prints one table: the delay of the good ones' updates from agent to reader, before and
-after a bad one is added to the same host, and what that host says of it. The host
-has one core, agents and reader the other.
+Prints one table: the delay of the good agents' updates, from agent to reader, before
+and after a bad agent is added to the host. The last column is what the host reports
+about the bad agent. The host has one core, the agents and the reader the other.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from tests.support.harness import Server, Stack, free_port
 from tests.support.host_client import HostClient, Json, host_at
 
 HOST_CORE, OTHER_CORE = 0, 1
-NOBODY, DEAF = "nobody", "deaf"
-# These two end; the benchmark wants what lasts.
-KINDS = (NOBODY, DEAF, *(name for name in BAD if not name.endswith("burst")))
+NONE, DEAF = "none", "deaf"
+# The bursts are left out: they end before the measurement does.
+KINDS = (NONE, DEAF, *(name for name in BAD if not name.endswith("burst")))
 WARM_S = 1.0
 STAMP = re.compile(rb"~(\d{19})")
 
 
 @dataclass(frozen=True)
 class Run:
-    """Delays in ms before and with the neighbour; the host's memory and CPU with it."""
+    """Delays in ms before and with the bad agent; the host's memory and CPU with it."""
 
     before: list[float]
-    beside: list[float]
+    with_it: list[float]
     peak_mb: float
     cpu: float
-    said: str
+    report: str
 
     @property
     def ratio(self) -> float:
-        return _at(0.99, self.beside) / _at(0.99, self.before)
+        return _at(0.99, self.with_it) / _at(0.99, self.before)
 
 
 class Delays(asyncio.Protocol):
-    """Reads the feed; `ms` is how old each update was when it came."""
+    """Reads the feed. `ms` has the age of each update when it arrived."""
 
     def __init__(self, port: int) -> None:
         self.ms: list[float] = []
@@ -69,17 +69,19 @@ class Delays(asyncio.Protocol):
         whole, _, self._rest = (self._rest + data).rpartition(b"\n\n")
         self.ms.extend((now - int(stamp)) / 1e6 for stamp in STAMP.findall(whole))
 
-    def begin(self) -> list[float]:
-        """The list that the delays go to from now on."""
+    def start_list(self) -> list[float]:
+        """Return a new list, to which all delays from now on are added."""
         self.ms = []
         return self.ms
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench neighbours")
+    parser = argparse.ArgumentParser(prog="scripts/bench bad_agent")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=6)
-    parser.add_argument("--rate", type=float, default=50, help="updates/s of each")
+    parser.add_argument(
+        "--rate", type=float, default=50, help="updates/s of each good agent"
+    )
     parser.add_argument("--only", nargs="*", choices=KINDS, default=KINDS)
     given = parser.parse_args()
     os.sched_setaffinity(0, {OTHER_CORE})
@@ -88,14 +90,19 @@ def main() -> None:
         for kind in given.only:
             runs[kind].append(run(kind, given.rate, given.seconds))
     head = [
-        *(f"{len(GOOD)} × {given.rate:g}/s beside", "p50 / p99 before, ms"),
-        *("p50 / p99 beside it, ms", "p99 ×", "memory", "CPU", "what the host says"),
+        f"{len(GOOD)} × {given.rate:g}/s, with",
+        "p50 / p99 before, ms",
+        "p50 / p99 with it, ms",
+        "p99 ×",
+        "memory",
+        "CPU",
+        "report of the host",
     ]
     print_table(head, [_row(kind, of_kind) for kind, of_kind in runs.items()])
 
 
 def run(kind: str, rate: float, seconds: float) -> Run:
-    """A new host and its good agents, alone and then with the neighbour."""
+    """Start a host with the good agents. Measure without and with the bad agent."""
     with (
         tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder,
         _agents(Path(folder), rate) as (good, bad),
@@ -112,20 +119,20 @@ async def _measure(stack: Stack, kind: str, bad: dict[str, str], seconds: float)
     loop = asyncio.get_running_loop()
     _, reader = await loop.create_connection(lambda: Delays(port), "127.0.0.1", port)
     await asyncio.sleep(WARM_S)
-    before = reader.begin()
+    before = reader.start_list()
     await asyncio.sleep(seconds)
-    beside, cpu_s = reader.begin(), _cpu_s(stack.host.pid)
+    with_it, cpu_s = reader.start_list(), _cpu_s(stack.host.pid)
     async with host_at(stack.url) as host:
-        if kind != NOBODY:
+        if kind != NONE:
             added = {"name": kind, "url": bad[kind]}
             (await host.http.post("/agents", json=added)).raise_for_status()
         await asyncio.sleep(seconds)
         cpu = (_cpu_s(stack.host.pid) - cpu_s) / seconds
-        said = await _said(host, kind)
-    return Run(list(before), list(beside), _peak_mb(stack.host.pid), cpu, said)
+        report = await _report(host, kind)
+    return Run(list(before), list(with_it), _peak_mb(stack.host.pid), cpu, report)
 
 
-async def _said(host: HostClient, kind: str) -> str:
+async def _report(host: HostClient, kind: str) -> str:
     rows: list[Json] = (await host.get("/agents"))["agents"]
     row = next((row for row in rows if row["agent"] == kind), None)
     if row is None:
@@ -138,15 +145,15 @@ async def _said(host: HostClient, kind: str) -> str:
 def _agents(
     folder: Path, rate: float
 ) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """The addresses of the good ones and of the bad ones."""
+    """Start the agents. Yield the URLs of the good agents and of the bad agents."""
     good = _server("good_agents", GOOD[0], folder, "bench.good_agents", str(rate))
-    bad = _server("neighbours", "plain", folder, "tests.support.bad_streams")
+    bad = _server("bad_agents", "plain", folder, "tests.support.bad_streams")
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         try:
             for server in (good, bad):
                 server.start()
                 server.wait_ready(server.ready_url)
-            # It shares a core with the reader, who must not wait for it.
+            # The bad agents share a core with the reader, which must not wait for them.
             os.setpriority(os.PRIO_PROCESS, bad.pid, 19)
             urls = {name: f"{bad.url}/{name}" for name in BAD}
             urls[DEAF] = f"http://127.0.0.1:{deaf.getsockname()[1]}"
@@ -186,15 +193,15 @@ def _row(kind: str, runs: Sequence[Run]) -> list[str]:
     def delays(share: float, of: Sequence[Sequence[float]]) -> str:
         return f"{median(_at(share, values) for values in of):.1f}"
 
-    before, beside = [r.before for r in runs], [r.beside for r in runs]
+    before, with_it = [r.before for r in runs], [r.with_it for r in runs]
     return [
-        kind,
+        "no bad agent" if kind == NONE else kind,
         f"{delays(0.5, before)} / {delays(0.99, before)}",
-        f"{delays(0.5, beside)} / {delays(0.99, beside)}",
+        f"{delays(0.5, with_it)} / {delays(0.99, with_it)}",
         f"× {median(r.ratio for r in runs):.2f}",
         f"{max(r.peak_mb for r in runs):.0f} MB",
         f"{median(r.cpu for r in runs):.0%}",
-        runs[-1].said,
+        runs[-1].report,
     ]
 
 

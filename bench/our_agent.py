@@ -1,7 +1,7 @@
-"""Owns our agent in the agents benchmark: its scripts do nothing but tell updates.
+"""Our agent in the agents benchmark: its tasks only send updates.
 
-`python -m bench.telling_agent PORT`; a message's text says how many. bench/agents.py
-starts it and reads what it tells.
+Run it with `python -m bench.our_agent PORT`. The text of a message is the number of
+updates.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from agents.steps import AgentSpec, Deliver, Progress, Request, Script, Skill
 
 
 async def ticks(request: Request) -> Script:
-    """As the scripts of the four do it: the percentage alone, no words."""
+    """Send updates with progress only, like the demo agents."""
     updates = int(request.text)
     for number in range(updates):
         yield Progress(100 * number // updates, beats=0)
@@ -23,7 +23,7 @@ async def ticks(request: Request) -> Script:
 
 
 async def words(request: Request) -> Script:
-    """With a message in every update, as the plain agent does it."""
+    """Send a message in every update, like the plain agent."""
     updates = int(request.text)
     for number in range(updates):
         yield Progress(100 * number // updates, f"Step {number}…", beats=0)
@@ -33,9 +33,9 @@ async def words(request: Request) -> Script:
 OURS = AgentSpec(
     name="ours",
     title="Ours",
-    description="Tells many updates.",
+    description="Sends many updates.",
     skills=tuple(
-        Skill(work.__name__, work.__name__, "Tells.", work, ("100",), (work.__name__,))
+        Skill(work.__name__, work.__name__, "Sends.", work, ("100",), (work.__name__,))
         for work in (ticks, words)
     ),
 )

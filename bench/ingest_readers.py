@@ -1,7 +1,7 @@
-"""Owns who reads the stream in the ingest benchmark: the host, and others.
+"""The readers of the ingest benchmark: the host and three other clients.
 
-`python -m bench.ingesters KIND URL UPDATES` reads it once and prints as JSON the
-seconds it took and those of the CPU. bench/ingest.py starts them.
+`python -m bench.ingest_readers KIND URL UPDATES` reads the stream once and prints JSON:
+the elapsed seconds and the CPU seconds. bench/ingest.py starts it.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from host.server import settle_memory
 
 TASK = "t1"
 UNLIMITED = 1e9
-AGENT_EVENTS = 2  # It is connecting, it is connected.
-QUIET = httpx.Timeout(40)
+AGENT_EVENTS = 2  # The rows "connecting" and "connected".
+TIMEOUT = httpx.Timeout(40)
 
 
-class Watch:
-    """What was spent since it was made: the clock's seconds and the CPU's."""
+class Stopwatch:
+    """Measures elapsed time and CPU time from its creation."""
 
     def __init__(self) -> None:
         self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
 
-    def tell(self) -> None:
+    def print_result(self) -> None:
         spent = {
             "wall_s": time.perf_counter() - self._wall_s,
             "cpu_s": time.process_time() - self._cpu_s,
@@ -53,8 +53,8 @@ class Watch:
 
 
 async def sdk(url: str, updates: int) -> None:
-    """The SDK's own client, which only counts what it gets."""
-    async with httpx.AsyncClient(timeout=QUIET, trust_env=False) as http:
+    """Read with the SDK's client, and only count the updates."""
+    async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
         card = await A2ACardResolver(http, url).get_agent_card()
         config = ClientConfig(
             httpx_client=http,
@@ -64,38 +64,38 @@ async def sdk(url: str, updates: int) -> None:
             ],
         )
         client = ClientFactory(config).create(card)
-        watch, seen = Watch(), 0
+        watch, seen = Stopwatch(), 0
         async for _ in client.subscribe(SubscribeToTaskRequest(id=TASK)):
             seen += 1
-        watch.tell()
+        watch.print_result()
     assert seen == updates, f"the SDK saw {seen} of {updates}"  # noqa: S101
 
 
 async def sse(url: str, updates: int) -> None:
-    """httpx-sse and json.loads: no protocol, no log."""
+    """Read with httpx-sse and parse the JSON: no protocol, no log."""
     seen = 0
-    async with httpx.AsyncClient(timeout=QUIET, trust_env=False) as http:
-        watch = Watch()
+    async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
+        watch = Stopwatch()
         async with aconnect_sse(http, **_subscription(url)) as source:
             async for event in source.aiter_sse():
                 event.json()
                 seen += 1
-        watch.tell()
+        watch.print_result()
     assert seen == updates, f"httpx-sse saw {seen} of {updates}"  # noqa: S101
 
 
 async def raw(url: str, updates: int) -> None:
-    """httpx alone, the bytes thrown away: nobody who reads by it can be faster."""
-    async with httpx.AsyncClient(timeout=QUIET, trust_env=False) as http:
-        watch = Watch()
-        async with http.stream(**_subscription(url)) as answer:
-            async for _ in answer.aiter_raw():
+    """Read with httpx and discard the bytes: the limit for clients that use httpx."""
+    async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
+        watch = Stopwatch()
+        async with http.stream(**_subscription(url)) as response:
+            async for _ in response.aiter_raw():
                 pass
-        watch.tell()
+        watch.print_result()
 
 
 def _subscription(url: str) -> dict[str, Any]:
-    """The request that asks for the task's updates, as httpx takes it."""
+    """Return the arguments of httpx that subscribe to the task."""
     if url.endswith("/rest"):
         return {"method": "POST", "url": f"{url}/tasks/{TASK}:subscribe"}
     call = {"method": "SubscribeToTask", "params": {"id": TASK}}
@@ -103,35 +103,35 @@ def _subscription(url: str) -> dict[str, Any]:
 
 
 async def sqlite(url: str, updates: int) -> None:
-    """The host from the agent to the log on disk, its limit of 2,500/s lifted."""
+    """Read with the host into a log on disk, without the limit of 2,500/s."""
     with tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder:
         await _host(SqliteLog(Path(folder) / "feed.db"), url, updates)
 
 
 async def memory(url: str, updates: int) -> None:
-    """The same with the log in memory."""
+    """Read with the host into a log in memory."""
     await _host(MemoryLog(), url, updates)
 
 
 async def _host(log: Log, url: str, updates: int) -> None:
     feed = Feed(log, keep_events=10_000_000)
     await feed.open()
-    budget = RateLimiter(rate_per_s=UNLIMITED)
-    settle_memory()  # As the host does once it is up.
-    collector = Collector("agent", AgentSettings(url=url), feed, budget)
+    limiter = RateLimiter(rate_per_s=UNLIMITED)
+    settle_memory()  # The host does this at the end of its start.
+    collector = Collector("agent", AgentSettings(url=url), feed, limiter)
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
         group.start_soon(collector.run)
-        # Who the agent is was found out before the clock starts, as for the SDK.
+        # Connect before the measurement starts, as the SDK's client does.
         while not _connected(feed):
             await feed.wait_until_published()
-        watch = Watch()
+        watch = Stopwatch()
         while (row := feed.board.task("agent", TASK)) is None or row.is_open:
             await feed.wait_until_published()
-        watch.tell()
+        watch.print_result()
         group.cancel_scope.cancel()
-    told = feed.head - AGENT_EVENTS
-    assert told == updates, f"the feed has {told} of {updates}"  # noqa: S101
+    read = feed.head - AGENT_EVENTS
+    assert read == updates, f"the feed has {read} of {updates}"  # noqa: S101
     await log.close()
 
 
