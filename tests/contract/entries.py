@@ -1,7 +1,4 @@
-"""Entries for the log suites: small events of any source, and what rows they become.
-
-test_log*.py append them to logs and to their models.
-"""
+"""Builders of small log entries and of the rows that the log returns for them."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ def entry(
     context: str | None = "c1",
     raw: bytes | None = None,
 ) -> Entry:
-    """Of a task for a source with a slash, else of its agent."""
+    """Build a task's entry if `source` has a slash, else an agent's."""
     return Entry.of(source, version, event_of(source, version, context), raw)
 
 
@@ -49,7 +46,7 @@ def event_of(source: str, version: int, context: str | None) -> Event:
 
 
 def message(version: int, context: str | None, agent: str = "carly") -> Entry:
-    """An answer without a task: its source is its agent."""
+    """Build the entry of a message without a task. Its source is the agent."""
     event = MessageEvent(
         agent=agent,
         context_id=context,
@@ -61,7 +58,7 @@ def message(version: int, context: str | None, agent: str = "carly") -> Entry:
 
 
 def row(event_id: int, of: Entry) -> Row:
-    """What the log gives back of an entry."""
+    """Return the row that the log returns for an entry."""
     return Row(event_id, of.place, of.body, of.version)
 
 

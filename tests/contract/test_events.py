@@ -1,7 +1,6 @@
-"""Every kind of event as it is on the wire: Python writes events.json, JavaScript
-reads it.
+"""Tests of events.json: every kind of event as JSON. The page's tests read it, too.
 
-`python -m tests.contract.test_events` writes the file again after a wanted change.
+After an intended change, `python -m tests.contract.test_events` writes it again.
 """
 
 from __future__ import annotations
@@ -167,35 +166,35 @@ EVENTS: list[Event] = [
 ]
 
 
-def as_on_the_wire() -> str:
+def to_json() -> str:
     lines = [with_id(i, encode(event)).decode() for i, event in enumerate(EVENTS, 1)]
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
-def test_events_json_is_what_the_host_writes() -> None:
+def test_events_json_equals_encoded_events() -> None:
     written = GOLDEN.read_text(encoding="utf-8")
 
-    assert written == as_on_the_wire(), "wanted? python -m tests.contract.test_events"
+    assert written == to_json(), "intended? python -m tests.contract.test_events"
 
 
-def test_events_json_shows_every_kind_and_every_status() -> None:
-    shown = json.loads(GOLDEN.read_text(encoding="utf-8"))
+def test_events_json_has_every_kind_and_status() -> None:
+    events = json.loads(GOLDEN.read_text(encoding="utf-8"))
 
-    assert {event["kind"] for event in shown} == {
+    assert {event["kind"] for event in events} == {
         *("task", "artifact", "message", "agent", "gap")
     }
-    statuses = {event["status"] for event in shown if event["kind"] == "task"}
+    statuses = {event["status"] for event in events if event["kind"] == "task"}
     assert statuses == {*STATUS_OF_STATE.values(), "unknown"}
 
 
 @pytest.mark.parametrize(("line", "event"), [*enumerate(EVENTS, 1)])
-def test_events_json_is_read_back_as_it_was(line: int, event: Event) -> None:
-    """Logs of the day it was written must stay readable."""
-    shown = json.loads(GOLDEN.read_text(encoding="utf-8"))[line - 1]
+def test_events_json_decodes_to_the_same_events(line: int, event: Event) -> None:
+    """Logs written by this version must stay readable."""
+    written = json.loads(GOLDEN.read_text(encoding="utf-8"))[line - 1]
 
-    assert shown.pop("id") == line
-    assert decode(json.dumps(shown).encode()) == event
+    assert written.pop("id") == line
+    assert decode(json.dumps(written).encode()) == event
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(as_on_the_wire(), encoding="utf-8")
+    GOLDEN.write_text(to_json(), encoding="utf-8")

@@ -1,7 +1,6 @@
-"""The feed's JSON Schema: docs/feed.schema.json is what the code makes, every event is
-valid by it, and the page's types say the same.
+"""Tests of docs/feed.schema.json against the code, events.json and the page's types.
 
-`python -m tests.contract.test_feed_schema` writes the file again after a wanted change.
+After an intended change, `python -m tests.contract.test_feed_schema` writes it again.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ SHARED = (
 )
 
 
-def as_a_file() -> str:
+def to_json() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -36,26 +35,27 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema())
 
 
-def test_the_file_is_what_the_code_makes() -> None:
-    wanted = "wanted? python -m tests.contract.test_feed_schema"
+def test_schema_file_equals_generated_schema() -> None:
+    hint = "intended? python -m tests.contract.test_feed_schema"
 
-    assert FILE.read_text(encoding="utf-8") == as_a_file(), wanted
+    assert FILE.read_text(encoding="utf-8") == to_json(), hint
 
 
-def test_it_is_a_json_schema() -> None:
+def test_schema_is_a_valid_json_schema() -> None:
     Draft202012Validator.check_schema(schema())
 
 
-def test_every_field_is_explained_or_says_its_values() -> None:
+def test_every_field_has_a_description_or_an_enum() -> None:
     obvious = {"kind", "title", "description", "version", "skills", "examples"}
     for name, definition in schema()["$defs"].items():
-        for field, told in definition.get("properties", {}).items():
-            said = {"description", "enum"} & told.keys()
-            assert said or field in obvious | {"agents", "tasks"}, f"{name}.{field}"
+        for field, schema_of in definition.get("properties", {}).items():
+            is_explained = {"description", "enum"} & schema_of.keys()
+            obvious_fields = obvious | {"agents", "tasks"}
+            assert is_explained or field in obvious_fields, f"{name}.{field}"
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event["id"]))
-def test_every_event_of_the_golden_file_is_valid(event: Json) -> None:
+def test_every_event_of_events_json_is_valid(event: Json) -> None:
     validator().validate(event)
 
 
@@ -63,30 +63,30 @@ def test_every_event_of_the_golden_file_is_valid(event: Json) -> None:
     ("field", "value"),
     [("id", 0), ("kind", "other"), ("status", "done"), ("progress", 101), ("agent", 1)],
 )
-def test_what_is_no_event_is_not_valid(field: str, value: object) -> None:
+def test_wrong_value_is_not_valid(field: str, value: object) -> None:
     event = next(event for event in EVENTS if event["kind"] == "task")
 
     assert not validator().is_valid({**event, field: value})
 
 
-def test_fields_of_a_later_release_are_left_alone() -> None:
+def test_unknown_fields_are_valid() -> None:
     for event in EVENTS:
         validator().validate({**event, "later": 1})
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_the_pages_types_have_the_same_fields(name: str) -> None:
-    """As far as the page reads them, and null only where null can come."""
+def test_types_of_the_page_match_the_schema(name: str) -> None:
+    """Checks the fields that the page reads, and which of them can be null."""
     described = schema()["$defs"][name]["properties"]
 
     for field, kind in _interface(name).items():
-        assert field in described, f"{name}.{field} of types.d.ts is in no event"
+        assert field in described, f"no event has {name}.{field} of types.d.ts"
         can_be_null = {"type": "null"} in described[field].get("anyOf", [])
         assert ("null" in kind) == can_be_null, f"{name}.{field}: {kind}"
 
 
 def _interface(name: str) -> dict[str, str]:
-    """The fields of an interface of types.d.ts and their types."""
+    """Return the fields and their types of an interface of types.d.ts."""
     found = re.search(rf"^export interface {name} .*?^\}}", TYPES, re.M | re.S)
     assert found, f"types.d.ts has no {name}"
     inherited = "Stamped" in found[0].split("{")[0]
@@ -101,4 +101,4 @@ def _stamped() -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(as_a_file(), encoding="utf-8")
+    FILE.write_text(to_json(), encoding="utf-8")

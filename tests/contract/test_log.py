@@ -1,7 +1,6 @@
-"""What every log promises, whatever keeps it: ids, versions, bounds, trim, raw.
+"""The contract of every log (host/log/contract.py), run on the memory and SQLite logs.
 
-host/log/memory.py and host/log/sqlite.py run through the same suite; what only a
-file can promise is in test_log_sqlite.py.
+test_log_sqlite.py has the promises that only a log in a file can make.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[L
 
 
 class Clock:
-    """The time of day as the logs see it."""
+    """Replaces `time.time`. Set `now` to move the clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_800_000_000.0
@@ -51,17 +50,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class TestIds:
-    async def test_are_1_2_3_over_all_batches_and_sources(self, log: Log) -> None:
+    async def test_count_up_by_1_over_all_batches_and_sources(self, log: Log) -> None:
         assert await log.append(batch(2)) == [1, 2]
         assert await log.append([entry(1, "walter/t1"), entry(3)]) == [3, 4]
         assert await log.append([entry(1, "walter")]) == [5]
         assert await ids(log) == [1, 2, 3, 4, 5]
 
-    async def test_have_no_hole_where_a_duplicate_was_left_out(self, log: Log) -> None:
+    async def test_have_no_hole_after_a_duplicate(self, log: Log) -> None:
         assert await log.append([entry(1), entry(1), entry(2)]) == [1, None, 2]
         assert await ids(log) == [1, 2]
 
-    async def test_are_not_given_again_after_a_trim_to_nothing(self, log: Log) -> None:
+    async def test_are_not_reused_after_all_events_are_trimmed(self, log: Log) -> None:
         await log.append(batch(3))
         await log.trim(0, None)
 
@@ -71,36 +70,36 @@ class TestIds:
 
 
 class TestVersions:
-    async def test_of_a_source_are_taken_once_each(self, log: Log) -> None:
+    async def test_are_appended_once(self, log: Log) -> None:
         first = batch(2)
         await log.append(first)
 
         assert await log.append(batch(2)) == [None, None]
         assert await everything(log) == rows(*first)
 
-    async def test_are_taken_once_within_one_batch(self, log: Log) -> None:
+    async def test_are_appended_once_within_a_batch(self, log: Log) -> None:
         twice = [entry(1), entry(1, "walter/t1"), entry(1), entry(2), entry(2)]
 
         assert await log.append(twice) == [1, 2, None, 3, None]
 
-    async def test_below_the_last_one_are_duplicates(self, log: Log) -> None:
+    async def test_below_the_highest_one_are_duplicates(self, log: Log) -> None:
         await log.append([entry(5)])
 
         assert await log.append([entry(4), entry(6), entry(5)]) == [None, 2, None]
 
-    async def test_are_counted_for_each_source_by_itself(self, log: Log) -> None:
+    async def test_of_each_source_are_independent(self, log: Log) -> None:
         sources = ["carly", "carly/t1", "carly/t2", "walter/t1"]
 
         assert await log.append([entry(1, s) for s in sources]) == [1, 2, 3, 4]
 
-    async def test_are_remembered_as_the_high_water_mark(self, log: Log) -> None:
+    async def test_have_a_high_water_mark_per_source(self, log: Log) -> None:
         await log.append([*batch(3), entry(7, "walter/t1"), entry(2)])
 
         assert await log.high_water("carly/t1") == 3
         assert await log.high_water("walter/t1") == 7
         assert await log.high_water("carly") == 0
 
-    async def test_are_remembered_when_their_events_are_trimmed(self, log: Log) -> None:
+    async def test_stay_known_after_their_events_are_trimmed(self, log: Log) -> None:
         await log.append(batch(3))
         await log.trim(0, None)
 
@@ -109,26 +108,24 @@ class TestVersions:
 
 
 class TestAppend:
-    async def test_of_nothing_changes_nothing(self, log: Log) -> None:
+    async def test_of_no_entries_changes_nothing(self, log: Log) -> None:
         before = await log.bounds()
 
         assert await log.append([]) == []
         assert await log.bounds() == before
 
-    async def test_is_readable_when_it_returns(self, log: Log) -> None:
+    async def test_makes_events_readable_before_it_returns(self, log: Log) -> None:
         for version in range(1, 20):
             await log.append([entry(version)])
             assert len(await log.read(version - 1, 10)) == 1
 
-    async def test_keeps_a_batch_of_thousands_in_order(self, log: Log) -> None:
+    async def test_keeps_the_order_of_a_large_batch(self, log: Log) -> None:
         many = batch(5_000)
         await log.append(many)
 
         assert await everything(log) == rows(*many)
 
-    async def test_keeps_large_updates_among_small_ones_in_order(
-        self, log: Log
-    ) -> None:
+    async def test_keeps_the_order_of_large_and_small_updates(self, log: Log) -> None:
         raws = [bytes([n]) * (n % 3 * 600_000) for n in range(10)]
         many = [entry(n, raw=raw) for n, raw in enumerate(raws, 1)]
         await log.append(many)
@@ -136,10 +133,12 @@ class TestAppend:
         assert await everything(log) == rows(*many)
         assert [await log.raw(n) for n in range(1, 11)] == raws
 
-    async def test_that_nobody_waited_for_can_be_repeated(self, log: Log) -> None:
+    async def test_can_be_repeated_after_its_caller_was_cancelled(
+        self, log: Log
+    ) -> None:
         both = batch(2)
-        with anyio.CancelScope() as impatient:
-            impatient.cancel()
+        with anyio.CancelScope() as cancelled:
+            cancelled.cancel()
             await log.append(both)
 
         await log.append(both)
@@ -152,7 +151,7 @@ class TestBounds:
     async def test_of_an_empty_log_are_1_to_0(self, log: Log) -> None:
         assert (await log.bounds())[1:] == (1, 0)
 
-    async def test_are_the_first_and_last_id_kept(self, log: Log) -> None:
+    async def test_are_the_first_and_last_kept_id(self, log: Log) -> None:
         await log.append(batch(5))
         assert (await log.bounds())[1:] == (1, 5)
         await log.trim(2, None)
@@ -160,7 +159,7 @@ class TestBounds:
         await log.trim(0, None)
         assert (await log.bounds())[1:] == (6, 5)
 
-    async def test_name_an_epoch_that_stays(self, log: Log) -> None:
+    async def test_keep_their_epoch(self, log: Log) -> None:
         epoch = (await log.bounds()).epoch
         await log.append(batch(3))
         await log.trim(0, None)
@@ -170,7 +169,7 @@ class TestBounds:
         assert epoch == epoch.lower()
         assert (await log.bounds()).epoch == epoch
 
-    async def test_of_another_log_name_another_epoch(
+    async def test_of_another_log_have_another_epoch(
         self, log: Log, tmp_path: Path
     ) -> None:
         others: list[Log] = [MemoryLog(), SqliteLog(tmp_path / "other.db")]
@@ -183,7 +182,7 @@ class TestBounds:
 
 
 class TestRead:
-    async def test_gives_what_was_appended(self, log: Log) -> None:
+    async def test_returns_the_appended_rows(self, log: Log) -> None:
         given = [entry(1), entry(1, "walter"), message(1, "c9"), entry(2, context=None)]
         await log.append(given)
 
@@ -196,7 +195,7 @@ class TestRead:
             *((4, 9, [5]), (5, 9, []), (99, 9, []), (0, 0, [])),
         ],
     )
-    async def test_begins_after_the_cursor_and_ends_at_the_limit(
+    async def test_starts_after_the_cursor_and_stops_at_the_limit(
         self, log: Log, after: int, limit: int, expected: list[int]
     ) -> None:
         await log.append(batch(5))
@@ -210,16 +209,14 @@ class TestRead:
             *((2, 9, [1]), (1, 9, []), (0, 9, []), (6, 0, [])),
         ],
     )
-    async def test_tail_ends_before_the_cursor_and_is_oldest_first(
+    async def test_of_tail_ends_before_the_cursor_with_the_oldest_first(
         self, log: Log, before: int, limit: int, expected: list[int]
     ) -> None:
         await log.append(batch(5))
 
         assert [kept.id for kept in await log.tail(before, limit)] == expected
 
-    async def test_begins_with_the_first_event_kept_where_more_was_asked(
-        self, log: Log
-    ) -> None:
+    async def test_starts_at_the_first_kept_event(self, log: Log) -> None:
         await log.append(batch(5))
         await log.trim(2, None)
 
@@ -227,7 +224,7 @@ class TestRead:
         assert [kept.id for kept in await log.tail(5, 9)] == [4]
 
 
-def some(**names: str) -> Filter:
+def only(**names: str) -> Filter:
     sets = {sort: frozenset(text.split()) for sort, text in names.items()}
     return Filter(**sets)
 
@@ -244,17 +241,17 @@ MIXED: list[Entry] = [
     "where",
     [
         ALL,
-        *(some(agent="carly"), some(agent="carly logan"), some(agent="nobody")),
-        *(some(task="t1"), some(task="t1 t2"), some(context="c1"), some(context="c2")),
-        *(some(kind="task"), some(kind="agent message"), some(kind="gap")),
-        *(some(agent="walter", task="t1"), some(agent="carly", kind="message")),
-        some(agent="carly walter", task="t1", context="c1", kind="task"),
-        some(context="c1", kind="message"),
+        *(only(agent="carly"), only(agent="carly logan"), only(agent="nobody")),
+        *(only(task="t1"), only(task="t1 t2"), only(context="c1"), only(context="c2")),
+        *(only(kind="task"), only(kind="agent message"), only(kind="gap")),
+        *(only(agent="walter", task="t1"), only(agent="carly", kind="message")),
+        only(agent="carly walter", task="t1", context="c1", kind="task"),
+        only(context="c1", kind="message"),
     ],
     ids=lambda where: "+".join("/".join(sorted(wanted)) for wanted in where) or "all",
 )
-class TestAFilter:
-    async def test_of_read_gives_the_first_wanted_with_their_own_ids(
+class TestFilter:
+    async def test_of_read_returns_the_first_matching_rows(
         self, log: Log, where: Filter
     ) -> None:
         await log.append(MIXED)
@@ -264,7 +261,7 @@ class TestAFilter:
         assert await log.read(0, 2, where) == wanted[:2]
         assert await log.read(4, 2, where) == [k for k in wanted if k.id > 4][:2]
 
-    async def test_of_tail_gives_the_last_wanted_with_their_own_ids(
+    async def test_of_tail_returns_the_last_matching_rows(
         self, log: Log, where: Filter
     ) -> None:
         await log.append(MIXED)
@@ -275,12 +272,10 @@ class TestAFilter:
         assert await log.tail(9, 2, where) == [k for k in wanted if k.id < 9][-2:]
 
 
-class TestTheLatest:
-    async def test_is_the_last_event_of_each_wanted_place_oldest_first(
-        self, log: Log
-    ) -> None:
+class TestLatest:
+    async def test_is_the_last_event_of_each_matching_place(self, log: Log) -> None:
         await log.append(MIXED)
-        states = some(kind="task agent")
+        states = only(kind="task agent")
         last = {r.place: r for r in rows(*MIXED) if states.matches(r.place)}
         wanted = sorted(last.values(), key=lambda kept: kept.id)
 
@@ -288,7 +283,7 @@ class TestTheLatest:
         assert await log.latest(9, states) == [k for k in wanted if k.id > 9]
         assert await log.latest(len(MIXED), states) == []
 
-    async def test_leaves_out_what_was_trimmed(self, log: Log) -> None:
+    async def test_omits_trimmed_events(self, log: Log) -> None:
         await log.append([entry(1), entry(1, "walter/t2"), entry(2, "walter/t2")])
         await log.trim(1, None)
 
@@ -296,7 +291,7 @@ class TestTheLatest:
 
 
 class TestRaw:
-    async def test_is_kept_as_it_came(self, log: Log) -> None:
+    async def test_is_stored_unchanged(self, log: Log) -> None:
         raw = '{"task": {"id": "t1", "emoji": "🎾"}}'.encode()
         await log.append([entry(1), entry(2, raw=raw), entry(3, raw=b"")])
 
@@ -304,12 +299,12 @@ class TestRaw:
         assert await log.raw(2) == raw
         assert await log.raw(3) == b""
 
-    async def test_of_an_unknown_event_is_none(self, log: Log) -> None:
+    async def test_is_none_for_an_unknown_event(self, log: Log) -> None:
         await log.append([entry(1, raw=b"{}")])
 
         assert [await log.raw(n) for n in (-1, 0, 2, 99)] == [None] * 4
 
-    async def test_goes_with_its_event(self, log: Log) -> None:
+    async def test_is_trimmed_with_its_event(self, log: Log) -> None:
         await log.append([entry(1, raw=b"1"), entry(2, raw=b"2")])
         await log.trim(1, None)
 
@@ -325,14 +320,14 @@ class TestTrim:
         assert await log.trim(3, None) == 0
         assert await everything(log) == rows(*batch(10))[-3:]
 
-    async def test_by_count_leaves_a_log_that_is_short_enough(self, log: Log) -> None:
+    async def test_by_count_drops_nothing_from_a_short_log(self, log: Log) -> None:
         await log.append(batch(3))
 
         assert await log.trim(3, None) == 0
         assert await log.trim(99, None) == 0
         assert await ids(log) == [1, 2, 3]
 
-    async def test_by_age_drops_what_is_older(self, log: Log, clock: Clock) -> None:
+    async def test_by_age_drops_older_events(self, log: Log, clock: Clock) -> None:
         await log.append(batch(2))
         clock.now += 50
         await log.append(batch(2, first=3))
@@ -342,14 +337,14 @@ class TestTrim:
         assert await log.trim(99, 60) == 2
         assert await ids(log) == [3, 4]
 
-    async def test_by_age_can_leave_nothing(self, log: Log, clock: Clock) -> None:
+    async def test_by_age_can_drop_all_events(self, log: Log, clock: Clock) -> None:
         await log.append(batch(2))
         clock.now += 50
 
         assert await log.trim(99, 10) == 2
         assert (await log.bounds())[1:] == (3, 2)
 
-    async def test_drops_what_is_too_many_or_too_old(
+    async def test_applies_both_the_count_and_the_age_limit(
         self, log: Log, clock: Clock
     ) -> None:
         await log.append(batch(4))
@@ -359,7 +354,7 @@ class TestTrim:
         assert await log.trim(5, 10) == 4, "four are too old, only three too many"
         assert await log.trim(2, 10) == 2, "two are too many, none too old"
 
-    async def test_takes_steps_so_that_appends_need_not_wait(self, log: Log) -> None:
+    async def test_by_count_drops_a_limited_number_per_call(self, log: Log) -> None:
         await log.append(batch(2 * TRIM_STEP + 10))
 
         dropped = [await log.trim(5, None) for _ in range(4)]
@@ -367,7 +362,9 @@ class TestTrim:
         assert dropped == [TRIM_STEP, TRIM_STEP, 5, 0]
         assert len(await ids(log)) == 5
 
-    async def test_by_age_takes_steps_too(self, log: Log, clock: Clock) -> None:
+    async def test_by_age_drops_a_limited_number_per_call(
+        self, log: Log, clock: Clock
+    ) -> None:
         await log.append(batch(TRIM_STEP + 5))
         clock.now += 50
 
@@ -380,16 +377,16 @@ class TestTrim:
 
 
 class TestCheckpoint:
-    async def test_is_none_at_first(self, log: Log) -> None:
+    async def test_of_a_new_log_is_none(self, log: Log) -> None:
         assert await log.checkpoint() is None
 
-    async def test_is_the_last_one_saved(self, log: Log) -> None:
+    async def test_is_the_last_saved_one(self, log: Log) -> None:
         await log.save_checkpoint(4, b"board at 4")
         await log.save_checkpoint(9, b"board at 9")
 
         assert await log.checkpoint() == (9, b"board at 9")
 
-    async def test_outlives_a_trim_to_nothing(self, log: Log) -> None:
+    async def test_stays_after_all_events_are_trimmed(self, log: Log) -> None:
         await log.append(batch(3))
         await log.save_checkpoint(3, b"board")
         await log.trim(0, None)
@@ -397,7 +394,7 @@ class TestCheckpoint:
         assert await log.checkpoint() == (3, b"board")
 
 
-async def test_readers_see_whole_batches_while_others_are_appended(log: Log) -> None:
+async def test_readers_see_only_whole_batches_during_appends(log: Log) -> None:
     size, count = 50, 20
     lengths: list[int] = []
 
@@ -415,7 +412,7 @@ async def test_readers_see_whole_batches_while_others_are_appended(log: Log) -> 
     assert lengths == sorted(lengths)
 
 
-async def test_a_row_has_the_entrys_place(log: Log) -> None:
+async def test_row_has_the_place_of_its_entry(log: Log) -> None:
     await log.append([entry(1, "carly/t7", context="c3")])
 
     [kept] = await everything(log)

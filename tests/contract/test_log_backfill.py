@@ -1,6 +1,5 @@
-"""The write-ahead log is emptied beside the writer, whatever happens on that way.
-
-host/log/wal_checkpoint.py under a real log in a file.
+"""Tests of host/log/wal_checkpoint.py on a log in a file: the WAL is checkpointed
+in the background, without loss.
 """
 
 from __future__ import annotations
@@ -25,34 +24,34 @@ def batch(number: int) -> list[Entry]:
     return [entry(n, raw=RAW) for n in range(first, first + PER_COMMIT)]
 
 
-def times_begun_anew(path: Path) -> int:
-    """The write-ahead log's own count. SQLite file format, section 4.1."""
+def wal_restarts(path: Path) -> int:
+    """Return the WAL's checkpoint sequence number (SQLite file format, section 4.1)."""
     header = path.with_name(path.name + "-wal").read_bytes()[:32]
     return int.from_bytes(header[12:16], "big")
 
 
-async def append_until_begun_anew(log: SqliteLog, path: Path, times: int) -> int:
-    """How many batches that took."""
-    with anyio.fail_after(30):
+async def append_until_wal_restarts(log: SqliteLog, path: Path, times: int) -> int:
+    """Append until SQLite restarted the WAL `times` times. Returns the batches."""
+    with anyio.fail_after(60):
         for number in range(10_000):
             await log.append(batch(number))
-            if times_begun_anew(path) >= times:
+            if wal_restarts(path) >= times:
                 return number + 1
     raise AssertionError("10,000 batches, and still the same write-ahead log")
 
 
-async def test_it_is_used_again_from_its_start(tmp_path: Path) -> None:
+async def test_wal_is_reused_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "feed.db"
     log = SqliteLog(path)
     try:
-        batches = await append_until_begun_anew(log, path, 3)
+        batches = await append_until_wal_restarts(log, path, 3)
 
         assert len(await everything(log)) == batches * PER_COMMIT
     finally:
         await log.close()
 
 
-async def test_what_a_host_left_that_was_killed_is_copied_at_the_next_start(
+async def test_wal_of_a_killed_host_is_checkpointed_at_the_next_start(
     tmp_path: Path,
 ) -> None:
     path, killed = tmp_path / "feed.db", tmp_path / "killed"
@@ -74,11 +73,11 @@ async def test_what_a_host_left_that_was_killed_is_copied_at_the_next_start(
         await log.close()
 
 
-async def test_a_copy_that_fails_loses_nothing_and_is_tried_again(
+async def test_failed_checkpoint_loses_nothing_and_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Refusing(sqlite3.Connection):
-        left = 3  # At the start, beside the writer, by the writer.
+        left = 3  # At the start, in the background, by the writer.
 
         def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
             if "wal_checkpoint" in sql and Refusing.left:
@@ -93,7 +92,7 @@ async def test_a_copy_that_fails_loses_nothing_and_is_tried_again(
     path = tmp_path / "feed.db"
     log = SqliteLog(path)
     try:
-        batches = await append_until_begun_anew(log, path, 1)
+        batches = await append_until_wal_restarts(log, path, 1)
 
         assert Refusing.left == 0
         assert await everything(log) == rows(

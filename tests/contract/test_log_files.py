@@ -1,7 +1,7 @@
-"""A file that cannot be the log is refused with a reason, and stays as it is.
+"""Tests of host/log/sqlite_file.py: a damaged or foreign file is refused and not
+changed.
 
-host/log/sqlite_file.py: what may lie at feed.db after a crash, a full disk or a
-copy that was brought back.
+Such files are left by a crash, a full disk, or a backup that was copied back.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ PAGE = 4096
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A log with a thousand events."""
-    made = tmp_path / "log" / "feed.db"
-    anyio.run(_write, made, 1_000)
-    return made
+    path = tmp_path / "log" / "feed.db"
+    anyio.run(_write, path, 1_000)
+    return path
 
 
 async def _write(path: Path, count: int, first: int = 1) -> None:
@@ -38,8 +38,9 @@ async def _write(path: Path, count: int, first: int = 1) -> None:
     await log.close()
 
 
-def _killed(path: Path, count: int, first: int = 1) -> None:
-    """Appends to the log at `path` and dies with all of it in the WAL."""
+def _append_and_kill(path: Path, count: int, first: int = 1) -> None:
+    """Append to the log at `path` and leave its files as after a kill: all in the
+    WAL."""
     copy = path.parent / "living"
     shutil.copytree(path.parent, copy)
 
@@ -60,13 +61,13 @@ def wal_of(path: Path) -> Path:
 
 
 def content(path: Path) -> dict[str, bytes]:
-    """Of the files that are the log: SQLite makes and drops its index as it likes."""
+    """Read the log's files, without the WAL index, which SQLite creates and deletes."""
     files = [path, wal_of(path)]
     return {file.name: file.read_bytes() for file in files if file.exists()}
 
 
-def refused(path: Path) -> str:
-    """Why the log is not opened. It is as it was, then."""
+def refusal_of(path: Path) -> str:
+    """Expect that the log cannot be opened and stays unchanged. Returns the error."""
     before = content(path)
     with pytest.raises(LogError) as refusal:
         SqliteLog(path)
@@ -75,63 +76,61 @@ def refused(path: Path) -> str:
     return str(refusal.value)
 
 
-def truncated(path: Path) -> None:
+def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2 // PAGE * PAGE)
 
 
-def torn(path: Path) -> None:
+def tear_second_page(path: Path) -> None:
     os.truncate(path, PAGE + 100)
 
 
-def with_another_header(path: Path) -> None:
+def overwrite_header(path: Path) -> None:
     path.write_bytes(b"Dear diary" + path.read_bytes()[10:])
 
 
-def with_a_header_of_zeros(path: Path) -> None:
+def zero_header(path: Path) -> None:
     path.write_bytes(bytes(100) + path.read_bytes()[100:])
 
 
-def with_a_damaged_schema(path: Path) -> None:
+def damage_schema(path: Path) -> None:
     path.write_bytes(
         path.read_bytes()[:100] + b"\xff" * PAGE + path.read_bytes()[PAGE:]
     )
 
 
-def a_few_bytes(path: Path) -> None:
+def replace_by_a_few_bytes(path: Path) -> None:
     path.write_bytes(b"soup")
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        *(truncated, torn, with_another_header, with_a_header_of_zeros),
-        *(with_a_damaged_schema, a_few_bytes),
+        *(truncate, tear_second_page, overwrite_header, zero_header),
+        *(damage_schema, replace_by_a_few_bytes),
     ],
     ids=lambda spoil: spoil.__name__,
 )
-def test_a_damaged_file_is_refused(path: Path, spoil: Callable[[Path], None]) -> None:
+def test_damaged_file_is_refused(path: Path, spoil: Callable[[Path], None]) -> None:
     spoil(path)
 
-    why = refused(path)
+    error = refusal_of(path)
 
-    assert "damaged, or not a log of Courtside" in why
-    assert "--data-dir" in why
+    assert "damaged, or not a log of Courtside" in error
+    assert "--data-dir" in error
 
 
-class TestAWalOfAnotherFile:
-    """SQLite itself would write it over this one: whose it is, it does not ask."""
+class TestWal:
+    """SQLite does not check whose WAL it is, and would write it over the file."""
 
-    def test_of_a_log_is_refused(self, path: Path, tmp_path: Path) -> None:
+    def test_of_another_log_is_refused(self, path: Path, tmp_path: Path) -> None:
         other = tmp_path / "other" / "feed.db"
         anyio.run(_write, other, 2_000)
-        _killed(other, 500, first=2_001)
+        _append_and_kill(other, 500, first=2_001)
         shutil.copy(wal_of(other), wal_of(path))
 
-        assert "feed.db-wal belongs to another file" in refused(path)
+        assert "feed.db-wal belongs to another file" in refusal_of(path)
 
-    def test_of_another_programs_database_is_refused(
-        self, path: Path, tmp_path: Path
-    ) -> None:
+    def test_of_another_database_is_refused(self, path: Path, tmp_path: Path) -> None:
         db = sqlite3.connect(tmp_path / "recipes.db")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("CREATE TABLE recipe (name TEXT)")
@@ -140,21 +139,21 @@ class TestAWalOfAnotherFile:
         shutil.copy(tmp_path / "recipes.db-wal", wal_of(path))
         db.close()
 
-        assert "belongs to another file" in refused(path)
+        assert "belongs to another file" in refusal_of(path)
 
-    def test_of_a_later_day_of_the_log_is_refused(
+    def test_of_a_newer_copy_of_the_log_is_refused(
         self, path: Path, tmp_path: Path
     ) -> None:
-        """As when a copy is brought back, and the WAL is forgotten."""
+        """This happens when a backup replaces feed.db, and the WAL stays."""
         shutil.copy(path, tmp_path / "copy.db")
         anyio.run(_write, path, 2_000, 1_001)
-        _killed(path, 500, first=3_001)
+        _append_and_kill(path, 500, first=3_001)
         shutil.copy(tmp_path / "copy.db", path)
 
-        assert "belongs to another file" in refused(path)
+        assert "belongs to another file" in refusal_of(path)
 
-    def test_but_its_own_is_taken_up(self, path: Path) -> None:
-        _killed(path, 500, first=1_001)
+    def test_of_the_log_itself_is_read(self, path: Path) -> None:
+        _append_and_kill(path, 500, first=1_001)
 
         async def kept() -> object:
             log = SqliteLog(path)
@@ -167,7 +166,7 @@ class TestAWalOfAnotherFile:
 
 
 @contextmanager
-def without_the_rights_of_root() -> Iterator[None]:
+def as_unprivileged_user() -> Iterator[None]:
     was_root = os.geteuid() == 0
     if was_root:
         os.seteuid(NOBODY)
@@ -179,37 +178,37 @@ def without_the_rights_of_root() -> Iterator[None]:
 
 
 @pytest.fixture
-def walkable(tmp_path: Path) -> None:
-    """For anybody, down to the log."""
+def open_folders(tmp_path: Path) -> None:
+    """Let every user reach the log's folder."""
     for folder in (tmp_path, *tmp_path.parents):
         mode = folder.stat().st_mode
         if not mode & 0o005:
             folder.chmod(mode | 0o055)
 
 
-@pytest.mark.usefixtures("walkable")
-class TestWithoutTheRights:
-    def test_a_file_that_cannot_be_read_is_refused(self, path: Path) -> None:
+@pytest.mark.usefixtures("open_folders")
+class TestMissingPermission:
+    def test_to_read_the_file_is_reported(self, path: Path) -> None:
         path.parent.chmod(0o777)
         path.chmod(0)
-        with without_the_rights_of_root(), pytest.raises(LogError) as refusal:
+        with as_unprivileged_user(), pytest.raises(LogError) as refusal:
             SqliteLog(path)
 
         assert f"{path}: cannot be opened: [Errno 13] Permission" in str(refusal.value)
 
-    def test_a_file_that_cannot_be_written_is_refused(self, path: Path) -> None:
+    def test_to_write_the_file_is_reported(self, path: Path) -> None:
         path.parent.chmod(0o777)
         path.chmod(0o444)
-        with without_the_rights_of_root(), pytest.raises(LogError) as refusal:
+        with as_unprivileged_user(), pytest.raises(LogError) as refusal:
             SqliteLog(path)
 
         assert f"{path}: cannot be opened: [Errno 13] Permission" in str(refusal.value)
 
-    def test_a_folder_that_cannot_be_written_is_refused(self, path: Path) -> None:
+    def test_to_write_the_folder_is_reported(self, path: Path) -> None:
         path.chmod(0o666)
         path.parent.chmod(0o555)
         (path.parent / "feed.db.lock").unlink()
-        with without_the_rights_of_root(), pytest.raises(LogError) as refusal:
+        with as_unprivileged_user(), pytest.raises(LogError) as refusal:
             SqliteLog(path)
 
         assert f"{path}: cannot be opened: [Errno 13] Permission" in str(refusal.value)

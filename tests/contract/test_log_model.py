@@ -1,6 +1,5 @@
-"""Any history of appends, trims, reads and restarts, against a model of ten lines.
-
-Hypothesis plays them on host/log/memory.py and host/log/sqlite.py.
+"""Property tests of the logs: random appends, trims, reads and restarts, compared
+with a model in memory.
 """
 
 from __future__ import annotations
@@ -140,7 +139,7 @@ class LogMachine(RuleBasedStateMachine):
         self.log = self.open()
 
     @invariant()
-    def is_what_the_model_says(self) -> None:
+    def agrees_with_the_model(self) -> None:
         first = next(iter(self.kept), self.last + 1)
         assert self.run(self.log.bounds()) == (self.epoch, first, self.last)
         assert self.run(everything(self.log)) == self.rows()
@@ -165,7 +164,7 @@ class SqliteLogMachine(LogMachine):
 @pytest.mark.parametrize(
     ("machine", "examples"), [(LogMachine, 100), (SqliteLogMachine, 40)]
 )
-def test_every_history_of_a_log_is_the_models(
+def test_log_always_agrees_with_the_model(
     machine: type[LogMachine], examples: int
 ) -> None:
     run_state_machine_as_test(

@@ -1,7 +1,4 @@
-"""A log that an older Courtside wrote is brought up to date when it is opened.
-
-host/log/sqlite.py: the schema of version 1 as it was, and what becomes of its rows.
-"""
+"""Tests of the migration of logs that an older Courtside wrote."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ CREATE TABLE raw (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE checkpoint (one INTEGER PRIMARY KEY, event_id INTEGER, board BLOB);
 CREATE TABLE bounds (one INTEGER PRIMARY KEY, epoch TEXT, first INTEGER, last INTEGER);
 """
-FIRST = 4  # Those before it were trimmed.
+FIRST = 4  # Earlier events were trimmed.
 KEPT = [
     entry(2, raw=b'{"task": {}}'),
     entry(1, "walter"),
@@ -76,14 +73,14 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def unnumbered(kept: list[Entry]) -> list[Row]:
-    """Their rows, whose versions nobody wrote down."""
+def rows_without_versions(kept: list[Entry]) -> list[Row]:
+    """Return the rows of `kept` without versions, which schema 1 did not store."""
     return [replace(row(n, of), version=0) for n, of in enumerate(kept, FIRST)]
 
 
-async def assert_is_all_there(path: Path) -> None:
+async def assert_nothing_is_lost(path: Path) -> None:
     log = SqliteLog(path)
-    assert await everything(log) == unnumbered(KEPT)
+    assert await everything(log) == rows_without_versions(KEPT)
     assert await log.bounds() == ("abcd", 4, 7)
     assert await log.checkpoint() == (5, b"board")
     assert [await log.raw(n) for n in range(3, 9)] == [
@@ -93,19 +90,19 @@ async def assert_is_all_there(path: Path) -> None:
     await log.close()
 
 
-async def test_an_old_log_opens_with_everything_in_it(path: Path) -> None:
-    await assert_is_all_there(path)
-    await assert_is_all_there(path)
+async def test_old_log_opens_without_loss(path: Path) -> None:
+    await assert_nothing_is_lost(path)
+    await assert_nothing_is_lost(path)
 
 
-async def test_an_old_log_goes_on_where_it_was(path: Path) -> None:
+async def test_old_log_continues_after_its_last_event(path: Path) -> None:
     log = SqliteLog(path)
 
     again, new = KEPT[2], entry(4, raw=b"{}")
     assert await log.append([again, new]) == [None, 8]
 
     of_task = Filter(task=frozenset(["t1"]))
-    old = [kept for kept in unnumbered(KEPT) if kept.place.task == "t1"]
+    old = [kept for kept in rows_without_versions(KEPT) if kept.place.task == "t1"]
     assert await log.read(0, 9, of_task) == [*old, row(8, new)]
     assert await log.raw(8) == b"{}"
     assert await log.trim(2, None) == 3
@@ -113,7 +110,7 @@ async def test_an_old_log_goes_on_where_it_was(path: Path) -> None:
     await log.close()
 
 
-async def test_an_old_log_that_cannot_be_brought_up_to_date_stays_as_it_was(
+async def test_failed_migration_leaves_the_log_unchanged(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = sqlite3.connect
@@ -136,12 +133,12 @@ async def test_an_old_log_that_cannot_be_brought_up_to_date_stays_as_it_was(
             await log.close()
         break
 
-    assert due > 8, "it failed at no statement of the migration"
-    await assert_is_all_there(path)
+    assert due > 8, "no statement of the migration failed"
+    await assert_nothing_is_lost(path)
 
 
 def _failing(due: int) -> type[sqlite3.Connection]:
-    """A connection whose `due`-th statement of a transaction fails before it runs."""
+    """Build a connection class whose `due`-th statement in a transaction fails."""
 
     class Failing(sqlite3.Connection):
         left = due
@@ -157,18 +154,18 @@ def _failing(due: int) -> type[sqlite3.Connection]:
 
 
 @pytest.mark.parametrize("schema", [1, 2])
-async def test_a_log_as_a_release_left_it_opens_and_the_feed_goes_on(
+async def test_log_of_a_release_opens_and_the_feed_continues(
     schema: int, tmp_path: Path
 ) -> None:
-    """logs/ has what those releases themselves wrote: six events, the first trimmed."""
+    """logs/ has files that those releases wrote: six events, the first one trimmed."""
     path = tmp_path / "feed.db"
     shutil.copy(Path(__file__).parent / "logs" / f"schema-{schema}.db", path)
     log = SqliteLog(path)
     feed = Feed(log)
     await feed.open()
 
-    said = [msgspec.json.decode(kept.body) for kept in await everything(log)]
-    assert [event.get("message") for event in said] == [
+    events = [msgspec.json.decode(kept.body) for kept in await everything(log)]
+    assert [event.get("message") for event in events] == [
         *("update 2", None, "answer 1", "update 1", "update 3")
     ]
     assert [(await log.bounds())[1:], feed.head] == [(2, 6), 6]

@@ -1,6 +1,5 @@
-"""What only a log in a file can promise: it survives, and is nobody else's.
-
-host/log/sqlite.py: restarts, kill -9, failing commits, files that are not ours.
+"""Tests of host/log/sqlite.py beyond the contract: restarts, kill -9, failing commits,
+locks and foreign files.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from tests.support.harness import Process, wait_until
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[SqliteLog]:
+async def open_log(path: Path) -> AsyncIterator[SqliteLog]:
     log = SqliteLog(path)
     try:
         yield log
@@ -39,51 +38,51 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "feed.db"
 
 
-class TestAfterARestart:
-    async def test_everything_is_as_it_was(self, path: Path) -> None:
+class TestRestart:
+    async def test_keeps_all_data(self, path: Path) -> None:
         kept = [entry(1, raw=b"{}"), entry(1, "walter"), entry(2)]
-        async with opened(path) as log:
+        async with open_log(path) as log:
             await log.append(kept)
             await log.save_checkpoint(2, b"board")
             before = await log.bounds()
 
-        async with opened(path) as log:
+        async with open_log(path) as log:
             assert await log.bounds() == before
             assert await everything(log) == rows(*kept)
             assert await log.raw(1) == b"{}"
             assert await log.checkpoint() == (2, b"board")
             assert await log.high_water("carly/t1") == 2
 
-    async def test_duplicates_are_still_left_out(self, path: Path) -> None:
-        async with opened(path) as log:
+    async def test_keeps_rejecting_duplicates(self, path: Path) -> None:
+        async with open_log(path) as log:
             await log.append(batch(2))
 
-        async with opened(path) as log:
+        async with open_log(path) as log:
             assert await log.append([*batch(3), entry(1, "walter")]) == [
                 *(None, None, 3, 4)
             ]
 
-    async def test_ids_of_a_log_trimmed_to_nothing_go_on(self, path: Path) -> None:
-        async with opened(path) as log:
+    async def test_continues_the_ids_of_a_trimmed_log(self, path: Path) -> None:
+        async with open_log(path) as log:
             await log.append(batch(3))
             await log.trim(0, None)
 
-        async with opened(path) as log:
+        async with open_log(path) as log:
             assert (await log.bounds())[1:] == (4, 3)
             assert await log.append([entry(4)]) == [4]
 
-    async def test_sources_are_not_mixed_up(self, path: Path) -> None:
-        async with opened(path) as log:
+    async def test_keeps_sources_apart(self, path: Path) -> None:
+        async with open_log(path) as log:
             await log.append([entry(1, "carly/t1"), entry(1, "walter/t2")])
 
-        async with opened(path) as log:
+        async with open_log(path) as log:
             again = [entry(2, "walter/t2"), entry(1, "logan/t3"), entry(2, "carly/t1")]
             await log.append(again)
             assert (await everything(log))[2:] == rows(*again, first=3)
 
 
 class Failing(sqlite3.Connection):
-    """A connection whose `due`-th statement from now fails: before or after it ran."""
+    """A connection whose `due`-th statement from now fails, before or after it ran."""
 
     due = 0
     moment = "before"
@@ -118,8 +117,8 @@ def failing(
     Failing.due = 0
 
 
-class TestAnAppendThatFailed:
-    """At each of its statements in turn, BEGIN to COMMIT, until there are no more."""
+class TestFailedAppend:
+    """Each statement of an append fails in turn, from BEGIN to COMMIT."""
 
     LOST: ClassVar[list[Entry]] = [
         *batch(2, first=2),
@@ -131,7 +130,7 @@ class TestAnAppendThatFailed:
     ) -> AsyncIterator[tuple[Path, SqliteLog]]:
         for statement in itertools.count(1):
             path = folder / f"{statement}.db"
-            async with opened(path) as log:
+            async with open_log(path) as log:
                 await log.append(batch(1))
                 failing.due = statement
                 try:
@@ -143,17 +142,15 @@ class TestAnAppendThatFailed:
                 assert statement > 4, "BEGIN, two inserts and COMMIT at least"
                 return
 
-    async def test_happened_as_a_whole_or_not_at_all(
-        self, tmp_path: Path, failing: type[Failing]
-    ) -> None:
+    async def test_is_atomic(self, tmp_path: Path, failing: type[Failing]) -> None:
         async for _, log in self.broken_logs(tmp_path, failing):
             assert await ids(log) in ([1], [1, 2, 3, 4])
 
-    async def test_is_repeated_without_loss_and_without_a_second_copy(
+    async def test_can_be_repeated_without_loss_or_duplicates(
         self, tmp_path: Path, failing: type[Failing]
     ) -> None:
         async for path, log in self.broken_logs(tmp_path, failing):
-            # What arrived meanwhile is appended with it.
+            # Entries that arrived meanwhile join the repeated batch.
             await log.append([*self.LOST, entry(4)])
 
             kept = rows(*batch(1), *self.LOST, entry(4))
@@ -163,16 +160,16 @@ class TestAnAppendThatFailed:
             assert await log.high_water("carly/t1") == 4
             assert await log.append([entry(5)]) == [6]
             await log.close()
-            async with opened(path) as again:
+            async with open_log(path) as again:
                 assert (await everything(again))[:5] == kept
                 assert await again.append([entry(5), entry(6)]) == [None, 7]
 
 
-async def test_a_trim_that_failed_can_be_repeated(
+async def test_failed_trim_can_be_repeated(
     tmp_path: Path, failing: type[Failing]
 ) -> None:
     for statement in itertools.count(1):
-        async with opened(tmp_path / f"{statement}.db") as log:
+        async with open_log(tmp_path / f"{statement}.db") as log:
             await log.append(batch(5))
             failing.due = statement
             try:
@@ -206,57 +203,55 @@ asyncio.run(main())
 """
 
 
-def other_process(path: Path, folder: Path) -> Process:
-    """Appends to the log at `path` until it is killed, and says so."""
+def appending_process(path: Path, folder: Path) -> Process:
+    """Build a process that appends to the log at `path` and prints each last id."""
     argv = [sys.executable, "-c", OTHER_PROCESS, str(path)]
     return Process("other", argv, folder=folder, env={"PYTHONPATH": "."})
 
 
 class TestTwoProcesses:
-    async def test_cannot_have_one_log(self, path: Path, tmp_path: Path) -> None:
-        async with opened(path) as log:
+    async def test_cannot_open_the_same_log(self, path: Path, tmp_path: Path) -> None:
+        async with open_log(path) as log:
             await log.append(batch(1))
-            second = other_process(path, tmp_path)
+            second = appending_process(path, tmp_path)
             second.start()
 
-            assert second.wait_end(10.0) == 1
-            said = second.output()
-            assert f"{path}: another Courtside has this log open" in said
-            assert "--data-dir" in said
-            assert "appended" not in said
-            assert await log.append(batch(1, first=2)) == [2], "the first is not moved"
+            assert second.wait_end(60.0) == 1
+            output = second.output()
+            assert f"{path}: another Courtside has this log open" in output
+            assert "--data-dir" in output
+            assert "appended" not in output
+            assert await log.append(batch(1, first=2)) == [2], "the first one goes on"
 
-    async def test_follow_each_other_when_the_first_is_killed(
+    async def test_can_open_the_log_one_after_a_kill_of_the_other(
         self, path: Path, tmp_path: Path
     ) -> None:
-        first = other_process(path, tmp_path)
+        first = appending_process(path, tmp_path)
         first.start()
-        wait_until(lambda: "opened" in first.output(), 10.0, "the log to be open")
+        wait_until(lambda: "opened" in first.output(), 60.0, "the log to be open")
         with pytest.raises(LogError, match=f"{path}: another Courtside"):
             SqliteLog(path)
         first.kill()
 
-        async with opened(path) as log:
+        async with open_log(path) as log:
             assert (await log.bounds()).first == 1
 
 
 def wait_appended(writer: Process, count: int) -> None:
     wait_until(
-        lambda: writer.output().count("appended") >= count, 10.0, f"{count} appends"
+        lambda: writer.output().count("appended") >= count, 60.0, f"{count} appends"
     )
 
 
-async def test_a_kill_9_loses_nothing_that_was_acknowledged(
-    path: Path, tmp_path: Path
-) -> None:
-    writer = other_process(path, tmp_path)
+async def test_kill_9_loses_no_acknowledged_event(path: Path, tmp_path: Path) -> None:
+    writer = appending_process(path, tmp_path)
     for acknowledged in (20, 60, 200):
         writer.start()
         wait_appended(writer, acknowledged)
         writer.kill()
 
         last = re.findall(r"appended (\d+)\n", writer.output())[-1]
-        async with opened(path) as log:
+        async with open_log(path) as log:
             kept = await ids(log)
             assert kept == list(range(1, len(kept) + 1))
             assert len(kept) >= int(last)
@@ -264,22 +259,22 @@ async def test_a_kill_9_loses_nothing_that_was_acknowledged(
             assert (await log.bounds()).last == len(kept)
 
 
-def foreign_database(path: Path) -> None:
+def write_foreign_database(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE recipe (name TEXT)")
         db.execute("INSERT INTO recipe VALUES ('soup')")
         db.commit()
 
 
-def newer_log(path: Path) -> None:
+def write_newer_log(path: Path) -> None:
     anyio.run(SqliteLog(path).close)
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
 
 
-class TestAFileThatIsNotOurs:
-    def test_but_another_programs_is_refused_and_left_alone(self, path: Path) -> None:
-        foreign_database(path)
+class TestFile:
+    def test_of_another_program_is_refused_and_unchanged(self, path: Path) -> None:
+        write_foreign_database(path)
         before = path.read_bytes()
 
         with pytest.raises(LogError) as refused:
@@ -290,8 +285,8 @@ class TestAFileThatIsNotOurs:
         assert "--data-dir" in str(refused.value)
         assert path.read_bytes() == before
 
-    def test_but_a_newer_courtsides_is_refused_and_left_alone(self, path: Path) -> None:
-        newer_log(path)
+    def test_of_a_newer_courtside_is_refused_and_unchanged(self, path: Path) -> None:
+        write_newer_log(path)
         before = path.read_bytes()
 
         with pytest.raises(LogError) as refused:
@@ -302,7 +297,7 @@ class TestAFileThatIsNotOurs:
         assert "update" in str(refused.value)
         assert path.read_bytes() == before
 
-    def test_but_no_database_at_all_is_refused_and_left_alone(self, path: Path) -> None:
+    def test_that_is_no_database_is_refused_and_unchanged(self, path: Path) -> None:
         path.write_text("Dear diary, " * 100)
 
         with pytest.raises(LogError, match=f"{path}: .*not a database"):
@@ -310,8 +305,8 @@ class TestAFileThatIsNotOurs:
 
         assert path.read_text() == "Dear diary, " * 100
 
-    def test_refused_once_can_be_replaced(self, path: Path) -> None:
-        foreign_database(path)
+    def test_can_be_replaced_after_a_refusal(self, path: Path) -> None:
+        write_foreign_database(path)
         with pytest.raises(LogError):
             SqliteLog(path)
         path.unlink()
@@ -319,7 +314,7 @@ class TestAFileThatIsNotOurs:
         anyio.run(SqliteLog(path).close)
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_error_names_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "feed.db"
 
@@ -327,7 +322,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         SqliteLog(path)
 
 
-def test_an_empty_file_becomes_a_log(path: Path) -> None:
+def test_empty_file_becomes_a_log(path: Path) -> None:
     path.touch()
 
     anyio.run(SqliteLog(path).close)

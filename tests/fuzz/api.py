@@ -1,6 +1,6 @@
-"""How the host's HTTP API is fuzzed: Schemathesis asks what /openapi.json describes.
+"""Fuzzes the host's HTTP API: Schemathesis sends requests that /openapi.json describes.
 
-test_api.py asks little, scripts/fuzz much. The agent behind it is a real, quick carly.
+The agent behind the host is a real, fast Carly.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 STEP_S = 0.005  # Positive messages start real tasks.
 
 
-class Fuzzed(NamedTuple):
-    """How many requests were made, and all that was said of them."""
+class FuzzResult(NamedTuple):
+    """The number of requests, whether all went well, and the report."""
 
     requests: int
-    is_well: bool
+    is_ok: bool
     report: str
 
 
-def fuzzed(folder: Path, *options: str, deadline_s: float = 120) -> Fuzzed:
-    """Asks a host of its own; `options` are those of `schemathesis run`."""
+def fuzz_api(folder: Path, *options: str, deadline_s: float = 120) -> FuzzResult:
+    """Start a host and fuzz it. `options` are those of `schemathesis run`."""
     with Stack(folder, ["carly"], step_s=STEP_S) as stack:
         done = subprocess.run(
             [
@@ -41,9 +41,11 @@ def fuzzed(folder: Path, *options: str, deadline_s: float = 120) -> Fuzzed:
             text=True,
             timeout=deadline_s,
         )
-        told = stack.host.output()
-        well = stack.host.alive and "Traceback" not in told
+        output = stack.host.output()
+        is_ok = stack.host.alive and "Traceback" not in output
     requests = re.search(r"(\d+) generated", done.stdout)
-    report = done.stdout + done.stderr + ("" if well else f"\nthe host said:\n{told}")
+    report = done.stdout + done.stderr
+    if not is_ok:
+        report += f"\noutput of the host:\n{output}"
     count = int(requests[1]) if requests else 0
-    return Fuzzed(count, well and done.returncode == 0, report)
+    return FuzzResult(count, is_ok and done.returncode == 0, report)

@@ -1,4 +1,4 @@
-"""Says at the end of scripts/fuzz how many inputs were tried."""
+"""Prints the number of tried inputs at the end of scripts/fuzz."""
 
 from __future__ import annotations
 

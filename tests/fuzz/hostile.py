@@ -1,7 +1,4 @@
-"""What hostile senders send: text, JSON and A2A that is nearly right.
-
-Strategies for the properties beside it.
-"""
+"""Hypothesis strategies for hostile input: text, JSON, and almost valid A2A."""
 
 from __future__ import annotations
 
@@ -75,7 +72,7 @@ CARD: Json = {
 
 
 def _paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where something stands in a JSON value."""
+    """Yield the path of each value inside a JSON value."""
     inner = dict(enumerate(value)) if isinstance(value, list) else value
     for key, each in inner.items() if isinstance(inner, dict) else ():
         yield (*at, key)
@@ -83,20 +80,20 @@ def _paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @st.composite
-def spoiled(draw: st.DrawFn, whole: list[Json]) -> Json:
-    """One of `whole`, with something in it replaced by anything."""
-    body = copy.deepcopy(draw(st.sampled_from(whole)))
+def corrupted(draw: st.DrawFn, valid: list[Json]) -> Json:
+    """Draw one of `valid`, with up to three of its values replaced by any JSON."""
+    body = copy.deepcopy(draw(st.sampled_from(valid)))
     for _ in range(draw(st.integers(0, 3))):
-        *way, last = draw(st.sampled_from(list(_paths(body)) or [("x",)]))
-        place: Any = body
-        for key in way:
-            place = place[key]
-        place[last] = draw(json_values)
+        *path, last = draw(st.sampled_from(list(_paths(body)) or [("x",)]))
+        parent: Any = body
+        for key in path:
+            parent = parent[key]
+        parent[last] = draw(json_values)
     return body
 
 
 def encoded(values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
-    """As bytes, sometimes with bytes changed."""
+    """Encode values as JSON, and sometimes change some bytes."""
     whole = values.map(lambda value: json.dumps(value).encode())
     cut = st.tuples(whole, st.integers(0, 400), raw).map(
         lambda parts: parts[0][: parts[1]] + parts[2] + parts[0][parts[1] + 1 :]
@@ -104,8 +101,8 @@ def encoded(values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
     return whole | cut
 
 
-updates = encoded(spoiled(UPDATES))
-cards = encoded(spoiled([CARD]))
+updates = encoded(corrupted(UPDATES))
+cards = encoded(corrupted([CARD]))
 any_json = encoded(json_values) | raw
 DEEP = [
     b'{"a":' * 3_000 + b"1" + b"}" * 3_000,

@@ -1,7 +1,7 @@
-"""How many inputs each property of this folder tries, and how many it has tried.
+"""The decorator of all fuzz tests. It sets and counts the number of inputs.
 
-A few in every run of the tests, the same each time; COURTSIDE_FUZZ of them, new each
-time, by scripts/fuzz, which prints the count.
+A normal test run tries a few inputs, always the same. scripts/fuzz tries
+COURTSIDE_FUZZ inputs, which are new in each run, and prints the counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Test = Callable[..., None]
 
 
 def fuzz(*strategies: Any) -> Callable[[Test], Test]:
-    """A property of what these strategies give."""
+    """Run the test with values of these strategies."""
 
     def decorate(test: Test) -> Test:
         @wraps(test)

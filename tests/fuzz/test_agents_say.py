@@ -1,6 +1,6 @@
-"""Whatever an agent sends, it is read, or refused with the error that is promised.
+"""Fuzz tests: any input from an agent is read, or refused with a documented error.
 
-From the bytes of a stream to the events of the feed, and an agent's card.
+The input is a card, or the bytes of a stream, which become events of the feed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ pieces = st.lists(
 
 
 @fuzz(pieces)
-def test_events_are_the_same_in_whatever_pieces_their_bytes_come(
+def test_chunk_boundaries_do_not_change_events(
     pieces: list[bytes],
 ) -> None:
     splitter = SseParser()
@@ -68,13 +68,13 @@ def test_events_are_the_same_in_whatever_pieces_their_bytes_come(
 
 @pytest.mark.parametrize("read", [read_update, read_answer, read_task, cut_result])
 @pytest.mark.parametrize("data", hostile.DEEP)
-def test_what_is_too_deep_or_too_long_is_refused(read, data) -> None:  # type: ignore[no-untyped-def]
+def test_deep_or_huge_json_is_refused(read, data) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises((ValueError, A2AError)):
         read(data)
 
 
 @fuzz(hostile.updates | hostile.any_json)
-def test_an_update_is_read_or_refused(data: bytes) -> None:
+def test_any_update_is_read_or_refused(data: bytes) -> None:
     for read in (read_update, read_answer, read_task, cut_result):
         try:
             read(data)
@@ -83,8 +83,10 @@ def test_an_update_is_read_or_refused(data: bytes) -> None:
 
 
 @fuzz(st.lists(hostile.updates, max_size=4), st.none() | st.just("the stream broke"))
-def test_what_is_read_becomes_sound_events(sent: list[bytes], why: str | None) -> None:
-    """Of one line, valid by the schema, the same after the log, and on the board."""
+def test_any_readable_update_becomes_valid_events(
+    sent: list[bytes], why: str | None
+) -> None:
+    """Each is one line, matches the schema, and survives the log and the board."""
     record, board = TaskRecord("carly", "t1"), Board()
     for data in sent:
         try:
@@ -109,23 +111,24 @@ def test_what_is_read_becomes_sound_events(sent: list[bytes], why: str | None) -
 
 
 @fuzz(hostile.any_json)
-def test_bytes_that_are_no_checkpoint_are_refused_as_such(data: bytes) -> None:
+def test_invalid_checkpoint_raises_decode_error(data: bytes) -> None:
     with suppress(msgspec.DecodeError):
         Board().restore(data)
 
 
 @fuzz(hostile.json_values)
-def test_a_refusal_is_read_whatever_it_says(error: object) -> None:
+def test_any_error_response_becomes_an_error(error: object) -> None:
     assert isinstance(from_jsonrpc(error), A2AError)
     for body in (error, {"error": error}):
         assert isinstance(from_http(400, json.dumps(body).encode()), Exception)
 
 
-@fuzz(hostile.spoiled(hostile.UPDATES))
-def test_what_an_agent_of_0_3_says_is_put_into_1_0_or_refused(
-    said: dict[str, object],
+@fuzz(hostile.corrupted(hostile.UPDATES))
+def test_any_0_3_result_is_converted_to_1_0_or_refused(
+    result: dict[str, object],
 ) -> None:
-    for body in (said, *(one for one in said.values() if isinstance(one, dict))):
+    inner = (value for value in result.values() if isinstance(value, dict))
+    for body in (result, *inner):
         for read in (v03_to_v10.convert_result, v03_to_v10.convert_task):
             try:
                 read(body)
@@ -134,7 +137,7 @@ def test_what_an_agent_of_0_3_says_is_put_into_1_0_or_refused(
 
 
 @fuzz(hostile.cards | hostile.any_json)
-def test_a_card_is_read_and_shown_or_refused(data: bytes) -> None:
+def test_any_card_is_read_and_served_or_refused(data: bytes) -> None:
     try:
         card = parse_card(data)
     except ValueError:

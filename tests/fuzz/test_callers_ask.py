@@ -1,6 +1,6 @@
-"""Whatever a caller asks, it is understood, or refused with the error that is promised.
+"""Fuzz tests: any request is understood, or refused with a documented error.
 
-Cursors, filters, searches, headers and bodies of the host's own rules.
+The inputs are cursors, filters, searches, headers and bodies.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ header_text = st.text(st.characters(max_codepoint=255), max_size=40)
 
 
 @fuzz(hostile.text | st.from_regex(r"\A[0-9a-z-]{1,30}\Z"))
-def test_a_cursor_begins_within_what_is_kept_or_is_refused(text: str) -> None:
+def test_any_cursor_starts_inside_the_log_or_is_refused(text: str) -> None:
     kept = Bounds("e1", 5, 9)
     try:
         start = resolve_start(parse(text), kept)
@@ -61,7 +61,7 @@ def test_a_cursor_begins_within_what_is_kept_or_is_refused(text: str) -> None:
 
 
 @fuzz(queries)
-def test_a_filter_wants_what_it_names_and_nothing_else(query: QueryParams) -> None:
+def test_filter_has_exactly_the_values_of_the_query(query: QueryParams) -> None:
     where = parse_filter(query)
 
     for name, wanted in where._asdict().items():
@@ -69,9 +69,7 @@ def test_a_filter_wants_what_it_names_and_nothing_else(query: QueryParams) -> No
 
 
 @fuzz(queries, hostile.text)
-def test_a_search_finds_what_is_said_or_is_refused(
-    query: QueryParams, text: str
-) -> None:
+def test_any_search_finds_its_text_or_is_refused(query: QueryParams, text: str) -> None:
     event = MessageEvent(
         agent="carly",
         context_id=None,
@@ -90,12 +88,12 @@ def test_a_search_finds_what_is_said_or_is_refused(
                 0,
                 1,
             )
-    said = parse_search(QueryParams({"q": text[:MAX_CHARS]}))
-    assert said is None or said.matches(row), f"{text!r} is not found"
+    search = parse_search(QueryParams({"q": text[:MAX_CHARS]}))
+    assert search is None or search.matches(row), f"{text!r} is not found"
 
 
 @fuzz(hostile.text | st.datetimes().map(lambda at: f"{at.isoformat()}Z"))
-def test_a_moment_is_of_one_form_and_what_is_before_it_sorts_before(text: str) -> None:
+def test_any_timestamp_has_one_format_that_sorts_by_time(text: str) -> None:
     at = parse_timestamp(text)
     if at is None:
         return
@@ -120,7 +118,7 @@ def request_with(headers: dict[str, str], query: str = "") -> Request:
 
 
 @fuzz(header_text, header_text)
-def test_a_header_is_understood_or_refused(text: str, other: str) -> None:
+def test_any_header_is_understood_or_refused(text: str, other: str) -> None:
     headers = {"last-event-id": text, "a2a-version": other, "x-forwarded-host": other}
     request = request_with({**headers, "x-forwarded-prefix": text})
     with suppress(A2AError):
@@ -131,7 +129,9 @@ def test_a_header_is_understood_or_refused(text: str, other: str) -> None:
 
 
 @fuzz(header_text | st.from_regex(trace.TRACEPARENT), header_text)
-def test_a_trace_is_passed_on_whole_or_not_at_all(parent: str, state: str) -> None:
+def test_trace_headers_are_forwarded_whole_or_not_at_all(
+    parent: str, state: str
+) -> None:
     found = trace.parse_trace({"traceparent": parent, "tracestate": state})
 
     if found:
@@ -140,21 +140,21 @@ def test_a_trace_is_passed_on_whole_or_not_at_all(parent: str, state: str) -> No
 
 
 @fuzz(hostile.text, hostile.json_values, st.sampled_from(["logfmt", "json"]))
-def test_a_log_line_is_one_line_whatever_it_says(
-    text: str, value: object, form: str
-) -> None:
+def test_any_value_stays_on_one_log_line(text: str, value: object, form: str) -> None:
     record = logging.makeLogRecord({"msg": Line(agent=text, cause=value)})
 
     assert LogFormatter(form).format(record).isprintable()
 
 
 @fuzz(header_text, header_text)
-def test_the_guard_lets_nobody_in_by_an_odd_header(host: str, origin: str) -> None:
+def test_guard_admits_no_unknown_host_name(host: str, origin: str) -> None:
     scope = request_with({"host": host, "origin": origin}).scope
-    told = Guard("127.0.0.1", 8000, AccessRules()).check_request(scope, nobody_home)
+    admitted_to = Guard("127.0.0.1", 8000, AccessRules()).check_request(
+        scope, unreachable_app
+    )
 
-    known = host.split(":")[0].lower() in ("127.0.0.1", "localhost", "[")
-    assert told is not nobody_home or known
+    is_known = host.split(":")[0].lower() in ("127.0.0.1", "localhost", "[")
+    assert admitted_to is not unreachable_app or is_known
 
 
 LOCKED = Guard(
@@ -176,14 +176,14 @@ SENT = [
         | header_text.map("courtside_8000=operator.9999999999.{}".format),
     )
 )
-def test_the_guard_takes_nothing_for_a_token(headers: dict[str, str]) -> None:
+def test_guard_accepts_no_wrong_token(headers: dict[str, str]) -> None:
     scope = request_with({"host": "127.0.0.1", **headers}).scope
     scope["path"] = "/feed"
 
-    assert LOCKED.check_request(scope, nobody_home) is not nobody_home
+    assert LOCKED.check_request(scope, unreachable_app) is not unreachable_app
 
 
-async def nobody_home(scope: Scope, receive: Receive, send: Send) -> None:
+async def unreachable_app(scope: Scope, receive: Receive, send: Send) -> None:
     raise AssertionError
 
 
@@ -193,8 +193,8 @@ MESSAGES: list[hostile.Json] = [
 ]
 
 
-@fuzz(hostile.spoiled(MESSAGES) | hostile.json_values)
-def test_a_body_is_understood_or_refused(body: object) -> None:
+@fuzz(hostile.corrupted(MESSAGES) | hostile.json_values)
+def test_any_body_is_understood_or_refused(body: object) -> None:
     for kind in (pb.SendMessageRequest, pb.GetTaskRequest, pb.ListTasksRequest):
         try:
             parse_message(body, kind)
@@ -203,7 +203,7 @@ def test_a_body_is_understood_or_refused(body: object) -> None:
 
 
 @fuzz(hostile.text, st.integers(-(2**31), 2**31 - 1))
-def test_a_page_of_tasks_is_there_or_refused(token: str, size: int) -> None:
+def test_any_page_of_tasks_is_returned_or_refused(token: str, size: int) -> None:
     try:
         page = list_tasks(
             Board(), "carly", pb.ListTasksRequest(page_token=token, page_size=size)
@@ -214,8 +214,8 @@ def test_a_page_of_tasks_is_there_or_refused(token: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["0500-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
-def test_the_hour_before_an_old_moment_sorts_before_it(text: str) -> None:
-    """Found: it was written 499-12-31, which is after everything."""
+def test_years_below_1000_sort_by_time(text: str) -> None:
+    """Fuzzing found the format 499-12-31, which sorted after all others."""
     at = parse_timestamp(text)
 
     assert at and subtract_seconds(at, CLOCK_SLACK_S) <= at

@@ -1,7 +1,4 @@
-"""Where a reader begins: exactly after its cursor, or with a reason why not.
-
-host/feed/cursor.py, over every kind of cursor and what the log keeps.
-"""
+"""Tests of host/feed/cursor.py: a reader starts after its cursor, or gets a reason."""
 
 from __future__ import annotations
 
@@ -22,17 +19,15 @@ def start(text: str, kept: Bounds = KEPT) -> Start:
 
 @pytest.mark.parametrize("prefix", ["", "k3f9-"])
 @pytest.mark.parametrize("cursor", [10, 11, 15, 20])
-def test_a_cursor_within_what_is_kept_goes_on_from_there(
-    prefix: str, cursor: int
-) -> None:
+def test_kept_cursor_continues_after_its_event(prefix: str, cursor: int) -> None:
     assert start(f"{prefix}{cursor}") == Start(cursor, None)
 
 
-def test_0_is_all_that_is_kept() -> None:
+def test_cursor_0_means_all_stored_events() -> None:
     assert start("0") == Start(10, None)
 
 
-def test_a_reader_whose_first_events_are_gone_is_told_so() -> None:
+def test_cursor_0_with_an_epoch_reports_trimmed_events() -> None:
     assert start("k3f9-0") == Start(20, "events up to 10 are no longer kept")
 
 
@@ -47,7 +42,7 @@ def test_a_reader_whose_first_events_are_gone_is_told_so() -> None:
         ("0ther-0", "not the one this cursor came from"),
     ],
 )
-def test_a_cursor_that_cannot_be_followed_starts_at_the_head_with_a_reason(
+def test_unusable_cursor_starts_at_the_head_with_a_reason(
     cursor: str, why: str
 ) -> None:
     begin = start(cursor)
@@ -58,12 +53,12 @@ def test_a_cursor_that_cannot_be_followed_starts_at_the_head_with_a_reason(
 
 
 @pytest.mark.parametrize("cursor", ["0", "k3f9-0"])
-def test_an_empty_log_can_be_followed_from_its_start(cursor: str) -> None:
+def test_cursor_0_of_an_empty_log_starts_at_0(cursor: str) -> None:
     assert start(cursor, Bounds("k3f9", 1, 0)) == Start(0, None)
 
 
 @pytest.mark.parametrize("cursor", ["0", "20", "k3f9-20"])
-def test_a_log_trimmed_to_nothing_goes_on_at_its_head(cursor: str) -> None:
+def test_fully_trimmed_log_continues_at_its_head(cursor: str) -> None:
     assert start(cursor, Bounds("k3f9", 21, 20)) == Start(20, None)
 
 
@@ -74,7 +69,7 @@ def test_a_log_trimmed_to_nothing_goes_on_at_its_head(cursor: str) -> None:
         *("K3F9-7", "a-b-7", "٣", "7" * 19, "é-7", "<script>"),
     ],
 )
-def test_what_is_no_cursor_is_refused_with_an_example(text: str) -> None:
+def test_invalid_cursor_is_refused_with_advice(text: str) -> None:
     with pytest.raises(CursorError) as refused:
         parse(text)
 
@@ -82,7 +77,7 @@ def test_what_is_no_cursor_is_refused_with_an_example(text: str) -> None:
     assert "use the id of the last event you have" in str(refused.value)
 
 
-def test_a_long_lie_is_not_repeated_in_full() -> None:
+def test_error_shortens_a_long_cursor() -> None:
     with pytest.raises(CursorError) as refused:
         parse("x" * 10_000)
 
@@ -96,7 +91,7 @@ def test_a_long_lie_is_not_repeated_in_full() -> None:
     st.sampled_from(["", "k3f9-", "other-"]),
     st.integers(0, 200),
 )
-def test_no_cursor_skips_anything_silently(
+def test_no_cursor_skips_events_silently(
     first: int, kept: int, prefix: str, cursor: int
 ) -> None:
     bounds = Bounds("k3f9", first, first + kept - 1)

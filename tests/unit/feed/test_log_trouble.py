@@ -1,7 +1,6 @@
-"""What the feed says of a log that fails it, and does without a board it can read.
+"""Tests of the feed on a log that fails, and on a checkpoint that it cannot read.
 
-A real feed on a memory log that fails as it is told to; the disk's own faults are tried
-in test_storage_faults.py.
+The log is in memory. test_storage_faults.py tests faults of a real disk.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from host.model.filter import ALL, Filter
 from tests.contract.entries import batch, entry
 
 
-class Unreadable(MemoryLog):
-    """Raises `error` at each read, while there is one."""
+class UnreadableLog(MemoryLog):
+    """Raises `error` on each read, unless it is None."""
 
     error: LogError | None = None
 
@@ -28,7 +27,7 @@ class Unreadable(MemoryLog):
         return await super().read(after, limit, where)
 
 
-async def opened(log: MemoryLog) -> Feed:
+async def open_feed(log: MemoryLog) -> Feed:
     feed = Feed(log)
     await feed.open()
     return feed
@@ -38,11 +37,11 @@ async def opened(log: MemoryLog) -> Feed:
     ("error", "after"),
     [(LogError("disk I/O error"), None), (LogDamaged("malformed"), "malformed")],
 )
-async def test_a_log_that_cannot_be_read_says_so_and_one_that_is_damaged_goes_on(
+async def test_read_error_is_a_fault_and_damage_stays_a_fault(
     error: LogError, after: str | None
 ) -> None:
-    log = Unreadable()
-    feed = await opened(log)
+    log = UnreadableLog()
+    feed = await open_feed(log)
     log.error = error
 
     with pytest.raises(LogError):
@@ -56,14 +55,14 @@ async def test_a_log_that_cannot_be_read_says_so_and_one_that_is_damaged_goes_on
 
 
 @pytest.mark.parametrize("board", [b"no JSON", b'{"agents": 7}', b"\xff"])
-async def test_a_board_that_cannot_be_read_is_made_anew_from_the_events(
+async def test_unreadable_board_is_rebuilt_from_the_events(
     board: bytes,
 ) -> None:
     log = MemoryLog()
     await log.append([*batch(3), entry(1, "walter")])
     await log.save_checkpoint(2, board)
 
-    feed = await opened(log)
+    feed = await open_feed(log)
 
     task = feed.board.task("carly", "t1")
     assert task
@@ -71,8 +70,8 @@ async def test_a_board_that_cannot_be_read_is_made_anew_from_the_events(
     assert list(feed.board.agents) == ["walter"]
 
 
-async def test_what_is_given_of_a_source_is_settled_when_it_is_in_the_log() -> None:
-    feed = await opened(MemoryLog())
+async def test_committed_version_waits_for_submitted_events() -> None:
+    feed = await open_feed(MemoryLog())
     feed.submit(batch(2))
     with anyio.move_on_after(0.02) as patience:
         await feed.committed_version("carly/t1")

@@ -1,4 +1,4 @@
-"""A reader that is behind the ring reads from the log, and the seam has no hole."""
+"""Tests of a reader that is behind the ring: it reads the log and misses no event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RING_FULL = RING_BYTES // SIZE + 1
 
 
 class SlowLog(MemoryLog):
-    """`meanwhile` happens after a read was made and before it is answered."""
+    """Calls `meanwhile` once, after it read the rows and before it returns them."""
 
     meanwhile: Callable[[], Awaitable[None]] | None = None
 
@@ -42,18 +42,18 @@ def large(numbers: range) -> Sequence[Entry]:
     return [Entry.of("carly", number, event) for number in numbers]
 
 
-async def test_a_reader_of_the_log_misses_nothing_while_the_ring_turns_over() -> None:
+async def test_reader_of_the_log_misses_nothing_while_the_ring_moves_on() -> None:
     log = SlowLog()
     feed = Feed(log)
     await feed.open()
 
-    async def turn_over() -> None:
+    async def fill_ring_again() -> None:
         await feed.append(large(range(RING_FULL + 1, 2 * RING_FULL + 1)))
 
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
         await feed.append(large(range(1, RING_FULL + 1)))
-        log.meanwhile = turn_over
+        log.meanwhile = fill_ring_again
         cursor, ids = 0, []
         while cursor < feed.head:
             piece = feed.frames_in_memory(cursor) or await feed.frames_from_log(cursor)

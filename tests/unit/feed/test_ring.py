@@ -1,4 +1,4 @@
-"""The ring gives what is behind a cursor, once and in order, and stays bounded."""
+"""Tests of host/feed/ring.py: it returns events after a cursor and stays bounded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def kept_bytes(full: Ring) -> int:
 
 
 def everything(full: Ring, cursor: int, where: Filter) -> bytes:
-    """All that is behind a cursor, piece by piece."""
+    """Read all frames after a cursor, piece by piece."""
     found = b""
     while cursor < full.head:
         piece = full.after(cursor, where)
@@ -39,7 +39,7 @@ def everything(full: Ring, cursor: int, where: Filter) -> bytes:
 
 
 @given(head=st.integers(0, 5), said=frames, where=st.sampled_from([ALL, ONLY_CARLY]))
-def test_every_cursor_gets_all_that_follows_it_or_hears_that_it_is_too_old(
+def test_cursor_gets_all_later_events_or_none_if_too_old(
     head: int, said: list[tuple[Place, bytes]], where: Filter
 ) -> None:
     with mock.patch.object(ring, "BLOCK_BYTES", SMALL_BLOCK):
@@ -57,7 +57,7 @@ def test_every_cursor_gets_all_that_follows_it_or_hears_that_it_is_too_old(
 
 
 @given(said=frames)
-def test_it_keeps_no_more_than_its_bytes_and_never_less_than_a_block_below(
+def test_ring_fills_its_byte_limit_but_never_exceeds_it(
     said: list[tuple[Place, bytes]],
 ) -> None:
     with mock.patch.object(ring, "BLOCK_BYTES", SMALL_BLOCK):
@@ -70,7 +70,7 @@ def test_it_keeps_no_more_than_its_bytes_and_never_less_than_a_block_below(
             assert kept_bytes(small) > SMALL_RING - SMALL_BLOCK - 2 * largest
 
 
-def test_large_events_after_small_ones_do_not_make_it_larger() -> None:
+def test_large_events_after_small_ones_stay_within_the_limit() -> None:
     full = Ring(0)
     while full.first == 1:
         full.append(CARLY, b"x" * 1_000)
@@ -80,7 +80,7 @@ def test_large_events_after_small_ones_do_not_make_it_larger() -> None:
     assert kept_bytes(full) <= RING_BYTES
 
 
-def test_one_event_larger_than_the_whole_ring_is_kept_alone() -> None:
+def test_event_larger_than_the_ring_is_kept_alone() -> None:
     full = Ring(0, SMALL_RING)
     huge = b"x" * (SMALL_RING + BLOCK_BYTES)
     full.append(CARLY, b"small")
@@ -91,7 +91,7 @@ def test_one_event_larger_than_the_whole_ring_is_kept_alone() -> None:
     assert kept_bytes(full) == len(b"small")
 
 
-def test_readers_that_lag_share_the_bytes_of_a_full_block() -> None:
+def test_late_readers_share_the_bytes_of_a_full_block() -> None:
     full = Ring(0)
     for _ in range(2 * BLOCK_BYTES // 1_000):
         full.append(CARLY, b"x" * 1_000)

@@ -1,7 +1,4 @@
-"""GET /feed.ndjson?q=…&status=…&since=…&until=…: what is found, and how far one looks.
-
-host/feed/search.py behind host/api/history.py, over a log in memory.
-"""
+"""Tests of GET /feed.ndjson?q=…&status=…&since=…&until=… over a log in memory."""
 
 from __future__ import annotations
 
@@ -58,7 +55,7 @@ async def lines(http: httpx.AsyncClient, **query: Any) -> list[Json]:
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
-async def test_a_text_is_found_in_what_was_said_whatever_its_case(
+async def test_text_search_ignores_case(
     http: httpx.AsyncClient,
 ) -> None:
     for q in ("rain at seven", "RAIN AT", "Rain"):
@@ -69,7 +66,7 @@ async def test_a_text_is_found_in_what_was_said_whatever_its_case(
         assert {event["message"] for event in found} == {"Rain at seven"}
 
 
-async def test_a_text_is_found_in_artifacts_and_ids(http: httpx.AsyncClient) -> None:
+async def test_text_search_covers_artifacts_and_ids(http: httpx.AsyncClient) -> None:
     [artifact] = await lines(http, q="answer 123")
     assert artifact["parts"] == [{"text": "Answer 123"}]
     assert len(await lines(http, q="past-00042")) == 5
@@ -78,27 +75,25 @@ async def test_a_text_is_found_in_artifacts_and_ids(http: httpx.AsyncClient) -> 
 @pytest.mark.parametrize(
     "q", ["message", "task_id", "TASK_STATE", "artifact_id", "2026-11"]
 )
-async def test_the_words_of_the_format_are_not_what_was_said(
-    http: httpx.AsyncClient, q: str
-) -> None:
+async def test_text_search_ignores_field_names(http: httpx.AsyncClient, q: str) -> None:
     assert await lines(http, q=q) == []
 
 
-@pytest.mark.parametrize("said", ['He said "no"\n', "Straße Ünïcode", "a\\b", "日本"])
+@pytest.mark.parametrize("text", ['He said "no"\n', "Straße Ünïcode", "a\\b", "日本"])
 @pytest.mark.parametrize("change", [str, str.upper, str.lower])
-async def test_any_text_is_found_as_it_was_said(said: str, change: Any) -> None:
+async def test_text_search_finds_quotes_and_unicode(text: str, change: Any) -> None:
     event: Event = MessageEvent(
         agent="carly",
         context_id=None,
         message_id=None,
-        message=f"Well. {said}!",
+        message=f"Well. {text}!",
         received_at=long_history.format_timestamp(START),
     )
     async with await client_of([Entry.of("carly", 1, event)]) as http:
-        assert len(await lines(http, q=change(said), limit=9)) == 1
+        assert len(await lines(http, q=change(text), limit=9)) == 1
 
 
-async def test_a_status_is_that_of_tasks(http: httpx.AsyncClient) -> None:
+async def test_status_search_finds_tasks(http: httpx.AsyncClient) -> None:
     failed = await lines(http, status="error")
     assert {event["task_id"] for event in failed} == {
         f"past-{n:05d}" for n in range(0, TASKS, 7)
@@ -107,7 +102,7 @@ async def test_a_status_is_that_of_tasks(http: httpx.AsyncClient) -> None:
     assert {event["status"] for event in both} == {"error", "cancelled"}
 
 
-async def test_a_time_has_both_its_ends(http: httpx.AsyncClient) -> None:
+async def test_time_range_includes_both_ends(http: httpx.AsyncClient) -> None:
     since, until = "2026-11-22T12:10:00.000Z", "2026-11-22T12:12:00Z"
     found = await lines(http, since=since, until=until, limit=500)
     assert found[0]["received_at"] == since
@@ -120,7 +115,7 @@ async def test_a_time_has_both_its_ends(http: httpx.AsyncClient) -> None:
     ]
 
 
-async def test_all_that_is_asked_must_be_so_agents_and_kinds_too(
+async def test_all_conditions_must_match(
     http: httpx.AsyncClient,
 ) -> None:
     found = await lines(
@@ -136,7 +131,7 @@ async def test_all_that_is_asked_must_be_so_agents_and_kinds_too(
 
 
 @pytest.mark.parametrize("direction", ["before", "after"])
-async def test_no_request_looks_at_more_than_its_share_and_the_next_goes_on(
+async def test_request_scans_a_limited_part_and_the_next_one_continues(
     http: httpx.AsyncClient, direction: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "PAGE", 20)
@@ -158,7 +153,7 @@ async def test_no_request_looks_at_more_than_its_share_and_the_next_goes_on(
     assert found == await lines(http, q="rain")
 
 
-async def test_a_time_long_past_ends_the_search_before_the_log_does(
+async def test_search_stops_at_the_end_of_its_time_range(
     http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "PAGE", 20)
@@ -185,7 +180,7 @@ async def test_a_time_long_past_ends_the_search_before_the_log_does(
         ("until=12", "until='12' is not a time"),
     ],
 )
-async def test_what_cannot_be_searched_for_is_refused_with_the_reason(
+async def test_invalid_search_is_refused_with_the_reason(
     http: httpx.AsyncClient, query: str, why: str
 ) -> None:
     answer = await http.get(f"/feed.ndjson?{query}")

@@ -1,4 +1,6 @@
-"""A watcher sees every wanted event once, in order: from the log, then live."""
+"""Tests of host/feed/watch.py: each matching event once, in order, log first, then
+live.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ ONE = Filter(task=frozenset(["t1"]))
 
 
 @asynccontextmanager
-async def running(log: MemoryLog | None = None) -> AsyncIterator[Feed]:
+async def running_feed(log: MemoryLog | None = None) -> AsyncIterator[Feed]:
     feed = Feed(log or MemoryLog())
     await feed.open()
     async with anyio.create_task_group() as group:
@@ -32,22 +34,22 @@ async def running(log: MemoryLog | None = None) -> AsyncIterator[Feed]:
 
 
 class Task:
-    """A task that tells one event after the other."""
+    """Appends numbered events of one task."""
 
     def __init__(self, feed: Feed, task_id: str = "t1") -> None:
         self.feed = feed
         self.source = f"carly/{task_id}"
-        self.told = 0
+        self.appended = 0
 
-    async def tell(self, count: int = 1) -> None:
-        numbers = range(self.told + 1, self.told + count + 1)
-        self.told += count
+    async def append(self, count: int = 1) -> None:
+        numbers = range(self.appended + 1, self.appended + count + 1)
+        self.appended += count
         await self.feed.append([entry(number, self.source) for number in numbers])
 
 
 async def versions(feed: Feed, where: Filter, count: int, after: int = 0) -> list[int]:
     seen: list[int] = []
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with aclosing(watch(feed, where, after)) as rows:
             async for row in rows:
                 seen.append(row.version)
@@ -56,11 +58,11 @@ async def versions(feed: Feed, where: Filter, count: int, after: int = 0) -> lis
     return seen
 
 
-async def test_reads_the_log_and_then_what_comes() -> None:
-    async with running() as feed, anyio.create_task_group() as group:
+async def test_watch_reads_the_log_and_then_live_events() -> None:
+    async with running_feed() as feed, anyio.create_task_group() as group:
         one, other = Task(feed), Task(feed, "t2")
-        await one.tell(3)
-        await other.tell(3)
+        await one.append(3)
+        await other.append(3)
         seen: list[int] = []
 
         async def read() -> None:
@@ -68,19 +70,19 @@ async def test_reads_the_log_and_then_what_comes() -> None:
 
         group.start_soon(read)
         await anyio.wait_all_tasks_blocked()
-        await other.tell()
-        await one.tell(2)
+        await other.append()
+        await one.append(2)
     assert seen == [1, 2, 3, 4, 5]
 
 
-async def test_begins_after_the_id_that_it_is_given() -> None:
-    async with running() as feed:
-        await Task(feed).tell(5)
+async def test_watch_starts_after_the_given_id() -> None:
+    async with running_feed() as feed:
+        await Task(feed).append(5)
         assert await versions(feed, ALL, 3, after=2) == [3, 4, 5]
 
 
 class MovingLog(MemoryLog):
-    """While a page is read, `task` tells more: `bursts` says how much each time."""
+    """Appends more events of `task` during each read. `bursts` has their counts."""
 
     task: Task
 
@@ -91,7 +93,7 @@ class MovingLog(MemoryLog):
     async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
         rows = await super().read(after, limit, where)
         if after and self._bursts:
-            await self.task.tell(self._bursts.pop())
+            await self.task.append(self._bursts.pop())
         return rows
 
 
@@ -100,16 +102,16 @@ class MovingLog(MemoryLog):
     st.integers(1, 2_500),
     st.lists(st.sampled_from([1, MAX_ROWS - 1, MAX_ROWS, MAX_ROWS + 1]), max_size=4),
 )
-def test_has_no_hole_and_nothing_twice_at_the_seam(
+def test_watch_has_no_loss_or_repeat_between_log_and_live(
     before: int, bursts: list[int]
 ) -> None:
     async def check() -> None:
         log = MovingLog(bursts)
         seen: list[int] = []
-        async with running(log) as feed, anyio.create_task_group() as group:
+        async with running_feed(log) as feed, anyio.create_task_group() as group:
             log.task = Task(feed)
-            await Task(feed, "t2").tell(2)
-            await log.task.tell(before)
+            await Task(feed, "t2").append(2)
+            await log.task.append(before)
 
             async def read() -> None:
                 async with aclosing(watch(feed, ONE, 1)) as rows:
@@ -118,17 +120,17 @@ def test_has_no_hole_and_nothing_twice_at_the_seam(
 
             group.start_soon(read)
             await anyio.wait_all_tasks_blocked()
-            await log.task.tell()
+            await log.task.append()
             await anyio.wait_all_tasks_blocked()
             feed.close()
-        assert seen == [*range(1, log.task.told + 1)]
+        assert seen == [*range(1, log.task.appended + 1)]
 
     anyio.run(check)
 
 
-async def test_many_watch_at_once_and_a_slow_one_costs_nobody_anything() -> None:
+async def test_slow_watcher_delays_no_other_and_loses_nothing() -> None:
     bursts, size = 5, MAX_ROWS
-    async with running() as feed, anyio.create_task_group() as group:
+    async with running_feed() as feed, anyio.create_task_group() as group:
         one = Task(feed)
         all_of_it = [*range(1, bursts * size + 1)]
         slow = watch(feed, ONE, 0)
@@ -140,18 +142,18 @@ async def test_many_watch_at_once_and_a_slow_one_costs_nobody_anything() -> None
         for _ in range(20):
             group.start_soon(read)
         async with aclosing(slow):
-            await one.tell()
+            await one.append()
             first = await anext(slow)
-            await one.tell(size - 1)
+            await one.append(size - 1)
             for _ in range(bursts - 1):
-                await one.tell(size)
-            # It has not read since, and gets it all nevertheless.
+                await one.append(size)
+            # It has not read meanwhile, but still gets all events.
             rest = [(await anext(slow)).version for _ in all_of_it[1:]]
     assert [first.version, *rest] == all_of_it
     assert done == [True] * 20
 
 
-async def test_ends_when_the_feed_closes_with_all_that_was_told() -> None:
+async def test_watch_ends_with_the_feed_after_all_its_events() -> None:
     feed = Feed(MemoryLog())
     await feed.open()
     seen: list[int] = []
@@ -163,28 +165,28 @@ async def test_ends_when_the_feed_closes_with_all_that_was_told() -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
         group.start_soon(read)
-        await Task(feed).tell(3)
+        await Task(feed).append(3)
         feed.close()
     assert seen == [1, 2, 3]
-    await read()  # One that comes too late has the log and then the end.
+    await read()  # A late watcher reads the log and then ends.
     assert seen == [1, 2, 3] * 2
 
 
-async def test_says_so_where_what_followed_is_no_longer_kept() -> None:
+async def test_watch_raises_if_its_next_events_were_trimmed() -> None:
     log = MemoryLog()
-    async with running(log) as feed:
-        await Task(feed).tell(10)
+    async with running_feed(log) as feed:
+        await Task(feed).append(10)
         await log.trim(5, None)
         with pytest.raises(CursorExpired, match="up to 5"):
             await versions(feed, ONE, 1)
         assert await versions(feed, ONE, 5, after=5) == [6, 7, 8, 9, 10]
 
 
-async def test_that_was_quiet_for_long_does_not_expire_for_a_burst() -> None:
+async def test_quiet_watcher_survives_a_burst_and_a_trim() -> None:
     log = MemoryLog()
-    async with running(log) as feed, anyio.create_task_group() as group:
+    async with running_feed(log) as feed, anyio.create_task_group() as group:
         one, other = Task(feed), Task(feed, "t2")
-        await one.tell()
+        await one.append()
         seen: list[int] = []
 
         async def read() -> None:
@@ -192,15 +194,15 @@ async def test_that_was_quiet_for_long_does_not_expire_for_a_burst() -> None:
 
         group.start_soon(read)
         await anyio.wait_all_tasks_blocked()
-        await other.tell(100)
+        await other.append(100)
         await log.trim(1, None)
-        await one.tell(MAX_ROWS + 2)
+        await one.append(MAX_ROWS + 2)
     assert seen == [*range(1, MAX_ROWS + 4)]
 
 
-async def test_that_went_away_leaves_nothing_behind() -> None:
-    async with running() as feed:
-        await Task(feed).tell()
+async def test_ended_watcher_leaves_no_listener() -> None:
+    async with running_feed() as feed:
+        await Task(feed).append()
         await versions(feed, ONE, 1)
         await versions(feed, ALL, 1)
         assert not feed._listeners

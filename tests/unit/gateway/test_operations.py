@@ -12,7 +12,7 @@ from host.feed.feed import Feed
 from host.gateway import operations as module
 from host.gateway.operations import Call, Operations
 from host.protocol.a2a_objects import Status, StreamResponse, Task
-from tests.unit.feed.test_watch import running
+from tests.unit.feed.test_watch import running_feed
 from tests.unit.gateway.test_task_stream import add_updates, end
 
 
@@ -55,7 +55,7 @@ async def numbers_after_0(feed: Feed, agent: FinishedAgent) -> list[int | None]:
 async def test_subscriber_gets_all_updates_of_a_task_that_ends_before_it_is_fed() -> (
     None
 ):
-    async with running() as feed:
+    async with running_feed() as feed:
         agent = FinishedAgent(feed, feed_late=True)
         assert await numbers_after_0(feed, agent) == [1, 2, 3]
 
@@ -64,6 +64,6 @@ async def test_updates_of_a_task_that_ended_without_the_host_are_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "FEED_TIMEOUT_S", 0.01)
-    async with running() as feed:
+    async with running_feed() as feed:
         with pytest.raises(UpdatesGone, match="ended before the host knew it"):
             await numbers_after_0(feed, FinishedAgent(feed, feed_late=False))

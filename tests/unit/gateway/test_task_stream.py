@@ -19,7 +19,7 @@ from host.model.event import TaskEvent
 from host.model.filter import Filter
 from host.protocol.a2a_objects import RESUMABLE
 from tests.contract.entries import NOW, entry
-from tests.unit.feed.test_watch import running
+from tests.unit.feed.test_watch import running_feed
 
 ONE = Filter(task=frozenset(["t1"]))
 
@@ -59,7 +59,7 @@ async def add_updates(feed: Feed, first: int, last: int, task_id: str = "t1") ->
 
 
 async def test_reader_resumes_from_any_number() -> None:
-    async with running() as feed:
+    async with running_feed() as feed:
         stream = TaskStream(feed, "carly", "t1")
         await add_updates(feed, 1, 4)
         await add_updates(feed, 1, 9, "t2")
@@ -79,7 +79,7 @@ async def test_resuming_near_the_end_of_a_long_task_reads_few_events() -> None:
             reads.append(len(rows))
             return rows
 
-    async with running(Counting()) as feed:
+    async with running_feed(Counting()) as feed:
         await add_updates(feed, 1, 4_500)
         reads.clear()
 
@@ -93,7 +93,7 @@ async def test_trimmed_number_is_refused_with_the_available_range(
     after: int,
 ) -> None:
     log = MemoryLog()
-    async with running(log) as feed:
+    async with running_feed(log) as feed:
         await add_updates(feed, 1, 6)
         await log.trim(2, None)
 
@@ -106,7 +106,7 @@ async def test_trimmed_number_is_refused_with_the_available_range(
 
 async def test_reader_can_resume_at_the_last_number_of_a_fully_trimmed_task() -> None:
     log = MemoryLog()
-    async with running(log) as feed, anyio.create_task_group() as group:
+    async with running_feed(log) as feed, anyio.create_task_group() as group:
         await add_updates(feed, 1, 6)
         await add_updates(feed, 1, 6, "t2")
         await log.trim(3, None)
@@ -126,7 +126,7 @@ async def test_reader_can_resume_at_the_last_number_of_a_fully_trimmed_task() ->
 
 async def test_slow_reader_gets_an_error_when_its_next_updates_are_trimmed() -> None:
     log = MemoryLog()
-    async with running(log) as feed:
+    async with running_feed(log) as feed:
         await add_updates(feed, 1, 10)
         updates = TaskStream(feed, "carly", "t1").read_after(0)
         async with aclosing(updates):
@@ -138,7 +138,7 @@ async def test_slow_reader_gets_an_error_when_its_next_updates_are_trimmed() -> 
 
 
 async def test_stream_begins_with_the_task_and_continues_with_the_next_number() -> None:
-    async with running() as feed, anyio.create_task_group() as group:
+    async with running_feed() as feed, anyio.create_task_group() as group:
         await add_updates(feed, 1, 5)
         seen: list[NumberedUpdate] = []
 
@@ -160,7 +160,7 @@ async def test_stream_begins_with_the_task_and_continues_with_the_next_number() 
 
 async def test_task_that_only_the_board_knows_can_be_read() -> None:
     log = MemoryLog()
-    async with running(log) as feed:
+    async with running_feed(log) as feed:
         await add_updates(feed, 1, 5)
         await add_updates(feed, 1, 5, "t2")
         await log.trim(5, None)

@@ -1,7 +1,4 @@
-"""A saved feed: read as it was written, or refused with the line that is wrong.
-
-host/log/recording.py and the commands on it, with files of the test's own.
-"""
+"""Tests of host/log/recording.py and of the `import` and `replay` commands."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from tests.support.harness import ROOT
 EVENTS = json.loads((ROOT / "tests/contract/events.json").read_text(encoding="utf-8"))
 
 
-def saved(folder: Path, *events: dict[str, Any] | str) -> Path:
+def write_recording(folder: Path, *events: dict[str, Any] | str) -> Path:
     path = folder / "run.ndjson"
     lines = (e if isinstance(e, str) else json.dumps(e) for e in events)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -39,8 +36,8 @@ def row(event_id: int, second: float = 0, **fields: Any) -> dict[str, Any]:
     return event | {"id": event_id, "received_at": stamp} | fields
 
 
-def test_every_event_of_the_contract_comes_back_as_it_was(tmp_path: Path) -> None:
-    recording = inspect_recording(saved(tmp_path, *EVENTS, ""))
+def test_recording_returns_every_event_unchanged(tmp_path: Path) -> None:
+    recording = inspect_recording(write_recording(tmp_path, *EVENTS, ""))
 
     bodies = [json.loads(entry.body) for entry in entries(recording)]
 
@@ -64,10 +61,10 @@ def test_every_event_of_the_contract_comes_back_as_it_was(tmp_path: Path) -> Non
         ([row(7), row(7)], "line 2: event 7 comes after 7"),
     ],
 )
-def test_what_is_no_recording_is_refused_with_its_line_and_nothing_is_made(
+def test_import_names_the_wrong_line_and_creates_nothing(
     tmp_path: Path, events: list[Any], why: str
 ) -> None:
-    file = saved(tmp_path, *events)
+    file = write_recording(tmp_path, *events)
 
     done = CliRunner().invoke(courtside, ["import", str(file)])
 
@@ -80,10 +77,10 @@ def test_what_is_no_recording_is_refused_with_its_line_and_nothing_is_made(
 @pytest.mark.parametrize(
     ("ids", "kept"), [([41, 42, 43], [41, 42, 43]), ([41, 43, 50], [1, 2, 3])]
 )
-async def test_ids_are_kept_where_none_is_left_out(
+async def test_import_keeps_ids_without_holes(
     tmp_path: Path, ids: list[int], kept: list[int]
 ) -> None:
-    recording = inspect_recording(saved(tmp_path, *map(row, ids)))
+    recording = inspect_recording(write_recording(tmp_path, *map(row, ids)))
     for log in (
         MemoryLog(recording.first),
         SqliteLog(tmp_path / "feed.db", recording.first),
@@ -97,10 +94,10 @@ async def test_ids_are_kept_where_none_is_left_out(
     await again.close()
 
 
-async def test_a_replay_has_the_rhythm_of_the_recording(tmp_path: Path) -> None:
+async def test_replay_keeps_the_pauses_of_the_recording(tmp_path: Path) -> None:
     seconds = [0.0, 0.0, 4.0, 6.0, 20.0]
     events = [row(n, second) for n, second in enumerate(seconds, 1)]
-    recording = inspect_recording(saved(tmp_path, *events))
+    recording = inspect_recording(write_recording(tmp_path, *events))
     times: list[float] = []
     feed = Feed(MemoryLog())
     await feed.open()
@@ -118,8 +115,8 @@ async def test_a_replay_has_the_rhythm_of_the_recording(tmp_path: Path) -> None:
         assert gap > least - 0.05
 
 
-async def test_a_replay_waits_until_somebody_reads(tmp_path: Path) -> None:
-    player = Player(inspect_recording(saved(tmp_path, row(1))), speed=50)
+async def test_replay_waits_for_the_first_reader(tmp_path: Path) -> None:
+    player = Player(inspect_recording(write_recording(tmp_path, row(1))), speed=50)
     feed = Feed(MemoryLog())
     await feed.open()
 
@@ -131,13 +128,13 @@ async def test_a_replay_waits_until_somebody_reads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "fast", "nan"])
-def test_a_speed_that_is_none_is_named(speed: str) -> None:
+def test_error_names_an_invalid_speed(speed: str) -> None:
     done = CliRunner().invoke(courtside, ["replay", "run.ndjson", f"--speed={speed}"])
 
     assert done.exit_code == 2
     assert f"'{speed}' is not a speed: use 1, 0.5, 10 or max" in done.output
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CourtsideError, match="cannot be read: Is a directory"):
         inspect_recording(tmp_path)

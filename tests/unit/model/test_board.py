@@ -1,7 +1,4 @@
-"""The board: the last row of every agent and task, whatever came before.
-
-host/model/board.py, against a model that keeps rows in a dict.
-"""
+"""Tests of host/model/board.py: the newest row of every agent and task."""
 
 from __future__ import annotations
 
@@ -45,14 +42,14 @@ def board(*events: Event) -> Board:
     return built
 
 
-def test_the_last_row_of_a_task_wins() -> None:
+def test_newest_row_of_a_task_wins() -> None:
     built = board(task(n=1), task(n=2))
 
     assert built.task("carly", "t1") == task(n=2)
     assert list(built.tasks()) == [task(n=2)]
 
 
-def test_agents_stand_in_the_order_that_is_given_and_the_others_behind() -> None:
+def test_named_agents_come_first_in_the_given_order() -> None:
     built = board(agent("host"), agent("walter"), agent("carly"))
 
     built.put_first(["carly", "nobody", "walter"])
@@ -62,38 +59,38 @@ def test_agents_stand_in_the_order_that_is_given_and_the_others_behind() -> None
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
-def test_a_task_that_ended_is_no_longer_open_but_still_there(status: str) -> None:
+def test_ended_task_is_kept_but_not_open(status: str) -> None:
     built = board(task(), task(status=status))
 
     assert built.open_tasks() == []
     assert list(built.tasks()) == [task(status=status)]
 
 
-def test_tasks_of_two_agents_with_one_id_are_two_tasks() -> None:
+def test_same_id_at_two_agents_means_two_tasks() -> None:
     built = board(task(agent="carly"), task(agent="walter"))
 
     assert built.open_tasks("carly") == [task(agent="carly")]
     assert len(built.open_tasks()) == 2
 
 
-def test_an_unknown_task_is_none() -> None:
+def test_unknown_task_is_none() -> None:
     assert board(task()).task("walter", "t1") is None
 
 
-def test_the_last_row_of_an_agent_wins() -> None:
+def test_newest_row_of_an_agent_wins() -> None:
     built = board(agent(connection="connecting"), agent("walter"), agent())
 
     assert built.agents == {"carly": agent(), "walter": agent("walter")}
 
 
-def test_an_agent_that_was_removed_keeps_its_row_and_its_tasks() -> None:
+def test_removed_agent_keeps_its_row_and_tasks() -> None:
     built = board(agent(), task(), agent(connection="removed"))
 
     assert built.agents == {"carly": agent(connection="removed")}
     assert built.task("carly", "t1") == task()
 
 
-def test_a_gap_changes_nobodys_row() -> None:
+def test_gap_changes_no_row() -> None:
     gap = GapEvent(
         agent="carly", task_id="t1", context_id=None, message="?", received_at=NOW
     )
@@ -103,7 +100,7 @@ def test_a_gap_changes_nobodys_row() -> None:
     assert built.agents == {"carly": agent()}
 
 
-def test_only_the_newest_finished_tasks_are_kept_and_every_open_one() -> None:
+def test_board_keeps_open_tasks_and_the_newest_finished_ones() -> None:
     many = [task(f"t{n}", "completed") for n in range(MAX_FINISHED + 10)]
     built = board(task("open"), *many)
 
@@ -126,7 +123,7 @@ some_events = st.lists(
 
 @settings(derandomize=True, deadline=None)
 @given(some_events)
-def test_each_task_has_exactly_one_row_the_last(events: list[Event]) -> None:
+def test_board_has_exactly_the_newest_row_of_each_task(events: list[Event]) -> None:
     last = {
         (event.agent, event.task_id): event
         for event in events
@@ -134,9 +131,9 @@ def test_each_task_has_exactly_one_row_the_last(events: list[Event]) -> None:
     }
     built = board(*events)
 
-    shown = list(built.tasks())
-    assert len(shown) == len(last)
-    assert {(row.agent, row.task_id): row for row in shown} == last
+    rows = list(built.tasks())
+    assert len(rows) == len(last)
+    assert {(row.agent, row.task_id): row for row in rows} == last
     assert all(built.task(*key) == row for key, row in last.items())
     assert {(r.agent, r.task_id) for r in built.open_tasks()} == {
         key for key, row in last.items() if row.is_open
@@ -145,7 +142,7 @@ def test_each_task_has_exactly_one_row_the_last(events: list[Event]) -> None:
 
 @settings(derandomize=True, deadline=None)
 @given(some_events)
-def test_a_board_restored_from_its_checkpoint_is_the_same_board(
+def test_checkpoint_restores_the_same_board(
     events: list[Event],
 ) -> None:
     before, after = board(*events), Board()
@@ -157,6 +154,6 @@ def test_a_board_restored_from_its_checkpoint_is_the_same_board(
 
 
 @pytest.mark.parametrize("other", [b"{}", b'{"agents": 1, "tasks": []}', b"[]"])
-def test_what_is_no_checkpoint_is_refused(other: bytes) -> None:
+def test_invalid_checkpoint_is_refused(other: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         Board().restore(other)

@@ -1,6 +1,6 @@
-"""The shape of an event: its JSON, its SSE frame, and back again.
+"""Tests of host/model/event.py: an event as JSON and as an SSE frame.
 
-host/model/event.py; the golden file of every kind is in tests/contract.
+tests/contract/test_events.py compares every kind of event with a file.
 """
 
 from __future__ import annotations
@@ -85,15 +85,13 @@ RUNNING = TaskEvent(
 
 @settings(derandomize=True, deadline=None)
 @given(events)
-def test_every_event_comes_back_as_it_was_written(event: Event) -> None:
+def test_decoded_event_equals_the_encoded_one(event: Event) -> None:
     assert decode(encode(event)) == event
 
 
 @settings(derandomize=True, deadline=None)
 @given(events, st.integers(1, 10**15))
-def test_whatever_an_agent_says_a_frame_is_one_event_with_one_line_of_data(
-    event: Event, event_id: int
-) -> None:
+def test_sse_frame_of_any_event_has_one_data_line(event: Event, event_id: int) -> None:
     text = feed_frame("k3f9", event_id, encode(event)).decode()
 
     # The standard ends lines at CR, LF and CRLF. WHATWG HTML 9.2.6.
@@ -105,18 +103,18 @@ def test_whatever_an_agent_says_a_frame_is_one_event_with_one_line_of_data(
     assert body == json.loads(encode(event))
 
 
-def test_the_id_is_the_first_key_so_that_people_see_it() -> None:
+def test_id_is_the_first_key() -> None:
     assert with_id(7, encode(RUNNING)).startswith(b'{"id":7,"kind":"task","agent":')
 
 
-def test_result_is_left_out_until_there_is_one() -> None:
+def test_unset_result_is_omitted() -> None:
     done = msgspec.structs.replace(RUNNING, status="completed", result="")
 
     assert "result" not in json.loads(encode(RUNNING))
     assert json.loads(encode(done))["result"] == ""
 
 
-def test_numbers_are_left_out_where_nobody_knows_them() -> None:
+def test_unknown_numbers_are_omitted() -> None:
     gap = GapEvent(
         agent="carly", task_id="t1", context_id=None, message="?", received_at=""
     )
@@ -138,7 +136,7 @@ def test_numbers_are_left_out_where_nobody_knows_them() -> None:
         b'"message":"?","received_at":""}',
     ],
 )
-def test_what_an_earlier_version_wrote_is_read(earlier: bytes) -> None:
+def test_events_of_an_earlier_version_are_readable(earlier: bytes) -> None:
     assert decode(earlier).agent == "carly"
 
 
@@ -156,16 +154,16 @@ def test_what_an_earlier_version_wrote_is_read(earlier: bytes) -> None:
         ("rejected", False),
     ],
 )
-def test_a_task_is_open_until_its_terminal_status(status: str, is_open: bool) -> None:
+def test_task_is_open_until_its_terminal_status(status: str, is_open: bool) -> None:
     assert msgspec.structs.replace(RUNNING, status=status).is_open is is_open
 
 
-def test_an_event_of_an_unknown_kind_is_refused() -> None:
+def test_unknown_kind_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         decode(b'{"kind":"rumour","agent":"carly"}')
 
 
-def test_fields_of_a_later_version_do_not_prevent_reading() -> None:
+def test_unknown_fields_are_ignored() -> None:
     later = encode(RUNNING)[:-1] + b',"mood":"calm"}'
 
     assert decode(later) == RUNNING

@@ -1,7 +1,4 @@
-"""Which events a reader wants: any of the named ones, of each sort named.
-
-host/model/filter.py, against the sentence above.
-"""
+"""Tests of host/model/filter.py: an event must match each field that a filter names."""
 
 from __future__ import annotations
 
@@ -13,13 +10,13 @@ EVENT = Place("carly", "t1", "c1", "task")
 AGENT_EVENT = Place("carly", None, None, "agent")
 
 
-def some(**names: str) -> Filter:
+def only(**names: str) -> Filter:
     sets = {sort: frozenset(text.split()) for sort, text in names.items()}
     return Filter(**sets)
 
 
 @pytest.mark.parametrize("event", [EVENT, AGENT_EVENT])
-def test_without_a_filter_every_event_is_wanted(
+def test_empty_filter_matches_every_event(
     event: Place,
 ) -> None:
     assert ALL.matches(event)
@@ -28,26 +25,26 @@ def test_without_a_filter_every_event_is_wanted(
 @pytest.mark.parametrize(
     ("where", "wanted"),
     [
-        (some(agent="carly"), True),
-        (some(agent="walter carly"), True),
-        (some(agent="walter"), False),
-        (some(task="t1"), True),
-        (some(task="t2"), False),
-        (some(context="c1"), True),
-        (some(context="c2"), False),
-        (some(kind="task gap"), True),
-        (some(kind="agent"), False),
-        (some(agent="carly", task="t1", context="c1", kind="task"), True),
-        (some(agent="carly", task="t1", context="c1", kind="gap"), False),
-        (some(agent="walter", task="t1"), False),
+        (only(agent="carly"), True),
+        (only(agent="walter carly"), True),
+        (only(agent="walter"), False),
+        (only(task="t1"), True),
+        (only(task="t2"), False),
+        (only(context="c1"), True),
+        (only(context="c2"), False),
+        (only(kind="task gap"), True),
+        (only(kind="agent"), False),
+        (only(agent="carly", task="t1", context="c1", kind="task"), True),
+        (only(agent="carly", task="t1", context="c1", kind="gap"), False),
+        (only(agent="walter", task="t1"), False),
     ],
 )
-def test_an_event_is_wanted_when_every_sort_named_has_it(
+def test_event_matches_if_each_named_field_has_its_value(
     where: Filter, wanted: bool
 ) -> None:
     assert where.matches(EVENT) is wanted
 
 
-@pytest.mark.parametrize("where", [some(task="t1"), some(context="c1")])
-def test_an_event_without_a_task_is_not_of_a_named_one(where: Filter) -> None:
+@pytest.mark.parametrize("where", [only(task="t1"), only(context="c1")])
+def test_task_filter_excludes_events_without_a_task(where: Filter) -> None:
     assert not where.matches(AGENT_EVENT)

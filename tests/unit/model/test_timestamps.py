@@ -1,7 +1,4 @@
-"""Every form of a timestamp becomes one form, in UTC to the millisecond.
-
-host/model/timestamps.py, next to the SDK's own parser.
-"""
+"""Tests of host/model/timestamps.py, also against the SDK's parser."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ from host.model.timestamps import parse_timestamp
         ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
     ],
 )
-def test_a_time_is_told_in_utc_to_the_millisecond(text: str, when: str) -> None:
+def test_timestamp_becomes_utc_with_milliseconds(text: str, when: str) -> None:
     assert parse_timestamp(text) == when
 
 
@@ -56,7 +53,7 @@ def test_a_time_is_told_in_utc_to_the_millisecond(text: str, when: str) -> None:
         "2026-11-22T12:00:00" + "0" * 10_000 + "Z",
     ],
 )
-def test_what_is_no_time_is_none(text: str) -> None:
+def test_invalid_timestamp_is_none(text: str) -> None:
     assert parse_timestamp(text) is None
 
 
@@ -70,20 +67,20 @@ times = st.builds(
 
 @settings(derandomize=True, deadline=None)
 @given(times)
-def test_a_moment_is_what_the_sdk_reads(when: datetime) -> None:
+def test_timestamp_equals_the_sdks(when: datetime) -> None:
     stamp = Timestamp()
     stamp.FromJsonString(when.isoformat())
 
-    told = parse_timestamp(when.isoformat())
+    parsed = parse_timestamp(when.isoformat())
 
-    assert told
-    assert told == parse_timestamp(told)
-    assert told[:-1] == stamp.ToDatetime().isoformat(timespec="milliseconds")
+    assert parsed
+    assert parsed == parse_timestamp(parsed)
+    assert parsed[:-1] == stamp.ToDatetime().isoformat(timespec="milliseconds")
 
 
 @settings(derandomize=True, deadline=None)
 @given(times, times)
-def test_moments_are_in_the_order_of_the_times(one: datetime, other: datetime) -> None:
+def test_timestamps_sort_by_time(one: datetime, other: datetime) -> None:
     early, late = sorted([one, other])
 
     assert (parse_timestamp(early.isoformat()) or "~") <= (
@@ -93,7 +90,7 @@ def test_moments_are_in_the_order_of_the_times(one: datetime, other: datetime) -
 
 @settings(derandomize=True, deadline=None)
 @given(st.text(max_size=40) | st.text("0123456789-:.TZ+ ", max_size=30))
-def test_no_text_is_too_strange(text: str) -> None:
-    told = parse_timestamp(text)
+def test_any_text_parses_to_none_or_a_stable_timestamp(text: str) -> None:
+    parsed = parse_timestamp(text)
 
-    assert told is None or parse_timestamp(told) == told
+    assert parsed is None or parse_timestamp(parsed) == parsed

@@ -1,6 +1,5 @@
-"""A log line is one line, says each thing by its key, and cannot be forged.
-
-host/observability/logfmt.py.
+"""Tests of host/observability/logfmt.py: one line of key=value pairs that no text can
+forge.
 """
 
 from __future__ import annotations
@@ -18,21 +17,21 @@ from tests.support.harness import ROOT
 ATTACK = 'x" level=CRITICAL\nat=1 \x1b[2J\x7f\u2028\u202e\x85 ö'
 
 
-def written(message: object, form: str = "logfmt", *, failed: bool = False) -> str:
+def format_line(message: object, form: str = "logfmt", *, failed: bool = False) -> str:
     info = sys.exc_info() if failed else None
     record = logging.LogRecord("courtside.test", 20, "", 0, message, (), info)
     record.created = 1_795_521_600.5
     return LogFormatter(form).format(record)
 
 
-def test_a_line_names_when_how_bad_and_where_from_then_what_changed() -> None:
+def test_line_has_time_level_and_logger_then_the_values() -> None:
     line = Line(agent="carly", connection="lost", cause="refused: nobody")
 
-    assert written(line) == (
+    assert format_line(line) == (
         "at=2026-11-24T12:00:00.500Z level=INFO from=courtside.test "
         'agent=carly connection=lost cause="refused: nobody"'
     )
-    assert json.loads(written(line, "json")) == {
+    assert json.loads(format_line(line, "json")) == {
         "at": "2026-11-24T12:00:00.500Z",
         "level": "INFO",
         "from": "courtside.test",
@@ -42,49 +41,49 @@ def test_a_line_names_when_how_bad_and_where_from_then_what_changed() -> None:
     }
 
 
-def test_what_is_not_known_is_left_out_and_numbers_stay_numbers() -> None:
+def test_none_is_omitted_and_numbers_stay_numbers() -> None:
     line = Line(cursor=7, retry_s=1.0, cause=None)
 
-    assert written(line).endswith("cursor=7 retry_s=1.0")
-    told = json.loads(written(line, "json"))
-    assert (told["cursor"], told["retry_s"]) == (7, 1.0)
-    assert "cause" not in told
+    assert format_line(line).endswith("cursor=7 retry_s=1.0")
+    values = json.loads(format_line(line, "json"))
+    assert (values["cursor"], values["retry_s"]) == (7, 1.0)
+    assert "cause" not in values
 
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])
-def test_hostile_text_ends_no_line_and_moves_no_cursor(form: str) -> None:
-    said = written(Line(cause=ATTACK), form)
+def test_hostile_text_is_escaped(form: str) -> None:
+    output = format_line(Line(cause=ATTACK), form)
 
-    assert said.isprintable()
-    assert "ö" in said
+    assert output.isprintable()
+    assert "ö" in output
     if form == "json":
-        assert json.loads(said)["cause"] == ATTACK
+        assert json.loads(output)["cause"] == ATTACK
     else:
-        assert json.loads(said.partition("cause=")[2]) == ATTACK
+        assert json.loads(output.partition("cause=")[2]) == ATTACK
 
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])
-def test_a_traceback_is_a_value_of_its_line(form: str) -> None:
+def test_traceback_stays_on_its_line(form: str) -> None:
     try:
         raise ValueError(ATTACK)
     except ValueError:
-        said = written(Line(agent="carly", following="failed"), form, failed=True)
+        output = format_line(Line(agent="carly", following="failed"), form, failed=True)
 
-    assert said.isprintable()
-    assert "following" in said
-    assert "ValueError: x" in said
-
-
-def test_a_librarys_line_is_a_message() -> None:
-    assert written("Started server [7]").endswith('message="Started server [7]"')
+    assert output.isprintable()
+    assert "following" in output
+    assert "ValueError: x" in output
 
 
-def test_a_value_without_end_is_cut() -> None:
-    assert len(written(Line(cause="x" * 1_000_000))) < MAX_CHARS + 200
+def test_text_of_a_library_becomes_a_message() -> None:
+    assert format_line("Started server [7]").endswith('message="Started server [7]"')
 
 
-def test_every_module_logs_lines() -> None:
-    """Text with values in it would be neither escaped nor found by its key."""
+def test_long_value_is_shortened() -> None:
+    assert len(format_line(Line(cause="x" * 1_000_000))) < MAX_CHARS + 200
+
+
+def test_every_module_logs_line_objects() -> None:
+    """The formatter cannot escape values inside a text, and nobody can search them."""
     calls = [
         node
         for path in sorted((ROOT / "host").rglob("*.py"))

@@ -1,7 +1,4 @@
-"""No registered secret stays in a text, whatever its form.
-
-host/observability/redaction.py.
-"""
+"""Tests of host/observability/redaction.py."""
 
 from __future__ import annotations
 
@@ -80,7 +77,7 @@ def test_log_line_holds_no_secret(form: str) -> None:
         traceback,
         log_line(Line(cause="no: hunter2hunter2"), form),
         log_line("GET http://a.test/?key=hunter2hunter2", form),
-        # The cut for length comes after.
+        # Redaction comes before the line is shortened.
         log_line(Line(cause="x" * (MAX_CHARS - 7) + "hunter2hunter2"), form),
     ]
 

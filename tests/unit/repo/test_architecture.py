@@ -1,4 +1,4 @@
-"""docs/architecture.md describes the tree as it is: paths, packages and their order."""
+"""Tests of docs/architecture.md against the tree: paths, packages and their layers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def section(heading: str) -> str:
 
 
 def first_cells(heading: str) -> list[str]:
-    """The code words in the first column of the section's table, from top to bottom."""
+    """Return the code words in the first column of a section's table, in order."""
     return re.findall(r"^\| `([^`]+)` \|", section(heading), re.M)
 
 
 def layers() -> list[str]:
-    """The layers in pyproject.toml, from top to bottom."""
+    """Return the layers in pyproject.toml, from top to bottom."""
     lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
     start = lines.index("layers = [") + 1
     return [
@@ -38,7 +38,7 @@ def layers() -> list[str]:
 
 
 @pytest.mark.parametrize("heading", ["The path of an event", "The path of a click"])
-def test_each_path_names_files_of_all_three_programs(heading: str) -> None:
+def test_path_names_files_of_all_three_programs(heading: str) -> None:
     files = first_cells(heading)
 
     assert {file.partition("/")[0] + "/" for file in files} == set(PROGRAMS)
@@ -52,21 +52,21 @@ def test_every_path_on_the_page_exists() -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_the_table_has_every_package_in_the_order_of_the_layers() -> None:
+def test_table_lists_every_package_in_the_order_of_the_layers() -> None:
     table = first_cells("The packages of the host")
 
     assert sorted(table) == PACKAGES
     assert [name for name in layers() if name in PACKAGES] == table
 
 
-def test_the_page_names_every_module_beside_the_packages() -> None:
+def test_page_names_every_module_outside_the_packages() -> None:
     modules = {path.stem for path in (ROOT / "host").glob("*.py")} - {"__init__"}
 
     assert {name for name in layers() if name not in PACKAGES} == modules
     assert all(f"`{name}`" in section("The packages of the host") for name in modules)
 
 
-def test_the_page_names_every_folder_of_the_page() -> None:
+def test_page_names_every_folder_of_the_dashboard() -> None:
     folders = [path.name for path in (ROOT / "dashboard/static").iterdir()]
 
     for name in set(folders) - {"vendor"}:
@@ -75,7 +75,7 @@ def test_the_page_names_every_folder_of_the_page() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_each_package_says_what_it_is_for_and_what_it_may_import(package: str) -> None:
+def test_package_docstring_lists_allowed_imports(package: str) -> None:
     text = (ROOT / "host" / package / "__init__.py").read_text(encoding="utf-8")
     docstring = ast.get_docstring(ast.parse(text)) or ""
 

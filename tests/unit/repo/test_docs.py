@@ -1,7 +1,4 @@
-"""Owns the promises of the documentation that need nothing running.
-
-Links lead somewhere, quotations are what stands there, tables are what the code has.
-"""
+"""Tests of the docs that need no running process: links, quotes and tables."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.M)
 EVENTS = (TaskEvent, ArtifactEvent, MessageEvent, AgentEvent, GapEvent)
 
 
-def named(page: Path) -> str:
+def path_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
@@ -47,45 +44,45 @@ def prose(page: Path) -> str:
 
 
 def slugs(page: Path) -> set[str]:
-    """The anchors that GitHub gives to the headings of a page."""
+    """Return the anchors that GitHub gives to the headings of a page."""
     headings = HEADING.findall(prose(page))
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {heading.replace(" ", "-") for heading in plain}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=path_of)
+def test_every_local_link_has_a_target(page: Path) -> None:
     for target in LINK.findall(prose(page)):
         if "://" in target:
             continue
         path, _, anchor = target.partition("#")
         to = (page.parent / path) if path else page
-        assert to.exists(), f"{named(page)} links to {target}"
+        assert to.exists(), f"{path_of(page)} links to {target}"
         if anchor:
-            assert anchor in slugs(to), f"{named(page)} links to {target}"
+            assert anchor in slugs(to), f"{path_of(page)} links to {target}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_what_is_quoted_stands_in_the_file_that_is_named(page: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=path_of)
+def test_every_quote_is_in_the_named_file(page: Path) -> None:
     for block in blocks_in(page):
         if block.title and "/" in block.title:
             assert block.text in (ROOT / block.title).read_text(encoding="utf-8")
 
 
-def section(page: str, begins: str) -> str:
-    """What stands below the heading that begins so, up to the next one."""
+def section(page: str, heading: str) -> str:
+    """Return the text below the heading that starts with `heading`."""
     text = (DOCS / page).read_text(encoding="utf-8")
     found = re.search(
-        rf"^## {re.escape(begins)}.*?\n(.*?)(?=^## |\Z)", text, re.M | re.S
+        rf"^## {re.escape(heading)}.*?\n(.*?)(?=^## |\Z)", text, re.M | re.S
     )
-    assert found, f"docs/{page} has no heading '## {begins}…'"
+    assert found, f"docs/{page} has no heading '## {heading}…'"
     return found[1]
 
 
 def rows(text: str, head: str) -> list[list[str]]:
-    """The cells of the table whose first heading is `head`."""
+    """Return the cells of the table whose first column is `head`."""
     found = re.search(rf"^\| {head} \|.*\n\|[-|]+\|\n((?:\|.*\n?)+)", text, re.M)
-    assert found, f"no table begins with | {head} |"
+    assert found, f"no table starts with | {head} |"
     lines = found[1].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
@@ -98,8 +95,8 @@ WORDS: dict[object, str] = {
 }
 
 
-def in_words(hint: object) -> str:
-    """A field's type as the tables of docs/feed.md have it."""
+def name_type(hint: object) -> str:
+    """Name a field's type as the tables of docs/feed.md do."""
     union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
     parts = list(typing.get_args(hint)) if union else [hint]
     words = [
@@ -113,41 +110,48 @@ def in_words(hint: object) -> str:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_page_of_the_feed_has_each_field_of_an_event(
+def test_feed_page_has_each_field_of_an_event(
     event: type[msgspec.Struct],
 ) -> None:
-    shown = rows(section("feed.md", f"`{event.__struct_config__.tag}`"), "field")
+    documented = rows(section("feed.md", f"`{event.__struct_config__.tag}`"), "field")
 
     hints = typing.get_type_hints(event)
-    assert [[cells[0], cells[1]] for cells in shown] == [
-        [f"`{name}`", in_words(hints[name])] for name in event.__struct_fields__
+    assert [[cells[0], cells[1]] for cells in documented] == [
+        [f"`{name}`", name_type(hints[name])] for name in event.__struct_fields__
     ]
 
 
-def test_the_page_of_the_feed_has_each_status() -> None:
-    shown = rows(section("feed.md", "`task`"), "`status`")
+def test_feed_page_has_each_status() -> None:
+    documented = rows(section("feed.md", "`task`"), "`status`")
 
-    words = [cells[0].strip("`") for cells in shown]
+    words = [cells[0].strip("`") for cells in documented]
     assert set(words) == {*STATUS_OF_STATE.values(), "unknown"}
     terminal = {
-        cells[0].strip("`") for cells in shown if cells[1].startswith("terminal")
+        cells[0].strip("`") for cells in documented if cells[1].startswith("terminal")
     }
-    waits = {cells[0].strip("`") for cells in shown if cells[1].startswith("waits")}
+    waits = {
+        cells[0].strip("`") for cells in documented if cells[1].startswith("waits")
+    }
     assert terminal == TERMINAL
     assert waits == WAITING
 
 
-def test_the_events_on_the_page_of_the_feed_are_events() -> None:
+def test_examples_of_the_feed_page_are_valid_events() -> None:
     examples = [b for b in blocks_in(DOCS / "feed.md") if b.language == "json"]
-    shown = [msgspec.json.decode(line) for line in examples[0].text.splitlines()]
+    documented = [msgspec.json.decode(line) for line in examples[0].text.splitlines()]
 
-    for event in shown:
+    for event in documented:
         ours = with_id(event["id"], encode(decode(msgspec.json.encode(event))))
         assert msgspec.json.decode(ours) == event
-    assert [event["kind"] for event in shown] == ["task", "artifact", "message", "gap"]
+    assert [event["kind"] for event in documented] == [
+        "task",
+        "artifact",
+        "message",
+        "gap",
+    ]
 
 
-def test_the_page_of_the_log_has_each_table_and_column_of_its_file() -> None:
+def test_log_page_has_each_table_and_column() -> None:
     db = sqlite3.connect(":memory:")
     db.executescript(SCHEMA)
     tables = db.execute(
@@ -159,8 +163,8 @@ def test_the_page_of_the_log_has_each_table_and_column_of_its_file() -> None:
     for (name,) in tables:
         sql = "SELECT name, type FROM pragma_table_info(?)"
         columns = db.execute(sql, (name,)).fetchall()
-        shown = rows(section("log-format.md", f"`{name}`"), "column")
-        assert [(c[0].strip("`"), c[1]) for c in shown] == columns
+        documented = rows(section("log-format.md", f"`{name}`"), "column")
+        assert [(c[0].strip("`"), c[1]) for c in documented] == columns
     (example,) = (b.text for b in blocks_in(DOCS / "log-format.md"))
     assert db.execute(example.split('"')[1]).fetchall() == []
     db.close()

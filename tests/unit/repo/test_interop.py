@@ -1,7 +1,4 @@
-"""What the interop tests install is pinned, and installed once.
-
-tests/interop says what; scripts/_setup installs it.
-"""
+"""Tests that tests/interop pins the packages of the interop tests."""
 
 from __future__ import annotations
 
@@ -12,20 +9,20 @@ from tests.support.harness import ROOT
 from tests.support.interop_agents import INTEROP
 
 
-def test_the_javascript_agents_are_pinned_exactly() -> None:
+def test_javascript_sdks_are_pinned_exactly() -> None:
     package = json.loads((INTEROP / "package.json").read_text(encoding="utf-8"))
 
     for name, version in package["dependencies"].items():
         assert re.fullmatch(r"(npm:@a2a-js/sdk@)?\d+\.\d+\.\d+", version), name
 
 
-def test_the_lock_names_no_registry() -> None:
+def test_npm_lock_names_no_registry() -> None:
     lock = json.loads((INTEROP / "package-lock.json").read_text(encoding="utf-8"))
 
     assert [p for p in lock["packages"].values() if "resolved" in p] == []
 
 
-def test_all_that_the_old_sdk_needs_is_pinned_with_everything_else() -> None:
+def test_dependencies_of_the_0_3_sdk_are_in_constraints() -> None:
     needs = (INTEROP / "requirements-0.3.txt").read_text(encoding="utf-8")
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
 

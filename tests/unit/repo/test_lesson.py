@@ -1,6 +1,6 @@
-"""Owns the promise of the lesson's length: an hour, and an own agent well before that.
+"""Tests of the lesson's pages: reading times, numbers and links.
 
-tests/integration/test_lesson.py does what the pages say.
+tests/integration/test_lesson.py runs the commands on the pages.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ def text_of(page: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_takes_as_long_as_the_contents_say(page: str) -> None:
+def test_contents_give_the_reading_time_of_each_page(page: str) -> None:
     assert minutes(text_of(page)) == pytest.approx(MINUTES[page], abs=1)
 
 
-def test_the_lesson_takes_about_an_hour() -> None:
+def test_lesson_takes_about_an_hour() -> None:
     assert sum(minutes(text_of(page)) for page in ["index", *PAGES]) < 65
 
 
-def test_a_newcomer_has_a_fifth_agent_within_45_minutes() -> None:
+def test_newcomer_has_a_fifth_agent_within_45_minutes() -> None:
     before = PAGES[: PAGES.index("your-agent")]
     first_agent, _, _ = text_of("your-agent").partition("\n## Without our helpers")
 
@@ -35,7 +35,7 @@ def test_a_newcomer_has_a_fifth_agent_within_45_minutes() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_has_its_number_and_leads_to_the_next_one(page: str) -> None:
+def test_page_has_its_number_and_links_to_the_next(page: str) -> None:
     number = PAGES.index(page) + 1
     text = text_of(page)
 
@@ -44,5 +44,5 @@ def test_a_page_has_its_number_and_leads_to_the_next_one(page: str) -> None:
     assert re.search(rf"\]\({following}\.md\)", text.splitlines()[-1])
 
 
-def test_every_page_is_in_the_contents() -> None:
+def test_contents_list_every_page() -> None:
     assert {file.stem for file in LESSON.glob("*.md")} == {"index", *PAGES}

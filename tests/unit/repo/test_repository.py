@@ -1,7 +1,4 @@
-"""What the repository promises about itself: pins, Procfile, scripts, modules.
-
-Reads files; test_start.py runs scripts/start.
-"""
+"""Tests of the repository's files: pins, Procfile, scripts, workflows and modules."""
 
 from __future__ import annotations
 
@@ -48,7 +45,7 @@ def test_npm_packages_are_pinned_exactly() -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{name}: {version}"
 
 
-def test_the_procfile_starts_every_stub_and_the_host_on_their_ports() -> None:
+def test_procfile_starts_every_stub_and_the_host_on_their_ports() -> None:
     procfile = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8"))
     processes: dict[str, str] = procfile.processes
 
@@ -60,8 +57,8 @@ def test_the_procfile_starts_every_stub_and_the_host_on_their_ports() -> None:
 
 
 @pytest.mark.parametrize("command", [*STUBS, "host"])
-def test_no_shell_stands_between_honcho_and_a_process(command: str) -> None:
-    """Else SIGTERM would end the shell and orphan what it started."""
+def test_procfile_replaces_the_shell_by_the_process(command: str) -> None:
+    """Otherwise SIGTERM would end only the shell, and the process would stay."""
     procfile = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8"))
 
     assert "; exec python -m " in procfile.processes[command]
@@ -77,13 +74,13 @@ def test_scripts_are_posix_shell(name: str) -> None:
     assert not re.search(r"\[\[|\blocal\b|\bfunction\b|<<<", script.read_text("utf-8"))
 
 
-def test_scripts_can_be_run() -> None:
+def test_scripts_are_executable() -> None:
     assert {"start", "test", "check", "bench"} < set(SHELL_SCRIPTS)
     for name in SHELL_SCRIPTS:
         assert name.startswith("_") or os.access(ROOT / "scripts" / name, os.X_OK), name
 
 
-def test_ci_runs_the_three_scripts_and_nothing_else() -> None:
+def test_ci_runs_only_check_and_test() -> None:
     lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
     commands = [
         line for line in lines if line and not line.startswith(("#", "set ", "cd "))
@@ -109,7 +106,7 @@ def test_workflow_actions_are_pinned_by_commit(name: str) -> None:
 
 
 @pytest.mark.parametrize("package", ["agents", "host", "dashboard"])
-def test_packages_say_that_they_are_typed(package: str) -> None:
+def test_packages_have_a_py_typed_file(package: str) -> None:
     assert (ROOT / package / "py.typed").exists()
 
 

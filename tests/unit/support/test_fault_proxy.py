@@ -1,7 +1,4 @@
-"""The proxy that hurts connections hurts them as it says, and counts what went by.
-
-A small server behind it, plain sockets in front of it.
-"""
+"""Tests of the fault proxy with a small server behind it and plain sockets."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ SENT = b"0123456789" * 1000
 
 
 class Sender(StreamRequestHandler):
-    """Answers every line with SENT and stays."""
+    """Answers every line with SENT and keeps the connection open."""
 
     def handle(self) -> None:
         while self.rfile.readline():
@@ -44,7 +41,7 @@ def proxy() -> Iterator[FaultProxy]:
 
 
 def connect(proxy: FaultProxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=30)
 
 
 def ask(client: socket.socket) -> None:
@@ -52,7 +49,7 @@ def ask(client: socket.socket) -> None:
 
 
 def receive(client: socket.socket, at_most: int = len(SENT)) -> bytes:
-    """What comes, up to `at_most` bytes, the end or a reset."""
+    """Receive up to `at_most` bytes, or until the end or a reset."""
     got = b""
     try:
         while len(got) < at_most and (data := client.recv(at_most - len(got))):
@@ -62,7 +59,7 @@ def receive(client: socket.socket, at_most: int = len(SENT)) -> bytes:
     return got
 
 
-def test_without_faults_everything_goes_through_and_is_counted(
+def test_proxy_without_faults_forwards_and_counts_all_bytes(
     proxy: FaultProxy,
 ) -> None:
     with connect(proxy) as client:
@@ -78,7 +75,7 @@ def test_without_faults_everything_goes_through_and_is_counted(
 
 
 @pytest.mark.parametrize("after", [1, 777, len(SENT) - 1])
-def test_a_connection_is_cut_at_just_that_byte_and_the_next_one_is_not(
+def test_proxy_cuts_one_connection_at_the_exact_byte(
     proxy: FaultProxy, after: int
 ) -> None:
     proxy.suffer(Faults(cut_after=after))
@@ -92,7 +89,7 @@ def test_a_connection_is_cut_at_just_that_byte_and_the_next_one_is_not(
     assert proxy.counts.cuts == 1
 
 
-def test_a_cut_is_a_reset_on_every_connection_that_is_open(proxy: FaultProxy) -> None:
+def test_cut_resets_every_open_connection(proxy: FaultProxy) -> None:
     with connect(proxy) as one, connect(proxy) as other:
         for client in (one, other):
             ask(client)
@@ -103,10 +100,10 @@ def test_a_cut_is_a_reset_on_every_connection_that_is_open(proxy: FaultProxy) ->
         for client in (one, other):
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
-    wait_until(lambda: proxy.open_connections == 0, 5, "the links to be forgotten")
+    wait_until(lambda: proxy.open_connections == 0, 30, "the connections to end")
 
 
-def test_what_is_stalled_stays_open_and_goes_on_when_it_is_healed(
+def test_stalled_connection_continues_after_heal(
     proxy: FaultProxy,
 ) -> None:
     proxy.suffer(Faults(stall_after=4000))
@@ -117,12 +114,12 @@ def test_what_is_stalled_stays_open_and_goes_on_when_it_is_healed(
         client.settimeout(0.1)
         with pytest.raises(TimeoutError):
             client.recv(1)
-        client.settimeout(5)
+        client.settimeout(30)
         proxy.heal()
         assert receive(client, 6000) == SENT[4000:]
 
 
-def test_a_slow_connection_takes_the_time_that_it_must(proxy: FaultProxy) -> None:
+def test_slow_connection_keeps_its_rate(proxy: FaultProxy) -> None:
     proxy.suffer(Faults(bytes_per_s=50_000))
 
     with connect(proxy) as client:
@@ -133,7 +130,7 @@ def test_a_slow_connection_takes_the_time_that_it_must(proxy: FaultProxy) -> Non
     assert time.monotonic() - began > len(SENT) / 50_000 * 0.9
 
 
-def test_a_refusing_proxy_refuses_until_it_is_healed_on_the_same_port(
+def test_refusing_proxy_accepts_again_after_heal(
     proxy: FaultProxy,
 ) -> None:
     proxy.suffer(Faults(refuse=True))
@@ -147,16 +144,16 @@ def test_a_refusing_proxy_refuses_until_it_is_healed_on_the_same_port(
         assert receive(client) == SENT
 
 
-def test_an_agent_that_is_not_there_is_not_there_through_the_proxy_either() -> None:
+def test_proxy_ends_connections_if_its_target_is_absent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    # It may be reset as soon as it is there.
+    # The reset may already end connect().
     with FaultProxy(port) as proxy, suppress(ConnectionError), connect(proxy) as client:
         ask(client)
         assert receive(client) == b""
 
 
-def test_it_leaves_nothing_open_whoever_connects_while_it_ends() -> None:
+def test_proxy_leaves_no_socket_open_when_it_ends() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1_000) as target:
         port = target.getsockname()[1]
         for _ in range(50):
@@ -164,5 +161,5 @@ def test_it_leaves_nothing_open_whoever_connects_while_it_ends() -> None:
                 clients = [connect(proxy) for _ in range(3)]
             for client in clients:
                 client.close()
-    # A socket that is forgotten warns, and a warning fails the test.
+    # An unclosed socket warns, and a warning fails the test.
     gc.collect()

@@ -1,6 +1,6 @@
-"""What the numbered agents tell is numbered without a hole, in every shape of update.
+"""Tests that numbered agents number their updates without a hole.
 
-rounds.py relies on it when it reckons up what arrived.
+tests/support/delivery_check.py relies on these numbers.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from tests.support.numbered_agents import Update, updates_of
 
 
-def test_sixty_updates_are_numbered_from_1_to_60() -> None:
+def test_updates_are_numbered_from_1() -> None:
     assert [update.number for update in updates_of("60")] == list(range(1, 61))
 
 
-def test_every_fifth_has_words_every_fifth_is_a_chunk_the_others_are_ticks() -> None:
+def test_updates_alternate_between_ticks_chunks_and_messages() -> None:
     assert list(updates_of("6")) == [
         Update(1),
         Update(2),
@@ -23,9 +23,9 @@ def test_every_fifth_has_words_every_fifth_is_a_chunk_the_others_are_ticks() -> 
     ]
 
 
-def test_where_only_ticks_are_asked_for_there_is_nothing_else() -> None:
+def test_ticks_request_has_only_ticks() -> None:
     assert list(updates_of("5 ticks")) == [Update(number) for number in range(1, 6)]
 
 
-def test_there_are_no_more_than_a_percentage_can_number() -> None:
+def test_updates_are_limited_to_99() -> None:
     assert [update.number for update in updates_of("1000")][-1] == 99
