@@ -78,7 +78,11 @@ def page_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = harness.Server(
         "page",
         [
-            *(sys.executable, "-m", "uvicorn", "--factory", f"--port={port}"),
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "--factory",
+            f"--port={port}",
             "dashboard.app:create_app",
         ],
         folder=tmp_path_factory.mktemp("page"),

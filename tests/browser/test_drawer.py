@@ -196,7 +196,8 @@ async def test_agent_text_stays_text_and_nothing_is_fetched(
         "all => all.map(a => [a.href, a.rel])"
     )
     assert {href for href, _ in links} == {
-        *("https://example.org/a", "https://example.org/picture.png")
+        "https://example.org/a",
+        "https://example.org/picture.png",
     }
     assert {rel for _, rel in links} == {"noopener noreferrer"}
     assert await drawer.locator("button.save").nth(2).inner_text() == "_fdp.x · 9 B"

@@ -174,16 +174,12 @@ async def test_the_table_of_tasks_can_hide_completed_ones(
     await page.emulate_media(color_scheme=scheme)
     done: Event = {"progress": 100, "result": "Done."}
     feed.say(
-        *(
-            agent("carly"),
-            agent("walter"),
-            task("carly", "running"),
-            task("carly", "a"),
-        ),
-        *(
-            task("carly", "a", "completed", **done),
-            task("walter", "b", "error", message="No."),
-        ),
+        agent("carly"),
+        agent("walter"),
+        task("carly", "running"),
+        task("carly", "a"),
+        task("carly", "a", "completed", **done),
+        task("walter", "b", "error", message="No."),
     )
     screen = await Screen(page).open(page_alone)
     await page.get_by_role("link", name="Tasks").click()

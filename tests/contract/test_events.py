@@ -181,7 +181,11 @@ def test_events_json_has_every_kind_and_status() -> None:
     events = json.loads(GOLDEN.read_text(encoding="utf-8"))
 
     assert {event["kind"] for event in events} == {
-        *("task", "artifact", "message", "agent", "gap")
+        "task",
+        "artifact",
+        "message",
+        "agent",
+        "gap",
     }
     statuses = {event["status"] for event in events if event["kind"] == "task"}
     assert statuses == {*STATUS_OF_STATE.values(), "unknown"}

@@ -22,8 +22,13 @@ FILE = ROOT / "docs/feed.schema.json"
 EVENTS: list[Json] = json.loads(GOLDEN.read_text(encoding="utf-8"))
 TYPES = (ROOT / "dashboard/static/state/types.d.ts").read_text(encoding="utf-8")
 SHARED = (
-    *("TaskEvent", "ArtifactEvent", "MessageEvent", "AgentEvent", "GapEvent"),
-    *("Skill", "Snapshot"),
+    "TaskEvent",
+    "ArtifactEvent",
+    "MessageEvent",
+    "AgentEvent",
+    "GapEvent",
+    "Skill",
+    "Snapshot",
 )
 
 

@@ -191,8 +191,13 @@ class TestRead:
     @pytest.mark.parametrize(
         ("after", "limit", "expected"),
         [
-            *((0, 3, [1, 2, 3]), (0, 99, [1, 2, 3, 4, 5]), (2, 2, [3, 4])),
-            *((4, 9, [5]), (5, 9, []), (99, 9, []), (0, 0, [])),
+            (0, 3, [1, 2, 3]),
+            (0, 99, [1, 2, 3, 4, 5]),
+            (2, 2, [3, 4]),
+            (4, 9, [5]),
+            (5, 9, []),
+            (99, 9, []),
+            (0, 0, []),
         ],
     )
     async def test_starts_after_the_cursor_and_stops_at_the_limit(
@@ -205,8 +210,13 @@ class TestRead:
     @pytest.mark.parametrize(
         ("before", "limit", "expected"),
         [
-            *((6, 3, [3, 4, 5]), (99, 99, [1, 2, 3, 4, 5]), (4, 2, [2, 3])),
-            *((2, 9, [1]), (1, 9, []), (0, 9, []), (6, 0, [])),
+            (6, 3, [3, 4, 5]),
+            (99, 99, [1, 2, 3, 4, 5]),
+            (4, 2, [2, 3]),
+            (2, 9, [1]),
+            (1, 9, []),
+            (0, 9, []),
+            (6, 0, []),
         ],
     )
     async def test_of_tail_ends_before_the_cursor_with_the_oldest_first(
@@ -230,10 +240,18 @@ def only(**names: str) -> Filter:
 
 
 MIXED: list[Entry] = [
-    *(entry(1), entry(1, "walter/t2", context="c2"), entry(1, "carly")),
-    *(message(2, "c1"), message(3, "c2"), message(1, None, "logan")),
-    *(entry(1, "walter/t1", context=None), entry(2, "walter/t1", context="c1")),
-    *(entry(2), entry(2, "walter/t2", context="c2"), entry(4, "carly"), entry(3)),
+    entry(1),
+    entry(1, "walter/t2", context="c2"),
+    entry(1, "carly"),
+    message(2, "c1"),
+    message(3, "c2"),
+    message(1, None, "logan"),
+    entry(1, "walter/t1", context=None),
+    entry(2, "walter/t1", context="c1"),
+    entry(2),
+    entry(2, "walter/t2", context="c2"),
+    entry(4, "carly"),
+    entry(3),
 ]
 
 
@@ -241,10 +259,18 @@ MIXED: list[Entry] = [
     "where",
     [
         ALL,
-        *(only(agent="carly"), only(agent="carly logan"), only(agent="nobody")),
-        *(only(task="t1"), only(task="t1 t2"), only(context="c1"), only(context="c2")),
-        *(only(kind="task"), only(kind="agent message"), only(kind="gap")),
-        *(only(agent="walter", task="t1"), only(agent="carly", kind="message")),
+        only(agent="carly"),
+        only(agent="carly logan"),
+        only(agent="nobody"),
+        only(task="t1"),
+        only(task="t1 t2"),
+        only(context="c1"),
+        only(context="c2"),
+        only(kind="task"),
+        only(kind="agent message"),
+        only(kind="gap"),
+        only(agent="walter", task="t1"),
+        only(agent="carly", kind="message"),
         only(agent="carly walter", task="t1", context="c1", kind="task"),
         only(context="c1", kind="message"),
     ],

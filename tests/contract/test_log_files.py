@@ -105,8 +105,12 @@ def replace_by_a_few_bytes(path: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        *(truncate, tear_second_page, overwrite_header, zero_header),
-        *(damage_schema, replace_by_a_few_bytes),
+        truncate,
+        tear_second_page,
+        overwrite_header,
+        zero_header,
+        damage_schema,
+        replace_by_a_few_bytes,
     ],
     ids=lambda spoil: spoil.__name__,
 )

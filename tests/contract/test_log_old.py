@@ -84,7 +84,12 @@ async def assert_nothing_is_lost(path: Path) -> None:
     assert await log.bounds() == ("abcd", 4, 7)
     assert await log.checkpoint() == (5, b"board")
     assert [await log.raw(n) for n in range(3, 9)] == [
-        *(None, KEPT[0].raw, None, b"", KEPT[3].raw, None)
+        None,
+        KEPT[0].raw,
+        None,
+        b"",
+        KEPT[3].raw,
+        None,
     ]
     assert {name: await log.high_water(name) for name in VERSIONS} == VERSIONS
     await log.close()
@@ -166,7 +171,11 @@ async def test_log_of_a_release_opens_and_the_feed_continues(
 
     events = [msgspec.json.decode(kept.body) for kept in await everything(log)]
     assert [event.get("message") for event in events] == [
-        *("update 2", None, "answer 1", "update 1", "update 3")
+        "update 2",
+        None,
+        "answer 1",
+        "update 1",
+        "update 3",
     ]
     assert [(await log.bounds())[1:], feed.head] == [(2, 6), 6]
     assert {row.message for row in feed.board.tasks()} == {"update 1", "update 3"}

@@ -59,7 +59,10 @@ class TestRestart:
 
         async with open_log(path) as log:
             assert await log.append([*batch(3), entry(1, "walter")]) == [
-                *(None, None, 3, 4)
+                None,
+                None,
+                3,
+                4,
             ]
 
     async def test_continues_the_ids_of_a_trimmed_log(self, path: Path) -> None:

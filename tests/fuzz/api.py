@@ -30,8 +30,12 @@ def fuzz_api(folder: Path, *options: str, deadline_s: float = 120) -> FuzzResult
     with Stack(folder, ["carly"], step_s=STEP_S) as stack:
         done = subprocess.run(
             [
-                *(Path(sys.executable).with_name("schemathesis"), "--no-color"),
-                *("--config-file", CONFIG, "run", f"{stack.url}/openapi.json"),
+                Path(sys.executable).with_name("schemathesis"),
+                "--no-color",
+                "--config-file",
+                CONFIG,
+                "run",
+                f"{stack.url}/openapi.json",
                 *options,
             ],
             capture_output=True,

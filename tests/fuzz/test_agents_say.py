@@ -39,17 +39,20 @@ pieces = st.lists(
     st.binary(max_size=20)
     | st.sampled_from(
         [
-            *(
-                b"data: ",
-                b"data",
-                b":",
-                b"\n",
-                b"\r",
-                b"\r\n",
-                b"\n\n",
-                b"event: error",
-            ),
-            *(b"\xef\xbb\xbf", b"\xef", b"\xbb", b"id: 1", b"data: {}\n\n", b"\x00"),
+            b"data: ",
+            b"data",
+            b":",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b"event: error",
+            b"\xef\xbb\xbf",
+            b"\xef",
+            b"\xbb",
+            b"id: 1",
+            b"data: {}\n\n",
+            b"\x00",
         ]
     ),
     max_size=20,

@@ -163,8 +163,15 @@ LOCKED = Guard(
     AccessRules(token="t" * 32, trusted_proxies=(ip_network("127.0.0.0/8"),)),
 )
 SENT = [
-    *("authorization", "cookie", "x-forwarded-host", "x-forwarded-proto"),
-    *("x-forwarded-for", "x-forwarded-prefix", "origin", "sec-fetch-site", "accept"),
+    "authorization",
+    "cookie",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-for",
+    "x-forwarded-prefix",
+    "origin",
+    "sec-fetch-site",
+    "accept",
 ]
 
 

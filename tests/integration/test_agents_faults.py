@@ -38,8 +38,13 @@ def carly(tmp_path: Path) -> Start:
         server = Server(
             "carly",
             [
-                *(sys.executable, "-m", "agents", "carly", f"--port={port}"),
-                *(f"--step-s={step_s}", *(f"--fault={fault}" for fault in faults)),
+                sys.executable,
+                "-m",
+                "agents",
+                "carly",
+                f"--port={port}",
+                f"--step-s={step_s}",
+                *(f"--fault={fault}" for fault in faults),
             ],
             folder=tmp_path,
             url=f"http://127.0.0.1:{port}",
@@ -194,7 +199,7 @@ async def test_stall_silences_a_stream_and_keeps_it_open(
 async def test_stall_alone_lets_one_update_through(carly: Start) -> None:
     with carly("stall") as server:
         async with agent_at(server.url) as agent:
-            async with agent.http.stream(*("POST", REST[0]), json=REST[1]) as answer:
+            async with agent.http.stream("POST", REST[0], json=REST[1]) as answer:
                 text = await anext(answer.aiter_bytes())
             # Who hangs up is let go.
             assert (await agent.send("calendar")).json()["task"]["status"]

@@ -40,8 +40,13 @@ def carly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(
         "carly",
         [
-            *(sys.executable, "-m", "agents", "carly", "--step-s=0.02"),
-            *(f"--port={port}", f"--grpc-port={grpc_port}"),
+            sys.executable,
+            "-m",
+            "agents",
+            "carly",
+            "--step-s=0.02",
+            f"--port={port}",
+            f"--grpc-port={grpc_port}",
         ],
         folder=tmp_path_factory.mktemp("grpc"),
         url=f"http://127.0.0.1:{port}",

@@ -32,8 +32,12 @@ def agent_on(port: int, folder: Path, step_s: float = 30) -> Server:
     return Server(
         "carly",
         [
-            *(sys.executable, "-m", "agents", "carly"),
-            *(f"--port={port}", f"--step-s={step_s}"),
+            sys.executable,
+            "-m",
+            "agents",
+            "carly",
+            f"--port={port}",
+            f"--step-s={step_s}",
         ],
         folder=folder,
         url=f"http://127.0.0.1:{port}",

@@ -169,8 +169,13 @@ class TestRecording:
         since, until = events[1]["received_at"], events[-2]["received_at"]
 
         done = courtside(
-            *("export", stack.url, "--agent=carly", "--kind=task"),
-            *(f"--since={since}", f"--until={until}", f"--after={events[0]['id']}"),
+            "export",
+            stack.url,
+            "--agent=carly",
+            "--kind=task",
+            f"--since={since}",
+            f"--until={until}",
+            f"--after={events[0]['id']}",
         )
 
         found = [json.loads(line) for line in done.stdout.splitlines()]

@@ -133,8 +133,13 @@ class TestEndedTask:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        *((b"", -32700), (b"{", -32700), (b"\xff", -32700), (b"[" * 100_000, -32700)),
-        *((b"[]", -32700), (b"{}", -32600), (b'{"jsonrpc": "1.0"}', -32600)),
+        (b"", -32700),
+        (b"{", -32700),
+        (b"\xff", -32700),
+        (b"[" * 100_000, -32700),
+        (b"[]", -32700),
+        (b"{}", -32600),
+        (b'{"jsonrpc": "1.0"}', -32600),
         (b'{"jsonrpc": "2.0", "method": 7, "id": {}}', -32600),
         (json.dumps(rpc("SendMessage", 7)).encode(), -32602),
         (json.dumps(rpc("SendMessage", [1])).encode(), -32602),

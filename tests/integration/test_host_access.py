@@ -40,21 +40,30 @@ COMMANDS = [
     ("DELETE", "/agents/carly"),
 ]
 READS = [
-    *("/", "/board", "/feed", "/tasks/stream", "/feed.ndjson?limit=1", "/feed/1"),
-    *("/agents", "/agents/carly", "/a2a/carly/tasks", "/a2a/carly/tasks/t:subscribe"),
-    *("/a2a/carly/.well-known/agent-card.json", "/.well-known/agent-card.json"),
-    *(
-        "/metrics",
-        "/debug",
-        "/debug.json",
-        "/openapi.json",
-        "/nowhere",
-        "/a2a",
-        "//feed",
-        "/./feed",
-        "/login/../feed",
-    ),
-    *("/healthz/", "/healthz/../feed", "/%66eed"),
+    "/",
+    "/board",
+    "/feed",
+    "/tasks/stream",
+    "/feed.ndjson?limit=1",
+    "/feed/1",
+    "/agents",
+    "/agents/carly",
+    "/a2a/carly/tasks",
+    "/a2a/carly/tasks/t:subscribe",
+    "/a2a/carly/.well-known/agent-card.json",
+    "/.well-known/agent-card.json",
+    "/metrics",
+    "/debug",
+    "/debug.json",
+    "/openapi.json",
+    "/nowhere",
+    "/a2a",
+    "//feed",
+    "/./feed",
+    "/login/../feed",
+    "/healthz/",
+    "/healthz/../feed",
+    "/%66eed",
 ]
 
 
@@ -214,8 +223,13 @@ class TestTheLoginPage:
     @pytest.mark.parametrize(
         "then",
         [
-            *("//evil.example/", "https://evil.example", "/\\evil.example", "\\evil"),
-            *("javascript:alert(1)", "\r\nset-cookie: a=b", "@evil.example"),
+            "//evil.example/",
+            "https://evil.example",
+            "/\\evil.example",
+            "\\evil",
+            "javascript:alert(1)",
+            "\r\nset-cookie: a=b",
+            "@evil.example",
         ],
     )
     async def test_leads_nowhere_else(self, http: httpx.AsyncClient, then: str) -> None:
@@ -280,15 +294,30 @@ async def test_over_tls_the_feed_is_read_and_the_session_stays_on_tls(
 ) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     make = [
-        *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "1"),
-        *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1"),
-        *("-addext", "subjectAltName=IP:127.0.0.1"),
-        *("-keyout", str(key), "-out", str(cert)),
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-nodes",
+        "-days",
+        "1",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-subj",
+        "/CN=127.0.0.1",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(key),
+        "-out",
+        str(cert),
     ]
     subprocess.run(make, check=True, capture_output=True)
     settings = f'tls_cert = "{cert}"\ntls_key = "{key}"'
     with Stack(
-        *(tmp_path, []),
+        tmp_path,
+        [],
         log="memory",
         host_toml=settings,
         token=TOKEN,
@@ -320,7 +349,11 @@ def test_a_start_that_would_leave_a_door_open_is_refused(
     tmp_path: Path, flags: list[str], words: list[str]
 ) -> None:
     argv = [
-        *(sys.executable, "-m", "host", f"--port={free_port()}", "--log=memory"),
+        sys.executable,
+        "-m",
+        "host",
+        f"--port={free_port()}",
+        "--log=memory",
         f"--config={_empty(tmp_path)}",
         *flags,
     ]

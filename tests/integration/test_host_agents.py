@@ -73,7 +73,8 @@ async def test_killed_agent_is_lost_then_found_and_its_task_ends(
     assert last["message"] == "nancy restarted and no longer knows this task"
     for task_id, name in zip(others, ("carly", "walter"), strict=True):
         assert {event["kind"] for event in reader.of_task(task_id)} == {
-            *("task", "artifact")
+            "task",
+            "artifact",
         }
         told = told_by_feed(reader.events, task_id)
         assert told == await told_by_agent(stack.agent_url(name), task_id)

@@ -55,9 +55,14 @@ async def test_good_agent_is_followed_beside_all_bad_ones(
     [
         *((name, "bad card") for name in ("page", "list", "null", "number", "empty")),
         *((name, "bad card") for name in ("deep", "strange", "wronghost")),
-        *(("mute", "bad card"), ("gopher", "offers GOPHER")),
-        *(("forbidden", "401"), ("missing", "404"), ("broken", "500")),
-        *(("moved", "redirect loop"), ("cut", "disconnected"), ("nowhere", "DNS")),
+        ("mute", "bad card"),
+        ("gopher", "offers GOPHER"),
+        ("forbidden", "401"),
+        ("missing", "404"),
+        ("broken", "500"),
+        ("moved", "redirect loop"),
+        ("cut", "disconnected"),
+        ("nowhere", "DNS"),
         ("hang", "timeout"),
     ],
 )

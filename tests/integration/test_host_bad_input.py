@@ -77,7 +77,12 @@ class TestBody:
     @pytest.mark.parametrize(
         "body",
         [
-            *(b"", b"{", b"hello", b"{'message': 1}", b"\xff\xfe", b"[" * 100_000),
+            b"",
+            b"{",
+            b"hello",
+            b"{'message': 1}",
+            b"\xff\xfe",
+            b"[" * 100_000,
             b'{"a":' * 100_000,
         ],
         ids=["empty", "cut", "text", "quotes", "bytes", "deep list", "deep object"],
@@ -92,8 +97,17 @@ class TestBody:
     @pytest.mark.parametrize(
         "body",
         [
-            *(None, 3, True, "x", [], [1], {}, {"message": {}}, {"message": None}),
-            *({"message": 7}, {"massage": MESSAGE}),
+            None,
+            3,
+            True,
+            "x",
+            [],
+            [1],
+            {},
+            {"message": {}},
+            {"message": None},
+            {"message": 7},
+            {"massage": MESSAGE},
             {"message": MESSAGE | {"role": "BOSS"}},
             {"message": MESSAGE | {"parts": []}},
             {"message": MESSAGE | {"parts": "hello"}},
@@ -117,8 +131,11 @@ class TestBody:
     @pytest.mark.parametrize(
         "kind",
         [
-            *("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"),
-            *("application/jsonp", ""),
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "application/jsonp",
+            "",
         ],
     )
     async def test_of_another_type_is_415_and_names_the_right_one(
@@ -139,8 +156,11 @@ class TestCursor:
     @pytest.mark.parametrize(
         "path",
         [
-            *("/feed?after=abc", "/tasks/stream?after=abc", "/feed.ndjson?after=abc"),
-            *("/feed.ndjson?before=abc", "/feed/abc"),
+            "/feed?after=abc",
+            "/tasks/stream?after=abc",
+            "/feed.ndjson?after=abc",
+            "/feed.ndjson?before=abc",
+            "/feed/abc",
         ],
     )
     async def test_that_is_not_a_number_is_400(

@@ -33,8 +33,11 @@ pytest.importorskip("grpc")
 
 WELL_KNOWN = "/.well-known/agent-card.json"
 PROTOCOLS = [
-    *(("JSONRPC", "1.0"), ("HTTP+JSON", "1.0"), ("GRPC", "1.0")),
-    *(("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")),
+    ("JSONRPC", "1.0"),
+    ("HTTP+JSON", "1.0"),
+    ("GRPC", "1.0"),
+    ("JSONRPC", "0.3"),
+    ("HTTP+JSON", "0.3"),
 ]
 every_binding = pytest.mark.parametrize("protocol", PROTOCOLS, ids="-".join)
 
@@ -45,8 +48,13 @@ def carly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(
         "carly",
         [
-            *(sys.executable, "-m", "agents", "carly", "--step-s=0.02"),
-            *(f"--port={port}", f"--grpc-port={grpc_port}"),
+            sys.executable,
+            "-m",
+            "agents",
+            "carly",
+            "--step-s=0.02",
+            f"--port={port}",
+            f"--grpc-port={grpc_port}",
         ],
         folder=tmp_path_factory.mktemp("carly"),
         url=f"http://127.0.0.1:{port}",

@@ -27,8 +27,13 @@ def nancy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(
         "nancy",
         [
-            *(sys.executable, "-m", "agents", "nancy", "--step-s=0.02"),
-            *(f"--port={port}", f"--grpc-port={grpc_port}"),
+            sys.executable,
+            "-m",
+            "agents",
+            "nancy",
+            "--step-s=0.02",
+            f"--port={port}",
+            f"--grpc-port={grpc_port}",
         ],
         folder=tmp_path_factory.mktemp("nancy"),
         url=f"http://127.0.0.1:{port}",
@@ -82,8 +87,16 @@ def cards_of(nancy: Server) -> dict[str, Json]:
 
 
 NAMES = (
-    *("jsonrpc", "rest", "grpc", "grpc-scheme", "jsonrpc-old", "rest-old"),
-    *("fallback", "prefers", "poller", "old-card"),
+    "jsonrpc",
+    "rest",
+    "grpc",
+    "grpc-scheme",
+    "jsonrpc-old",
+    "rest-old",
+    "fallback",
+    "prefers",
+    "poller",
+    "old-card",
 )
 
 

@@ -27,7 +27,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         start_on_carly(running)
         wait_until(
             lambda: '"completed"' in get(f"{running.url}/feed.ndjson").text,
-            *(10, "a finished task"),
+            10,
+            "a finished task",
         )
         yield running
 

@@ -94,7 +94,8 @@ class TestAdd:
         now = await host.get("/agents/rain")
         assert now["title"] == "Walter"
         assert [a["agent"] for a in (await host.get("/agents"))["agents"]] == [
-            *("carly", "rain")
+            "carly",
+            "rain",
         ]
 
     async def test_agent_without_a_name_gets_one_from_its_url(

@@ -35,8 +35,14 @@ VENDOR = "dashboard/static/vendor"
 LIT = f"{VENDOR}/lit-html/LICENSE"
 DEVELOPERS = ("*.d.ts", "refresh.sh", "*.pyc")
 AROUND = {
-    *(".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md"),
-    *("constraints.txt", "hatch_build.py", "pyproject.toml"),
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "PKG-INFO",
+    "README.md",
+    "constraints.txt",
+    "hatch_build.py",
+    "pyproject.toml",
 }
 
 
@@ -106,8 +112,12 @@ def test_wheel_has_one_package_with_all_files_and_licences(
     for name in names - about:
         assert PurePath(name).suffix in SUFFIXES or PurePath(name).name in OTHERS
     assert {name.partition("/")[2] for name in about} == {
-        *("METADATA", "RECORD", "WHEEL", "entry_points.txt"),
-        *("licenses/LICENSE", f"licenses/{LIT}"),
+        "METADATA",
+        "RECORD",
+        "WHEEL",
+        "entry_points.txt",
+        "licenses/LICENSE",
+        f"licenses/{LIT}",
     }
 
 
@@ -135,7 +145,9 @@ print([name for name in sys.modules if name.partition(".")[0] in ("dashboard", "
 print([name for name in sys.modules if name.startswith("agents.")])
 """
     assert run_in(site, code).splitlines() == [
-        *("courtside.host.task_manager.manager True", "[]", "[]")
+        "courtside.host.task_manager.manager True",
+        "[]",
+        "[]",
     ]
 
 
@@ -212,7 +224,9 @@ def test_release_is_tested_before_it_is_published_and_uses_no_token() -> None:
     build, publish = text.split("\n  publish:\n")
 
     assert re.findall(r"- run: (scripts/.*)", build) == [
-        *("scripts/check", "scripts/test", "scripts/release-check dist")
+        "scripts/check",
+        "scripts/test",
+        "scripts/release-check dist",
     ]
     assert publish.startswith("    needs: build\n")
     assert "\n      id-token: write\n" in publish

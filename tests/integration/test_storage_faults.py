@@ -217,7 +217,10 @@ async def test_a_host_on_a_truncated_log_does_not_start_and_says_why_in_one_line
     host = Process(
         "host",
         [
-            *(sys.executable, "-m", "host", f"--port={free_port()}"),
+            sys.executable,
+            "-m",
+            "host",
+            f"--port={free_port()}",
             f"--data-dir={path.parent}",
         ],
         folder=tmp_path,
@@ -240,8 +243,12 @@ async def test_while_the_log_fails_its_agents_wait_and_are_not_drained(
     agent = Server(
         "chatty",
         [
-            *(sys.executable, "-m", "tests.support.chatty_agent"),
-            *(str(port), str(UPDATES), str(UPDATE_BYTES)),
+            sys.executable,
+            "-m",
+            "tests.support.chatty_agent",
+            str(port),
+            str(UPDATES),
+            str(UPDATE_BYTES),
         ],
         folder=tmp_path,
         url=f"http://127.0.0.1:{port}",

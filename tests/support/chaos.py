@@ -89,8 +89,10 @@ class Chaos(Rounds):
         self.first = Following(port, "/feed")
         self.stalling = FeedReader(port, "/feed")
         self.readers = [
-            *(self.first, self.stalling, FeedReader(port, "/feed", slow=True)),
-            *(FeedReader(port, f"/feed?agent={agents[0].name}"),),
+            self.first,
+            self.stalling,
+            FeedReader(port, "/feed", slow=True),
+            FeedReader(port, f"/feed?agent={agents[0].name}"),
             FeedReader(port, "/tasks/stream"),
         ]
         self.begun: dict[str, Followed] = {}

@@ -69,8 +69,14 @@ class Followed:
         self.process = Server(
             self.name,
             [
-                *(sys.executable, "-m", "tests.support.numbered_agents", kind, binding),
-                *(str(port), offered, grpc),
+                sys.executable,
+                "-m",
+                "tests.support.numbered_agents",
+                kind,
+                binding,
+                str(port),
+                offered,
+                grpc,
             ],
             folder=to,
             env={"NUMBERED_JOURNAL": str(to / JOURNAL)},

@@ -27,8 +27,13 @@ def server(
     return Server(
         f"host-{rate}",
         [
-            *(sys.executable, "-m", "tests.support.flood_host", f"--port={port}"),
-            *(f"--data-dir={folder / 'data'}", f"--rate={rate}", *more),
+            sys.executable,
+            "-m",
+            "tests.support.flood_host",
+            f"--port={port}",
+            f"--data-dir={folder / 'data'}",
+            f"--rate={rate}",
+            *more,
         ],
         folder=folder,
         url=f"http://127.0.0.1:{port}",

@@ -33,14 +33,16 @@ OURS = ("host", "agents", "tests")
 AT_START = ("PYTHON", "LD_", "OTEL_")
 """Variables that are read before or while the zygote has imported."""
 PRELOADED = (
-    *("agents.app", "agents.faults", "agents.server", "agents.settings"),
+    "agents.app",
+    "agents.faults",
+    "agents.server",
+    "agents.settings",
     "anyio._backends._asyncio",
-    *(
-        "host.clients.bindings.jsonrpc",
-        "host.clients.bindings.http_json",
-        "host.cli.serve",
-    ),
-    *("uvicorn.lifespan.on", "uvicorn.loops.auto"),
+    "host.clients.bindings.jsonrpc",
+    "host.clients.bindings.http_json",
+    "host.cli.serve",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
 )
 MOST_BYTES = 64 * 1024
 NUMBER = struct.Struct("i")

@@ -281,8 +281,13 @@ class Stack:
         self.host = Server(
             "host",
             [
-                *(sys.executable, "-m", "host", f"--port={port}", f"--log={log}"),
-                *(f"--config={self.config}", f"--data-dir={self.data_dir}"),
+                sys.executable,
+                "-m",
+                "host",
+                f"--port={port}",
+                f"--log={log}",
+                f"--config={self.config}",
+                f"--data-dir={self.data_dir}",
             ],
             folder=folder,
             url=self.url,
@@ -388,8 +393,12 @@ def _agent(name: str, folder: Path, step_s: float) -> Server:
     return Server(
         name,
         [
-            *(sys.executable, "-m", "agents", name),
-            *(f"--port={port}", f"--step-s={step_s}"),
+            sys.executable,
+            "-m",
+            "agents",
+            name,
+            f"--port={port}",
+            f"--step-s={step_s}",
         ],
         folder=folder,
         url=f"http://127.0.0.1:{port}",

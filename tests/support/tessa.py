@@ -113,8 +113,18 @@ async def replying_late(request: Request) -> Script:
 
 
 SCRIPTS = (
-    *(steady, asking, crashing, failing, silent, streaming, parallel),
-    *(crashing_strand, refusing, needing_leave, replying, replying_late),
+    steady,
+    asking,
+    crashing,
+    failing,
+    silent,
+    streaming,
+    parallel,
+    crashing_strand,
+    refusing,
+    needing_leave,
+    replying,
+    replying_late,
 )
 TESSA = AgentSpec(
     name="tessa",

@@ -77,7 +77,8 @@ PATHS: Json = {
             "call",
             "A2A over JSON-RPC: SendMessage, SendStreamingMessage, GetTask, ListTasks, "
             "CancelTask, SubscribeToTask.",
-            *(AGENT, VERSION),
+            AGENT,
+            VERSION,
             header("Last-Event-ID", "As for subscribe.", {"type": "string"}),
             body=ref("Call"),
             answers={
@@ -99,7 +100,8 @@ PATHS: Json = {
         "get": operation(
             "extendedCard",
             "Refused: all that the host may show is on the card.",
-            *(AGENT, VERSION),
+            AGENT,
+            VERSION,
             answers=REFUSALS,
         )
     },
@@ -108,7 +110,8 @@ PATHS: Json = {
             "sendMessage",
             "Start a task, or reply to one. Waits until it ends or asks, unless "
             "`configuration.returnImmediately`. The same messageId again is done once.",
-            *(AGENT, VERSION),
+            AGENT,
+            VERSION,
             body=ref("SendMessageRequest"),
             answers={
                 200: json("A Task or a Message.", {"type": "object"}),
@@ -121,7 +124,8 @@ PATHS: Json = {
         "post": operation(
             "streamMessage",
             "The same, with its updates as they come; each has a number as its id.",
-            *(AGENT, VERSION),
+            AGENT,
+            VERSION,
             body=ref("SendMessageRequest"),
             answers={**_told("A Task, then updates of it."), **OF_BODIES},
         )
@@ -130,7 +134,8 @@ PATHS: Json = {
         "get": operation(
             "listTasks",
             "What the feed knows of the agent's tasks, latest first.",
-            *(AGENT, VERSION),
+            AGENT,
+            VERSION,
             query("contextId", "Of this context."),
             query(
                 "status", "In this TaskState.", {"enum": sorted(pb.TaskState.keys())}
@@ -169,7 +174,10 @@ PATHS: Json = {
         "get": operation(
             "getTask",
             "The Task as its agent has it.",
-            *(AGENT, TASK, VERSION, HISTORY),
+            AGENT,
+            TASK,
+            VERSION,
+            HISTORY,
             answers={200: json("The Task.", ref("Task")), **REFUSALS},
         )
     },
@@ -177,7 +185,9 @@ PATHS: Json = {
         "post": operation(
             "cancelTask",
             "Stop it, where the agent can; the Task as the agent leaves it.",
-            *(AGENT, TASK, VERSION),
+            AGENT,
+            TASK,
+            VERSION,
             answers={
                 200: json("The Task.", ref("Task")),
                 409: error("It is over, or cannot be stopped."),
@@ -189,7 +199,10 @@ PATHS: Json = {
         method: operation(
             f"subscribe{suffix}",
             "The Task and what follows; with Last-Event-ID exactly what followed that.",
-            *(AGENT, TASK, VERSION, LAST_SEEN),
+            AGENT,
+            TASK,
+            VERSION,
+            LAST_SEEN,
             answers={
                 **_told("Updates until it ends or asks."),
                 410: error("What followed that update is not kept."),
@@ -201,7 +214,9 @@ PATHS: Json = {
         method: operation(
             f"push{suffix}",
             "Refused: the host pushes nothing.",
-            *(AGENT, TASK, VERSION),
+            AGENT,
+            TASK,
+            VERSION,
             answers=REFUSALS,
         )
         for method, suffix in (("get", ""), ("post", "ByPost"))

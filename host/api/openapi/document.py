@@ -52,7 +52,11 @@ SCHEMAS: Json = {
             },
         },
         # Strangers to a host with a token are told the status alone.
-        *("cause", "config", "epoch", "head", "agents"),
+        "cause",
+        "config",
+        "epoch",
+        "head",
+        "agents",
     ),
     "Readiness": _object(
         {"status": {"enum": ["ready", "not ready"]}, "cause": _TEXT}, "cause"

@@ -61,7 +61,10 @@ FEED: Json = {
             "The feed, live: every event as a server-sent event, in order. Without a "
             "cursor a `snapshot` comes first; see /feed.schema.json. A `fault`, which "
             "has no id, says why the log fails; its `cause` is null once it works.",
-            *(LAST_SEEN, AFTER, EVERY, *FILTER),
+            LAST_SEEN,
+            AFTER,
+            EVERY,
+            *FILTER,
             answers={200: text("Events without end.", EVENTS), 400: NO_SUCH_READER},
         )
     },
@@ -69,7 +72,10 @@ FEED: Json = {
         "get": operation(
             "readTasks",
             "Updates of tasks alone, live; first the row of each open task.",
-            *(LAST_SEEN, AFTER, EVERY, *OF_TASKS),
+            LAST_SEEN,
+            AFTER,
+            EVERY,
+            *OF_TASKS,
             answers={200: text("Events without end.", EVENTS), 400: NO_SUCH_READER},
         )
     },

@@ -38,8 +38,18 @@ def test_what_was_read_is_written_as_it_was_asked() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("drop", "drop=", "drop=x", "drop=0", "drop=-1", "drop=1.5", "drop=inf"),
-        *("401=3", "slow-card=0", "slow-card=nan", "flood=1e9", "stall=²"),
+        "drop",
+        "drop=",
+        "drop=x",
+        "drop=0",
+        "drop=-1",
+        "drop=1.5",
+        "drop=inf",
+        "401=3",
+        "slow-card=0",
+        "slow-card=nan",
+        "flood=1e9",
+        "stall=²",
     ],
 )
 def test_a_fault_with_a_wrong_value_is_answered_with_how_to_write_it(text: str) -> None:

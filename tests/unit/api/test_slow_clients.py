@@ -85,7 +85,7 @@ async def test_a_head_that_drips_is_cut_off_with_the_reason() -> None:
 
 async def test_a_second_request_may_not_drip_either() -> None:
     whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-    drops = [whole, *[b"G"], *[b"X"] * 100]
+    drops = [whole, b"G", *[b"X"] * 100]
 
     async with serving(app) as port:
         answer = await said(port, *drops, pause_s=0.05)

@@ -42,8 +42,10 @@ from tests.support.canned_server import Agent, http, serving
 Json = dict[str, Any]
 
 PROTOCOLS = [
-    *(("JSONRPC", "1.0"), ("HTTP+JSON", "1.0")),
-    *(("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")),
+    ("JSONRPC", "1.0"),
+    ("HTTP+JSON", "1.0"),
+    ("JSONRPC", "0.3"),
+    ("HTTP+JSON", "0.3"),
 ]
 SECRET = "s3cret-of-the-host"
 SSE = "text/event-stream"
@@ -512,8 +514,18 @@ BODIES = st.one_of(
             st.dictionaries(
                 st.sampled_from(
                     [
-                        *("result", "error", "code", "data", "details", "message"),
-                        *("task", "statusUpdate", "kind", "id", "type", "status"),
+                        "result",
+                        "error",
+                        "code",
+                        "data",
+                        "details",
+                        "message",
+                        "task",
+                        "statusUpdate",
+                        "kind",
+                        "id",
+                        "type",
+                        "status",
                     ]
                 ),
                 inner,

@@ -145,8 +145,14 @@ def test_interfaces_keep_the_cards_order_in_both_versions() -> None:
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        *(("", "1.0"), ("1", "1.0"), ("1.0.3", "1.0"), ("v1.1", "1.0")),
-        *(("0.3", "0.3"), ("0.3.0", "0.3"), ("0.2.5", "0.3"), ("2.0", "2.0")),
+        ("", "1.0"),
+        ("1", "1.0"),
+        ("1.0.3", "1.0"),
+        ("v1.1", "1.0"),
+        ("0.3", "0.3"),
+        ("0.3.0", "0.3"),
+        ("0.2.5", "0.3"),
+        ("2.0", "2.0"),
     ],
 )
 def test_version_is_read_by_major_and_minor(written: str, read: str) -> None:
@@ -162,8 +168,15 @@ JSON: st.SearchStrategy[Any] = st.recursive(
         st.dictionaries(
             st.sampled_from(
                 [
-                    *("url", "security", "securitySchemes", "type", "skills", "in"),
-                    *("additionalInterfaces", "supportedInterfaces", "capabilities"),
+                    "url",
+                    "security",
+                    "securitySchemes",
+                    "type",
+                    "skills",
+                    "in",
+                    "additionalInterfaces",
+                    "supportedInterfaces",
+                    "capabilities",
                 ]
             ),
             inner,

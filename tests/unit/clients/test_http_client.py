@@ -39,7 +39,10 @@ class Resolver:
         return [
             (
                 socket.AF_INET6 if ":" in one else socket.AF_INET,
-                *(socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (one, port)),
+                socket.SOCK_STREAM,
+                socket.IPPROTO_TCP,
+                "",
+                (one, port),
             )
             for one in found
         ]
@@ -62,8 +65,12 @@ async def get(url: str, *, public_only: bool = False) -> httpx.Response:
 @pytest.mark.parametrize(
     "address",
     [
-        *("169.254.169.254", "fe80::1%2", "::ffff:169.254.169.254", "fd00:ec2::254"),
-        *("64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"),
+        "169.254.169.254",
+        "fe80::1%2",
+        "::ffff:169.254.169.254",
+        "fd00:ec2::254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
     ],
 )
 @pytest.mark.parametrize("beside", [[], ["127.0.0.1"]])

@@ -121,8 +121,14 @@ class TestToken:
     @pytest.mark.parametrize(
         ("expires_in", "at", "fetched"),
         [
-            *((10, 7.9, 1), (10, 8.1, 2), ("10", 8.1, 2), (None, 1e9, 1)),
-            *((0, 0.7, 1), (-5, 0.9, 2), ("soon", 1e9, 1), ("1e400", 1e9, 1)),
+            (10, 7.9, 1),
+            (10, 8.1, 2),
+            ("10", 8.1, 2),
+            (None, 1e9, 1),
+            (0, 0.7, 1),
+            (-5, 0.9, 2),
+            ("soon", 1e9, 1),
+            ("1e400", 1e9, 1),
         ],
     )
     async def test_lifetime_comes_from_the_endpoint(

@@ -15,9 +15,24 @@ from host.clients.bindings.sse import MAX_EVENT, MAX_SKIPPED, MIB, Frame, SsePar
 
 LINES = st.sampled_from(
     [
-        *("data: a", "data:b", "data", "data:  c", "data: {}", "datax: d", "data: é"),
-        *("event: error", "event: update", "event", "id: 7", "retry: 5", ": ping", ""),
-        *("", "", " data: e", "\ufeffdata: f"),
+        "data: a",
+        "data:b",
+        "data",
+        "data:  c",
+        "data: {}",
+        "datax: d",
+        "data: é",
+        "event: error",
+        "event: update",
+        "event",
+        "id: 7",
+        "retry: 5",
+        ": ping",
+        "",
+        "",
+        "",
+        " data: e",
+        "\ufeffdata: f",
     ]
 )
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])

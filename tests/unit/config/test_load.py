@@ -190,7 +190,9 @@ class TestPrecedence:
         ("[agents]\ncarly = {port = 1}\n", 2, "agents.carly.port", "use url"),
         (
             "[agents.a]\nurl = 'http://a'\n[agents.b]\nurl = 'http://b'\ntoken = ''\n",
-            *(5, "agents.b.token", "use url"),
+            5,
+            "agents.b.token",
+            "use url",
         ),
         ("[agents.a]\nurl = 'ftp://a'\n", 2, "agents.a.url", "http://127.0.0.1:8001"),
         ("[agents.a]\nurl = '127.0.0.1:80'\n", 2, "agents.a.url", "http://127.0.0.1"),
@@ -209,23 +211,27 @@ class TestPrecedence:
         ("[plans.p]\nname = 'x'\n", 1, "plans.p", "[plans.p.steps.calendar]"),
         (
             "[plans.p.steps.one]\nagent = 'carly'\nneeds = ['two']\n",
-            *(3, "plans.p.steps.one.needs", "is not a step of this plan: use one"),
+            3,
+            "plans.p.steps.one.needs",
+            "is not a step of this plan: use one",
         ),
         (
             "[agents.zoe]\nurl = 'http://z'\n[plans.p.steps.one]\nagent = 'carly'\n",
-            *(
-                4,
-                "plans.p.steps.one.agent",
-                "is 'carly', which is not a known agent: use zoe",
-            ),
+            4,
+            "plans.p.steps.one.agent",
+            "is 'carly', which is not a known agent: use zoe",
         ),
         (
             "[plans.p.steps]\n\none = {agent = 'carly', message = '{two}'}\n",
-            *(3, "plans.p.steps.one.message", "neither {request} nor a step"),
+            3,
+            "plans.p.steps.one.message",
+            "neither {request} nor a step",
         ),
         (
             "[plans.p]\nplanner = 'no_such_module:make'\n",
-            *(2, "plans.p.planner", "cannot be imported"),
+            2,
+            "plans.p.planner",
+            "cannot be imported",
         ),
     ],
 )

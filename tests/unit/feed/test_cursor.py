@@ -65,8 +65,22 @@ def test_fully_trimmed_log_continues_at_its_head(cursor: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("abc", "-1", "1.5", "1e3", " 7", "7\n", "0x10", "k3f9-", "-", "k3f9-x"),
-        *("K3F9-7", "a-b-7", "٣", "7" * 19, "é-7", "<script>"),
+        "abc",
+        "-1",
+        "1.5",
+        "1e3",
+        " 7",
+        "7\n",
+        "0x10",
+        "k3f9-",
+        "-",
+        "k3f9-x",
+        "K3F9-7",
+        "a-b-7",
+        "٣",
+        "7" * 19,
+        "é-7",
+        "<script>",
     ],
 )
 def test_invalid_cursor_is_refused_with_advice(text: str) -> None:

@@ -26,8 +26,15 @@ RESPONSE, REPLY = Live(Source.RESPONSE), Live(Source.REPLY)
 SUBSCRIBED, POLLING = Live(Source.SUBSCRIPTION), Live(Source.POLLING)
 BROKEN, REPAIRING = Broken("broke"), Repairing("broke")
 STATES: list[State] = [
-    *(STARTING, WAITING, RESPONSE, REPLY, SUBSCRIBED, POLLING),
-    *(BROKEN, REPAIRING, ENDED),
+    STARTING,
+    WAITING,
+    RESPONSE,
+    REPLY,
+    SUBSCRIBED,
+    POLLING,
+    BROKEN,
+    REPAIRING,
+    ENDED,
 ]
 
 TRANSITIONS: dict[str, Callable[[FollowerStates], None]] = {

@@ -100,9 +100,24 @@ anything = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 [
-                    *("task", "message", "statusUpdate", "artifactUpdate", "status"),
-                    *("id", "taskId", "parts", "history", "artifact", "metadata"),
-                    *("state", "role", "timestamp", "data", "raw", "tasks", "result"),
+                    "task",
+                    "message",
+                    "statusUpdate",
+                    "artifactUpdate",
+                    "status",
+                    "id",
+                    "taskId",
+                    "parts",
+                    "history",
+                    "artifact",
+                    "metadata",
+                    "state",
+                    "role",
+                    "timestamp",
+                    "data",
+                    "raw",
+                    "tasks",
+                    "result",
                 ]
             ),
             inner,

@@ -43,8 +43,15 @@ messages = st.builds(
 )
 states = st.sampled_from(
     [
-        *("SUBMITTED", "WORKING", "WORKING", "INPUT_REQUIRED", "UNSPECIFIED"),
-        *("COMPLETED", "FAILED", "CANCELED", "REJECTED"),
+        "SUBMITTED",
+        "WORKING",
+        "WORKING",
+        "INPUT_REQUIRED",
+        "UNSPECIFIED",
+        "COMPLETED",
+        "FAILED",
+        "CANCELED",
+        "REJECTED",
     ]
 )
 times = st.sampled_from([None, NOW, LATER, "2026-11-22T12:00:00"])

@@ -157,8 +157,18 @@ def test_kind_of_a_result_is_inferred(
             st.dictionaries(
                 st.sampled_from(
                     [
-                        *("kind", "status", "message", "parts", "artifact", "file"),
-                        *("id", "taskId", "messageId", "history", "role", "data"),
+                        "kind",
+                        "status",
+                        "message",
+                        "parts",
+                        "artifact",
+                        "file",
+                        "id",
+                        "taskId",
+                        "messageId",
+                        "history",
+                        "role",
+                        "data",
                     ]
                 ),
                 inner,

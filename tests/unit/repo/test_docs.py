@@ -183,7 +183,9 @@ def test_decisions_are_numbered_and_listed() -> None:
         text = (folder / name).read_text(encoding="utf-8")
         assert text.startswith(f"# {number}. ")
         assert re.findall(r"^## (\w+)$", text, re.M)[:3] == [
-            *("Context", "Decision", "Consequences")
+            "Context",
+            "Decision",
+            "Consequences",
         ]
 
 
