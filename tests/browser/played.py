@@ -1,5 +1,4 @@
-"""Owns a feed that says what a test wants, in place of a host's: any agent's words, at
-any time, as many as wanted. The page itself is the real one, from `page_alone`.
+"""A scripted feed in place of a host's feed, for browser tests of the real page.
 """
 
 from __future__ import annotations

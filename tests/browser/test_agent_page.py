@@ -1,4 +1,4 @@
-"""Owns the promises of an agent's own page, in a real Chromium, without any host."""
+"""The page of one agent works without a host."""
 
 from __future__ import annotations
 

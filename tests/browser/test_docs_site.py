@@ -1,5 +1,5 @@
-"""Owns the promises of the documentation as a site: built without a complaint, every
-link leads somewhere, and nothing is fetched from anywhere else.
+"""The documentation site builds without warnings, its links work, and it loads nothing from
+other sites.
 """
 
 from __future__ import annotations

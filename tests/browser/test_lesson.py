@@ -1,4 +1,4 @@
-"""Owns the promise that the lesson's own snippet works unchanged, in a real browser."""
+"""The lesson's own snippet works unchanged in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the promises of docs/security.md: its commands and its settings."""
+"""docs/security.md is true: its commands and its settings."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 /**
- * Owns what both JavaScript agents have in common: their command line, their servers and
+ * What both JavaScript agents share: their command line, their servers and
  * the order of what they tell. agent.js and agent_0_3.js put it into their SDK's words.
  */
 

@@ -1,4 +1,4 @@
-"""Owns how Chromium is started: for the tests, the benchmarks and the pictures."""
+"""Starts Chromium for tests, benchmarks and screenshots."""
 
 from __future__ import annotations
 

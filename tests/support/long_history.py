@@ -1,6 +1,4 @@
-"""Owns a log with a long past: thousands of tasks that ran before a test begins.
-
-Written into a stack's data folder before its host starts.
+"""Creates a log with thousands of finished tasks, before a host starts.
 """
 
 from __future__ import annotations
