@@ -1,7 +1,6 @@
-"""Owns what is said of the gateway: every agent as an A2A agent, over both bindings.
+"""OpenAPI paths of the gateway: every agent as an A2A agent, over both bindings.
 
-What a message, a Task and a stream's updates are is A2A's own (a2a-protocol.org, 1.0);
-openapi.py puts these paths beside the host's own.
+A2A 1.0 (a2a-protocol.org) defines the messages, Tasks and updates.
 """
 
 from __future__ import annotations
@@ -25,51 +24,51 @@ from .builders import (
     text,
 )
 
-AGENT = path("agent", "The name of an agent that is followed, or `host`.")
-TASK = path("task_id", "The id that the agent gave the task.")
+AGENT = path("agent", "The name of a followed agent, or `host`.")
+TASK = path("task_id", "The task id of the agent.")
 VERSION = header(
-    "A2A-Version", "1.0, which is also meant without it.", {"enum": ["1.0"]}
+    "A2A-Version", "1.0, also if the header is missing.", {"enum": ["1.0"]}
 )
 LAST_SEEN = header(
     "Last-Event-ID",
-    "The number of the last update you have: what followed it is sent, and no more.",
+    "The number of the last update you have. Only later updates are sent.",
     {"type": "string", "pattern": "^([0-9]{1,15})?$"},
 )
 HISTORY = query(
     "historyLength",
-    "How many messages at most.",
+    "The largest number of messages.",
     {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
 )
-# An agent's own refusals pass as they are: hence the default.
-REFUSALS: dict[int | str, Json] = {
-    400: both("The request is wrong, or the agent says so."),
-    404: error("No such agent, or no such task."),
-    502: error("The agent cannot be reached, or answers what A2A does not allow."),
-    "default": error("Another refusal, most often the agent's own."),
+# Errors of the agent are passed on unchanged, hence the default.
+ERRORS: dict[int | str, Json] = {
+    400: both("The request is invalid, for the host or for the agent."),
+    404: error("The agent or the task does not exist."),
+    502: error("The agent cannot be reached, or sent an invalid response."),
+    "default": error("Another error, usually from the agent."),
 }
-OF_BODIES: dict[int | str, Json] = {
+BODY_ERRORS: dict[int | str, Json] = {
     413: error("The body is too large."),
     415: error("The body is not declared as JSON."),
 }
 CARD = json("The card.", ref("AgentCard"))
 
 
-def _told(says: str, **more: Json) -> Mapping[int | str, Json]:
-    return {200: {**text(says, EVENTS), **more}, **REFUSALS}
+def _stream(description: str) -> Mapping[int | str, Json]:
+    return {200: text(description, EVENTS), **ERRORS}
 
 
 PATHS: Json = {
     "/.well-known/agent-card.json": {
         "get": operation(
-            "hostCard", "The card of the host as an agent.", answers={200: CARD}
+            "hostCard", "Read the card of the host as an agent.", answers={200: CARD}
         )
     },
     "/a2a/{agent}/.well-known/agent-card.json": {
         "get": operation(
             "agentCard",
-            "The agent's card, with the host's own address in it.",
+            "Read the agent's card, with the gateway's address.",
             AGENT,
-            answers={200: CARD, 404: REFUSALS[404], 502: REFUSALS[502]},
+            answers={200: CARD, 404: ERRORS[404], 502: ERRORS[502]},
         )
     },
     "/a2a/{agent}": {
@@ -79,18 +78,18 @@ PATHS: Json = {
             "CancelTask, SubscribeToTask.",
             AGENT,
             VERSION,
-            header("Last-Event-ID", "As for subscribe.", {"type": "string"}),
+            header("Last-Event-ID", "See subscribe.", {"type": "string"}),
             body=ref("Call"),
             answers={
                 200: {
-                    "description": "The result or the error; a stream of such where "
-                    "the method streams.",
+                    "description": "The result or the error; a stream of them if the "
+                    "method streams.",
                     "content": {
                         JSON: {"schema": ref("CallAnswer")},
                         EVENTS: {"schema": {"type": "string"}},
                     },
                 },
-                404: json("No such agent.", ref("CallAnswer")),
+                404: json("The agent does not exist.", ref("CallAnswer")),
                 413: json("The body is too large.", ref("CallAnswer")),
                 415: json("The body is not declared as JSON.", ref("CallAnswer")),
             },
@@ -99,57 +98,58 @@ PATHS: Json = {
     "/a2a/{agent}/extendedAgentCard": {
         "get": operation(
             "extendedCard",
-            "Refused: all that the host may show is on the card.",
+            "Refused: the public card has everything that the host may show.",
             AGENT,
             VERSION,
-            answers=REFUSALS,
+            answers=ERRORS,
         )
     },
     "/a2a/{agent}/message:send": {
         "post": operation(
             "sendMessage",
-            "Start a task, or reply to one. Waits until it ends or asks, unless "
-            "`configuration.returnImmediately`. The same messageId again is done once.",
+            "Start a task or reply to one. Waits until the task ends or needs input, "
+            "unless `configuration.returnImmediately`. A repeated messageId is sent "
+            "once.",
             AGENT,
             VERSION,
             body=ref("SendMessageRequest"),
             answers={
                 200: json("A Task or a Message.", {"type": "object"}),
-                **REFUSALS,
-                **OF_BODIES,
+                **ERRORS,
+                **BODY_ERRORS,
             },
         )
     },
     "/a2a/{agent}/message:stream": {
         "post": operation(
             "streamMessage",
-            "The same, with its updates as they come; each has a number as its id.",
+            "The same, with live updates. The id of each is its number.",
             AGENT,
             VERSION,
             body=ref("SendMessageRequest"),
-            answers={**_told("A Task, then updates of it."), **OF_BODIES},
+            answers={**_stream("A Task, then its updates."), **BODY_ERRORS},
         )
     },
     "/a2a/{agent}/tasks": {
         "get": operation(
             "listTasks",
-            "What the feed knows of the agent's tasks, latest first.",
+            "List the agent's tasks in the feed, newest first.",
             AGENT,
             VERSION,
-            query("contextId", "Of this context."),
+            query("contextId", "Only this context."),
             query(
-                "status", "In this TaskState.", {"enum": sorted(pb.TaskState.keys())}
+                "status", "Only this TaskState.", {"enum": sorted(pb.TaskState.keys())}
             ),
             query(
                 "pageSize",
-                "At most so many.",
+                "The largest number of tasks.",
                 {"type": "integer", "minimum": 1, "maximum": 100},
             ),
-            query("pageToken", "The nextPageToken of the page before."),
+            query("pageToken", "The nextPageToken of the previous page."),
             HISTORY,
             query(
                 "statusTimestampAfter",
-                "Not older than that.",
+                "Only tasks changed at this time or later.",
                 {"type": "string", "format": "date-time"},
             ),
             answers={
@@ -166,46 +166,46 @@ PATHS: Json = {
                         "required": ["tasks", "nextPageToken", "pageSize", "totalSize"],
                     },
                 ),
-                **REFUSALS,
+                **ERRORS,
             },
         )
     },
     "/a2a/{agent}/tasks/{task_id}": {
         "get": operation(
             "getTask",
-            "The Task as its agent has it.",
+            "Read the Task from its agent.",
             AGENT,
             TASK,
             VERSION,
             HISTORY,
-            answers={200: json("The Task.", ref("Task")), **REFUSALS},
+            answers={200: json("The Task.", ref("Task")), **ERRORS},
         )
     },
     "/a2a/{agent}/tasks/{task_id}:cancel": {
         "post": operation(
             "cancelTask",
-            "Stop it, where the agent can; the Task as the agent leaves it.",
+            "Ask the agent to cancel a task. Returns the Task.",
             AGENT,
             TASK,
             VERSION,
             answers={
                 200: json("The Task.", ref("Task")),
-                409: error("It is over, or cannot be stopped."),
-                **REFUSALS,
+                409: error("The task has ended, or cannot be cancelled."),
+                **ERRORS,
             },
         )
     },
     "/a2a/{agent}/tasks/{task_id}:subscribe": {
         method: operation(
             f"subscribe{suffix}",
-            "The Task and what follows; with Last-Event-ID exactly what followed that.",
+            "Read the Task and its updates; with Last-Event-ID exactly the later ones.",
             AGENT,
             TASK,
             VERSION,
             LAST_SEEN,
             answers={
-                **_told("Updates until it ends or asks."),
-                410: error("What followed that update is not kept."),
+                **_stream("Updates until the task ends or needs input."),
+                410: error("The updates after that number are no longer stored."),
             },
         )
         for method, suffix in (("get", ""), ("post", "ByPost"))
@@ -213,11 +213,11 @@ PATHS: Json = {
     "/a2a/{agent}/tasks/{task_id}/pushNotificationConfigs": {
         method: operation(
             f"push{suffix}",
-            "Refused: the host pushes nothing.",
+            "Refused: the host sends no push notifications.",
             AGENT,
             TASK,
             VERSION,
-            answers=REFUSALS,
+            answers=ERRORS,
         )
         for method, suffix in (("get", ""), ("post", "ByPost"))
     },
@@ -243,7 +243,7 @@ SCHEMAS: Json = {
     },
     "SendMessageRequest": {
         "type": "object",
-        "description": "A2A's SendMessageRequest; the least of it.",
+        "description": "A2A's SendMessageRequest; its required fields.",
         "properties": {
             "message": {
                 "type": "object",
@@ -251,7 +251,10 @@ SCHEMAS: Json = {
                     "messageId": _ID,
                     "role": {"enum": ["ROLE_USER"]},
                     "parts": {"type": "array", "minItems": 1, "items": _PART},
-                    "taskId": {"type": "string", "description": "To reply to it."},
+                    "taskId": {
+                        "type": "string",
+                        "description": "The task to reply to.",
+                    },
                     "contextId": {"type": "string"},
                 },
                 "required": ["messageId", "role", "parts"],

@@ -1,7 +1,4 @@
-"""Owns the form of an OpenAPI description: operations, parameters, answers.
-
-paths.py and a2a_paths.py are written with it.
-"""
+"""Functions that build OpenAPI operations, parameters and responses."""
 
 from __future__ import annotations
 
@@ -22,21 +19,28 @@ def operation(
     answers: Mapping[int | str, Json],
     body: Json | None = None,
 ) -> Json:
-    """`name` is its operationId. What stands in front of every door is added."""
-    told: Json = {"operationId": name, "summary": summary}
+    """Build an operation. `name` is its operationId. Adds the guard's responses."""
+    description: Json = {"operationId": name, "summary": summary}
     if parameters:
-        told["parameters"] = list(parameters)
+        description["parameters"] = list(parameters)
     if body:
-        told["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
-    told["responses"] = {str(status): answer for status, answer in answers.items()}
-    # The guard's: host/api/guard.py.
-    told["responses"].setdefault("400", text("The Host header is not this host's."))
-    told["responses"].setdefault("401", text("A token is needed."))
-    told["responses"].setdefault(
-        "403", text("A page of another origin sent it, or the token may only read.")
+        description["requestBody"] = {
+            "required": True,
+            "content": {JSON: {"schema": body}},
+        }
+    description["responses"] = {
+        str(status): answer for status, answer in answers.items()
+    }
+    # From host/api/guard.py.
+    description["responses"].setdefault(
+        "400", text("The Host header does not name this host.")
     )
-    told["responses"].setdefault("429", text("Too many wrong tokens: wait."))
-    return told
+    description["responses"].setdefault("401", text("A token is required."))
+    description["responses"].setdefault(
+        "403", text("A page of another origin sent it, or the token is read-only.")
+    )
+    description["responses"].setdefault("429", text("Too many wrong tokens: wait."))
+    return description
 
 
 def ref(name: str) -> Json:
@@ -53,7 +57,7 @@ def query(name: str, description: str, schema: Json | None = None) -> Json:
 
 
 def many(name: str, description: str, schema: Json | None = None) -> Json:
-    """A parameter that may be repeated."""
+    """Build a repeatable parameter."""
     items = schema or {"type": "string"}
     return query(name, description, {"type": "array", "items": items})
 
@@ -72,27 +76,27 @@ def path(name: str, description: str, schema: Json | None = None) -> Json:
     }
 
 
-def answer(says: str, kind: str, schema: Json) -> Json:
-    return {"description": says, "content": {kind: {"schema": schema}}}
+def answer(description: str, kind: str, schema: Json) -> Json:
+    return {"description": description, "content": {kind: {"schema": schema}}}
 
 
-def json(says: str, schema: Json) -> Json:
-    return answer(says, JSON, schema)
+def json(description: str, schema: Json) -> Json:
+    return answer(description, JSON, schema)
 
 
-def text(says: str, kind: str = TEXT) -> Json:
-    return answer(says, kind, {"type": "string"})
+def text(description: str, kind: str = TEXT) -> Json:
+    return answer(description, kind, {"type": "string"})
 
 
-def both(says: str) -> Json:
-    """A refusal by the guard, in a line of text, or by the door behind it."""
+def both(description: str) -> Json:
+    """Build an error response: text from the guard, or JSON from the endpoint."""
     content = {JSON: {"schema": ref("Error")}, TEXT: {"schema": {"type": "string"}}}
-    return {"description": says, "content": content}
+    return {"description": description, "content": content}
 
 
-def error(says: str) -> Json:
-    return json(says, ref("Error"))
+def error(description: str) -> Json:
+    return json(description, ref("Error"))
 
 
-def nothing(says: str) -> Json:
-    return {"description": says}
+def nothing(description: str) -> Json:
+    return {"description": description}

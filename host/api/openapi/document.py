@@ -1,8 +1,4 @@
-"""Owns the description of the host's HTTP API: OpenAPI 3.1, one document.
-
-Its paths are written by hand; its schemas are made of the types that the host answers
-with. tests/integration/test_openapi.py holds every route to it.
-"""
+"""The OpenAPI 3.1 document of the host's HTTP API."""
 
 from __future__ import annotations
 
@@ -21,9 +17,9 @@ from .feed_schema import definitions
 PREFIX = "#/components/schemas/"
 _TEXT: Json = {"type": ["string", "null"]}
 _REFUSAL: Json = {
-    "code": {"type": "integer", "description": "The HTTP status again."},
+    "code": {"type": "integer", "description": "The HTTP status."},
     "status": {"type": "string"},
-    "message": {"type": "string", "description": "What, where, and what to do."},
+    "message": {"type": "string", "description": "What failed, where, and what to do."},
     "details": {"type": "array", "items": {"type": "object"}},
 }
 
@@ -36,7 +32,7 @@ def _object(properties: Json, *optional: str, **more: Any) -> Json:
 SCHEMAS: Json = {
     "Error": _object(
         {"error": _object(_REFUSAL, "details")},
-        description="A refusal, as A2A's HTTP+JSON has it.",
+        description="An error in the format of A2A's HTTP+JSON.",
     ),
     "Health": _object(
         {
@@ -47,11 +43,11 @@ SCHEMAS: Json = {
             "head": {"type": "integer", "description": "The newest event's id."},
             "agents": {
                 "type": "object",
-                "description": "Each agent's connection, by its name.",
+                "description": "The connection of each agent, by name.",
                 "additionalProperties": {"type": "string"},
             },
         },
-        # Strangers to a host with a token are told the status alone.
+        # Without the token, clients only get the status.
         "cause",
         "config",
         "epoch",
@@ -65,30 +61,30 @@ SCHEMAS: Json = {
 
 
 def document() -> Json:
-    """The whole of it, as JSON."""
-    _, made = msgspec.json.schema_components(
+    """Build the document."""
+    _, generated = msgspec.json.schema_components(
         [NewAgent, Reloaded, DebugState], ref_template=PREFIX + "{name}"
     )
-    # It is sent as an object of names, not as the tuple that it is here.
-    made["Reloaded"] = _object(
+    # It is a tuple in Python, and an object in the response.
+    generated["Reloaded"] = _object(
         {
             name: {"type": "array", "items": {"type": "string"}}
             for name in Reloaded._fields
         }
     )
-    schemas = SCHEMAS | a2a_paths.SCHEMAS | made | definitions(PREFIX)
+    schemas = SCHEMAS | a2a_paths.SCHEMAS | generated | definitions(PREFIX)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Courtside",
             "version": VERSION,
-            "description": "The feed of all agents, its history, commands down to the "
-            "agents over A2A, and windows into the host.",
+            "description": "The feed of all agents and its history, commands to the "
+            "agents over A2A, and the state of the host.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "paths": host_paths.PATHS | a2a_paths.PATHS,
-        # Without a token of its own the host asks for none.
+        # A host without a configured token requires none.
         "security": [{}, {"token": []}],
         "components": {
             "schemas": schemas,

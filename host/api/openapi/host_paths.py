@@ -1,7 +1,4 @@
-"""Owns what is said of the host's own doors: feed, history, agents, windows, pages.
-
-openapi.py makes one document of it and of a2a_paths.py.
-"""
+"""OpenAPI paths of the host's own endpoints: feed, history, agents, health, pages."""
 
 from __future__ import annotations
 
@@ -29,93 +26,107 @@ from .builders import (
 
 _CURSOR = "([0-9a-z]{1,32}-)?[0-9]{1,18}"
 EVENT_ID: Json = {"type": "string", "pattern": f"^{_CURSOR}$"}
-# What is empty is as if it were not there, as forms send it.
+# Forms send empty fields. They mean the same as missing ones.
 CURSOR: Json = {"type": "string", "pattern": f"^({_CURSOR})?$"}
 MOMENT: Json = {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}
 STATUS: Json = {"enum": sorted(STATUSES)}
 
 LAST_SEEN = header(
-    "Last-Event-ID", "The id of the last event you have; wins over `after`.", CURSOR
+    "Last-Event-ID", "The id of the last event you have. It wins over `after`.", CURSOR
 )
-AFTER = query("after", "Events behind this id; 0 for all that is kept.", CURSOR)
+AFTER = query("after", "Events after this id; 0 for all stored events.", CURSOR)
 OF_TASKS = (
-    many("agent", "Of this agent; repeatable."),
-    many("task", "Of this task."),
-    many("context", "Of this context."),
+    many("agent", "Only this agent; repeatable."),
+    many("task", "Only this task."),
+    many("context", "Only this context."),
 )
-FILTER = (*OF_TASKS, many("kind", "Of this kind: task, artifact, message, agent, gap."))
+FILTER = (
+    *OF_TASKS,
+    many("kind", "Only this kind: task, artifact, message, agent, gap."),
+)
 EVERY = query(
     "every_ms",
-    "What comes within so many ms of a send goes together: many events a second are "
-    "then a few sends, and what comes after a pause still goes at once.",
+    "Send events that arrive within this many milliseconds together. After a pause, "
+    "an event is still sent at once.",
     {"type": "integer", "minimum": 0, "maximum": MAX_EVERY_MS},
 )
-AGENT = path("agent", "The name of an agent that is followed.")
-NOT_A_CURSOR = text("What was sent is no cursor, or the Host is not this host's.")
-NO_SUCH_READER = text("A parameter means nothing, or the Host is not this host's.")
+AGENT = path("agent", "The name of a followed agent.")
+NOT_A_CURSOR = text("Not a cursor, or the Host header does not name this host.")
+NO_SUCH_READER = text(
+    "A parameter is invalid, or the Host header does not name this host."
+)
 
 FEED: Json = {
     "/feed": {
         "get": operation(
             "readFeed",
-            "The feed, live: every event as a server-sent event, in order. Without a "
-            "cursor a `snapshot` comes first; see /feed.schema.json. A `fault`, which "
-            "has no id, says why the log fails; its `cause` is null once it works.",
+            "Read the feed live: every event as a server-sent event, in order. Without "
+            "a cursor, a `snapshot` comes first; see /feed.schema.json. A `fault` "
+            "event has no id and says why the log fails; its `cause` is null when it "
+            "works again.",
             LAST_SEEN,
             AFTER,
             EVERY,
             *FILTER,
-            answers={200: text("Events without end.", EVENTS), 400: NO_SUCH_READER},
+            answers={
+                200: text("An endless stream of events.", EVENTS),
+                400: NO_SUCH_READER,
+            },
         )
     },
     "/tasks/stream": {
         "get": operation(
             "readTasks",
-            "Updates of tasks alone, live; first the row of each open task.",
+            "Read task updates live; first the row of each open task.",
             LAST_SEEN,
             AFTER,
             EVERY,
             *OF_TASKS,
-            answers={200: text("Events without end.", EVENTS), 400: NO_SUCH_READER},
+            answers={
+                200: text("An endless stream of events.", EVENTS),
+                400: NO_SUCH_READER,
+            },
         )
     },
     "/feed.ndjson": {
         "get": operation(
             "readHistory",
-            "The feed at rest, one event a line, oldest first: the first past `after`, "
-            "else the last before `before`. Without `limit` all of them.",
+            "Read past events, one per line, oldest first: the first ones after "
+            "`after`, else the last ones before `before`. Without `limit`: all.",
             AFTER,
             query("before", "Events before this id.", CURSOR),
             query(
                 "limit",
-                "At most so many.",
+                "The largest number of events.",
                 {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
             ),
             *FILTER,
-            query("q", "Text in them.", {"type": "string", "maxLength": MAX_CHARS}),
-            many("status", "Of tasks in this status.", STATUS),
-            query("since", "Received then or later.", MOMENT),
-            query("until", "Received then or before.", MOMENT),
+            query(
+                "q", "Text to search for.", {"type": "string", "maxLength": MAX_CHARS}
+            ),
+            many("status", "Only tasks with this status.", STATUS),
+            query("since", "Received at this time or later.", MOMENT),
+            query("until", "Received at this time or earlier.", MOMENT),
             answers={
                 200: {
-                    **text("Events, one a line.", LINES),
+                    **text("Events, one per line.", LINES),
                     "headers": {
                         NEXT: {
-                            "description": "Of a search that is not through: the "
-                            "`after` or `before` to go on with.",
+                            "description": "The `after` or `before` with which the "
+                            "search continues.",
                             "schema": {"type": "string"},
                         }
                     },
                 },
-                400: text("A parameter is wrong; the text says which, and why."),
-                410: text("What was asked for is no longer kept."),
+                400: text("A parameter is wrong; the text says which and why."),
+                410: text("These events are no longer stored."),
             },
         )
     },
     "/feed/{event_id}": {
         "get": operation(
             "readEvent",
-            "One event, and the A2A update that it came from.",
+            "Read one event, and the A2A update that it was made from.",
             path("event_id", "The event's id.", EVENT_ID),
             answers={
                 200: json(
@@ -130,18 +141,18 @@ FEED: Json = {
                     },
                 ),
                 400: NOT_A_CURSOR,
-                404: text("It is not in the log."),
+                404: text("The event is not in the log."),
             },
         )
     },
 }
 
-NO_SUCH_AGENT = error("No agent of that name is followed.")
+NO_SUCH_AGENT = error("No followed agent has this name.")
 AGENTS: Json = {
     "/agents": {
         "get": operation(
             "listAgents",
-            "The current row of every agent that is followed.",
+            "Read the current row of every followed agent.",
             answers={
                 200: json(
                     "The rows.",
@@ -157,85 +168,85 @@ AGENTS: Json = {
         ),
         "post": operation(
             "addAgent",
-            "Follow one more agent; the feed says whether it can be reached.",
+            "Follow an agent. The feed says whether it can be reached.",
             body=ref("NewAgent"),
             answers={
-                201: json("It is followed.", ref("AgentRow")),
-                400: both("What was sent is no agent."),
-                409: error("The name or the URL is followed already."),
+                201: json("The host follows it.", ref("AgentRow")),
+                400: both("The body does not describe an agent."),
+                409: error("The name or the URL is already followed."),
                 413: error("The body is too large."),
                 415: error("The body is not declared as JSON."),
-                503: error("It could not be written down, and was not done."),
+                503: error("The change could not be saved, and was not made."),
             },
         ),
     },
     "/agents:reload": {
         "post": operation(
             "reloadAgents",
-            "Read courtside.toml again, now.",
+            "Read courtside.toml again now.",
             answers={
-                200: json("Names of what changed.", ref("Reloaded")),
-                400: both("The file is wrong; the agents stay as they were."),
-                503: error("It could not be written down, and was not done."),
+                200: json("The names of the changed agents.", ref("Reloaded")),
+                400: both("The file is invalid; the agents did not change."),
+                503: error("The change could not be saved, and was not made."),
             },
         )
     },
     "/agents/{agent}": {
         "get": operation(
             "readAgent",
-            "The current row of one agent.",
+            "Read the current row of one agent.",
             AGENT,
             answers={200: json("The row.", ref("AgentRow")), 404: NO_SUCH_AGENT},
         ),
         "delete": operation(
             "removeAgent",
-            "Follow it no longer; what the feed has of it stays.",
+            "Stop following an agent. Its events stay in the feed.",
             AGENT,
             answers={
-                204: nothing("Done."),
+                204: nothing("Removed."),
                 404: NO_SUCH_AGENT,
-                503: error("It could not be written down, and was not done."),
+                503: error("The change could not be saved, and was not made."),
             },
         ),
     },
     "/agents/{agent}:retry": {
         "post": operation(
             "retryAgent",
-            "Try a lost agent now.",
+            "Reconnect to a lost agent now.",
             AGENT,
-            answers={202: json("It will.", {"type": "object"}), 404: NO_SUCH_AGENT},
+            answers={202: json("Accepted.", {"type": "object"}), 404: NO_SUCH_AGENT},
         )
     },
 }
 
-WINDOWS: Json = {
+HEALTH: Json = {
     "/healthz": {
         "get": operation(
             "health",
-            "Whether the log can be written, and which agents are connected.",
+            "Read whether the log works, and which agents are connected.",
             answers={
-                200: json("It can.", ref("Health")),
-                503: json("It cannot: `cause` says why.", ref("Health")),
+                200: json("The log works.", ref("Health")),
+                503: json("The log fails: `cause` says why.", ref("Health")),
             },
         )
     },
     "/readyz": {
         "get": operation(
             "readiness",
-            "Whether requests are welcome: started, not stopping, log writable.",
+            "Read whether the host is ready: started, not stopping, log writable.",
             answers={
-                200: json("They are.", ref("Readiness")),
-                503: json("They are not: `cause` says why.", ref("Readiness")),
+                200: json("Ready.", ref("Readiness")),
+                503: json("Not ready: `cause` says why.", ref("Readiness")),
             },
         )
     },
     "/metrics": {
         "get": operation(
             "metrics",
-            "Figures for Prometheus; OpenMetrics where that is accepted.",
+            "Read metrics for Prometheus, as OpenMetrics if that is accepted.",
             answers={
                 200: {
-                    "description": "The figures.",
+                    "description": "The metrics.",
                     "content": {
                         "text/plain": {"schema": {"type": "string"}},
                         "application/openmetrics-text": {"schema": {"type": "string"}},
@@ -247,19 +258,21 @@ WINDOWS: Json = {
     "/debug.json": {
         "get": operation(
             "inside",
-            "The feed, each collector and each reader as they stand now.",
-            answers={200: json("All of it.", ref("DebugState"))},
+            "Read the current state of the feed, the collectors and the readers.",
+            answers={200: json("The state.", ref("DebugState"))},
         )
     },
     "/openapi.json": {
         "get": operation(
-            "openapi", "This.", answers={200: json("OpenAPI 3.1.", {"type": "object"})}
+            "openapi",
+            "Read this description.",
+            answers={200: json("OpenAPI 3.1.", {"type": "object"})},
         )
     },
     "/feed.schema.json": {
         "get": operation(
             "feedSchema",
-            "The JSON Schema of an event and of a snapshot.",
+            "Read the JSON Schema of an event and of a snapshot.",
             answers={
                 200: text("JSON Schema, 2020-12.", "application/schema+json")
                 | {
@@ -281,9 +294,9 @@ def _page(name: str, summary: str) -> Json:
 
 def _form(name: str, summary: str) -> Json:
     answers: dict[int | str, Json] = {
-        303: nothing("It is done: on to the page."),
+        303: nothing("Success: redirect to the page."),
         403: text("Wrong token, or a request from another origin.", HTML),
-        415: text("It is no short form."),
+        415: text("Not a form, or too large."),
         429: text("Too many wrong tokens: wait.", HTML),
     }
     return operation(name, summary, answers=answers)
@@ -296,27 +309,29 @@ _LOGIN: Json = {
 }
 
 PAGES: Json = {
-    "/": _page("page", "The page."),
-    "/board": _page("board", "Agents and tasks now, for browsers without JavaScript."),
-    "/debug": _page("debug", "The same as /debug.json, for people."),
+    "/": _page("page", "The dashboard."),
+    "/board": _page(
+        "board", "Current agents and tasks, for browsers without JavaScript."
+    ),
+    "/debug": _page("debug", "The data of /debug.json as a page."),
     "/login": {
-        **_page("login", "Where a browser gives the token."),
-        "post": _form("signIn", "A session for a token, as a form has it.")
+        **_page("login", "The sign-in page."),
+        "post": _form("signIn", "Sign in with a token, and start a session.")
         | {"requestBody": {"required": True, "content": {FORM: {"schema": _LOGIN}}}},
     },
-    "/logout": {"post": _form("signOut", "The end of the session.")},
+    "/logout": {"post": _form("signOut", "End the session.")},
     "/static/{file}": {
         "get": operation(
             "file",
-            "What the pages are made of.",
-            path("file", "Its path."),
+            "A file of the page.",
+            path("file", "The path of the file."),
             answers={
                 200: {"description": "The file.", "content": {"*/*": {}}},
-                404: text("There is no such file."),
+                404: text("The file does not exist."),
                 405: text("Only GET and HEAD."),
             },
         )
     },
 }
 
-PATHS: Json = FEED | AGENTS | WINDOWS | PAGES
+PATHS: Json = FEED | AGENTS | HEALTH | PAGES

@@ -1,6 +1,5 @@
-"""Owns the machine-readable reference: /openapi.json and /feed.schema.json.
-
-Both are made once, when the host is built, and served as they are.
+"""Serves `/openapi.json` and `/feed.schema.json`. Both are built once, when the host
+starts.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ HEADERS = {"cache-control": "no-cache"}
 
 
 class Reference:
-    """Answers `routes`."""
+    """The endpoints of both documents."""
 
     def __init__(self) -> None:
         self._openapi = msgspec.json.encode(document())
@@ -32,9 +31,7 @@ class Reference:
         ]
 
     async def openapi(self, _: Request) -> Response:
-        """What the host's doors take and answer."""
         return Response(self._openapi, 200, HEADERS, "application/json")
 
     async def feed_schema(self, _: Request) -> Response:
-        """What an event and a snapshot are."""
         return Response(self._feed_schema, 200, HEADERS, "application/schema+json")
