@@ -17,10 +17,12 @@ BENCHMARKS = (
     "page",
     "transports",
 )
+OLD_NAMES = {"neighbours": "bad_agent", "conductor": "orchestrator"}
 
 
 def main() -> None:
     name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    name = OLD_NAMES.get(name, name)
     if name not in BENCHMARKS:
         sys.exit(f"usage: scripts/bench {'|'.join(BENCHMARKS)}")
     importlib.import_module(f"bench.{name}").main()
