@@ -1,5 +1,4 @@
-"""A scripted feed in place of a host's feed, for browser tests of the real page.
-"""
+"""A scripted feed in place of a host's feed, for browser tests of the real page."""
 
 from __future__ import annotations
 

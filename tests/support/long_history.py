@@ -1,5 +1,4 @@
-"""Creates a log with thousands of finished tasks, before a host starts.
-"""
+"""Creates a log with thousands of finished tasks, before a host starts."""
 
 from __future__ import annotations
 

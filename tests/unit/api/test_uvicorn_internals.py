@@ -6,6 +6,7 @@ If a test fails after an upgrade: adapt the two modules and the bound in pyproje
 from __future__ import annotations
 
 import inspect
+import sys
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import (
@@ -31,16 +32,14 @@ def test_protocol_has_the_fields_that_ours_reads() -> None:
 
 
 def test_server_has_the_methods_that_ours_overrides() -> None:
-    signatures = {
-        name: list(inspect.signature(getattr(uvicorn.Server, name)).parameters)
-        for name in ("startup", "capture_signals", "handle_exit")
-    }
-
-    assert signatures == {
-        "startup": ["self", "sockets"],
-        "capture_signals": ["self"],
-        "handle_exit": ["self", "sig", "frame"],
-    }
+    # In the source: sse-starlette replaces `handle_exit` when it is imported.
+    source = inspect.getsource(sys.modules[uvicorn.Server.__module__])
+    for method in (
+        "startup(self, sockets",
+        "capture_signals(self",
+        "handle_exit(self, sig",
+    ):
+        assert f"def {method}" in source
 
 
 def test_server_installs_the_signal_handlers_in_capture_signals() -> None:
