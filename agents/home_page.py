@@ -10,12 +10,11 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from .steps import AgentSpec, Skill
 
@@ -87,7 +86,7 @@ def build_routes(spec: AgentSpec) -> list[BaseRoute]:
     """Return `GET /` and the files of the page."""
     return [
         Route("/", _build_home(spec), methods=["GET"]),
-        Mount("/static", WithHeaders(StaticFiles(directory=STATIC))),
+        Mount("/static", PageFiles(directory=STATIC)),
     ]
 
 
@@ -123,7 +122,6 @@ def format_html(spec: AgentSpec) -> str:
     page = Template((STATIC / "index.html").read_text(encoding="utf-8"))
     return page.substitute(
         title=escape(spec.title),
-        initial=escape(spec.title[:1]),
         description=escape(spec.description),
         skills=textwrap.indent("\n".join(options), " " * 12).strip(),
     )
@@ -133,19 +131,13 @@ def find_example(skill: Skill) -> str:
     return skill.examples[0] if skill.examples else skill.name
 
 
-class WithHeaders:
-    """Adds `HEADERS` to every response of `app`."""
+class PageFiles(StaticFiles):
+    """The files of the page, with `HEADERS`."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        return response
 
 
 def _build_home(spec: AgentSpec) -> Callable[[Request], Awaitable[Response]]:
