@@ -4,7 +4,11 @@ server.py runs it; request_handler.py answers the A2A requests.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from http import HTTPStatus
 
 import anyio
@@ -12,13 +16,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from . import a2a_routes, card, home_page, task_stream
 from .executor import ScriptExecutor, Sleep
 from .limits import DEFAULT_LIMITS, Limits
 from .request_checks import RequestChecks
 from .request_handler import RequestHandler
+from .rest_errors import build_error
 from .server import STREAMS_GRACE_S
 from .steps import AgentSpec
 from .task_store import TaskStore
@@ -49,6 +54,30 @@ def build_app(
         store.close()
         tasks.close()
 
+    app = Starlette(
+        routes=[
+            *home_page.build_routes(spec),
+            *card.build_routes(agent_card),
+            task_stream.build_route(tasks, STREAMS_GRACE_S),
+            # Last: these end with a mount that takes all paths of two segments.
+            *a2a_routes.build_routes(handler, STREAMS_GRACE_S),
+        ],
+        lifespan=_build_lifespan(handler, close, grpc_address),
+        middleware=[Middleware(RequestChecks)],
+        exception_handlers={HTTPException: _explain_unknown_path(spec)},
+    )
+    # With that mount Starlette would redirect unknown paths to themselves plus a slash.
+    app.router.redirect_slashes = False
+    app.state.close = close
+    app.state.sweep = handler.sweep
+    return app
+
+
+def _build_lifespan(
+    handler: RequestHandler,
+    close: Callable[[], Awaitable[None]],
+    grpc_address: str | None,
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def sweep() -> None:
         while True:
             await anyio.sleep(SWEEP_S)
@@ -68,23 +97,7 @@ def build_app(
                 background.cancel_scope.cancel()
             await close()
 
-    app = Starlette(
-        routes=[
-            *home_page.build_routes(spec),
-            *card.build_routes(agent_card),
-            task_stream.build_route(tasks, STREAMS_GRACE_S),
-            # Last: these end with a mount that takes all paths of two segments.
-            *a2a_routes.build_routes(handler, STREAMS_GRACE_S),
-        ],
-        lifespan=lifespan,
-        middleware=[Middleware(RequestChecks)],
-        exception_handlers={HTTPException: _explain_unknown_path(spec)},
-    )
-    # With that mount Starlette would redirect unknown paths to themselves plus a slash.
-    app.router.redirect_slashes = False
-    app.state.close = close
-    app.state.sweep = handler.sweep
-    return app
+    return lifespan
 
 
 def _explain_unknown_path(
@@ -101,19 +114,6 @@ def _explain_unknown_path(
             "its card is at GET /.well-known/agent-card.json, "
             "its tasks are at GET /tasks and GET /tasks/stream"
         )
-        info = {
-            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": status,
-            "domain": "courtside",
-        }
-        content = {
-            "code": error.status_code,
-            "status": status,
-            "message": message,
-            "details": [info],
-        }
-        return JSONResponse(
-            {"error": content}, error.status_code, headers=error.headers
-        )
+        return build_error(error.status_code, status, message, error.headers)
 
     return explain

@@ -3,7 +3,6 @@
 __main__.py wraps the agent's app and its scripts with these faults.
 """
 
-import json
 import logging
 import re
 import time
@@ -25,6 +24,8 @@ CARD_PATHS = ("/.well-known/agent-card.json", "/.well-known/agent.json")
 FRAME = re.compile(rb".*?(?:\r\n\r\n|\n\n)", re.S)
 DATA = re.compile(rb"^data:", re.M)
 MAX_VALUE = 1_000_000
+REFUSED = "This agent was started with --fault 401: it refuses every request."
+BEARER = {"www-authenticate": "Bearer"}
 
 
 class FaultError(ValueError):
@@ -142,7 +143,11 @@ class FaultyApp:
             await self._app(scope, receive, send)
             return
         if "401" in self._faults:
-            await _refuse(send)
+            # Not imported above: process.py takes the port before the slow imports.
+            from .rest_errors import build_error
+
+            refuse = build_error(401, "UNAUTHENTICATED", REFUSED, BEARER)
+            await refuse(scope, receive, send)
             return
         if scope["path"] in CARD_PATHS:
             await anyio.sleep(self._faults.get("slow-card", 0))
@@ -207,28 +212,6 @@ def break_frame(frame: bytes) -> bytes:
     start = frame.index(b"data:")
     half = frame[: start + (len(frame) - start) // 2]
     return half + b"\xff" + (b"\r\n\r\n" if frame.endswith(b"\r\n") else b"\n\n")
-
-
-async def _refuse(send: "Send") -> None:
-    """Answer 401 in A2A's format for REST errors."""
-    info = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": "UNAUTHENTICATED",
-        "domain": "courtside",
-    }
-    error = {
-        "code": 401,
-        "status": "UNAUTHENTICATED",
-        "message": "This agent was started with --fault 401: it refuses every request.",
-        "details": [info],
-    }
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"www-authenticate", b"Bearer"),
-    ]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
-    body = json.dumps({"error": error}).encode()
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _parse_number(text: str, is_seconds: bool) -> float | None:
