@@ -14,23 +14,9 @@ from a2a.server.events import EventQueue
 from a2a.server.tasks import TaskUpdater
 from a2a.types.a2a_pb2 import Message
 
+from . import steps
 from .publisher import TaskPublisher
-from .steps import (
-    AgentSpec,
-    Ask,
-    Chunk,
-    Deliver,
-    Fail,
-    Progress,
-    Reject,
-    Reply,
-    Request,
-    Say,
-    Script,
-    Step,
-    Strand,
-    Together,
-)
+from .steps import AgentSpec, Script, Step, Strand
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +33,7 @@ class RunningScript:
 
     script: Script
     publisher: TaskPublisher
-    question: Ask | None = None
+    question: steps.Ask | None = None
 
     async def close(self) -> None:
         """Run the clean-up code of the script, wherever it stopped."""
@@ -124,7 +110,7 @@ class ScriptExecutor(AgentExecutor):
         skill = self._spec.choose_skill(text, read_skill_id(context.message))
         updater = TaskUpdater(queue, str(context.task_id), str(context.context_id))
         publisher = TaskPublisher(self._spec.name, updater, context.message)
-        return RunningScript(skill.script(Request(text)), publisher)
+        return RunningScript(skill.script(steps.Request(text)), publisher)
 
     async def _play(self, running: RunningScript, reply: str | None) -> None:
         script = running.script
@@ -141,33 +127,33 @@ class ScriptExecutor(AgentExecutor):
         """Publish one step. Return whether the script continues at once."""
         publisher = running.publisher
         match step:
-            case Progress(percent, message, beats):
+            case steps.Progress(percent, message, beats):
                 await publisher.report(message, percent)
                 await self._pause(beats)
-            case Say(message, beats):
+            case steps.Say(message, beats):
                 await publisher.report(message)
                 await self._pause(beats)
-            case Chunk():
+            case steps.Chunk():
                 await publisher.deliver_chunk(step)
                 await self._pause(step.beats)
-            case Deliver():
+            case steps.Deliver():
                 await publisher.deliver(step)
-            case Together():
+            case steps.Together():
                 publisher.begin_together(step)
                 async with anyio.create_task_group() as strands:
                     for name, strand in step.strands.items():
                         strands.start_soon(self._play_strand, publisher, name, strand)
-            case Ask():
+            case steps.Ask():
                 running.question = step
                 await publisher.ask(step)
                 return False
-            case Fail(reason):
+            case steps.Fail(reason):
                 await publisher.fail(reason)
                 return False
-            case Reject(reason):
+            case steps.Reject(reason):
                 await publisher.reject(reason)
                 return False
-            case Reply(text):
+            case steps.Reply(text):
                 await publisher.reply(text)
                 return False
         return True
@@ -178,11 +164,11 @@ class ScriptExecutor(AgentExecutor):
         async with aclosing(strand):
             async for step in strand:
                 match step:
-                    case Progress(percent, message, beats):
+                    case steps.Progress(percent, message, beats):
                         await publisher.report_strand(name, message, percent)
-                    case Say(message, beats):
+                    case steps.Say(message, beats):
                         await publisher.report_strand(name, message)
-                    case Fail(reason):
+                    case steps.Fail(reason):
                         await publisher.report_strand(name, reason, status="failed")
                         return
                 await self._pause(beats)
