@@ -20,7 +20,7 @@ BoardState = Callable[[], bytes]
 """Returns JSON: `agents` and `tasks`, each a list of rows as in the feed's snapshot."""
 
 MAX_FINISHED = 100
-# The words of state/labels.js, with characters instead of icons.
+# The labels of state/labels.js, with characters instead of icons.
 STATUS = {
     "submitted": ("◌", "submitted"),
     "running": ("◐", "running"),

@@ -1,5 +1,6 @@
-"""The documentation site builds without warnings, its links work, and it loads nothing from
-other sites.
+"""The documentation site builds without warnings, and its links work.
+
+It loads nothing from other sites.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ function isValid(name, value) {
 }
 
 /**
- * Replace the whole state by that of a recording at its end.
+ * Replace the state with the state at the end of a recording.
  * @param {State} state @param {FeedEvent[]} events @param {string} name of the file
  */
 export function applyRecording(state, events, name) {
@@ -70,7 +70,7 @@ export function applyRecording(state, events, name) {
   Object.assign(state.link, { phase: 'recording', lost_at_ms: Date.parse(received_at) });
 }
 
-/** Stand in for an agent's row that the file lacks. @param {string} agent @param {string} received_at */
+/** Build the row of an agent without one. @param {string} agent @param {string} received_at */
 const placeholder = (agent, received_at) =>
   /** @type {AgentEvent} */ ({
     kind: 'agent',

@@ -9,7 +9,7 @@ import { styleVars } from './style_vars.js';
 
 /** Rows drawn beyond each edge, so that a fast scroll shows no blank. */
 const OVERSCAN = 8;
-/** At the top all rows move with the feed. */
+/** Fewer rows at the top, where each new event moves all of them. */
 const OVERSCAN_AT_TOP = 3;
 
 /** The elements of each list's rows. @type {WeakMap<Scroll, Map<number | string, number>>} */
