@@ -46,7 +46,7 @@ KINDS = {
     "drop": Kind("drop=N", "streams break after N updates"),
     "duplicate": Kind("duplicate=N", "update N of a stream is sent twice"),
     "malformed": Kind("malformed=N", "update N of a stream is broken"),
-    "401": Kind("401", "every request gets HTTP 401", "1"),
+    "401": Kind("401", "every request is refused", "1"),
     "slow-card": Kind("slow-card=SECONDS", "the card takes this long"),
     "flood": Kind("flood=N", "scripts send N updates a second while they pause"),
 }

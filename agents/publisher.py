@@ -56,7 +56,7 @@ class TaskPublisher:
     async def reply(self, text: str) -> None:
         """Answer with a message. Raises RuntimeError if there is a task already."""
         if self._new_task is None:
-            raise RuntimeError("cannot reply with a message: the task already exists")
+            raise RuntimeError("Reply is no longer possible: there is a task already")
         answer = new_text_message(text, context_id=self._updater.context_id)
         await self._updater.event_queue.enqueue_event(answer)
 
@@ -80,7 +80,7 @@ class TaskPublisher:
         percent: int = 0,
         status: progress.Status = "running",
     ) -> None:
-        """Publish progress of one strand. The task gets the mean of all strands."""
+        """Publish news of one strand. The task moves by the mean of its strands."""
         before = self._trackers[name]
         self._trackers[name] = Tracker(
             name, max(percent, before.percent), message or before.message, status
@@ -156,7 +156,7 @@ class TaskPublisher:
             await self._publish_task()
             self.is_over = state in TERMINAL_TASK_STATES
             metadata: Any = None
-            # The task-progress draft has no status for a cancelled tracker.
+            # The draft has no status for a cancelled tracker.
             if self._percent is not None and state != TaskState.TASK_STATE_CANCELED:
                 metadata = self._build_metadata(text, status)
             # Without text there is no message, so the history stays short: the SDK

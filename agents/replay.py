@@ -53,7 +53,7 @@ class ReplayBuffer:
             return
         oldest = self.head - len(self._updates) + 1
         raise UpdatesGoneError(
-            f"Updates after {after} are no longer stored: the agent has {oldest} to "
+            f"What followed update {after} is not kept: the agent has {oldest} to "
             f"{self.head}; subscribe without Last-Event-ID to begin with the task",
             {"oldest": str(oldest), "newest": str(self.head)},
         )

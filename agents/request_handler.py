@@ -85,7 +85,7 @@ class ContextBuilder(SimpleRequestContextBuilder):
             context_id = context_id or stored.task.context_id
             if stored.task.status.state in WORKING_STATES:
                 raise UnsupportedOperationError(
-                    f"Task {task_id} is working and has no open question; "
+                    f"Task {task_id} is at work and has not asked anything; "
                     "reply when its state is TASK_STATE_INPUT_REQUIRED"
                 )
         elif params is not None:
@@ -226,7 +226,7 @@ def check_text(message: Message) -> None:
     if "text" not in kinds:
         raise ContentTypeNotSupportedError(
             f"The message has {', '.join(sorted(map(str, kinds)))} and no text; "
-            "send the request as a text part"
+            "send what you want as a text part"
         )
     text = get_message_text(message)
     if not text.strip():

@@ -118,7 +118,7 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--step-s", help="seconds per step of a script; default: 1.0")
     parser.add_argument(
         "--keep-tasks",
-        help="limit of stored finished tasks, and of stored waiting tasks; "
+        help="how many finished tasks to keep, and how many that wait for an answer; "
         f"default: {DEFAULT_LIMITS.tasks}",
     )
     parser.add_argument("--keep-s", help="seconds to keep them; default: a day")

@@ -23,7 +23,7 @@ BATCH = 5_000
     epilog="""\b
 Examples:
   courtside import run.ndjson             creates run.courtside/
-  courtside --data-dir run.courtside      starts a host with this log
+  courtside --data-dir run.courtside      shows it and continues it
 
 If the recording lacks some events (for example, of one agent), the others get new ids
 from 1. A recording does not contain the A2A updates behind the events. To look at it

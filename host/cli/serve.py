@@ -37,7 +37,7 @@ Examples:
   courtside localhost:9000 https://agents.example.org/travel --port 9001
 
 The host also follows the agents of {CONFIG_FILE}. If there are no agents at all, it
-looks for those of `scripts/start`. Each flag has an environment variable, such as
+looks for those of `scripts/start`. Each flag is also a variable, such as
 COURTSIDE_PORT=9000. Both override [host] in {CONFIG_FILE}. `courtside config` prints
 where each setting comes from."""
 )

@@ -47,7 +47,7 @@ def check(subject: str, checker: Callable[[object], str], value: object) -> str:
 
 
 class RosterChanges(Struct, frozen=True, forbid_unknown_fields=True):
-    """Run-time changes to the configured agents. `removed` maps names to base URLs.
+    """The changes to the agents of the settings. `removed` maps names to base URLs.
 
     If the settings later give a removed agent's name to another URL, that is another
     agent. If the settings name an agent that was added, the settings win.
@@ -74,7 +74,7 @@ class RosterChanges(Struct, frozen=True, forbid_unknown_fields=True):
     ) -> RosterChanges:
         before = configured.get(name)
         if before and before.url == agent.url and agent.card in (None, before.card):
-            # It was removed before: restore it with its configured settings.
+            # It was removed before: take it back with the settings that it had.
             removed = {n: url for n, url in self.removed.items() if n != name}
             return RosterChanges(self.added, removed)
         return RosterChanges({**self.added, name: agent}, self.removed)
@@ -88,7 +88,7 @@ class RosterChanges(Struct, frozen=True, forbid_unknown_fields=True):
         return RosterChanges(added, {**self.removed, name: configured[name].url})
 
     def drop_outdated(self, configured: Mapping[str, AgentSettings]) -> RosterChanges:
-        """Return the changes that still have an effect with these settings."""
+        """Return the changes that still mean something with these settings."""
         removed = {
             name: url
             for name, url in self.removed.items()

@@ -79,7 +79,7 @@ class Operations:
     async def extended_card(self, call: Call[None]) -> bytes:
         self._find_agent(call.agent)
         raise UnsupportedOperationError(
-            f"{call.agent} has no extended card on this host: read its public card"
+            f"{call.agent} has no extended card here: its card has everything"
         )
 
     async def push(self, call: Call[None]) -> bytes:

@@ -60,7 +60,7 @@ def parse_response(data: bytes | msgspec.Raw) -> StreamResponse:
     body = lenient_json.decode(data)
     response = _normalize(body, pb.StreamResponse(), StreamResponse)
     if not _has_one_field(response):
-        raise ValueError(f"not a stream response: its keys are {sorted(body)[:8]}")
+        raise ValueError(f"no stream response, but an object of {sorted(body)[:8]}")
     return response
 
 

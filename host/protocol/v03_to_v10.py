@@ -160,5 +160,5 @@ def _objects(body: Json, name: str) -> list[Json]:
     if items is None:
         return []
     if not isinstance(items, list):
-        raise ValueError(f"{name} must be a list, not {type(items).__name__}")
+        raise ValueError(f"{name} is no list, but {type(items).__name__}")
     return [_object(item) for item in items]

@@ -61,7 +61,7 @@ class JsonRpc(HttpBinding):
             cut_result(response.body)
         except A2AError as error:
             is_standard = not isinstance(error, NonstandardError)
-            # A2A has no error code for 401 and 403, so report the HTTP status.
+            # A2A has no code for a missing login, so the status says more.
             if is_standard and response.status not in DENIED:
                 return error
             cause = f"{cause}: {error}"
@@ -88,5 +88,5 @@ def cut_result(data: bytes) -> bytes:
     if body.get("error") is not None:
         raise from_jsonrpc(body["error"])
     if body.get("result") is None:
-        raise ValueError(f"not a JSON-RPC response: its keys are {sorted(body)[:8]}")
+        raise ValueError(f"no JSON-RPC response, but an object of {sorted(body)[:8]}")
     return msgspec.json.encode(body["result"])

@@ -63,7 +63,7 @@ def message_to_json(message: Message) -> bytes:
 
 @contextmanager
 def as_value_error() -> Iterator[None]:
-    """Convert SDK errors to ValueError, so that one bad item does not end a stream."""
+    """Raise ValueError for what the SDK raises: one odd item does not end a stream."""
     try:
         yield
     except (
