@@ -18,8 +18,8 @@ from tests.support import harness, long_history
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-# A task then lasts about three seconds: time to press Stop on a busy machine.
-STEP_S = 0.8
+# A task then lasts about two seconds: time to press Stop on a busy machine.
+STEP_S = 0.5
 
 
 @pytest.fixture(scope="module")
