@@ -1,6 +1,6 @@
 """Exactly once: what numbered agents told stands in the feed once, whatever broke.
 
-A few rounds of rounds.py with real processes; scripts/exactly-once plays 200.
+Runs a few rounds of tests/support/exactly_once.py; scripts/exactly-once runs 200.
 """
 
 from __future__ import annotations

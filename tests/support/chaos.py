@@ -1,9 +1,10 @@
-"""Chaos: everything breaks at random; in the end every reader's view is compared.
+"""Breaks everything at random, and compares the views of all readers at the end.
 
-`python -m tests.support.chaos` prints the tally (scripts/chaos runs it); test_chaos.py
-runs a short one. rounds.py has what befalls the agents, here is what befalls the host.
+`python -m tests.support.chaos` prints the result (scripts/chaos runs it). test_chaos.py
+runs it for a short time. exactly_once.py has the faults of agents, this module those of
+the host.
 
-        numbered.py ⇒ fault_proxy.py ⇒ host ⇒ five readers
+        numbered_agents.py ⇒ fault_proxy.py ⇒ host ⇒ five readers
         killed,        cut, slow,      killed, stopped,   one slow, one that stalls
         stopped        stalled         its disk full,
                                        its clock set

@@ -1,6 +1,6 @@
-"""What the feed says of the tasks of numbered.py, reckoned up: told, doubled, lost.
+"""Counts the updates of numbered_agents.py in the feed: delivered, doubled, lost.
 
-Takes feed events as JSON; tests and scripts/exactly-once print and judge the sums.
+Reads feed events as JSON. Tests and scripts/exactly-once print and check the sums.
 """
 
 from __future__ import annotations

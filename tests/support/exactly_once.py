@@ -1,9 +1,9 @@
-"""Rounds of exactly-once: numbered agents, a host, and everything that can break.
+"""Exactly-once rounds: numbered agents, a host, and faults in both.
 
-`python -m tests.support.exactly_once` prints the tally (scripts/exactly-once runs it);
-test_exactly_once.py runs a few rounds and judges them. ledger.py does the sums.
+`python -m tests.support.exactly_once` prints the result (scripts/exactly-once runs it);
+test_exactly_once.py runs a few rounds and checks them. delivery_check.py does the sums.
 
-        numbered.py ⇒ fault_proxy.py ⇒ host ⇒ a reader of its feed
+        numbered_agents.py ⇒ fault_proxy.py ⇒ host ⇒ a reader of its feed
         stopped,       cut, stalled,    killed   comes back with
         continued      refused          with -9  its last id
 

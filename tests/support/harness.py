@@ -89,8 +89,8 @@ def free_port() -> int:
 class Process:
     """One child process, with its output in a file. Start it again after it ended.
 
-    Forked by zygote.py where that makes no difference; `fresh` is for tests of what a
-    new interpreter costs.
+    fork_server.py forks it if that makes no difference. `fresh` starts a new
+    interpreter, for tests of its cost.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""An agent in the test's own process, with a clock that the test holds.
+"""An agent in the test's process, with a clock that the test controls.
 
-tests/unit/test_agents_*.py speak A2A to it through a2a_client.py.
+The tests in tests/unit/agents talk A2A to it through a2a_client.py.
 """
 
 from __future__ import annotations

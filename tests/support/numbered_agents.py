@@ -1,7 +1,7 @@
-"""Agents whose updates are numbered, so that a test can say which of them arrived.
+"""Agents that number their updates, so that a test knows which of them arrived.
 
 `python -m tests.support.numbered_agents KIND BINDING PORT URL [GRPC_PORT]` serves one;
-ledger.py reads the numbers out of the feed.
+delivery_check.py reads the numbers from the feed.
 
 Each update is noted in the file $NUMBERED_JOURNAL, if there is one, before it is told:
 "KEY 17" for a task that was asked for "60 KEY".

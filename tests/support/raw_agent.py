@@ -1,6 +1,6 @@
 """An A2A agent over bare sockets, so that it can send what no SDK would.
 
-`serve` runs one; what it answers is said by neighbours_streams.py and by bench/.
+`serve` runs one. bad_streams.py and bench/ define its responses.
 """
 
 from __future__ import annotations
