@@ -1,6 +1,6 @@
-"""What is wrong with a request is told in A2A's words, and leaves no task behind.
+"""Tests that invalid requests get A2A errors and create no task, in both bindings.
 
-agents/request_checks.py, request_handler.py and a2a_routes.py; in both bindings.
+Covers agents/request_checks.py, request_handler.py and a2a_routes.py.
 """
 
 from __future__ import annotations
@@ -22,52 +22,52 @@ NO_TEXT = ("CONTENT_TYPE_NOT_SUPPORTED", -32005)
 RAW = {"raw": "aGk=", "mediaType": "text/plain"}
 
 
-class Wrong(NamedTuple):
-    """A message that cannot be accepted, and what A2A calls what is wrong with it."""
+class InvalidMessage(NamedTuple):
+    """A message that the agent must refuse, with the reason and code of the error."""
 
     message: Json
     reason: str
     code: int
 
 
-def wrong(reason_and_code: tuple[str, int], **message: Any) -> Wrong:
-    return Wrong(request(**message)["message"], *reason_and_code)
+def invalid(reason_and_code: tuple[str, int], **message: Any) -> InvalidMessage:
+    return InvalidMessage(request(**message)["message"], *reason_and_code)
 
 
-WRONG = {
-    "no parts at all": wrong(INVALID, parts=[]),
-    "a part with nothing in it": wrong(INVALID, parts=[{}]),
-    "an empty text": wrong(INVALID, parts=[{"text": ""}]),
-    "only spaces": wrong(INVALID, parts=[{"text": " \n "}]),
-    "no messageId": wrong(INVALID, messageId=""),
-    "no role": wrong(INVALID, role="ROLE_UNSPECIFIED"),
-    "a mebibyte of text": wrong(INVALID, parts=[{"text": "x" * 2**20}]),
-    "one character too many": wrong(
+INVALID_MESSAGES = {
+    "no parts": invalid(INVALID, parts=[]),
+    "an empty part": invalid(INVALID, parts=[{}]),
+    "an empty text": invalid(INVALID, parts=[{"text": ""}]),
+    "only spaces": invalid(INVALID, parts=[{"text": " \n "}]),
+    "no messageId": invalid(INVALID, messageId=""),
+    "no role": invalid(INVALID, role="ROLE_UNSPECIFIED"),
+    "a mebibyte of text": invalid(INVALID, parts=[{"text": "x" * 2**20}]),
+    "a text that is one character too long": invalid(
         INVALID, parts=[{"text": "x" * (MAX_TEXT_CHARS + 1)}]
     ),
-    "only data": wrong(NO_TEXT, parts=[{"data": {"a": 1}}]),
-    "only a file": wrong(NO_TEXT, parts=[RAW]),
-    "only a link": wrong(NO_TEXT, parts=[{"url": "http://example.org/a.txt"}]),
-    "a media type the card does not have": wrong(
+    "only data": invalid(NO_TEXT, parts=[{"data": {"a": 1}}]),
+    "only a file": invalid(NO_TEXT, parts=[RAW]),
+    "only a link": invalid(NO_TEXT, parts=[{"url": "http://example.org/a.txt"}]),
+    "a media type that is not in the card": invalid(
         NO_TEXT, parts=[{"text": "<b>hi</b>", "mediaType": "text/html"}]
     ),
-    "a task that is not there": wrong(("TASK_NOT_FOUND", -32001), taskId="nowhere"),
-    "a skill that is not there": wrong(INVALID, skill="dance"),
+    "an unknown task": invalid(("TASK_NOT_FOUND", -32001), taskId="nowhere"),
+    "an unknown skill": invalid(INVALID, skill="dance"),
 }
 
 
 @pytest.fixture
 async def agent() -> AsyncIterator[OnStage]:
-    """Nobody may leave a task with this agent."""
+    """Run an agent that must have no tasks after the test."""
     async with on_stage() as agent:
         yield agent
         assert await agent.tasks() == []
 
 
-async def told(
+async def get_error(
     agent: OnStage, path: str, body: Json, method: str = "POST"
 ) -> tuple[int, str, str]:
-    """HTTP status, reason and message of a refusal over HTTP+JSON."""
+    """Return the HTTP status, reason and message of an HTTP+JSON error."""
     answer = await agent.http.request(method, path, json=body)
     assert answer.headers["content-type"] == "application/json"
     error = answer.json()["error"]
@@ -82,27 +82,27 @@ def http_status(reason: str) -> int:
 
 
 @pytest.mark.parametrize("path", ["/message:send", "/message:stream"])
-@pytest.mark.parametrize("name", WRONG)
-async def test_a_wrong_message_is_refused_over_http_json(
+@pytest.mark.parametrize("name", INVALID_MESSAGES)
+async def test_invalid_message_is_refused_over_http_json(
     agent: OnStage, name: str, path: str
 ) -> None:
-    message, reason, _ = WRONG[name]
-    status, told_reason, text = await told(agent, path, {"message": message})
-    assert (status, told_reason) == (http_status(reason), reason)
+    message, reason, _ = INVALID_MESSAGES[name]
+    status, actual_reason, text = await get_error(agent, path, {"message": message})
+    assert (status, actual_reason) == (http_status(reason), reason)
     assert text
 
 
 @pytest.mark.parametrize("method", ["SendMessage", "SendStreamingMessage"])
-@pytest.mark.parametrize("name", WRONG)
-async def test_a_wrong_message_is_refused_over_json_rpc(
+@pytest.mark.parametrize("name", INVALID_MESSAGES)
+async def test_invalid_message_is_refused_over_json_rpc(
     agent: OnStage, name: str, method: str
 ) -> None:
-    message, reason, code = WRONG[name]
+    message, reason, code = INVALID_MESSAGES[name]
     error = (await agent.rpc(method, {"message": message}))["error"]
     assert (error["code"], error["data"][0]["reason"]) == (code, reason)
 
 
-async def test_the_longest_text_is_accepted_however_it_is_escaped() -> None:
+async def test_longest_text_is_accepted_in_escaped_json() -> None:
     longest = "\N{TENNIS RACQUET AND BALL}" * MAX_TEXT_CHARS
     async with on_stage() as agent:
         body = json.dumps(request(longest, skill="silent"), ensure_ascii=True)
@@ -118,7 +118,7 @@ FOLLOW_UPS = {
 
 
 @pytest.mark.parametrize("name", FOLLOW_UPS)
-async def test_a_wrong_follow_up_is_refused_and_changes_nothing(name: str) -> None:
+async def test_invalid_follow_up_is_refused_and_changes_nothing(name: str) -> None:
     skill, fields, reason, code = FOLLOW_UPS[name]
     async with on_stage() as agent:
         task_id = await agent.start(skill=skill)
@@ -126,89 +126,87 @@ async def test_a_wrong_follow_up_is_refused_and_changes_nothing(name: str) -> No
         before = await settled(agent, task_id, state)
         body = request("red", taskId=task_id, **fields)
         for path in ("/message:send", "/message:stream"):
-            assert (await told(agent, path, body))[:2] == (400, reason)
+            assert (await get_error(agent, path, body))[:2] == (400, reason)
         for method in ("SendMessage", "SendStreamingMessage"):
             assert (await agent.rpc(method, body))["error"]["code"] == code
         assert await agent.get(task_id) == before
         assert len(await agent.tasks()) == 1
 
 
-async def test_what_is_asked_of_a_task_that_is_not_there_is_not_found(
+async def test_request_for_an_unknown_task_is_not_found(
     agent: OnStage,
 ) -> None:
     not_found = (404, "TASK_NOT_FOUND")
     for method, path in (("GET", ""), ("POST", ":cancel"), ("POST", ":subscribe")):
-        assert (await told(agent, f"/tasks/no{path}", {}, method))[:2] == not_found
+        assert (await get_error(agent, f"/tasks/no{path}", {}, method))[:2] == not_found
     for method in ("GetTask", "CancelTask", "SubscribeToTask"):
         assert (await agent.rpc(method, {"id": "no"}))["error"]["code"] == -32001
 
 
-async def test_what_cannot_be_cancelled_says_so_in_both_bindings() -> None:
+async def test_finished_task_is_not_cancelable_in_both_bindings() -> None:
     async with on_stage() as agent:
         task_id = (await agent.send()).json()["task"]["id"]
-        rest = await told(agent, f"/tasks/{task_id}:cancel", {})
+        rest = await get_error(agent, f"/tasks/{task_id}:cancel", {})
         rpc = await agent.rpc("CancelTask", {"id": task_id})
     assert rest[:2] == (400, "TASK_NOT_CANCELABLE")
     assert rpc["error"]["code"] == -32002
 
 
-BROKEN = {
-    "cut off": b'{"message": {',
-    "nothing": b"",
-    "no object": b"[1, 2]",
+INVALID_BODIES = {
+    "truncated": b'{"message": {',
+    "empty": b"",
+    "a list": b"[1, 2]",
     "a word": b"hello",
-    "a number for a message": b'{"message": 3}',
+    "a number as the message": b'{"message": 3}',
     "not UTF-8": b'{"message": "\xff"}',
-    "nested without end": b"[" * 100_000,
+    "deeply nested": b"[" * 100_000,
     "null": b"null",
 }
 
 
 @pytest.mark.parametrize("path", ["/message:send", "/message:stream"])
-@pytest.mark.parametrize("name", BROKEN)
-async def test_a_body_that_is_no_request_is_invalid_over_http_json(
+@pytest.mark.parametrize("name", INVALID_BODIES)
+async def test_invalid_body_is_refused_over_http_json(
     agent: OnStage, name: str, path: str
 ) -> None:
-    answer = await post(agent, path, BROKEN[name])
+    answer = await post(agent, path, INVALID_BODIES[name])
     error = answer.json()["error"]
     assert answer.status_code == error["code"] == 400
     assert error["details"][0]["reason"] in ("INVALID_REQUEST", "INVALID_PARAMS")
 
 
-@pytest.mark.parametrize("name", BROKEN)
-async def test_a_body_that_is_no_call_is_an_error_of_json_rpc(
-    agent: OnStage, name: str
-) -> None:
-    answer = await post(agent, "/", BROKEN[name])
+@pytest.mark.parametrize("name", INVALID_BODIES)
+async def test_invalid_body_is_a_json_rpc_error(agent: OnStage, name: str) -> None:
+    answer = await post(agent, "/", INVALID_BODIES[name])
     assert answer.status_code == (400 if name == "not UTF-8" else 200)
     assert answer.json()["error"]["code"] in (-32700, -32600)
 
 
-CALLS: dict[str, tuple[Json, int]] = {
-    "a method that is not there": ({"method": "Dance"}, -32601),
+INVALID_CALLS: dict[str, tuple[Json, int]] = {
+    "an unknown method": ({"method": "Dance"}, -32601),
     "no method": ({"method": None}, -32600),
-    "parameters that are no object": ({"params": [3]}, -32602),
-    "a wrong type inside": ({"params": {"message": {"parts": "hi"}}}, -32602),
-    "another version of JSON-RPC": ({"jsonrpc": "1.0"}, -32600),
+    "a list of parameters": ({"params": [3]}, -32602),
+    "a message of the wrong type": ({"params": {"message": {"parts": "hi"}}}, -32602),
+    "JSON-RPC 1.0": ({"jsonrpc": "1.0"}, -32600),
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
-async def test_a_wrong_call_is_an_error_of_json_rpc(agent: OnStage, name: str) -> None:
-    fields, code = CALLS[name]
+@pytest.mark.parametrize("name", INVALID_CALLS)
+async def test_invalid_call_is_a_json_rpc_error(agent: OnStage, name: str) -> None:
+    fields, code = INVALID_CALLS[name]
     call = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": request()}
     answer = (await agent.http.post("/", json=call | fields)).json()
     assert answer["error"]["code"] == code
 
 
-async def test_a_batch_is_refused(agent: OnStage) -> None:
+async def test_batch_is_refused(agent: OnStage) -> None:
     answer = (await agent.http.post("/", json=[{"jsonrpc": "2.0"}])).json()
     assert answer["error"]["code"] == -32600
 
 
 @pytest.mark.parametrize("path", ["/message:send", "/"])
 @pytest.mark.parametrize("declared", [True, False])
-async def test_a_body_beyond_the_limit_is_413_with_the_error_of_the_binding(
+async def test_too_large_body_is_413_with_the_error_of_the_binding(
     agent: OnStage, path: str, declared: bool
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
@@ -231,7 +229,7 @@ async def test_a_body_beyond_the_limit_is_413_with_the_error_of_the_binding(
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""]
 )
-async def test_a_body_that_does_not_say_it_is_json_is_415(
+async def test_body_of_another_content_type_is_415(
     agent: OnStage, path: str, kind: str
 ) -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": request()}
@@ -248,7 +246,7 @@ async def test_a_body_that_does_not_say_it_is_json_is_415(
 @pytest.mark.parametrize(
     "kind", ["application/a2a+json", "Application/JSON; charset=utf-8"]
 )
-async def test_both_names_of_json_are_accepted(kind: str) -> None:
+async def test_both_json_content_types_are_accepted(kind: str) -> None:
     async with on_stage() as agent:
         body = json.dumps(request()).encode()
         answer = await post(agent, "/message:send", body, **{"Content-Type": kind})
@@ -256,12 +254,12 @@ async def test_both_names_of_json_are_accepted(kind: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "0.3", "2.0", "one"])
-async def test_another_version_is_refused_in_both_bindings(
+async def test_unsupported_version_is_refused_in_both_bindings(
     agent: OnStage, version: str
 ) -> None:
     agent.http.headers["A2A-Version"] = version
     for path in ("/message:send", "/message:stream"):
-        assert (await told(agent, path, request()))[:2] == (
+        assert (await get_error(agent, path, request()))[:2] == (
             400,
             "VERSION_NOT_SUPPORTED",
         )
@@ -271,7 +269,7 @@ async def test_another_version_is_refused_in_both_bindings(
 
 
 @pytest.mark.parametrize("path", ["message:send/", "/message:send", "message:send"])
-async def test_a_slash_more_at_either_end_of_the_url_changes_nothing(path: str) -> None:
+async def test_extra_slash_at_either_end_of_the_path_is_ignored(path: str) -> None:
     async with on_stage() as agent:
         answer = await agent.http.post(f"http://agent.test/{path}", json=request())
         assert answer.status_code == 200
@@ -281,11 +279,11 @@ async def test_a_slash_more_at_either_end_of_the_url_changes_nothing(path: str) 
 
 
 @pytest.mark.parametrize(
-    ("path", "tidied"),
+    ("path", "normalized"),
     [("/", "/"), ("//", "/"), ("", "/"), ("//a/b//c/", "/a/b/c"), ("/a", "/a")],
 )
-def test_a_path_has_one_form(path: str, tidied: str) -> None:
-    assert normalize_path(path) == tidied
+def test_path_is_normalized(path: str, normalized: str) -> None:
+    assert normalize_path(path) == normalized
 
 
 async def post(agent: OnStage, path: str, body: Any, **headers: str) -> httpx.Response:

@@ -1,6 +1,6 @@
-"""Cancelling: mid-way, while a question waits, twice, at once, racing the end.
+"""Tests cancelling: a working task, a waiting task, twice, and during completion.
 
-agents/executor.py and request_handler.py, in this process and in no time.
+Covers agents/executor.py and request_handler.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.support.in_process_agent import Held, on_stage, settled, task_in
 RACES = 200 if THOROUGH else 50
 
 
-async def test_cancelling_the_same_task_again_is_refused() -> None:
+async def test_second_cancel_is_refused() -> None:
     clock = Held()
     async with on_stage(sleep=clock.sleep) as agent:
         task_id = await agent.start(skill="steady")
@@ -39,14 +39,14 @@ async def test_cancelling_the_same_task_again_is_refused() -> None:
     assert again.json()["error"]["details"][0]["reason"] == "TASK_NOT_CANCELABLE"
 
 
-async def test_cancelling_a_task_that_never_was_is_not_found() -> None:
+async def test_cancel_of_an_unknown_task_is_not_found() -> None:
     async with on_stage() as agent:
         answer = await agent.cancel("no-such-task")
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("apart_s", [0, 0.001])
-async def test_two_cancels_at_once_never_wedge_a_task(apart_s: float) -> None:
+async def test_one_of_two_simultaneous_cancels_is_accepted(apart_s: float) -> None:
     clock = Held()
     answers: list[int] = []
     async with on_stage(sleep=clock.sleep) as agent:
@@ -58,7 +58,7 @@ async def test_two_cancels_at_once_never_wedge_a_task(apart_s: float) -> None:
         for _ in range(RACES):
             task_id = await agent.start(skill="steady")
             answers.clear()
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(cancel, task_id, 0)
                     tasks.start_soon(cancel, task_id, apart_s)
@@ -67,7 +67,7 @@ async def test_two_cancels_at_once_never_wedge_a_task(apart_s: float) -> None:
             assert stored["status"]["state"] == CANCELED
 
 
-async def test_a_cancel_that_races_the_end_leaves_one_end_that_all_agree_on() -> None:
+async def test_cancel_during_completion_gives_one_terminal_state() -> None:
     dice = random.Random(7)  # noqa: S311 - no secret depends on it
     ends = set()
 
@@ -83,7 +83,7 @@ async def test_a_cancel_that_races_the_end_leaves_one_end_that_all_agree_on() ->
 
         for number in range(RACES):
             context_id = f"race {number}"
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(stream, context_id)
                     task_id = await task_in(agent, context_id)
@@ -95,11 +95,11 @@ async def test_a_cancel_that_races_the_end_leaves_one_end_that_all_agree_on() ->
             assert streamed[-1] == stored
             assert (answer.status_code == 200) == (stored == CANCELED)
             ends.add(stored)
-    # Otherwise there was no race: the window above must be moved.
+    # If this fails, no cancel raced with the end: change the delays above.
     assert ends == {CANCELED, COMPLETED}
 
 
-async def test_a_cancel_mid_way_ends_the_task_and_its_stream() -> None:
+async def test_cancel_ends_a_working_task_and_its_stream() -> None:
     clock = Held()
     streamed: list[Any] = []
     async with on_stage(sleep=clock.sleep) as agent, anyio.create_task_group() as tasks:
@@ -116,7 +116,7 @@ async def test_a_cancel_mid_way_ends_the_task_and_its_stream() -> None:
     assert texts(streamed)[-1] == CANCELLED_BY_USER == "Task cancelled by user request"
 
 
-async def test_a_cancel_while_a_question_waits_ends_the_task() -> None:
+async def test_cancel_ends_a_task_that_waits_for_an_answer() -> None:
     async with on_stage() as agent:
         task_id = await agent.start(skill="asking")
         await settled(agent, task_id, INPUT_REQUIRED)

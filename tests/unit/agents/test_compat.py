@@ -1,6 +1,6 @@
-"""Clients of protocol 0.3 and clients that know nothing of our extensions.
+"""Tests clients of protocol 0.3, and clients that do not know our extensions.
 
-agents/a2a_routes.py and card.py. The requests are written out as 0.3 has them.
+Covers agents/a2a_routes.py and card.py. The 0.3 requests are literal JSON.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def rest_03(agent: OnStage, method: str, path: str, body: Any = None) -> A
     return await agent.http.request(method, path, json=body, headers=headers)
 
 
-async def test_the_card_offers_1_0_first_and_0_3_behind_it() -> None:
+async def test_card_lists_1_0_before_0_3() -> None:
     async with on_stage() as agent:
         card = (await agent.http.get(CARD)).json()
     offered = [
@@ -54,13 +54,13 @@ async def test_the_card_offers_1_0_first_and_0_3_behind_it() -> None:
         ("0.3", "JSONRPC"),
         ("0.3", "HTTP+JSON"),
     ]
-    # What a client of 0.3 reads instead of that list.
+    # A 0.3 client reads these fields instead of the list.
     assert card["url"] == "http://agent.test/"
     assert card["preferredTransport"] == "JSONRPC"
     assert card["protocolVersion"] == "0.3"
 
 
-async def test_a_0_3_call_sends_gets_and_cannot_cancel_what_is_over() -> None:
+async def test_0_3_client_can_send_and_get_but_not_cancel_a_finished_task() -> None:
     async with on_stage() as agent:
         task = (await rpc_03(agent, "message/send", message_03()))["result"]
         again = (await rpc_03(agent, "tasks/get", {"id": task["id"]}))["result"]
@@ -72,31 +72,31 @@ async def test_a_0_3_call_sends_gets_and_cannot_cancel_what_is_over() -> None:
     assert late["error"]["code"] == -32002
 
 
-async def test_a_0_3_stream_tells_states_in_the_words_of_0_3() -> None:
+async def test_0_3_stream_uses_the_kinds_and_states_of_0_3() -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "message/stream"}
     async with on_stage() as agent:
         body = {**call, "params": message_03()}
         frames = await agent.frames("/", json=body, headers={"A2A-Version": ""})
-    told = [frame.data["result"] for frame in frames]
-    kinds = [each["kind"] for each in told]
+    results = [frame.data["result"] for frame in frames]
+    kinds = [each["kind"] for each in results]
     assert kinds[0] == "task"
     assert set(kinds[1:]) == {"status-update", "artifact-update"}
-    assert told[-1]["status"]["state"] == "completed"
-    assert told[-1]["final"] is True
-    assert told[-1]["metadata"][progress.URI]["aggregate"]["progress"] == 100
+    assert results[-1]["status"]["state"] == "completed"
+    assert results[-1]["final"] is True
+    assert results[-1]["metadata"][progress.URI]["aggregate"]["progress"] == 100
 
 
-async def test_a_0_3_follow_up_answers_a_question() -> None:
-    wish = message_03(metadata={"skillId": "asking"})
+async def test_0_3_follow_up_answers_a_question() -> None:
+    params = message_03(metadata={"skillId": "asking"})
     async with on_stage() as agent:
-        asked = (await rpc_03(agent, "message/send", wish))["result"]
+        asked = (await rpc_03(agent, "message/send", params))["result"]
         answer = message_03("blue", taskId=asked["id"], contextId=asked["contextId"])
         done = (await rpc_03(agent, "message/send", answer))["result"]
     assert asked["status"]["state"] == "input-required"
     assert done["status"]["state"] == "completed"
 
 
-async def test_a_0_3_resubscription_replays_with_last_event_id() -> None:
+async def test_0_3_resubscription_replays_after_last_event_id() -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "tasks/resubscribe"}
     async with on_stage() as agent:
         task = (await rpc_03(agent, "message/send", message_03()))["result"]
@@ -109,7 +109,7 @@ async def test_a_0_3_resubscription_replays_with_last_event_id() -> None:
     assert kinds == ["artifact-update", "status-update"]
 
 
-async def test_a_0_3_client_of_http_json_finds_its_paths_under_v1() -> None:
+async def test_0_3_http_json_paths_are_under_v1() -> None:
     body = {
         "message": {
             "messageId": "m",
@@ -127,22 +127,22 @@ async def test_a_0_3_client_of_http_json_finds_its_paths_under_v1() -> None:
     assert late.status_code == 400
 
 
-async def test_wrong_0_3_messages_leave_no_task_behind() -> None:
-    wrong: tuple[tuple[Json, int], ...] = (
+async def test_invalid_0_3_messages_create_no_task() -> None:
+    invalid: tuple[tuple[Json, int], ...] = (
         ({"parts": []}, -32602),
         ({"parts": [{"kind": "text", "text": ""}]}, -32602),
         ({"parts": [{"kind": "data", "data": {"a": 1}}]}, -32005),
         ({"taskId": "nowhere"}, -32001),
     )
     async with on_stage() as agent:
-        for fields, code in wrong:
+        for fields, code in invalid:
             answer = await rpc_03(agent, "message/send", message_03(**fields))
             assert answer["error"]["code"] == code, answer
         assert await agent.tasks() == []
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("requested", "supported"),
     [
         (resume.URI, resume.URI),
         (f"{resume.URI}, {progress.URI}", f"{progress.URI}, {resume.URI}"),
@@ -151,26 +151,26 @@ async def test_wrong_0_3_messages_leave_no_task_behind() -> None:
         ("", None),
     ],
 )
-async def test_who_asks_for_extensions_is_told_which_there_are(
-    asked: str, told: str | None
+async def test_response_lists_the_supported_ones_of_the_requested_extensions(
+    requested: str, supported: str | None
 ) -> None:
     async with on_stage() as agent:
-        headers = {"A2A-Extensions": asked}
+        headers = {"A2A-Extensions": requested}
         answer = await agent.http.get("/tasks", headers=headers)
-    assert answer.headers.get("A2A-Extensions") == told
+    assert answer.headers.get("A2A-Extensions") == supported
 
 
 @pytest.mark.parametrize("binding", list(TransportProtocol)[:2])
-async def test_the_sdks_own_client_sees_plain_a2a(binding: TransportProtocol) -> None:
-    """It knows neither extension: numbers and progress are metadata to it."""
+async def test_sdk_client_sees_standard_a2a(binding: TransportProtocol) -> None:
+    """The client knows no extension. It sees numbers and progress as metadata."""
     events: list[StreamResponse] = []
     async with on_stage() as agent:
         http = httpx.AsyncClient(transport=httpx.ASGITransport(agent.app))
         config = ClientConfig(httpx_client=http, supported_protocol_bindings=[binding])
         async with http, await create_client("http://agent.test", config) as client:
             message = new_text_message("streaming", role=Role.ROLE_USER)
-            wish = SendMessageRequest(message=message)
-            events.extend([event async for event in client.send_message(wish)])
+            request = SendMessageRequest(message=message)
+            events.extend([event async for event in client.send_message(request)])
     kinds = [event.WhichOneof("payload") for event in events]
     assert kinds[0] == "task"
     assert set(kinds[1:]) == {"status_update", "artifact_update"}
@@ -179,13 +179,13 @@ async def test_the_sdks_own_client_sees_plain_a2a(binding: TransportProtocol) ->
     assert set(last.metadata) == {progress.URI, resume.URI}
 
 
-async def test_the_sdks_own_client_speaks_0_3_with_a_card_of_0_3() -> None:
+async def test_sdk_client_uses_0_3_with_a_0_3_card() -> None:
     async with on_stage() as agent:
         card = (await agent.http.get(CARD)).json()
         legacy = {k: v for k, v in card.items() if k != "supportedInterfaces"}
 
         async def old_agent(scope: Any, receive: Any, send: Any) -> None:
-            """An agent whose card knows nothing of 1.0."""
+            """Serve the agent with a card that has no 1.0 interfaces."""
             if scope["path"] == CARD:
                 await JSONResponse(legacy)(scope, receive, send)
             else:
@@ -199,6 +199,6 @@ async def test_the_sdks_own_client_speaks_0_3_with_a_card_of_0_3() -> None:
             ) as client,
         ):
             message = new_text_message("please", role=Role.ROLE_USER)
-            wish = SendMessageRequest(message=message)
-            events = [event async for event in client.send_message(wish)]
+            request = SendMessageRequest(message=message)
+            events = [event async for event in client.send_message(request)]
     assert events[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED

@@ -1,6 +1,6 @@
-"""How scripts become tasks: the life of one, questions, crashes, progress.
+"""Tests how scripts become tasks: states, questions, crashes and progress.
 
-agents/executor.py and request_handler.py, in this process and in no time.
+Covers agents/executor.py and request_handler.py. No test waits in real time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.support.in_process_agent import Held, on_stage, settled
 from tests.support.progress_draft import DRAFT
 
 
-async def test_a_task_goes_from_submitted_over_working_to_completed() -> None:
+async def test_task_goes_from_submitted_to_working_to_completed() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="steady")
     assert states(events) == [SUBMITTED, *[WORKING] * 4, COMPLETED]
@@ -37,7 +37,7 @@ async def test_a_task_goes_from_submitted_over_working_to_completed() -> None:
     assert texts(events) == ["Starting…", "Half way…", "", "Never back…", "All good."]
 
 
-async def test_the_artifact_comes_before_the_end_and_holds_text_and_data() -> None:
+async def test_artifact_with_text_and_data_comes_before_the_end() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="steady")
     update = events[-2]["artifactUpdate"]
@@ -46,24 +46,24 @@ async def test_the_artifact_comes_before_the_end_and_holds_text_and_data() -> No
     assert update["artifact"]["parts"] == [{"text": "All good."}, {"data": {"n": 3}}]
 
 
-async def test_progress_never_goes_back_and_keeps_to_the_drafts_schema() -> None:
+async def test_progress_never_decreases_and_matches_the_draft_schema() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="steady")
     percents = []
     for event in events:
         update = event.get("statusUpdate")
         if update:
-            told = update["metadata"][progress.URI]
-            jsonschema.validate(told, DRAFT)
-            percents.append(told["aggregate"]["progress"])
+            metadata = update["metadata"][progress.URI]
+            jsonschema.validate(metadata, DRAFT)
+            percents.append(metadata["aggregate"]["progress"])
             if "message" in update["status"]:
                 message = update["status"]["message"]
-                assert message["metadata"][progress.URI] == told
+                assert message["metadata"][progress.URI] == metadata
                 assert message["extensions"] == [progress.URI]
     assert percents == [0, 0, 50, 50, 100]
 
 
-async def test_progress_that_a_script_does_not_tell_is_not_made_up() -> None:
+async def test_progress_is_absent_if_the_script_reports_none() -> None:
     async with on_stage() as agent:
         events = await agent.stream("silent")
         task = events[0]["task"]
@@ -71,7 +71,7 @@ async def test_progress_that_a_script_does_not_tell_is_not_made_up() -> None:
     assert states(events) == [SUBMITTED, COMPLETED]
 
 
-async def test_every_status_has_a_time_and_every_message_an_id_of_its_own() -> None:
+async def test_statuses_have_timestamps_and_messages_have_unique_ids() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="steady")
     statuses = [
@@ -85,17 +85,17 @@ async def test_every_status_has_a_time_and_every_message_an_id_of_its_own() -> N
     assert len(set(ids)) == len(ids) == 4
 
 
-async def test_a_tick_without_words_stays_out_of_the_history() -> None:
+async def test_progress_without_a_message_is_not_in_the_history() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="steady")
         task = await agent.get(events[0]["task"]["id"])
-    told = [message["parts"][0]["text"] for message in task["history"]]
-    # The SDK moves a status's message here when the next status comes.
-    assert told == ["please", "Starting…", "Half way…", "Never back…"]
+    messages = [message["parts"][0]["text"] for message in task["history"]]
+    # The SDK moves the message of a status here when the next status arrives.
+    assert messages == ["please", "Starting…", "Half way…", "Never back…"]
     assert text_of(task["status"]) == "All good."
 
 
-async def test_a_question_waits_and_its_answer_goes_on_with_the_same_task() -> None:
+async def test_answer_continues_the_task_that_asked() -> None:
     async with on_stage() as agent:
         asked = await agent.stream(skill="asking")
         ids = {key: asked[-1]["statusUpdate"][key] for key in ("taskId", "contextId")}
@@ -110,7 +110,7 @@ async def test_a_question_waits_and_its_answer_goes_on_with_the_same_task() -> N
     assert texts(answered) == ["You said Blue."]
 
 
-async def test_follow_ups_that_name_only_the_task_keep_its_context() -> None:
+async def test_follow_up_with_only_a_task_id_keeps_the_context() -> None:
     async with on_stage() as agent:
         asked = (await agent.stream(skill="asking"))[-1]["statusUpdate"]
         task_id, context_id = asked["taskId"], asked["contextId"]
@@ -124,7 +124,7 @@ async def test_follow_ups_that_name_only_the_task_keep_its_context() -> None:
     assert {message["contextId"] for message in done["history"]} == {context_id}
 
 
-async def test_a_follow_up_in_a_wrong_context_is_refused() -> None:
+async def test_follow_up_in_another_context_is_refused() -> None:
     async with on_stage() as agent:
         task_id = await agent.start(skill="asking")
         await settled(agent, task_id, INPUT_REQUIRED)
@@ -133,7 +133,7 @@ async def test_a_follow_up_in_a_wrong_context_is_refused() -> None:
         assert (await agent.get(task_id))["status"]["state"] == INPUT_REQUIRED
 
 
-async def test_a_crash_fails_the_task_with_a_reason_for_a_person() -> None:
+async def test_crash_fails_the_task_with_a_readable_reason() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="crashing")
         stored = await agent.get(events[0]["task"]["id"])
@@ -142,18 +142,18 @@ async def test_a_crash_fails_the_task_with_a_reason_for_a_person() -> None:
     assert "broke inside Tessa (ZeroDivisionError: division by zero)" in reason
     assert "Start it again" in reason
     assert text_of(stored["status"]) == reason
-    told = events[-1]["statusUpdate"]["metadata"][progress.URI]["trackers"][0]
-    assert (told["progress"], told["status"]) == (40, "failed")
+    tracker = events[-1]["statusUpdate"]["metadata"][progress.URI]["trackers"][0]
+    assert (tracker["progress"], tracker["status"]) == (40, "failed")
 
 
-async def test_a_script_that_gives_up_fails_the_task_with_its_reason() -> None:
+async def test_fail_step_fails_the_task_with_its_reason() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="failing")
     assert states(events)[-1] == FAILED
     assert texts(events)[-1] == "Nobody lives at 1 Nowhere Lane; check the address."
 
 
-async def test_a_message_to_a_task_at_work_is_refused_and_answers_nothing_later() -> (
+async def test_message_to_a_working_task_is_refused_and_answers_no_later_question() -> (
     None
 ):
     clock = Held()
@@ -167,7 +167,7 @@ async def test_a_message_to_a_task_at_work_is_refused_and_answers_nothing_later(
     assert text_of(asked["status"]) == "Red or blue?"
 
 
-async def test_a_skill_that_the_agent_does_not_have_leaves_no_task_behind() -> None:
+async def test_unknown_skill_creates_no_task() -> None:
     async with on_stage() as agent:
         answer = await agent.send(skill="dance")
         rpc = await agent.rpc("SendMessage", request(skill="dance"))
@@ -177,7 +177,7 @@ async def test_a_skill_that_the_agent_does_not_have_leaves_no_task_behind() -> N
     assert rpc["error"]["code"] == -32602
 
 
-async def test_tasks_played_at_the_same_time_do_not_mix() -> None:
+async def test_concurrent_tasks_do_not_mix() -> None:
     async with on_stage() as agent, anyio.create_task_group() as tasks:
         streams: dict[int, list[Any]] = {}
 
@@ -196,7 +196,7 @@ async def test_tasks_played_at_the_same_time_do_not_mix() -> None:
         assert {update["taskId"] for update in inner} == {ids[number]}
 
 
-async def test_steps_last_their_beats_times_the_step_time() -> None:
+async def test_step_takes_its_beats_times_the_step_time() -> None:
     slept: list[float] = []
 
     async def note(seconds: float) -> None:
@@ -208,21 +208,21 @@ async def test_steps_last_their_beats_times_the_step_time() -> None:
         yield Deliver("c")
 
     skill = Skill("uneven", "uneven", "A test.", uneven, ("Go",), ("go",))
-    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
-    async with on_stage(character, sleep=note, step_s=0.2) as agent:
+    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    async with on_stage(spec, sleep=note, step_s=0.2) as agent:
         await agent.stream()
     assert slept == pytest.approx([0.1, 0.6])
 
 
-async def test_history_grows_by_messages_only_so_long_tasks_stay_linear() -> None:
+async def test_progress_updates_do_not_grow_the_history() -> None:
     async def ticking(request: Request) -> Script:
         for tick in range(300):
             yield Progress(tick // 3)
         yield Deliver("Ticked.")
 
     skill = Skill("ticking", "ticking", "A test.", ticking, ("Go",), ("go",))
-    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
-    async with on_stage(character) as agent:
+    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    async with on_stage(spec) as agent:
         events = await agent.stream()
         task = await agent.get(events[0]["task"]["id"])
     assert len(events) == 303

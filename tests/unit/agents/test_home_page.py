@@ -1,6 +1,6 @@
-"""What `GET /` of an agent answers, to a terminal and to a browser.
+"""Tests the response of `GET /` of an agent to a terminal and to a browser.
 
-agents/home_page.py; tests/browser/test_agent_page.py sees the page in Chromium.
+Covers agents/home_page.py. tests/browser/test_agent_page.py opens the page in Chromium.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
-async def test_a_terminal_is_told_who_the_agent_is_and_what_to_try() -> None:
+async def test_terminal_gets_a_description_and_commands() -> None:
     async with on_stage() as tessa:
         answer = await tessa.http.get("/")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -30,21 +30,21 @@ async def test_a_terminal_is_told_who_the_agent_is_and_what_to_try() -> None:
         assert re.search(rf"^  {skill.id} +Go$", answer.text, re.M)
 
 
-async def test_a_browser_gets_the_page() -> None:
+async def test_browser_gets_html() -> None:
     async with on_stage() as tessa:
         answer = await tessa.http.get("/", headers=BROWSER)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "<title>Tessa, an A2A agent</title>" in answer.text
 
 
-async def test_both_answers_say_what_they_depend_on() -> None:
+async def test_both_responses_vary_by_accept() -> None:
     async with on_stage() as tessa:
         for headers in ({}, BROWSER):
             answer = await tessa.http.get("/", headers=headers)
             assert answer.headers["vary"] == "Accept"
 
 
-async def test_every_file_of_the_page_is_there_and_none_is_from_elsewhere() -> None:
+async def test_every_link_of_the_page_is_a_file_of_the_agent() -> None:
     links = re.findall(r'(?:href|src)="([^"]+)"', format_html(TESSA))
     assert len(links) > 4
     async with on_stage() as tessa:
@@ -54,7 +54,7 @@ async def test_every_file_of_the_page_is_there_and_none_is_from_elsewhere() -> N
 
 
 @pytest.mark.parametrize("path", ["/", "/static/page.js", "/static/page.css"])
-async def test_page_and_files_carry_a_strict_policy(path: str) -> None:
+async def test_page_and_files_have_a_strict_content_security_policy(path: str) -> None:
     async with on_stage() as tessa:
         headers = (await tessa.http.get(path, headers=BROWSER)).headers
     policy = headers["content-security-policy"]
@@ -67,14 +67,14 @@ async def test_page_and_files_carry_a_strict_policy(path: str) -> None:
     assert headers["cache-control"] == "no-cache"
 
 
-def test_the_page_has_no_script_or_style_of_its_own() -> None:
+def test_page_has_no_inline_script_or_style() -> None:
     page = format_html(TESSA)
     assert re.findall(r"<script(?![^>]* src=)|<style| style=| on\w+=", page) == []
     scripts = "".join(file.read_text("utf-8") for file in STATIC.glob("*.js"))
     assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval", scripts)
 
 
-def test_what_an_agent_says_of_itself_is_never_markup() -> None:
+def test_agent_text_is_escaped() -> None:
     skill = replace(
         TESSA.skills[0], name=MARKUP, description=MARKUP, examples=(f'">{MARKUP}',)
     )
@@ -84,7 +84,7 @@ def test_what_an_agent_says_of_itself_is_never_markup() -> None:
     assert f"&lt;{MARKUP[1:-1]}&gt; $title" in page
 
 
-def test_the_commands_survive_every_quote() -> None:
+def test_commands_escape_quotes() -> None:
     example = 'Don\'t say "now"; say $HOME \\ `id`'
     skill = replace(TESSA.skills[0], examples=(example,))
     text = format_text(replace(TESSA, skills=(skill,)), "http://agent.test")
@@ -94,7 +94,7 @@ def test_the_commands_survive_every_quote() -> None:
     assert body["message"]["parts"] == [{"text": example}]
 
 
-async def test_the_page_does_not_stand_in_the_way_of_json_rpc() -> None:
+async def test_json_rpc_works_at_the_same_path() -> None:
     async with on_stage() as tessa:
         answer = await tessa.rpc("ListTasks", {})
     assert answer["result"]["tasks"] == []

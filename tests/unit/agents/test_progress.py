@@ -1,6 +1,6 @@
-"""The task-progress extension: what agents send keeps to the draft's schema.
+"""Tests that the progress that agents send matches the schema of the draft extension.
 
-agents/progress.py.
+Covers agents/progress.py.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ trackers = st.builds(
 )
 
 
-@settings(deadline=None)  # a busy machine is not a wrong message
+@settings(deadline=None)  # A slow machine must not fail this test.
 @given(percent=st.integers(0, 100), trackers=st.lists(trackers, max_size=100))
-def test_progress_keeps_to_the_drafts_schema_whatever_a_script_says(
+def test_any_progress_matches_the_draft_schema(
     percent: int, trackers: list[Tracker]
 ) -> None:
     metadata = progress.build_metadata(percent, trackers)
@@ -37,7 +37,7 @@ def test_progress_keeps_to_the_drafts_schema_whatever_a_script_says(
     assert progress.read_percent(Task(metadata=metadata)) == percent
 
 
-def test_the_schema_here_refuses_what_the_draft_refuses() -> None:
+def test_schema_refuses_invalid_progress() -> None:
     refused: tuple[dict[str, Any], ...] = (
         {},
         {"trackers": [{}]},
@@ -50,7 +50,7 @@ def test_the_schema_here_refuses_what_the_draft_refuses() -> None:
             jsonschema.validate(wrong, DRAFT)
 
 
-def test_metadata_of_somebody_else_says_nothing_about_progress() -> None:
+def test_other_metadata_has_no_progress() -> None:
     assert (
         progress.read_percent(Task(metadata={"https://example.org/other": 5})) is None
     )

@@ -1,7 +1,7 @@
-"""Streams that can be resumed: numbers, replay, and honest refusals.
+"""Tests resumable streams: update numbers, replay and refusals.
 
-agents/resume.py, replay.py and a2a_routes.py, in this process.
-docs/resumable-stream.md is the specification.
+Covers agents/resume.py, replay.py and a2a_routes.py. The specification is
+docs/resumable-stream.md.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from tests.support.in_process_agent import OnStage, on_stage, settled
 from tests.support.tessa import ticking
 
 
-async def streamed(agent: OnStage, skill: str, **message: Any) -> list[Frame]:
+async def stream(agent: OnStage, skill: str, **message: Any) -> list[Frame]:
     body = request(skill=skill, **message)
     return await agent.frames("/message:stream", json=body)
 
 
-async def subscribed(agent: OnStage, task_id: str, **headers: str) -> Any:
+async def subscribe_over_http(agent: OnStage, task_id: str, **headers: str) -> Any:
     path = f"/tasks/{task_id}:subscribe"
     return await agent.http.post(path, headers=headers)
 
@@ -42,11 +42,11 @@ def rpc_subscribe(task_id: str) -> Json:
 
 
 @pytest.mark.parametrize("skill", ["steady", "streaming", "parallel", "failing"])
-async def test_every_update_has_the_next_number_as_its_id_and_in_its_metadata(
+async def test_updates_are_numbered_in_their_ids_and_metadata(
     skill: str,
 ) -> None:
     async with on_stage() as agent:
-        frames = await streamed(agent, skill)
+        frames = await stream(agent, skill)
         task = await agent.get(frames[0].data["task"]["id"])
     assert sequence_of(frames) == [*range(1, len(frames) + 1)]
     assert task["metadata"][resume.URI] == {"sequence": len(frames)}
@@ -61,35 +61,35 @@ async def test_json_rpc_streams_have_the_same_numbers() -> None:
     assert {frame.data["id"] for frame in frames} == {7}
 
 
-async def test_whoever_comes_back_gets_exactly_what_followed_from_any_point() -> None:
+async def test_reader_resumes_after_any_update() -> None:
     async with on_stage() as agent:
-        frames = await streamed(agent, "streaming")
+        frames = await stream(agent, "streaming")
         task_id = frames[0].data["task"]["id"]
         for frame in frames:
             assert await agent.resume(task_id, frame.id) == frames[int(frame.id) :]
 
 
-async def test_the_same_over_json_rpc() -> None:
+async def test_json_rpc_reader_resumes_after_any_update() -> None:
     async with on_stage() as agent:
-        frames = await streamed(agent, "steady")
+        frames = await stream(agent, "steady")
         task_id = frames[0].data["task"]["id"]
         for frame in frames:
             replayed = await agent.frames(
                 "/", json=rpc_subscribe(task_id), headers={"Last-Event-ID": frame.id}
             )
-            told = [Frame(r.id, r.event, r.data["result"]) for r in replayed]
-            assert told == frames[int(frame.id) :]
+            results = [Frame(r.id, r.event, r.data["result"]) for r in replayed]
+            assert results == frames[int(frame.id) :]
 
 
-async def test_zero_replays_a_task_from_its_beginning() -> None:
+async def test_last_event_id_0_replays_the_whole_task() -> None:
     async with on_stage() as agent:
-        frames = await streamed(agent, "steady")
+        frames = await stream(agent, "steady")
         assert await agent.resume(frames[0].data["task"]["id"], 0) == frames
 
 
-async def test_a_resumed_stream_of_an_open_task_goes_on_live() -> None:
+async def test_resumed_stream_of_an_open_task_continues_live() -> None:
     async with on_stage() as agent, anyio.create_task_group() as tasks:
-        asked = await streamed(agent, "asking")
+        asked = await stream(agent, "asking")
         task_id = asked[0].data["task"]["id"]
         resumed: list[Frame] = []
 
@@ -98,13 +98,13 @@ async def test_a_resumed_stream_of_an_open_task_goes_on_live() -> None:
 
         tasks.start_soon(follow)
         await anyio.lowlevel.checkpoint()
-        answered = await streamed(agent, "asking", taskId=task_id)
+        answered = await stream(agent, "asking", taskId=task_id)
     assert resumed == [*asked[1:], *answered]
 
 
-async def test_a_subscriber_without_an_id_begins_with_the_task_and_its_number() -> None:
+async def test_subscription_without_an_id_begins_with_the_numbered_task() -> None:
     async with on_stage() as agent, anyio.create_task_group() as tasks:
-        asked = await streamed(agent, "asking")
+        asked = await stream(agent, "asking")
         task_id = asked[0].data["task"]["id"]
         followed: list[Frame] = []
 
@@ -113,26 +113,28 @@ async def test_a_subscriber_without_an_id_begins_with_the_task_and_its_number() 
 
         tasks.start_soon(follow)
         await anyio.lowlevel.checkpoint()
-        answered = await streamed(agent, "asking", taskId=task_id)
+        answered = await stream(agent, "asking", taskId=task_id)
     assert list(followed[0].data) == ["task"]
     assert followed[0].id == asked[-1].id
     assert followed[1:] == answered
 
 
-async def test_a_persons_message_takes_no_number_and_its_answer_the_next() -> None:
+async def test_user_messages_take_no_number() -> None:
     async with on_stage() as agent:
-        asked = await streamed(agent, "asking")
+        asked = await stream(agent, "asking")
         task_id = asked[0].data["task"]["id"]
-        answered = await streamed(agent, "asking", taskId=task_id)
+        answered = await stream(agent, "asking", taskId=task_id)
     assert sequence_of([*asked, *answered]) == [*range(1, len(asked + answered) + 1)]
 
 
-async def test_what_is_no_longer_kept_is_refused_with_what_there_is() -> None:
+async def test_evicted_updates_are_refused_with_the_available_range() -> None:
     async with on_stage(ticking(50), limits=Limits(replay_updates=10)) as agent:
-        frames = await streamed(agent, "ticking")
+        frames = await stream(agent, "ticking")
         task_id, head = frames[0].data["task"]["id"], len(frames)
         assert await agent.resume(task_id, head - 10) == frames[-10:]
-        gone = await subscribed(agent, task_id, **{"Last-Event-ID": str(head - 11)})
+        gone = await subscribe_over_http(
+            agent, task_id, **{"Last-Event-ID": str(head - 11)}
+        )
         headers = {"Last-Event-ID": "0"}
         rpc = await agent.http.post("/", json=rpc_subscribe(task_id), headers=headers)
     why = (
@@ -153,27 +155,27 @@ async def test_what_is_no_longer_kept_is_refused_with_what_there_is() -> None:
     assert rpc.json()["error"]["data"] == [info]
 
 
-async def test_bytes_are_bounded_as_well_as_updates() -> None:
+async def test_replay_buffer_is_also_limited_in_bytes() -> None:
     limits = Limits(replay_bytes=4000)
     async with on_stage(ticking(50), limits=limits) as agent:
-        frames = await streamed(agent, "ticking")
+        frames = await stream(agent, "ticking")
         task_id, head = frames[0].data["task"]["id"], len(frames)
-        refusal = await subscribed(agent, task_id, **{"Last-Event-ID": "0"})
+        refusal = await subscribe_over_http(agent, task_id, **{"Last-Event-ID": "0"})
         oldest = int(refusal.json()["error"]["details"][0]["metadata"]["oldest"])
         assert await agent.resume(task_id, oldest - 1) == frames[oldest - 1 :]
     assert head - 20 < oldest < head
 
 
-async def test_a_number_that_was_never_given_out_is_refused() -> None:
+async def test_number_after_the_last_update_is_refused() -> None:
     async with on_stage() as agent:
-        frames = await streamed(agent, "steady")
+        frames = await stream(agent, "steady")
         task_id = frames[0].data["task"]["id"]
-        ahead = await subscribed(agent, task_id, **{"Last-Event-ID": "999"})
+        ahead = await subscribe_over_http(agent, task_id, **{"Last-Event-ID": "999"})
     assert ahead.status_code == 410
 
 
 @pytest.mark.parametrize("last", ["seven", "-1", "1.5", "k3-7", "9" * 16, "²"])
-async def test_an_id_that_is_no_number_is_invalid(last: str) -> None:
+async def test_last_event_id_must_be_a_number(last: str) -> None:
     async with on_stage() as agent:
         task_id = await agent.start(skill="asking")
         await settled(agent, task_id, INPUT_REQUIRED)
@@ -185,17 +187,17 @@ async def test_an_id_that_is_no_number_is_invalid(last: str) -> None:
     assert "is not an update's number" in error["message"]
 
 
-async def test_a_task_that_is_not_there_cannot_be_resumed() -> None:
+async def test_unknown_task_cannot_be_resumed() -> None:
     async with on_stage() as agent:
-        answer = await subscribed(agent, "nowhere", **{"Last-Event-ID": "3"})
+        answer = await subscribe_over_http(agent, "nowhere", **{"Last-Event-ID": "3"})
     assert answer.json()["error"]["details"][0]["reason"] == "TASK_NOT_FOUND"
 
 
-async def test_a_finished_task_is_only_streamed_to_whoever_says_what_it_has() -> None:
+async def test_finished_task_is_streamed_only_with_last_event_id() -> None:
     async with on_stage() as agent:
-        frames = await streamed(agent, "steady")
+        frames = await stream(agent, "steady")
         task_id = frames[0].data["task"]["id"]
-        plain = await subscribed(agent, task_id)
+        plain = await subscribe_over_http(agent, task_id)
         assert await agent.resume(task_id, frames[-1].id) == []
         rpc = await agent.rpc("SubscribeToTask", {"id": task_id})
     reason = plain.json()["error"]["details"][0]["reason"]
@@ -203,10 +205,10 @@ async def test_a_finished_task_is_only_streamed_to_whoever_says_what_it_has() ->
     assert rpc["error"]["code"] == -32004
 
 
-async def test_a_browser_may_name_the_version_in_the_query() -> None:
-    """An EventSource can set no header, but sends Last-Event-ID by itself."""
+async def test_version_can_be_in_the_query() -> None:
+    """EventSource cannot set headers. It only sends Last-Event-ID."""
     async with on_stage() as agent:
-        frames = await streamed(agent, "steady")
+        frames = await stream(agent, "steady")
         path = f"/tasks/{frames[0].data['task']['id']}:subscribe"
         headers = {"A2A-Version": "", "Last-Event-ID": "3"}
         replayed = await agent.http.get(f"{path}?A2A-Version=1.0", headers=headers)
@@ -216,7 +218,7 @@ async def test_a_browser_may_name_the_version_in_the_query() -> None:
     assert refused.json()["error"]["details"][0]["reason"] == "VERSION_NOT_SUPPORTED"
 
 
-async def test_the_card_declares_how_far_back_a_stream_can_be_resumed() -> None:
+async def test_card_declares_the_replay_limits() -> None:
     limits = Limits(replay_updates=77, replay_bytes=8888)
     async with on_stage(limits=limits) as agent:
         card = (await agent.http.get("/.well-known/agent-card.json")).json()
@@ -225,7 +227,7 @@ async def test_the_card_declares_how_far_back_a_stream_can_be_resumed() -> None:
     assert not declared[resume.URI].get("required", False)
 
 
-async def test_many_readers_of_one_task_get_the_same_in_the_same_order() -> None:
+async def test_all_readers_of_a_task_get_the_same_updates_in_order() -> None:
     seen: list[list[Frame]] = []
     async with on_stage() as agent, anyio.create_task_group() as tasks:
         task_id = await agent.start(skill="asking")
@@ -242,9 +244,9 @@ async def test_many_readers_of_one_task_get_the_same_in_the_same_order() -> None
     assert all(frames == seen[0] for frames in seen)
 
 
-async def test_a_stream_is_whole_although_its_task_is_forgotten_at_its_end() -> None:
+async def test_stream_is_complete_if_its_task_is_evicted_at_the_end() -> None:
     async with on_stage(limits=Limits(tasks=0)) as agent:
-        frames = await streamed(agent, "steady")
+        frames = await stream(agent, "steady")
         assert await agent.tasks() == []
     assert sequence_of(frames) == [*range(1, len(frames) + 1)]
     assert frames[-1].data["statusUpdate"]["status"]["state"] == COMPLETED

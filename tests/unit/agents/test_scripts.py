@@ -1,6 +1,6 @@
-"""Every character's scripts as data: the steps they yield, with nobody playing them.
+"""Tests the scripts of all stubs as data, without running an agent.
 
-agents/carly.py, walter.py, logan.py, nancy.py and the words in agents/steps.py.
+Covers agents/stubs/ and agents/steps.py.
 """
 
 from __future__ import annotations
@@ -32,29 +32,31 @@ from agents.steps import (
 from agents.stubs import STUBS
 from tests.support.harness import SEED_AGENTS
 
-SCRIPTS = [(who, skill) for who in STUBS.values() for skill in who.skills]
+SCRIPTS = [(stub, skill) for stub in STUBS.values() for skill in stub.skills]
 every_script = pytest.mark.parametrize(
-    ("who", "skill"), SCRIPTS, ids=[f"{who.name}-{skill.id}" for who, skill in SCRIPTS]
+    ("stub", "skill"),
+    SCRIPTS,
+    ids=[f"{stub.name}-{skill.id}" for stub, skill in SCRIPTS],
 )
 
 
-async def played(
+async def run_script(
     skill: Skill,
     answers: Sequence[str] = (),
     text: str | None = None,
     with_strands: bool = True,
 ) -> list[Step]:
-    """All steps of a script that gets `answers` to what it asks, then first choices.
+    """Return all steps of a script that gets `answers`, and then first choices.
 
-    The steps of strands come after their Together, one strand after the other; nothing
-    comes after a step that ends the script.
+    The steps of each strand follow their Together step. A step that ends the script is
+    the last one.
     """
-    work = skill.script(Request(skill.examples[0] if text is None else text))
+    script = skill.script(Request(skill.examples[0] if text is None else text))
     remaining = list(answers)
     steps: list[Step] = []
     answer = ""
-    async with aclosing(work):
-        step = await anext(work)
+    async with aclosing(script):
+        step = await anext(script)
         while True:
             steps.append(step)
             match step:
@@ -63,17 +65,17 @@ async def played(
                     answer = step.match_choice(given)
                 case Together(strands):
                     for strand in strands.values():
-                        told = await strand_played(strand)
-                        steps.extend(told if with_strands else [])
+                        strand_steps = await run_strand(strand)
+                        steps.extend(strand_steps if with_strands else [])
                 case Fail() | Reject() | Reply():
                     return steps
             try:
-                step = await work.asend(answer)
+                step = await script.asend(answer)
             except StopAsyncIteration:
                 return steps
 
 
-async def strand_played(strand: Strand) -> list[Step]:
+async def run_strand(strand: Strand) -> list[Step]:
     steps: list[Step] = []
     async with aclosing(strand):
         async for step in strand:
@@ -83,11 +85,11 @@ async def strand_played(strand: Strand) -> list[Step]:
     return steps
 
 
-def skill_of(name: str, skill_id: str) -> Skill:
+def find_skill(name: str, skill_id: str) -> Skill:
     return STUBS[name].choose_skill("", skill_id)
 
 
-def words_of(step: Step) -> str:
+def get_text(step: Step) -> str:
     match step:
         case Progress(message=text) | Say(message=text):
             return text
@@ -98,8 +100,8 @@ def words_of(step: Step) -> str:
     return ""
 
 
-async def test_carlys_calendar_check_speaks_the_lessons_words_exactly() -> None:
-    assert await played(skill_of("carly", "calendar_check")) == [
+async def test_carlys_calendar_check_has_the_messages_of_the_lesson() -> None:
+    assert await run_script(find_skill("carly", "calendar_check")) == [
         Progress(0, "Starting calendar search…"),
         Progress(25, "Checking personal calendar…"),
         Progress(50, "Querying team calendars…"),
@@ -108,8 +110,8 @@ async def test_carlys_calendar_check_speaks_the_lessons_words_exactly() -> None:
     ]
 
 
-async def test_carlys_analysis_is_the_lessons_second_scenario_and_a_long_one() -> None:
-    steps = await played(skill_of("carly", "complex_analysis"))
+async def test_carlys_analysis_is_the_long_second_scenario_of_the_lesson() -> None:
+    steps = await run_script(find_skill("carly", "complex_analysis"))
     assert steps[:2] == [
         Progress(0, "Beginning complex analysis…", beats=3),
         Progress(30, "Processing data…", beats=3),
@@ -117,8 +119,8 @@ async def test_carlys_analysis_is_the_lessons_second_scenario_and_a_long_one() -
     assert sum(step.beats for step in steps if isinstance(step, Progress)) >= 10
 
 
-async def test_walters_forecast_comes_in_chunks_of_text_and_data() -> None:
-    steps = await played(skill_of("walter", "weather_forecast"))
+async def test_walters_forecast_has_chunks_of_text_and_data() -> None:
+    steps = await run_script(find_skill("walter", "weather_forecast"))
     chunks = [step for step in steps if isinstance(step, Chunk)]
     assert [chunk.last for chunk in chunks] == [False] * 4 + [True]
     assert {chunk.name for chunk in chunks} == {"forecast"}
@@ -126,27 +128,27 @@ async def test_walters_forecast_comes_in_chunks_of_text_and_data() -> None:
     assert chunks[-1].data is not None
 
 
-async def test_walter_answers_a_small_question_without_a_task() -> None:
-    (answer,) = await played(skill_of("walter", "weather_now"))
+async def test_walter_answers_a_short_question_without_a_task() -> None:
+    (answer,) = await run_script(find_skill("walter", "weather_now"))
     assert answer == Reply("Dry, 19 °C and a light wind from the west.")
 
 
-async def test_logan_asks_all_courts_at_once_and_the_silent_one_again() -> None:
-    steps = await played(skill_of("logan", "venue_search"))
+async def test_logan_asks_all_courts_at_once_and_retries_the_silent_one() -> None:
+    steps = await run_script(find_skill("logan", "venue_search"))
     first, second = (step for step in steps if isinstance(step, Together))
     assert list(first.strands) == ["Riverside Courts", "Harbour Club", "Old Mill Park"]
     assert [step for step in steps if isinstance(step, Fail)] == [
         Fail("Harbour Club: no answer")
     ]
     assert list(second.strands) == ["Harbour Club"]
-    assert "Harbour Club: fully booked" in [words_of(step) for step in steps]
+    assert "Harbour Club: fully booked" in [get_text(step) for step in steps]
 
 
-async def test_logan_draws_a_map_that_is_an_image_with_every_court() -> None:
-    steps = await played(skill_of("logan", "venue_search"))
-    drawn = next(s.file for s in steps if isinstance(s, Deliver) and s.file)
-    assert (drawn.name, drawn.media_type) == ("courts.svg", "image/svg+xml")
-    svg = ElementTree.fromstring(drawn.content)  # noqa: S314 - our own
+async def test_logan_delivers_an_svg_map_with_every_court() -> None:
+    steps = await run_script(find_skill("logan", "venue_search"))
+    map_file = next(s.file for s in steps if isinstance(s, Deliver) and s.file)
+    assert (map_file.name, map_file.media_type) == ("courts.svg", "image/svg+xml")
+    svg = ElementTree.fromstring(map_file.content)  # noqa: S314 - our own file
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     names = {element.text for element in svg if element.tag.endswith("text")}
     assert names == {"Riverside Courts", "Harbour Club", "Old Mill Park"}
@@ -163,75 +165,71 @@ async def test_logan_draws_a_map_that_is_an_image_with_every_court() -> None:
         ("nancy", "invite_everyone", "Ready to send…"),
     ],
 )
-async def test_each_character_speaks_its_line_of_the_lessons_preview(
+async def test_stub_has_its_message_from_the_preview_of_the_lesson(
     name: str, skill_id: str, line: str
 ) -> None:
-    assert line in [words_of(step) for step in await played(skill_of(name, skill_id))]
+    assert line in [
+        get_text(step) for step in await run_script(find_skill(name, skill_id))
+    ]
 
 
 @every_script
-async def test_percentages_never_go_back_and_stay_below_100_until_the_end(
-    who: AgentSpec, skill: Skill
+async def test_progress_never_decreases_and_stays_below_100_until_the_end(
+    stub: AgentSpec, skill: Skill
 ) -> None:
-    steps = await played(skill, with_strands=False)
+    steps = await run_script(skill, with_strands=False)
     percents = [step.percent for step in steps if isinstance(step, Progress)]
     assert percents == sorted(percents)
     assert all(0 <= percent < 100 for percent in percents)
 
 
 @every_script
-async def test_every_script_ends_with_a_result_of_its_own(
-    who: AgentSpec, skill: Skill
-) -> None:
-    last = (await played(skill))[-1]
+async def test_every_script_ends_with_a_result(stub: AgentSpec, skill: Skill) -> None:
+    last = (await run_script(skill))[-1]
     assert isinstance(last, Deliver | Reply)
     assert last.text
 
 
 @every_script
-async def test_an_example_phrase_chooses_its_own_skill(
-    who: AgentSpec, skill: Skill
-) -> None:
+async def test_example_chooses_its_skill(stub: AgentSpec, skill: Skill) -> None:
     assert skill.examples
     for example in skill.examples:
-        assert who.choose_skill(example) is skill
+        assert stub.choose_skill(example) is skill
 
 
 @every_script
-async def test_a_skill_is_chosen_by_its_id_whatever_the_words(
-    who: AgentSpec, skill: Skill
-) -> None:
-    for other in who.skills:
-        assert who.choose_skill(other.examples[0], skill.id) is skill
+async def test_skill_id_overrides_the_text(stub: AgentSpec, skill: Skill) -> None:
+    for other in stub.skills:
+        assert stub.choose_skill(other.examples[0], skill.id) is skill
 
 
-@pytest.mark.parametrize("who", STUBS.values(), ids=STUBS)
-def test_words_that_mean_nothing_choose_the_first_skill(who: AgentSpec) -> None:
-    assert who.choose_skill("hm") is who.skills[0]
-    assert who.choose_skill("") is who.skills[0]
+@pytest.mark.parametrize("stub", STUBS.values(), ids=STUBS)
+def test_unrelated_text_chooses_the_first_skill(stub: AgentSpec) -> None:
+    assert stub.choose_skill("hm") is stub.skills[0]
+    assert stub.choose_skill("") is stub.skills[0]
 
 
-def test_a_skill_that_nobody_has_is_refused_with_those_there_are() -> None:
+def test_unknown_skill_error_lists_the_skills() -> None:
     with pytest.raises(
         UnknownSkillError, match=r"'dance'.*calendar_check, availability"
     ):
         STUBS["carly"].choose_skill("", "dance")
 
 
-async def test_the_agents_of_the_lesson_have_four_rhythms() -> None:
-    rhythms = []
+async def test_stubs_of_the_lesson_differ_in_steps_and_duration() -> None:
+    beats_by_stub = []
     for name in SEED_AGENTS:
-        steps = await played(STUBS[name].skills[0])
-        rhythms.append([s.beats for s in steps if isinstance(s, Progress | Say)])
-    assert len({len(beats) for beats in rhythms}) == 4
-    assert len({sum(beats) for beats in rhythms}) == 4
+        steps = await run_script(STUBS[name].skills[0])
+        beats_by_stub.append([s.beats for s in steps if isinstance(s, Progress | Say)])
+    assert len({len(beats) for beats in beats_by_stub}) == 4
+    assert len({sum(beats) for beats in beats_by_stub}) == 4
 
 
-INVITE = skill_of("nancy", "invite_everyone")
+INVITE = find_skill("nancy", "invite_everyone")
 
 
-async def test_nancy_asks_before_she_sends() -> None:
-    steps = await played(INVITE, ["Send"], text="Tennis at 18:30")
+async def test_nancy_asks_before_sending() -> None:
+    steps = await run_script(INVITE, ["Send"], text="Tennis at 18:30")
     assert Ask("Send 4 invitations?", ("Send", "Don't send")) in steps
     result = steps[-1]
     assert isinstance(result, Deliver)
@@ -240,55 +238,55 @@ async def test_nancy_asks_before_she_sends() -> None:
     assert result.data["text"] == "Tennis at 18:30"
 
 
-async def test_nancy_sends_nothing_when_told_not_to() -> None:
-    steps = await played(INVITE, ["don’t send."])
+async def test_nancy_sends_nothing_after_a_refusal() -> None:
+    steps = await run_script(INVITE, ["don’t send."])
     assert steps[-1] == Deliver("Nothing was sent.")
-    assert "Sending 4 invitations…" not in [words_of(step) for step in steps]
+    assert "Sending 4 invitations…" not in [get_text(step) for step in steps]
 
 
-async def test_nancy_asks_again_when_the_answer_means_nothing_to_her() -> None:
-    steps = await played(INVITE, ["perhaps", "Send"])
+async def test_nancy_asks_again_after_an_unclear_answer() -> None:
+    steps = await run_script(INVITE, ["perhaps", "Send"])
     questions = [step.question for step in steps if isinstance(step, Ask)]
     assert questions == ["Send 4 invitations?", "Please say Send or Don't send."]
 
 
 @pytest.mark.parametrize("skill_id", ["send_notification", "invite_everyone"])
 @pytest.mark.parametrize("text", ["?!", "12 34", " . "])
-async def test_nancy_rejects_what_says_nothing(skill_id: str, text: str) -> None:
-    (step,) = await played(skill_of("nancy", skill_id), text=text)
+async def test_nancy_rejects_a_message_without_words(skill_id: str, text: str) -> None:
+    (step,) = await run_script(find_skill("nancy", skill_id), text=text)
     assert isinstance(step, Reject)
     assert "says nothing that Nancy could send" in step.reason
 
 
-async def test_nancy_fails_for_an_address_that_cannot_be_reached() -> None:
-    skill = skill_of("nancy", "send_notification")
-    steps = await played(skill, text="Tell somebody@nowhere.invalid about tennis")
+async def test_nancy_fails_for_an_unreachable_address() -> None:
+    skill = find_skill("nancy", "send_notification")
+    steps = await run_script(skill, text="Tell somebody@nowhere.invalid about tennis")
     assert isinstance(steps[-1], Fail)
     assert steps[-1].reason.startswith("somebody@nowhere.invalid cannot be reached")
     assert len(steps) > 1
 
 
-ANNOUNCE = skill_of("nancy", "announce_publicly")
+ANNOUNCE = find_skill("nancy", "announce_publicly")
 
 
-async def test_nancy_needs_leave_to_write_in_public() -> None:
-    steps = await played(ANNOUNCE, ["Allow"])
+async def test_nancy_needs_permission_to_write_in_public() -> None:
+    steps = await run_script(ANNOUNCE, ["Allow"])
     asked = [step for step in steps if isinstance(step, NeedAuth)]
     assert [step.choices for step in asked] == [("Allow", "Refuse")]
     assert isinstance(steps[-1], Deliver)
 
 
 @pytest.mark.parametrize("answer", ["Refuse", "who are you?"])
-async def test_nancy_writes_nothing_in_public_without_leave(answer: str) -> None:
-    steps = await played(ANNOUNCE, [answer])
+async def test_nancy_writes_nothing_in_public_without_permission(answer: str) -> None:
+    steps = await run_script(ANNOUNCE, [answer])
     assert isinstance(steps[-1], Fail)
     assert "it stays empty" in steps[-1].reason
 
 
 @pytest.mark.parametrize("reply", ["Send", "send", " SEND! ", "send."])
-def test_a_choice_is_understood_however_it_is_written(reply: str) -> None:
+def test_choice_matches_despite_case_and_punctuation(reply: str) -> None:
     assert Ask("?", ("Send", "Don't send")).match_choice(reply) == "Send"
 
 
-def test_a_reply_that_is_no_choice_is_passed_on_as_it_is() -> None:
+def test_other_reply_is_returned_unchanged() -> None:
     assert Ask("?", ("Send",)).match_choice(" Later, please ") == " Later, please "

@@ -1,6 +1,6 @@
-"""The command line of one agent: what it reads and what it says about mistakes.
+"""Tests the command line of an agent: settings, variables and error messages.
 
-agents/settings.py and __main__.py, without starting anything.
+Covers agents/settings.py and process.py. No test starts a process.
 """
 
 from __future__ import annotations
@@ -17,60 +17,64 @@ from agents.stubs import STUBS
 from tests.support.harness import SEED_AGENTS
 
 
-def test_without_flags_each_agent_has_its_own_port_on_loopback() -> None:
+def test_each_stub_has_its_own_default_port_on_loopback() -> None:
     settings = [read_settings([name], {}) for name in STUBS]
     assert len({s.port for s in settings}) == len(STUBS)
     assert {s.host for s in settings} == {"127.0.0.1"}
     assert {s.step_s for s in settings} == {1.0}
 
 
-def test_the_agents_of_the_lesson_have_the_ports_of_the_lesson() -> None:
+def test_stubs_of_the_lesson_have_the_ports_of_the_lesson() -> None:
     ports = [read_settings([name], {}).port for name in SEED_AGENTS]
     assert ports == [8001, 8002, 8003, 8004]
 
 
-def test_the_environment_sets_port_and_step_time() -> None:
+def test_variables_set_port_and_step_time() -> None:
     environ = {"WALTER_PORT": "9002", "CARLY_PORT": "1", "COURTSIDE_STEP_S": "0.2"}
     settings = read_settings(["walter"], environ)
     assert (settings.port, settings.step_s) == (9002, 0.2)
 
 
-def test_a_flag_wins_over_the_environment() -> None:
+def test_flag_overrides_variable() -> None:
     environ = {"CARLY_PORT": "9001", "COURTSIDE_STEP_S": "0.2"}
     settings = read_settings(["carly", "--port=9999", "--step-s=0"], environ)
     assert (settings.port, settings.step_s) == (9999, 0.0)
 
 
-def test_an_unknown_name_is_refused_with_the_names_of_the_stubs(
+def test_unknown_name_error_lists_the_stubs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         read_settings(["bob"], {})
-    said = capsys.readouterr().err
-    assert f"there is no agent 'bob'; choose one of: {', '.join(STUBS)}" in said
+    message = capsys.readouterr().err
+    assert f"there is no agent 'bob'; choose one of: {', '.join(STUBS)}" in message
 
 
 @pytest.mark.parametrize("port", ["eight", "-1", "65536", "80.5"])
-def test_a_port_that_is_none_is_refused_with_both_ways_to_set_it(
+def test_invalid_port_error_names_flag_and_variable(
     port: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         read_settings(["logan"], {"LOGAN_PORT": port})
-    why = f"--port (or LOGAN_PORT) must be a whole number from 0 to 65535, not '{port}'"
-    assert why in capsys.readouterr().err
+    expected = (
+        f"--port (or LOGAN_PORT) must be a whole number from 0 to 65535, not '{port}'"
+    )
+    assert expected in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("step_s", ["fast", "-1", "inf", "nan"])
-def test_a_step_time_that_is_none_is_refused_with_both_ways_to_set_it(
+def test_invalid_step_time_error_names_flag_and_variable(
     step_s: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         read_settings(["carly", f"--step-s={step_s}"], {})
-    why = "--step-s (or COURTSIDE_STEP_S) must be a number of seconds from 0 to 86400"
-    assert f"{why}, not '{step_s}'" in capsys.readouterr().err
+    expected = (
+        "--step-s (or COURTSIDE_STEP_S) must be a number of seconds from 0 to 86400"
+    )
+    assert f"{expected}, not '{step_s}'" in capsys.readouterr().err
 
 
-def test_how_much_is_kept_can_be_set_and_has_defaults() -> None:
+def test_task_limits_can_be_set_and_have_defaults() -> None:
     assert read_settings(["carly"], {}).limits == Limits()
     environ = {"COURTSIDE_KEEP_TASKS": "50", "COURTSIDE_KEEP_S": "60"}
     assert read_settings(["carly"], environ).limits == Limits(tasks=50, age_s=60)
@@ -79,7 +83,7 @@ def test_how_much_is_kept_can_be_set_and_has_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "said"),
+    ("flag", "message"),
     [
         ("--keep-tasks=few", "--keep-tasks (or COURTSIDE_KEEP_TASKS) must be a whole"),
         ("--keep-tasks=1.5", "a whole number from 0 to 1000000, not '1.5'"),
@@ -90,20 +94,20 @@ def test_how_much_is_kept_can_be_set_and_has_defaults() -> None:
         ),
     ],
 )
-def test_other_numbers_are_checked_as_well(
-    flag: str, said: str, capsys: pytest.CaptureFixture[str]
+def test_other_invalid_numbers_are_refused(
+    flag: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         read_settings(["carly", flag], {})
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_there_is_no_grpc_unless_it_is_asked_for() -> None:
+def test_grpc_is_off_by_default() -> None:
     assert read_settings(["carly"], {}).grpc_port is None
     assert read_settings(["carly", "--grpc-port=9001"], {}).grpc_port == 9001
 
 
-def test_a_taken_port_is_named_with_what_to_do() -> None:
+def test_port_in_use_error_says_what_to_do() -> None:
     settings = Settings(STUBS["carly"], "127.0.0.1", 8001, 1.0)
     assert explain_port_error(settings, OSError(errno.EADDRINUSE, "in use")) == (
         "carly: port 8001 on 127.0.0.1 is already in use; stop what uses it "
@@ -111,13 +115,17 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
     )
 
 
-def test_another_trouble_with_the_address_is_told_with_its_cause() -> None:
+def test_other_port_error_has_its_cause() -> None:
     settings = Settings(STUBS["nancy"], "1.2.3.4", 80, 1.0)
-    said = explain_port_error(settings, OSError(errno.EADDRNOTAVAIL, "Cannot assign"))
-    assert said.startswith("nancy: port 80 on 1.2.3.4 cannot be used (Cannot assign)")
+    message = explain_port_error(
+        settings, OSError(errno.EADDRNOTAVAIL, "Cannot assign")
+    )
+    assert message.startswith(
+        "nancy: port 80 on 1.2.3.4 cannot be used (Cannot assign)"
+    )
 
 
-OWN = """
+AGENT_FILE = """
 from agents.steps import AgentSpec, Deliver, Request, Script, Skill
 
 async def book(request: Request) -> Script:
@@ -127,9 +135,9 @@ async def book(request: Request) -> Script:
 """
 
 
-def test_an_agent_of_ones_own_is_started_from_its_file(tmp_path: Path) -> None:
+def test_agent_is_loaded_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "rosa.py"
-    file.write_text(OWN.format(name="ROSA"), encoding="utf-8")
+    file.write_text(AGENT_FILE.format(name="ROSA"), encoding="utf-8")
 
     settings = read_settings([str(file)], {"ROSA_PORT": "9005"})
 
@@ -144,10 +152,10 @@ def test_an_agent_of_ones_own_is_started_from_its_file(tmp_path: Path) -> None:
     [
         (None, "there is no file"),
         ("", "must have one agent, as in agents/stubs/carly.py"),
-        (OWN.format(name="ONE") + OWN.format(name="TWO"), "it has 2"),
+        (AGENT_FILE.format(name="ONE") + AGENT_FILE.format(name="TWO"), "it has 2"),
     ],
 )
-def test_a_file_without_just_one_agent_is_refused_with_what_it_must_have(
+def test_file_must_have_exactly_one_agent(
     content: str | None,
     complaint: str,
     tmp_path: Path,

@@ -1,6 +1,7 @@
-"""Readers that stop reading: they lose nothing that is kept, and are told of the rest.
+"""Tests readers that stop reading for a while.
 
-agents/replay.py; the SDK would end their streams without a word.
+They get all stored updates, and an error for evicted ones. The SDK would end their
+streams silently. Covers agents/replay.py.
 """
 
 from __future__ import annotations
@@ -25,30 +26,30 @@ from tests.support.in_process_agent import OnStage, on_stage
 from tests.support.tessa import ticking
 
 
-class Slow:
-    """A client of a raw ASGI app that reads one chunk and then stops for a while."""
+class PausingClient:
+    """An ASGI client that reads one chunk and then pauses until `resume` is set."""
 
     def __init__(self) -> None:
         self.body = b""
-        self.stuck = anyio.Event()
-        self.go_on = anyio.Event()
+        self.paused = anyio.Event()
+        self.resume = anyio.Event()
 
     async def read(self, agent: OnStage, body: Json) -> list[Frame]:
         content = json.dumps(body).encode()
-        given = False
+        is_sent = False
 
         async def receive() -> dict[str, Any]:
-            nonlocal given
-            if given:
+            nonlocal is_sent
+            if is_sent:
                 await anyio.sleep_forever()
-            given = True
+            is_sent = True
             return {"type": "http.request", "body": content, "more_body": False}
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.body":
                 self.body += message["body"]
-                self.stuck.set()
-                await self.go_on.wait()
+                self.paused.set()
+                await self.resume.wait()
 
         headers = {"content-type": "application/json", "a2a-version": "1.0"}
         scope = {
@@ -63,31 +64,31 @@ class Slow:
         return frames_of(self.body.decode())
 
 
-async def read_late(character: AgentSpec, limits: Limits) -> list[Frame]:
-    """What a reader gets that stops after the first update until the task is over."""
-    slow, frames = Slow(), list[Frame]()
-    async with on_stage(character, limits=limits) as agent:
+async def read_late(spec: AgentSpec, limits: Limits) -> list[Frame]:
+    """Return the frames of a reader that pauses until the task is completed."""
+    client, frames = PausingClient(), list[Frame]()
+    async with on_stage(spec, limits=limits) as agent:
 
         async def read() -> None:
-            frames.extend(await slow.read(agent, request(contextId="c")))
+            frames.extend(await client.read(agent, request(contextId="c")))
 
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(read)
-                await slow.stuck.wait()
+                await client.paused.wait()
                 while not await agent.tasks(contextId="c", status=COMPLETED):
                     await anyio.sleep(0.01)
-                slow.go_on.set()
+                client.resume.set()
     return frames
 
 
-async def test_a_reader_far_more_than_1024_updates_behind_still_gets_them_all() -> None:
+async def test_reader_over_1024_updates_behind_gets_all_updates() -> None:
     frames = await read_late(ticking(1500), Limits())
     assert sequence_of(frames) == [*range(1, 1504)]
     assert states([frame.data for frame in frames])[-1] == COMPLETED
 
 
-async def test_a_reader_too_slow_for_what_is_kept_is_told_so() -> None:
+async def test_reader_gets_an_error_when_its_next_updates_are_evicted() -> None:
     frames = await read_late(ticking(1500), Limits(replay_updates=100))
     assert frames[-1].event == "error"
     assert frames[-1].data["error"]["details"][0]["reason"] == "UPDATES_GONE"

@@ -1,6 +1,6 @@
-"""What an agent keeps of its tasks, and that its last word about one is the last.
+"""Tests which tasks an agent keeps, and that a terminal state is final.
 
-agents/task_store.py, mostly through the wire; agents/limits.py.
+Covers agents/task_store.py, mostly over HTTP, and agents/limits.py.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tests.support.a2a_client import COMPLETED, FAILED, INPUT_REQUIRED, states, 
 from tests.support.in_process_agent import OnStage, on_stage, settled
 
 CALLER = ServerCallContext()
-WORDS = 2000
+MESSAGES = 2000
 WORKING, DONE = TaskState.TASK_STATE_WORKING, TaskState.TASK_STATE_COMPLETED
 ASKING = TaskState.TASK_STATE_INPUT_REQUIRED
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -40,7 +40,7 @@ class Clock:
         return self.now
 
 
-def a_store(
+def create_store(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     now: Callable[[], float] | None = None,
 ) -> TaskStore:
@@ -59,12 +59,12 @@ async def save(
     )
 
 
-async def kept_in(store: TaskStore, *task_ids: str) -> list[str]:
+async def find_kept(store: TaskStore, *task_ids: str) -> list[str]:
     return [each for each in task_ids if await store.get(each, CALLER) is not None]
 
 
-async def replayed(store: TaskStore, task_id: str) -> int:
-    """How many updates of a task that is over can be replayed."""
+async def count_replayable(store: TaskStore, task_id: str) -> int:
+    """Return how many updates of a finished task can be replayed."""
     updates = store.find_updates(task_id)
     assert updates is not None
     try:
@@ -74,7 +74,7 @@ async def replayed(store: TaskStore, task_id: str) -> int:
 
 
 async def test_nothing_is_saved_after_a_terminal_state() -> None:
-    store = a_store()
+    store = create_store()
     await save(store, "a", WORKING)
     await save(store, "a", DONE)
     for late in (WORKING, TaskState.TASK_STATE_CANCELED, DONE):
@@ -88,8 +88,8 @@ async def test_nothing_is_saved_after_a_terminal_state() -> None:
     assert updates.head == 2
 
 
-async def test_what_is_read_can_be_changed_without_changing_what_is_kept() -> None:
-    store = a_store()
+async def test_changing_a_returned_task_does_not_change_the_store() -> None:
+    store = create_store()
     await save(store, "a", WORKING)
     stored = await store.get("a", CALLER)
     assert stored is not None
@@ -99,41 +99,41 @@ async def test_what_is_read_can_be_changed_without_changing_what_is_kept() -> No
     assert again.task.status.state == WORKING
 
 
-async def test_the_oldest_that_are_over_go_when_there_are_too_many() -> None:
-    store = a_store(Limits(tasks=2))
+async def test_oldest_finished_tasks_are_evicted_over_the_limit() -> None:
+    store = create_store(Limits(tasks=2))
     await save(store, "open", WORKING)
     for name in ("a", "b", "c"):
         await save(store, name, DONE)
-    assert await kept_in(store, "open", "a", "b", "c") == ["open", "b", "c"]
+    assert await find_kept(store, "open", "a", "b", "c") == ["open", "b", "c"]
 
 
-async def test_what_has_been_over_for_too_long_goes() -> None:
+async def test_old_finished_tasks_are_evicted() -> None:
     clock = Clock()
-    store = a_store(Limits(age_s=60), clock)
+    store = create_store(Limits(age_s=60), clock)
     for name in ("a", "b"):
         await save(store, name, DONE)
         clock.now += 40
     await store.evict()
-    assert await kept_in(store, "a", "b") == ["b"]
+    assert await find_kept(store, "a", "b") == ["b"]
 
 
-async def test_the_tapes_of_all_tasks_together_are_bounded() -> None:
-    store = a_store(Limits(total_replay_bytes=10_000))
+async def test_replay_buffers_of_all_tasks_have_a_common_limit() -> None:
+    store = create_store(Limits(total_replay_bytes=10_000))
     names = [str(number) for number in range(20)]
     for name in names:
         update = TaskStatusUpdateEvent(task_id=name, context_id="c" * 1000)
         update.status.state = DONE
         await save(store, name, WORKING)
         await save(store, name, DONE, update)
-    assert await kept_in(store, *names) == names
-    replayable = [name for name in names if await replayed(store, name)]
+    assert await find_kept(store, *names) == names
+    replayable = [name for name in names if await count_replayable(store, name)]
     assert replayable == names[-len(replayable) :]
     assert 5 < len(replayable) < 10
 
 
-async def test_what_waits_for_too_long_or_is_too_many_is_overdue() -> None:
+async def test_waiting_task_is_overdue_by_age_or_count() -> None:
     clock = Clock()
-    store = a_store(Limits(tasks=2, age_s=60), clock)
+    store = create_store(Limits(tasks=2, age_s=60), clock)
     for name in ("a", "b", "c"):
         await save(store, name, ASKING)
         clock.now += 25
@@ -144,8 +144,8 @@ async def test_what_waits_for_too_long_or_is_too_many_is_overdue() -> None:
     assert list(store.find_overdue()) == ["b"]
 
 
-async def test_history_keeps_what_was_asked_and_the_newest() -> None:
-    store = a_store(Limits(history=10))
+async def test_history_keeps_the_request_and_the_newest_messages() -> None:
+    store = create_store(Limits(history=10))
     task = Task(id="a", context_id="c")
     for number in range(25):
         task.history.append(Message(parts=[Part(text=str(number))]))
@@ -153,23 +153,23 @@ async def test_history_keeps_what_was_asked_and_the_newest() -> None:
             task, event=task, prev=None, prev_version=TaskVersion(0), context=CALLER
         )
         assert len(task.history) <= 10
-    told = [message.parts[0].text for message in task.history]
-    assert told[0] == "0"
-    assert told[1:] == [str(number) for number in range(26 - len(told), 25)]
+    texts = [message.parts[0].text for message in task.history]
+    assert texts[0] == "0"
+    assert texts[1:] == [str(number) for number in range(26 - len(texts), 25)]
 
 
-async def test_another_caller_does_not_see_the_task() -> None:
+async def test_task_is_hidden_from_other_callers() -> None:
     class Somebody:
         is_authenticated = True
         user_name = "somebody"
 
-    store = a_store()
+    store = create_store()
     await save(store, "a", WORKING)
     other = ServerCallContext.model_construct(user=Somebody(), state={}, tenant="")
     assert await store.get("a", other) is None
 
 
-async def test_an_agent_forgets_finished_tasks_and_says_they_are_not_there() -> None:
+async def test_evicted_task_is_not_found() -> None:
     async with on_stage(limits=Limits(tasks=3)) as agent:
         ids = [(await agent.send()).json()["task"]["id"] for _ in range(5)]
         assert {task["id"] for task in await agent.tasks()} == set(ids[-3:])
@@ -179,7 +179,7 @@ async def test_an_agent_forgets_finished_tasks_and_says_they_are_not_there() -> 
             assert (answer.status_code, reason) == (404, "TASK_NOT_FOUND")
 
 
-async def test_a_question_that_nobody_answers_is_given_up_in_the_open() -> None:
+async def test_subscriber_sees_an_unanswered_task_fail() -> None:
     async with on_stage(limits=Limits(tasks=1)) as agent:
         asked = [await agent.start(skill="asking") for _ in range(3)]
         for task_id in asked:
@@ -194,7 +194,7 @@ async def test_a_question_that_nobody_answers_is_given_up_in_the_open() -> None:
             await anyio.lowlevel.checkpoint()
             await agent.app.state.sweep()
         assert states(followed) == [INPUT_REQUIRED, FAILED]
-        # What was given up is over, so of the two only one is kept.
+        # Two tasks failed and are finished now. The agent keeps only one of them.
         assert {task["id"] for task in await agent.tasks()} == set(asked[1:])
         task = await agent.get(asked[1])
         assert "Nobody answered in time" in text_of(task["status"])
@@ -202,11 +202,11 @@ async def test_a_question_that_nobody_answers_is_given_up_in_the_open() -> None:
         assert done.json()["task"]["status"]["state"] == COMPLETED
 
 
-async def test_a_reply_that_crosses_the_giving_up_changes_nothing() -> None:
+async def test_reply_during_the_sweep_is_accepted_or_refused() -> None:
     async with on_stage(limits=Limits(tasks=0)) as agent:
         for _ in range(50):
             task_id = await agent.start(skill="asking")
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(reply, agent, task_id)
                     tasks.start_soon(agent.app.state.sweep)
@@ -217,10 +217,10 @@ async def reply(agent: OnStage, task_id: str) -> None:
     assert answer.status_code in (200, 400, 404), answer.text
 
 
-async def test_tasks_leave_nothing_behind_but_what_is_kept() -> None:
-    """Counted in objects, which is exact; bench/agent_memory.py counts in MB."""
+async def test_evicted_tasks_leave_no_objects_behind() -> None:
+    """Counts objects, which is exact. bench/agent_memory.py measures MB."""
 
-    def grown() -> int:
+    def count_objects() -> int:
         gc.collect()
         return len(gc.get_objects())
 
@@ -228,33 +228,33 @@ async def test_tasks_leave_nothing_behind_but_what_is_kept() -> None:
         for skill in ("steady", "replying", "failing"):
             for _ in range(30):
                 await agent.send("hello", skill=skill)
-        before = grown()
+        before = count_objects()
         for skill in ("steady", "replying", "failing"):
             for _ in range(60):
                 await agent.send("hello", skill=skill)
-        assert grown() - before < 300
+        assert count_objects() - before < 300
         assert len(await agent.tasks()) == 20
 
 
-async def test_a_long_talk_is_answered_with_its_newest_words_alone() -> None:
-    """With the whole history each word costs five times as much, and more."""
+async def test_response_to_a_long_task_has_a_limited_history() -> None:
+    """With the whole history, each message would cost over five times as much."""
 
     async def talking(request: Request) -> Script:
-        for tick in range(WORDS):
+        for tick in range(MESSAGES):
             yield Progress(0, f"Tick {tick}")
         yield Deliver("Done.")
 
     skill = Skill("talking", "talking", "A test.", talking, ("Go",), ("go",))
-    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
-    async with on_stage(character) as agent:
+    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    async with on_stage(spec) as agent:
         task = (await agent.send("Go")).json()["task"]
-    assert task["metadata"][resume.URI] == {"sequence": WORDS + 3}
+    assert task["metadata"][resume.URI] == {"sequence": MESSAGES + 3}
     assert len(task["history"]) <= Limits().history
-    assert f"Tick {WORDS - 1}" in json.dumps(task["history"][-2:])
+    assert f"Tick {MESSAGES - 1}" in json.dumps(task["history"][-2:])
 
 
-async def test_a_blocking_send_of_a_flood_returns_its_end() -> None:
-    """It reads from the SDK's queue, which holds 1,024 updates."""
+async def test_blocking_send_returns_the_end_of_a_flooded_task() -> None:
+    """The send reads from the SDK's queue, which holds 1,024 updates."""
 
     async def flood(request: Request) -> Script:
         for _ in range(1500):
@@ -262,7 +262,7 @@ async def test_a_blocking_send_of_a_flood_returns_its_end() -> None:
         yield Deliver("Done.")
 
     skill = Skill("flood", "flood", "A test.", flood, ("Go",), ("go",))
-    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
-    async with on_stage(character) as agent:
+    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    async with on_stage(spec) as agent:
         task = (await agent.send()).json()["task"]
     assert task["status"]["state"] == COMPLETED

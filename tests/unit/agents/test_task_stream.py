@@ -1,6 +1,6 @@
-"""The stream: one row for each change of status, for any number of readers.
+"""Tests /tasks/stream: one row for each change of status, for any number of readers.
 
-agents/stream.py.
+Covers agents/task_stream.py.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def task(
     status.timestamp.FromSeconds(at)
     if text:
         status.message.CopyFrom(Message(message_id=f"m{at}", parts=[Part(text=text)]))
-    told = None if percent is None else progress.build_metadata(percent, ())
-    return Task(id=task_id, status=status, metadata=told)
+    metadata = None if percent is None else progress.build_metadata(percent, ())
+    return Task(id=task_id, status=status, metadata=metadata)
 
 
-class Told(NamedTuple):
-    """One server-sent event as a browser takes it; without a row it tells its id."""
+class StreamEvent(NamedTuple):
+    """A parsed server-sent event. Without a row it has an id or a comment."""
 
     id: str
     row: Any
@@ -43,55 +43,57 @@ class Told(NamedTuple):
 
 
 class Reader:
-    """Somebody at GET /tasks/stream."""
+    """A client of GET /tasks/stream."""
 
     def __init__(self, stream: TaskStream, last_event_id: str = "") -> None:
         self.chunks = stream.follow(last_event_id)
         self.last_event_id = last_event_id
 
-    async def next(self) -> list[Told]:
-        """Everything that the next chunk with an event in it tells."""
-        while not (told := [parsed(f) for f in (await self._chunk()).split("\n\n")]):
+    async def next(self) -> list[StreamEvent]:
+        """Return the events of the next chunk that has any."""
+        while not (
+            events := [parse_frame(f) for f in (await self._chunk()).split("\n\n")]
+        ):
             pass
-        told = [event for event in told if event.id or event.comment]
-        if not told:
+        events = [event for event in events if event.id or event.comment]
+        if not events:
             return await self.next()
-        self.last_event_id = told[-1].id or self.last_event_id
-        return told
+        self.last_event_id = events[-1].id or self.last_event_id
+        return events
 
     async def rows(self) -> list[Any]:
-        """Everything to the end, once the stream is closed."""
-        told = []
+        """Return all rows until the stream closes."""
+        rows: list[Any] = []
         while True:
             try:
-                told += [event.row for event in await self.next() if event.row]
+                rows += [event.row for event in await self.next() if event.row]
             except StopAsyncIteration:
-                return told
+                return rows
 
     async def _chunk(self) -> str:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             return (await anext(self.chunks)).decode()
 
 
-def parsed(frame: str) -> Told:
+def parse_frame(frame: str) -> StreamEvent:
     fields = dict(line.partition(": ")[::2] for line in frame.splitlines())
     row = json.loads(fields["data"]) if "data" in fields else None
-    return Told(fields.get("id", ""), row, fields.get("", ""))
+    return StreamEvent(fields.get("id", ""), row, fields.get("", ""))
 
 
 @asynccontextmanager
 async def reader(stream: TaskStream, last_event_id: str = "") -> AsyncIterator[Reader]:
-    """A reader that has what it gets first, and waits for the next row."""
+    """Open a reader, and close its stream at the end."""
     reading = Reader(stream, last_event_id)
     async with aclosing(reading.chunks):
         yield reading
 
 
-def percents(told: list[Told]) -> list[int]:
-    return [event.row["progress"] for event in told if event.row]
+def percents(events: list[StreamEvent]) -> list[int]:
+    return [event.row["progress"] for event in events if event.row]
 
 
-def test_a_running_task_is_told_in_the_lessons_words() -> None:
+def test_row_of_a_running_task_has_the_fields_of_the_lesson() -> None:
     assert build_row(task("a", WORKING, 1, 50, "Querying…")) == {
         "task_id": "a",
         "status": "running",
@@ -100,7 +102,7 @@ def test_a_running_task_is_told_in_the_lessons_words() -> None:
     }
 
 
-def test_a_completed_task_is_told_with_the_text_of_its_artifacts() -> None:
+def test_row_of_a_completed_task_has_the_text_of_its_artifacts() -> None:
     done = task("a", COMPLETED, 1, 100, "Done.")
     done.artifacts.extend(Artifact(parts=[Part(text=text)]) for text in ("one", "two"))
     assert build_row(done) == {
@@ -111,11 +113,11 @@ def test_a_completed_task_is_told_with_the_text_of_its_artifacts() -> None:
     }
 
 
-def test_a_task_that_tells_no_progress_is_told_without_any() -> None:
+def test_progress_is_null_if_the_task_has_none() -> None:
     assert build_row(task("a", WORKING, 1))["progress"] is None
 
 
-async def test_a_new_reader_first_gets_where_each_open_task_stands() -> None:
+async def test_new_reader_first_gets_the_row_of_each_open_task() -> None:
     stream = TaskStream()
     stream.post(task("a", WORKING, 1, 10))
     stream.post(task("b", WORKING, 2, 20))
@@ -123,12 +125,12 @@ async def test_a_new_reader_first_gets_where_each_open_task_stands() -> None:
     stream.post(task("b", COMPLETED, 4, 100))
     stream.post(task("c", WORKING, 5, 50))
     async with reader(stream) as new:
-        told = await new.next()
-    rows = [event.row for event in told if event.row]
+        events = await new.next()
+    rows = [event.row for event in events if event.row]
     assert [(row["task_id"], row["progress"]) for row in rows] == [("a", 30), ("c", 50)]
 
 
-async def test_a_task_saved_again_in_the_same_status_is_told_once() -> None:
+async def test_unchanged_status_is_sent_once() -> None:
     stream = TaskStream()
     stream.post(task("a", WORKING, 0, 0))
     async with reader(stream) as new:
@@ -139,7 +141,7 @@ async def test_a_task_saved_again_in_the_same_status_is_told_once() -> None:
         assert [row["progress"] for row in await new.rows()] == [1, 2]
 
 
-async def test_a_reader_gets_every_row_in_order_and_ends_when_the_ticker_does() -> None:
+async def test_reader_gets_every_row_in_order_until_the_stream_closes() -> None:
     stream = TaskStream()
     stream.post(task("a", WORKING, 0, 0))
     async with reader(stream) as new:
@@ -151,7 +153,7 @@ async def test_a_reader_gets_every_row_in_order_and_ends_when_the_ticker_does() 
         assert [row["progress"] for row in await new.rows()] == [1, 2, 3, 100]
 
 
-async def test_a_reader_that_waits_gets_a_row_as_soon_as_it_is_posted() -> None:
+async def test_waiting_reader_gets_a_row_as_soon_as_it_is_posted() -> None:
     stream = TaskStream()
     async with reader(stream) as new, anyio.create_task_group() as tasks:
         await new.next()
@@ -171,12 +173,12 @@ async def test_a_reader_that_waits_gets_a_row_as_soon_as_it_is_posted() -> None:
     posts=st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30),
     left_after=st.integers(0, 30),
 )
-def test_a_reader_that_comes_back_gets_exactly_what_came_after_its_last_id(
+def test_reader_resumes_after_its_last_id(
     posts: list[tuple[str, bool]], left_after: int
 ) -> None:
-    """Also one that had nothing yet but the place where it joined."""
+    """This also holds for a reader that has received only its first id."""
 
-    async def promise() -> None:
+    async def check() -> None:
         stream = TaskStream()
 
         def post(some: list[tuple[str, bool]], first: int) -> None:
@@ -194,18 +196,18 @@ def test_a_reader_that_comes_back_gets_exactly_what_came_after_its_last_id(
         missed = posts[left_after:]
         assert [row["task_id"] for row in rows] == [name for name, _ in missed]
 
-    anyio.run(promise)
+    anyio.run(check)
 
 
-async def test_every_row_has_an_id_of_its_own_also_where_tasks_stand() -> None:
+async def test_reader_can_resume_within_the_first_rows() -> None:
     stream = TaskStream()
     for at, name in enumerate("abca", start=1):
         stream.post(task(name, WORKING, at, at))
     async with reader(stream) as new:
-        told = await new.next()
-    # One that is cut off here comes back for the two that it did not get.
-    async with reader(stream, told[0].id) as back:
-        assert percents(await back.next()) == percents(told)[1:] == [3, 4]
+        events = await new.next()
+    # A reader that disconnects after the first row resumes with the other two.
+    async with reader(stream, events[0].id) as back:
+        assert percents(await back.next()) == percents(events)[1:] == [3, 4]
 
 
 @pytest.mark.parametrize(
@@ -221,10 +223,10 @@ async def test_every_row_has_an_id_of_its_own_also_where_tasks_stand() -> None:
         "{run}-0",
     ],
 )
-async def test_without_a_usable_id_a_reader_gets_where_each_open_task_stands(
+async def test_reader_with_an_unusable_id_gets_the_row_of_each_open_task(
     last_event_id: str,
 ) -> None:
-    """Of another run of the agent, ahead of it, too old, or no id at all."""
+    """The id is malformed, too old, ahead, or from another run of the agent."""
     stream = TaskStream(max_rows=3)
     async with reader(stream) as new:
         await new.next()
@@ -233,15 +235,15 @@ async def test_without_a_usable_id_a_reader_gets_where_each_open_task_stands(
     for at in range(2, 9):
         stream.post(task("a", WORKING, at, at))
     async with reader(stream, last_event_id.format(run=run)) as back:
-        comment, *told = await back.next()
+        comment, *events = await back.next()
     assert comment.comment.startswith("cannot go on after ")
-    assert percents(told) == [10, 8]
+    assert percents(events) == [10, 8]
     async with reader(stream, back.last_event_id) as again:
         stream.post(task("a", WORKING, 9, 9))
         assert percents(await again.next()) == [9]
 
 
-async def test_a_reader_that_is_too_slow_is_told_so_and_where_tasks_stand() -> None:
+async def test_too_slow_reader_gets_a_comment_and_the_row_of_each_open_task() -> None:
     stream = TaskStream(max_rows=5)
     async with reader(stream) as slow:
         await slow.next()
@@ -249,18 +251,18 @@ async def test_a_reader_that_is_too_slow_is_told_so_and_where_tasks_stand() -> N
         for at in range(1, 8):
             stream.post(task("a", WORKING, at, at))
         stream.close()
-        comment, *told = await slow.next()
+        comment, *events = await slow.next()
     assert comment.comment == "too slow: 8 updates skipped"
-    assert percents(told) == [50, 7]
+    assert percents(events) == [50, 7]
 
 
-async def test_the_ids_of_two_runs_are_never_the_same() -> None:
+async def test_ids_of_two_runs_differ() -> None:
     first, second = TaskStream(), TaskStream()
     for stream in (first, second):
         stream.post(task("a", WORKING, 1, 1))
     async with reader(first) as before:
         await before.next()
     async with reader(second, before.last_event_id) as after:
-        told = await after.next()
-    assert told[0].comment == f"cannot go on after '{before.last_event_id}'"
-    assert percents(told) == [1]
+        events = await after.next()
+    assert events[0].comment == f"cannot go on after '{before.last_event_id}'"
+    assert percents(events) == [1]

@@ -1,6 +1,6 @@
-"""Who may speak to the host: this machine or who has a token, and no foreign page.
+"""Tests access to the host: host names, origins, tokens, sessions and proxies.
 
-host/api/guard.py in front of an application that answers everything with "in".
+Covers host/api/guard.py in front of an application that always answers "in".
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ PROXIED = AccessRules(
 )
 
 
-def guarded(app: ASGIApp, guard: Guard | None = None) -> ASGIApp:
-    """As the host asks it before anything else."""
+def protect(app: ASGIApp, guard: Guard | None = None) -> ASGIApp:
+    """Put a guard in front of an application, as the host does."""
     before = guard or Guard("127.0.0.1", 8000, OPEN)
 
     async def ask(scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +46,7 @@ async def ask(
     **headers: str,
 ) -> httpx.Response:
     transport = httpx.ASGITransport(
-        guarded(app or PlainTextResponse("in"), guard), client=(client, 1)
+        protect(app or PlainTextResponse("in"), guard), client=(client, 1)
     )
     sent = {"host": OURS} | {n.replace("_", "-"): text for n, text in headers.items()}
     encoded = [(name.encode(), text.encode("latin-1")) for name, text in sent.items()]
@@ -82,9 +82,7 @@ async def show_role(scope: Scope, receive: Receive, send: Send) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_requests_to_this_machine_by_its_own_names_pass(
-    method: str, host: str
-) -> None:
+async def test_loopback_names_are_accepted(method: str, host: str) -> None:
     assert await send_through(method, host=host) == (200, "in")
 
 
@@ -102,7 +100,7 @@ async def test_requests_to_this_machine_by_its_own_names_pass(
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_foreign_host_is_refused_with_the_names_that_work(
+async def test_unknown_host_is_refused_with_the_accepted_names(
     method: str, host: str
 ) -> None:
     status, body = await send_through(method, host=host)
@@ -112,7 +110,7 @@ async def test_a_foreign_host_is_refused_with_the_names_that_work(
     assert "use 127.0.0.1 or localhost" in body
 
 
-async def test_a_request_without_a_host_is_refused() -> None:
+async def test_request_without_a_host_is_refused() -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -122,7 +120,7 @@ async def test_a_request_without_a_host_is_refused() -> None:
         return {"type": "http.request"}
 
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-    await guarded(PlainTextResponse("in"))(scope, receive, send)
+    await protect(PlainTextResponse("in"))(scope, receive, send)
 
     assert sent[0]["status"] == 400
 
@@ -139,7 +137,7 @@ async def test_a_request_without_a_host_is_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_a_write_from_another_origin_is_refused(method: str, origin: str) -> None:
+async def test_write_from_another_origin_is_refused(method: str, origin: str) -> None:
     status, body = await send_through(method, origin=origin)
 
     assert status == 403
@@ -147,20 +145,20 @@ async def test_a_write_from_another_origin_is_refused(method: str, origin: str) 
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "//"])
-async def test_an_origin_that_is_no_url_is_refused_as_foreign(origin: str) -> None:
+async def test_write_from_an_invalid_origin_is_refused(origin: str) -> None:
     status, _ = await send_through("POST", origin=origin)
 
     assert status == 403
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-async def test_a_write_that_the_browser_calls_foreign_is_refused(site: str) -> None:
+async def test_write_with_a_cross_site_header_is_refused(site: str) -> None:
     status, _ = await send_through("POST", sec_fetch_site=site)
 
     assert status == 403
 
 
-async def test_writes_of_the_hosts_own_page_pass() -> None:
+async def test_write_of_the_dashboard_is_accepted() -> None:
     answer = await send_through(
         "POST", origin=f"http://{OURS}", sec_fetch_site="same-origin"
     )
@@ -168,11 +166,11 @@ async def test_writes_of_the_hosts_own_page_pass() -> None:
     assert answer == (200, "in")
 
 
-async def test_writes_of_programs_that_are_no_browser_pass() -> None:
+async def test_write_without_browser_headers_is_accepted() -> None:
     assert await send_through("POST") == (200, "in")
 
 
-async def test_what_is_no_http_request_passes() -> None:
+async def test_other_asgi_messages_are_passed_on() -> None:
     seen: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -184,15 +182,15 @@ async def test_what_is_no_http_request_passes() -> None:
     async def send(message: Message) -> None:
         raise AssertionError
 
-    await guarded(app)({"type": "lifespan"}, receive, send)
+    await protect(app)({"type": "lifespan"}, receive, send)
 
     assert seen == ["lifespan"]
 
 
-class TestAForeignPage:
+class TestForeignPage:
     @pytest.mark.parametrize("site", ["cross-site", "same-site"])
     @pytest.mark.parametrize("dest", ["script", "image", "iframe", "empty"])
-    async def test_gets_nothing_put_into_it(self, site: str, dest: str) -> None:
+    async def test_cannot_embed_a_response(self, site: str, dest: str) -> None:
         mode = "navigate" if dest == "iframe" else "no-cors"
 
         status, body = await send_through(
@@ -201,7 +199,7 @@ class TestAForeignPage:
 
         assert (status, body == "in") == (403, False)
 
-    async def test_may_have_a_link_that_somebody_follows(self) -> None:
+    async def test_can_link_to_the_dashboard(self) -> None:
         answer = await send_through(
             sec_fetch_site="cross-site",
             sec_fetch_mode="navigate",
@@ -210,7 +208,7 @@ class TestAForeignPage:
 
         assert answer == (200, "in")
 
-    async def test_may_read_and_write_where_the_settings_say_so(self) -> None:
+    async def test_can_read_and_write_from_an_allowed_origin(self) -> None:
         rules = AccessRules(allowed_origins=("https://app.example",))
         guard = Guard("127.0.0.1", 8000, rules)
 
@@ -223,7 +221,7 @@ class TestAForeignPage:
         assert other.status_code == 403
         assert "access-control-allow-origin" not in other.headers
 
-    async def test_that_is_allowed_may_ask_first_without_a_token(self) -> None:
+    async def test_preflight_from_an_allowed_origin_needs_no_token(self) -> None:
         rules = AccessRules(token=TOKEN, allowed_origins=("https://app.example",))
         guard = Guard("127.0.0.1", 8000, rules)
 
@@ -241,13 +239,13 @@ class TestAForeignPage:
         assert sent.status_code == 401
 
 
-class TestAToken:
+class TestToken:
     @pytest.mark.parametrize(
         "authorization",
         ["", "Bearer", "Bearer ", f"Bearer {TOKEN}x", TOKEN, "Basic eDp5", "Bearer ü"],
     )
     @pytest.mark.parametrize("path", ["/", "/feed", "/a2a/carly", "/metrics", "/debug"])
-    async def test_is_needed_for_everything(
+    async def test_is_required_for_every_path(
         self, authorization: str, path: str
     ) -> None:
         answer = await ask(
@@ -259,12 +257,14 @@ class TestAToken:
         assert "/login" in answer.text
 
     @pytest.mark.parametrize("path", ["/healthz", "/login", "/static/style/base.css"])
-    async def test_is_not_needed_to_see_that_there_is_a_host(self, path: str) -> None:
+    async def test_is_not_required_for_health_login_and_static_files(
+        self, path: str
+    ) -> None:
         answer = await ask(Guard("127.0.0.1", 8000, LOCKED), path=path, app=show_role)
 
         assert answer.text == "nobody"
 
-    async def test_opens_by_its_header(self) -> None:
+    async def test_in_the_header_gives_the_operator_role(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
 
         answer = await ask(guard, "POST", app=show_role, authorization=bearer(TOKEN))
@@ -272,7 +272,7 @@ class TestAToken:
         assert answer.text == "operator"
 
     @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
-    async def test_to_read_gives_no_commands(self, method: str) -> None:
+    async def test_for_reading_cannot_write(self, method: str) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
         key = bearer(READ_TOKEN)
 
@@ -283,12 +283,12 @@ class TestAToken:
         assert written.status_code == 403
         assert "may only read" in written.text
 
-    async def test_is_not_needed_where_none_is_set(self) -> None:
+    async def test_is_not_required_if_none_is_configured(self) -> None:
         guard = Guard("127.0.0.1", 8000, OPEN)
 
         assert (await ask(guard, app=show_role)).text == "anyone"
 
-    async def test_that_is_wrong_is_looked_at_ten_times_then_seldom(self) -> None:
+    async def test_guesses_are_rate_limited_after_ten_attempts(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
 
         async def guess(token: str, client: str) -> int:
@@ -302,7 +302,7 @@ class TestAToken:
         assert await guess(TOKEN, "192.0.2.2") == 200
 
 
-async def test_a_stream_that_is_admitted_has_no_layer_more_for_it() -> None:
+async def test_admitted_request_goes_directly_to_the_application() -> None:
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError
 
@@ -314,8 +314,8 @@ async def test_a_stream_that_is_admitted_has_no_layer_more_for_it() -> None:
         assert guard.check_request({**scope, "headers": headers}, stream) is stream
 
 
-class TestABrowser:
-    async def test_without_a_session_is_led_to_the_login_page(self) -> None:
+class TestBrowserSession:
+    async def test_missing_session_redirects_to_the_login_page(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
 
         answer = await ask(guard, path="/?agent=carly&tab=tasks", accept="text/html")
@@ -327,7 +327,7 @@ class TestABrowser:
         )
         assert deep.headers["location"] == "../login?then=feed%2F41"
 
-    async def test_gets_a_session_that_is_no_token(self) -> None:
+    async def test_cookie_does_not_contain_the_token(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
 
         status, cookie = guard.sessions.sign_in(http_scope(), TOKEN)
@@ -340,14 +340,14 @@ class TestABrowser:
         assert "Secure" not in cookie
         assert answer.text == "operator"
 
-    async def test_shows_its_session_to_tls_alone_where_there_is_tls(self) -> None:
+    async def test_cookie_is_secure_over_https(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
 
         _, cookie = guard.sessions.sign_in(http_scope(scheme="https"), TOKEN)
 
         assert "Secure" in cookie.split("; ")
 
-    async def test_that_signs_out_has_no_session_nor_has_who_copied_it(self) -> None:
+    async def test_sign_out_also_ends_copies_of_the_session(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
         _, cookie = guard.sessions.sign_in(http_scope(), TOKEN)
         session = cookie.partition(";")[0]
@@ -360,7 +360,7 @@ class TestABrowser:
     @pytest.mark.parametrize(
         "cookie", ["", "x", "operator", "operator.9999999999.ab.cd", "...", "ü.1.2.3"]
     )
-    async def test_cannot_make_a_session_up(self, cookie: str) -> None:
+    async def test_forged_session_is_refused(self, cookie: str) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
         answer = await ask(guard, cookie=f"courtside_8000={cookie}")
 
@@ -378,13 +378,13 @@ def http_scope(scheme: str = "http", **headers: str) -> Scope:
     }
 
 
-class TestASession:
-    def test_outlasts_a_restart_of_the_host(self) -> None:
+class TestSession:
+    def test_survives_a_restart_of_the_host(self) -> None:
         session = Authenticator(TOKEN, READ_TOKEN).create_session("reader")
 
         assert Authenticator(TOKEN, READ_TOKEN).find_session_role(session) == "reader"
 
-    def test_ends_with_its_token(self) -> None:
+    def test_ends_when_its_token_changes(self) -> None:
         session = Authenticator(TOKEN, READ_TOKEN).create_session("reader")
 
         assert (
@@ -393,7 +393,7 @@ class TestASession:
         )
         assert Authenticator(TOKEN, "").find_session_role(session) is None
 
-    def test_ends_by_itself(self) -> None:
+    def test_expires_after_seven_days(self) -> None:
         now = 1_000_000.0
         access = Authenticator(TOKEN, "", clock=lambda: now)
         session = access.create_session("operator")
@@ -404,7 +404,7 @@ class TestASession:
         assert access.find_session_role(session) is None
 
     @pytest.mark.parametrize("at", range(3))
-    def test_that_was_changed_is_none(self, at: int) -> None:
+    def test_changed_session_is_invalid(self, at: int) -> None:
         access = Authenticator(TOKEN, READ_TOKEN)
         parts = access.create_session("reader").split(".")
         parts[at] = ("operator", "9999999999", "0000")[at]
@@ -412,11 +412,9 @@ class TestASession:
         assert access.find_session_role(".".join(parts)) is None
 
 
-class TestAProxy:
+class TestProxy:
     @pytest.mark.parametrize("host", ["courtside.example", "courtside.example:443"])
-    async def test_that_is_trusted_says_what_the_host_is_called(
-        self, host: str
-    ) -> None:
+    async def test_trusted_proxy_sets_the_host_name(self, host: str) -> None:
         status, body = await send_through(
             "POST",
             PROXIED,
@@ -428,7 +426,7 @@ class TestAProxy:
 
         assert (status, body) == (200, "in")
 
-    async def test_that_is_trusted_gives_only_names_that_are_allowed(self) -> None:
+    async def test_trusted_proxy_can_set_only_allowed_names(self) -> None:
         status, _ = await send_through(
             "GET",
             PROXIED,
@@ -438,7 +436,7 @@ class TestAProxy:
 
         assert status == 400
 
-    async def test_that_is_not_trusted_is_not_heard(self) -> None:
+    async def test_headers_of_an_untrusted_proxy_are_removed(self) -> None:
         seen: list[tuple[str, list[str]]] = []
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -459,15 +457,15 @@ class TestAProxy:
         assert scheme == "http"
         assert not [name for name in names if name.startswith("x-forwarded")]
 
-    async def test_is_no_reason_to_be_asked_by_an_address(self) -> None:
-        """docs/security.md: only where `host` lets other machines in."""
+    async def test_trusted_proxy_does_not_allow_addresses_as_host(self) -> None:
+        """Addresses are accepted only if `host` is not loopback (docs/security.md)."""
         guard = Guard("127.0.0.1", 8000, PROXIED)
 
         answer = await ask(guard, host="192.0.2.1", authorization=bearer(TOKEN))
 
         assert answer.status_code == 400
 
-    async def test_does_not_lend_its_address_to_who_guesses_behind_it(self) -> None:
+    async def test_rate_limit_applies_to_the_client_behind_the_proxy(self) -> None:
         guard = Guard("127.0.0.1", 8000, PROXIED)
 
         async def guess(token: str, client: str) -> int:
@@ -485,16 +483,16 @@ class TestAProxy:
         assert await guess(TOKEN, "192.0.2.2") == 200
 
 
-class TestAHostThatOtherMachinesReach:
+class TestExposedHost:
     @pytest.mark.parametrize("host", ["192.0.2.1:8000", "[2001:db8::1]:8000", OURS])
-    async def test_is_asked_by_its_addresses(self, host: str) -> None:
+    async def test_accepts_its_addresses_as_host(self, host: str) -> None:
         guard = Guard("0.0.0.0", 8000, LOCKED)
 
         answer = await ask(guard, host=host, authorization=bearer(TOKEN))
 
         assert answer.text == "in"
 
-    async def test_is_asked_by_names_that_are_allowed_and_no_others(self) -> None:
+    async def test_accepts_only_allowed_names_as_host(self) -> None:
         rules = AccessRules(token=TOKEN, allowed_hosts=("courtside.example",))
         guard = Guard("0.0.0.0", 8000, rules)
         key = bearer(TOKEN)

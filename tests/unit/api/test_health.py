@@ -1,6 +1,6 @@
-"""When the host is ready, and why it is not; what durations are counted as.
+"""Tests when the host is ready, and the buckets of a duration histogram.
 
-host/api/health.py, host/model/histogram.py; a real host is in
+Covers host/api/health.py and host/model/histogram.py. A real host is tested in
 integration/test_observatory.py.
 """
 
@@ -33,27 +33,27 @@ async def readiness(host: Host) -> tuple[int, Any]:
     return answer.status_code, answer.json()["cause"]
 
 
-async def test_a_host_is_not_ready_before_it_has_started(host: Host) -> None:
+async def test_host_is_not_ready_before_it_has_started(host: Host) -> None:
     assert await readiness(host) == (503, "the host is starting")
 
 
-async def test_a_host_that_is_stopped_says_so_to_who_still_asks(host: Host) -> None:
+async def test_stopping_host_is_not_ready(host: Host) -> None:
     async with host.running():
         assert await readiness(host) == (200, None)
         host.stop()
         assert await readiness(host) == (503, "the host is stopping")
 
 
-async def test_a_host_that_cannot_write_its_log_says_why(host: Host) -> None:
+async def test_host_with_a_failing_log_is_not_ready(host: Host) -> None:
     async with host.running():
         host.feed._unwritten = LogError("database or disk is full")
-        told = await readiness(host)
+        result = await readiness(host)
         host.feed._unwritten = None
 
-    assert told == (503, "the log fails: database or disk is full")
+    assert result == (503, "the log fails: database or disk is full")
 
 
-def test_durations_fall_into_the_bucket_that_ends_with_them() -> None:
+def test_bucket_includes_its_upper_bound() -> None:
     durations = DurationHistogram(0.1, 1)
     for duration_s in (0.05, 0.1, 0.5, 7):
         durations.add(duration_s)

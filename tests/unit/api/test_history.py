@@ -1,6 +1,6 @@
-"""GET /feed.ndjson without a limit, when the log forgets what is still to be told.
+"""Tests GET /feed.ndjson when the log trims events that are not sent yet.
 
-host/api/history.py behind the host's server, on a real socket.
+Covers host/api/history.py behind the host's server, on a real socket.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tests.contract.entries import batch
 from tests.support.in_process_host import host_alone, serving
 
 
-class Forgetful(MemoryLog):
-    """Keeps its last event only, once somebody has read a page of it."""
+class TrimmingLog(MemoryLog):
+    """A log that trims all but its last event after a page is read."""
 
     async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
         rows = await super().read(after, limit, where)
@@ -29,10 +29,10 @@ class Forgetful(MemoryLog):
         return rows
 
 
-async def test_an_answer_that_breaks_off_is_one_line_of_the_log_and_no_whole_answer(
+async def test_trimmed_log_aborts_the_response_with_one_log_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = Forgetful()
+    log = TrimmingLog()
     await log.append(batch(3 * PAGE))
     host = host_alone(tmp_path, log)
     async with (
@@ -43,7 +43,7 @@ async def test_an_answer_that_breaks_off_is_one_line_of_the_log_and_no_whole_ans
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
             await http.get(f"http://127.0.0.1:{port}/feed.ndjson")
 
-    [record] = [one for one in caplog.records if one.name == "uvicorn.error"]
-    said = LogFormatter("logfmt").format(record)
-    assert "/feed.ndjson stopped at event 1000: events up to 2999 were removed" in said
-    assert "raceback" not in said
+    [record] = [each for each in caplog.records if each.name == "uvicorn.error"]
+    line = LogFormatter("logfmt").format(record)
+    assert "/feed.ndjson stopped at event 1000: events up to 2999 were removed" in line
+    assert "raceback" not in line

@@ -116,12 +116,12 @@ class Search:
         return is_new
 
     async def run(self, agent: Agent) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await self._discovery.run(cast(Connection, agent))
 
     async def until(self, agent: Agent, is_true: Callable[[], bool]) -> None:
         """Poll `agent` until the condition is true."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as group:
                 connection = cast(Connection, agent)
                 group.start_soon(self._discovery.run, connection)

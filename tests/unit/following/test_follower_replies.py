@@ -67,7 +67,7 @@ async def running(
     follower = make_follower(connection, feed)
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             yield follower, feed
         feed.close()
 

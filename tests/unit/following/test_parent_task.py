@@ -43,7 +43,7 @@ async def parents(log: Log, updates: list[Update], **set_parent: int) -> list[An
 
         if set_parent.get("after") == -1:
             follower.set_parent("p1")
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await follower.run(stream())
         feed.close()
     events = await read_events(feed)

@@ -44,7 +44,7 @@ async def numbers(
 ) -> list[int | None]:
     """Read to the end of the stream, or `count` updates."""
     seen: list[int | None] = []
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with aclosing(updates):
             async for some in updates:
                 seen += [update.number for update in some]

@@ -1,6 +1,6 @@
-"""The reckoning of exactly-once sees each kind of wrong, and nothing where all is well.
+"""Tests that the delivery check finds each kind of error, and no error in a good feed.
 
-Feeds written by hand, of tasks that tell six updates.
+The feeds are written by hand. Each task has six updates.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FULL = agent_task("update 5", chunks="4 ")
 
 
 def feed(*told: str | int) -> list[Json]:
-    """A row for each tick (an int) or words, "4 " for a chunk, "|" for a new moment."""
+    """Build events: an int or text is a row, "4 " a chunk, and "|" a later time."""
     events: list[Json] = []
     row: Json = {"kind": "task", "status": "running", "progress": None}
     row |= {"message": None, "message_id": None}
@@ -59,25 +59,25 @@ def feed(*told: str | int) -> list[Json]:
 
 
 def live(*told: str | int) -> list[Json]:
-    """Each at a moment of its own."""
+    """Build events that each have their own time."""
     return feed(*(part for item in told for part in (item, "|")))
 
 
-def test_a_feed_that_has_everything_once_is_right() -> None:
+def test_complete_feed_has_no_errors() -> None:
     sums = reckon(live("submitted", 1, 2, 3, "4 ", "update 5", 6, "Done."), FULL)
 
     assert sums == Sums(tasks=1, updates=COUNT + 1, told=COUNT + 1)
     assert not sums.wrong
 
 
-def test_a_loss_without_a_gap_is_a_loss_in_silence() -> None:
+def test_loss_without_a_gap_is_unreported() -> None:
     sums = reckon(live("submitted", 1, 3, "4 ", "update 5", 6, "Done."), FULL)
 
     assert (sums.in_silence, sums.in_gap, sums.wrong) == (1, 0, 1)
 
 
 @pytest.mark.parametrize("repair", [("update 5", "4 ", 6), ("4 ", "update 5", 6)])
-def test_a_loss_inside_a_gap_is_right_however_the_repair_is_ordered(
+def test_loss_inside_a_gap_is_allowed_for_any_order_of_the_repair(
     repair: tuple[str | int, ...],
 ) -> None:
     told = feed("submitted", "|", 1, "|", "gap", *repair, "|", "Done.")
@@ -88,7 +88,7 @@ def test_a_loss_inside_a_gap_is_right_however_the_repair_is_ordered(
     assert not sums.wrong
 
 
-def test_a_gap_does_not_excuse_what_is_lost_after_its_repair() -> None:
+def test_gap_does_not_cover_losses_after_its_repair() -> None:
     told = feed("submitted", "|", 1, "|", "gap", 3, "|", "update 5", "|", "Done.")
 
     sums = reckon(told, agent_task("update 5"))
@@ -96,7 +96,7 @@ def test_a_gap_does_not_excuse_what_is_lost_after_its_repair() -> None:
     assert (sums.in_gap, sums.in_silence) == (1, 2)
 
 
-def test_what_was_told_before_the_host_came_is_unseen_not_lost() -> None:
+def test_updates_before_the_host_arrived_are_unseen_and_not_lost() -> None:
     told = feed("update 5", "4 ", 6, "|", "Done.")
 
     sums = reckon(told, FULL)
@@ -105,23 +105,23 @@ def test_what_was_told_before_the_host_came_is_unseen_not_lost() -> None:
 
 
 @pytest.mark.parametrize("again", ["4 ", "update 5", 6])
-def test_what_is_told_twice_is_doubled(again: str | int) -> None:
+def test_repeated_update_is_duplicated(again: str | int) -> None:
     told: list[str | int] = ["submitted", 1, 2, 3, "4 ", "update 5", 6]
     if again == "update 5":
-        again = 5  # A row that has nothing new in it.
+        again = 5  # This row has nothing new.
     sums = reckon(live(*told, again, "Done."), FULL)
 
     assert sums.doubled == 1
     assert sums.wrong
 
 
-def test_a_later_update_before_an_earlier_one_is_disorder() -> None:
+def test_later_update_before_an_earlier_one_is_reordered() -> None:
     sums = reckon(live("submitted", 1, 3, 2, "4 ", "update 5", 6, "Done."), FULL)
 
     assert (sums.disordered, sums.doubled, sums.in_silence) == (1, 0, 0)
 
 
-def test_what_the_agent_still_knows_must_be_told_gap_or_not() -> None:
+def test_update_that_the_agent_still_has_must_be_in_the_feed() -> None:
     told = feed("submitted", "|", 1, "|", "gap", 6, "|", "Done.")
 
     sums = reckon(told, FULL)
@@ -130,7 +130,7 @@ def test_what_the_agent_still_knows_must_be_told_gap_or_not() -> None:
     assert sums.wrong == 2
 
 
-def test_sums_add_up() -> None:
+def test_counts_add_up() -> None:
     one = reckon(live("submitted", 1, 2, 3, "4 ", "update 5", 6, "Done."), FULL)
 
     assert one + one == Sums(tasks=2, updates=14, told=14)

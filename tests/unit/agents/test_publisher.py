@@ -1,7 +1,6 @@
-"""What each word of a script becomes on the wire: chunks, strands, refusals, replies.
+"""Tests the updates that each kind of step publishes: chunks, strands, replies.
 
-agents/publisher.py and executor.py, in this process and in no time; the plainer
-words are in test_agents_executor.py.
+Covers agents/publisher.py and executor.py. test_executor.py covers the simpler steps.
 """
 
 from __future__ import annotations
@@ -43,19 +42,19 @@ from tests.support.in_process_agent import Held, on_stage, settled
 from tests.support.progress_draft import DRAFT
 
 
-def told_of(events: list[Any]) -> list[dict[str, Any]]:
-    """The progress that every status update told, each held against the draft."""
-    told = [
+def read_progress(events: list[Any]) -> list[dict[str, Any]]:
+    """Return the progress of each status update, checked against the draft."""
+    reports = [
         event["statusUpdate"]["metadata"][progress.URI]
         for event in events
         if "statusUpdate" in event
     ]
-    for each in told:
+    for each in reports:
         jsonschema.validate(each, DRAFT)
-    return told
+    return reports
 
 
-async def test_chunks_make_one_artifact_that_opens_grows_and_closes() -> None:
+async def test_chunks_form_one_artifact_until_the_last_chunk() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="streaming")
         task = await agent.get(events[0]["task"]["id"])
@@ -79,7 +78,7 @@ async def test_chunks_make_one_artifact_that_opens_grows_and_closes() -> None:
     assert text_of(task["status"]) == "The end."
 
 
-async def test_a_file_is_a_part_with_its_name_media_type_and_bytes() -> None:
+async def test_file_part_has_name_media_type_and_bytes() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="streaming")
     updates = [e["artifactUpdate"] for e in events if "artifactUpdate" in e]
@@ -88,22 +87,26 @@ async def test_a_file_is_a_part_with_its_name_media_type_and_bytes() -> None:
     assert base64.b64decode(part["raw"]) == b"<svg/>"
 
 
-async def test_strands_have_a_tracker_each_and_move_one_aggregate() -> None:
+async def test_each_strand_has_a_tracker_and_moves_the_aggregate() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="parallel")
-    told = told_of(events)
-    assert [t["id"] for t in told[0]["trackers"]] == ["tessa"]
-    assert all([t["id"] for t in x["trackers"]] == ["left", "right"] for x in told[1:])
-    percents = [each["aggregate"]["progress"] for each in told]
+    reports = read_progress(events)
+    assert [t["id"] for t in reports[0]["trackers"]] == ["tessa"]
+    assert all(
+        [t["id"] for t in x["trackers"]] == ["left", "right"] for x in reports[1:]
+    )
+    percents = [each["aggregate"]["progress"] for each in reports]
     assert percents == sorted(percents)
     assert percents[0] == 10
     assert percents[-2:] == [80, 100]
 
 
-async def test_a_strand_that_fails_is_shown_failed_and_then_tried_again() -> None:
+async def test_failed_strand_is_reported_and_retried() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="parallel")
-    right = [t for x in told_of(events) for t in x["trackers"] if t["id"] == "right"]
+    right = [
+        t for x in read_progress(events) for t in x["trackers"] if t["id"] == "right"
+    ]
     seen = [(t["status"], t.get("message")) for t in right]
     failed = seen.index(("failed", "gave up"))
     assert ("running", "1 of 2") in seen[failed:]
@@ -113,29 +116,29 @@ async def test_a_strand_that_fails_is_shown_failed_and_then_tried_again() -> Non
     assert "gave up" in texts(events)
 
 
-async def test_strands_are_played_at_the_same_time() -> None:
+async def test_strands_run_concurrently() -> None:
     clock = Held()
     async with on_stage(sleep=clock.sleep) as agent:
         task_id = await agent.start(skill="crashing_strand")
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while len((await agent.get(task_id)).get("history", [])) < 2:
                 await anyio.lowlevel.checkpoint()
-        # Nobody's pause is over, and both have begun.
+        # Both strands have started, and each is in its first pause.
         task = await agent.get(task_id)
         trackers = task["metadata"][progress.URI]["trackers"]
         assert [t["progress"] for t in trackers] == [50, 11]
         await agent.cancel(task_id)
 
 
-async def test_a_crash_in_a_strand_fails_the_task_with_its_own_reason() -> None:
+async def test_crash_in_a_strand_fails_the_task_with_its_reason() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="crashing_strand")
     assert states(events)[-1] == FAILED
     assert "(ZeroDivisionError: division by zero)" in texts(events)[-1]
-    assert {t["status"] for t in told_of(events)[-1]["trackers"]} == {"failed"}
+    assert {t["status"] for t in read_progress(events)[-1]["trackers"]} == {"failed"}
 
 
-async def test_a_cancel_while_strands_are_played_ends_them_all() -> None:
+async def test_cancel_ends_all_strands() -> None:
     clock = Held()
     closed: list[str] = []
 
@@ -149,12 +152,12 @@ async def test_a_cancel_while_strands_are_played_ends_them_all() -> None:
         yield Together({name: strand(name) for name in ("one", "two")})
 
     skill = Skill("both", "both", "A test.", both, ("Go",), ("go",))
-    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
-    async with on_stage(character, sleep=clock.sleep) as agent:
+    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    async with on_stage(spec, sleep=clock.sleep) as agent:
         task_id = await agent.start()
         await clock.asked.wait()
         assert (await agent.cancel(task_id)).json()["status"]["state"] == CANCELED
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while len(closed) < 2:
                 await anyio.lowlevel.checkpoint()
     assert sorted(closed) == ["one", "two"]
@@ -171,48 +174,48 @@ steps = st.lists(
 
 @settings(max_examples=25, deadline=None)
 @given(strands=st.lists(steps, min_size=1, max_size=4), until=st.integers(0, 99))
-def test_progress_never_goes_back_whatever_strands_tell(
+def test_progress_never_decreases_with_any_strands(
     strands: list[list[Progress | Fail]], until: int
 ) -> None:
-    async def tell(told: list[Progress | Fail]) -> Strand:
-        for step in told:
+    async def run_steps(strand: list[Progress | Fail]) -> Strand:
+        for step in strand:
             yield step
 
     async def script(request: Request) -> Script:
         yield Progress(30)
         for _ in range(2):
-            yield Together({str(n): tell(s) for n, s in enumerate(strands)}, until)
+            yield Together({str(n): run_steps(s) for n, s in enumerate(strands)}, until)
         yield Deliver("Done.")
 
     skill = Skill("any", "any", "A test.", script, ("Go",), ("go",))
-    character = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
 
-    async def play() -> list[Any]:
-        async with on_stage(character) as agent:
+    async def run_task() -> list[Any]:
+        async with on_stage(spec) as agent:
             return await agent.stream()
 
-    told = told_of(anyio.run(play))
-    percents = [each["aggregate"]["progress"] for each in told]
+    reports = read_progress(anyio.run(run_task))
+    percents = [each["aggregate"]["progress"] for each in reports]
     assert percents == sorted(percents)
     assert percents[-1] == 100
     for number in range(len(strands)):
         own = [
             tracker["progress"]
-            for each in told
+            for each in reports
             for tracker in each["trackers"]
             if tracker["id"] == str(number)
         ]
         assert own == sorted(own)
 
 
-async def test_what_a_script_refuses_is_rejected_with_its_reason() -> None:
+async def test_reject_step_rejects_the_task_with_its_reason() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="refusing")
     assert states(events) == [SUBMITTED, REJECTED]
     assert texts(events) == ["Tessa does not do that; ask somebody else."]
 
 
-async def test_leave_is_asked_for_with_choices_and_given_by_a_reply() -> None:
+async def test_permission_is_requested_with_choices_and_given_by_a_reply() -> None:
     async with on_stage() as agent:
         asked = await agent.stream(skill="needing_leave")
         task_id = asked[0]["task"]["id"]
@@ -226,7 +229,7 @@ async def test_leave_is_asked_for_with_choices_and_given_by_a_reply() -> None:
     assert texts(answered) == ["The answer was Allow."]
 
 
-async def test_a_cancel_while_leave_is_awaited_ends_the_task() -> None:
+async def test_cancel_ends_a_task_that_waits_for_permission() -> None:
     async with on_stage() as agent:
         task_id = await agent.start(skill="needing_leave")
         await settled(agent, task_id, AUTH_REQUIRED)
@@ -234,25 +237,25 @@ async def test_a_cancel_while_leave_is_awaited_ends_the_task() -> None:
     assert answer.json()["status"]["state"] == CANCELED
 
 
-async def test_a_reply_is_a_plain_message_and_makes_no_task() -> None:
+async def test_reply_step_is_a_message_without_a_task() -> None:
     async with on_stage() as agent:
         sent = (await agent.send("hello", skill="replying", contextId="c")).json()
         (streamed,) = await agent.stream("hello", skill="replying", contextId="c")
-        wish = request("hello", skill="replying", contextId="c")
-        called = (await agent.rpc("SendMessage", wish))["result"]
-        (heard,) = await agent.rpc_stream("SendStreamingMessage", wish)
+        params = request("hello", skill="replying", contextId="c")
+        called = (await agent.rpc("SendMessage", params))["result"]
+        (called_stream,) = await agent.rpc_stream("SendStreamingMessage", params)
         assert await agent.tasks() == []
-    for answer in (sent, streamed, called, heard):
+    for answer in (sent, streamed, called, called_stream):
         (message,) = answer.values()
         assert list(answer) == ["message"]
         assert message["parts"] == [{"text": "You said hello."}]
         assert (message["role"], message["contextId"]) == ("ROLE_AGENT", "c")
         assert "taskId" not in message
-    ids = {a["message"]["messageId"] for a in (sent, streamed, called, heard)}
+    ids = {a["message"]["messageId"] for a in (sent, streamed, called, called_stream)}
     assert len(ids) == 4
 
 
-async def test_a_reply_after_other_words_is_a_mistake_that_is_told() -> None:
+async def test_reply_step_after_other_steps_fails_the_task() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="replying_late")
     assert states(events) == [SUBMITTED, WORKING, FAILED]
