@@ -26,7 +26,7 @@ from .api.guard import Guard
 from .api.health import HealthApi
 from .api.history import HistoryApi
 from .api.metrics import Metrics
-from .api.openapi.routes import Reference
+from .api.openapi.document import build_routes as build_api_reference
 from .api.responses import (
     EXPECTED_ERRORS,
     add_safety_headers,
@@ -114,7 +114,7 @@ class Host:
                 *self._health.routes(),
                 *self._metrics.routes(),
                 *debug.routes(),
-                *Reference().routes(),
+                *build_api_reference(),
                 *AgentsApi(self.feed, self._roster, self._reloader).routes(),
                 *self._gateway.routes(),
             ],

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 from a2a.utils.error_handlers import A2A_DOMAIN, build_rest_error_payload
 from a2a.utils.errors import JSON_RPC_ERROR_CODE_MAP, A2AError, JSONParseError
 from google.protobuf.json_format import ParseError
+from msgspec import Meta, Struct
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Message, Send
 
@@ -112,19 +113,23 @@ def json_response(
     return Response(body, status, headers, media_type="application/json")
 
 
-class ErrorDescription(NamedTuple):
-    """An error for both bindings: `status` and `status_name` for HTTP+JSON (section
-    11.6), `jsonrpc_code` for JSON-RPC (section 9.5)."""
+class ErrorStatus(Struct, frozen=True):
+    """`status` is the google.rpc.Code of the HTTP status `code`."""
 
-    status: int
-    status_name: str
-    jsonrpc_code: int
-    message: str
+    code: Annotated[int, Meta(description="The HTTP status.")]
+    status: str
+    message: Annotated[str, Meta(description="What failed, where, and what to do.")]
     details: list[dict[str, Any]]
 
 
-def describe_error(error: Exception) -> ErrorDescription:
-    """Describe one of EXPECTED_ERRORS.
+class Error(Struct, frozen=True):
+    """An error in the format of A2A's HTTP+JSON (A2A 1.0, section 11.6)."""
+
+    error: ErrorStatus
+
+
+def describe_error(error: Exception) -> tuple[ErrorStatus, int]:
+    """Describe one of EXPECTED_ERRORS: for HTTP+JSON, and its JSON-RPC code.
 
     A2A's own errors keep their codes. Others have the domain `courtside`, and JSON-RPC
     codes outside the ranges that JSON-RPC and A2A reserve.
@@ -140,34 +145,16 @@ def describe_error(error: Exception) -> ErrorDescription:
         payload = build_rest_error_payload(error)["error"]
         kind = JSONParseError if isinstance(error, ParseError) else type(error)
         code = JSON_RPC_ERROR_CODE_MAP.get(kind, INTERNAL_CODE)  # type: ignore[arg-type]
-        return ErrorDescription(
-            payload["code"],
-            payload["status"],
-            code,
-            payload["message"],
-            payload["details"],
-        )
+        return ErrorStatus(**payload), code
     name = STATUS_NAMES.get(status, "INTERNAL")
     details = [{"@type": ERROR_INFO, **info}]
-    return ErrorDescription(status, name, code, str(error), details)
-
-
-def build_error_body(error: ErrorDescription) -> dict[str, Any]:
-    """Build the JSON of an error in HTTP+JSON, for a response or a stream's event."""
-    return {
-        "error": {
-            "code": error.status,
-            "status": error.status_name,
-            "message": error.message,
-            "details": error.details,
-        }
-    }
+    return ErrorStatus(status, name, str(error), details), code
 
 
 def error_response(_: Request, error: Exception) -> Response:
     """Respond in the form of A2A's HTTP+JSON binding."""
-    described = describe_error(error)
-    return JSONResponse(build_error_body(described), described.status)
+    status, _code = describe_error(error)
+    return json_response(Error(status), status.code)
 
 
 def query_error_response(_: Request, error: Exception) -> Response:

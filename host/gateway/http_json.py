@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ..api.responses import build_error_body, describe_error, read_json
+from ..api.responses import Error, describe_error, read_json
 from ..api.sessions import is_token_required
 from ..config.agent_settings import HOST_NAME
 from .dispatcher import Dispatcher
@@ -86,4 +86,5 @@ async def _read_params(request: Request, operation: Operation) -> Message | None
 
 
 def _encode_error(error: Exception) -> bytes:
-    return msgspec.json.encode(build_error_body(describe_error(error)))
+    status, _ = describe_error(error)
+    return msgspec.json.encode(Error(status))

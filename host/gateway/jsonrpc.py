@@ -57,9 +57,7 @@ class JsonRpc:
             )
             return await self._dispatcher.respond(request, operation, params, encoding)
         except EXPECTED_ERRORS as error:
-            status = (
-                describe_error(error).status if isinstance(error, HTTP_ERRORS) else 200
-            )
+            status = error.status if isinstance(error, HTTP_ERRORS) else 200
             body = _encode_error(call_id, error)
             return Response(body, status, media_type="application/json")
 
@@ -85,13 +83,7 @@ def _encode_result(call_id: bytes, result: bytes) -> bytes:
 
 
 def _encode_error(call_id: bytes, error: Exception) -> bytes:
-    described = describe_error(error)
-    body = {
-        "code": described.jsonrpc_code,
-        "message": described.message,
-        "data": described.details,
-    }
-    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (
-        call_id,
-        msgspec.json.encode(body),
-    )
+    status, code = describe_error(error)
+    body = {"code": code, "message": status.message, "data": status.details}
+    encoded = msgspec.json.encode(body)
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (call_id, encoded)

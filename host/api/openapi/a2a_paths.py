@@ -1,298 +1,234 @@
-"""OpenAPI paths of the gateway: every agent as an A2A agent, over both bindings.
+"""OpenAPI operations of the gateway: every agent as an A2A agent, over both bindings.
 
 A2A 1.0 (a2a-protocol.org) defines the messages, Tasks and updates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from a2a.types import a2a_pb2 as pb
 
 from .builders import (
     EVENTS,
     JSON,
+    OBJECT,
+    STRING,
     Json,
+    answer,
+    array,
     both,
     error,
     header,
+    integer,
     json,
+    object_with,
     operation,
-    path,
+    pattern,
     query,
     ref,
     text,
 )
 
-AGENT = path("agent", "The name of a followed agent, or `host`.")
-TASK = path("task_id", "The task id of the agent.")
+CARD_PATH = "/.well-known/agent-card.json"
+AGENT = "/a2a/{agent}"
+TASK = f"{AGENT}/tasks/{{task_id}}"
 VERSION = header(
     "A2A-Version", "1.0, also if the header is missing.", {"enum": ["1.0"]}
 )
 LAST_SEEN = header(
     "Last-Event-ID",
     "The number of the last update you have. Only later updates are sent.",
-    {"type": "string", "pattern": "^([0-9]{1,15})?$"},
+    pattern("([0-9]{1,15})?"),
 )
 HISTORY = query(
-    "historyLength",
-    "The largest number of messages.",
-    {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+    "historyLength", "The largest number of messages.", integer(0, 2**31 - 1)
 )
+LIST_FILTERS = (
+    query("contextId", "Only this context."),
+    query("status", "Only this TaskState.", {"enum": sorted(pb.TaskState.keys())}),
+    query("pageSize", "The largest number of tasks.", integer(1, 100)),
+    query("pageToken", "The nextPageToken of the previous page."),
+    HISTORY,
+    query(
+        "statusTimestampAfter",
+        "Only tasks changed at this time or later.",
+        {"type": "string", "format": "date-time"},
+    ),
+)
+NOT_FOUND = error(404, "The agent or the task does not exist.")
+AGENT_FAILS = error(502, "The agent cannot be reached, or sent an invalid response.")
 # Errors of the agent are passed on unchanged, hence the default.
-ERRORS: dict[int | str, Json] = {
-    400: both("The request is invalid, for the host or for the agent."),
-    404: error("The agent or the task does not exist."),
-    502: error("The agent cannot be reached, or sent an invalid response."),
-    "default": error("Another error, usually from the agent."),
-}
-BODY_ERRORS: dict[int | str, Json] = {
-    413: error("The body is too large."),
-    415: error("The body is not declared as JSON."),
-}
-CARD = json("The card.", ref("AgentCard"))
+ERRORS = (
+    both(400, "The request is invalid, for the host or for the agent."),
+    NOT_FOUND,
+    AGENT_FAILS,
+    error("default", "Another error, usually from the agent."),
+)
+CARD = json(200, "The card.", ref("AgentCard"))
+ONE_TASK = json(200, "The Task.", ref("Task"))
+PAGE_OF_TASKS = object_with(
+    {
+        "tasks": array(OBJECT),
+        "nextPageToken": STRING,
+        "pageSize": {"type": "integer"},
+        "totalSize": {"type": "integer"},
+    }
+)
+MESSAGE = {JSON: ref("SendMessageRequest")}
 
 
-def _stream(description: str) -> Mapping[int | str, Json]:
-    return {200: text(description, EVENTS), **ERRORS}
-
-
-PATHS: Json = {
-    "/.well-known/agent-card.json": {
-        "get": operation(
-            "hostCard", "Read the card of the host as an agent.", answers={200: CARD}
-        )
-    },
-    "/a2a/{agent}/.well-known/agent-card.json": {
-        "get": operation(
-            "agentCard",
-            "Read the agent's card, with the gateway's address.",
-            AGENT,
-            answers={200: CARD, 404: ERRORS[404], 502: ERRORS[502]},
-        )
-    },
-    "/a2a/{agent}": {
-        "post": operation(
-            "call",
-            "A2A over JSON-RPC: SendMessage, SendStreamingMessage, GetTask, ListTasks, "
-            "CancelTask, SubscribeToTask.",
-            AGENT,
-            VERSION,
-            header("Last-Event-ID", "See subscribe.", {"type": "string"}),
-            body=ref("Call"),
-            answers={
-                200: {
-                    "description": "The result or the error; a stream of them if the "
-                    "method streams.",
-                    "content": {
-                        JSON: {"schema": ref("CallAnswer")},
-                        EVENTS: {"schema": {"type": "string"}},
-                    },
-                },
-                404: json("The agent does not exist.", ref("CallAnswer")),
-                413: json("The body is too large.", ref("CallAnswer")),
-                415: json("The body is not declared as JSON.", ref("CallAnswer")),
-            },
-        )
-    },
-    "/a2a/{agent}/extendedAgentCard": {
-        "get": operation(
-            "extendedCard",
-            "Refused: the public card has everything that the host may show.",
-            AGENT,
-            VERSION,
-            answers=ERRORS,
-        )
-    },
-    "/a2a/{agent}/message:send": {
-        "post": operation(
-            "sendMessage",
-            "Start a task or reply to one. Waits until the task ends or needs input, "
-            "unless `configuration.returnImmediately`. A repeated messageId is sent "
-            "once.",
-            AGENT,
-            VERSION,
-            body=ref("SendMessageRequest"),
-            answers={
-                200: json("A Task or a Message.", {"type": "object"}),
-                **ERRORS,
-                **BODY_ERRORS,
-            },
-        )
-    },
-    "/a2a/{agent}/message:stream": {
-        "post": operation(
-            "streamMessage",
-            "The same, with live updates. The id of each is its number.",
-            AGENT,
-            VERSION,
-            body=ref("SendMessageRequest"),
-            answers={**_stream("A Task, then its updates."), **BODY_ERRORS},
-        )
-    },
-    "/a2a/{agent}/tasks": {
-        "get": operation(
-            "listTasks",
-            "List the agent's tasks in the feed, newest first.",
-            AGENT,
-            VERSION,
-            query("contextId", "Only this context."),
-            query(
-                "status", "Only this TaskState.", {"enum": sorted(pb.TaskState.keys())}
-            ),
-            query(
-                "pageSize",
-                "The largest number of tasks.",
-                {"type": "integer", "minimum": 1, "maximum": 100},
-            ),
-            query("pageToken", "The nextPageToken of the previous page."),
-            HISTORY,
-            query(
-                "statusTimestampAfter",
-                "Only tasks changed at this time or later.",
-                {"type": "string", "format": "date-time"},
-            ),
-            answers={
-                200: json(
-                    "A page.",
-                    {
-                        "type": "object",
-                        "properties": {
-                            "tasks": {"type": "array", "items": {"type": "object"}},
-                            "nextPageToken": {"type": "string"},
-                            "pageSize": {"type": "integer"},
-                            "totalSize": {"type": "integer"},
-                        },
-                        "required": ["tasks", "nextPageToken", "pageSize", "totalSize"],
-                    },
-                ),
-                **ERRORS,
-            },
-        )
-    },
-    "/a2a/{agent}/tasks/{task_id}": {
-        "get": operation(
-            "getTask",
-            "Read the Task from its agent.",
-            AGENT,
-            TASK,
-            VERSION,
-            HISTORY,
-            answers={200: json("The Task.", ref("Task")), **ERRORS},
-        )
-    },
-    "/a2a/{agent}/tasks/{task_id}:cancel": {
-        "post": operation(
-            "cancelTask",
-            "Ask the agent to cancel a task. Returns the Task.",
-            AGENT,
-            TASK,
-            VERSION,
-            answers={
-                200: json("The Task.", ref("Task")),
-                409: error("The task has ended, or cannot be cancelled."),
-                **ERRORS,
-            },
-        )
-    },
-    "/a2a/{agent}/tasks/{task_id}:subscribe": {
-        method: operation(
-            f"subscribe{suffix}",
+OPERATIONS = (
+    operation(
+        f"GET {CARD_PATH}", "hostCard", "Read the card of the host as an agent.", CARD
+    ),
+    operation(
+        f"GET {AGENT}{CARD_PATH}",
+        "agentCard",
+        "Read the agent's card, with the gateway's address.",
+        CARD,
+        NOT_FOUND,
+        AGENT_FAILS,
+    ),
+    operation(
+        f"POST {AGENT}",
+        "call",
+        "A2A over JSON-RPC: SendMessage, SendStreamingMessage, GetTask, ListTasks, "
+        "CancelTask, SubscribeToTask.",
+        answer(
+            200,
+            "The result or the error; a stream of them if the method streams.",
+            {JSON: ref("CallAnswer"), EVENTS: STRING},
+        ),
+        json(404, "The agent does not exist.", ref("CallAnswer")),
+        json(413, "The body is too large.", ref("CallAnswer")),
+        json(415, "The body is not declared as JSON.", ref("CallAnswer")),
+        parameters=(VERSION, header("Last-Event-ID", "See subscribe.", STRING)),
+        body={JSON: ref("Call")},
+    ),
+    operation(
+        f"GET {AGENT}/extendedAgentCard",
+        "extendedCard",
+        "Refused: the public card has everything that the host may show.",
+        *ERRORS,
+        parameters=(VERSION,),
+    ),
+    operation(
+        f"POST {AGENT}/message:send",
+        "sendMessage",
+        "Start a task or reply to one. Waits until the task ends or needs input, "
+        "unless `configuration.returnImmediately`. A repeated messageId is sent "
+        "once.",
+        *ERRORS,
+        json(200, "A Task or a Message."),
+        parameters=(VERSION,),
+        body=MESSAGE,
+    ),
+    operation(
+        f"POST {AGENT}/message:stream",
+        "streamMessage",
+        "The same, with live updates. The id of each is its number.",
+        *ERRORS,
+        text(200, "A Task, then its updates.", EVENTS),
+        parameters=(VERSION,),
+        body=MESSAGE,
+    ),
+    operation(
+        f"GET {AGENT}/tasks",
+        "listTasks",
+        "List the agent's tasks in the feed, newest first.",
+        *ERRORS,
+        json(200, "A page.", PAGE_OF_TASKS),
+        parameters=(VERSION, *LIST_FILTERS),
+    ),
+    operation(
+        f"GET {TASK}",
+        "getTask",
+        "Read the Task from its agent.",
+        *ERRORS,
+        ONE_TASK,
+        parameters=(VERSION, HISTORY),
+    ),
+    operation(
+        f"POST {TASK}:cancel",
+        "cancelTask",
+        "Ask the agent to cancel a task. Returns the Task.",
+        *ERRORS,
+        ONE_TASK,
+        error(409, "The task has ended, or cannot be cancelled."),
+        parameters=(VERSION,),
+    ),
+    *(
+        operation(
+            f"{method} {TASK}:subscribe",
+            name,
             "Read the Task and its updates; with Last-Event-ID exactly the later ones.",
-            AGENT,
-            TASK,
-            VERSION,
-            LAST_SEEN,
-            answers={
-                **_stream("Updates until the task ends or needs input."),
-                410: error("The updates after that number are no longer stored."),
-            },
+            *ERRORS,
+            text(200, "Updates until the task ends or needs input.", EVENTS),
+            error(410, "The updates after that number are no longer stored."),
+            parameters=(VERSION, LAST_SEEN),
         )
-        for method, suffix in (("get", ""), ("post", "ByPost"))
-    },
-    "/a2a/{agent}/tasks/{task_id}/pushNotificationConfigs": {
-        method: operation(
-            f"push{suffix}",
+        for method, name in (("GET", "subscribe"), ("POST", "subscribeByPost"))
+    ),
+    *(
+        operation(
+            f"{method} {TASK}/pushNotificationConfigs",
+            name,
             "Refused: the host sends no push notifications.",
-            AGENT,
-            TASK,
-            VERSION,
-            answers=ERRORS,
+            *ERRORS,
+            parameters=(VERSION,),
         )
-        for method, suffix in (("get", ""), ("post", "ByPost"))
-    },
-}
+        for method, name in (("GET", "push"), ("POST", "pushByPost"))
+    ),
+)
 
-_PART: Json = {
-    "type": "object",
-    "properties": {"text": {"type": "string"}},
-    "required": ["text"],
-}
 _ID: Json = {"type": "string", "minLength": 1, "maxLength": 200}
+_MESSAGE = object_with(
+    {
+        "messageId": _ID,
+        "role": {"enum": ["ROLE_USER"]},
+        "parts": array(object_with({"text": STRING}), minItems=1),
+        "taskId": {"type": "string", "description": "The task to reply to."},
+        "contextId": STRING,
+    },
+    "taskId",
+    "contextId",
+)
+_CONFIGURATION = object_with(
+    {"returnImmediately": {"type": "boolean"}}, "returnImmediately"
+)
+_ERROR = object_with(
+    {"code": {"type": "integer"}, "message": STRING, "data": {"type": "array"}}, "data"
+)
 SCHEMAS: Json = {
     "AgentCard": {
         "type": "object",
         "description": "A2A's AgentCard.",
         "required": ["name", "supportedInterfaces", "capabilities", "skills"],
     },
-    "Task": {
-        "type": "object",
-        "description": "A2A's Task.",
-        "properties": {"id": {"type": "string"}, "status": {"type": "object"}},
-        "required": ["id", "status"],
-    },
-    "SendMessageRequest": {
-        "type": "object",
-        "description": "A2A's SendMessageRequest; its required fields.",
-        "properties": {
-            "message": {
-                "type": "object",
-                "properties": {
-                    "messageId": _ID,
-                    "role": {"enum": ["ROLE_USER"]},
-                    "parts": {"type": "array", "minItems": 1, "items": _PART},
-                    "taskId": {
-                        "type": "string",
-                        "description": "The task to reply to.",
-                    },
-                    "contextId": {"type": "string"},
-                },
-                "required": ["messageId", "role", "parts"],
-            },
-            "configuration": {
-                "type": "object",
-                "properties": {"returnImmediately": {"type": "boolean"}},
-            },
-        },
-        "required": ["message"],
-    },
-    "Call": {
-        "type": "object",
-        "properties": {
+    "Task": object_with({"id": STRING, "status": OBJECT}, description="A2A's Task."),
+    "SendMessageRequest": object_with(
+        {"message": _MESSAGE, "configuration": _CONFIGURATION},
+        "configuration",
+        description="A2A's SendMessageRequest; its required fields.",
+    ),
+    "Call": object_with(
+        {
             "jsonrpc": {"const": "2.0"},
             "id": {"type": ["string", "integer"]},
-            "method": {"type": "string"},
-            "params": {"type": "object"},
+            "method": STRING,
+            "params": OBJECT,
         },
-        "required": ["jsonrpc", "method"],
-    },
-    "CallAnswer": {
-        "type": "object",
-        "properties": {
+        "id",
+        "params",
+    ),
+    "CallAnswer": object_with(
+        {
             "jsonrpc": {"const": "2.0"},
             "id": {"type": ["string", "number", "null"]},
-            "result": {"type": "object"},
-            "error": {
-                "type": "object",
-                "properties": {
-                    "code": {"type": "integer"},
-                    "message": {"type": "string"},
-                    "data": {"type": "array"},
-                },
-                "required": ["code", "message"],
-            },
+            "result": OBJECT,
+            "error": _ERROR,
         },
-        "required": ["jsonrpc", "id"],
-        "oneOf": [{"required": ["result"]}, {"required": ["error"]}],
-    },
+        "result",
+        "error",
+        oneOf=[{"required": ["result"]}, {"required": ["error"]}],
+    ),
 }

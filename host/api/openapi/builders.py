@@ -1,102 +1,143 @@
-"""Functions that build OpenAPI operations, parameters and responses."""
+"""Functions that build OpenAPI operations, parameters, responses and schemas."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
+Answer = tuple[str, Json]
+"""A status, and the description of its response."""
+Operation = tuple[str, str, Json]
+"""A path, a method, and their description."""
 
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 EVENTS, LINES = "text/event-stream; charset=utf-8", "application/x-ndjson"
-HTML = "text/html; charset=utf-8"
+HTML, FORM = "text/html; charset=utf-8", "application/x-www-form-urlencoded"
+STRING: Json = {"type": "string"}
+OBJECT: Json = {"type": "object"}
+CURSOR = "([0-9a-z]{1,32}-)?[0-9]{1,18}"
 
 
-def operation(
-    name: str,
-    summary: str,
-    *parameters: Json,
-    answers: Mapping[int | str, Json],
-    body: Json | None = None,
-) -> Json:
-    """Build an operation. `name` is its operationId. Adds the guard's responses."""
-    description: Json = {"operationId": name, "summary": summary}
-    if parameters:
-        description["parameters"] = list(parameters)
-    if body:
-        description["requestBody"] = {
-            "required": True,
-            "content": {JSON: {"schema": body}},
-        }
-    description["responses"] = {
-        str(status): answer for status, answer in answers.items()
-    }
-    # From host/api/guard.py.
-    description["responses"].setdefault(
-        "400", text("The Host header does not name this host.")
-    )
-    description["responses"].setdefault("401", text("A token is required."))
-    description["responses"].setdefault(
-        "403", text("A page of another origin sent it, or the token is read-only.")
-    )
-    description["responses"].setdefault("429", text("Too many wrong tokens: wait."))
-    return description
+def object_with(properties: Json, *optional: str, **more: Any) -> Json:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, **more}
+
+
+def array(items: Json, **more: Any) -> Json:
+    return {"type": "array", "items": items, **more}
+
+
+def integer(minimum: int, maximum: int) -> Json:
+    return {"type": "integer", "minimum": minimum, "maximum": maximum}
+
+
+def pattern(regex: str) -> Json:
+    return {"type": "string", "pattern": f"^{regex}$"}
 
 
 def ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def query(name: str, description: str, schema: Json | None = None) -> Json:
-    return {
-        "name": name,
-        "in": "query",
-        "description": description,
-        "schema": schema or {"type": "string"},
-    }
+def parameter(place: str, name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": place, "description": description, "schema": schema}
 
 
-def many(name: str, description: str, schema: Json | None = None) -> Json:
-    """Build a repeatable parameter."""
-    items = schema or {"type": "string"}
-    return query(name, description, {"type": "array", "items": items})
+def query(name: str, description: str, schema: Json = STRING) -> Json:
+    return parameter("query", name, description, schema)
 
 
 def header(name: str, description: str, schema: Json) -> Json:
-    return {"name": name, "in": "header", "description": description, "schema": schema}
+    return parameter("header", name, description, schema)
 
 
-def path(name: str, description: str, schema: Json | None = None) -> Json:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": description,
-        "schema": schema or {"type": "string", "minLength": 1},
-    }
+def many(name: str, description: str, schema: Json = STRING) -> Json:
+    """Build a repeatable parameter."""
+    return query(name, description, array(schema))
 
 
-def answer(description: str, kind: str, schema: Json) -> Json:
-    return {"description": description, "content": {kind: {"schema": schema}}}
+def content(schemas: Json) -> Json:
+    return {"content": {kind: {"schema": one} for kind, one in schemas.items()}}
 
 
-def json(description: str, schema: Json) -> Json:
-    return answer(description, JSON, schema)
+def answer(
+    status: int | str, description: str, schemas: Json, headers: Json | None = None
+) -> Answer:
+    """Build a response. `schemas` has the schema of each content type."""
+    fields = {"description": description, **content(schemas)}
+    return str(status), fields | ({"headers": headers} if headers else {})
 
 
-def text(description: str, kind: str = TEXT) -> Json:
-    return answer(description, kind, {"type": "string"})
+def json(status: int | str, description: str, schema: Json = OBJECT) -> Answer:
+    return answer(status, description, {JSON: schema})
 
 
-def both(description: str) -> Json:
+def text(
+    status: int, description: str, kind: str = TEXT, headers: Json | None = None
+) -> Answer:
+    return answer(status, description, {kind: STRING}, headers)
+
+
+def nothing(status: int, description: str) -> Answer:
+    return str(status), {"description": description}
+
+
+def error(status: int | str, description: str) -> Answer:
+    return json(status, description, ref("Error"))
+
+
+def both(status: int, description: str) -> Answer:
     """Build an error response: text from the guard, or JSON from the endpoint."""
-    content = {JSON: {"schema": ref("Error")}, TEXT: {"schema": {"type": "string"}}}
-    return {"description": description, "content": content}
+    return answer(status, description, {JSON: ref("Error"), TEXT: STRING})
 
 
-def error(description: str) -> Json:
-    return json(description, ref("Error"))
+# From host/api/guard.py.
+GUARD_ERRORS = (
+    text(400, "The Host header does not name this host."),
+    text(401, "A token is required."),
+    text(403, "A page of another origin sent it, or the token is read-only."),
+    text(429, "Too many wrong tokens: wait."),
+)
+BODY_ERRORS = (
+    error(413, "The body is too large."),
+    error(415, "The body is not declared as JSON."),
+)
+NAME: Json = {"type": "string", "minLength": 1}
+PATH_PARAMETERS = {
+    one["name"]: {**one, "required": True}
+    for one in (
+        parameter("path", "agent", "A followed agent; below /a2a also `host`.", NAME),
+        parameter("path", "task_id", "The task id of the agent.", NAME),
+        parameter("path", "event_id", "The event's id.", pattern(CURSOR)),
+        parameter("path", "file", "The path of the file.", NAME),
+    )
+}
 
 
-def nothing(description: str) -> Json:
-    return {"description": description}
+def operation(
+    route: str,
+    name: str,
+    summary: str,
+    *answers: Answer,
+    parameters: Sequence[Json] = (),
+    body: Json | None = None,
+) -> Operation:
+    """Build the operation of a route such as "GET /agents". `name` is its operationId.
+
+    `body` has a schema for each content type. Adds the parameters of the path, and the
+    errors of the guard and of the body.
+    """
+    method, path = route.split(" ")
+    in_path = [PATH_PARAMETERS[one] for one in re.findall(r"{(\w+)}", path)]
+    errors = (*GUARD_ERRORS, *(BODY_ERRORS if body and JSON in body else ()))
+    description: Json = {
+        "operationId": name,
+        "summary": summary,
+        "parameters": [*in_path, *parameters],
+        "responses": dict((*errors, *answers)),
+    }
+    if body:
+        description["requestBody"] = {"required": True, **content(body)}
+    return path, method.lower(), description

@@ -1,78 +1,36 @@
-"""The OpenAPI 3.1 document of the host's HTTP API."""
+"""Builds the OpenAPI 3.1 document, and serves it and the schema of the feed."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from ...following.roster import Reloaded
 from ...model.debug_state import DebugState
 from ...version import VERSION
 from ..agents import NewAgent
+from ..health import Health, Readiness
+from ..responses import Error
 from . import a2a_paths, host_paths
-from .builders import Json
-from .feed_schema import definitions
+from .builders import STRING, Json, array, object_with
+from .feed_schema import definitions, schema
 
 PREFIX = "#/components/schemas/"
-_TEXT: Json = {"type": ["string", "null"]}
-_REFUSAL: Json = {
-    "code": {"type": "integer", "description": "The HTTP status."},
-    "status": {"type": "string"},
-    "message": {"type": "string", "description": "What failed, where, and what to do."},
-    "details": {"type": "array", "items": {"type": "object"}},
-}
-
-
-def _object(properties: Json, *optional: str, **more: Any) -> Json:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required, **more}
-
-
-SCHEMAS: Json = {
-    "Error": _object(
-        {"error": _object(_REFUSAL, "details")},
-        description="An error in the format of A2A's HTTP+JSON.",
-    ),
-    "Health": _object(
-        {
-            "status": {"enum": ["ok", "failing"]},
-            "cause": {**_TEXT, "description": "Why the log cannot be written."},
-            "config": {**_TEXT, "description": "What is wrong with courtside.toml."},
-            "epoch": {"type": "string"},
-            "head": {"type": "integer", "description": "The newest event's id."},
-            "agents": {
-                "type": "object",
-                "description": "The connection of each agent, by name.",
-                "additionalProperties": {"type": "string"},
-            },
-        },
-        # Without the token, clients only get the status.
-        "cause",
-        "config",
-        "epoch",
-        "head",
-        "agents",
-    ),
-    "Readiness": _object(
-        {"status": {"enum": ["ready", "not ready"]}, "cause": _TEXT}, "cause"
-    ),
-}
+TYPES = (NewAgent, DebugState, Health, Readiness, Error)
 
 
 def document() -> Json:
     """Build the document."""
-    _, generated = msgspec.json.schema_components(
-        [NewAgent, Reloaded, DebugState], ref_template=PREFIX + "{name}"
-    )
+    _, schemas = msgspec.json.schema_components(TYPES, ref_template=PREFIX + "{name}")
     # It is a tuple in Python, and an object in the response.
-    generated["Reloaded"] = _object(
-        {
-            name: {"type": "array", "items": {"type": "string"}}
-            for name in Reloaded._fields
-        }
-    )
-    schemas = SCHEMAS | a2a_paths.SCHEMAS | generated | definitions(PREFIX)
+    names = {name: array(STRING) for name in Reloaded._fields}
+    schemas["Reloaded"] = object_with(names)
+    schemas |= a2a_paths.SCHEMAS | definitions(PREFIX)
+    paths: Json = {}
+    for path, method, description in (*host_paths.OPERATIONS, *a2a_paths.OPERATIONS):
+        paths.setdefault(path, {})[method] = description
     return {
         "openapi": "3.1.0",
         "info": {
@@ -83,7 +41,7 @@ def document() -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": host_paths.PATHS | a2a_paths.PATHS,
+        "paths": paths,
         # A host without a configured token requires none.
         "security": [{}, {"token": []}],
         "components": {
@@ -91,3 +49,20 @@ def document() -> Json:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def build_routes() -> list[Route]:
+    """Serve both documents. They are built once, when the host starts."""
+    return [
+        _build_route("/openapi.json", document(), "application/json"),
+        _build_route("/feed.schema.json", schema(), "application/schema+json"),
+    ]
+
+
+def _build_route(path: str, value: Json, media_type: str) -> Route:
+    body = msgspec.json.encode(value)
+
+    async def respond(_: Request) -> Response:
+        return Response(body, 200, {"cache-control": "no-cache"}, media_type)
+
+    return Route(path, respond)

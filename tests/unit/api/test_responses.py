@@ -25,17 +25,21 @@ def test_status_of_each_error_has_a_name_in_http_json(
 
 
 def test_error_carries_its_status_reason_and_message() -> None:
-    found = describe_error(AgentUnreachable("carly does not respond"))
+    found, code = describe_error(AgentUnreachable("carly does not respond"))
 
-    assert found[:3] == (502, "UNAVAILABLE", -31502)
+    assert (found.code, found.status, code) == (502, "UNAVAILABLE", -31502)
     assert found.message == "carly does not respond"
     assert found.details[0]["reason"] == "AGENT_UNREACHABLE"
     assert found.details[0]["domain"] == "courtside"
 
 
 def test_subclass_inherits_status_and_reason() -> None:
-    assert describe_error(LogDamaged("x"))[:3] == (503, "UNAVAILABLE", -31503)
+    found, code = describe_error(LogDamaged("x"))
+
+    assert (found.code, found.status, code) == (503, "UNAVAILABLE", -31503)
 
 
 def test_error_without_a_status_is_internal() -> None:
-    assert describe_error(CourtsideError("x"))[:3] == (500, "INTERNAL", -31500)
+    found, code = describe_error(CourtsideError("x"))
+
+    assert (found.code, found.status, code) == (500, "INTERNAL", -31500)
