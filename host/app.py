@@ -42,9 +42,10 @@ from .feed.feed import Feed
 from .feed.maintenance import maintain
 from .following.reloader import Reloader
 from .following.roster import Roster
+from .gateway import http_json, jsonrpc
 from .gateway.backend import Backend
-from .gateway.gateway import Gateway, answer_client_gone
-from .gateway.requests import ClientGone
+from .gateway.gateway import Gateway
+from .gateway.requests import ClientGone, client_gone_response
 from .log.contract import Log
 from .observability.logfmt import Line
 from .observability.otel import OtlpTracer
@@ -116,11 +117,12 @@ class Host:
                 *debug.routes(),
                 *build_api_reference(),
                 *AgentsApi(self.feed, self._roster, self._reloader).routes(),
-                *self._gateway.routes(),
+                *jsonrpc.build_routes(self._gateway),
+                *http_json.build_routes(self._gateway),
             ],
             exception_handlers={
                 QueryError: query_error_response,
-                ClientGone: answer_client_gone,
+                ClientGone: client_gone_response,
                 405: wrong_method_response,
                 **dict.fromkeys(EXPECTED_ERRORS, error_response),
             },

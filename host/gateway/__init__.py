@@ -1,7 +1,7 @@
 """Serves every agent as an A2A agent of the host, at `/a2a/{agent}`.
 
     JSON-RPC (jsonrpc) ────┐                 ┌─ message_sender → Backend (agent or host)
-                           ├─► dispatcher ──►│
+                           ├─► gateway ─────►│
     HTTP+JSON (http_json) ─┘   operations    └─ task_stream ◄ feed
     SSE ◄── event_stream ◄── a2a_updates ◄──────┘
 

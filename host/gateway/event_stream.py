@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,13 +16,11 @@ from starlette.types import Receive, Scope, Send
 from ..api.feed_stream import HEADERS
 from ..api.responses import EXPECTED_ERRORS, HostStopping
 from ..model.sse import PING, frame
-from .a2a_updates import NumberedUpdate
+from .a2a_updates import NumberedUpdate, Updates
 from .requests import ClientGone, run_until_disconnect
 
 PING_S = 15.0
 CLOSE_TIMEOUT_S = 0.5
-
-Updates = AsyncGenerator[list[NumberedUpdate]]
 
 
 class Encoding(NamedTuple):

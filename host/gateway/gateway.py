@@ -1,41 +1,56 @@
-"""The gateway: its routes, and its start and stop."""
+"""Runs the operation of an HTTP request of either binding, and builds its response."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
+from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..feed.feed import Feed
 from .backend import Backend
-from .dispatcher import Dispatcher
-from .http_json import HttpJson
-from .jsonrpc import JsonRpc
-from .operations import Operations
+from .event_stream import Encoding, EventStream
+from .operations import Call, Operation, Operations
+from .requests import extension_headers, run_until_disconnect
 
 
 class Gateway:
     """Call `run` in a task group. `find_agent` raises UnknownAgent."""
 
     def __init__(self, feed: Feed, find_agent: Callable[[str], Backend]) -> None:
-        self._operations = Operations(feed, find_agent)
+        self.operations = Operations(feed, find_agent)
         self._stopping = asyncio.Event()
 
-    def routes(self) -> list[Route]:
-        dispatcher = Dispatcher(self._operations, self._stopping)
-        return [*JsonRpc(dispatcher).routes(), *HttpJson(dispatcher).routes()]
-
     async def run(self) -> None:
-        await self._operations.run()
+        await self.operations.run()
 
     def stop(self) -> None:
         """End every stream and every waiting request. Messages still reach agents."""
         self._stopping.set()
 
-
-def answer_client_gone(_: Request, error: Exception) -> Response:
-    """Build the response for a client that has disconnected."""
-    return Response(status_code=499)
+    async def respond(
+        self,
+        request: Request,
+        operation: Operation,
+        params: Message | None,
+        encoding: Encoding,
+    ) -> ASGIApp:
+        """Raises what the operation raises until its first update."""
+        agent = request.path_params["agent"]
+        call = Call(agent, params, request.headers.get("last-event-id", ""))
+        headers = extension_headers(request)
+        if operation.streams:
+            updates = operation.run(self.operations, call)
+            # Until the first update is there, an error can still be an HTTP status.
+            work = partial(anext, updates, None)
+            first = await run_until_disconnect(request, self._stopping, work)
+            return EventStream(first or [], updates, encoding, self._stopping, headers)
+        work = partial(operation.run, self.operations, call)
+        result = encoding.result(
+            await run_until_disconnect(request, self._stopping, work)
+        )
+        return Response(result, media_type="application/json", headers=headers)

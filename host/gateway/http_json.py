@@ -16,8 +16,8 @@ from starlette.types import ASGIApp
 from ..api.responses import Error, describe_error, read_json
 from ..api.sessions import is_token_required
 from ..config.agent_settings import HOST_NAME
-from .dispatcher import Dispatcher
 from .event_stream import Encoding
+from .gateway import Gateway
 from .operations import OPERATIONS, Operation
 from .requests import check_version, find_public_url, parse_message, parse_query
 
@@ -35,40 +35,34 @@ ROUTES = [
 ]
 
 
-class HttpJson:
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
+def build_routes(gateway: Gateway) -> list[Route]:
+    prefix = "/a2a/{agent}"
+    card_path = "/.well-known/agent-card.json"
+    # Without a prefix it is the card of the host's own agent.
+    cards = [Route(at + card_path, partial(_card, gateway)) for at in ("", prefix)]
+    operations = [
+        Route(prefix + path, partial(_respond, gateway, OPERATIONS[name]), methods=to)
+        for path, to, name in ROUTES
+    ]
+    return [*cards, *operations]
 
-    def routes(self) -> list[Route]:
-        prefix = "/a2a/{agent}"
-        card_path = "/.well-known/agent-card.json"
-        # Without a prefix it is the card of the host's own agent.
-        cards = [Route(path + card_path, self._card) for path in ("", prefix)]
-        operations = [
-            Route(
-                prefix + path,
-                partial(self._respond, operation=OPERATIONS[name]),
-                methods=methods,
-            )
-            for path, methods, name in ROUTES
-        ]
-        return [*cards, *operations]
 
-    async def _card(self, request: Request) -> Response:
-        card = self._dispatcher.operations.card(
-            request.path_params.get("agent", HOST_NAME),
-            find_public_url(request),
-            locked=is_token_required(request.scope),
-        )
-        headers = {"cache-control": "no-cache"}
-        return Response(card, media_type="application/json", headers=headers)
+async def _card(gateway: Gateway, request: Request) -> Response:
+    card = gateway.operations.card(
+        request.path_params.get("agent", HOST_NAME),
+        find_public_url(request),
+        locked=is_token_required(request.scope),
+    )
+    headers = {"cache-control": "no-cache"}
+    return Response(card, media_type="application/json", headers=headers)
 
-    async def _respond(self, request: Request, operation: Operation) -> ASGIApp:
-        params = await _read_params(request, operation)
-        check_version(request)
-        # `bytes` keeps a result as it is: this binding has no envelope.
-        encoding = Encoding(bytes, _encode_error)
-        return await self._dispatcher.respond(request, operation, params, encoding)
+
+async def _respond(gateway: Gateway, operation: Operation, request: Request) -> ASGIApp:
+    params = await _read_params(request, operation)
+    check_version(request)
+    # `bytes` keeps a result as it is: this binding has no envelope.
+    encoding = Encoding(bytes, _encode_error)
+    return await gateway.respond(request, operation, params, encoding)
 
 
 async def _read_params(request: Request, operation: Operation) -> Message | None:

@@ -20,8 +20,8 @@ from ..api.responses import (
     read_json,
 )
 from ..errors import UnknownAgent
-from .dispatcher import Dispatcher
 from .event_stream import Encoding
+from .gateway import Gateway
 from .operations import OPERATIONS, Operation
 from .requests import check_version, parse_message
 
@@ -30,36 +30,33 @@ from .requests import check_version, parse_message
 HTTP_ERRORS = (UnknownAgent, BodyTooLarge, WrongContentType)
 
 
-class JsonRpc:
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
+def build_routes(gateway: Gateway) -> list[Route]:
+    # Some clients add a slash to the card's URL.
+    return [
+        Route(path, partial(_respond, gateway), methods=["POST"])
+        for path in ("/a2a/{agent}", "/a2a/{agent}/")
+    ]
 
-    def routes(self) -> list[Route]:
-        # Some clients add a slash to the card's URL.
-        return [
-            Route(path, self._respond, methods=["POST"])
-            for path in ("/a2a/{agent}", "/a2a/{agent}/")
-        ]
 
-    async def _respond(self, request: Request) -> ASGIApp:
-        call_id = b"null"
-        try:
-            call = await read_json(request)
-            if type(call.get("id")) in (str, int, float):
-                call_id = msgspec.json.encode(call["id"])
-            check_version(request)
-            operation = _find_operation(call)
-            params = None
-            if operation.params is not None:
-                params = parse_message(call.get("params", {}), operation.params)
-            encoding = Encoding(
-                partial(_encode_result, call_id), partial(_encode_error, call_id)
-            )
-            return await self._dispatcher.respond(request, operation, params, encoding)
-        except EXPECTED_ERRORS as error:
-            status = error.status if isinstance(error, HTTP_ERRORS) else 200
-            body = _encode_error(call_id, error)
-            return Response(body, status, media_type="application/json")
+async def _respond(gateway: Gateway, request: Request) -> ASGIApp:
+    call_id = b"null"
+    try:
+        call = await read_json(request)
+        if type(call.get("id")) in (str, int, float):
+            call_id = msgspec.json.encode(call["id"])
+        check_version(request)
+        operation = _find_operation(call)
+        params = None
+        if operation.params is not None:
+            params = parse_message(call.get("params", {}), operation.params)
+        encoding = Encoding(
+            partial(_encode_result, call_id), partial(_encode_error, call_id)
+        )
+        return await gateway.respond(request, operation, params, encoding)
+    except EXPECTED_ERRORS as error:
+        status = error.status if isinstance(error, HTTP_ERRORS) else 200
+        body = _encode_error(call_id, error)
+        return Response(body, status, media_type="application/json")
 
 
 def _find_operation(call: dict[str, Any]) -> Operation:

@@ -15,6 +15,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
+from starlette.responses import Response
 
 from ..api.responses import HostStopping
 from ..protocol.a2a_objects import RESUMABLE
@@ -32,6 +33,10 @@ FORWARDED = {
 
 class ClientGone(Exception):
     """The client disconnected before it had a response."""
+
+
+def client_gone_response(_: Request, error: Exception) -> Response:
+    return Response(status_code=499)
 
 
 def check_version(request: Request) -> None:

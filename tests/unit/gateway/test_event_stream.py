@@ -15,9 +15,9 @@ from host.feed.feed import Feed
 from host.gateway import event_stream
 from host.gateway.a2a_updates import NumberedUpdate
 from host.gateway.backend import Backend
-from host.gateway.dispatcher import Dispatcher
 from host.gateway.event_stream import Encoding
-from host.gateway.operations import Operation, Operations
+from host.gateway.gateway import Gateway
+from host.gateway.operations import Operation
 from host.log.memory import MemoryLog
 from tests.support.harness import until
 
@@ -33,7 +33,7 @@ class Client:
         self.got: list[Message] = []
         self.stalls = False
         self.hung_up = asyncio.Event()
-        self.stopping = asyncio.Event()
+        self.gateway = Gateway(Feed(MemoryLog()), find_none)
 
     @property
     def text(self) -> str:
@@ -57,9 +57,8 @@ class Client:
     async def reads(self, updates: AsyncGenerator[list[NumberedUpdate]]) -> None:
         scope = {"type": "http", "headers": [], "path_params": {"agent": "carly"}}
         operation = Operation(lambda *_: updates, streams=True)
-        dispatcher = Dispatcher(Operations(Feed(MemoryLog()), find_none), self.stopping)
         request = Request(scope, self.receive)
-        response = await dispatcher.respond(request, operation, None, ENCODING)
+        response = await self.gateway.respond(request, operation, None, ENCODING)
         await response(scope, self.receive, self.send)
 
 
@@ -113,7 +112,7 @@ async def test_stream_ends_cleanly_when_the_host_stops() -> None:
         group.start_soon(client.reads, two_then_quiet())
         await anyio.wait_all_tasks_blocked()
         assert not client.ended
-        client.stopping.set()
+        client.gateway.stop()
     assert client.ended
 
 
@@ -124,7 +123,7 @@ async def test_client_that_stops_reading_does_not_delay_the_host() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(client.reads, two_then_quiet())
             await anyio.wait_all_tasks_blocked()
-            client.stopping.set()
+            client.gateway.stop()
 
 
 async def test_error_before_the_first_update_is_raised() -> None:
