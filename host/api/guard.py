@@ -8,7 +8,6 @@ a link.
 
 from __future__ import annotations
 
-import ipaddress
 from math import ceil
 from urllib.parse import quote, urlsplit
 
@@ -18,7 +17,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope
 
 from ..config.access_rules import AccessRules
-from ..config.address_rules import ANY_ADDRESS, LOOPBACK
+from ..config.address_rules import ANY_ADDRESS, LOOPBACK, parse_address
 from .sessions import READER, ROLE, Sessions, get_client
 
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -98,7 +97,8 @@ class Guard:
             name = urlsplit(f"//{authority}").hostname or ""
         except ValueError:
             return False
-        return name in self._names or (self._accepts_addresses and _is_address(name))
+        is_address = parse_address(name) is not None
+        return name in self._names or (self._accepts_addresses and is_address)
 
     def _check_access(self, scope: Scope, headers: Headers) -> Response | None:
         """Store the role in the scope, or return the response that refuses access."""
@@ -155,11 +155,3 @@ def _build_login_url(scope: Scope) -> str:
     wanted = scope["path"].lstrip("/") + (f"?{query}" if query else "")
     up = "../" * (scope["path"].count("/") - 1)
     return f"{up or './'}login?then={quote(wanted, safe='')}"
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from ..config.address_rules import parse_address
 from ..observability.logfmt import Line
 
 logger = logging.getLogger("courtside.sessions")
@@ -204,10 +205,7 @@ def _expiry(payload: str) -> int:
 
 def _network(address: str) -> str:
     """Return the address, or the /64 of an IPv6 address: one client has all of it."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
+    parsed = parse_address(address)
+    if parsed is None or parsed.version == 4:
         return address
     return str(ipaddress.ip_network((parsed, 64), strict=False))

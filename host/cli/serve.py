@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import threading
 import webbrowser
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -24,9 +26,11 @@ from ..server import exit_on_signal, listen, raise_file_limit
 from ..server import serve as serve_host
 from .demo_agents import run_demo_agents
 from .options import agent_urls, drop_unset, settings_flags
-from .startup_hints import schedule_hint
 
 logger = logging.getLogger("courtside.serve")
+
+HINT_AFTER_S = 5.0  # scripts/start starts the agents at the same time as the host.
+CONNECT_S = 0.5
 
 
 @click.command(
@@ -63,7 +67,7 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
             agents = CommandLineAgents(urls, demo_urls)
             config = read_config(agents)
         elif config.has_only_default_agents:
-            schedule_hint(config)
+            _schedule_hint(config)
         file = config.file or Path(CONFIG_FILE)
         reread = partial(read_agents, file, os.environ, agents)
         host = Host(config, _open_log(config), reread)
@@ -91,3 +95,30 @@ def _open_log(config: Config) -> Log:
     if config.log == "memory":
         return MemoryLog()
     return SqliteLog(config.data_dir / LOG_FILE)
+
+
+def _schedule_hint(config: Config) -> None:
+    """Check the default agents a little later."""
+    timer = threading.Timer(HINT_AFTER_S, log_hint, [config])
+    timer.daemon = True
+    timer.start()
+
+
+def log_hint(config: Config) -> None:
+    """Log one warning, unless some agent accepts a connection."""
+    for agent in config.agents.values():
+        address = urlsplit(agent.url)
+        with suppress(OSError):
+            socket.create_connection(
+                (address.hostname, address.port or 80), CONNECT_S
+            ).close()
+            return
+    logger.warning(
+        Line(
+            agents="none",
+            cause="No agents are configured, and the demo agents are not running",
+            looked_for=" ".join(agent.url for agent in config.agents.values()),
+            try_this="courtside --demo, or courtside http://localhost:9000 with the "
+            "URL of your agent",
+        )
+    )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConfigError
-from .address_rules import LOOPBACK
+from .address_rules import LOOPBACK, parse_address
 from .settings import Network
 
 
@@ -34,11 +33,8 @@ class AccessRules:
 
     def trusts(self, address: str) -> bool:
         """Return whether to trust X-Forwarded-* headers from this peer."""
-        try:
-            peer = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(peer in network for network in self.trusted_proxies)
+        peer = parse_address(address)
+        return peer is not None and any(peer in one for one in self.trusted_proxies)
 
 
 def check_access_rules(rules: AccessRules, host: str, where: str) -> AccessRules:

@@ -28,6 +28,16 @@ METADATA_ADDRESSES = frozenset(
 )
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def parse_address(text: str) -> Address | None:
+    """Return None for a text that is not an address, such as a host name."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
 
 def is_link_local(host: str) -> bool:
     """Return whether a host name or address is link-local or a metadata service.
@@ -50,10 +60,9 @@ def is_private(host: str) -> bool:
     return not address.is_global or address.is_multicast
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
+def _address(text: str) -> Address | None:
+    address = parse_address(text)
+    if address is None:
         return _legacy_address(text)
     if isinstance(address, ipaddress.IPv6Address):
         if address in NAT64:

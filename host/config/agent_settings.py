@@ -5,7 +5,6 @@ They come from courtside.toml, the environment and POST /agents.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import httpx
 from msgspec import Meta, Struct
 
 from ..errors import ConfigError
-from .address_rules import is_link_local, is_private
+from .address_rules import is_link_local, is_private, parse_address
 from .conversion import SettingError, convert
 
 HOST_NAME = "host"  # The host's own name: no agent can have it.
@@ -247,14 +246,12 @@ def check_trusted_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_host(text: str) -> bool:
+    if parse_address(text.strip("[]")):
+        return True
     try:
-        ipaddress.ip_address(text.strip("[]"))
-    except ValueError:
-        try:
-            return bool(HOST.fullmatch(text) and httpx.URL(f"http://{text}").host)
-        except httpx.InvalidURL:
-            return False
-    return True
+        return bool(HOST.fullmatch(text) and httpx.URL(f"http://{text}").host)
+    except httpx.InvalidURL:
+        return False
 
 
 def is_field_name(name: str) -> bool:

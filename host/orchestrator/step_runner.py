@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from contextlib import aclosing
 from typing import Any
@@ -21,7 +22,6 @@ from ..protocol.a2a_objects import join_text
 from ..protocol.messages import build_message
 from . import child_task
 from .agents import Agents, AttemptFailed
-from .pausable_timeout import PausableTimeout
 from .questions import Question
 from .reporter import Reporter
 from .run_state import StepState
@@ -272,3 +272,23 @@ class StepRunner:
 def _question_id(row: TaskEvent) -> tuple[str | None, str]:
     """Return what distinguishes one question from the next, even with equal texts."""
     return row.message_id, row.at or row.received_at
+
+
+class PausableTimeout:
+    """Cancels `scope` after `seconds`, not counting the time while it is paused."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left_s = seconds
+        self._resumed_at: float | None = None
+        self.scope = anyio.CancelScope()
+
+    def resume(self) -> None:
+        if self._resumed_at is None:
+            self._resumed_at = anyio.current_time()
+            self.scope.deadline = self._resumed_at + self._left_s
+
+    def pause(self) -> None:
+        if self._resumed_at is not None:
+            self._left_s -= anyio.current_time() - self._resumed_at
+            self._resumed_at = None
+            self.scope.deadline = math.inf

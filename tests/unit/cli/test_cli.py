@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from agents.stubs import STUBS
-from host.cli import startup_hints
 from host.cli.main import COMMANDS, courtside
+from host.cli.serve import log_hint
 from host.config.load import DEFAULT, read
 from host.config.settings import SETTINGS
 from tests.support import cli
@@ -209,7 +209,7 @@ def test_host_without_agents_logs_what_to_do(
     nobody = read({}, ports, tmp_path)
 
     with caplog.at_level(logging.WARNING):
-        startup_hints.log_hint(nobody)
+        log_hint(nobody)
 
     assert "courtside --demo" in caplog.text
     assert "courtside http://localhost:9000" in caplog.text
