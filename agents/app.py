@@ -21,9 +21,8 @@ from starlette.responses import Response
 from . import a2a_routes, card, home_page, task_stream
 from .executor import ScriptExecutor, Sleep
 from .limits import DEFAULT_LIMITS, Limits
-from .request_checks import RequestChecks
+from .request_checks import RequestChecks, build_error
 from .request_handler import RequestHandler
-from .rest_errors import build_error
 from .server import STREAMS_GRACE_S
 from .steps import AgentSpec
 from .task_store import TaskStore

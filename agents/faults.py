@@ -144,7 +144,7 @@ class FaultyApp:
             return
         if "401" in self._faults:
             # Not imported above: process.py takes the port before the slow imports.
-            from .rest_errors import build_error
+            from .request_checks import build_error
 
             refuse = build_error(401, "UNAUTHENTICATED", REFUSED, BEARER)
             await refuse(scope, receive, send)

@@ -3,6 +3,7 @@
 app.py installs it as middleware. It refuses a request with an A2A error.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -122,3 +123,16 @@ def _refuse(scope: Scope, status: HTTPStatus, error: A2AError) -> Response:
         answer = build_rest_error_payload(error)
         answer["error"]["code"] = status.value
     return JSONResponse(answer, status.value)
+
+
+def build_error(
+    code: int, status: str, message: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return an error that the SDK does not build, in A2A's format for REST."""
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": status,
+        "domain": "courtside",
+    }
+    error = {"code": code, "status": status, "message": message, "details": [info]}
+    return JSONResponse({"error": error}, code, headers=headers)

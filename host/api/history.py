@@ -56,14 +56,18 @@ class HistoryApi:
         if after is None and limit is not None:
             rows = await self._feed.history(None, before, limit, where)
             return Response(_to_lines(rows), media_type=NDJSON)
-        matching = _matching_lines(
-            self._read_pages(after or 0, before, limit, where), wanted or Search()
-        )
-        return StreamingResponse(matching, media_type=NDJSON)
+        wanted = wanted or Search()
+        lines = self._stream_lines(after or 0, before, limit, where, wanted)
+        return StreamingResponse(lines, media_type=NDJSON)
 
-    async def _read_pages(
-        self, after: int, before: int | None, limit: int | None, where: Filter
-    ) -> AsyncIterator[list[Row]]:
+    async def _stream_lines(
+        self,
+        after: int,
+        before: int | None,
+        limit: int | None,
+        where: Filter,
+        wanted: Search,
+    ) -> AsyncIterator[bytes]:
         left = sys.maxsize if limit is None else limit
         while left > 0:
             rows = await self._feed.history(after, before, min(PAGE, left), where)
@@ -76,7 +80,8 @@ class HistoryApi:
                 )
             if not rows:
                 return
-            yield rows
+            if lines := _to_lines([row for row in rows if wanted.matches(row)]):
+                yield lines
             after = rows[-1].id
             left -= len(rows)
 
@@ -108,14 +113,6 @@ class HistoryApi:
         event = with_id(cursor.id, rows[0].body)
         body = b'{"event":%b,"raw":%b}' % (event, raw or b"null")
         return Response(body, media_type="application/json")
-
-
-async def _matching_lines(
-    pages: AsyncIterator[list[Row]], wanted: Search
-) -> AsyncIterator[bytes]:
-    async for rows in pages:
-        if lines := _to_lines([row for row in rows if wanted.matches(row)]):
-            yield lines
 
 
 def _to_lines(rows: list[Row]) -> bytes:

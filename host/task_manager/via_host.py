@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 from urllib.parse import quote
 
 import anyio
@@ -12,6 +11,7 @@ import httpx
 import msgspec
 from httpx_sse import SSEError, aconnect_sse
 
+from ..api.responses import Error
 from ..clients import http_client
 from ..config.agent_settings import check_url
 from ..errors import AgentUnreachable, ConfigError, CourtsideError, UnknownAgent
@@ -188,19 +188,18 @@ class HostTransport:
 
 def _error_of(agent: str, response: httpx.Response) -> CourtsideError:
     try:
-        error: dict[str, Any] = response.json()["error"]
-        message, info = str(error["message"]), error["details"][0]
-        reason, domain = str(info["reason"]), info["domain"]
-    except (ValueError, LookupError, TypeError):
+        error = msgspec.json.decode(response.content, type=Error).error
+        reason, domain = (str(error.details[0][name]) for name in ("reason", "domain"))
+    except (ValueError, LookupError):
         body = response.text[:200].strip()
         return HostUnreachable(f"the host returned {response.status_code}: {body}")
     if domain != "courtside":
-        return Refused(f"{agent} refuses: {message}", reason)
+        return Refused(f"{agent} refuses: {error.message}", reason)
     if reason == "UNKNOWN_AGENT":
-        return UnknownAgent(message)
+        return UnknownAgent(error.message)
     if reason == "AGENT_UNREACHABLE":
-        return AgentUnreachable(message)
-    return Refused(f"the host refuses: {message}", reason)
+        return AgentUnreachable(error.message)
+    return Refused(f"the host refuses: {error.message}", reason)
 
 
 def _describe(error: Exception) -> str:
