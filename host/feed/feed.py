@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Iterator, Sequence
 from time import perf_counter, time
 from typing import TypeVar
 
@@ -26,7 +25,7 @@ from ..model.histogram import DurationHistogram
 from ..model.sse import feed_frame, frame
 from ..model.timestamps import format_timestamp, now
 from ..observability.logfmt import Line
-from .listeners import Listener, Listeners
+from .listeners import Listeners
 from .ring import Frames, Ring
 
 logger = logging.getLogger("courtside.feed")
@@ -67,7 +66,7 @@ class Feed:
         self._arrived = asyncio.Event()
         self._published = asyncio.Event()
         self._closed = False
-        self._listeners = Listeners()
+        self.listeners = Listeners()
 
     async def open(self) -> None:
         """Load the board and the head from the log. Raises LogError."""
@@ -189,7 +188,7 @@ class Feed:
         self._ring.append(row.place, feed_frame(self.epoch, row.id, row.body))
         self.board.fold(event)
         self.published_by[row.place.agent, row.place.kind] += 1
-        self._listeners.notify(row)
+        self.listeners.notify(row)
 
     async def _guarded(self, read: Awaitable[T]) -> T:
         """Await a read, and keep its failure in `fault` until a read succeeds.
@@ -234,21 +233,12 @@ class Feed:
         """Accept no more events. `write` commits the waiting ones and returns."""
         self._closed = True
         self._arrived.set()
-        self._listeners.close()
+        self.listeners.close()
 
     async def wait_until_published(self) -> None:
         """Return when something was published since the last call. For one caller."""
         await self._published.wait()
         self._published.clear()
-
-    def listen(
-        self, tasks: Iterable[str], listener: Listener
-    ) -> AbstractContextManager[None]:
-        """Call `listener` for each event of these tasks when it is published.
-
-        Without tasks: for every event. Calls it with None when the feed closes.
-        """
-        return self._listeners.listen(tasks, listener)
 
     def frames_in_memory(self, cursor: int, where: Filter = ALL) -> Frames | None:
         """Return the frames after `cursor`, or None if they are only in the log."""

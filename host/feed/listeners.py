@@ -11,8 +11,6 @@ Listener = Callable[[Row | None], None]
 
 
 class Listeners:
-    """Calls each listener with the rows that it wants, and with None at the end."""
-
     def __init__(self) -> None:
         # By task id. The key None has the listeners for every event.
         self._by_task: dict[str | None, dict[Listener, None]] = {}
@@ -23,6 +21,9 @@ class Listeners:
 
     @contextmanager
     def listen(self, tasks: Iterable[str], listener: Listener) -> Iterator[None]:
+        """Call `listener` for each published event of these tasks; without tasks, for
+        every event. Call it with None when the feed closes.
+        """
         keys: list[str | None] = [*tasks] or [None]
         for key in keys:
             self._by_task.setdefault(key, {})[listener] = None

@@ -36,7 +36,7 @@ async def watch_batches(
 ) -> AsyncGenerator[list[Row]]:
     """Like `watch`, but yield all available events at a time, at least one."""
     inbox = _Inbox(where, feed.head)
-    with feed.listen(where.task, inbox.put):
+    with feed.listeners.listen(where.task, inbox.put):
         cursor = after
         while True:
             while cursor < inbox.since:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,7 +55,7 @@ class SqliteLog:
         self._path = path
         self._writing = ThreadPoolExecutor(1, "log-writer")
         self._reading = ThreadPoolExecutor(1, "log-reader")
-        self._places: dict[int, Place] = {}
+        self._place = lru_cache(MAX_CACHED)(self._read_place)
         with ExitStack() as opened:
             try:
                 path.parent.mkdir(0o700, parents=True, exist_ok=True)
@@ -84,7 +85,7 @@ class SqliteLog:
         newest = self._writer.execute("SELECT coalesce(max(id), 0) FROM place")
         (self._last_place,) = newest.fetchone()
         self._versions: dict[str, int] = {}
-        self._place_ids: dict[Place, int] = {}
+        self._place_id = lru_cache(MAX_CACHED)(self._find_or_add_place)
         self._in_doubt = False
 
     async def _run(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
@@ -141,28 +142,20 @@ class SqliteLog:
             known = self._versions[source] = found[0] if found else 0
         return known
 
-    def _place_id(self, place: Place) -> int:
-        """Return the id of a place. A new place is inserted in the append's
-        transaction.
-        """
-        known = self._place_ids.get(place)
-        if known is None:
-            if len(self._place_ids) > MAX_CACHED:
-                self._place_ids.clear()
-            found = self._writer.execute(
-                "SELECT id FROM place WHERE agent = ? AND task IS ? AND context IS ? "
-                "AND kind = ?",
-                place,
-            ).fetchone()
-            if found:
-                known = int(found[0])
-            else:
-                known = self._last_place = self._last_place + 1
-                self._writer.execute(
-                    "INSERT INTO place VALUES (?, ?, ?, ?, ?)", (known, *place)
-                )
-            self._place_ids[place] = known
-        return known
+    def _find_or_add_place(self, place: Place) -> int:
+        """Return the id of a place. Adds a new one in the append's transaction."""
+        found = self._writer.execute(
+            "SELECT id FROM place WHERE agent = ? AND task IS ? AND context IS ? "
+            "AND kind = ?",
+            place,
+        ).fetchone()
+        if found:
+            return int(found[0])
+        self._last_place += 1
+        self._writer.execute(
+            "INSERT INTO place VALUES (?, ?, ?, ?, ?)", (self._last_place, *place)
+        )
+        return self._last_place
 
     async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
         condition, values = _condition(where)
@@ -195,15 +188,9 @@ class SqliteLog:
 
         return await self._run(self._reading, fetch)
 
-    def _place(self, place_id: int) -> Place:
-        known = self._places.get(place_id)
-        if known is None:
-            if len(self._places) > MAX_CACHED:
-                self._places.clear()
-            sql = "SELECT agent, task, context, kind FROM place WHERE id = ?"
-            found = self._reader.execute(sql, (place_id,)).fetchone()
-            known = self._places[place_id] = Place._make(found)
-        return known
+    def _read_place(self, place_id: int) -> Place:
+        sql = "SELECT agent, task, context, kind FROM place WHERE id = ?"
+        return Place._make(self._reader.execute(sql, (place_id,)).fetchone())
 
     async def raw(self, event_id: int) -> bytes | None:
         sql = "SELECT raw FROM event WHERE id = ?"

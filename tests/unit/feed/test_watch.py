@@ -205,4 +205,4 @@ async def test_ended_watcher_leaves_no_listener() -> None:
         await Task(feed).append()
         await versions(feed, ONE, 1)
         await versions(feed, ALL, 1)
-        assert not feed._listeners
+        assert not feed.listeners

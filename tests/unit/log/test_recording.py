@@ -105,7 +105,7 @@ async def test_replay_keeps_the_pauses_of_the_recording(tmp_path: Path) -> None:
         group.start_soon(feed.write)
         player = Player(recording, speed=50)
         player.begin()
-        with feed.listen([], lambda _: times.append(anyio.current_time())):
+        with feed.listeners.listen([], lambda _: times.append(anyio.current_time())):
             await player.play(feed)
             feed.close()
 
