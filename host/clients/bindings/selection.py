@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 
 from a2a.types import a2a_pb2 as pb
@@ -11,6 +12,16 @@ from .base import Binding
 from .http_transport import HttpTransport
 from .types import Interface, UnsupportedInterface
 
+# Module and class. Imported only if an agent needs it: together they take a second.
+BINDINGS = {
+    ("JSONRPC", "1.0"): ("jsonrpc", "JsonRpc"),
+    ("HTTP+JSON", "1.0"): ("http_json", "HttpJson"),
+    ("GRPC", "1.0"): ("grpc", "Grpc"),
+    ("JSONRPC", "0.3"): ("v03", "JsonRpcV03"),
+    ("HTTP+JSON", "0.3"): ("v03", "HttpJsonV03"),
+    ("GRPC", "0.3"): ("grpc", "Grpc"),
+}
+
 
 def open_binding(
     interface: Interface,
@@ -19,38 +30,18 @@ def open_binding(
     limiter: RateLimiter,
 ) -> Binding:
     """Raises UnsupportedInterface if the host has no binding for it."""
-    return _binding_class(interface, http.name)(interface, card, http, limiter)
-
-
-def _binding_class(interface: Interface, agent: str) -> type[Binding]:
-    # Each import happens only if an agent needs it: together they take a second.
-    supported = (interface.binding, interface.version)
-    if supported == ("JSONRPC", "1.0"):
-        from .jsonrpc import JsonRpc
-
-        return JsonRpc
-    if supported == ("HTTP+JSON", "1.0"):
-        from .http_json import HttpJson
-
-        return HttpJson
-    if supported == ("JSONRPC", "0.3"):
-        from .v03 import JsonRpcV03
-
-        return JsonRpcV03
-    if supported == ("HTTP+JSON", "0.3"):
-        from .v03 import HttpJsonV03
-
-        return HttpJsonV03
-    if interface.binding == "GRPC" and interface.version in ("1.0", "0.3"):
-        if find_spec("grpc") is None:
-            raise UnsupportedInterface(
-                f"{agent} offers gRPC at {interface.url}: install courtside[grpc] to "
-                "use it"
-            )
-        from .grpc import Grpc
-
-        return Grpc
-    raise UnsupportedInterface(
-        f"{agent} offers {interface.binding[:40]} {interface.version[:20]} at "
-        f"{interface.url}; the host supports JSONRPC, HTTP+JSON and GRPC in 1.0 and 0.3"
-    )
+    place = BINDINGS.get((interface.binding, interface.version))
+    if place is None:
+        raise UnsupportedInterface(
+            f"{http.name} offers {interface.binding[:40]} {interface.version[:20]} at "
+            f"{interface.url}; the host supports JSONRPC, HTTP+JSON and GRPC in 1.0 "
+            "and 0.3"
+        )
+    if interface.binding == "GRPC" and find_spec("grpc") is None:
+        raise UnsupportedInterface(
+            f"{http.name} offers gRPC at {interface.url}: install courtside[grpc] to "
+            "use it"
+        )
+    module, name = place
+    binding: type[Binding] = getattr(import_module(f".{module}", __package__), name)
+    return binding(interface, card, http, limiter)
