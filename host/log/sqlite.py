@@ -83,7 +83,7 @@ class SqliteLog:
         )
         self._epoch, self._first, self._last = bounds.fetchone()
         newest = self._writer.execute("SELECT coalesce(max(id), 0) FROM place")
-        (self._last_place,) = newest.fetchone()
+        self._last_place: int = newest.fetchone()[0]
         self._versions: dict[str, int] = {}
         self._place_id = lru_cache(MAX_CACHED)(self._find_or_add_place)
         self._in_doubt = False
