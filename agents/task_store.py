@@ -31,7 +31,6 @@ from a2a.types.a2a_pb2 import (
 
 from . import resume
 from .limits import DEFAULT_LIMITS, Limits
-from .replay import ReplayBuffer
 
 UPDATES = "updates"
 
@@ -41,7 +40,7 @@ class Entry:
     """What the store knows about a task, besides the task itself."""
 
     owner: ServerCallContext
-    updates: ReplayBuffer
+    updates: resume.ReplayBuffer
     state: TaskState = TaskState.TASK_STATE_UNSPECIFIED
     version: int = 0
     changed_at: float = 0.0
@@ -127,16 +126,16 @@ class TaskStore(VersionedTaskStore):
         self._replayable.pop(task_id, None)
         self._replay_bytes -= self._entries.pop(task_id).updates.bytes
 
-    def find_updates(self, task_id: str) -> ReplayBuffer | None:
+    def find_updates(self, task_id: str) -> resume.ReplayBuffer | None:
         entry = self._entries.get(task_id)
         return entry.updates if entry else None
 
-    def updates_of(self, context: ServerCallContext) -> ReplayBuffer:
+    def updates_of(self, context: ServerCallContext) -> resume.ReplayBuffer:
         """Return the updates of the task that this call started.
 
         The call may have lost the race with the eviction of the task.
         """
-        updates: ReplayBuffer = context.state[UPDATES]
+        updates: resume.ReplayBuffer = context.state[UPDATES]
         return updates
 
     def find_overdue(self) -> Sequence[str]:
@@ -170,7 +169,9 @@ class TaskStore(VersionedTaskStore):
         return dict(item for _, item in surplus)
 
     def _add_entry(self, task_id: str, context: ServerCallContext) -> Entry:
-        updates = ReplayBuffer(self._limits.replay_updates, self._limits.replay_bytes)
+        updates = resume.ReplayBuffer(
+            self._limits.replay_updates, self._limits.replay_bytes
+        )
         context.state[UPDATES] = updates
         # The caller's context would keep the whole request in memory.
         owner = ServerCallContext(user=context.user, tenant=context.tenant)

@@ -171,10 +171,10 @@ class Fanout:
 
     async def _round(self) -> None:
         slice_ends = perf_counter() + SLICE_S
-        for wish, channel in list(self._channels.items()):
+        for subscription, channel in list(self._channels.items()):
             channel.compact()
-            if not channel.cohorts and self._channels.get(wish) is channel:
-                del self._channels[wish]
+            if not channel.cohorts and self._channels.get(subscription) is channel:
+                del self._channels[subscription]
             for cohort in list(channel.cohorts):
                 self._flush(channel, cohort)
                 if perf_counter() > slice_ends:

@@ -8,10 +8,10 @@ from functools import partial
 
 import anyio
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.error_handlers import build_rest_error_payload
 from a2a.utils.errors import A2AError
 from google.protobuf.json_format import ParseDict
 
+from ..api.responses import describe_error
 from ..config.agent_settings import AgentSettings
 from ..feed.feed import Feed
 from ..feed.maintenance import maintain
@@ -79,6 +79,6 @@ def _convert_errors(agent: str) -> Iterator[None]:
     try:
         yield
     except A2AError as error:
-        payload = build_rest_error_payload(error)["error"]
-        reason = payload["details"][0]["reason"]
-        raise Refused(f"{agent} refuses: {payload['message']}", reason) from error
+        status, _ = describe_error(error)
+        reason = status.details[0]["reason"]
+        raise Refused(f"{agent} refuses: {status.message}", reason) from error

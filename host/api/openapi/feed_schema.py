@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from ...model.event import (
@@ -16,61 +14,55 @@ from ...model.event import (
     Snapshot,
     TaskEvent,
 )
-
-Json = dict[str, Any]
+from .builders import Json
 
 FEED_VERSION = 1
 """Increases if old readers would misread an event. New fields do not count."""
 KINDS = (TaskEvent, ArtifactEvent, MessageEvent, AgentEvent, GapEvent)
 
 _TIME = "RFC 3339 in UTC, to the millisecond"
-_FIELDS: dict[str, Json] = {
-    "agent": {"description": "The name of the agent at this host."},
-    "append": {"description": "Whether the parts continue the earlier ones."},
-    "artifact_id": {"description": "A2A's artifactId."},
-    "at": {"description": f"The agent's clock: {_TIME}."},
-    "attempt": {"description": "The number of the last failed connection attempt."},
-    "binding": {"description": "JSONRPC, HTTP+JSON or GRPC."},
-    "cause": {"description": "Why the agent is lost."},
-    "choices": {"description": "The answers that the question offers."},
-    "connection": {"enum": ["connecting", "connected", "lost", "removed"]},
-    "context_id": {"description": "A2A's contextId, if the agent has one."},
-    "discovery": {"description": "Which of the agent's tasks are found."},
-    "epoch": {
-        "description": "The id of the log. Event ids of two epochs cannot be compared."
-    },
-    "followed": {"description": "How its tasks are followed: streaming or polling."},
-    "id": {"description": "The event's place in the feed: 1, 2, 3 and so on."},
-    "interface_url": {"description": "The URL of the interface that the host uses."},
-    "last_chunk": {"description": "Whether the artifact is complete."},
-    "message": {"description": "The agent's message as plain text, never markup."},
-    "message_id": {"description": "A2A's messageId of `message`."},
-    "missing": {"description": "The largest number of updates that may be missing."},
-    "name": {"description": "The agent's name for it."},
-    "now": {"description": f"The host's clock when it sent this: {_TIME}."},
-    "parent_task_id": {
-        "description": "The task that started this one through the host."
-    },
-    "parts": {"description": "A2A parts as the agent sent them."},
-    "progress": {
-        "description": "Percent; null if the agent does not report it.",
-        "minimum": 0,
-        "maximum": 100,
-    },
-    "protocol": {"description": "The A2A version in use: 1.0 or 0.3."},
-    "reason": {"description": "Why the reader's cursor could not be continued."},
-    "received_at": {"description": f"The host's clock: {_TIME}."},
-    "reset": {"description": "Whether the reader's cursor could not be continued."},
-    "result": {"description": "The text of the artifacts, on `completed`."},
-    "retry_s": {"description": "Seconds until the next attempt."},
-    "sequence": {"description": "The agent's own number of the update."},
-    "state": {"description": "A2A's TaskState."},
-    "status": {"enum": sorted(STATUSES)},
-    "task_id": {"description": "A2A's task id, as the agent gave it."},
-    "trouble": {"description": "What is wrong with a connected agent."},
-    "url": {"description": "The agent's URL in the settings."},
+_DESCRIPTIONS = {
+    "agent": "The name of the agent at this host.",
+    "append": "Whether the parts continue the earlier ones.",
+    "artifact_id": "A2A's artifactId.",
+    "at": f"The agent's clock: {_TIME}.",
+    "attempt": "The number of the last failed connection attempt.",
+    "binding": "JSONRPC, HTTP+JSON or GRPC.",
+    "cause": "Why the agent is lost.",
+    "choices": "The answers that the question offers.",
+    "context_id": "A2A's contextId, if the agent has one.",
+    "discovery": "Which of the agent's tasks are found.",
+    "epoch": "The id of the log. Event ids of two epochs cannot be compared.",
+    "followed": "How its tasks are followed: streaming or polling.",
+    "id": "The event's place in the feed: 1, 2, 3 and so on.",
+    "interface_url": "The URL of the interface that the host uses.",
+    "last_chunk": "Whether the artifact is complete.",
+    "message": "The agent's message as plain text, never markup.",
+    "message_id": "A2A's messageId of `message`.",
+    "missing": "The largest number of updates that may be missing.",
+    "name": "The agent's name for it.",
+    "now": f"The host's clock when it sent this: {_TIME}.",
+    "parent_task_id": "The task that started this one through the host.",
+    "parts": "A2A parts as the agent sent them.",
+    "progress": "Percent; null if the agent does not report it.",
+    "protocol": "The A2A version in use: 1.0 or 0.3.",
+    "reason": "Why the reader's cursor could not be continued.",
+    "received_at": f"The host's clock: {_TIME}.",
+    "reset": "Whether the reader's cursor could not be continued.",
+    "result": "The text of the artifacts, on `completed`.",
+    "retry_s": "Seconds until the next attempt.",
+    "sequence": "The agent's own number of the update.",
+    "state": "A2A's TaskState.",
+    "task_id": "A2A's task id, as the agent gave it.",
+    "trouble": "What is wrong with a connected agent.",
+    "url": "The agent's URL in the settings.",
 }
-_ID: Json = {"type": "integer", "minimum": 1, **_FIELDS["id"]}
+_LIMITS: dict[str, Json] = {
+    "connection": {"enum": ["connecting", "connected", "lost", "removed"]},
+    "progress": {"minimum": 0, "maximum": 100},
+    "status": {"enum": sorted(STATUSES)},
+}
+_ID = {"type": "integer", "minimum": 1, "description": _DESCRIPTIONS["id"]}
 
 
 def schema() -> Json:
@@ -125,4 +117,6 @@ def _describe(row: Json) -> None:
     text = " ".join(row["description"].split())
     row["description"] = text.replace(" None ", " null ")
     for name, field in row["properties"].items():
-        field.update(_FIELDS.get(name, {}))
+        if name in _DESCRIPTIONS:
+            field["description"] = _DESCRIPTIONS[name]
+        field.update(_LIMITS.get(name, {}))

@@ -1,6 +1,6 @@
 """Tests resumable streams: update numbers, replay and refusals.
 
-Covers agents/resume.py, replay.py and a2a_routes.py. The specification is
+Covers agents/resume.py and a2a_routes.py. The specification is
 docs/resumable-stream.md.
 """
 
