@@ -1,4 +1,4 @@
-"""Promises of host.api.responses: each error becomes a response from itself alone."""
+"""Tests that each error knows the status and reason of its HTTP response."""
 
 from __future__ import annotations
 

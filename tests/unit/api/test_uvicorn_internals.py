@@ -1,6 +1,6 @@
-"""The private parts of uvicorn that host/server.py and slow_clients.py use still exist.
+"""Tests that uvicorn has the private parts that server.py and slow_clients.py use.
 
-If a test fails after an upgrade: adapt the two modules and the bound in pyproject.toml.
+If a test fails after an upgrade, adapt the two modules and the bound in pyproject.toml.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Promises of the command line that need no host."""
+"""Tests of the command line that need no host."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ class RedirectingHost(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Print nothing."""
 
 
 @pytest.mark.parametrize("command", ["tail", "export"])

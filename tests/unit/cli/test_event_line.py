@@ -1,4 +1,4 @@
-"""Promises of host.cli.event_line: complete lines that never act on the terminal."""
+"""Tests of host/cli/event_line.py: whole lines that never control the terminal."""
 
 from __future__ import annotations
 

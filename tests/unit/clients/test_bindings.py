@@ -1,6 +1,6 @@
-"""What host.clients.bindings reads over HTTP: batches of updates, or errors.
+"""Tests how the HTTP bindings read responses: batches of updates, or errors.
 
-A server in this process answers with the exact bytes of each case.
+A server in this process sends the exact bytes of each case.
 """
 
 from __future__ import annotations

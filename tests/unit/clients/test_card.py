@@ -1,4 +1,4 @@
-"""host.clients.card finds an agent's card, and takes no other agent's."""
+"""Tests of host/clients/card.py: it finds the agent's card and accepts no other."""
 
 from __future__ import annotations
 

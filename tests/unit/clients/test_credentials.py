@@ -1,4 +1,4 @@
-"""The credentials that real servers receive, and those that they do not.
+"""Tests which credentials real servers receive, and which they do not.
 
 host/clients/credentials.py and host/clients/http_client.py. See also
 test_security_schemes.py and test_oauth.py.

@@ -1,6 +1,6 @@
-"""The host connects only to addresses that it has checked.
+"""Tests that the host connects only to addresses that it has checked.
 
-host/clients/http_client.py, with a resolver of the test, and a real server.
+host/clients/http_client.py, with a fake resolver and a real server.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""When the host fetches OAuth tokens, and how it handles bad endpoints.
+"""Tests when the host fetches OAuth tokens, and how it handles bad endpoints.
 
-host/clients/oauth.py through host/clients/credentials.py, with real servers and the
-test's clock.
+host/clients/oauth.py through host/clients/credentials.py, with real servers and a
+fake clock.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many updates of one agent pass, with a clock that the test controls."""
+"""Tests how many updates of one agent pass the rate limit, with a fake clock."""
 
 from __future__ import annotations
 

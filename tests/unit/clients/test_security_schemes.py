@@ -1,4 +1,4 @@
-"""Which credentials the host chooses, for every kind of security scheme and settings.
+"""Tests which credentials the host chooses for each security scheme and settings.
 
 host/clients/security_schemes.py, with cards of 1.0 and 0.3.
 """

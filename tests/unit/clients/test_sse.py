@@ -1,4 +1,4 @@
-"""host.clients.bindings.sse parses the standard's events, in any chunks and sizes.
+"""Tests that the SSE parser reads the standard's events, in any chunks and sizes.
 
 The tests compare it with httpx-sse.
 """

@@ -1,4 +1,4 @@
-"""Promises of host.config.agent_name: names from URLs."""
+"""Tests of host/config/agent_name.py: names from URLs."""
 
 from __future__ import annotations
 

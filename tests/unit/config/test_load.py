@@ -1,4 +1,4 @@
-"""Promises of host.config.load: sources of settings, their precedence, and errors."""
+"""Tests of host/config/load.py: sources of settings, their precedence, and errors."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Promises of courtside.toml's agents, and of errors that never show a secret.
+"""Tests of the agents in courtside.toml, and of errors that never show a secret.
 
-docs/settings.md is checked against the code.
+They also compare docs/settings.md with the code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which tasks discovery finds, with an agent that lists what the test says.
+"""Tests which tasks discovery finds, with a scripted agent.
 
 The feed is real, on a memory log. The connection is fake, and the waits are short.
 """
@@ -103,7 +103,7 @@ async def write(feed: Feed, task: ListedTask) -> None:
 
 
 class Search:
-    """A discovery and the tasks that it found. Like a collector, it takes each once."""
+    """A discovery and the tasks that it found. It takes each task once."""
 
     def __init__(self, feed: Feed) -> None:
         self.found: list[str] = []

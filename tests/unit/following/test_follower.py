@@ -1,4 +1,4 @@
-"""One follower, with an agent that sends exactly what the test says."""
+"""Tests of one follower with a scripted agent."""
 
 from __future__ import annotations
 

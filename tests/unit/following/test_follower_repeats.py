@@ -1,4 +1,4 @@
-"""Chunks that come in a Task and again in the stream after it.
+"""Tests of chunks that arrive in a Task and again in the stream after it.
 
 The agent opens its stream before it reads the Task, as the SDK's own agents do.
 """

@@ -1,6 +1,6 @@
-"""A reply's stream and the follower's own stream: only one is read at a time.
+"""Tests that a follower reads either its own stream or the stream of a reply.
 
-The connection waits where the test says.
+The test decides when the connection continues.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ async def test_task_is_followed_after_the_stream_of_a_reply_breaks() -> None:
 
 
 class SlowLog(MemoryLog):
-    """Returns what it has only after `is_ready` is set."""
+    """A log that returns data only after `is_ready` is set."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The states of a follower: each transition, from each state."""
+"""Tests the states of a follower: each transition from each state."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class TestReply:
     def test_end_of_it_lets_the_follower_wait_for_its_own_stream(
         self, before: State
     ) -> None:
-        """Also if it ended before its first batch."""
+        """This holds even if it ended before its first batch."""
         states = states_in(before)
         states.expect_reply()
 

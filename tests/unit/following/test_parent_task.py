@@ -24,7 +24,7 @@ FIRST, LAST = status("WORKING", "one", 1), status("COMPLETED", "two", 2)
 async def parents(log: Log, updates: list[Update], **set_parent: int) -> list[Any]:
     """Follow `updates`. Return the parent in each row of the log.
 
-    The follower gets the parent after so many updates; -1 means before it starts.
+    The follower gets the parent after that many updates. -1 means before its start.
     """
     feed = Feed(log)
     await feed.open()

@@ -1,6 +1,6 @@
-"""The roster: which agents are followed, and under which names.
+"""Tests of the roster: which agents are followed, and under which names.
 
-The collectors are fake, the files are real.
+The collectors are fake. The files are real.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class TestRemovedAgent:
     async def test_added_again_has_the_settings_of_the_file(
         self, tmp_path: Path
     ) -> None:
-        """Its credentials are only there: HTTP requests cannot have them."""
+        """Its credentials are only in the file. HTTP requests cannot contain them."""
         secret = AgentSettings(CARLY.url, trusted_hosts=("api.example",))
         async with run_roster(tmp_path, {"carly": secret}) as run:
             await run.roster.remove("carly")

@@ -122,7 +122,7 @@ async def test_flush_waits_as_long_as_the_log_takes() -> None:
 
 
 async def test_next_writer_continues_after_a_cancelled_one_without_loss() -> None:
-    """The log would drop a version number that is used twice, without a word."""
+    """The log silently drops a version number that is used twice."""
     log = SlowLog()
     async with feed_on(log) as feed:
         async with anyio.create_task_group() as group:

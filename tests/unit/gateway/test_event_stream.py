@@ -1,4 +1,4 @@
-"""An event stream is pinged, ends cleanly, and says why it ends."""
+"""Tests that an event stream gets pings, ends cleanly, and says why it ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENCODING = Encoding(
 
 
 class Client:
-    """An ASGI client that can hang up, or stop reading."""
+    """An ASGI client that can disconnect or stop reading."""
 
     def __init__(self) -> None:
         self.got: list[Message] = []

@@ -17,7 +17,7 @@ from host.protocol.a2a_objects import Message, Part, StreamResponse, Task
 
 
 class Agent:
-    """Answers once `may_answer` is set; records the messages."""
+    """Records the messages, and answers after `may_answer` is set."""
 
     name = "carly"
     card = pb.AgentCard()
@@ -51,7 +51,7 @@ def send_request(message_id: str = "m1", text: str = "hello") -> pb.SendMessageR
     return pb.SendMessageRequest(message=message)
 
 
-class Scene:
+class SenderRun:
     """A running MessageSender and one agent."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Scene:
         self._feed = Feed(MemoryLog())
         self.sender = MessageSender(self._feed)
 
-    async def __aenter__(self) -> Scene:
+    async def __aenter__(self) -> SenderRun:
         await self._feed.open()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
@@ -77,79 +77,79 @@ class Scene:
 
 
 async def test_repeats_during_the_first_send_get_the_same_answer() -> None:
-    async with Scene() as scene:
+    async with SenderRun() as run:
         seen: list[str] = []
 
         async def ask() -> None:
-            seen.append(await scene.send())
+            seen.append(await run.send())
 
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(ask)
             await anyio.wait_all_tasks_blocked()
-            scene.agent.may_answer.set()
+            run.agent.may_answer.set()
 
     assert seen == ["task of m1"] * 3
-    assert scene.agent.received == ["m1"]
+    assert run.agent.received == ["m1"]
 
 
 async def test_send_continues_after_its_client_disconnects() -> None:
-    async with Scene() as scene:
+    async with SenderRun() as run:
         async with anyio.create_task_group() as group:
-            group.start_soon(scene.send)
+            group.start_soon(run.send)
             await anyio.wait_all_tasks_blocked()
             group.cancel_scope.cancel()
-        scene.agent.may_answer.set()
+        run.agent.may_answer.set()
 
-        assert await scene.send() == "task of m1"
-        assert await scene.send() == "task of m1"
-    assert scene.agent.received == ["m1"]
+        assert await run.send() == "task of m1"
+        assert await run.send() == "task of m1"
+    assert run.agent.received == ["m1"]
 
 
 async def test_failed_message_can_be_sent_again() -> None:
-    async with Scene() as scene:
-        scene.agent.may_answer.set()
-        scene.agent.fails = True
+    async with SenderRun() as run:
+        run.agent.may_answer.set()
+        run.agent.fails = True
         for _ in range(2):
             with pytest.raises(AgentUnreachable):
-                await scene.send()
-        scene.agent.fails = False
+                await run.send()
+        run.agent.fails = False
 
-        assert await scene.send() == "task of m1"
-    assert scene.agent.received == ["m1"] * 3
+        assert await run.send() == "task of m1"
+    assert run.agent.received == ["m1"] * 3
 
 
 async def test_repeat_gets_the_stored_message_of_an_agent_without_tasks() -> None:
-    async with Scene() as scene:
-        scene.agent.may_answer.set()
-        scene.agent.says = "Hello."
-        first, _ = await scene.sender.send(scene.agent, send_request())
-        scene.agent.says = "Hello again."
-        again, _ = await scene.sender.send(scene.agent, send_request())
+    async with SenderRun() as run:
+        run.agent.may_answer.set()
+        run.agent.says = "Hello."
+        first, _ = await run.sender.send(run.agent, send_request())
+        run.agent.says = "Hello again."
+        again, _ = await run.sender.send(run.agent, send_request())
 
     assert first.message == again.message != None  # noqa: E711
-    assert scene.agent.received == ["m1"]
+    assert run.agent.received == ["m1"]
 
 
 async def test_different_message_with_a_used_id_is_refused() -> None:
-    async with Scene() as scene:
-        scene.agent.may_answer.set()
-        await scene.send()
+    async with SenderRun() as run:
+        run.agent.may_answer.set()
+        await run.send()
 
         with pytest.raises(
             InvalidParamsError, match="'m1' was used for another message"
         ):
-            await scene.send(send_request(text="something else"))
-    assert scene.agent.received == ["m1"]
+            await run.send(send_request(text="something else"))
+    assert run.agent.received == ["m1"]
 
 
 async def test_two_agents_can_get_messages_with_the_same_id() -> None:
-    async with Scene() as scene:
-        scene.agent.may_answer.set()
-        await scene.send()
-        scene.agent.name = "walter"
-        await scene.send()
-    assert scene.agent.received == ["m1", "m1"]
+    async with SenderRun() as run:
+        run.agent.may_answer.set()
+        await run.send()
+        run.agent.name = "walter"
+        await run.send()
+    assert run.agent.received == ["m1", "m1"]
 
 
 async def test_oldest_messages_are_forgotten_at_the_limits(
@@ -157,17 +157,15 @@ async def test_oldest_messages_are_forgotten_at_the_limits(
 ) -> None:
     monkeypatch.setattr(message_sender, "MAX_MESSAGES", 3)
     monkeypatch.setattr(message_sender, "MAX_BYTES", 10)
-    async with Scene() as scene:
-        scene.agent.may_answer.set()
+    async with SenderRun() as run:
+        run.agent.may_answer.set()
         for name in "abcd":
-            await scene.send(send_request(name))
-        known = [
-            scene.sender.is_known("carly", send_request(n).message) for n in "abcd"
-        ]
+            await run.send(send_request(name))
+        known = [run.sender.is_known("carly", send_request(n).message) for n in "abcd"]
         assert known == [False, True, True, True]
 
-        scene.agent.says = "seven.."
+        run.agent.says = "seven.."
         for name in "ef":
-            await scene.sender.send(scene.agent, send_request(name))
-        known = [scene.sender.is_known("carly", send_request(n).message) for n in "def"]
+            await run.sender.send(run.agent, send_request(name))
+        known = [run.sender.is_known("carly", send_request(n).message) for n in "def"]
         assert known == [False, False, True]

@@ -1,4 +1,4 @@
-"""Promises of operations.py that a real agent is too fast or too slow to show."""
+"""Tests of operations.py that need an agent with exact timing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests are parsed or refused, and lost clients end their work."""
+"""Tests that requests are parsed or refused, and that lost clients end their work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from host.protocol.a2a_objects import RESUMABLE
 
 
 class Client:
-    """An ASGI client that can hang up."""
+    """An ASGI client that can disconnect."""
 
     def __init__(self) -> None:
         self.hung_up = asyncio.Event()

@@ -1,4 +1,4 @@
-"""TaskStream yields numbers without a hole, or says what is not kept."""
+"""Tests that TaskStream yields numbers without a hole, or reports lost updates."""
 
 from __future__ import annotations
 

@@ -47,16 +47,16 @@ async def client(agents: FakeAgents) -> AsyncIterator[PlanClient]:
         yield started
 
 
-async def three_at_work(agents: FakeAgents, client: PlanClient) -> str:
+async def start_three_steps(agents: FakeAgents, client: PlanClient) -> str:
     task_id = await client.start("Schedule a game tomorrow")
     for name in NAMES[:3]:
         await (await agents[name].wait_for_task()).set_status("running", "…")
     return task_id
 
 
-async def at_the_question(agents: FakeAgents, client: PlanClient) -> str:
-    """The default plan, until Nancy's question."""
-    task_id = await three_at_work(agents, client)
+async def run_until_question(agents: FakeAgents, client: PlanClient) -> str:
+    """Run the default plan until Nancy's question."""
+    task_id = await start_three_steps(agents, client)
     for name in NAMES[:3]:
         await (await agents[name].wait_for_task()).set_status(
             "completed", f"{name}'s word"
@@ -72,7 +72,7 @@ class TestPlan:
     async def test_independent_steps_start_at_once(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await three_at_work(agents, client)
+        task_id = await start_three_steps(agents, client)
 
         row = await client.row_with(
             task_id,
@@ -96,7 +96,7 @@ class TestPlan:
     async def test_results_go_into_the_next_message(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        await at_the_question(agents, client)
+        await run_until_question(agents, client)
 
         assert agents["nancy"].tasks[0].text == (
             "Schedule a game tomorrow\nWhen: carly's word\nWeather: walter's word\n"
@@ -106,7 +106,7 @@ class TestPlan:
     async def test_summary_artifact_has_the_result_of_each_step(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await at_the_question(agents, client)
+        task_id = await run_until_question(agents, client)
         await client.reply(task_id, "Send")
         await agents["nancy"].tasks[0].set_status("completed", "Sent.")
         row = await client.row_with(task_id, "completed", "Schedule a game: done.")
@@ -135,7 +135,7 @@ class TestPlan:
     async def test_progress_is_the_mean_of_the_steps(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await three_at_work(agents, client)
+        task_id = await start_three_steps(agents, client)
         await agents["carly"].tasks[0].set_status("running", "Half", 50)
         await agents["walter"].tasks[0].set_status("completed", "Dry.")
 
@@ -151,7 +151,7 @@ class TestPlan:
     async def test_progress_never_decreases(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await three_at_work(agents, client)
+        task_id = await start_three_steps(agents, client)
         await agents["carly"].tasks[0].set_status("running", "Much", 80)
         await until(lambda: client.row(task_id).progress == 20, "20 %")
         await agents["carly"].tasks[0].set_status("error", "No.")
@@ -167,7 +167,7 @@ class TestPlan:
     async def test_versions_of_the_events_have_no_holes(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await at_the_question(agents, client)
+        task_id = await run_until_question(agents, client)
 
         rows = await client.rows(task_id)
         assert await client.feed.high_water(f"host/{task_id}") == len(rows)
@@ -224,7 +224,7 @@ class TestQuestion:
     async def test_question_and_reply_are_passed_on(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await at_the_question(agents, client)
+        task_id = await run_until_question(agents, client)
 
         update = await client.reply(task_id, "Send")
 
@@ -237,7 +237,7 @@ class TestQuestion:
     async def test_question_and_answer_are_in_the_history(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await at_the_question(agents, client)
+        task_id = await run_until_question(agents, client)
         await client.reply(task_id, "Send")
 
         history = (await client.task(task_id))["history"]
@@ -248,7 +248,7 @@ class TestQuestion:
     async def test_agent_may_ask_again(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await at_the_question(agents, client)
+        task_id = await run_until_question(agents, client)
         await client.reply(task_id, "Perhaps")
         await agents["nancy"].tasks[0].set_status("input-required", "Send?")
 
@@ -261,7 +261,7 @@ class TestQuestion:
     async def test_reply_goes_to_the_named_agent_or_step(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await three_at_work(agents, client)
+        task_id = await start_three_steps(agents, client)
         carly, walter = agents["carly"].tasks[0], agents["walter"].tasks[0]
         await carly.set_status("input-required", "Which calendar?")
         await walter.set_status("auth-required", "May I?")
@@ -278,7 +278,7 @@ class TestQuestion:
     async def test_ambiguous_reply_is_asked_for_again(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await three_at_work(agents, client)
+        task_id = await start_three_steps(agents, client)
         for name in ("carly", "walter"):
             await agents[name].tasks[0].set_status("input-required", "Yes?")
         await client.row_with(task_id, "input-required", "carly: Yes?\nwalter: Yes?")
@@ -295,7 +295,7 @@ class TestQuestion:
     async def test_question_for_permission_is_auth_required(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await three_at_work(agents, client)
+        task_id = await start_three_steps(agents, client)
 
         await agents["logan"].tasks[0].set_status("auth-required", "May I?")
 
@@ -304,7 +304,7 @@ class TestQuestion:
     async def test_question_that_is_answered_at_the_agent_is_closed(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await at_the_question(agents, client)
+        task_id = await run_until_question(agents, client)
 
         await agents["nancy"].tasks[0].set_status("running", "Sending…")
 
@@ -313,7 +313,7 @@ class TestQuestion:
     async def test_question_stays_open_if_the_agent_refuses_the_reply(
         self, agents: FakeAgents, client: PlanClient
     ) -> None:
-        task_id = await at_the_question(agents, client)
+        task_id = await run_until_question(agents, client)
         agents["nancy"].error = UnsupportedOperationError("not now")
 
         with pytest.raises(UnsupportedOperationError, match="not now"):
@@ -409,7 +409,7 @@ class TestRefusedRequests:
 async def test_reply_without_an_open_question_is_refused(
     agents: FakeAgents, client: PlanClient
 ) -> None:
-    task_id = await three_at_work(agents, client)
+    task_id = await start_three_steps(agents, client)
 
     with pytest.raises(UnsupportedOperationError, match="has no open question"):
         await client.reply(task_id, "yes")
@@ -420,7 +420,7 @@ async def test_reply_without_an_open_question_is_refused(
 async def test_reply_in_another_context_is_refused(
     agents: FakeAgents, client: PlanClient
 ) -> None:
-    task_id = await at_the_question(agents, client)
+    task_id = await run_until_question(agents, client)
 
     with pytest.raises(InvalidParamsError, match="not in 'another'"):
         await client.reply(task_id, "yes", contextId="another")
@@ -431,7 +431,7 @@ async def test_reply_in_another_context_is_refused(
 async def test_reply_to_a_step_without_a_question_is_refused(
     agents: FakeAgents, client: PlanClient
 ) -> None:
-    task_id = await at_the_question(agents, client)
+    task_id = await run_until_question(agents, client)
 
     with pytest.raises(InvalidParamsError, match="'venue' has no open question"):
         await client.reply(task_id, "yes", metadata={"courtside/step": "venue"})

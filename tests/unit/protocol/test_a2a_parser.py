@@ -1,4 +1,4 @@
-"""Parsing the A2A objects that an agent sends, also unusual ones.
+"""Tests parsing the A2A objects that an agent sends, including unusual ones.
 
 host/protocol/a2a_parser.py with host/protocol/lenient_json.py.
 """
@@ -142,7 +142,7 @@ def test_any_bytes_are_parsed_or_raise_value_error(
 
 
 class TestUnusualUpdate:
-    """Each one is parsed all the same, by the SDK's parser."""
+    """The SDK's parser parses each of them."""
 
     @pytest.mark.parametrize(
         "response",

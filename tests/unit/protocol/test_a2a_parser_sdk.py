@@ -1,4 +1,4 @@
-"""The fast path and the SDK's parser give the same events for the same bytes.
+"""Tests that the fast path and the SDK's parser give the same events.
 
 host/protocol/a2a_parser.py next to a2a-sdk, for all JSON that the SDK accepts.
 """
@@ -67,12 +67,12 @@ stamps = st.sampled_from(
 
 
 def odd(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Mostly valid."""
+    """Draw mostly valid values."""
     return st.integers(0, 30).flatmap(lambda n: right if n else values)
 
 
 def message_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
-    """Some of these fields, in camel or snake case, and sometimes one more."""
+    """Draw some of these fields, in camel or snake case, and sometimes one more."""
 
     def named(drawn: tuple[Json, bool, bool]) -> Json:
         present, snake, more = drawn

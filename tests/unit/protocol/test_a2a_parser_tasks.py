@@ -1,6 +1,6 @@
-"""Results of GetTask and ListTasks, wherever an agent puts them.
+"""Tests that results of GetTask and ListTasks are found in any object.
 
-host/protocol/a2a_parser.py; test_a2a_parser.py has the updates of a stream.
+host/protocol/a2a_parser.py. test_a2a_parser.py tests the updates of a stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which parts of an artifact are new."""
+"""Tests which parts of an artifact are new."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def texts(*words: str, **more: Any) -> Parts:
         (texts("one", " two"), texts("one two 3"), texts(" 3")),
         (texts("one two"), texts("one", " two", " 3"), texts(" 3")),
         ([*texts("1", "2"), FILE], [*texts("12"), FILE, DATA], [DATA]),
-        # Less than is recorded: the agent did not keep it.
+        # Fewer parts than recorded: the agent dropped some.
         (texts("one", "two"), texts("one"), []),
         (texts("one two"), texts("one"), []),
         (texts("one"), [], []),
@@ -66,7 +66,7 @@ some_parts = st.lists(
 
 
 def run_together(parts: Parts) -> list[Any]:
-    """Each letter with the other fields of its part, and each part that is no text."""
+    """Return the letters of the text parts with their types, and all other parts."""
     return [
         (item, part.get("mediaType"))
         for part in parts

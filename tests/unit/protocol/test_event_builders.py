@@ -1,4 +1,4 @@
-"""Progress and result in the rows of a task."""
+"""Tests of the progress and the result in the rows of a task."""
 
 from __future__ import annotations
 

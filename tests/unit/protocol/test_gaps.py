@@ -1,4 +1,4 @@
-"""When a gap is written, with and without numbers of the resumable-stream extension.
+"""Tests when a gap is written, with and without numbers of resumable streams.
 
 host/protocol/gaps.py through translate.py. docs/resumable-stream.md specifies numbers.
 """
@@ -46,7 +46,7 @@ def test_gap_names_the_task_the_reason_and_the_count(record: TaskRecord) -> None
 
 
 class TestPendingGap:
-    """Updates without numbers may be missing: a gap says so."""
+    """A gap says that updates without numbers may be missing."""
 
     WHY = "the stream broke"
 
@@ -74,7 +74,7 @@ class TestPendingGap:
 
 
 class TestNumbered:
-    """The number identifies an update, whatever its content."""
+    """A number identifies an update. Its content does not matter."""
 
     WHY = "the stream broke"
 
@@ -95,7 +95,7 @@ class TestNumbered:
 
     @pytest.mark.parametrize("update", [status(), chunk("one")])
     def test_next_number_needs_no_gap(self, record: TaskRecord, update: Json) -> None:
-        """Also if its content is that of the update before."""
+        """This holds even if its content equals that of the previous update."""
         take(record, numbered(1, update))
 
         assert len(take(record, numbered(2, update), pending_gap=self.WHY)) == 1

@@ -1,4 +1,4 @@
-"""Reading the progress of a task from its metadata.
+"""Tests reading the progress of a task from its metadata.
 
 host/protocol/progress.py, with valid and invalid metadata.
 """
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from host.protocol.progress import URI, percent_of
 
-HUGE = 10**400  # JSON allows it, a float cannot hold it.
+HUGE = 10**400  # Valid in JSON, but too large for a float.
 
 
 def aggregate(progress: Any, total: Any = 100) -> dict[str, Any]:

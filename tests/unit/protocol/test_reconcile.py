@@ -1,4 +1,4 @@
-"""What a Task, as its agent has it, adds to the feed.
+"""Tests which events a Task from the agent adds to the feed.
 
 host/protocol/reconcile.py through host/protocol/translate.py, with the JSON that agents
 send.
@@ -31,7 +31,7 @@ ZERO, ONE = said("zero", "m0"), said("one", "m1")
 TWO, THREE = said("two", "m2"), said("three", "m3")
 DIFFERENT = said("what is this", "u1") | {"role": "ROLE_USER"}
 
-# What the feed has: the updates it became.
+# The updates that are in the feed.
 FEED: dict[str, list[Json]] = {
     "nothing": [],
     "submitted": [status("SUBMITTED", at=T1)],
@@ -40,7 +40,7 @@ FEED: dict[str, list[Json]] = {
     "waiting": [status("WORKING", ONE, at=T2), status("INPUT_REQUIRED", TWO, at=T3)],
     "the end": [status("WORKING", ONE, at=T2), status("COMPLETED", THREE, at=T4)],
 }
-# What the Task has.
+# The content of the Task.
 TASK: dict[str, Json] = {
     "older": snapshot("WORKING", ZERO, at=T0),
     "submitted": snapshot("SUBMITTED", at=T1),
@@ -56,7 +56,7 @@ TASK: dict[str, Json] = {
     ),
 }
 WHOLE, REST = "a1 = one two", "a1 + two"
-# Each pair: (what the feed has, what the Task has) -> the events that are added.
+# (updates in the feed, content of the Task) -> the events that are added.
 PAIRS: dict[tuple[str, str], list[str]] = {
     ("nothing", "older"): ["running zero"],
     ("nothing", "submitted"): ["submitted -"],
@@ -154,7 +154,7 @@ class TestPair:
 
 
 class TestNumbered:
-    """The feed has update 5, at T2. Then comes a Task that includes update n."""
+    """The feed has update 5, at T2. Then a Task arrives that includes update n."""
 
     FED = numbered(5, status("WORKING", ONE, at=T2))
 
@@ -282,8 +282,8 @@ class TestState:
 
         assert take(record, snapshot("WORKING", ONE), at=LATER) == []
 
-    def test_with_a_later_time_is_added_again(self, record: TaskRecord) -> None:
-        """Updates were missed that left no other trace."""
+    def test_state_with_a_later_time_is_added_again(self, record: TaskRecord) -> None:
+        """Lost updates leave no other trace."""
         take(record, status("WORKING", ONE, at=T2))
 
         events = take(record, snapshot("WORKING", ONE, at=T3), pending_gap="broke")
@@ -291,7 +291,7 @@ class TestState:
         assert in_brief(events) == ["gap", "running one"]
 
     @pytest.mark.parametrize("end", ["COMPLETED", "FAILED", "CANCELED", "REJECTED"])
-    def test_that_is_terminal_is_added_whatever_its_time(
+    def test_terminal_state_is_added_at_any_time(
         self, record: TaskRecord, end: str
     ) -> None:
         """For example, the clock went back by a day."""
@@ -301,7 +301,7 @@ class TestState:
 
         assert (row.state, row.at) == (f"TASK_STATE_{end}", "2026-11-22T11:00:00.000Z")
 
-    def test_that_is_older_changes_neither_state_nor_time_of_late_messages(
+    def test_older_state_changes_neither_state_nor_time_of_late_messages(
         self, record: TaskRecord
     ) -> None:
         take(record, status("INPUT_REQUIRED", TWO, at=T3, percent=40))
@@ -316,7 +316,7 @@ class TestState:
 
 
 class TestArtifact:
-    def test_that_has_grown_is_appended_to(self, record: TaskRecord) -> None:
+    def test_grown_artifact_is_appended_to(self, record: TaskRecord) -> None:
         take(record, status("WORKING", ONE, at=T2))
         take(record, chunk("one"), chunk(" two", append=True))
         task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "one two 3")])
@@ -324,20 +324,22 @@ class TestArtifact:
         assert in_brief(take(record, task)) == ["a1 +  3"]
         assert take(record, task) == []
 
-    def test_that_has_changed_replaces_the_old_one(self, record: TaskRecord) -> None:
+    def test_changed_artifact_replaces_the_old_one(self, record: TaskRecord) -> None:
         take(record, status("WORKING", ONE, at=T2), chunk("draft"))
         task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "final")])
 
         assert in_brief(take(record, task)) == ["a1 = final"]
         assert take(record, task) == []
 
-    def test_that_is_new_is_added_beside_the_others(self, record: TaskRecord) -> None:
+    def test_new_artifact_is_added_beside_the_others(self, record: TaskRecord) -> None:
         take(record, chunk("one"))
         task = snapshot(artifacts=[holding("a1", "one"), holding("a2", "two")])
 
         assert in_brief(take(record, task)) == ["a2 = two", "running -"]
 
-    def test_of_an_older_task_replaces_nothing(self, record: TaskRecord) -> None:
+    def test_artifact_of_an_older_task_replaces_nothing(
+        self, record: TaskRecord
+    ) -> None:
         take(record, status("WORKING", ONE, at=T2), chunk("final"))
         held = [holding("a1", "draft"), holding("a2", "new")]
 
@@ -345,7 +347,9 @@ class TestArtifact:
 
         assert in_brief(events) == ["a2 = new"]
 
-    def test_twice_in_one_task_counts_as_the_last_one(self, record: TaskRecord) -> None:
+    def test_repeated_artifact_in_a_task_counts_as_the_last_one(
+        self, record: TaskRecord
+    ) -> None:
         held = [holding("a1", "draft"), holding("a1", "final")]
 
         assert in_brief(take(record, snapshot(artifacts=held))) == [

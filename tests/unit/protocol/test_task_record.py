@@ -1,4 +1,4 @@
-"""The record of what the feed has of a task."""
+"""Tests of the record of a task's events in the feed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which events an A2A update becomes, in which order.
+"""Tests which events an A2A update becomes, and in which order.
 
 host/protocol/translate.py, with the JSON that agents send.
 """
@@ -96,7 +96,7 @@ def test_artifact_chunk_becomes_an_artifact_event(record: TaskRecord) -> None:
 
 
 def test_first_chunk_does_not_append(record: TaskRecord) -> None:
-    """Some agents set `append` also in the first chunk."""
+    """Some agents also set `append` in the first chunk."""
     events = take(record, chunk("one", append=True), chunk("two", append=True))
 
     assert in_brief(events) == ["a1 = one", "a1 + two"]

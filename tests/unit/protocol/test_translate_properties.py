@@ -1,6 +1,6 @@
-"""Properties of a task's events, whatever its agent sends and wherever streams break.
+"""Property tests of a task's events, for any updates and any broken streams.
 
-host/protocol/translate.py; test_translate.py and test_reconcile.py have examples.
+host/protocol/translate.py. test_translate.py and test_reconcile.py have examples.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def test_record_read_from_the_feed_is_the_same(
 @settings(derandomize=True, deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=20))
 def test_each_number_is_added_once_or_counted_as_missing(arrived: list[int]) -> None:
-    """Whichever updates were lost, repeated or reordered."""
+    """This holds for any lost, repeated or reordered updates."""
     record = TaskRecord("carly", "t1")
     stream = (numbered(n, status(message=said(f"{n}", f"m{n}"))) for n in arrived)
 
@@ -174,7 +174,7 @@ WORDS = [f"{n}" for n in range(1, 8)]
 
 
 def stream_and_copies(*, number: bool) -> tuple[list[Json], list[Json]]:
-    """A task's updates, and the Task as its agent has it after each of them."""
+    """Build the updates of a task, and the Task at its agent after each of them."""
     stream, copies = [], []
     for n, word in enumerate(WORDS):
         state, at = "WORKING", f"2026-11-23T12:00:0{n}Z"

@@ -1,4 +1,4 @@
-"""Conversion of A2A 0.3 to 1.0, compared with the SDK's models and conversions."""
+"""Tests the conversion of A2A 0.3 to 1.0 against the SDK's models and conversions."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def by_us(result: Json) -> StreamResponse:
 
 
 def comparable(response: StreamResponse) -> Any:
-    """Times to the moment: the SDK writes them its own way, a2a reads both."""
+    """Return the response with parsed times. The SDK formats times differently."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):

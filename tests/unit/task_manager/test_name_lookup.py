@@ -1,4 +1,4 @@
-"""name_lookup finds the agent and the skill that a name means."""
+"""Tests that name_lookup finds the agent and the skill for a name."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def found(
     return resolve(NameQuery(name, agent, skill), among, settled=settled)
 
 
-class TestANameMeans:
+class TestNameLookup:
     @pytest.mark.parametrize(
         "query",
         [
@@ -66,31 +66,31 @@ class TestANameMeans:
             NameQuery(None, None, "calendar_check"),
         ],
     )
-    def test_a_skill(self, query: NameQuery) -> None:
+    def test_finds_a_skill(self, query: NameQuery) -> None:
         assert resolve(query, BOTH, settled=False) == ("carly", "calendar_check")
 
     @pytest.mark.parametrize("query", [("carly", None), (None, "carly")])
-    def test_an_agent_that_chooses_the_skill(
+    def test_finds_an_agent_that_chooses_the_skill(
         self, query: tuple[str | None, str | None]
     ) -> None:
         assert found(query[0], BOTH, agent=query[1]) == ("carly", None)
 
-    def test_the_agent_if_a_skill_has_the_same_name(self) -> None:
+    def test_prefers_the_agent_if_a_skill_has_the_same_name(self) -> None:
         namesake = row("other", Skill("carly", "Carly", "", []))
         assert found("carly", rows(CARLY, namesake)) == ("carly", None)
 
-    def test_agent_and_skill_if_the_agent_has_a_skill_of_its_name(self) -> None:
+    def test_finds_both_if_the_agent_has_a_skill_of_its_name(self) -> None:
         itself = row("weather", Skill("weather", "Weather", "", []))
         assert found("weather", rows(itself)) == ("weather", "weather")
 
-    def test_a_skill_with_a_slash_in_its_id(self) -> None:
+    def test_finds_a_skill_with_a_slash_in_its_id(self) -> None:
         odd = row("odd", Skill("a/b", "A", "", []))
         assert found("a/b", rows(odd)) == ("odd", "a/b")
         assert found("odd/a/b", rows(odd)) == ("odd", "a/b")
 
 
-class TestANameIsRefused:
-    def test_if_it_is_unknown_and_the_error_lists_the_known_ones(self) -> None:
+class TestRefusedName:
+    def test_unknown_name_error_lists_the_known_names(self) -> None:
         with pytest.raises(UnknownName) as refused:
             found("dance", BOTH)
         assert str(refused.value) == (
@@ -98,30 +98,30 @@ class TestANameIsRefused:
             "carly (calendar_check, availability); walter (weather)"
         )
 
-    def test_if_two_agents_have_the_skill(self) -> None:
+    def test_skill_of_two_agents_is_ambiguous(self) -> None:
         twice = rows(CARLY, row("cora", CHECK))
         with pytest.raises(
             UnknownName, match="'carly/calendar_check' or 'cora/calendar_check'"
         ):
             found("calendar_check", twice)
 
-    def test_if_the_agent_does_not_have_the_skill(self) -> None:
+    def test_skill_must_be_one_of_the_agent(self) -> None:
         for query in (("walter/calendar_check", None), ("calendar_check", "walter")):
             with pytest.raises(UnknownName, match=r"walter has no skill .*: weather$"):
                 found(query[0], BOTH, agent=query[1])
 
-    def test_if_the_agent_is_unknown(self) -> None:
+    def test_agent_must_be_known(self) -> None:
         with pytest.raises(UnknownAgent, match=r"no agent 'anna'.*carly"):
             found(None, BOTH, agent="anna")
 
-    def test_if_it_is_missing_or_given_twice(self) -> None:
+    def test_name_must_be_given_once(self) -> None:
         with pytest.raises(UnknownName, match="name an agent or a skill"):
             found(None, BOTH)
         with pytest.raises(UnknownName, match="is too much"):
             found("x", BOTH, agent="carly", skill="availability")
 
 
-class TestAnUnreachableAgent:
+class TestUnreachableAgent:
     def test_is_named_with_the_cause(self) -> None:
         lost = row("carly", CHECK, connection="lost", cause="refused: nobody there")
         for name in ("carly", "calendar_check", "carly/calendar_check"):

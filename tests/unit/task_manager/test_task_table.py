@@ -1,4 +1,4 @@
-"""TaskTable keeps the updates of the manager's tasks, complete and in order."""
+"""Tests that TaskTable keeps the updates of the manager's tasks in order."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class TestOrder:
         assert [update["id"] async for update in table.stream()] == [2]
 
 
-class TestEndOfAStream:
+class TestEndOfStream:
     async def test_comes_when_no_task_is_open_or_starting(self) -> None:
         table = TaskTable()
         assert [update async for update in table.stream()] == []
