@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
 import click
@@ -37,7 +38,7 @@ def export(url: str | None, output: str | None, **query: str | Sequence[str]) ->
     """Save the feed of a running host as NDJSON."""
     url = find_host(url)
     parameters = {name: value for name, value in query.items() if value}
-    writer = _LineWriter()
+    count, last = 0, b""
     try:
         with (
             open_client(url) as client,
@@ -45,40 +46,32 @@ def export(url: str | None, output: str | None, **query: str | Sequence[str]) ->
             client.stream("GET", "/feed.ndjson", params=parameters) as response,
         ):
             check_response(response, url)
-            if output is None:
-                with ignore_broken_pipe():
-                    writer.copy(response.iter_bytes(), sys.stdout.buffer)
-            else:
-                with _create(output) as file:
-                    writer.copy(response.iter_bytes(), file)
-                click.echo(f"{writer.count} events in {output}")
+            with ignore_broken_pipe(), _open_output(output) as file:
+                for line in _split_lines(response.iter_bytes()):
+                    file.write(line + b"\n")
+                    count, last = count + 1, line
     except HostLost as error:
-        if not writer.count:
+        if not count:
             raise
         raise HostLost(
-            f"{error}; {writer.count} events are saved: get the rest with "
-            f"--after {json.loads(writer.last)['id']}"
+            f"{error}; {count} events are saved: get the rest with "
+            f"--after {json.loads(last)['id']}"
         ) from error
+    if output:
+        click.echo(f"{count} events in {output}")
 
 
-class _LineWriter:
-    """Copies whole lines, and counts them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.last = b""
-
-    def copy(self, chunks: Iterable[bytes], file: BinaryIO) -> None:
-        rest = b""
-        for chunk in chunks:
-            lines, newline, rest = (rest + chunk).rpartition(b"\n")
-            file.write(lines + newline)
-            if newline:
-                self.count += lines.count(b"\n") + 1
-                self.last = lines.rpartition(b"\n")[2]
+def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield whole lines. httpx also splits at line separators within an event."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
 
 
-def _create(path: str) -> BinaryIO:
+def _open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
+    if path is None:
+        return nullcontext(sys.stdout.buffer)
     try:
         return open(path, "xb")
     except OSError as error:
