@@ -30,7 +30,7 @@ from .options import agent_urls, drop_unset, settings_flags
 logger = logging.getLogger("courtside.serve")
 
 HINT_AFTER_S = 5.0  # scripts/start starts the agents at the same time as the host.
-CONNECT_S = 0.5
+HINT_CONNECT_S = 0.5
 
 
 @click.command(
@@ -110,7 +110,7 @@ def log_hint(config: Config) -> None:
         address = urlsplit(agent.url)
         with suppress(OSError):
             socket.create_connection(
-                (address.hostname, address.port or 80), CONNECT_S
+                (address.hostname, address.port or 80), HINT_CONNECT_S
             ).close()
             return
     logger.warning(
