@@ -6,6 +6,7 @@ import secrets
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import islice
 
 from ..model.filter import ALL, Filter
 from .contract import TRIM_STEP, Bounds, Entry, Row
@@ -43,22 +44,13 @@ class MemoryLog:
         start = max(after + 1 - self._first, 0)
         if where == ALL:
             return self._rows[start : start + limit]
-        found: list[Row] = []
-        for row in self._rows[start:]:
-            if len(found) == limit:
-                break
-            if where.matches(row.place):
-                found.append(row)
-        return found
+        matching = (row for row in self._rows[start:] if where.matches(row.place))
+        return list(islice(matching, limit))
 
     async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
-        found: list[Row] = []
-        for row in reversed(self._rows[: max(before - self._first, 0)]):
-            if len(found) == limit:
-                break
-            if where.matches(row.place):
-                found.append(row)
-        return found[::-1]
+        rows = reversed(self._rows[: max(before - self._first, 0)])
+        matching = (row for row in rows if where.matches(row.place))
+        return list(islice(matching, limit))[::-1]
 
     async def latest(self, after: int, where: Filter) -> list[Row]:
         last = {row.place: row for row in self._rows if where.matches(row.place)}
