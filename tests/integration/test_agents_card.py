@@ -1,4 +1,4 @@
-"""What an agent says about itself, and what it says to mistakes.
+"""The card of each stub, and its errors for bad requests.
 
 Every test talks HTTP to a real `python -m agents`.
 """
@@ -21,7 +21,7 @@ from tests.support.harness import AGENTS, Stack
 
 @pytest.fixture(scope="module")
 def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All stubs, so fast that every task is over in less than a second."""
+    """Run all stubs. A task takes less than a second."""
     with Stack(tmp_path_factory.mktemp("stubs"), with_host=False) as stack:
         yield stack
 
@@ -33,7 +33,7 @@ async def carly(stubs: Stack) -> AsyncIterator[Agent]:
 
 
 @pytest.mark.parametrize("name", AGENTS)
-async def test_the_card_says_who_it_is_and_how_to_talk_to_it(
+async def test_card_lists_interfaces_extensions_and_skills(
     stubs: Stack, name: str
 ) -> None:
     url = stubs.agent_url(name)
@@ -54,7 +54,7 @@ async def test_the_card_says_who_it_is_and_how_to_talk_to_it(
     assert all(skill["examples"] and skill["tags"] for skill in card["skills"])
 
 
-async def test_the_card_also_lies_where_older_clients_look(carly: Agent) -> None:
+async def test_card_is_also_at_the_older_path(carly: Agent) -> None:
     new, old = [
         await carly.http.get(f"/.well-known/{name}.json")
         for name in ("agent-card", "agent")
@@ -62,17 +62,19 @@ async def test_the_card_also_lies_where_older_clients_look(carly: Agent) -> None
     assert new.json() == old.json()
 
 
-async def test_the_card_can_be_cached_and_asked_for_again_cheaply(carly: Agent) -> None:
+async def test_card_supports_conditional_requests(carly: Agent) -> None:
     path = "/.well-known/agent-card.json"
     card, head = await carly.http.get(path), await carly.http.head(path)
     assert card.headers["cache-control"] == "public, max-age=60"
     assert head.status_code == 200
     assert head.headers["etag"] == card.headers["etag"]
     assert head.content == b""
-    made_at = parsedate_to_datetime(card.headers["last-modified"])
-    assert timedelta() <= datetime.now(timezone.utc) - made_at < timedelta(minutes=5)
-    later = format_datetime(made_at + timedelta(hours=1), usegmt=True)
-    earlier = format_datetime(made_at - timedelta(seconds=1), usegmt=True)
+    modified_at = parsedate_to_datetime(card.headers["last-modified"])
+    assert (
+        timedelta() <= datetime.now(timezone.utc) - modified_at < timedelta(minutes=5)
+    )
+    later = format_datetime(modified_at + timedelta(hours=1), usegmt=True)
+    earlier = format_datetime(modified_at - timedelta(seconds=1), usegmt=True)
     for headers, status in (
         ({"If-None-Match": card.headers["etag"]}, 304),
         ({"If-None-Match": f'"old", W/{card.headers["etag"]}'}, 304),
@@ -82,7 +84,7 @@ async def test_the_card_can_be_cached_and_asked_for_again_cheaply(carly: Agent) 
         ({"If-Modified-Since": later}, 304),
         ({"If-Modified-Since": earlier}, 200),
         ({"If-Modified-Since": "yesterday"}, 200),
-        # The tag is more exact, so it goes before the date.
+        # An ETag is more exact than a date, so it wins.
         ({"If-None-Match": '"old"', "If-Modified-Since": later}, 200),
     ):
         again = await carly.http.get(path, headers=headers)
@@ -101,7 +103,7 @@ async def test_the_card_can_be_cached_and_asked_for_again_cheaply(carly: Agent) 
         ("PUT", "/", 405),
     ],
 )
-async def test_what_is_not_there_is_answered_in_json_with_a_way_out(
+async def test_unknown_route_gets_a_json_error_with_the_card_path(
     carly: Agent, method: str, path: str, status: int
 ) -> None:
     answer = await carly.http.request(method, path)
@@ -112,7 +114,7 @@ async def test_what_is_not_there_is_answered_in_json_with_a_way_out(
     assert "/.well-known/agent-card.json" in error["message"]
 
 
-async def test_mistakes_are_answered_with_the_errors_that_a2a_names(
+async def test_bad_requests_get_a2a_errors(
     carly: Agent,
 ) -> None:
     json_type = {"Content-Type": "application/json"}
@@ -135,14 +137,12 @@ async def test_mistakes_are_answered_with_the_errors_that_a2a_names(
 
 
 @pytest.mark.parametrize("name", AGENTS)
-async def test_an_example_phrase_from_the_card_starts_its_skill(
-    stubs: Stack, name: str
-) -> None:
+async def test_example_from_the_card_starts_its_skill(stubs: Stack, name: str) -> None:
     async with agent_at(stubs.agent_url(name)) as agent:
         card = (await agent.http.get("/.well-known/agent-card.json")).json()
         for skill in card["skills"]:
             by_id = await agent.stream(skill=skill["id"])
             by_words = await agent.stream(skill["examples"][0])
-            # Strands are played at the same time: who is first may change.
+            # Strands run at the same time, so their order may differ.
             assert sorted(texts(by_words)) == sorted(texts(by_id))
             assert list(by_words[0]) == list(by_id[0])

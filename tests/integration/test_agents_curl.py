@@ -1,6 +1,6 @@
-"""docs/curl.md is true: every command runs as written and prints what is shown.
+"""The commands in docs/curl.md run unchanged and print the documented output.
 
-The agents are real; only their ports and times take the place of the documented ones.
+The agents are real. Only their ports and times are replaced.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from tests.support.doc_examples import examples_in, printed_by, prints
 from tests.support.harness import ROOT, SEED_AGENTS, Stack
 
 EXAMPLES = examples_in(ROOT / "docs" / "curl.md")
-# A pause that a task can be cancelled in, and that curl -m outlasts many times.
+# A step leaves time to cancel a task, and `curl -m` covers many steps.
 STEP_S, FEED_S = 0.2, 1.5
 
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What the commands of the page really print, run one after the other."""
+    """Run the commands of the page in order. Return the output of each."""
     folder = tmp_path_factory.mktemp("curl")
     with Stack(folder, with_host=False, step_s=STEP_S) as stack:
         addresses = {
@@ -28,19 +28,17 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return printed_by(EXAMPLES, {**addresses, "-m 5": f"-m {FEED_S}"}, folder)
 
 
-def test_the_page_shows_an_output_for_every_command() -> None:
+def test_page_shows_an_output_for_every_command() -> None:
     assert len(EXAMPLES) > 10
     assert all(example.output for example in EXAMPLES)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_a_documented_command_prints_what_the_page_shows(
-    number: int, outputs: list[str]
-) -> None:
+def test_command_prints_the_documented_output(number: int, outputs: list[str]) -> None:
     assert prints(EXAMPLES[number], outputs[number]), outputs[number]
 
 
 @pytest.mark.parametrize("name", SEED_AGENTS)
-def test_the_page_has_a_command_for_every_agent_of_the_lesson(name: str) -> None:
+def test_page_has_a_command_for_every_lesson_agent(name: str) -> None:
     port = STUBS[name].port
     assert any(f"localhost:{port}" in example.command for example in EXAMPLES)

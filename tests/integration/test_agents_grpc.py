@@ -1,6 +1,6 @@
-"""The gRPC binding of an agent that is started with --grpc-port.
+"""The gRPC binding of an agent with --grpc-port.
 
-Needs the extra `grpc`; the SDK's own client calls a real `python -m agents`.
+Needs the extra `grpc`. The SDK's client calls a real `python -m agents`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def carly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 async def client(carly: Server) -> AsyncIterator[Client]:
-    """The SDK's client, which finds the port on the card."""
+    """Return the SDK's client, which finds the port on the card."""
     async with agent_at(carly.url) as agent:
         card = await A2ACardResolver(agent.http, carly.url).get_agent_card()
     config = ClientConfig(
@@ -71,7 +71,7 @@ async def client(carly: Server) -> AsyncIterator[Client]:
         yield client
 
 
-def wish(text: str, **fields: Any) -> SendMessageRequest:
+def send_request(text: str, **fields: Any) -> SendMessageRequest:
     message = new_text_message(text, role=Role.ROLE_USER, **fields)
     return SendMessageRequest(message=message)
 
@@ -82,8 +82,10 @@ def number_of(event: StreamResponse) -> int:
     return resume.read_number(getattr(event, payload))
 
 
-async def test_a_task_is_streamed_read_and_no_longer_cancelled(client: Client) -> None:
-    events = [event async for event in client.send_message(wish("Find a slot"))]
+async def test_task_is_streamed_and_cannot_be_cancelled_after_its_end(
+    client: Client,
+) -> None:
+    events = [event async for event in client.send_message(send_request("Find a slot"))]
     task_id = events[0].task.id
     assert events[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
     assert [number_of(event) for event in events] == [*range(1, len(events) + 1)]
@@ -93,25 +95,25 @@ async def test_a_task_is_streamed_read_and_no_longer_cancelled(client: Client) -
         await client.cancel_task(CancelTaskRequest(id=task_id))
 
 
-async def test_a_stream_is_resumed_with_last_event_id_as_metadata(
+async def test_stream_resumes_with_last_event_id_metadata(
     client: Client,
 ) -> None:
-    events = [event async for event in client.send_message(wish("Find a slot"))]
+    events = [event async for event in client.send_message(send_request("Find a slot"))]
     request = SubscribeToTaskRequest(id=events[0].task.id)
     last = ClientCallContext(service_parameters={"last-event-id": "3"})
     replayed = [e async for e in client.subscribe(request, context=last)]
     assert replayed == events[3:]
 
 
-async def test_what_is_not_kept_is_out_of_range(client: Client) -> None:
-    events = [event async for event in client.send_message(wish("Find a slot"))]
+async def test_unavailable_updates_are_out_of_range(client: Client) -> None:
+    events = [event async for event in client.send_message(send_request("Find a slot"))]
     request = SubscribeToTaskRequest(id=events[0].task.id)
     ahead = ClientCallContext(service_parameters={"last-event-id": "999"})
     why = "What followed update 999 is not kept"
     with pytest.raises(Exception, match=why) as caught:
         async for _ in client.subscribe(request, context=ahead):
             pass
-    # The SDK's client knows no such error: the call's own is the cause.
+    # The SDK has no error for this status. Its own error has gRPC's as the cause.
     refused = caught.value if isinstance(caught.value, grpc.aio.AioRpcError) else None
     refused = refused or caught.value.__cause__
     assert isinstance(refused, grpc.aio.AioRpcError)
@@ -120,18 +122,18 @@ async def test_what_is_not_kept_is_out_of_range(client: Client) -> None:
     assert b"UPDATES_GONE" in details
 
 
-async def test_an_empty_message_is_invalid_and_makes_no_task(
+async def test_empty_message_is_refused_and_creates_no_task(
     client: Client, carly: Server
 ) -> None:
     async with agent_at(carly.url) as agent:
         before = await agent.tasks()
         with pytest.raises(InvalidParamsError, match="text is empty"):
-            async for _ in client.send_message(wish(" ")):
+            async for _ in client.send_message(send_request(" ")):
                 pass
         assert await agent.tasks() == before
 
 
-def test_a_taken_port_ends_in_one_line(carly: Server, tmp_path: Path) -> None:
+def test_port_in_use_is_reported_in_one_line(carly: Server, tmp_path: Path) -> None:
     taken = carly.url.rsplit(":")[-1]
     arguments = ["walter", f"--port={free_port()}", f"--grpc-port={taken}"]
     process = Process(
@@ -145,7 +147,7 @@ def test_a_taken_port_ends_in_one_line(carly: Server, tmp_path: Path) -> None:
     )
 
 
-def test_without_grpcio_it_says_what_to_install(tmp_path: Path) -> None:
+def test_missing_grpcio_is_reported_with_the_install_command(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as util\n"
         "find = util.find_spec\n"

@@ -1,6 +1,6 @@
-"""docs/resumable-stream.md is true: its examples are what Carly really sends.
+"""The examples in docs/resumable-stream.md are real output.
 
-She is a real one; only her port is put in place of the documented one.
+Carly is real. Only her port is replaced.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_an_example_is_what_the_agent_sends(number: int, outputs: list[str]) -> None:
+def test_example_is_real_output_of_the_agent(number: int, outputs: list[str]) -> None:
     assert prints(EXAMPLES[number], outputs[number]), outputs[number]
 
 
-def test_the_page_is_about_what_the_code_does() -> None:
+def test_page_names_the_extension_and_its_errors() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert f"`{resume.URI}`" in page
     for word in ("UPDATES_GONE", "-31410", "410", "OUT_OF_RANGE", "sequence"):

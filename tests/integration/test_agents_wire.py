@@ -62,14 +62,14 @@ CALENDAR_CHECK = [
 
 @pytest.fixture(scope="module")
 def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All stubs, so fast that every task is over in less than a second."""
+    """Run all stubs. A task takes less than a second."""
     with Stack(tmp_path_factory.mktemp("stubs"), with_host=False) as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Carly, so slow that her tasks stand still after their first step."""
+    """Run Carly, so slow that her tasks stay at their first step."""
     folder = tmp_path_factory.mktemp("slow")
     with Stack(folder, ["carly"], with_host=False, step_s=60) as stack:
         yield stack
@@ -94,26 +94,26 @@ async def nancy(stubs: Stack) -> AsyncIterator[Agent]:
 
 
 def progress_of(events: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """Percent and words of every status update; each is checked against the draft."""
-    told = []
+    """Return percent and text of every status update. Check each against the draft."""
+    steps = []
     for event in events:
         if update := event.get("statusUpdate"):
             metadata = update["metadata"][progress.URI]
             jsonschema.validate(metadata, DRAFT)
             if "message" in update["status"]:
                 assert update["status"]["message"]["metadata"][progress.URI] == metadata
-            told.append((metadata["aggregate"]["progress"], text_of(update["status"])))
-    return told
+            steps.append((metadata["aggregate"]["progress"], text_of(update["status"])))
+    return steps
 
 
 @pytest.mark.parametrize(("name", "skill"), RESULTS)
-async def test_every_skill_streams_its_work_and_its_result(
+async def test_every_skill_streams_progress_and_a_result(
     stubs: Stack, name: str, skill: str
 ) -> None:
     async with agent_at(stubs.agent_url(name)) as agent:
         events = await agent.stream(skill=skill)
-    told = states(events)
-    assert told == [SUBMITTED, *[WORKING] * (len(told) - 2), COMPLETED]
+    seen = states(events)
+    assert seen == [SUBMITTED, *[WORKING] * (len(seen) - 2), COMPLETED]
     percents = [percent for percent, _ in progress_of(events)]
     assert percents == sorted(percents)
     assert percents[-1] == 100
@@ -121,20 +121,20 @@ async def test_every_skill_streams_its_work_and_its_result(
     assert artifact["parts"][0]["text"] == texts(events)[-1] == RESULTS[name, skill]
 
 
-async def test_between_them_the_four_show_the_whole_life_of_a_task(
+async def test_stubs_show_every_task_state(
     stubs: Stack,
 ) -> None:
     seen: dict[str, set[str]] = {}
 
-    async def play(name: str, text: str, *answers: str) -> str:
-        """What a task ends in, or asks for; "message" where there is none."""
+    async def play(name: str, text: str, *replies: str) -> str:
+        """Return the last state of a task, or "message" if there is no task."""
         async with agent_at(stubs.agent_url(name)) as agent:
             events = await agent.stream(text)
             if "message" in events[0]:
                 return "message"
             task_id = events[0]["task"]["id"]
-            for answer in answers:
-                events += await agent.stream(answer, taskId=task_id)
+            for reply in replies:
+                events += await agent.stream(reply, taskId=task_id)
             if states(events)[-1] in (INPUT_REQUIRED, AUTH_REQUIRED):
                 await agent.cancel(task_id)
                 events.append({"task": await agent.get(task_id)})
@@ -153,19 +153,19 @@ async def test_between_them_the_four_show_the_whole_life_of_a_task(
     assert set().union(*seen.values()) == everything
 
 
-async def test_logan_shows_three_courts_at_work_and_one_that_is_asked_again(
+async def test_logan_tracks_three_courts_and_retries_one(
     stubs: Stack,
 ) -> None:
     async with agent_at(stubs.agent_url("logan")) as logan:
         events = await logan.stream("Find a court")
-    told = [
+    updates = [
         event["statusUpdate"]["metadata"][progress.URI]["trackers"]
         for event in events
         if "statusUpdate" in event
     ]
     statuses = [
         tracker["status"]
-        for trackers in told
+        for trackers in updates
         for tracker in trackers
         if tracker["id"] == "Harbour Club"
     ]
@@ -173,23 +173,23 @@ async def test_logan_shows_three_courts_at_work_and_one_that_is_asked_again(
     assert set(statuses[:failed]) == {"running"}
     assert statuses[failed:].count("running") >= 2
     assert statuses[-1] == "completed"
-    assert len(told[-1]) == 3
-    drawn = next(e["artifactUpdate"] for e in events if "artifactUpdate" in e)
-    assert drawn["artifact"]["parts"][0]["mediaType"] == "image/svg+xml"
+    assert len(updates[-1]) == 3
+    image = next(e["artifactUpdate"] for e in events if "artifactUpdate" in e)
+    assert image["artifact"]["parts"][0]["mediaType"] == "image/svg+xml"
 
 
-async def test_carlys_calendar_check_is_the_lessons_over_http_json(
+async def test_calendar_check_is_as_in_the_lesson_over_http_json(
     carly: Agent,
 ) -> None:
     assert progress_of(await carly.stream("Find a slot")) == CALENDAR_CHECK
 
 
-async def test_carlys_calendar_check_is_the_lessons_over_json_rpc(carly: Agent) -> None:
+async def test_calendar_check_is_as_in_the_lesson_over_json_rpc(carly: Agent) -> None:
     events = await carly.rpc_stream("SendStreamingMessage", request("Find a slot"))
     assert progress_of(events) == CALENDAR_CHECK
 
 
-async def test_the_sdks_own_client_finds_its_way_from_the_card(stubs: Stack) -> None:
+async def test_sdk_client_runs_a_task_from_the_card(stubs: Stack) -> None:
     url = stubs.agent_url("walter")
     async with httpx.AsyncClient(trust_env=False) as http:
         client = await create_client(url, ClientConfig(httpx_client=http))
@@ -201,7 +201,7 @@ async def test_the_sdks_own_client_finds_its_way_from_the_card(stubs: Stack) -> 
     assert last.status_update.status.state == TaskState.TASK_STATE_COMPLETED
 
 
-async def test_a_message_can_wait_for_the_result(carly: Agent) -> None:
+async def test_send_message_waits_for_the_result(carly: Agent) -> None:
     task = (await carly.send("Find a slot")).json()["task"]
     assert task["status"]["state"] == COMPLETED
     assert task == await carly.get(task["id"])
@@ -209,7 +209,7 @@ async def test_a_message_can_wait_for_the_result(carly: Agent) -> None:
     assert answer["result"]["task"]["status"]["state"] == COMPLETED
 
 
-async def test_a_subscriber_sees_where_the_task_is_and_then_what_follows(
+async def test_subscriber_gets_the_task_and_then_its_updates(
     slow_carly: Agent,
 ) -> None:
     task_id = await slow_carly.start("Find a slot")
@@ -229,7 +229,7 @@ async def test_a_subscriber_sees_where_the_task_is_and_then_what_follows(
         first_seen = anyio.Event()
         if method == "POST":
             task_id = await slow_carly.start("Find a slot")
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(subscribe, method)
                 await first_seen.wait()
@@ -240,7 +240,7 @@ async def test_a_subscriber_sees_where_the_task_is_and_then_what_follows(
         assert states(events)[-1] == CANCELED
 
 
-async def test_a_task_cancelled_mid_way_ends_with_the_lessons_words(
+async def test_cancelled_task_has_the_message_of_the_lesson(
     slow_carly: Agent,
 ) -> None:
     task_id = await slow_carly.start("Find a slot")
@@ -251,7 +251,7 @@ async def test_a_task_cancelled_mid_way_ends_with_the_lessons_words(
         assert text_of(task["status"]) == "Task cancelled by user request"
 
 
-async def test_cancelling_twice_is_refused_the_second_time_in_both_bindings(
+async def test_second_cancel_is_refused_in_both_bindings(
     slow_carly: Agent,
 ) -> None:
     task_id = await slow_carly.start("Find a slot")
@@ -262,7 +262,7 @@ async def test_cancelling_twice_is_refused_the_second_time_in_both_bindings(
     assert (await slow_carly.cancel(task_id)).status_code == 400
 
 
-async def test_two_cancels_at_once_both_get_an_answer(slow_carly: Agent) -> None:
+async def test_two_simultaneous_cancels_both_get_a_response(slow_carly: Agent) -> None:
     for _ in range(20):
         task_id = await slow_carly.start("Find a slot")
         answers: list[int] = []
@@ -270,14 +270,14 @@ async def test_two_cancels_at_once_both_get_an_answer(slow_carly: Agent) -> None
         async def cancel(task_id: str, answers: list[int]) -> None:
             answers.append((await slow_carly.cancel(task_id)).status_code)
 
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
                 for _ in range(2):
                     tasks.start_soon(cancel, task_id, answers)
         assert sorted(answers) == [200, 400]
 
 
-async def test_tasks_are_listed_newest_first_and_by_state_context_and_time(
+async def test_list_tasks_is_newest_first_and_filters(
     carly: Agent,
 ) -> None:
     first = (await carly.send("Find a slot", contextId="here")).json()["task"]
@@ -293,7 +293,7 @@ async def test_tasks_are_listed_newest_first_and_by_state_context_and_time(
     assert [task["id"] for task in answer["result"]["tasks"]] == [second["id"]]
 
 
-async def test_nancy_asks_and_goes_on_with_the_answer(nancy: Agent) -> None:
+async def test_nancy_continues_after_a_reply(nancy: Agent) -> None:
     asked = await nancy.stream("Invite everyone to tennis")
     assert states(asked)[-1] == INPUT_REQUIRED
     question = asked[-1]["statusUpdate"]
@@ -313,7 +313,7 @@ async def test_nancy_asks_and_goes_on_with_the_answer(nancy: Agent) -> None:
     ]
 
 
-async def test_nancy_can_be_answered_over_json_rpc_and_sends_nothing_then(
+async def test_nancy_sends_nothing_after_a_refusal_over_json_rpc(
     nancy: Agent,
 ) -> None:
     task = (await nancy.rpc("SendMessage", request("Invite everyone")))["result"][
@@ -326,7 +326,7 @@ async def test_nancy_can_be_answered_over_json_rpc_and_sends_nothing_then(
     assert text_of(done["status"]) == "Nothing was sent."
 
 
-async def test_a_subscriber_of_a_waiting_task_sees_the_reply_being_played(
+async def test_subscriber_of_a_waiting_task_sees_the_work_after_a_reply(
     nancy: Agent,
 ) -> None:
     task = (await nancy.send("Invite everyone")).json()["task"]
@@ -341,7 +341,7 @@ async def test_a_subscriber_of_a_waiting_task_sees_the_reply_being_played(
                     streamed.append(json.loads(line.removeprefix("data: ")))
                     subscribed.set()
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(subscribe)
             await subscribed.wait()
@@ -349,7 +349,7 @@ async def test_a_subscriber_of_a_waiting_task_sees_the_reply_being_played(
     assert states(streamed) == [INPUT_REQUIRED, WORKING, COMPLETED]
 
 
-async def test_tasks_stream_tells_all_tasks_in_the_lessons_format(stubs: Stack) -> None:
+async def test_tasks_stream_has_the_format_of_the_lesson(stubs: Stack) -> None:
     url = stubs.agent_url("logan")
     task_id: list[str] = []
 
@@ -370,9 +370,9 @@ async def test_tasks_stream_tells_all_tasks_in_the_lessons_format(stubs: Stack) 
     assert {event.event for event in seen} == {"message"}
     assert len({event.id for event in seen}) == len(seen)
     assert {row["task_id"] for row in rows} == set(task_id)
-    told = [(row["status"], row["progress"]) for row in rows]
-    assert ("running", 90) in told
-    assert told[-1] == ("completed", 100)
+    steps = [(row["status"], row["progress"]) for row in rows]
+    assert ("running", 90) in steps
+    assert steps[-1] == ("completed", 100)
     assert rows[-1]["result"] == RESULTS["logan", "venue_search"]
     assert list(rows[-1]) == ["task_id", "status", "progress", "result"]
     assert all(
@@ -380,7 +380,7 @@ async def test_tasks_stream_tells_all_tasks_in_the_lessons_format(stubs: Stack) 
     )
 
 
-async def test_tasks_stream_first_tells_where_each_open_task_stands(
+async def test_tasks_stream_begins_with_the_row_of_each_open_task(
     slow_carly: Agent,
 ) -> None:
     ids = [await slow_carly.start("Find a slot") for _ in range(3)]
@@ -389,7 +389,7 @@ async def test_tasks_stream_first_tells_where_each_open_task_stands(
         working = {task["id"] for task in await slow_carly.tasks(status=WORKING)}
         return working >= set(ids)
 
-    await until(all_working, 5, "three tasks at work")
+    await until(all_working, 30, "three tasks at work")
     seen: list[str] = []
     async with slow_carly.http.stream("GET", "/tasks/stream") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -398,8 +398,8 @@ async def test_tasks_stream_first_tells_where_each_open_task_stands(
                 seen.append(line)
             if len(seen) == 3:
                 break
-    told = [json.loads(line.removeprefix("data: ")) for line in seen]
-    assert told == [
+    rows = [json.loads(line.removeprefix("data: ")) for line in seen]
+    assert rows == [
         {
             "task_id": task_id,
             "status": "running",
@@ -412,17 +412,17 @@ async def test_tasks_stream_first_tells_where_each_open_task_stands(
         await slow_carly.cancel(task_id)
 
 
-async def test_a_resumed_stream_starts_before_the_next_update(
+async def test_resumed_stream_responds_before_the_next_update(
     slow_carly: Agent,
 ) -> None:
-    """Otherwise a client's timeout would end the stream of a quiet task."""
+    """Otherwise the stream of a quiet task would time out at the client."""
     task_id = await slow_carly.start("Find a slot")
 
     async def is_working() -> bool:
         state: str = (await slow_carly.get(task_id))["status"]["state"]
         return state == WORKING
 
-    await until(is_working, 5, "the task to work")
+    await until(is_working, 30, "the task to work")
     task = await slow_carly.get(task_id)
     last = int(task["metadata"][RESUMABLE]["sequence"])
     path, headers = f"/tasks/{task_id}:subscribe", {"Last-Event-ID": str(last)}

@@ -43,7 +43,7 @@ def test_missed_update_is_as_late_as_the_next_received_one() -> None:
     assert reader.late_ms([1_000_000, 4_000_000, 8_000_000]) == [1, 5, 1]
 
 
-def test_lesson_has_the_table_that_is_printed() -> None:
+def test_lesson_shows_the_printed_table() -> None:
     page = (ROOT / "docs" / "lesson" / "transports.md").read_text(encoding="utf-8")
     head, _, *rows = [line for line in page.splitlines() if line.startswith("| ")][:7]
 

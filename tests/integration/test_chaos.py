@@ -1,6 +1,6 @@
-"""A short chaos: whatever breaks, every reader sees what was emitted, in order, once.
+"""A short chaos run: every reader sees each update once and in order.
 
-Real agents, a real host, real readers; scripts/chaos plays three minutes of it.
+Real agents, a real host and real readers. scripts/chaos runs for three minutes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SECONDS = 8 if THOROUGH else 5
 AGENTS = (("resumable", "JSONRPC"), ("plain", "HTTP+JSON"))
 
 
-async def test_whatever_breaks_every_reader_sees_what_was_emitted_once(
+async def test_every_reader_sees_each_update_once_during_faults(
     tmp_path: Path,
 ) -> None:
     seed = random.randrange(1_000_000)  # noqa: S311

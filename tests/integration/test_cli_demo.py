@@ -43,8 +43,8 @@ def running_courtside(folder: Path, *words: str, **variables: str) -> Iterator[P
     )
     process.start()
     try:
-        said = f"The page is at {url_of(process)}\n"
-        wait_until(lambda: said in process.output(), START_S, said)
+        line = f"The page is at {url_of(process)}\n"
+        wait_until(lambda: line in process.output(), START_S, line)
         yield process
     finally:
         if process.alive:
@@ -56,7 +56,7 @@ def url_of(process: Process) -> str:
 
 
 def connected_agents(process: Process) -> dict[str, str]:
-    """URLs of connected agents by name."""
+    """Return the URLs of connected agents, by name."""
     rows = httpx.get(f"{url_of(process)}/agents", trust_env=False).json()["agents"]
     return {r["agent"]: r["url"] for r in rows if r["connection"] == "connected"}
 
@@ -66,7 +66,7 @@ def is_open(url: str) -> bool:
         return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
 
 
-def test_one_command_follows_urls_file_and_demo_and_stops_within_3_s(
+def test_command_follows_urls_file_and_demo_and_stops_within_3_s(
     tmp_path: Path,
 ) -> None:
     other = tmp_path / "other"
@@ -82,9 +82,9 @@ def test_one_command_follows_urls_file_and_demo_and_stops_within_3_s(
         host = ends.enter_context(
             running_courtside(tmp_path, *words, WALTER_PORT=taken)
         )
-        wanted = len(AGENTS) + 1  # the demo's, and one by URL
+        wanted = len(AGENTS) + 1  # the demo agents, and one by URL
         wait_until(
-            lambda: len(connected_agents(host)) == wanted, 20, f"{wanted} agents"
+            lambda: len(connected_agents(host)) == wanted, 30, f"{wanted} agents"
         )
         found = connected_agents(host)
         page = httpx.get(url_of(host), trust_env=False)
@@ -111,12 +111,12 @@ def test_one_command_follows_urls_file_and_demo_and_stops_within_3_s(
     [[0.0], [0.3], [0.01] * 500],
     ids=["at once", "after 300 ms", "every 10 ms"],
 )
-def test_several_signals_stop_it_as_cleanly_as_one(
+def test_several_signals_stop_the_demo_cleanly(
     tmp_path: Path, delays_s: list[float]
 ) -> None:
     with ExitStack() as ends:
         host = ends.enter_context(running_courtside(tmp_path, "--demo"))
-        wait_until(lambda: len(connected_agents(host)) == 4, 20, "four agents")
+        wait_until(lambda: len(connected_agents(host)) == 4, 30, "four agents")
         urls = connected_agents(host).values()
         http = ends.enter_context(httpx.Client(trust_env=False))
         for stream in (
@@ -146,7 +146,7 @@ def test_demo_agents_stop_within_3_s_after_kill_9_of_the_host(
 ) -> None:
     with running_courtside(tmp_path, "--demo", "--log=memory") as host:
         urls = [f"http://127.0.0.1:{host.env[f'{n.upper()}_PORT']}" for n in AGENTS]
-        wait_until(lambda: all(map(is_open, urls)), 20, "the agents")
+        wait_until(lambda: all(map(is_open, urls)), 30, "the agents")
 
         host.kill()
 

@@ -16,7 +16,9 @@ from tests.support.harness import ROOT, Stack, wait_until
 from tests.support.http_requests import start_request
 
 PAGES = (ROOT / "docs" / "cli.md", ROOT / "README.md")
-SHOWN = re.compile(r"^\$? ?(?:scripts/)?(courtside(?: [^\n#>|]*)?)(?:[#>|].*)?$", re.M)
+COMMAND = re.compile(
+    r"^\$? ?(?:scripts/)?(courtside(?: [^\n#>|]*)?)(?:[#>|].*)?$", re.M
+)
 FENCED = re.compile(r"^```(?:console|sh)\n(.*?)^```$", re.M | re.S)
 
 
@@ -26,7 +28,7 @@ def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
         url = f"{stack.url}/a2a/carly/message:send"
         assert httpx.post(url, json=start_request("Find a slot")).status_code == 200
         done = f"{stack.url}/feed.ndjson?kind=task&limit=1"
-        wait_until(lambda: '"completed"' in httpx.get(done).text, 10, "Carly's answer")
+        wait_until(lambda: '"completed"' in httpx.get(done).text, 30, "Carly's answer")
         addresses = {"http://localhost:8000": stack.url}
         printed = printed_by(examples, addresses, tmp_path)
 
@@ -38,7 +40,7 @@ def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_on_a_page_is_valid(page: Path) -> None:
     fences = FENCED.findall(page.read_text(encoding="utf-8"))
-    commands = [line for fence in fences for line in SHOWN.findall(fence)]
+    commands = [line for fence in fences for line in COMMAND.findall(fence)]
 
     assert commands
     for command in commands:

@@ -51,7 +51,7 @@ def complete_task(stack: Stack, agent: str, text: str) -> None:
         answer = httpx.post(url, json={"message": message})
         return answer.json()["task"]["id"] if answer.status_code == 200 else None
 
-    task = wait_until(sent, 10, f"{agent} to take {text!r}")
+    task = wait_until(sent, 30, f"{agent} to take {text!r}")
     assert task
 
     def over() -> bool:
@@ -59,7 +59,7 @@ def complete_task(stack: Stack, agent: str, text: str) -> None:
             row.get("status") == "completed" for row in events_in_log(stack, task=task)
         )
 
-    wait_until(over, 10, "its end")
+    wait_until(over, 30, "its end")
 
 
 def events_in_log(stack: Stack, **query: str) -> list[Json]:
@@ -80,17 +80,17 @@ class TestTail:
             new = events_in_log(stack)[len(before) :]
             after = [json.loads(tail.stdout.readline()) for _ in new]
             tail.send_signal(signal.SIGINT)
-            rest, said = tail.communicate(timeout=10)
+            rest, errors = tail.communicate(timeout=30)
 
         everything = [*before, *after, *map(json.loads, rest.splitlines())]
         assert everything == events_in_log(stack)[: len(everything)]
         assert [event["id"] for event in everything] == [*range(1, len(everything) + 1)]
         assert tail.returncode == 0
-        assert "reconnecting" in said
-        assert "reconnected to" in said
+        assert "reconnecting" in errors
+        assert "reconnected to" in errors
         epoch = httpx.get(f"{stack.url}/healthz").json()["epoch"]
         again = f"--json --after {epoch}-{everything[-1]['id']}\n"
-        assert said.endswith(f"Continue with: courtside tail {stack.url} {again}")
+        assert errors.endswith(f"Continue with: courtside tail {stack.url} {again}")
 
     def test_prints_the_current_state_first(self, stack: Stack) -> None:
         with running("tail", stack.url, "--agent=carly") as tail:
@@ -125,18 +125,18 @@ class TestTail:
             stderr=subprocess.DEVNULL,
         )
         try:
-            said = b""
-            while b"Found" not in said:
-                said += os.read(ours, 4096)
+            output = b""
+            while b"Found" not in output:
+                output += os.read(ours, 4096)
         finally:
             tail.kill()
             tail.wait()
             os.close(ours)
             os.close(theirs)
 
-        assert "━━━━━━━━━━" in said.decode()
-        assert (b"\x1b[32m" in said) is (not no_color)
-        assert (b"\x1b" in said) is (not no_color)
+        assert "━━━━━━━━━━" in output.decode()
+        assert (b"\x1b[32m" in output) is (not no_color)
+        assert (b"\x1b" in output) is (not no_color)
 
     def test_exits_with_0_when_the_pipe_closes(self, stack: Stack) -> None:
         with running("tail", stack.url, "--after=0", "--json") as tail:
@@ -145,10 +145,10 @@ class TestTail:
             assert json.loads(tail.stdout.readline())["id"] == 1
             tail.stdout.close()
 
-            assert tail.wait(10) == 0
+            assert tail.wait(30) == 0
             assert not tail.stderr.read()
 
-    def test_prints_why_the_host_refuses(self, stack: Stack) -> None:
+    def test_prints_the_reason_for_a_refusal(self, stack: Stack) -> None:
         done = courtside("tail", stack.url, "--after", "yesterday")
 
         assert done.returncode == 1

@@ -1,6 +1,6 @@
-"""Exactly once: what numbered agents told stands in the feed once, whatever broke.
+"""Exactly once: each update of a numbered agent is in the feed once, despite faults.
 
-Runs a few rounds of tests/support/exactly_once.py; scripts/exactly-once runs 200.
+Runs a few rounds of tests/support/exactly_once.py. scripts/exactly-once runs 200.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tests.support.host_client import host_at
 from tests.support.in_process_agent import settled
 
 ROUNDS = 20 if THOROUGH else 6
-"""Each fault three times and more, or once."""
+"""Each fault at least three times, or once."""
 AGENTS = (("resumable", "JSONRPC"), ("resumable", "GRPC"), ("plain", "HTTP+JSON"))
 
 
-async def test_nothing_is_doubled_or_lost_in_silence_whatever_breaks(
+async def test_no_update_is_repeated_or_silently_lost_during_faults(
     tmp_path: Path,
 ) -> None:
     seed = random.randrange(1_000_000)  # noqa: S311
@@ -36,11 +36,11 @@ async def test_nothing_is_doubled_or_lost_in_silence_whatever_breaks(
     wrong = [name for name, sums in tally.sums.items() if is_wrong(name, sums)]
     assert not wrong, f"{tally}\n{tally.feeds}"
     plain = tally.sums["plain-http"]
-    assert plain.told < plain.updates, "else nothing was tried"
+    assert plain.told < plain.updates, "the test broke no stream"
 
 
 @pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON", "GRPC"])
-async def test_what_a_resumable_agent_no_longer_keeps_is_counted_in_a_gap(
+async def test_gap_counts_updates_that_a_resumable_agent_no_longer_has(
     tmp_path: Path, binding: str
 ) -> None:
     with followed(tmp_path, [("forgetful", binding)]) as (agent,):
@@ -61,11 +61,11 @@ async def test_what_a_resumable_agent_no_longer_keeps_is_counted_in_a_gap(
     (gap,) = [event for event in events if event["kind"] == "gap"]
     assert not sums.wrong, events
     assert sums.in_gap
-    # At most: some of what it could not replay, it still knew.
+    # An upper bound: the agent may still have updates that it cannot replay.
     assert sums.in_gap <= gap["missing"] <= sums.updates
 
 
-def test_a_resumable_agent_may_lose_nothing_even_inside_a_gap() -> None:
+def test_resumable_agent_may_lose_nothing_even_in_a_gap() -> None:
     lossy = Sums(tasks=1, gaps=1, updates=61, told=60, in_gap=1)
 
     assert is_wrong("resumable-grpc", lossy)

@@ -1,6 +1,6 @@
-"""Nothing lost, nothing twice: the host is killed again and again under load.
+"""No event is lost or repeated when the host is killed repeatedly under load.
 
-A flooded host (flood_host.py) and six readers (feed_reader.py) that come back.
+A flooded host (flood_host.py) and six readers (feed_reader.py) that reconnect.
 """
 
 from __future__ import annotations
@@ -23,24 +23,26 @@ ROUNDS = 30 if THOROUGH else 8
 RATE = 2_000
 LEAST_RATE = 1_000
 LIVES_S = (0.2, 0.8)
-# From time to time long enough for the feed to save its board.
+# Some lives are long enough for the feed to save its board.
 LONG_LIFE_S, LONG_EVERY = 1.3, 5
-# And some that end while they read the log, or before.
-STILLBORN_S, STILLBORN_EVERY = (0.3, 0.9), 6
+# Some lives end during the start.
+EARLY_KILL_S, EARLY_KILL_EVERY = (0.3, 0.9), 6
 SEED = 20261123
-CAUGHT_UP_S = 30.0
+CONNECT_S = 30.0
+CAUGHT_UP_S = 60.0
 FILTERED = ("/feed?agent=carly", "/tasks/stream")
 
 
 class Lives:
-    """A host that is started and killed under load, always at the same port."""
+    """A host that is started and killed under load, always on the same port."""
 
     def __init__(self, folder: Path) -> None:
         self.number = 0
         self.up_s = 0.0
         self.written = 0
         self.last_in_log: dict[int, int] = {}
-        """By life: the last event that it left in the log."""
+        """The id of the last event in the log, by life."""
+        self.readers: list[Witness] = []
         self.port = free_port()
         self._data = folder / "data"
         self._host = server(folder, self.port, RATE)
@@ -48,66 +50,70 @@ class Lives:
 
     async def live(self) -> None:
         for count in range(1, ROUNDS + 1):
-            await self._one(count)
-            if count % STILLBORN_EVERY == 0:
-                await self._stillborn()
+            await self._live_once(count)
+            if count % EARLY_KILL_EVERY == 0:
+                await self._kill_during_start()
         self.number += 1
 
-    async def _one(self, count: int) -> None:
+    async def _live_once(self, count: int) -> None:
         self.number += 1
         await anyio.to_thread.run_sync(self._host.restart)
         ready_at = time.monotonic()
+        await until(self._has_reader, CONNECT_S, "a reader to connect")
         life_s = self._moments.uniform(*LIVES_S)
         await anyio.sleep(LONG_LIFE_S if count % LONG_EVERY == 0 else life_s)
         self._host.kill()
         self.up_s += time.monotonic() - ready_at
-        self.written += await self._look_at_the_log()
+        self.written += await self._count_new_events()
 
-    async def _stillborn(self) -> None:
+    async def _has_reader(self) -> bool:
+        return any(reader.life == self.number for reader in self.readers)
+
+    async def _kill_during_start(self) -> None:
         self.number += 1
         self._host.start()
-        await anyio.sleep(self._moments.uniform(*STILLBORN_S))
+        await anyio.sleep(self._moments.uniform(*EARLY_KILL_S))
         self._host.kill()
-        await self._look_at_the_log()
+        await self._count_new_events()
 
-    async def _look_at_the_log(self) -> int:
-        """How many events are new in it."""
+    async def _count_new_events(self) -> int:
+        """Return how many events the log gained in this life."""
         last = await last_in(self._data)
         self.last_in_log[self.number] = last
         return last - self.last_in_log.get(self.number - 1, 0)
 
 
 class Witness(FeedReader):
-    """Knows the highest id that each life of the host has shown it."""
+    """Records the highest id from each life of the host."""
 
     def __init__(self, lives: Lives, target: str, *, slow: bool = False) -> None:
         super().__init__(lives.port, target, slow=slow)
         self.highest: dict[int, int] = {}
         self._lives = lives
-        self._life = 0
+        self.life = 0
 
     def on_connect(self) -> None:
-        # A slow reader gets this life's bytes from its socket in the next one, too.
-        self._life = self._lives.number
+        # A slow reader may read this life's bytes during the next one.
+        self.life = self._lives.number
 
     def on_event(self, event_id: int, body: bytes) -> None:
         super().on_event(event_id, body)
-        self.highest[self._life] = event_id
+        self.highest[self.life] = event_id
 
 
 @pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
-    """No host outlives a test that failed."""
+def kill_hosts() -> Iterator[None]:
+    """Kill the hosts of a failed test."""
     yield
     for process in list(live):
         process.kill()
 
 
-async def test_readers_that_come_back_after_each_kill_see_every_event_once(
+async def test_readers_see_every_event_once_after_each_kill(
     tmp_path: Path,
 ) -> None:
     lives = Lives(tmp_path)
-    readers = [
+    readers = lives.readers = [
         *(Witness(lives, "/feed") for _ in range(3)),
         *(Witness(lives, target) for target in FILTERED),
         Witness(lives, "/feed", slow=True),

@@ -1,7 +1,7 @@
-"""What a reader has seen outlives a power cut: the log is synced before it is shown.
+"""Events survive a power cut once a reader has seen them: the log is synced first.
 
-A flooded host writes through power_cut.c, which keeps what was synced; the cut puts
-that in the log's place.
+A flooded host writes through power_cut.c, which copies the synced data. The power cut
+replaces the log by this copy.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ ROUNDS = 10 if THOROUGH else 3
 CONTROL_ROUNDS = 5
 RATE = 2_000
 LEAST_SEEN = 100
+READ_S = 30.0
 LIFE_S = (0.2, 0.8)
 SEED = 20261123
 SECTOR = 512
-HUNG_UP_S = 5.0
+DISCONNECT_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +41,20 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
-    """No host outlives a test that failed."""
+def kill_hosts() -> Iterator[None]:
+    """Kill the hosts of a failed test."""
     yield
     for process in list(live):
         process.kill()
 
 
 class Disk:
-    """The folder that a host writes to, and what of it was synced."""
+    """The folder that a host writes to, and a copy of its synced data."""
 
     def __init__(self, folder: Path, shim: Path) -> None:
         self.data, self._synced = folder / "data", folder / "synced"
-        for made in (self.data, self._synced):
-            made.mkdir()
+        for path in (self.data, self._synced):
+            path.mkdir()
         self.env = {
             "LD_PRELOAD": str(shim),
             "POWER_CUT_DIR": str(self.data),
@@ -61,7 +62,7 @@ class Disk:
         }
 
     def lose_power(self, chance: random.Random | None = None) -> None:
-        """Leaves what was synced; with `chance` any part of what was not, too."""
+        """Keep the synced data and, with `chance`, a random part of the rest."""
         after = {path.name: path.read_bytes() for path in self._synced.iterdir()}
         if chance:
             for name, synced in after.items():
@@ -75,7 +76,7 @@ class Disk:
 
 
 def _partly(synced: bytes, written: bytes, chance: random.Random) -> bytes:
-    """A disk writes what it was not told to sync in any order, or never."""
+    """Mix sectors: a disk writes unsynced data in any order, or never."""
     size = chance.randint(*sorted((len(synced), len(written))))
     sectors = []
     for start in range(0, size, SECTOR):
@@ -94,20 +95,25 @@ async def reading(port: int) -> AsyncIterator[FeedReader]:
         group.cancel_scope.cancel()
 
 
-async def live_and_die(host: Server, reader: FeedReader, life_s: float) -> None:
-    """Returns when the reader has all that the host has sent it."""
-    await anyio.to_thread.run_sync(host.restart)
-    await anyio.sleep(life_s)
-    host.kill()
+async def run_and_kill(host: Server, reader: FeedReader, life_s: float) -> None:
+    """Kill the host after `life_s`. Return when the reader has read all its data."""
+    before = len(reader.ids)
 
-    async def hung_up() -> bool:
+    async def has_read_enough() -> bool:
+        return len(reader.ids) > before + LEAST_SEEN
+
+    async def is_disconnected() -> bool:
         return not reader.connected
 
-    await until(hung_up, HUNG_UP_S, "the reader to see the end of its connection")
+    await anyio.to_thread.run_sync(host.restart)
+    await until(has_read_enough, READ_S, f"{LEAST_SEEN} events")
+    await anyio.sleep(life_s)
+    host.kill()
+    await until(is_disconnected, DISCONNECT_S, "the reader to be disconnected")
 
 
 @pytest.mark.parametrize("also_unsynced", [False, True])
-async def test_what_a_reader_has_seen_is_in_the_log_after_a_power_cut(
+async def test_events_seen_by_a_reader_survive_a_power_cut(
     tmp_path: Path, shim: Path, also_unsynced: bool
 ) -> None:
     disk = Disk(tmp_path, shim)
@@ -119,7 +125,7 @@ async def test_what_a_reader_has_seen_is_in_the_log_after_a_power_cut(
     gone = 0
     async with reading(port) as reader:
         for _ in range(ROUNDS):
-            await live_and_die(host, reader, moments.uniform(*LIFE_S))
+            await run_and_kill(host, reader, moments.uniform(*LIFE_S))
             written = len(await kept_in(disk.data))
             disk.lose_power(moments if also_unsynced else None)
             before, log = log, await kept_in(disk.data)
@@ -134,10 +140,10 @@ async def test_what_a_reader_has_seen_is_in_the_log_after_a_power_cut(
 
 
 @pytest.mark.parametrize("synchronous", ["OFF", "NORMAL"])
-async def test_a_log_that_syncs_less_loses_events_that_a_reader_has_seen(
+async def test_log_without_full_sync_loses_seen_events(
     tmp_path: Path, shim: Path, synchronous: str
 ) -> None:
-    """Shows that the cut is one: else the test above would prove nothing."""
+    """A control: power_cut.c must really lose unsynced data."""
     moments = random.Random(SEED)  # noqa: S311 - no secret
     for number in range(CONTROL_ROUNDS):
         folder = tmp_path / str(number)
@@ -147,7 +153,7 @@ async def test_a_log_that_syncs_less_loses_events_that_a_reader_has_seen(
         host = server(folder, port, RATE, f"--synchronous={synchronous}")
         host.env |= disk.env
         async with reading(port) as reader:
-            await live_and_die(host, reader, moments.uniform(*LIFE_S))
+            await run_and_kill(host, reader, moments.uniform(*LIFE_S))
         disk.lose_power()
         log = await kept_in(disk.data)
         print(f"\n{len(reader.ids)} events seen, {len(log)} synced")  # noqa: T201

@@ -44,8 +44,8 @@ async def host(stack: Stack) -> AsyncIterator[HostClient]:
 
 
 @pytest.fixture(scope="module")
-async def over(stack: Stack) -> str:
-    """A task that has ended."""
+async def ended_task(stack: Stack) -> str:
+    """Return the id of a task that has ended."""
     async with host_at(stack.url) as host:
         task_id = await host.start("carly")
         await host.row_with(task_id, "completed")
@@ -115,19 +115,19 @@ async def test_bad_get_gets_an_a2a_error(
 
 
 class TestEndedTask:
-    async def test_accepts_no_reply(self, host: HostClient, over: str) -> None:
-        body = message("And now?", taskId=over)
+    async def test_accepts_no_reply(self, host: HostClient, ended_task: str) -> None:
+        body = message("And now?", taskId=ended_task)
         for path in ("message:send", "message:stream"):
             answer = await host.http.post(f"{RPC}/{path}", json=body)
             assert error_in(answer.json())[:2] == (400, "UNSUPPORTED_OPERATION")
         answer = await host.http.post(RPC, json=rpc("SendMessage", body))
         assert error_in(answer.json())[:2] == (-32004, "UNSUPPORTED_OPERATION")
 
-    async def test_cannot_be_cancelled(self, host: HostClient, over: str) -> None:
-        answer = await host.http.post(f"{RPC}/tasks/{over}:cancel")
+    async def test_cannot_be_cancelled(self, host: HostClient, ended_task: str) -> None:
+        answer = await host.http.post(f"{RPC}/tasks/{ended_task}:cancel")
 
         assert error_in(answer.json())[:2] == (400, "TASK_NOT_CANCELABLE")
-        assert over in answer.text
+        assert ended_task in answer.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The examples in docs/gateway.md are what the host really sends.
+"""The examples in docs/gateway.md are real output.
 
 The host and Carly are real. Only the port is replaced.
 """
@@ -27,7 +27,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_example_is_what_the_host_sends(number: int, outputs: list[str]) -> None:
+def test_example_is_real_output_of_the_host(number: int, outputs: list[str]) -> None:
     assert prints(EXAMPLES[number], outputs[number]), outputs[number]
 
 

@@ -18,7 +18,7 @@ import pytest
 from tests.support.a2a_client import COMPLETED, agent_at
 from tests.support.a2a_client import request as message
 from tests.support.gateway import BINDINGS, Subscriber, call
-from tests.support.harness import Stack
+from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, client, host_at
 
 END_S = 2.0
@@ -66,8 +66,10 @@ class TestRepeatedMessage:
         stack.agents["walter"].pause()
         try:
             with pytest.raises(httpx.ReadTimeout):
-                async with client(stack.url, timeout_s=0.3) as http:
-                    await http.post("/a2a/walter/message:send", json=body)
+                async with client(stack.url) as http:
+                    patience = httpx.Timeout(30, read=0.3)
+                    path = "/a2a/walter/message:send"
+                    await http.post(path, json=body, timeout=patience)
             answers: list[str] = []
 
             async def ask() -> None:
@@ -108,7 +110,7 @@ class TestRepeatedMessage:
 async def test_stopping_host_ends_every_stream_and_every_wait(
     tmp_path: Path,
 ) -> None:
-    with Stack(tmp_path, ["nancy"], step_s=0.2) as stack:
+    with Stack(tmp_path, ["nancy"], step_s=0.5) as stack:
         async with host_at(stack.url) as host:
             task_id = await host.start("nancy", skill="invite_everyone")
             await host.row_with(task_id, "input-required")
@@ -123,12 +125,18 @@ async def test_stopping_host_ends_every_stream_and_every_wait(
                 path = "/a2a/nancy/message:send"
                 answers.append(await http.post(path, json=body))
 
+        async def is_everything_open() -> bool:
+            async with agent_at(stack.agent_url("nancy")) as nancy:
+                tasks = len(await nancy.tasks())
+            return tasks == 2 and all(reader.frames for reader in readers)
+
         async with anyio.create_task_group() as group:
             for reader in readers:
                 group.start_soon(reader.read)  # Raises if the stream is cut.
             group.start_soon(wait)
-            while not all(reader.frames for reader in readers):
-                await anyio.sleep(0.02)
+            await until(is_everything_open, 30, "two streams and a second task")
+            # Frozen, she cannot complete the response to the waiting client.
+            stack.agents["nancy"].pause()
             stack.host.child.send_signal(signal.SIGTERM)
             asked = time.monotonic()
             code = await anyio.to_thread.run_sync(stack.host.wait_end, END_S)
@@ -138,6 +146,7 @@ async def test_stopping_host_ends_every_stream_and_every_wait(
         assert answers[0].status_code == 503
         assert answers[0].json()["error"]["details"][0]["domain"] == "courtside"
         assert "Traceback" not in stack.host.output()
+        stack.agents["nancy"].resume()
         stack.host.restart()
         for reader in readers:
             assert [len(reader.frames), reader.numbers[0]] == [1, int(reader.last or 0)]

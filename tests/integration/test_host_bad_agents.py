@@ -32,7 +32,7 @@ async def lost(host: HostClient, agent: str, attempt: int = 1) -> Json:
         gone = row["connection"] == "lost" and row["attempt"] >= attempt
         return row if gone else None
 
-    row = await until(found, 12, f"{agent} to be lost")
+    row = await until(found, 30, f"{agent} to be lost")
     assert row
     return row
 
@@ -89,7 +89,10 @@ async def test_agent_that_answers_no_call_is_lost(host: HostClient, agent: str) 
 async def test_agent_that_cannot_list_tasks_is_connected(
     host: HostClient,
 ) -> None:
-    assert (await host.agent("nolist"))["connection"] == "connected"
+    async def connected() -> bool:
+        return bool((await host.agent("nolist"))["connection"] == "connected")
+
+    await until(connected, 30, "the agent to be connected")
 
 
 async def test_endless_pages_are_not_read_forever(host: HostClient) -> None:
@@ -100,10 +103,10 @@ async def test_endless_pages_are_not_read_forever(host: HostClient) -> None:
 async def test_task_of_a_silent_stream_is_read_from_its_agent(
     host: HostClient, agent: str
 ) -> None:
-    async def told() -> list[Json]:
+    async def task_rows() -> list[Json]:
         return await host.history(agent=agent, kind="task")
 
-    rows = await until(told, 10, f"the task of {agent}")
+    rows = await until(task_rows, 30, f"the task of {agent}")
 
     assert [row["status"] for row in rows] == ["running"]
 
@@ -116,7 +119,7 @@ async def test_no_bad_agent_is_logged_as_a_crash(
     assert "Traceback" not in stack.host.output()
 
 
-async def test_good_agent_is_still_followed_after_all_that(
+async def test_good_agent_is_still_followed_at_the_end(
     stack: Stack, host: HostClient
 ) -> None:
     await good_task(stack, host)

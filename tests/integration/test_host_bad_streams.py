@@ -1,4 +1,4 @@
-"""Agents with bad streams: what the host drops is counted, and the agent is named.
+"""Agents with bad streams: the host counts dropped updates and names the agent.
 
 A real host follows the agents of tests/support/bad_streams.py and a good one.
 """
@@ -24,17 +24,17 @@ MAX_PEAK_MB = 250
 
 
 @contextmanager
-def neighbours(folder: Path) -> Iterator[dict[str, str]]:
-    """The name and address of each agent, while the block runs."""
+def bad_streams(folder: Path) -> Iterator[dict[str, str]]:
+    """Run all agents. Yield their URLs by name."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     server = Server(
-        "neighbours",
+        "bad_streams",
         [sys.executable, "-m", "tests.support.bad_streams", str(port)],
         folder=folder,
         url=url,
         ready_path="/plain/.well-known/agent-card.json",
     )
-    # Nobody accepts the connections that the kernel has taken.
+    # The kernel accepts connections that no process reads.
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         server.start()
         server.wait_ready(server.ready_url)
@@ -48,29 +48,31 @@ def neighbours(folder: Path) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All agents that do not send much, together."""
+    """Run a host with all agents that do not send much."""
     folder = tmp_path_factory.mktemp("stack")
-    with neighbours(folder) as urls:
+    with bad_streams(folder) as urls:
         quiet = {name: url for name, url in urls.items() if name not in LOUD}
         with Stack(folder, ["carly"], extra_agents=quiet) as running:
             yield running
 
 
 @asynccontextmanager
-async def beside(agent: str, folder: Path) -> AsyncIterator[tuple[Stack, HostClient]]:
-    """A host that follows a good agent and a bad one."""
+async def host_with(
+    agent: str, folder: Path
+) -> AsyncIterator[tuple[Stack, HostClient]]:
+    """Run a host that follows a good agent and a bad one."""
     with (
-        neighbours(folder) as urls,
+        bad_streams(folder) as urls,
         Stack(folder, ["carly"], extra_agents={agent: urls[agent]}) as running,
     ):
         async with host_at(running.url) as client:
             yield running, client
 
 
-async def row_that_says(host: HostClient, agent: str, words: str) -> Json:
+async def wait_for_row(host: HostClient, agent: str, words: str) -> Json:
     """Return the first row of the agent with these words in its cause or trouble.
 
-    A trouble that is over leaves the page again, but not the feed.
+    The trouble may already be over: the feed still has its row.
     """
 
     async def found() -> Json | None:
@@ -79,26 +81,26 @@ async def row_that_says(host: HostClient, agent: str, words: str) -> Json:
             (r for r in rows if words in f"{r.get('cause')} {r.get('trouble')}"), None
         )
 
-    row = await until(found, 20, f"{agent} to be blamed for {words!r}")
+    row = await until(found, 60, f"the row of {agent} to have {words!r}")
     assert row
     return row
 
 
-async def told(host: HostClient, agent: str, last: str) -> list[Json]:
+async def wait_for_events(host: HostClient, agent: str, last: str) -> list[Json]:
     """Return the events of an agent's task, once it has the message `last`."""
 
     async def found() -> list[Json] | None:
         events = await host.history(after=0, agent=agent)
-        about = [event for event in events if event["kind"] in ("task", "gap")]
-        return about if any(event["message"] == last for event in about) else None
+        ours = [event for event in events if event["kind"] in ("task", "gap")]
+        return ours if any(event["message"] == last for event in ours) else None
 
-    events = await until(found, 30, f"{agent} to say {last!r}")
+    events = await until(found, 60, f"{agent} to say {last!r}")
     assert events
     return events
 
 
-async def followed_to_its_end(stack: Stack, host: HostClient) -> None:
-    """Follow a task of the good agent, without a gap."""
+async def follow_good_task(stack: Stack, host: HostClient) -> None:
+    """Follow a task of the good agent to its end, without a gap."""
     async with watching(f"{stack.url}/feed?agent=carly") as reader:
         task_id = await host.start("carly")
         await reader.until_over(task_id)
@@ -106,10 +108,10 @@ async def followed_to_its_end(stack: Stack, host: HostClient) -> None:
     assert {event["kind"] for event in reader.events} == {"task", "artifact"}
 
 
-async def test_good_agent_is_followed_beside_all_quiet_ones(
+async def test_good_agent_is_followed_beside_quiet_agents(
     stack: Stack, host: HostClient
 ) -> None:
-    await followed_to_its_end(stack, host)
+    await follow_good_task(stack, host)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +125,9 @@ async def test_good_agent_is_followed_beside_all_quiet_ones(
 async def test_good_agent_is_followed_while_a_flood_is_slowed_and_reported(
     tmp_path: Path, agent: str, words: str
 ) -> None:
-    async with beside(agent, tmp_path) as (stack, host):
-        row = await row_that_says(host, agent, words)
-        await followed_to_its_end(stack, host)
+    async with host_with(agent, tmp_path) as (stack, host):
+        row = await wait_for_row(host, agent, words)
+        await follow_good_task(stack, host)
 
         assert row["connection"] == "connected"
         assert peak_mb(stack.host.pid) < MAX_PEAK_MB
@@ -133,11 +135,11 @@ async def test_good_agent_is_followed_while_a_flood_is_slowed_and_reported(
 
 
 @pytest.mark.parametrize("agent", ["chatter", "heavy"])
-async def test_agent_that_can_wait_loses_nothing(tmp_path: Path, agent: str) -> None:
-    """Endless comments, or updates of 3 MB: the host reads only so much of them."""
-    async with beside(agent, tmp_path) as (stack, host):
-        await told(host, agent, "update 1")
-        await followed_to_its_end(stack, host)
+async def test_slowed_agent_loses_nothing(tmp_path: Path, agent: str) -> None:
+    """The host slows down endless comments and updates of 3 MB."""
+    async with host_with(agent, tmp_path) as (stack, host):
+        await wait_for_events(host, agent, "update 1")
+        await follow_good_task(stack, host)
 
         assert peak_mb(stack.host.pid) < MAX_PEAK_MB
         kinds = {event["kind"] for event in await host.history(after=0, agent=agent)}
@@ -159,7 +161,7 @@ async def test_agent_that_can_wait_loses_nothing(tmp_path: Path, agent: str) -> 
 async def test_agent_that_cannot_be_followed_is_lost_with_its_cause(
     host: HostClient, agent: str, words: str
 ) -> None:
-    row = await row_that_says(host, agent, words)
+    row = await wait_for_row(host, agent, words)
 
     assert row["connection"] == "lost"
     assert row["retry_s"] > 0
@@ -177,7 +179,7 @@ async def test_agent_that_cannot_be_followed_is_lost_with_its_cause(
 async def test_agent_with_a_bad_stream_is_connected_with_its_trouble(
     host: HostClient, agent: str, words: str
 ) -> None:
-    row = await row_that_says(host, agent, words)
+    row = await wait_for_row(host, agent, words)
 
     assert row["connection"] == "connected"
 
@@ -186,7 +188,7 @@ async def test_agent_with_a_bad_stream_is_connected_with_its_trouble(
 async def test_unusable_event_is_a_gap_of_one_at_its_place(
     host: HostClient, agent: str
 ) -> None:
-    before, gap, after = (await told(host, agent, "after"))[-3:]
+    before, gap, after = (await wait_for_events(host, agent, "after"))[-3:]
 
     assert (before["message"], after["message"]) == ("before", "after")
     assert gap["kind"] == "gap"
@@ -196,18 +198,18 @@ async def test_unusable_event_is_a_gap_of_one_at_its_place(
 async def test_bytes_that_are_not_utf_8_are_replaced(
     host: HostClient,
 ) -> None:
-    events = await told(host, "binary", "after")
+    events = await wait_for_events(host, "binary", "after")
 
-    said = [event["message"] for event in events]
-    assert said == ["update 1", "before", "caf\N{REPLACEMENT CHARACTER}", "after"]
+    messages = [event["message"] for event in events]
+    assert messages == ["update 1", "before", "caf\N{REPLACEMENT CHARACTER}", "after"]
 
 
 @pytest.mark.parametrize("agent", ["burst", "numberedburst"])
 async def test_every_update_of_a_flood_is_in_the_feed_or_counted(
     tmp_path: Path, agent: str
 ) -> None:
-    async with beside(agent, tmp_path) as (_, host):
-        events = await told(host, agent, f"update {BURST + 1}")
+    async with host_with(agent, tmp_path) as (_, host):
+        events = await wait_for_events(host, agent, f"update {BURST + 1}")
 
     *before, last = events
     at = 0
@@ -225,17 +227,17 @@ async def test_every_update_of_a_flood_is_in_the_feed_or_counted(
 async def test_task_of_a_silent_stream_is_read_from_its_agent(
     host: HostClient,
 ) -> None:
-    (row,) = await told(host, "mum", "update 1")
+    (row,) = await wait_for_events(host, "mum", "update 1")
 
     assert row["status"] == "running"
 
 
-async def test_all_quiet_ones_together_do_not_fill_the_memory(
+async def test_quiet_agents_together_do_not_fill_the_memory(
     stack: Stack, host: HostClient
 ) -> None:
     for agent in ("hugecard", "hugelist"):
-        await row_that_says(host, agent, "MiB")
-    await told(host, "huge", "after")
+        await wait_for_row(host, agent, "MiB")
+    await wait_for_events(host, "huge", "after")
 
     assert peak_mb(stack.host.pid) < MAX_PEAK_MB
 
@@ -251,7 +253,7 @@ def peak_mb(pid: int) -> float:
 async def test_no_bad_stream_is_logged_as_a_crash(
     stack: Stack, host: HostClient
 ) -> None:
-    await row_that_says(host, "deaf", "timeout")
+    await wait_for_row(host, "deaf", "timeout")
 
     assert "Traceback" not in stack.host.output()
     assert (await host.get("/healthz"))["status"] == "ok"

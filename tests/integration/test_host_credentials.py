@@ -33,7 +33,7 @@ CARD = "/.well-known/agent-card.json"
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """127.0.0.2 would be reached through a proxy of the environment."""
+    """Reach 127.0.0.2 without a proxy of the environment."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -44,7 +44,7 @@ def card(url: str, scheme: Mapping[str, Any]) -> str:
     return json.dumps(
         {
             "name": "Locked",
-            "description": "Answers whoever has the key.",
+            "description": "Answers requests with the key.",
             "version": "1.0.0",
             "supportedInterfaces": [interface],
             "capabilities": {"streaming": True},
@@ -67,8 +67,8 @@ def agent_requiring(key: str, where: str, scheme: Mapping[str, Any]) -> Answer:
             return Reply(
                 200 if seen.target.split("?")[0] == CARD else 404, card(url, scheme)
             )
-        shown = seen.target if where == "query" else seen.headers.get(where, "")
-        if key not in shown:
+        value = seen.target if where == "query" else seen.headers.get(where, "")
+        if key not in value:
             return Reply(401, f"not {seen.headers} {seen.target}")
         if not seen.body:
             return Reply()
@@ -131,9 +131,9 @@ def everything_the_host_reveals(stack: Stack) -> str:
         (f"api_key = '{SECRET}'", api_key("query"), "query", f"?Key={SECRET}"),
         (f"api_key = '{SECRET}'", api_key("cookie"), "cookie", f"Key={SECRET}"),
         (
-            f"headers = {{ X-Door = '{SECRET}' }}",
+            f"headers = {{ X-Key = '{SECRET}' }}",
             {"mtlsSecurityScheme": {}},
-            "x-door",
+            "x-key",
             SECRET,
         ),
     ],
@@ -179,7 +179,7 @@ def test_oauth_agent_is_followed_across_a_revoked_token(tmp_path: Path) -> None:
     ):
         stack.wait_connected("locked")
         revoked = given
-        wait_until(lambda: given > revoked, 10, "another token")
+        wait_until(lambda: given > revoked, 30, "another token")
         stack.wait_connected("locked")
         revealed = everything_the_host_reveals(stack)
 
@@ -195,8 +195,8 @@ def test_refused_token_is_reported_without_its_value(tmp_path: Path) -> None:
     ):
         wait_until(
             lambda: "401" in everything_the_host_reveals(stack),
-            10,
-            "the host to tell of a 401",
+            30,
+            "the host to report a 401",
         )
         revealed = everything_the_host_reveals(stack)
 
@@ -211,7 +211,7 @@ def test_card_cannot_send_the_token_to_another_host(tmp_path: Path) -> None:
             locked(lambda _: Reply(body=card(away, http("Bearer")))) as agent,
             following(tmp_path, agent, f"bearer = '{SECRET}'") as stack,
         ):
-            wait_until(lambda: stranger.seen, 10, "the host to try the interface")
+            wait_until(lambda: stranger.seen, 30, "the host to try the interface")
             revealed = everything_the_host_reveals(stack)
 
     assert SECRET in str(agent.seen)
@@ -232,7 +232,7 @@ def test_redirect_cannot_send_the_key_to_another_origin(
             locked(answer) as agent,
             following(tmp_path, agent, f"api_key = '{SECRET}'") as stack,
         ):
-            wait_until(lambda: len(agent.seen) > 2, 10, "the host to try again")
+            wait_until(lambda: len(agent.seen) > 2, 30, "the host to try again")
             revealed = everything_the_host_reveals(stack)
 
     assert SECRET in str(agent.seen)

@@ -90,12 +90,12 @@ async def test_tasks_of_other_clients_are_followed_completely_under_load(
         load.cancel_scope.cancel()
 
     for task_id in started:
-        told = reader.of_task(task_id)
-        kinds = [event["kind"] for event in told]
-        assert told[-1]["status"] == "completed"
+        events = reader.of_task(task_id)
+        kinds = [event["kind"] for event in events]
+        assert events[-1]["status"] == "completed"
         assert (kinds.count("artifact"), kinds.count("gap")) == (1, 0)
-        in_its_words = await told_by_agent(carly, task_id)
-        assert told_by_feed(reader.events, task_id) == in_its_words
+        expected = await told_by_agent(carly, task_id)
+        assert told_by_feed(reader.events, task_id) == expected
 
 
 async def test_tasks_of_an_agent_without_resume_are_followed_completely(
@@ -113,7 +113,7 @@ async def test_tasks_of_an_agent_without_resume_are_followed_completely(
 
 
 def said_once(reader: Watcher, task_id: str) -> list[str]:
-    """Return the messages of a task in their order, each messageId once."""
+    """Return the messages of a task in order, each messageId once."""
     rows = [event for event in reader.of_task(task_id) if event["kind"] == "task"]
     by_id = {row["message_id"]: row["message"] for row in rows if row["message_id"]}
     return list(by_id.values())
@@ -136,7 +136,7 @@ async def polls(veteran: Veteran, count: int) -> None:
     async def enough() -> bool:
         return len(veteran.listed()) >= before + count
 
-    await until(enough, 30, f"{count} more questions for tasks")
+    await until(enough, 30, f"{count} more ListTasks calls")
 
 
 async def test_following_an_agent_with_10_000_finished_tasks_is_cheap(
@@ -145,11 +145,11 @@ async def test_following_an_agent_with_10_000_finished_tasks_is_cheap(
     veteran = Veteran()
     with following(veteran, tmp_path):
         await polls(veteran, 10)
-        met = list(veteran.calls)
+        first = list(veteran.calls)
         await polls(veteran, QUIET_POLLS)
-        quiet = veteran.calls[len(met) :]
+        quiet = veteran.calls[len(first) :]
 
-    assert sum(call.answer_bytes for call in met) < 500_000
+    assert sum(call.answer_bytes for call in first) < 500_000
     assert {call.method for call in quiet} == {"ListTasks"}
     assert max(call.answer_bytes for call in quiet) < 2_000
     for call in veteran.listed():

@@ -1,6 +1,6 @@
-"""GET /feed: one order for all, from wherever a reader stands, nothing in between.
+"""GET /feed: the same events in the same order for all readers, from any cursor.
 
-The stubs and a host as real processes; the memory log in test_host_memory.py.
+Real stubs and a real host. test_host_memory.py has the memory log.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from tests.support.host_client import (
 )
 from tests.support.http_requests import Received, read_events
 
+QUIET_POLLS = 5
+
 
 def at_least(count: int) -> Callable[[list[Received]], bool]:
     return lambda seen: len(seen) >= count
@@ -36,29 +38,35 @@ async def epoch_of(host: HostClient) -> str:
     return epoch
 
 
-async def a_quiet_host(host: HostClient) -> int:
-    """The head once nothing is going on, so that it stays where it is."""
+async def wait_until_quiet(host: HostClient) -> int:
+    """Wait until no new events arrive. Return the head."""
+    heads: list[int] = []
 
     async def quiet() -> bool:
         [snapshot] = await read_events(f"{host.http.base_url}/feed", until=bool)
         agents = {row["connection"] for row in snapshot.data["agents"]}
         over = all(task["status"] in OVER for task in snapshot.data["tasks"])
-        return agents == {"connected"} and over
+        heads.append(snapshot.data["id"] if agents == {"connected"} and over else -1)
+        return heads[-1] != -1 and heads[-QUIET_POLLS:] == heads[-1:] * QUIET_POLLS
 
-    await until(quiet, 10, "all agents to be connected and all tasks to be over")
-    return await host.head()
+    await until(quiet, 30, "all agents to be connected and all tasks to be over")
+    return heads[-1]
 
 
 async def test_tasks_of_many_agents_arrive_merged_and_in_order_per_agent(
     stack: Stack, host: HostClient
 ) -> None:
     started: dict[str, str] = {}
+
+    async def start_two(name: str) -> None:
+        started[await host.start(name)] = name
+        async with agent_at(stack.agent_url(name)) as agent:
+            started[await agent.start()] = name
+
     async with watching(f"{stack.url}/feed") as reader:
-        for _ in range(2):
-            for name in SEED_AGENTS:
-                started[await host.start(name)] = name
-                async with agent_at(stack.agent_url(name)) as agent:
-                    started[await agent.start()] = name
+        async with anyio.create_task_group() as group:
+            for name in SEED_AGENTS * 2:
+                group.start_soon(start_two, name)
         await reader.until_over(*started)
 
     joined = reader.seen[0].data["id"]
@@ -77,7 +85,7 @@ async def test_tasks_of_many_agents_arrive_merged_and_in_order_per_agent(
         assert reader.of_task(task_id)[-1] == rows[-1]
     agents = [event["agent"] for event in reader.events]
     switches = sum(before != after for before, after in pairwise(agents))
-    assert switches > len(started), "one task after the other is not merged"
+    assert switches > len(started), "the tasks did not run at the same time"
 
 
 async def test_all_readers_see_the_same_events_in_the_same_order(
@@ -90,19 +98,19 @@ async def test_all_readers_see_the_same_events_in_the_same_order(
         for reader in (one, two, three):
             await reader.until_over(*tasks)
 
-    last = one.ids[-1]
-    lived = [[e for e in r.events if e["id"] <= last] for r in (one, two, three)]
-    assert lived[0] == lived[1] == lived[2]
-    assert lived[0] == await host.history(after=lived[0][0]["id"] - 1, before=last + 1)
+    last = min(reader.ids[-1] for reader in (one, two, three))
+    seen = [[e for e in r.events if e["id"] <= last] for r in (one, two, three)]
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[0] == await host.history(after=seen[0][0]["id"] - 1, before=last + 1)
 
 
 class TestJoining:
-    async def test_gives_the_board_first_and_then_what_follows_it(
+    async def test_gives_the_board_first_and_then_later_events(
         self, stack: Stack, host: HostClient
     ) -> None:
         task_id = await host.start("carly")
         await host.row_with(task_id, "completed")
-        head = await a_quiet_host(host)
+        head = await wait_until_quiet(host)
 
         async with watching(f"{stack.url}/feed") as reader:
             await reader.until_over(await host.start("walter"))
@@ -120,7 +128,7 @@ class TestJoining:
         assert tasks[task_id]["status"] == "completed"
         assert reader.ids[0] == head + 1
 
-    async def test_at_any_moment_gives_a_board_without_a_seam(
+    async def test_at_any_time_gives_a_board_that_fits_the_events(
         self, stack: Stack, host: HostClient
     ) -> None:
         joined: list[list[Received]] = []
@@ -142,20 +150,20 @@ class TestJoining:
 
 
 def _board(events: list[Json]) -> dict[str, Json]:
-    """The last row of each task."""
+    """Return the last row of each task."""
     last = {event["task_id"]: dict(event) for event in events if event.get("status")}
     for row in last.values():
         row.pop("id", None)
     return last
 
 
-class TestComingBack:
+class TestResuming:
     @pytest.mark.parametrize("how", ["header", "query", "bare query"])
-    async def test_gives_exactly_what_came_after(
+    async def test_gives_exactly_the_later_events(
         self, stack: Stack, host: HostClient, how: str
     ) -> None:
         await host.row_with(await host.start("carly"), "completed")
-        head = await a_quiet_host(host)
+        head = await wait_until_quiet(host)
         epoch = await epoch_of(host)
         for cursor in (1, head // 2, head - 1):
             name = f"{cursor}" if how == "bare query" else f"{epoch}-{cursor}"
@@ -174,10 +182,11 @@ class TestComingBack:
                 f"{epoch}-{got.data['id']}" for got in seen
             ]
 
-    async def test_the_header_wins_over_the_address_which_a_browser_cannot_change(
+    async def test_header_wins_over_the_query(
         self, stack: Stack, host: HostClient
     ) -> None:
-        head = await a_quiet_host(host)
+        """A browser that reconnects cannot change the URL of its EventSource."""
+        head = await wait_until_quiet(host)
 
         [first, *_] = await read_events(
             f"{stack.url}/feed?after=0",
@@ -187,10 +196,10 @@ class TestComingBack:
 
         assert first.data["id"] == head - 1
 
-    async def test_with_0_replays_all_that_is_kept(
+    async def test_with_0_replays_the_whole_log(
         self, stack: Stack, host: HostClient
     ) -> None:
-        head = await a_quiet_host(host)
+        head = await wait_until_quiet(host)
 
         seen = await read_events(f"{stack.url}/feed?after=0", until=at_least(head))
 
@@ -206,10 +215,11 @@ class TestComingBack:
             ("0ld-{ahead}", "not the one this cursor came from"),
         ],
     )
-    async def test_with_a_cursor_that_cannot_be_followed_gives_a_reset_and_why(
+    async def test_with_an_unusable_cursor_gives_a_reset_with_the_reason(
         self, stack: Stack, host: HostClient, cursor: str, why: str
     ) -> None:
-        head, epoch = await a_quiet_host(host), await epoch_of(host)
+        await host.row_with(await host.start("carly"), "completed")
+        head, epoch = await wait_until_quiet(host), await epoch_of(host)
         sent = cursor.format(epoch=epoch, ahead=head + 1_000)
 
         async with watching(f"{stack.url}/feed", {"Last-Event-ID": sent}) as reader:
@@ -233,13 +243,13 @@ class TestFilters:
         "agent=logan&kind=artifact": {"agent": {"logan"}, "kind": {"artifact"}},
     }
 
-    async def test_leave_the_rest_out_and_keep_the_ids(
+    async def test_select_events_and_keep_their_ids(
         self, stack: Stack, host: HostClient
     ) -> None:
         tasks = [await host.start(name) for name in AGENTS]
         for task_id in tasks:
             await host.row_with(task_id, "completed")
-        await a_quiet_host(host)
+        await wait_until_quiet(host)
         everything = await host.history(after=0)
 
         for query, wanted in self.WANTED.items():
@@ -270,8 +280,8 @@ class TestFilters:
         assert reader.events == await host.history(after=0, task=mine)
 
 
-class TestTheResponse:
-    async def test_is_never_cached_or_held_back_and_says_when_to_come_back(
+class TestResponse:
+    async def test_is_not_cached_or_buffered_and_has_a_retry_time(
         self, host: HostClient
     ) -> None:
         async with host.http.stream("GET", "/feed") as answer:
@@ -284,7 +294,7 @@ class TestTheResponse:
         assert first == "retry: 1000"
 
     @pytest.mark.parametrize("path", ["/feed", "/tasks/stream", "/feed?after=0"])
-    async def test_to_head_has_the_same_headers_and_an_end(
+    async def test_to_head_has_the_same_headers_and_no_body(
         self, host: HostClient, path: str
     ) -> None:
         answer = await host.http.head(path)
@@ -295,7 +305,7 @@ class TestTheResponse:
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
     @pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
-    async def test_to_a_write_says_what_to_use(
+    async def test_to_another_method_names_get(
         self, host: HostClient, method: str, path: str
     ) -> None:
         answer = await host.http.request(method, path)
@@ -305,10 +315,10 @@ class TestTheResponse:
         assert "use GET" in answer.text
 
 
-async def test_what_is_read_live_is_byte_for_byte_what_is_kept(
+async def test_feed_is_byte_identical_to_the_history(
     stack: Stack, host: HostClient
 ) -> None:
-    head = await a_quiet_host(host)
+    head = await wait_until_quiet(host)
     lines: list[str] = []
     async with host.http.stream("GET", "/feed?after=0") as answer:
         async for line in answer.aiter_lines():
@@ -317,7 +327,7 @@ async def test_what_is_read_live_is_byte_for_byte_what_is_kept(
             if len(lines) == head:
                 break
 
-    kept: httpx.Response = await host.http.get("/feed.ndjson")
+    history: httpx.Response = await host.http.get("/feed.ndjson")
 
-    assert "\n".join(lines) + "\n" == kept.text
+    assert "\n".join(lines) + "\n" == history.text
     assert all(json.loads(line)["id"] for line in lines)

@@ -76,14 +76,14 @@ async def test_agent_that_cancels_calls_is_only_unreachable() -> None:
         with pytest.raises(AgentUnreachable):
             async for _ in binding.subscribe("cancel", None):
                 pass
-        # A stray CancelledError would have ended it.
+        # A stray CancelledError would have ended the group.
         assert not group.cancel_scope.cancel_called
         group.cancel_scope.cancel()
 
 
 async def test_cancelled_scope_ends_only_the_call_within_it() -> None:
     async with cancelling_agent() as (agent, binding):
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             for _ in range(100):
                 agent.asked = anyio.Event()
                 with anyio.CancelScope() as scope:

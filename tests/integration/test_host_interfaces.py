@@ -120,7 +120,7 @@ async def wait_for_status(
         rows = await host.history(after=0, agent=agent, task=task_id, kind="task")
         return next((row for row in rows if row["status"] == status), None)
 
-    row = await until(found, 10, f"{agent} to say {status}")
+    row = await until(found, 30, f"{agent} to say {status}")
     assert row
     return row
 
@@ -199,7 +199,7 @@ async def test_changed_card_is_used(nancy: Server, tmp_path: Path) -> None:
                     row = await host.agent("changing")
                     return row["title"] == "Somebody new" and bool(row["binding"])
 
-                await until(changed, 10, "the new card")
+                await until(changed, 30, "the new card")
                 row = await host.agent("changing")
                 rows = await host.history(after=0, agent="changing", kind="agent")
 

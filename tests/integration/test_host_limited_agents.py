@@ -35,13 +35,13 @@ def stack(
         yield running
 
 
-async def followed(host: HostClient, agent: str, how: str) -> None:
+async def wait_until_followed(host: HostClient, agent: str, how: str) -> None:
     """Wait until the agent's row has this value of `followed`."""
 
     async def found() -> bool:
         return bool((await host.agent(agent))["followed"] == how)
 
-    await until(found, 10, f"{agent} to be followed by {how}")
+    await until(found, 30, f"{agent} to be followed by {how}")
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ async def test_task_started_here_is_followed_completely(
         task_id = await host.start(agent)
         await reader.until_over(task_id)
 
-    told = reader.of_task(task_id)
-    words = [event["message"] for event in told if event["kind"] == "task"]
+    events = reader.of_task(task_id)
+    words = [event["message"] for event in events if event["kind"] == "task"]
     assert [word for word in dict.fromkeys(words) if word in WORDS] == list(WORDS)
-    assert told[-1]["status"] == "completed"
-    assert told[-1]["result"] == RESULT
-    assert "gap" not in {event["kind"] for event in told}
+    assert events[-1]["status"] == "completed"
+    assert events[-1]["result"] == RESULT
+    assert "gap" not in {event["kind"] for event in events}
 
 
 @pytest.mark.parametrize("agent", ["whole", "nosubscribe", "unary"])
@@ -104,7 +104,7 @@ async def test_agent_that_refuses_subscriptions_is_polled(
 ) -> None:
     async with watching(f"{stack.url}/feed?agent=nosubscribe") as reader:
         task_id = await start_at(urls["nosubscribe"], "wait")
-        await followed(host, "nosubscribe", POLLING)
+        await wait_until_followed(host, "nosubscribe", POLLING)
         await host.row_with(task_id, "running")
         assert (await host.cancel("nosubscribe", task_id)).status_code == 200
         await reader.until_over(task_id)

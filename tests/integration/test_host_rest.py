@@ -1,6 +1,6 @@
-"""The lesson's own contract, and what is read at rest: history, agents, health.
+"""The stream of the lesson, the history, the agents and the health of a real host.
 
-GET /tasks/stream, /feed.ndjson, /feed/{id}, /agents and /healthz of a real host.
+GET /tasks/stream, /feed.ndjson, /feed/{id}, /agents and /healthz.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ HISTORY = 5
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A host with some history, in which nothing moves."""
+    """Run a host with some history and no open task."""
     with Stack(tmp_path_factory.mktemp("stack"), AGENTS) as running:
         start_on_carly(running)
         wait_until(
             lambda: '"completed"' in get(f"{running.url}/feed.ndjson").text,
-            10,
+            30,
             "a finished task",
         )
         yield running
@@ -38,7 +38,7 @@ def get(url: str) -> httpx.Response:
 
 
 def start_on_carly(stack: Stack) -> None:
-    """As anyone may, without the host."""
+    """Start a task at Carly, without the host."""
     httpx.post(
         f"{stack.agent_url('carly')}/message:send",
         json=start_request("Find a slot for a game tomorrow"),
@@ -47,12 +47,12 @@ def start_on_carly(stack: Stack) -> None:
     ).raise_for_status()
 
 
-class TestTheLesson:
-    def test_is_read_by_a_raw_socket(self, stack: Stack) -> None:
-        """HTTP/1.0, so that nothing but the stream itself comes."""
+class TestTasksStream:
+    def test_can_be_read_with_a_raw_socket(self, stack: Stack) -> None:
+        """HTTP/1.0, so that the stream is not chunked."""
         host, port = stack.url.removeprefix("http://").split(":")
         request = f"GET /tasks/stream HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n"
-        with socket.create_connection((host, int(port)), 10) as sock:
+        with socket.create_connection((host, int(port)), 30) as sock:
             sock.sendall(request.encode())
             lines = sock.makefile("r", encoding="utf-8", newline="\n")
             head = [line.strip() for line in iter(lines.readline, "\r\n")]
@@ -89,7 +89,7 @@ class TestTheLesson:
         assert {event["kind"] for event in reader.events} == {"task"}
         assert {"task_id", "status", "progress", "message"} <= set(reader.events[-1])
 
-    async def test_begins_with_the_row_of_each_open_task_and_of_no_other(
+    async def test_begins_with_the_rows_of_the_open_tasks(
         self, stack: Stack, host: HostClient
     ) -> None:
         waiting = [
@@ -107,7 +107,7 @@ class TestTheLesson:
 
         assert [{**got.data, "id": 0} for got in seen] == [{**r, "id": 0} for r in rows]
 
-    async def test_is_resumed_by_the_id_of_an_opening_row(
+    async def test_resumes_after_an_opening_row(
         self, stack: Stack, host: HostClient
     ) -> None:
         waiting = await host.start("nancy", skill="invite_everyone")
@@ -124,7 +124,7 @@ class TestTheLesson:
 
         assert [got.data["task_id"] for got in seen] == [waiting]
 
-    async def test_is_resumed_with_every_task_update_after_the_cursor(
+    async def test_resumes_with_every_update_after_the_cursor(
         self, stack: Stack, host: HostClient
     ) -> None:
         expected = await host.history(after=HISTORY, kind="task")
@@ -139,14 +139,16 @@ class TestTheLesson:
 
 
 class TestHistory:
-    async def test_is_one_event_a_line_oldest_first(self, host: HostClient) -> None:
+    async def test_has_one_event_per_line_oldest_first(self, host: HostClient) -> None:
+        head = await host.head()
         answer = await host.http.get("/feed.ndjson")
 
         events = [json.loads(line) for line in answer.text.split("\n")[:-1]]
         assert answer.headers["content-type"].startswith("application/x-ndjson")
-        assert [e["id"] for e in events] == list(range(1, await host.head() + 1))
+        assert len(events) >= head
+        assert [e["id"] for e in events] == list(range(1, len(events) + 1))
 
-    async def test_is_read_in_pages_either_way(self, host: HostClient) -> None:
+    async def test_has_pages_in_both_directions(self, host: HostClient) -> None:
         head = await host.head()
         ids = list(range(1, head + 1))
 
@@ -166,7 +168,7 @@ class TestHistory:
         assert await page(after=2, before=6, limit=2) == [3, 4]
 
     @pytest.mark.parametrize("where", ["agent=carly", "kind=task", "kind=agent"])
-    async def test_takes_the_filters_of_the_feed(
+    async def test_has_the_filters_of_the_feed(
         self, host: HostClient, where: str
     ) -> None:
         key, value = where.split("=")
@@ -177,7 +179,7 @@ class TestHistory:
         assert await host.history(**{key: value}, limit=2) == wanted[-2:]
         assert await host.history(**{key: value}, after=0, limit=2) == wanted[:2]
 
-    async def test_before_an_id_ahead_of_the_log_is_all_of_it(
+    async def test_before_a_future_id_has_the_last_event(
         self, host: HostClient
     ) -> None:
         head = await host.head()
@@ -187,7 +189,7 @@ class TestHistory:
             assert last["id"] == head
 
     @pytest.mark.parametrize("name", ["after", "before"])
-    async def test_of_another_log_is_never_an_empty_answer(
+    async def test_with_a_cursor_of_another_log_is_refused(
         self, host: HostClient, name: str
     ) -> None:
         answer = await host.http.get(f"/feed.ndjson?{name}=0ld-3")
@@ -197,9 +199,7 @@ class TestHistory:
 
 
 class TestOneEvent:
-    async def test_comes_with_the_update_behind_it(
-        self, stack: Stack, host: HostClient
-    ) -> None:
+    async def test_has_the_agents_update(self, stack: Stack, host: HostClient) -> None:
         row = (await host.history(kind="task"))[-1]
         epoch = (await host.get("/healthz"))["epoch"]
 
@@ -217,9 +217,7 @@ class TestOneEvent:
         assert one["raw"] is None
 
     @pytest.mark.parametrize("name", ["0", "999999", "0ld-1"])
-    async def test_that_is_not_in_the_log_is_404(
-        self, host: HostClient, name: str
-    ) -> None:
+    async def test_with_an_unknown_id_is_404(self, host: HostClient, name: str) -> None:
         answer = await host.http.get(f"/feed/{name}")
 
         assert answer.status_code == 404
@@ -227,7 +225,7 @@ class TestOneEvent:
 
 
 class TestAgents:
-    async def test_are_listed_as_their_cards_say(
+    async def test_are_listed_with_data_of_their_cards(
         self, stack: Stack, host: HostClient
     ) -> None:
         agents = {row["agent"]: row for row in (await host.get("/agents"))["agents"]}
@@ -253,7 +251,7 @@ class TestHealth:
         assert health["head"] == (await host.history(limit=1))[0]["id"]
         assert health["epoch"]
 
-    async def test_is_asked_by_head_too(self, host: HostClient) -> None:
+    async def test_answers_head_requests(self, host: HostClient) -> None:
         answer = await host.http.head("/healthz")
 
         assert (answer.status_code, answer.content) == (200, b"")

@@ -10,7 +10,7 @@ from tests.support.harness import ROOT, Stack
 PAGE = ROOT / "docs" / "roster.md"
 
 
-def test_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
     examples = examples_in(PAGE)
     alone = tmp_path / "walter"
     alone.mkdir()

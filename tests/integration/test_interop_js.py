@@ -26,7 +26,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(autouse=True)
-def connected(stack: Stack, binding: str) -> None:
+def wait_connected(stack: Stack, binding: str) -> None:
     stack.wait_connected(f"jess-{binding}")
 
 

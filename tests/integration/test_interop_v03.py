@@ -30,8 +30,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(autouse=True)
-def connected(stack: Stack, agent: str) -> None:
-    stack.wait_connected(agent, deadline_s=10)
+def wait_connected(stack: Stack, agent: str) -> None:
+    stack.wait_connected(agent)
 
 
 async def test_row_names_the_binding_and_streaming(

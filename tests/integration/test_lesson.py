@@ -1,7 +1,7 @@
-"""docs/lesson/ is true: whoever follows it sees what it shows.
+"""The commands in docs/lesson/ print the documented output.
 
-The pages are read from the first to the last, in a folder of the reader's own, beside a
-real `scripts/start`. Only ports and times are put in place of the documented ones.
+They run in the order of the pages, in a new folder, beside a real `scripts/start`. Only
+ports and times are replaced.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from tests.support.lesson import LESSON, PAGES
 STEP_S = "0.1"
 START_S = 30.0
 FEED_S = "0.7"
-"""Long enough for a reader to be told what has been, and of what is to come enough."""
+"""Long enough for a feed command to print past events and some new ones."""
 
 
 class Reader:
-    """Somebody who has the project and does what the pages say."""
+    """A user with a clone of the project, who follows the pages."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # 8000 is the host, 8001 to 8004 are the lesson's agents, the rest the reader's.
+        # 8000: the host. 8001 to 8004: agents of the lesson. Others: the user's agents.
         self.ports = {port: free_port() for port in range(8000, 8009)}
         self.printed: dict[str, list[str]] = {}
 
@@ -54,7 +54,7 @@ class Reader:
         return f"http://127.0.0.1:{self.ports[8000]}"
 
     def start(self) -> Process:
-        """What the first page has terminal 1 do."""
+        """Run the command of the first page for terminal 1."""
         (self.folder / ".venv").symlink_to(sys.prefix)
         ports = {"COURTSIDE": self.ports[8000]}
         for name, stub in STUBS.items():
@@ -73,8 +73,8 @@ class Reader:
             own_group=True,
         )
         started.start()
-        said = in_place(start.output or "", {"http://127.0.0.1:8000": self.host})
-        wait_until(lambda: said in started.output(), START_S, f"the line {said}")
+        line = in_place(start.output or "", {"http://127.0.0.1:8000": self.host})
+        wait_until(lambda: line in started.output(), START_S, f"the line {line}")
         return started
 
     def read(self, page: str) -> None:
@@ -87,7 +87,7 @@ class Reader:
         )
 
     def _real(self) -> dict[str, str]:
-        """What stands on the pages, and what it is here."""
+        """Map documented texts to their replacements in this test."""
         real = {"-m 2 ": f"-m {FEED_S} ", "localhost:{PORT}": "127.0.0.1:{PORT}"}
         for documented, port in self.ports.items():
             real[f"localhost:{documented}"] = f"127.0.0.1:{port}"
@@ -119,7 +119,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 @pytest.mark.parametrize(
     ("page", "number"), [(page, n) for page in PAGES for n in range(len(to_do(page)))]
 )
-def test_a_command_of_the_lesson_prints_what_its_page_shows(
+def test_command_prints_the_documented_output(
     reader: Reader, page: str, number: int
 ) -> None:
     example, printed = to_do(page)[number], reader.printed[page][number]
@@ -128,9 +128,7 @@ def test_a_command_of_the_lesson_prints_what_its_page_shows(
 
 
 @pytest.mark.parametrize("name", ["rosa", "otto"])
-def test_a_newcomer_has_an_agent_of_their_own_in_the_feed(
-    reader: Reader, name: str
-) -> None:
+def test_agent_of_the_user_is_in_the_feed(reader: Reader, name: str) -> None:
     query = f"agent={name}&kind=task&status=completed"
     feed = httpx.get(f"{reader.host}/feed.ndjson?{query}", trust_env=False)
 

@@ -1,6 +1,6 @@
-"""The description of the HTTP API is complete, and true where it is read in one go.
+"""The description of the HTTP API is complete, and its schema matches the feed.
 
-/openapi.json and /feed.schema.json of a real host; fuzz/test_api.py asks the rest.
+/openapi.json and /feed.schema.json of a real host. fuzz/test_api.py tests the rest.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-def doors(folder: Path) -> set[tuple[str, str]]:
-    """Every method and path that the application has."""
+def routes_of_host(folder: Path) -> set[tuple[str, str]]:
+    """Return every method and path of the application."""
     host = host_alone(folder, MemoryLog())
     pages = host._rest.router.default
     assert isinstance(pages, Starlette)
@@ -49,7 +49,7 @@ def doors(folder: Path) -> set[tuple[str, str]]:
     return {(method, path) for method, path in found if method != "HEAD"}
 
 
-def described() -> set[tuple[str, str]]:
+def described_routes() -> set[tuple[str, str]]:
     return {
         (method.upper(), path)
         for path, operations in document()["paths"].items()
@@ -57,17 +57,17 @@ def described() -> set[tuple[str, str]]:
     }
 
 
-def test_every_door_is_described_and_no_other(tmp_path: Path) -> None:
-    assert described() == doors(tmp_path)
+def test_every_route_is_described_and_no_other(tmp_path: Path) -> None:
+    assert described_routes() == routes_of_host(tmp_path)
 
 
-def test_the_page_of_the_documentation_has_every_path() -> None:
+def test_page_has_every_path() -> None:
     text = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
 
     assert [path for path in document()["paths"] if f"`{path}`" not in text] == []
 
 
-def test_the_page_shows_what_its_commands_print(stack: Stack) -> None:
+def test_page_shows_the_real_output_of_its_commands(stack: Stack) -> None:
     examples = examples_in(ROOT / "docs/http-api.md")
 
     addresses = {"http://localhost:8000": stack.url}
@@ -78,18 +78,18 @@ def test_the_page_shows_what_its_commands_print(stack: Stack) -> None:
         assert prints(example, output), f"{example.command}printed: {output[:300]}"
 
 
-async def test_the_description_is_served(host: HostClient) -> None:
+async def test_description_is_served(host: HostClient) -> None:
     assert await host.get("/openapi.json") == json.loads(json.dumps(document()))
 
 
-async def test_the_feeds_schema_is_served_as_one(host: HostClient) -> None:
+async def test_feed_schema_is_served(host: HostClient) -> None:
     answer = await host.http.get("/feed.schema.json")
 
     assert answer.headers["content-type"] == "application/schema+json"
     assert answer.json() == schema()
 
 
-async def test_every_event_of_a_run_is_valid_by_the_feeds_schema(
+async def test_every_event_matches_the_feed_schema(
     host: HostClient, stack: Stack
 ) -> None:
     task_id = await host.start("carly", "Find a slot for a game tomorrow")
@@ -107,7 +107,7 @@ async def test_every_event_of_a_run_is_valid_by_the_feeds_schema(
     valid.validate(seen[0].data)
 
 
-async def test_what_never_ends_is_of_the_type_that_is_described(
+async def test_streams_have_the_described_type(
     host: HostClient,
 ) -> None:
     for path in ("/feed", "/tasks/stream"):
@@ -118,7 +118,7 @@ async def test_what_never_ends_is_of_the_type_that_is_described(
         assert str(refused.status_code) in answers
 
 
-class TestCasesThatSchemathesisFound:
+class TestSchemathesisFindings:
     @pytest.mark.parametrize(
         ("path", "methods"),
         [
@@ -129,7 +129,7 @@ class TestCasesThatSchemathesisFound:
             ("/a2a/carly/tasks/0:subscribe", {"GET", "HEAD", "POST"}),
         ],
     )
-    async def test_a_wrong_method_is_told_every_right_one(
+    async def test_wrong_method_gets_every_allowed_method(
         self, host: HostClient, path: str, methods: set[str]
     ) -> None:
         answer = await host.http.options(path)
@@ -137,16 +137,16 @@ class TestCasesThatSchemathesisFound:
         assert answer.status_code == 405
         assert set(answer.headers["allow"].split(", ")) == methods
 
-    async def test_a_card_without_skills_has_an_empty_list_of_them(
+    async def test_card_without_skills_has_an_empty_list(
         self, host: HostClient
     ) -> None:
-        """A2A requires the field; a client may well count it."""
+        """A2A requires the field, and clients may read its length."""
         card = await host.get("/.well-known/agent-card.json")
 
         assert card["skills"] == []
 
     @pytest.mark.parametrize("path", ["tasks", "tasks/t1"])
-    async def test_a_history_of_less_than_nothing_is_refused(
+    async def test_negative_history_length_is_refused(
         self, host: HostClient, path: str
     ) -> None:
         answer = await host.http.get(f"/a2a/carly/{path}?historyLength=-1")

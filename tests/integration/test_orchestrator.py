@@ -40,7 +40,7 @@ skill = "announce_publicly"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A host with the default plan, slow enough for a test to act in between."""
+    """Run a host with the default plan, slow enough for a test to act in between."""
     with Stack(tmp_path_factory.mktemp("stack"), step_s=0.1) as running:
         yield running
 
@@ -60,13 +60,13 @@ async def at_the_question(agent: Agent, host: HostClient) -> str:
 
 
 async def children(host: HostClient, task_id: str) -> dict[str, Json]:
-    """The last row of each child task, by agent."""
+    """Return the last row of each child task, by agent."""
     rows = await host.history(after=0, kind="task")
     return {row["agent"]: row for row in rows if row.get("parent_task_id") == task_id}
 
 
 def status_of(update: Json) -> Json:
-    """The status in the last update of a stream."""
+    """Return the status in a status update."""
     status: Json = update["statusUpdate"]["status"]
     return status
 
@@ -165,9 +165,11 @@ class TestPlan:
 
         rows = await host.history(after=0, kind="task")
         ours = [row for row in rows if row.get("parent_task_id") == task_id]
-        begun = next(i for i, row in enumerate(ours) if row["agent"] == "nancy")
-        over = {row["agent"] for row in ours[:begun] if row["status"] == "completed"}
-        assert over == {"carly", "walter", "logan"}
+        start = next(i for i, row in enumerate(ours) if row["agent"] == "nancy")
+        completed = {
+            row["agent"] for row in ours[:start] if row["status"] == "completed"
+        }
+        assert completed == {"carly", "walter", "logan"}
 
     async def test_stream_of_an_ended_task_can_be_resumed(
         self, agent: Agent, host: HostClient
@@ -185,7 +187,7 @@ class TestPlan:
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """So slow that no task completes while a test looks for three of them."""
+    """So slow that no child task completes during a test."""
     with Stack(tmp_path_factory.mktemp("slow"), step_s=2) as running:
         yield running
 
@@ -224,7 +226,7 @@ async def child_of(host: HostClient, task_id: str, name: str) -> str:
         row = (await children(host, task_id)).get(name)
         return row["task_id"] if row else None
 
-    child = await until(found, 10, f"a task of {name}'s")
+    child = await until(found, 30, f"a task of {name}'s")
     assert child
     return child
 
@@ -252,8 +254,12 @@ class TestTwoQuestions:
 
         answer = await agent.send("Send", wait=False, taskId=task_id)
         assert answer.json()["task"]["status"]["state"] == INPUT_REQUIRED
-        rows = await host.rows(task_id)
-        assert "You can answer first, second" in rows[-1]["message"]
+
+        async def is_listed() -> bool:
+            rows = await host.rows(task_id)
+            return "You can answer first, second" in rows[-1]["message"]
+
+        await until(is_listed, 30, "the list of open questions")
 
         await agent.start("second: Refuse", taskId=task_id)
         # Without permission the step fails, and the plan with it.
@@ -282,11 +288,11 @@ async def until_message(host: HostClient, task_id: str, start: str) -> None:
         rows = await host.rows(task_id)
         return str(rows[-1]["message"]).startswith(start)
 
-    await until(is_there, 10, start)
+    await until(is_there, 30, start)
 
 
 class TestBadInput:
-    """The host sends and records nothing."""
+    """The host starts no task and adds no event."""
 
     @pytest.fixture(autouse=True)
     async def no_trace(self, host: HostClient) -> AsyncIterator[None]:
@@ -350,6 +356,7 @@ async def test_reply_without_a_question_and_cancel_of_an_ended_task_are_refused(
 
     early = await agent.send("Send", taskId=task_id)
     await agent.cancel(task_id)
+    await host.row_with(task_id, "cancelled")
     head = len(await host.rows(task_id))
     late = await agent.send("Send", taskId=task_id)
     again = await agent.cancel(task_id)

@@ -34,7 +34,7 @@ async def with_children(host: HostClient, task_id: str) -> None:
         rows = await host.history(after=0, kind="task")
         return any(row.get("parent_task_id") == task_id for row in rows)
 
-    await until(there, 10, "the first child")
+    await until(there, 30, "the first child")
 
 
 async def half_way(host: HostClient, task_id: str) -> None:
@@ -42,11 +42,11 @@ async def half_way(host: HostClient, task_id: str) -> None:
         return bool((await host.rows(task_id))[-1]["progress"] > 30)
 
     await host.row_with(task_id, "running")
-    await until(there, 10, "a third of the plan")
+    await until(there, 30, "a third of the plan")
 
 
 async def at_the_question(host: HostClient, task_id: str) -> None:
-    await host.row_with(task_id, "input-required", 20)
+    await host.row_with(task_id, "input-required", 60)
 
 
 @pytest.mark.parametrize("when", [at_once, with_children, half_way, at_the_question])
@@ -61,7 +61,7 @@ async def test_plan_resumes_after_sigkill_and_runs_no_step_twice(
 
             await at_the_question(host, task_id)
             await reply(host, task_id, "Send")
-            last = await host.row_with(task_id, "completed", 20)
+            last = await host.row_with(task_id, "completed", 60)
             events = await host.history(after=0, task=task_id)
 
         assert "notify (nancy): Sent 4 invitations" in last["result"]
@@ -86,7 +86,7 @@ async def test_plan_completes_after_several_kills(
                 await until_more(host, task_id, before)
             await at_the_question(host, task_id)
             await reply(host, task_id, "Don't send")
-            last = await host.row_with(task_id, "completed", 20)
+            last = await host.row_with(task_id, "completed", 60)
 
         assert "notify (nancy): Nothing was sent." in last["result"]
 
@@ -112,18 +112,18 @@ async def test_child_task_that_its_agent_lost_is_retried(
 
 
 async def reply(host: HostClient, task_id: str, text: str) -> None:
-    """Reply as soon as the agent with the question is connected again."""
+    """Reply once the host is connected again to the agent with the question."""
 
-    async def passed_on() -> bool:
+    async def is_accepted() -> bool:
         answer = await host.send("host", text, taskId=task_id)
         assert answer.status_code in (200, 502), answer.text
         return answer.status_code == 200
 
-    await until(passed_on, 20, "the reply to be passed on")
+    await until(is_accepted, 30, "the reply to be accepted")
 
 
 async def until_more(host: HostClient, task_id: str, before: int) -> None:
     async def more() -> bool:
         return len(await host.rows(task_id)) > before
 
-    await until(more, 20, "the plan to go on")
+    await until(more, 30, "the plan to continue")

@@ -10,7 +10,7 @@ from tests.support.harness import ROOT, Stack
 PAGE = ROOT / "docs" / "plans.md"
 
 
-def test_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
     examples = examples_in(PAGE)
     # Slow enough that each update is written, even on a busy machine.
     with Stack(tmp_path, step_s=0.3) as stack:

@@ -1,6 +1,6 @@
-"""README.md is true: its curl prints what is shown, its paths answer, its file is read.
+"""The curl command, the paths and the settings file in README.md work as documented.
 
-The host is a real one on a free port, put in place of the documented 8000.
+The host is real. Only its port is replaced.
 """
 
 from __future__ import annotations
@@ -35,38 +35,38 @@ def block(language: str) -> str:
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a host on which Carly has just found her slots."""
+    """Yield the URL of a host on which Carly has completed a task."""
     with Stack(tmp_path_factory.mktemp("readme"), ["carly"]) as stack:
         sent = httpx.post(f"{stack.url}/a2a/carly/message:send", json=CARLY)
         assert sent.status_code == 200
         done = "/feed.ndjson?kind=task&limit=1"
         wait_until(
             lambda: '"completed"' in httpx.get(stack.url + done).text,
-            10,
+            30,
             "Carly to be done",
         )
         yield stack.url
 
 
-def test_the_curl_prints_what_the_readme_shows(host: str) -> None:
-    command, _, shown = block("console").removeprefix("$ ").partition("\n")
+def test_curl_prints_the_documented_output(host: str) -> None:
+    command, _, documented = block("console").removeprefix("$ ").partition("\n")
     command = command.replace("localhost:8000", host.removeprefix("http://"))
     printed = subprocess.run(
         ["sh", "-c", f"{command} -m 2"], capture_output=True, check=False, text=True
     ).stdout
-    shown = shown.replace("9f2d41c7", ELISION).strip()
-    pattern = ".*".join(re.escape(piece) for piece in shown.split(ELISION))
+    documented = documented.replace("9f2d41c7", ELISION).strip()
+    pattern = ".*".join(re.escape(piece) for piece in documented.split(ELISION))
     assert re.match(pattern, printed, re.S), printed
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`GET (/\S*?)`", README))))
-def test_a_documented_path_answers(host: str, path: str) -> None:
+def test_documented_path_answers(host: str, path: str) -> None:
     path = path.replace("/feed/4182", "/feed/1")
     with httpx.stream("GET", host + path) as response:
         assert response.status_code == 200
 
 
-def test_the_settings_file_is_read(tmp_path: Path) -> None:
+def test_settings_file_is_valid(tmp_path: Path) -> None:
     (tmp_path / "courtside.toml").write_text(block("toml"), encoding="utf-8")
     agents = read({}, {}, tmp_path).agents
     assert {name: settings.url for name, settings in agents.items()} == {

@@ -33,8 +33,8 @@ SUFFIXES = {".py", ".js", ".css", ".html", ".svg"}
 OTHERS = {"py.typed", "LICENSE"}
 VENDOR = "dashboard/static/vendor"
 LIT = f"{VENDOR}/lit-html/LICENSE"
-DEVELOPERS = ("*.d.ts", "refresh.sh", "*.pyc")
-AROUND = {
+DEVELOPER_FILES = ("*.d.ts", "refresh.sh", "*.pyc")
+ROOT_FILES = {
     ".gitignore",
     "CHANGELOG.md",
     "LICENSE",
@@ -52,8 +52,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = f"{ROOT / 'node_modules' / '.bin'}:{os.environ['PATH']}"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PATH", path)
-        said = tool("build", "--no-isolation", "--outdir", folder, ROOT)
-    assert "Successfully built" in said
+        output = tool("build", "--no-isolation", "--outdir", folder, ROOT)
+    assert "Successfully built" in output
     return folder
 
 
@@ -80,18 +80,18 @@ def wheel(dist: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(dist.glob("*.whl")))
 
 
-def ours() -> set[str]:
-    """Return all files of the packages that a user needs, as in a clone."""
+def package_files() -> set[str]:
+    """Return all files of the packages that users need, with their paths in a clone."""
     found = (path for package in PACKAGES for path in (ROOT / package).rglob("*"))
     return {
         path.relative_to(ROOT).as_posix()
         for path in found
-        if path.is_file() and not any(map(path.match, DEVELOPERS))
+        if path.is_file() and not any(map(path.match, DEVELOPER_FILES))
     }
 
 
 def in_wheel(name: str) -> str:
-    """Return where the wheel has a file of a clone: everything is in one package."""
+    """Return the path in the wheel of a file of a clone."""
     return f"courtside/{name}" if name.startswith(PROGRAMS) else name
 
 
@@ -101,7 +101,7 @@ def test_wheel_has_one_package_with_all_files_and_licences(
     names = set(wheel.namelist())
     about = {name for name in names if ".dist-info/" in name}
     static = {name for name in names if name.startswith(STATIC)}
-    expected = {in_wheel(name) for name in ours()}
+    expected = {in_wheel(name) for name in package_files()}
 
     assert names - about - static == {n for n in expected if not n.startswith(STATIC)}
     assert static == {
@@ -177,11 +177,11 @@ def test_public_names_are_the_same_in_a_clone() -> None:
         courtside.Agent  # noqa: B018
 
 
-def test_sdist_has_the_same_files_and_those_that_build_the_wheel(dist: Path) -> None:
+def test_sdist_has_the_same_files_and_the_build_files(dist: Path) -> None:
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
-    assert names == ours() | AROUND
+    assert names == package_files() | ROOT_FILES
 
 
 def test_wheel_and_sdist_pass_twine_check(dist: Path) -> None:
@@ -259,5 +259,5 @@ def test_container_build_gets_the_files_of_the_sdist() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
     assert ignored[1] == "*"
-    for name in (*PACKAGES, *AROUND - {".gitignore", "PKG-INFO"}):
+    for name in (*PACKAGES, *ROOT_FILES - {".gitignore", "PKG-INFO"}):
         assert f"!{name}" in ignored

@@ -1,4 +1,4 @@
-"""docs/security.md is true: its commands and its settings."""
+"""docs/security.md has the real output of its commands, and every setting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "security.md"
 TOKEN = "operator-0123456789"
 
 
-def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
     examples = examples_in(PAGE)
     with Stack(tmp_path, ["carly"], log="memory", token=TOKEN) as stack:
         ours = {"http://localhost:8000": stack.url, "$COURTSIDE_TOKEN": TOKEN}
@@ -26,5 +26,5 @@ def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", AccessRules.__dataclass_fields__)
-def test_the_page_tells_of_each_setting(name: str) -> None:
+def test_page_documents_each_setting(name: str) -> None:
     assert f"`{name}`" in PAGE.read_text("utf-8")

@@ -94,8 +94,8 @@ async def test_collector_follows_only_wanted_tasks(carly: str) -> None:
         group.start_soon(collector.run)
         strange = await start_at(carly)
         wanted.add(await start_at(carly))
-        # One page lists both tasks: a followed first one would be in the feed too.
-        await until(is_in_feed, 10, "the wanted task")
+        # One page lists both tasks, so the other task would be in the feed too.
+        await until(is_in_feed, 30, "the wanted task")
         assert feed.board.task("carly", strange) is None
         group.cancel_scope.cancel()
 
@@ -110,20 +110,20 @@ class TestSettings:
             ({}, "http://127.0.0.1:1", "agents or host, not both"),
         ],
     )
-    def test_that_are_invalid_are_refused_at_once(
+    def test_invalid_values_are_refused_at_once(
         self, agents: dict[str, str] | None, host: str | None, words: str
     ) -> None:
         with pytest.raises(ConfigError, match=words):
             TaskManager(agents, host=host)
 
-    def test_that_are_secret_are_not_in_errors(self) -> None:
+    def test_secrets_are_not_in_errors(self) -> None:
         url = "http://me:hush@127.0.0.1:1"
         for agents, host in (({"carly": url}, None), (None, url)):
             with pytest.raises(ConfigError) as refused:
                 TaskManager(agents, host=host)
             assert "hush" not in str(refused.value)
 
-    def test_that_are_invalid_in_a_file_are_named(
+    def test_invalid_values_in_a_file_are_named(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "courtside.toml").write_text("[agents.carly]\nurl = 5\n")

@@ -45,7 +45,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def run(script: str, folder: Path, **environ: str) -> str:
     """Run a script in `folder`, and return its output. It must not print to stderr."""
     done = subprocess.run(
-        # A warning tells what was not closed or awaited.
+        # A resource that is not closed or awaited gives a warning.
         [sys.executable, "-W", "error", "-c", script],
         capture_output=True,
         check=False,

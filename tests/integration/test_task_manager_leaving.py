@@ -100,7 +100,7 @@ class TestLeaving:
         async with leaks_nothing():
             if how == "asyncio":
                 task = asyncio.create_task(work())
-                await until(has_begun, 10, "the task to begin")
+                await until(has_begun, 30, "the task to begin")
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
@@ -108,7 +108,7 @@ class TestLeaving:
             else:
                 async with anyio.create_task_group() as group:
                     group.start_soon(work)
-                    await until(has_begun, 10, "the task to begin")
+                    await until(has_begun, 30, "the task to begin")
                     group.cancel_scope.cancel()
 
         assert await state(transport, "carly", begun[0]) == CANCELED
@@ -151,7 +151,7 @@ class TestLeaving:
         async def all_done() -> bool:
             return {await state(transport, "carly", t) for t in started} == {COMPLETED}
 
-        await until(all_done, 20, "both to be done")
+        await until(all_done, 60, "both to be done")
 
     async def test_after_the_last_task_leaks_nothing(
         self, transport: ManagerTransport
@@ -203,7 +203,7 @@ class TestLeaving:
                 silent.pause()
 
         try:
-            await asyncio.wait_for(leave(), 20)
+            await asyncio.wait_for(leave(), 60)
         finally:
             silent.resume()
 
@@ -237,14 +237,14 @@ class TestEntering:
             proxy.suffer(Faults(refuse=True))
             async with TaskManager({"carly": proxy.url}) as manager:
                 start = manager.start_task("availability")
-                await until(is_lost, 10, "the agent to be lost")
+                await until(is_lost, 30, "the agent to be lost")
                 proxy.heal()
                 assert await start
 
     async def test_unreachable_agent_is_named_with_the_cause(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "CONNECT_S", 0.5)
+        monkeypatch.setattr(module, "CONNECT_S", 1.5)
         url = f"http://127.0.0.1:{free_port()}"
         async with leaks_nothing(), TaskManager({"carly": url}) as manager:
             for name in ("carly", "calendar_check"):
