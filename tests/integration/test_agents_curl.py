@@ -13,7 +13,7 @@ from tests.support.harness import ROOT, SEED_AGENTS, Stack
 
 EXAMPLES = examples_in(ROOT / "docs" / "curl.md")
 # A step leaves time to cancel a task, and `curl -m` covers many steps.
-STEP_S, FEED_S = 0.2, 1.5
+STEP_S, FEED_S = 0.5, 4.0
 
 
 @pytest.fixture(scope="module")
