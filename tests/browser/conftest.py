@@ -32,25 +32,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
 
 @pytest.fixture(scope="module")
 def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
-    """Carly, and Tessa, whose tasks end in every possible way."""
+    """Carly and the scenario agent, whose tasks end in every possible way."""
     folder = tmp_path_factory.mktemp("odd_stack")
     port = harness.free_port()
-    tessa = harness.Server(
-        "tessa",
-        [sys.executable, "-m", "tests.support.tessa", str(port)],
+    scenario = harness.Server(
+        "scenario",
+        [sys.executable, "-m", "tests.support.scenario_agent", str(port)],
         folder=folder,
         url=f"http://127.0.0.1:{port}",
         ready_path="/.well-known/agent-card.json",
     )
-    tessa.start()
+    scenario.start()
     try:
-        tessa.wait_ready(tessa.ready_url)
-        extra = {"tessa": tessa.url}
+        scenario.wait_ready(scenario.ready_url)
+        extra = {"scenario": scenario.url}
         with harness.Stack(folder, ["carly"], extra_agents=extra) as running:
-            running.wait_connected("tessa")
+            running.wait_connected("scenario")
             yield running
     finally:
-        tessa.terminate()
+        scenario.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -123,10 +123,10 @@ async def test_chunks_images_trackers_and_files_are_shown(
     page: Page, odd_stack: Stack
 ) -> None:
     screen = await Screen(page).open(odd_stack.url)
-    tessa = screen.card("tessa")
-    await tessa.start_skill("streaming")
-    await tessa.expect_status("completed")
-    await tessa.details_button.click()
+    scenario = screen.card("scenario")
+    await scenario.start_skill("streaming")
+    await scenario.expect_status("completed")
+    await scenario.details_button.click()
     story = screen.drawer.locator(".artifact", has_text="story")
     await expect(story.locator(".words").nth(1)).to_have_text("Once upon a time")
     await expect(story.locator(".tree")).to_contain_text("page")
@@ -136,9 +136,9 @@ async def test_chunks_images_trackers_and_files_are_shown(
     file = await download.value
     assert file.suggested_filename == "dot.svg"
     assert (await file.path()).read_bytes() == b"<svg/>"
-    await tessa.start_skill("parallel")
-    await tessa.expect_status("completed")
-    await tessa.details_button.click()
+    await scenario.start_skill("parallel")
+    await scenario.expect_status("completed")
+    await scenario.details_button.click()
     trackers = screen.drawer.locator(".trackers li")
     await expect(trackers).to_have_count(2)
     await expect(trackers.first).to_contain_text("left")
@@ -334,10 +334,10 @@ async def test_axe_finds_nothing_in_the_drawer(
 ) -> None:
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     screen = await Screen(page).open(odd_stack.url)
-    tessa = screen.card("tessa")
-    await tessa.start_skill("asking")
-    await tessa.expect_status("needs input")
-    await tessa.details_button.click()
+    scenario = screen.card("scenario")
+    await scenario.start_skill("asking")
+    await scenario.expect_status("needs input")
+    await scenario.details_button.click()
     await steps(screen.drawer).first.get_by_role("button", name="raw").click()
     await expect(screen.drawer.locator(".json")).to_be_visible()
     # It comes last, and moves what is below it.
@@ -352,4 +352,4 @@ async def test_axe_finds_nothing_in_the_drawer(
     assert await axe(page) == []
     assert await page.evaluate("() => document.documentElement.scrollWidth") == 360
     await screen.drawer.locator("button.stop").click()
-    await tessa.expect_status("cancelled")
+    await scenario.expect_status("cancelled")

@@ -58,8 +58,8 @@ async def test_axe_finds_nothing_with_a_failed_task_and_a_lost_agent(
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
     screen = await Screen(page).open(odd_stack.url)
-    await screen.card("tessa").start_skill("failing")
-    await screen.card("tessa").expect_status("failed")
+    await screen.card("scenario").start_skill("failing")
+    await screen.card("scenario").expect_status("failed")
     odd_stack.agents["carly"].kill()
     await expect(screen.card("carly").connection).to_have_text("lost")
     assert await axe(page) == []

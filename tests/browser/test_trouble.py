@@ -137,10 +137,10 @@ async def test_a_failed_task_shows_the_cause_and_can_be_found(
     page: Page, odd_stack: Stack
 ) -> None:
     screen = await Screen(page).open(odd_stack.url)
-    tessa = screen.card("tessa")
-    await tessa.start_skill("failing")
-    await tessa.expect_status("failed")
-    await expect(tessa.says).to_contain_text("Nobody lives at 1 Nowhere Lane")
+    scenario = screen.card("scenario")
+    await scenario.start_skill("failing")
+    await scenario.expect_status("failed")
+    await expect(scenario.says).to_contain_text("Nobody lives at 1 Nowhere Lane")
     await screen.shot("failed")
     await page.get_by_role("button", name="1 failed").click()
     await expect(screen.rows).to_have_count(1)

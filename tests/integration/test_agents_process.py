@@ -206,18 +206,18 @@ async def test_crash_in_a_script_fails_only_its_task(
 ) -> None:
     port = free_port()
     server = Server(
-        "tessa",
-        [sys.executable, "-m", "tests.support.tessa", str(port)],
+        "scenario",
+        [sys.executable, "-m", "tests.support.scenario_agent", str(port)],
         folder=tmp_path,
         url=f"http://127.0.0.1:{port}",
         ready_path="/.well-known/agent-card.json",
     )
     server.restart()
-    async with agent_at(server.url) as tessa:
-        crashed = await tessa.stream(skill="crashing")
-        done = await tessa.stream(skill="steady")
+    async with agent_at(server.url) as scenario:
+        crashed = await scenario.stream(skill="crashing")
+        done = await scenario.stream(skill="steady")
     assert states(crashed)[-1] == "TASK_STATE_FAILED"
-    assert "broke inside Tessa (ZeroDivisionError" in texts(crashed)[-1]
+    assert "broke inside Scenario (ZeroDivisionError" in texts(crashed)[-1]
     assert states(done)[-1] == "TASK_STATE_COMPLETED"
     assert server.terminate() == 0
     assert "ZeroDivisionError: division by zero" in server.output()

@@ -37,13 +37,13 @@ TERMINAL = {"completed", "error", "cancelled", "rejected"}
 
 
 @pytest.fixture(scope="module")
-def tessa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an agent that can do everything."""
     port = free_port()
     server = Server(
-        "tessa",
-        [sys.executable, "-m", "tests.support.tessa", str(port)],
-        folder=tmp_path_factory.mktemp("tessa"),
+        "scenario",
+        [sys.executable, "-m", "tests.support.scenario_agent", str(port)],
+        folder=tmp_path_factory.mktemp("scenario"),
         url=f"http://127.0.0.1:{port}",
         ready_path="/.well-known/agent-card.json",
     )
@@ -54,18 +54,18 @@ def tessa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, tessa: str) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, scenario: str) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
-    with Stack(folder, extra_agents={"tessa": tessa}) as running:
-        running.wait_connected("tessa")
+    with Stack(folder, extra_agents={"scenario": scenario}) as running:
+        running.wait_connected("scenario")
         yield running
 
 
 @pytest.fixture(params=TRANSPORTS)
 def transport(
-    request: pytest.FixtureRequest, stack: Stack, tessa: str
+    request: pytest.FixtureRequest, stack: Stack, scenario: str
 ) -> ManagerTransport:
-    return create_transport(request.param, stack, tessa=tessa)
+    return create_transport(request.param, stack, scenario=scenario)
 
 
 def of(updates: list[Json], task_id: str) -> list[Json]:
@@ -368,7 +368,7 @@ class TestTask:
             await manager.start_task("refusing")
             updates = await updates_of(manager)
         assert updates[-1]["status"] == "rejected"
-        assert updates[-1]["message"] == "Tessa does not do that; ask somebody else."
+        assert updates[-1]["message"] == "Scenario does not do that; ask somebody else."
 
     async def test_of_another_client_is_unknown(
         self, transport: ManagerTransport

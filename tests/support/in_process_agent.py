@@ -19,7 +19,7 @@ from agents.executor import Sleep
 from agents.limits import DEFAULT_LIMITS, Limits
 from agents.steps import AgentSpec
 from tests.support.a2a_client import Agent, agent_at
-from tests.support.tessa import TESSA
+from tests.support.scenario_agent import SCENARIO_AGENT
 
 
 class OnStage(Agent):
@@ -36,7 +36,7 @@ async def no_time(seconds: float) -> None:
 
 @asynccontextmanager
 async def on_stage(
-    character: AgentSpec = TESSA,
+    character: AgentSpec = SCENARIO_AGENT,
     *,
     sleep: Sleep = no_time,
     step_s: float = 1.0,

@@ -139,7 +139,7 @@ async def test_crash_fails_the_task_with_a_readable_reason() -> None:
         stored = await agent.get(events[0]["task"]["id"])
     assert states(events) == [SUBMITTED, WORKING, FAILED]
     reason = texts(events)[-1]
-    assert "broke inside Tessa (ZeroDivisionError: division by zero)" in reason
+    assert "broke inside Scenario (ZeroDivisionError: division by zero)" in reason
     assert "Start it again" in reason
     assert text_of(stored["status"]) == reason
     tracker = events[-1]["statusUpdate"]["metadata"][progress.URI]["trackers"][0]
@@ -173,7 +173,7 @@ async def test_unknown_skill_creates_no_task() -> None:
         rpc = await agent.rpc("SendMessage", request(skill="dance"))
         assert await agent.tasks() == []
     assert answer.status_code == 400
-    assert "tessa has no skill 'dance'" in answer.json()["error"]["message"]
+    assert "scenario has no skill 'dance'" in answer.json()["error"]["message"]
     assert rpc["error"]["code"] == -32602
 
 
@@ -208,7 +208,7 @@ async def test_step_takes_its_beats_times_the_step_time() -> None:
         yield Deliver("c")
 
     skill = Skill("uneven", "uneven", "A test.", uneven, ("Go",), ("go",))
-    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
     async with on_stage(spec, sleep=note, step_s=0.2) as agent:
         await agent.stream()
     assert slept == pytest.approx([0.1, 0.6])
@@ -221,7 +221,7 @@ async def test_progress_updates_do_not_grow_the_history() -> None:
         yield Deliver("Ticked.")
 
     skill = Skill("ticking", "ticking", "A test.", ticking, ("Go",), ("go",))
-    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
     async with on_stage(spec) as agent:
         events = await agent.stream()
         task = await agent.get(events[0]["task"]["id"])

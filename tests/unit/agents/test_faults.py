@@ -17,7 +17,7 @@ from agents.faults import (
 )
 from agents.steps import Progress, Request, Say
 from tests.support.harness import ROOT
-from tests.support.tessa import TESSA
+from tests.support.scenario_agent import SCENARIO_AGENT
 
 
 def test_faults_are_parsed_with_their_values() -> None:
@@ -61,7 +61,7 @@ def test_invalid_value_error_shows_the_correct_form(text: str) -> None:
 
 async def test_flood_changes_neither_messages_nor_duration() -> None:
     now = 0.0
-    agent = add_flood(TESSA, {"flood": 10}, step_s=0.5, clock=lambda: now)
+    agent = add_flood(SCENARIO_AGENT, {"flood": 10}, step_s=0.5, clock=lambda: now)
     script = agent.choose_skill("", "steady").script(Request("please"))
     messages, ticks = [], 0
     async for step in script:
@@ -77,11 +77,11 @@ async def test_flood_changes_neither_messages_nor_duration() -> None:
 
 
 def test_agent_without_flood_is_unchanged() -> None:
-    assert add_flood(TESSA, {"drop": 3}, step_s=1.0) is TESSA
+    assert add_flood(SCENARIO_AGENT, {"drop": 3}, step_s=1.0) is SCENARIO_AGENT
 
 
 async def test_flooded_script_still_gets_answers() -> None:
-    agent = add_flood(TESSA, {"flood": 2}, step_s=1.0, clock=lambda: 0.0)
+    agent = add_flood(SCENARIO_AGENT, {"flood": 2}, step_s=1.0, clock=lambda: 0.0)
     script = agent.choose_skill("", "asking").script(Request("please"))
     steps = [await anext(script) for _ in range(4)]
     assert getattr(steps[-1], "question", "") == "Red or blue?"

@@ -14,49 +14,49 @@ import pytest
 
 from agents.home_page import STATIC, format_html, format_text
 from tests.support.in_process_agent import on_stage
-from tests.support.tessa import TESSA
+from tests.support.scenario_agent import SCENARIO_AGENT
 
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
 async def test_terminal_gets_a_description_and_commands() -> None:
-    async with on_stage() as tessa:
-        answer = await tessa.http.get("/")
+    async with on_stage() as scenario:
+        answer = await scenario.http.get("/")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.text.startswith("Tessa: Has one script for each thing that can")
+    assert answer.text.startswith("Scenario: Has one script for each thing that can")
     assert "curl -N http://agent.test/tasks/stream" in answer.text
-    for skill in TESSA.skills:
+    for skill in SCENARIO_AGENT.skills:
         assert re.search(rf"^  {skill.id} +Go$", answer.text, re.M)
 
 
 async def test_browser_gets_html() -> None:
-    async with on_stage() as tessa:
-        answer = await tessa.http.get("/", headers=BROWSER)
+    async with on_stage() as scenario:
+        answer = await scenario.http.get("/", headers=BROWSER)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "<title>Tessa, an A2A agent</title>" in answer.text
+    assert "<title>Scenario, an A2A agent</title>" in answer.text
 
 
 async def test_both_responses_vary_by_accept() -> None:
-    async with on_stage() as tessa:
+    async with on_stage() as scenario:
         for headers in ({}, BROWSER):
-            answer = await tessa.http.get("/", headers=headers)
+            answer = await scenario.http.get("/", headers=headers)
             assert answer.headers["vary"] == "Accept"
 
 
 async def test_every_link_of_the_page_is_a_file_of_the_agent() -> None:
-    links = re.findall(r'(?:href|src)="([^"]+)"', format_html(TESSA))
+    links = re.findall(r'(?:href|src)="([^"]+)"', format_html(SCENARIO_AGENT))
     assert len(links) > 4
-    async with on_stage() as tessa:
+    async with on_stage() as scenario:
         for link in links:
             assert not link.startswith(("/", "http"))
-            assert (await tessa.http.get(f"/{link}")).status_code == 200
+            assert (await scenario.http.get(f"/{link}")).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/static/page.js", "/static/page.css"])
 async def test_page_and_files_have_a_strict_content_security_policy(path: str) -> None:
-    async with on_stage() as tessa:
-        headers = (await tessa.http.get(path, headers=BROWSER)).headers
+    async with on_stage() as scenario:
+        headers = (await scenario.http.get(path, headers=BROWSER)).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "script-src 'self'" in policy
@@ -68,7 +68,7 @@ async def test_page_and_files_have_a_strict_content_security_policy(path: str) -
 
 
 def test_page_has_no_inline_script_or_style() -> None:
-    page = format_html(TESSA)
+    page = format_html(SCENARIO_AGENT)
     assert re.findall(r"<script(?![^>]* src=)|<style| style=| on\w+=", page) == []
     scripts = "".join(file.read_text("utf-8") for file in STATIC.glob("*.js"))
     assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval", scripts)
@@ -76,9 +76,14 @@ def test_page_has_no_inline_script_or_style() -> None:
 
 def test_agent_text_is_escaped() -> None:
     skill = replace(
-        TESSA.skills[0], name=MARKUP, description=MARKUP, examples=(f'">{MARKUP}',)
+        SCENARIO_AGENT.skills[0],
+        name=MARKUP,
+        description=MARKUP,
+        examples=(f'">{MARKUP}',),
     )
-    odd = replace(TESSA, title=MARKUP, description=f"{MARKUP} $title", skills=(skill,))
+    odd = replace(
+        SCENARIO_AGENT, title=MARKUP, description=f"{MARKUP} $title", skills=(skill,)
+    )
     page = format_html(odd)
     assert "<img" not in page
     assert f"&lt;{MARKUP[1:-1]}&gt; $title" in page
@@ -86,8 +91,8 @@ def test_agent_text_is_escaped() -> None:
 
 def test_commands_escape_quotes() -> None:
     example = 'Don\'t say "now"; say $HOME \\ `id`'
-    skill = replace(TESSA.skills[0], examples=(example,))
-    text = format_text(replace(TESSA, skills=(skill,)), "http://agent.test")
+    skill = replace(SCENARIO_AGENT.skills[0], examples=(example,))
+    text = format_text(replace(SCENARIO_AGENT, skills=(skill,)), "http://agent.test")
     command = next(part for part in text.split("\n\n") if "message:stream" in part)
     words = shlex.split(command.replace("\\\n", ""))
     body = json.loads(words[words.index("-d") + 1])
@@ -95,6 +100,6 @@ def test_commands_escape_quotes() -> None:
 
 
 async def test_json_rpc_works_at_the_same_path() -> None:
-    async with on_stage() as tessa:
-        answer = await tessa.rpc("ListTasks", {})
+    async with on_stage() as scenario:
+        answer = await scenario.rpc("ListTasks", {})
     assert answer["result"]["tasks"] == []

@@ -91,7 +91,7 @@ async def test_each_strand_has_a_tracker_and_moves_the_aggregate() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="parallel")
     reports = read_progress(events)
-    assert [t["id"] for t in reports[0]["trackers"]] == ["tessa"]
+    assert [t["id"] for t in reports[0]["trackers"]] == ["scenario"]
     assert all(
         [t["id"] for t in x["trackers"]] == ["left", "right"] for x in reports[1:]
     )
@@ -152,7 +152,7 @@ async def test_cancel_ends_all_strands() -> None:
         yield Together({name: strand(name) for name in ("one", "two")})
 
     skill = Skill("both", "both", "A test.", both, ("Go",), ("go",))
-    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
     async with on_stage(spec, sleep=clock.sleep) as agent:
         task_id = await agent.start()
         await clock.asked.wait()
@@ -188,7 +188,7 @@ def test_progress_never_decreases_with_any_strands(
         yield Deliver("Done.")
 
     skill = Skill("any", "any", "A test.", script, ("Go",), ("go",))
-    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
 
     async def run_task() -> list[Any]:
         async with on_stage(spec) as agent:
@@ -212,7 +212,7 @@ async def test_reject_step_rejects_the_task_with_its_reason() -> None:
     async with on_stage() as agent:
         events = await agent.stream(skill="refusing")
     assert states(events) == [SUBMITTED, REJECTED]
-    assert texts(events) == ["Tessa does not do that; ask somebody else."]
+    assert texts(events) == ["Scenario does not do that; ask somebody else."]
 
 
 async def test_permission_is_requested_with_choices_and_given_by_a_reply() -> None:
@@ -222,7 +222,7 @@ async def test_permission_is_requested_with_choices_and_given_by_a_reply() -> No
         answered = await agent.stream("allow", taskId=task_id)
     assert states(asked) == [SUBMITTED, WORKING, AUTH_REQUIRED]
     assert asked[-1]["statusUpdate"]["status"]["message"]["parts"] == [
-        {"text": "May Tessa?"},
+        {"text": "May Scenario?"},
         {"data": {"choices": ["Allow", "Refuse"]}},
     ]
     assert states(answered) == [COMPLETED]

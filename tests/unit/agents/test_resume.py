@@ -23,7 +23,7 @@ from tests.support.a2a_client import (
     sequence_of,
 )
 from tests.support.in_process_agent import OnStage, on_stage, settled
-from tests.support.tessa import ticking
+from tests.support.scenario_agent import create_ticking_agent
 
 
 async def stream(agent: OnStage, skill: str, **message: Any) -> list[Frame]:
@@ -128,7 +128,9 @@ async def test_user_messages_take_no_number() -> None:
 
 
 async def test_evicted_updates_are_refused_with_the_available_range() -> None:
-    async with on_stage(ticking(50), limits=Limits(replay_updates=10)) as agent:
+    async with on_stage(
+        create_ticking_agent(50), limits=Limits(replay_updates=10)
+    ) as agent:
         frames = await stream(agent, "ticking")
         task_id, head = frames[0].data["task"]["id"], len(frames)
         assert await agent.resume(task_id, head - 10) == frames[-10:]
@@ -157,7 +159,7 @@ async def test_evicted_updates_are_refused_with_the_available_range() -> None:
 
 async def test_replay_buffer_is_also_limited_in_bytes() -> None:
     limits = Limits(replay_bytes=4000)
-    async with on_stage(ticking(50), limits=limits) as agent:
+    async with on_stage(create_ticking_agent(50), limits=limits) as agent:
         frames = await stream(agent, "ticking")
         task_id, head = frames[0].data["task"]["id"], len(frames)
         refusal = await subscribe_over_http(agent, task_id, **{"Last-Event-ID": "0"})

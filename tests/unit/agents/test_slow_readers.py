@@ -23,7 +23,7 @@ from tests.support.a2a_client import (
     states,
 )
 from tests.support.in_process_agent import OnStage, on_stage
-from tests.support.tessa import ticking
+from tests.support.scenario_agent import create_ticking_agent
 
 
 class PausingClient:
@@ -83,13 +83,13 @@ async def read_late(spec: AgentSpec, limits: Limits) -> list[Frame]:
 
 
 async def test_reader_over_1024_updates_behind_gets_all_updates() -> None:
-    frames = await read_late(ticking(1500), Limits())
+    frames = await read_late(create_ticking_agent(1500), Limits())
     assert sequence_of(frames) == [*range(1, 1504)]
     assert states([frame.data for frame in frames])[-1] == COMPLETED
 
 
 async def test_reader_gets_an_error_when_its_next_updates_are_evicted() -> None:
-    frames = await read_late(ticking(1500), Limits(replay_updates=100))
+    frames = await read_late(create_ticking_agent(1500), Limits(replay_updates=100))
     assert frames[-1].event == "error"
     assert frames[-1].data["error"]["details"][0]["reason"] == "UPDATES_GONE"
     assert len(frames) < 1500

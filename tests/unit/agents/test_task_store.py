@@ -245,7 +245,7 @@ async def test_response_to_a_long_task_has_a_limited_history() -> None:
         yield Deliver("Done.")
 
     skill = Skill("talking", "talking", "A test.", talking, ("Go",), ("go",))
-    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
     async with on_stage(spec) as agent:
         task = (await agent.send("Go")).json()["task"]
     assert task["metadata"][resume.URI] == {"sequence": MESSAGES + 3}
@@ -262,7 +262,7 @@ async def test_blocking_send_returns_the_end_of_a_flooded_task() -> None:
         yield Deliver("Done.")
 
     skill = Skill("flood", "flood", "A test.", flood, ("Go",), ("go",))
-    spec = AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
     async with on_stage(spec) as agent:
         task = (await agent.send()).json()["task"]
     assert task["status"]["state"] == COMPLETED

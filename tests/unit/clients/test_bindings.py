@@ -82,7 +82,7 @@ def message() -> pb.SendMessageRequest:
 @asynccontextmanager
 async def connected_to(url: str) -> AsyncIterator[HttpTransport]:
     settings = AgentSettings(url, credentials=CredentialSettings(bearer=SECRET))
-    async with HttpTransport("tessa", Credentials(settings)) as transport:
+    async with HttpTransport("scenario", Credentials(settings)) as transport:
         yield transport
 
 
@@ -284,7 +284,7 @@ async def test_invalid_response_makes_the_agent_unreachable_with_the_cause(
     }.items():
         said = await cause(answer, protocol)
         assert words in said
-        assert "tessa, SubscribeToTask at http://127.0.0.1" in said
+        assert "scenario, SubscribeToTask at http://127.0.0.1" in said
 
 
 async def test_cause_distinguishes_refused_connection_and_unknown_host() -> None:

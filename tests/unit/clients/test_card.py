@@ -23,13 +23,13 @@ from tests.support.canned_server import Agent, http, serving
 
 SECRET = "s3cret-of-the-host"
 CARD = {
-    "name": "Tessa",
+    "name": "Scenario",
     "supportedInterfaces": [
         {"url": "http://x/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
     ],
 }
 OLD_CARD = {
-    "name": "Tessa",
+    "name": "Scenario",
     "url": "http://x/rpc",
     "preferredTransport": "JSONRPC",
     "protocolVersion": "0.3.0",
@@ -45,7 +45,7 @@ MISSING = http(b"", status=404)
 @asynccontextmanager
 async def connected_to(url: str) -> AsyncIterator[HttpTransport]:
     settings = AgentSettings(url, credentials=CredentialSettings(bearer=SECRET))
-    async with HttpTransport("tessa", Credentials(settings)) as transport:
+    async with HttpTransport("scenario", Credentials(settings)) as transport:
         yield transport
 
 
@@ -54,7 +54,7 @@ async def paths_tried(
 ) -> list[str]:
     """Return the paths that were tried until the card was found."""
     async with serving(agent) as url, connected_to(url) as transport:
-        assert (await fetch_card(transport, url + path, card)).name == "Tessa"
+        assert (await fetch_card(transport, url + path, card)).name == "Scenario"
     return [head.split(" ")[1] for head in agent.heads]
 
 
@@ -82,12 +82,12 @@ async def test_explicit_card_path_is_the_only_one_tried() -> None:
     async with serving(agent) as url, connected_to("http://127.0.0.1:1") as transport:
         assert (
             await fetch_card(transport, "http://127.0.0.1:1", f"{url}/c")
-        ).name == "Tessa"
+        ).name == "Scenario"
 
 
 async def test_other_path_is_tried_only_after_404() -> None:
     said = await cause(http(b"", status=500), FOUND)
-    assert said.startswith("HTTP 500 (tessa, the agent card at http://127.0.0.1")
+    assert said.startswith("HTTP 500 (scenario, the agent card at http://127.0.0.1")
 
 
 async def test_redirect_is_followed_only_within_the_origin() -> None:

@@ -102,10 +102,10 @@ class TestOrder:
 
     async def test_message_without_a_task_has_its_own_id(self) -> None:
         table = TaskTable()
-        with table.expect_response("tessa"):
-            table.add_event(message(1, "tessa", "other"))
-            table.add_event(message(2, "tessa", "m1"))
-            table.add_task(Key("tessa", "m1"), is_message=True)
+        with table.expect_response("scenario"):
+            table.add_event(message(1, "scenario", "other"))
+            table.add_event(message(2, "scenario", "m1"))
+            table.add_task(Key("scenario", "m1"), is_message=True)
 
         assert [update["id"] async for update in table.stream()] == [2]
 

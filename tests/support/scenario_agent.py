@@ -1,6 +1,6 @@
-"""Tessa, an agent for tests: one script for each thing that can happen to a task.
+"""An agent with one script for each thing that can happen to a task.
 
-`python -m tests.support.tessa PORT` serves her as `python -m agents` serves the stubs.
+`python -m tests.support.scenario_agent PORT` serves it, as `python -m agents` serves the stubs.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ async def crashing_strand(request: Request) -> Script:
 
 
 async def refusing(request: Request) -> Script:
-    yield Reject("Tessa does not do that; ask somebody else.")
+    yield Reject("Scenario does not do that; ask somebody else.")
 
 
 async def needing_leave(request: Request) -> Script:
     yield Progress(20, "Getting ready…")
-    answer = yield NeedAuth("May Tessa?", ("Allow", "Refuse"))
+    answer = yield NeedAuth("May Scenario?", ("Allow", "Refuse"))
     yield Deliver(f"The answer was {answer}.")
 
 
@@ -126,9 +126,9 @@ SCRIPTS = (
     replying,
     replying_late,
 )
-TESSA = AgentSpec(
-    name="tessa",
-    title="Tessa",
+SCENARIO_AGENT = AgentSpec(
+    name="scenario",
+    title="Scenario",
     description="Has one script for each thing that can happen.",
     skills=tuple(
         Skill(work.__name__, work.__name__, "A test.", work, ("Go",), (work.__name__,))
@@ -137,7 +137,7 @@ TESSA = AgentSpec(
 )
 
 
-def ticking(ticks: int) -> AgentSpec:
+def create_ticking_agent(ticks: int) -> AgentSpec:
     """Somebody whose task has `ticks` updates without words, and three more."""
 
     async def work(request: Request) -> Script:
@@ -146,10 +146,10 @@ def ticking(ticks: int) -> AgentSpec:
         yield Deliver("Ticked.")
 
     skill = Skill("ticking", "ticking", "A test.", work, ("Go",), ("go",))
-    return AgentSpec("tessa", "Tessa", "A test.", (skill,))
+    return AgentSpec("scenario", "Scenario", "A test.", (skill,))
 
 
 if __name__ == "__main__":
     exit_on_signals()
-    settings = Settings(TESSA, "127.0.0.1", int(sys.argv[1]), 0.05)
+    settings = Settings(SCENARIO_AGENT, "127.0.0.1", int(sys.argv[1]), 0.05)
     serve(settings, listen(settings.host, settings.port))
