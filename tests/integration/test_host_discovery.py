@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.support.a2a_client import agent_at
+from tests.support.a2a_client import agent_at, start_over_jsonrpc
 from tests.support.agent_with_history import Veteran, at_work
 from tests.support.harness import THOROUGH, Stack, until
 from tests.support.host_client import (
@@ -25,7 +25,6 @@ from tests.support.host_client import (
     watching,
 )
 from tests.support.limited_agents import RESULT, WORDS, lesser_agents
-from tests.support.third_party import start_at
 
 TASKS = 100 if THOROUGH else 40
 AT_ONCE = 10
@@ -105,7 +104,9 @@ async def test_tasks_of_an_agent_without_resume_are_followed_completely(
         watching(f"{stack.url}/feed?agent=plain") as reader,
         client() as http,
     ):
-        started = await strangers(reader, lambda: start_at(urls["plain"], http=http))
+        started = await strangers(
+            reader, lambda: start_over_jsonrpc(urls["plain"], http=http)
+        )
 
     for task_id in started:
         assert said_once(reader, task_id) == list(WORDS)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.a2a_client import start_over_jsonrpc
 from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, watching
 from tests.support.limited_agents import KINDS, RESULT, WORDS, lesser_agents
-from tests.support.third_party import start_at
 
 EVERY = "every task"
 OURS_ONLY = "only tasks that pass through this host"
@@ -82,7 +82,7 @@ async def test_task_of_another_client_is_found_if_the_agent_lists_tasks(
     stack: Stack, urls: dict[str, str], agent: str
 ) -> None:
     async with watching(f"{stack.url}/feed?agent={agent}") as reader:
-        task_id = await start_at(urls[agent])
+        task_id = await start_over_jsonrpc(urls[agent])
         await reader.until_over(task_id)
 
     assert reader.of_task(task_id)[-1]["result"] == RESULT
@@ -92,7 +92,7 @@ async def test_task_of_another_client_is_not_found_without_a_list(
     stack: Stack, host: HostClient, urls: dict[str, str]
 ) -> None:
     async with watching(f"{stack.url}/feed?agent=nolist") as reader:
-        theirs = await start_at(urls["nolist"])
+        theirs = await start_over_jsonrpc(urls["nolist"])
         ours = await host.start("nolist")
         await reader.until_over(ours)
 
@@ -103,7 +103,7 @@ async def test_agent_that_refuses_subscriptions_is_polled(
     stack: Stack, host: HostClient, urls: dict[str, str]
 ) -> None:
     async with watching(f"{stack.url}/feed?agent=nosubscribe") as reader:
-        task_id = await start_at(urls["nosubscribe"], "wait")
+        task_id = await start_over_jsonrpc(urls["nosubscribe"], "wait")
         await wait_until_followed(host, "nosubscribe", POLLING)
         await host.row_with(task_id, "running")
         assert (await host.cancel("nosubscribe", task_id)).status_code == 200

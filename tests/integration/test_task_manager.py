@@ -20,7 +20,7 @@ from host.task_manager.errors import (
     UnknownName,
     UnknownTask,
 )
-from tests.support.a2a_client import agent_at
+from tests.support.a2a_client import agent_at, start_over_jsonrpc
 from tests.support.harness import Server, Stack, free_port
 from tests.support.host_client import host_at
 from tests.support.manager_transports import (
@@ -31,7 +31,6 @@ from tests.support.manager_transports import (
     row_of,
     updates_of,
 )
-from tests.support.third_party import start_at
 
 TERMINAL = {"completed", "error", "cancelled", "rejected"}
 
@@ -160,7 +159,7 @@ class TestStreamAll:
         self, transport: ManagerTransport
     ) -> None:
         async with transport.manager() as manager:
-            theirs = await start_at(transport.agents["carly"])
+            theirs = await start_over_jsonrpc(transport.agents["carly"])
             ours = await manager.start_task("calendar_check")
             updates = await updates_of(manager)
 
@@ -373,7 +372,7 @@ class TestTask:
     async def test_of_another_client_is_unknown(
         self, transport: ManagerTransport
     ) -> None:
-        theirs = await start_at(transport.agents["carly"])
+        theirs = await start_over_jsonrpc(transport.agents["carly"])
         async with transport.manager() as manager:
             ours = await manager.start_task("availability")
             for call in (manager.cancel_task(theirs), manager.reply(theirs, "Yes")):

@@ -17,12 +17,12 @@ from host.errors import ConfigError
 from host.feed.feed import Feed
 from host.following.collector import Collector
 from host.log.memory import MemoryLog
+from tests.support.a2a_client import start_over_jsonrpc
 from tests.support.card_server import card_server
 from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.harness import NO_TLS, Stack, until
 from tests.support.host_client import client, told_by_agent, told_by_feed
 from tests.support.manager_transports import Json, updates_of
-from tests.support.third_party import start_at
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ async def test_cut_streams_lose_and_repeat_nothing(
 async def test_tasks_of_others_are_not_followed(carly: str) -> None:
     with proxied(carly) as (url, proxy):
         async with client() as http, TaskManager({"carly": url}) as manager:
-            strange = {await start_at(carly, http=http) for _ in range(20)}
+            strange = {await start_over_jsonrpc(carly, http=http) for _ in range(20)}
             ours = await manager.start_task("calendar_check")
             updates = await updates_of(manager)
 
@@ -92,8 +92,8 @@ async def test_collector_follows_only_wanted_tasks(carly: str) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
         group.start_soon(collector.run)
-        strange = await start_at(carly)
-        wanted.add(await start_at(carly))
+        strange = await start_over_jsonrpc(carly)
+        wanted.add(await start_over_jsonrpc(carly))
         # One page lists both tasks, so the other task would be in the feed too.
         await until(is_in_feed, 30, "the wanted task")
         assert feed.board.task("carly", strange) is None

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.support.harness import NO_TLS
+from tests.support.http_requests import start_request
 
 Json = dict[str, Any]
 
@@ -141,6 +142,27 @@ async def agent_at(
         verify=NO_TLS,
     ) as http:
         yield Agent(http)
+
+
+async def start_over_jsonrpc(
+    url: str, text: str = "please", http: httpx.AsyncClient | None = None
+) -> str:
+    """Start a task directly at the agent at `url`, not through the host.
+
+    Returns the id of the task. `http` is a client to reuse.
+    """
+    if http is None:
+        async with agent_at(url) as agent:
+            return await start_over_jsonrpc(url, text, agent.http)
+    call = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "SendMessage",
+        "params": start_request(text),
+    }
+    answer = await http.post(f"{url}/", json=call, headers={"A2A-Version": "1.0"})
+    task_id: str = answer.json()["result"]["task"]["id"]
+    return task_id
 
 
 def request(text: str = "", skill: str | None = None, **message: Any) -> Json:
