@@ -10,13 +10,13 @@ import asyncio
 import sys
 import time
 
-from tests.support.bad_streams import Neighbour
+from tests.support.bad_streams import OneTaskAgent
 from tests.support.raw_agent import Exchange, serve
 
 NAMES = ("good-1", "good-2", "good-3", "good-4")
 
 
-class Steady(Neighbour):
+class Steady(OneTaskAgent):
     """Sends `per_s` updates a second. The last of `updates` ends the task.
 
     The text of an update is `~` and the nanoseconds of CLOCK_MONOTONIC.
@@ -47,7 +47,7 @@ async def main(
 ) -> None:
     names = map(name_of, range(1, int(count) + 1))
     agents = {name: Steady(float(per_s), int(updates)) for name in names}
-    await serve(int(port), lambda x: agents[x.name].play(x))
+    await serve(int(port), lambda x: agents[x.name].handle(x))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 
-from tests.support.bad_streams import Neighbour
+from tests.support.bad_streams import OneTaskAgent
 from tests.support.raw_agent import Exchange, card, serve
 
 PROGRESS = "https://a2a-protocol.org/extensions/task-progress/v1"
@@ -19,7 +19,7 @@ TEXT = "Querying the calendars of the team, one after the other: number"
 BATCH = 100
 
 
-class PreparedTask(Neighbour):
+class PreparedTask(OneTaskAgent):
     """One update in ten is a chunk of an artifact. The others are status updates."""
 
     def __init__(self, binding: str, updates: int) -> None:
@@ -64,7 +64,7 @@ async def main() -> None:
     agents = {
         name: PreparedTask(binding, updates) for name, binding in BINDINGS.items()
     }
-    await serve(int(sys.argv[1]), lambda x: agents[x.name].play(x))
+    await serve(int(sys.argv[1]), lambda x: agents[x.name].handle(x))
 
 
 if __name__ == "__main__":

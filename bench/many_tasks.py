@@ -11,14 +11,14 @@ import json
 import sys
 
 from bench.good_agents import name_of
-from tests.support.bad_streams import Neighbour
+from tests.support.bad_streams import OneTaskAgent
 from tests.support.raw_agent import Exchange, Json, serve, status
 
 UPDATES, PAUSE_S = 3, 5.0
 PAGE = 50
 
 
-class Busy(Neighbour):
+class Busy(OneTaskAgent):
     """Has `tasks` open tasks. Each ends after a client has read its updates."""
 
     def __init__(self, tasks: int) -> None:
@@ -63,7 +63,7 @@ class Busy(Neighbour):
 
 async def main(port: str, count: str, tasks: str) -> None:
     agents = {name_of(n): Busy(int(tasks)) for n in range(1, int(count) + 1)}
-    await serve(int(port), lambda x: agents[x.name].play(x))
+    await serve(int(port), lambda x: agents[x.name].handle(x))
 
 
 if __name__ == "__main__":

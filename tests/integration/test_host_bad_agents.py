@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.bad_agents import bad_neighbours
+from tests.support.bad_agents import serve_bad_agents
 from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, Json, watching
 
@@ -18,7 +18,7 @@ from tests.support.host_client import HostClient, Json, watching
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with (
-        bad_neighbours() as urls,
+        serve_bad_agents() as urls,
         Stack(folder, ["carly"], extra_agents=urls, log="memory") as running,
     ):
         yield running

@@ -90,7 +90,7 @@ BAD_STREAMS: dict[str, list[Any]] = {
 }
 
 
-class Neighbours(BaseHTTPRequestHandler):
+class BadAgentHandler(BaseHTTPRequestHandler):
     """The first part of the path says which of them is asked."""
 
     def do_GET(self) -> None:
@@ -139,9 +139,9 @@ ALL = [*NO_CARD, "hang", "cut", "mute", "gopher", *BAD_ANSWERS, *BAD_STREAMS]
 
 
 @contextmanager
-def bad_neighbours() -> Iterator[dict[str, str]]:
+def serve_bad_agents() -> Iterator[dict[str, str]]:
     """The name and address of each, while the block runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Neighbours)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BadAgentHandler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
     thread.start()

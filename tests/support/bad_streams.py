@@ -24,7 +24,7 @@ CHUNK = b"x" * 65_536
 RESUMABLE = "https://courtside.dev/extensions/resumable-stream/v1"
 
 
-class Neighbour:
+class OneTaskAgent:
     """A good one with one open task; each of the others does one thing worse."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Neighbour:
         self.over = False
         self.status = status("update 1", 1)
 
-    async def play(self, exchange: Exchange) -> None:
+    async def handle(self, exchange: Exchange) -> None:
         if not exchange.method:
             await self.card(exchange)
         elif exchange.method == "SubscribeToTask":
@@ -73,14 +73,14 @@ class Neighbour:
         return json.dumps({"statusUpdate": update}).encode()
 
 
-class NeverSends(Neighbour):
+class NeverSends(OneTaskAgent):
     """Takes a subscription and never sends a byte of an answer."""
 
     async def subscribe(self, exchange: Exchange) -> None:
         await exchange.until_gone()
 
 
-class Flood(Neighbour):
+class Flood(OneTaskAgent):
     """`PER_S` updates a second, for ever or until update number `last`.
 
     What is on the wire is numbered without a hole; whoever does not read it slows
@@ -125,7 +125,7 @@ class Flood(Neighbour):
         return task
 
 
-class Spoilt(Neighbour):
+class Spoilt(OneTaskAgent):
     """Something no reader can use, between two good updates."""
 
     def __init__(self, *bad: bytes) -> None:
@@ -149,7 +149,7 @@ class Huge(Spoilt):
         await super().stream(exchange)
 
 
-class Heavy(Neighbour):
+class Heavy(OneTaskAgent):
     """Updates of 3 MB, each of which may pass, as fast as they are read."""
 
     async def stream(self, exchange: Exchange) -> None:
@@ -160,7 +160,7 @@ class Heavy(Neighbour):
             await exchange.send(event.replace(mark, b'"m%d"' % self.number, 1))
 
 
-class Swarm(Neighbour):
+class Swarm(OneTaskAgent):
     """As many open tasks as `SWARM`; each may be subscribed to, none ever moves."""
 
     async def call(self, exchange: Exchange) -> None:
@@ -173,7 +173,7 @@ class Swarm(Neighbour):
         await exchange.result({"tasks": tasks, "nextPageToken": more})
 
 
-class Endless(Neighbour):
+class Endless(OneTaskAgent):
     """The same bytes again and again, as fast as they are read."""
 
     def __init__(self, begin: bytes, again: bytes) -> None:
@@ -186,7 +186,7 @@ class Endless(Neighbour):
             await exchange.send(self._again)
 
 
-class Binary(Neighbour):
+class Binary(OneTaskAgent):
     """Latin-1 where UTF-8 belongs."""
 
     async def stream(self, exchange: Exchange) -> None:
@@ -197,14 +197,14 @@ class Binary(Neighbour):
         await exchange.until_gone(PING_S)
 
 
-class WrongType(Neighbour):
+class WrongType(OneTaskAgent):
     """A web page where a stream belongs."""
 
     async def subscribe(self, exchange: Exchange) -> None:
         await exchange.answer(b"<html>Welcome!</html>", kind="text/html")
 
 
-class Broken(Neighbour):
+class Broken(OneTaskAgent):
     """HTTP 500 for every call."""
 
     async def call(self, exchange: Exchange) -> None:
@@ -213,7 +213,7 @@ class Broken(Neighbour):
     subscribe = call
 
 
-class Loop(Neighbour):
+class Loop(OneTaskAgent):
     """Every call is redirected to itself."""
 
     async def call(self, exchange: Exchange) -> None:
@@ -222,7 +222,7 @@ class Loop(Neighbour):
     subscribe = call
 
 
-class HugeCard(Neighbour):
+class HugeCard(OneTaskAgent):
     """A card of 100 MB, which does not say so before."""
 
     async def card(self, exchange: Exchange) -> None:
@@ -233,7 +233,7 @@ class HugeCard(Neighbour):
         await exchange.send(b'"}')
 
 
-class PackedCard(Neighbour):
+class PackedCard(OneTaskAgent):
     """A card of 100 kB that unpacks to 100 MB, whether it was asked to pack or not."""
 
     async def card(self, exchange: Exchange) -> None:
@@ -242,7 +242,7 @@ class PackedCard(Neighbour):
         await exchange.send(packed)
 
 
-class SlowCard(Neighbour):
+class SlowCard(OneTaskAgent):
     """A card that comes a byte at a time, each just soon enough."""
 
     async def card(self, exchange: Exchange) -> None:
@@ -252,7 +252,7 @@ class SlowCard(Neighbour):
             await asyncio.sleep(0.5)
 
 
-class HugeList(Neighbour):
+class HugeList(OneTaskAgent):
     """An answer of 100 MB to every call."""
 
     async def call(self, exchange: Exchange) -> None:
@@ -261,9 +261,9 @@ class HugeList(Neighbour):
             await exchange.send(CHUNK)
 
 
-def all_of_them() -> dict[str, Neighbour]:
+def create_agents() -> dict[str, OneTaskAgent]:
     return {
-        "plain": Neighbour(),
+        "plain": OneTaskAgent(),
         "mum": NeverSends(),
         "flood": Flood(),
         "burst": Flood(BURST),
@@ -286,12 +286,12 @@ def all_of_them() -> dict[str, Neighbour]:
     }
 
 
-NAMES = tuple(all_of_them())
+NAMES = tuple(create_agents())
 
 
 async def main() -> None:
-    neighbours = all_of_them()
-    await serve(int(sys.argv[1]), lambda x: neighbours[x.name].play(x))
+    bad_agents = create_agents()
+    await serve(int(sys.argv[1]), lambda x: bad_agents[x.name].handle(x))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.support.bad_streams import Neighbour
+from tests.support.bad_streams import OneTaskAgent
 from tests.support.raw_agent import Exchange, serve
 
 
-class Chatty(Neighbour):
+class ChattyAgent(OneTaskAgent):
     """Each update is some `size` bytes; the last one ends the task."""
 
     def __init__(self, updates: int, size: int) -> None:
@@ -29,8 +29,8 @@ class Chatty(Neighbour):
 
 
 async def main(port: str, updates: str, size: str) -> None:
-    agent = Chatty(int(updates), int(size))
-    await serve(int(port), agent.play)
+    agent = ChattyAgent(int(updates), int(size))
+    await serve(int(port), agent.handle)
 
 
 if __name__ == "__main__":
