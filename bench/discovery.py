@@ -20,7 +20,7 @@ import anyio
 from bench.table import print_table
 from tests.support.a2a_client import agent_at
 from tests.support.agent_with_history import TASKS as FINISHED
-from tests.support.agent_with_history import Call, Veteran, at_work
+from tests.support.agent_with_history import AgentWithHistory, Call, serve_agent
 from tests.support.harness import Stack
 from tests.support.host_client import HostClient, Watcher, host_at, watching
 
@@ -118,17 +118,17 @@ async def _measure_starts(
 
 def measure_requests(folder: Path, seconds: float) -> None:
     """Print the requests of the host to an agent with 10,000 finished tasks."""
-    veteran = Veteran()
+    agent = AgentWithHistory()
     with (
-        at_work(veteran) as url,
-        Stack(folder, [], extra_agents={"veteran": url}, log="memory") as stack,
+        serve_agent(agent) as url,
+        Stack(folder, [], extra_agents={"agent": url}, log="memory") as stack,
     ):
-        stack.wait_connected("veteran")
-        while len(veteran.listed()) < POLLS_TO_SETTLE:
+        stack.wait_connected("agent")
+        while len(agent.list_calls()) < POLLS_TO_SETTLE:
             time.sleep(0.05)
-        first_contact = list(veteran.calls)
+        first_contact = list(agent.calls)
         time.sleep(seconds)
-        idle = veteran.calls[len(first_contact) :]
+        idle = agent.calls[len(first_contact) :]
     rows = [
         ["first contact, total", *_cost(first_contact)],
         [f"the next {seconds:g} s", *_cost(idle)],

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from tests.support.a2a_client import agent_at, start_over_jsonrpc
-from tests.support.agent_with_history import Veteran, at_work
+from tests.support.agent_with_history import AgentWithHistory, serve_agent
 from tests.support.harness import THOROUGH, Stack, until
 from tests.support.host_client import (
     HostClient,
@@ -121,21 +121,21 @@ def said_once(reader: Watcher, task_id: str) -> list[str]:
 
 
 @contextmanager
-def following(veteran: Veteran, folder: Path) -> Iterator[Stack]:
+def following(agent: AgentWithHistory, folder: Path) -> Iterator[Stack]:
     with (
-        at_work(veteran) as url,
-        Stack(folder, [], extra_agents={"veteran": url}, log="memory") as running,
+        serve_agent(agent) as url,
+        Stack(folder, [], extra_agents={"agent": url}, log="memory") as running,
     ):
-        running.wait_connected("veteran")
+        running.wait_connected("agent")
         yield running
 
 
-async def polls(veteran: Veteran, count: int) -> None:
+async def polls(agent: AgentWithHistory, count: int) -> None:
     """Wait until the agent has listed its tasks so many times more."""
-    before = len(veteran.listed())
+    before = len(agent.list_calls())
 
     async def enough() -> bool:
-        return len(veteran.listed()) >= before + count
+        return len(agent.list_calls()) >= before + count
 
     await until(enough, 30, f"{count} more ListTasks calls")
 
@@ -143,17 +143,17 @@ async def polls(veteran: Veteran, count: int) -> None:
 async def test_following_an_agent_with_10_000_finished_tasks_is_cheap(
     tmp_path: Path,
 ) -> None:
-    veteran = Veteran()
-    with following(veteran, tmp_path):
-        await polls(veteran, 10)
-        first = list(veteran.calls)
-        await polls(veteran, QUIET_POLLS)
-        quiet = veteran.calls[len(first) :]
+    agent = AgentWithHistory()
+    with following(agent, tmp_path):
+        await polls(agent, 10)
+        first = list(agent.calls)
+        await polls(agent, QUIET_POLLS)
+        quiet = agent.calls[len(first) :]
 
     assert sum(call.answer_bytes for call in first) < 500_000
     assert {call.method for call in quiet} == {"ListTasks"}
     assert max(call.answer_bytes for call in quiet) < 2_000
-    for call in veteran.listed():
+    for call in agent.list_calls():
         assert call.params["historyLength"] == 0
         assert not call.params.get("includeArtifacts")
         assert call.params["pageSize"] <= 100
@@ -164,9 +164,9 @@ async def test_following_an_agent_with_10_000_finished_tasks_is_cheap(
 async def test_agent_that_ignores_filters_is_not_read_completely_each_time(
     tmp_path: Path,
 ) -> None:
-    veteran = Veteran(filters=False)
-    with following(veteran, tmp_path):
-        await polls(veteran, QUIET_POLLS)
+    agent = AgentWithHistory(filters=False)
+    with following(agent, tmp_path):
+        await polls(agent, QUIET_POLLS)
 
-    pages = [call for call in veteran.listed() if call.params.get("pageToken")]
+    pages = [call for call in agent.list_calls() if call.params.get("pageToken")]
     assert len(pages) < QUIET_POLLS

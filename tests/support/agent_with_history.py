@@ -29,7 +29,7 @@ class Call(NamedTuple):
     answer_bytes: int
 
 
-class Veteran:
+class AgentWithHistory:
     """Its tasks, newest first, finished one a second until just now."""
 
     def __init__(self, *, filters: bool = True) -> None:
@@ -42,7 +42,7 @@ class Veteran:
         ]
         self._by_id = {task["id"]: task for task in self._tasks}
 
-    def listed(self) -> list[Call]:
+    def list_calls(self) -> list[Call]:
         return [call for call in self.calls if call.method == "ListTasks"]
 
     def answer(self, body: bytes) -> bytes:
@@ -97,7 +97,7 @@ def _moment(task: Json) -> datetime:
 
 
 @contextmanager
-def at_work(veteran: Veteran) -> Iterator[str]:
+def serve_agent(agent: AgentWithHistory) -> Iterator[str]:
     """The address of the agent, while the block runs."""
 
     class Door(BaseHTTPRequestHandler):
@@ -105,11 +105,11 @@ def at_work(veteran: Veteran) -> Iterator[str]:
 
         def do_GET(self) -> None:
             url = f"http://{self.headers['host']}/"
-            self._send(json.dumps(card("veteran", url)).encode())
+            self._send(json.dumps(card("agent", url)).encode())
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            self._send(veteran.answer(body))
+            self._send(agent.answer(body))
 
         def _send(self, body: bytes) -> None:
             self.send_response(200)
