@@ -16,7 +16,7 @@ from tests.support.exactly_once import followed, run
 from tests.support.fault_proxy import Faults
 from tests.support.harness import THOROUGH, Stack
 from tests.support.host_client import host_at
-from tests.support.in_process_agent import settled
+from tests.support.in_process_agent import wait_for_state
 
 ROUNDS = 20 if THOROUGH else 6
 """Each fault at least three times, or once."""
@@ -52,7 +52,7 @@ async def test_gap_counts_updates_that_a_resumable_agent_no_longer_has(
                 await host.row_with(task_id, "running")
                 agent.proxy.suffer(Faults(refuse=True))
                 agent.proxy.cut()
-                task = await settled(direct, task_id, "TASK_STATE_COMPLETED")
+                task = await wait_for_state(direct, task_id, "TASK_STATE_COMPLETED")
                 agent.proxy.heal()
                 await host.row_with(task_id, "completed", deadline_s=20)
                 events = await host.history(after=0, task=task_id)

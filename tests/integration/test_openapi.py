@@ -22,7 +22,7 @@ from tests.support.doc_examples import examples_in, printed_by, prints
 from tests.support.harness import ROOT, Stack
 from tests.support.host_client import HostClient
 from tests.support.http_requests import read_events
-from tests.support.in_process_host import host_alone
+from tests.support.in_process_host import create_host
 
 Json = dict[str, Any]
 # Some clients put a slash at the end of a card's URL.
@@ -37,7 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def routes_of_host(folder: Path) -> set[tuple[str, str]]:
     """Return every method and path of the application."""
-    host = host_alone(folder, MemoryLog())
+    host = create_host(folder, MemoryLog())
     pages = host._rest.router.default
     assert isinstance(pages, Starlette)
     found = {("GET", path) for path in host._streams}

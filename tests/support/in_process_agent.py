@@ -22,7 +22,7 @@ from tests.support.a2a_client import Agent, agent_at
 from tests.support.scenario_agent import SCENARIO_AGENT
 
 
-class OnStage(Agent):
+class InProcessAgent(Agent):
     """An agent in this process, with the app that serves it."""
 
     def __init__(self, http: httpx.AsyncClient, app: Starlette) -> None:
@@ -30,44 +30,44 @@ class OnStage(Agent):
         self.app = app
 
 
-async def no_time(seconds: float) -> None:
+async def skip_sleep(seconds: float) -> None:
     await anyio.lowlevel.checkpoint()
 
 
 @asynccontextmanager
-async def on_stage(
+async def run_agent(
     character: AgentSpec = SCENARIO_AGENT,
     *,
-    sleep: Sleep = no_time,
+    sleep: Sleep = skip_sleep,
     step_s: float = 1.0,
     limits: Limits = DEFAULT_LIMITS,
-) -> AsyncIterator[OnStage]:
+) -> AsyncIterator[InProcessAgent]:
     """`character`, served in this process."""
     url = "http://agent.test"
     app = build_app(character, url, step_s=step_s, sleep=sleep, limits=limits)
     async with agent_at(url, httpx.ASGITransport(app)) as agent:
         try:
-            yield OnStage(agent.http, app)
+            yield InProcessAgent(agent.http, app)
         finally:
             await app.state.close()
 
 
-class Held:
+class PausedClock:
     """A clock that stands still until it is let go, and tells when it was asked."""
 
     def __init__(self) -> None:
-        self.asked = anyio.Event()
+        self.sleep_started = anyio.Event()
         self._go = anyio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        self.asked.set()
+        self.sleep_started.set()
         await self._go.wait()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         self._go.set()
 
 
-async def settled(agent: Agent, task_id: str, state: str) -> dict[str, Any]:
+async def wait_for_state(agent: Agent, task_id: str, state: str) -> dict[str, Any]:
     """The task, as soon as it is in `state`."""
     with anyio.fail_after(5):
         while (task := await agent.get(task_id))["status"]["state"] != state:
@@ -75,7 +75,7 @@ async def settled(agent: Agent, task_id: str, state: str) -> dict[str, Any]:
     return task
 
 
-async def task_in(agent: Agent, context_id: str) -> str:
+async def wait_for_task(agent: Agent, context_id: str) -> str:
     """The id of the one task of a context, as soon as it is stored."""
     with anyio.fail_after(5):
         while not (tasks := await agent.tasks(contextId=context_id)):

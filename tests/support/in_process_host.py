@@ -20,7 +20,7 @@ from host.config.load import Config
 from host.log.contract import Log
 
 
-def host_alone(folder: Path, log: Log) -> Host:
+def create_host(folder: Path, log: Log) -> Host:
     """Its feed is there inside `async with host.running()`."""
     config = Config(
         host="127.0.0.1",
@@ -35,7 +35,7 @@ def host_alone(folder: Path, log: Log) -> Host:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, most: int | None = None) -> AsyncIterator[int]:
+async def serve_app(app: ASGIApp, most: int | None = None) -> AsyncIterator[int]:
     """The port of the host's kind of server, which takes `most` connections."""
     config = uvicorn.Config(app, ws="none", log_config=None, limit_concurrency=most)
     config.load()

@@ -15,7 +15,7 @@ import pytest
 from agents.request_checks import MAX_BODY_BYTES, normalize_path
 from agents.request_handler import MAX_TEXT_CHARS
 from tests.support.a2a_client import COMPLETED, INPUT_REQUIRED, Json, request
-from tests.support.in_process_agent import OnStage, on_stage, settled
+from tests.support.in_process_agent import InProcessAgent, run_agent, wait_for_state
 
 INVALID = ("INVALID_PARAMS", -32602)
 NO_TEXT = ("CONTENT_TYPE_NOT_SUPPORTED", -32005)
@@ -57,15 +57,15 @@ INVALID_MESSAGES = {
 
 
 @pytest.fixture
-async def agent() -> AsyncIterator[OnStage]:
+async def agent() -> AsyncIterator[InProcessAgent]:
     """Run an agent that must have no tasks after the test."""
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         yield agent
         assert await agent.tasks() == []
 
 
 async def get_error(
-    agent: OnStage, path: str, body: Json, method: str = "POST"
+    agent: InProcessAgent, path: str, body: Json, method: str = "POST"
 ) -> tuple[int, str, str]:
     """Return the HTTP status, reason and message of an HTTP+JSON error."""
     answer = await agent.http.request(method, path, json=body)
@@ -84,7 +84,7 @@ def http_status(reason: str) -> int:
 @pytest.mark.parametrize("path", ["/message:send", "/message:stream"])
 @pytest.mark.parametrize("name", INVALID_MESSAGES)
 async def test_invalid_message_is_refused_over_http_json(
-    agent: OnStage, name: str, path: str
+    agent: InProcessAgent, name: str, path: str
 ) -> None:
     message, reason, _ = INVALID_MESSAGES[name]
     status, actual_reason, text = await get_error(agent, path, {"message": message})
@@ -95,7 +95,7 @@ async def test_invalid_message_is_refused_over_http_json(
 @pytest.mark.parametrize("method", ["SendMessage", "SendStreamingMessage"])
 @pytest.mark.parametrize("name", INVALID_MESSAGES)
 async def test_invalid_message_is_refused_over_json_rpc(
-    agent: OnStage, name: str, method: str
+    agent: InProcessAgent, name: str, method: str
 ) -> None:
     message, reason, code = INVALID_MESSAGES[name]
     error = (await agent.rpc(method, {"message": message}))["error"]
@@ -104,7 +104,7 @@ async def test_invalid_message_is_refused_over_json_rpc(
 
 async def test_longest_text_is_accepted_in_escaped_json() -> None:
     longest = "\N{TENNIS RACQUET AND BALL}" * MAX_TEXT_CHARS
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         body = json.dumps(request(longest, skill="silent"), ensure_ascii=True)
         headers = {"Content-Type": "application/json"}
         answer = await agent.http.post("/message:send", content=body, headers=headers)
@@ -120,10 +120,10 @@ FOLLOW_UPS = {
 @pytest.mark.parametrize("name", FOLLOW_UPS)
 async def test_invalid_follow_up_is_refused_and_changes_nothing(name: str) -> None:
     skill, fields, reason, code = FOLLOW_UPS[name]
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         task_id = await agent.start(skill=skill)
         state = INPUT_REQUIRED if skill == "asking" else COMPLETED
-        before = await settled(agent, task_id, state)
+        before = await wait_for_state(agent, task_id, state)
         body = request("red", taskId=task_id, **fields)
         for path in ("/message:send", "/message:stream"):
             assert (await get_error(agent, path, body))[:2] == (400, reason)
@@ -134,7 +134,7 @@ async def test_invalid_follow_up_is_refused_and_changes_nothing(name: str) -> No
 
 
 async def test_request_for_an_unknown_task_is_not_found(
-    agent: OnStage,
+    agent: InProcessAgent,
 ) -> None:
     not_found = (404, "TASK_NOT_FOUND")
     for method, path in (("GET", ""), ("POST", ":cancel"), ("POST", ":subscribe")):
@@ -144,7 +144,7 @@ async def test_request_for_an_unknown_task_is_not_found(
 
 
 async def test_finished_task_is_not_cancelable_in_both_bindings() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         task_id = (await agent.send()).json()["task"]["id"]
         rest = await get_error(agent, f"/tasks/{task_id}:cancel", {})
         rpc = await agent.rpc("CancelTask", {"id": task_id})
@@ -167,7 +167,7 @@ INVALID_BODIES = {
 @pytest.mark.parametrize("path", ["/message:send", "/message:stream"])
 @pytest.mark.parametrize("name", INVALID_BODIES)
 async def test_invalid_body_is_refused_over_http_json(
-    agent: OnStage, name: str, path: str
+    agent: InProcessAgent, name: str, path: str
 ) -> None:
     answer = await post(agent, path, INVALID_BODIES[name])
     error = answer.json()["error"]
@@ -176,7 +176,9 @@ async def test_invalid_body_is_refused_over_http_json(
 
 
 @pytest.mark.parametrize("name", INVALID_BODIES)
-async def test_invalid_body_is_a_json_rpc_error(agent: OnStage, name: str) -> None:
+async def test_invalid_body_is_a_json_rpc_error(
+    agent: InProcessAgent, name: str
+) -> None:
     answer = await post(agent, "/", INVALID_BODIES[name])
     assert answer.status_code == (400 if name == "not UTF-8" else 200)
     assert answer.json()["error"]["code"] in (-32700, -32600)
@@ -192,14 +194,16 @@ INVALID_CALLS: dict[str, tuple[Json, int]] = {
 
 
 @pytest.mark.parametrize("name", INVALID_CALLS)
-async def test_invalid_call_is_a_json_rpc_error(agent: OnStage, name: str) -> None:
+async def test_invalid_call_is_a_json_rpc_error(
+    agent: InProcessAgent, name: str
+) -> None:
     fields, code = INVALID_CALLS[name]
     call = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": request()}
     answer = (await agent.http.post("/", json=call | fields)).json()
     assert answer["error"]["code"] == code
 
 
-async def test_batch_is_refused(agent: OnStage) -> None:
+async def test_batch_is_refused(agent: InProcessAgent) -> None:
     answer = (await agent.http.post("/", json=[{"jsonrpc": "2.0"}])).json()
     assert answer["error"]["code"] == -32600
 
@@ -207,7 +211,7 @@ async def test_batch_is_refused(agent: OnStage) -> None:
 @pytest.mark.parametrize("path", ["/message:send", "/"])
 @pytest.mark.parametrize("declared", [True, False])
 async def test_too_large_body_is_413_with_the_error_of_the_binding(
-    agent: OnStage, path: str, declared: bool
+    agent: InProcessAgent, path: str, declared: bool
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):
@@ -230,7 +234,7 @@ async def test_too_large_body_is_413_with_the_error_of_the_binding(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""]
 )
 async def test_body_of_another_content_type_is_415(
-    agent: OnStage, path: str, kind: str
+    agent: InProcessAgent, path: str, kind: str
 ) -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": request()}
     body = json.dumps(call if path == "/" else request()).encode()
@@ -247,7 +251,7 @@ async def test_body_of_another_content_type_is_415(
     "kind", ["application/a2a+json", "Application/JSON; charset=utf-8"]
 )
 async def test_both_json_content_types_are_accepted(kind: str) -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         body = json.dumps(request()).encode()
         answer = await post(agent, "/message:send", body, **{"Content-Type": kind})
     assert answer.status_code == 200
@@ -255,7 +259,7 @@ async def test_both_json_content_types_are_accepted(kind: str) -> None:
 
 @pytest.mark.parametrize("version", ["", "0.3", "2.0", "one"])
 async def test_unsupported_version_is_refused_in_both_bindings(
-    agent: OnStage, version: str
+    agent: InProcessAgent, version: str
 ) -> None:
     agent.http.headers["A2A-Version"] = version
     for path in ("/message:send", "/message:stream"):
@@ -270,7 +274,7 @@ async def test_unsupported_version_is_refused_in_both_bindings(
 
 @pytest.mark.parametrize("path", ["message:send/", "/message:send", "message:send"])
 async def test_extra_slash_at_either_end_of_the_path_is_ignored(path: str) -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         answer = await agent.http.post(f"http://agent.test/{path}", json=request())
         assert answer.status_code == 200
         task_id = answer.json()["task"]["id"]
@@ -286,6 +290,8 @@ def test_path_is_normalized(path: str, normalized: str) -> None:
     assert normalize_path(path) == normalized
 
 
-async def post(agent: OnStage, path: str, body: Any, **headers: str) -> httpx.Response:
+async def post(
+    agent: InProcessAgent, path: str, body: Any, **headers: str
+) -> httpx.Response:
     kind = {"Content-Type": "application/json"}
     return await agent.http.post(path, content=body, headers=kind | headers)

@@ -24,14 +24,19 @@ from tests.support.a2a_client import (
     texts,
 )
 from tests.support.harness import THOROUGH
-from tests.support.in_process_agent import Held, on_stage, settled, task_in
+from tests.support.in_process_agent import (
+    PausedClock,
+    run_agent,
+    wait_for_state,
+    wait_for_task,
+)
 
 RACES = 200 if THOROUGH else 50
 
 
 async def test_second_cancel_is_refused() -> None:
-    clock = Held()
-    async with on_stage(sleep=clock.sleep) as agent:
+    clock = PausedClock()
+    async with run_agent(sleep=clock.sleep) as agent:
         task_id = await agent.start(skill="steady")
         assert (await agent.cancel(task_id)).status_code == 200
         again = await agent.cancel(task_id)
@@ -40,16 +45,16 @@ async def test_second_cancel_is_refused() -> None:
 
 
 async def test_cancel_of_an_unknown_task_is_not_found() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         answer = await agent.cancel("no-such-task")
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("apart_s", [0, 0.001])
 async def test_one_of_two_simultaneous_cancels_is_accepted(apart_s: float) -> None:
-    clock = Held()
+    clock = PausedClock()
     answers: list[int] = []
-    async with on_stage(sleep=clock.sleep) as agent:
+    async with run_agent(sleep=clock.sleep) as agent:
 
         async def cancel(task_id: str, after_s: float) -> None:
             await anyio.sleep(after_s)
@@ -74,7 +79,7 @@ async def test_cancel_during_completion_gives_one_terminal_state() -> None:
     async def short(seconds: float) -> None:
         await anyio.sleep(0.0005)
 
-    async with on_stage(sleep=short) as agent:
+    async with run_agent(sleep=short) as agent:
         streams: dict[str, list[Any]] = {}
 
         async def stream(context_id: str) -> None:
@@ -86,7 +91,7 @@ async def test_cancel_during_completion_gives_one_terminal_state() -> None:
             with anyio.fail_after(30):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(stream, context_id)
-                    task_id = await task_in(agent, context_id)
+                    task_id = await wait_for_task(agent, context_id)
                     await anyio.sleep(dice.uniform(0, 0.01))
                     answer = await agent.cancel(task_id)
             stored = (await agent.get(task_id))["status"]["state"]
@@ -100,16 +105,19 @@ async def test_cancel_during_completion_gives_one_terminal_state() -> None:
 
 
 async def test_cancel_ends_a_working_task_and_its_stream() -> None:
-    clock = Held()
+    clock = PausedClock()
     streamed: list[Any] = []
-    async with on_stage(sleep=clock.sleep) as agent, anyio.create_task_group() as tasks:
+    async with (
+        run_agent(sleep=clock.sleep) as agent,
+        anyio.create_task_group() as tasks,
+    ):
 
         async def stream() -> None:
             streamed.extend(await agent.stream(skill="steady", contextId="c"))
 
         tasks.start_soon(stream)
-        await clock.asked.wait()
-        answer = await agent.cancel(await task_in(agent, "c"))
+        await clock.sleep_started.wait()
+        answer = await agent.cancel(await wait_for_task(agent, "c"))
         assert answer.status_code == 200
     assert answer.json()["status"]["state"] == CANCELED
     assert states(streamed) == [SUBMITTED, WORKING, CANCELED]
@@ -117,9 +125,9 @@ async def test_cancel_ends_a_working_task_and_its_stream() -> None:
 
 
 async def test_cancel_ends_a_task_that_waits_for_an_answer() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         task_id = await agent.start(skill="asking")
-        await settled(agent, task_id, INPUT_REQUIRED)
+        await wait_for_state(agent, task_id, INPUT_REQUIRED)
         answer = await agent.cancel(task_id)
         assert answer.json()["status"]["state"] == CANCELED
         assert text_of(answer.json()["status"]) == CANCELLED_BY_USER

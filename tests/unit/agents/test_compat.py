@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 
 from agents import progress, resume
 from tests.support.a2a_client import COMPLETED, Json
-from tests.support.in_process_agent import OnStage, on_stage
+from tests.support.in_process_agent import InProcessAgent, run_agent
 
 CARD = "/.well-known/agent-card.json"
 
@@ -29,20 +29,22 @@ def message_03(text: str = "please", **fields: Any) -> Json:
     return {"message": {**ids, "parts": parts, **fields}}
 
 
-async def rpc_03(agent: OnStage, method: str, params: Json) -> Json:
+async def rpc_03(agent: InProcessAgent, method: str, params: Json) -> Json:
     call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     headers = {"A2A-Version": ""}
     answer: Json = (await agent.http.post("/", json=call, headers=headers)).json()
     return answer
 
 
-async def rest_03(agent: OnStage, method: str, path: str, body: Any = None) -> Any:
+async def rest_03(
+    agent: InProcessAgent, method: str, path: str, body: Any = None
+) -> Any:
     headers = {"A2A-Version": ""}
     return await agent.http.request(method, path, json=body, headers=headers)
 
 
 async def test_card_lists_1_0_before_0_3() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         card = (await agent.http.get(CARD)).json()
     offered = [
         (each["protocolVersion"], each["protocolBinding"])
@@ -61,7 +63,7 @@ async def test_card_lists_1_0_before_0_3() -> None:
 
 
 async def test_0_3_client_can_send_and_get_but_not_cancel_a_finished_task() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         task = (await rpc_03(agent, "message/send", message_03()))["result"]
         again = (await rpc_03(agent, "tasks/get", {"id": task["id"]}))["result"]
         late = await rpc_03(agent, "tasks/cancel", {"id": task["id"]})
@@ -74,7 +76,7 @@ async def test_0_3_client_can_send_and_get_but_not_cancel_a_finished_task() -> N
 
 async def test_0_3_stream_uses_the_kinds_and_states_of_0_3() -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "message/stream"}
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         body = {**call, "params": message_03()}
         frames = await agent.frames("/", json=body, headers={"A2A-Version": ""})
     results = [frame.data["result"] for frame in frames]
@@ -88,7 +90,7 @@ async def test_0_3_stream_uses_the_kinds_and_states_of_0_3() -> None:
 
 async def test_0_3_follow_up_answers_a_question() -> None:
     params = message_03(metadata={"skillId": "asking"})
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         asked = (await rpc_03(agent, "message/send", params))["result"]
         answer = message_03("blue", taskId=asked["id"], contextId=asked["contextId"])
         done = (await rpc_03(agent, "message/send", answer))["result"]
@@ -98,7 +100,7 @@ async def test_0_3_follow_up_answers_a_question() -> None:
 
 async def test_0_3_resubscription_replays_after_last_event_id() -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "tasks/resubscribe"}
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         task = (await rpc_03(agent, "message/send", message_03()))["result"]
         frames = await agent.frames(
             "/",
@@ -117,7 +119,7 @@ async def test_0_3_http_json_paths_are_under_v1() -> None:
             "content": [{"text": "please"}],
         }
     }
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         sent = await rest_03(agent, "POST", "/v1/message:send", body)
         task = sent.json()["task"]
         got = await rest_03(agent, "GET", f"/v1/tasks/{task['id']}")
@@ -134,7 +136,7 @@ async def test_invalid_0_3_messages_create_no_task() -> None:
         ({"parts": [{"kind": "data", "data": {"a": 1}}]}, -32005),
         ({"taskId": "nowhere"}, -32001),
     )
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         for fields, code in invalid:
             answer = await rpc_03(agent, "message/send", message_03(**fields))
             assert answer["error"]["code"] == code, answer
@@ -154,7 +156,7 @@ async def test_invalid_0_3_messages_create_no_task() -> None:
 async def test_response_lists_the_supported_ones_of_the_requested_extensions(
     requested: str, supported: str | None
 ) -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         headers = {"A2A-Extensions": requested}
         answer = await agent.http.get("/tasks", headers=headers)
     assert answer.headers.get("A2A-Extensions") == supported
@@ -164,7 +166,7 @@ async def test_response_lists_the_supported_ones_of_the_requested_extensions(
 async def test_sdk_client_sees_standard_a2a(binding: TransportProtocol) -> None:
     """The client knows no extension. It sees numbers and progress as metadata."""
     events: list[StreamResponse] = []
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         http = httpx.AsyncClient(transport=httpx.ASGITransport(agent.app))
         config = ClientConfig(httpx_client=http, supported_protocol_bindings=[binding])
         async with http, await create_client("http://agent.test", config) as client:
@@ -180,7 +182,7 @@ async def test_sdk_client_sees_standard_a2a(binding: TransportProtocol) -> None:
 
 
 async def test_sdk_client_uses_0_3_with_a_0_3_card() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         card = (await agent.http.get(CARD)).json()
         legacy = {k: v for k, v in card.items() if k != "supportedInterfaces"}
 

@@ -25,12 +25,12 @@ from tests.support.a2a_client import (
     text_of,
     texts,
 )
-from tests.support.in_process_agent import Held, on_stage, settled
+from tests.support.in_process_agent import PausedClock, run_agent, wait_for_state
 from tests.support.progress_draft import DRAFT
 
 
 async def test_task_goes_from_submitted_to_working_to_completed() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="steady")
     assert states(events) == [SUBMITTED, *[WORKING] * 4, COMPLETED]
     assert list(events[0]) == ["task"]
@@ -38,7 +38,7 @@ async def test_task_goes_from_submitted_to_working_to_completed() -> None:
 
 
 async def test_artifact_with_text_and_data_comes_before_the_end() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="steady")
     update = events[-2]["artifactUpdate"]
     assert update["lastChunk"] is True
@@ -47,7 +47,7 @@ async def test_artifact_with_text_and_data_comes_before_the_end() -> None:
 
 
 async def test_progress_never_decreases_and_matches_the_draft_schema() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="steady")
     percents = []
     for event in events:
@@ -64,7 +64,7 @@ async def test_progress_never_decreases_and_matches_the_draft_schema() -> None:
 
 
 async def test_progress_is_absent_if_the_script_reports_none() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream("silent")
         task = events[0]["task"]
     assert progress.URI not in task["metadata"]
@@ -72,7 +72,7 @@ async def test_progress_is_absent_if_the_script_reports_none() -> None:
 
 
 async def test_statuses_have_timestamps_and_messages_have_unique_ids() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="steady")
     statuses = [
         (event.get("task") or event["statusUpdate"])["status"]
@@ -86,7 +86,7 @@ async def test_statuses_have_timestamps_and_messages_have_unique_ids() -> None:
 
 
 async def test_progress_without_a_message_is_not_in_the_history() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="steady")
         task = await agent.get(events[0]["task"]["id"])
     messages = [message["parts"][0]["text"] for message in task["history"]]
@@ -96,7 +96,7 @@ async def test_progress_without_a_message_is_not_in_the_history() -> None:
 
 
 async def test_answer_continues_the_task_that_asked() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         asked = await agent.stream(skill="asking")
         ids = {key: asked[-1]["statusUpdate"][key] for key in ("taskId", "contextId")}
         answered = await agent.stream("blue", **ids)
@@ -111,7 +111,7 @@ async def test_answer_continues_the_task_that_asked() -> None:
 
 
 async def test_follow_up_with_only_a_task_id_keeps_the_context() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         asked = (await agent.stream(skill="asking"))[-1]["statusUpdate"]
         task_id, context_id = asked["taskId"], asked["contextId"]
         for answer in ("red", "yes"):
@@ -125,16 +125,16 @@ async def test_follow_up_with_only_a_task_id_keeps_the_context() -> None:
 
 
 async def test_follow_up_in_another_context_is_refused() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         task_id = await agent.start(skill="asking")
-        await settled(agent, task_id, INPUT_REQUIRED)
+        await wait_for_state(agent, task_id, INPUT_REQUIRED)
         reply = await agent.send("red", taskId=task_id, contextId="another")
         assert reply.status_code == 400
         assert (await agent.get(task_id))["status"]["state"] == INPUT_REQUIRED
 
 
 async def test_crash_fails_the_task_with_a_readable_reason() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="crashing")
         stored = await agent.get(events[0]["task"]["id"])
     assert states(events) == [SUBMITTED, WORKING, FAILED]
@@ -147,7 +147,7 @@ async def test_crash_fails_the_task_with_a_readable_reason() -> None:
 
 
 async def test_fail_step_fails_the_task_with_its_reason() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="failing")
     assert states(events)[-1] == FAILED
     assert texts(events)[-1] == "Nobody lives at 1 Nowhere Lane; check the address."
@@ -156,19 +156,19 @@ async def test_fail_step_fails_the_task_with_its_reason() -> None:
 async def test_message_to_a_working_task_is_refused_and_answers_no_later_question() -> (
     None
 ):
-    clock = Held()
-    async with on_stage(sleep=clock.sleep) as agent:
+    clock = PausedClock()
+    async with run_agent(sleep=clock.sleep) as agent:
         task_id = await agent.start(skill="asking")
         too_early = await agent.send("red", taskId=task_id)
-        clock.let_go()
-        asked = await settled(agent, task_id, INPUT_REQUIRED)
+        clock.release()
+        asked = await wait_for_state(agent, task_id, INPUT_REQUIRED)
     assert too_early.status_code == 400
     assert "has not asked anything" in too_early.json()["error"]["message"]
     assert text_of(asked["status"]) == "Red or blue?"
 
 
 async def test_unknown_skill_creates_no_task() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         answer = await agent.send(skill="dance")
         rpc = await agent.rpc("SendMessage", request(skill="dance"))
         assert await agent.tasks() == []
@@ -178,7 +178,7 @@ async def test_unknown_skill_creates_no_task() -> None:
 
 
 async def test_concurrent_tasks_do_not_mix() -> None:
-    async with on_stage() as agent, anyio.create_task_group() as tasks:
+    async with run_agent() as agent, anyio.create_task_group() as tasks:
         streams: dict[int, list[Any]] = {}
 
         async def stream(number: int) -> None:
@@ -209,7 +209,7 @@ async def test_step_takes_its_beats_times_the_step_time() -> None:
 
     skill = Skill("uneven", "uneven", "A test.", uneven, ("Go",), ("go",))
     spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
-    async with on_stage(spec, sleep=note, step_s=0.2) as agent:
+    async with run_agent(spec, sleep=note, step_s=0.2) as agent:
         await agent.stream()
     assert slept == pytest.approx([0.1, 0.6])
 
@@ -222,7 +222,7 @@ async def test_progress_updates_do_not_grow_the_history() -> None:
 
     skill = Skill("ticking", "ticking", "A test.", ticking, ("Go",), ("go",))
     spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
-    async with on_stage(spec) as agent:
+    async with run_agent(spec) as agent:
         events = await agent.stream()
         task = await agent.get(events[0]["task"]["id"])
     assert len(events) == 303

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from agents.home_page import STATIC, format_html, format_text
-from tests.support.in_process_agent import on_stage
+from tests.support.in_process_agent import run_agent
 from tests.support.scenario_agent import SCENARIO_AGENT
 
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -21,7 +21,7 @@ MARKUP = "<img src=x onerror=alert(1)>"
 
 
 async def test_terminal_gets_a_description_and_commands() -> None:
-    async with on_stage() as scenario:
+    async with run_agent() as scenario:
         answer = await scenario.http.get("/")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text.startswith("Scenario: Has one script for each thing that can")
@@ -31,14 +31,14 @@ async def test_terminal_gets_a_description_and_commands() -> None:
 
 
 async def test_browser_gets_html() -> None:
-    async with on_stage() as scenario:
+    async with run_agent() as scenario:
         answer = await scenario.http.get("/", headers=BROWSER)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "<title>Scenario, an A2A agent</title>" in answer.text
 
 
 async def test_both_responses_vary_by_accept() -> None:
-    async with on_stage() as scenario:
+    async with run_agent() as scenario:
         for headers in ({}, BROWSER):
             answer = await scenario.http.get("/", headers=headers)
             assert answer.headers["vary"] == "Accept"
@@ -47,7 +47,7 @@ async def test_both_responses_vary_by_accept() -> None:
 async def test_every_link_of_the_page_is_a_file_of_the_agent() -> None:
     links = re.findall(r'(?:href|src)="([^"]+)"', format_html(SCENARIO_AGENT))
     assert len(links) > 4
-    async with on_stage() as scenario:
+    async with run_agent() as scenario:
         for link in links:
             assert not link.startswith(("/", "http"))
             assert (await scenario.http.get(f"/{link}")).status_code == 200
@@ -55,7 +55,7 @@ async def test_every_link_of_the_page_is_a_file_of_the_agent() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/static/page.js", "/static/page.css"])
 async def test_page_and_files_have_a_strict_content_security_policy(path: str) -> None:
-    async with on_stage() as scenario:
+    async with run_agent() as scenario:
         headers = (await scenario.http.get(path, headers=BROWSER)).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -100,6 +100,6 @@ def test_commands_escape_quotes() -> None:
 
 
 async def test_json_rpc_works_at_the_same_path() -> None:
-    async with on_stage() as scenario:
+    async with run_agent() as scenario:
         answer = await scenario.rpc("ListTasks", {})
     assert answer["result"]["tasks"] == []

@@ -38,7 +38,7 @@ from tests.support.a2a_client import (
     text_of,
     texts,
 )
-from tests.support.in_process_agent import Held, on_stage, settled
+from tests.support.in_process_agent import PausedClock, run_agent, wait_for_state
 from tests.support.progress_draft import DRAFT
 
 
@@ -55,7 +55,7 @@ def read_progress(events: list[Any]) -> list[dict[str, Any]]:
 
 
 async def test_chunks_form_one_artifact_until_the_last_chunk() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="streaming")
         task = await agent.get(events[0]["task"]["id"])
     updates = [e["artifactUpdate"] for e in events if "artifactUpdate" in e]
@@ -79,7 +79,7 @@ async def test_chunks_form_one_artifact_until_the_last_chunk() -> None:
 
 
 async def test_file_part_has_name_media_type_and_bytes() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="streaming")
     updates = [e["artifactUpdate"] for e in events if "artifactUpdate" in e]
     (part,) = updates[-2]["artifact"]["parts"]
@@ -88,7 +88,7 @@ async def test_file_part_has_name_media_type_and_bytes() -> None:
 
 
 async def test_each_strand_has_a_tracker_and_moves_the_aggregate() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="parallel")
     reports = read_progress(events)
     assert [t["id"] for t in reports[0]["trackers"]] == ["scenario"]
@@ -102,7 +102,7 @@ async def test_each_strand_has_a_tracker_and_moves_the_aggregate() -> None:
 
 
 async def test_failed_strand_is_reported_and_retried() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="parallel")
     right = [
         t for x in read_progress(events) for t in x["trackers"] if t["id"] == "right"
@@ -117,8 +117,8 @@ async def test_failed_strand_is_reported_and_retried() -> None:
 
 
 async def test_strands_run_concurrently() -> None:
-    clock = Held()
-    async with on_stage(sleep=clock.sleep) as agent:
+    clock = PausedClock()
+    async with run_agent(sleep=clock.sleep) as agent:
         task_id = await agent.start(skill="crashing_strand")
         with anyio.fail_after(30):
             while len((await agent.get(task_id)).get("history", [])) < 2:
@@ -131,7 +131,7 @@ async def test_strands_run_concurrently() -> None:
 
 
 async def test_crash_in_a_strand_fails_the_task_with_its_reason() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="crashing_strand")
     assert states(events)[-1] == FAILED
     assert "(ZeroDivisionError: division by zero)" in texts(events)[-1]
@@ -139,7 +139,7 @@ async def test_crash_in_a_strand_fails_the_task_with_its_reason() -> None:
 
 
 async def test_cancel_ends_all_strands() -> None:
-    clock = Held()
+    clock = PausedClock()
     closed: list[str] = []
 
     async def strand(name: str) -> Strand:
@@ -153,9 +153,9 @@ async def test_cancel_ends_all_strands() -> None:
 
     skill = Skill("both", "both", "A test.", both, ("Go",), ("go",))
     spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
-    async with on_stage(spec, sleep=clock.sleep) as agent:
+    async with run_agent(spec, sleep=clock.sleep) as agent:
         task_id = await agent.start()
-        await clock.asked.wait()
+        await clock.sleep_started.wait()
         assert (await agent.cancel(task_id)).json()["status"]["state"] == CANCELED
         with anyio.fail_after(30):
             while len(closed) < 2:
@@ -191,7 +191,7 @@ def test_progress_never_decreases_with_any_strands(
     spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
 
     async def run_task() -> list[Any]:
-        async with on_stage(spec) as agent:
+        async with run_agent(spec) as agent:
             return await agent.stream()
 
     reports = read_progress(anyio.run(run_task))
@@ -209,14 +209,14 @@ def test_progress_never_decreases_with_any_strands(
 
 
 async def test_reject_step_rejects_the_task_with_its_reason() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="refusing")
     assert states(events) == [SUBMITTED, REJECTED]
     assert texts(events) == ["Scenario does not do that; ask somebody else."]
 
 
 async def test_permission_is_requested_with_choices_and_given_by_a_reply() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         asked = await agent.stream(skill="needing_leave")
         task_id = asked[0]["task"]["id"]
         answered = await agent.stream("allow", taskId=task_id)
@@ -230,15 +230,15 @@ async def test_permission_is_requested_with_choices_and_given_by_a_reply() -> No
 
 
 async def test_cancel_ends_a_task_that_waits_for_permission() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         task_id = await agent.start(skill="needing_leave")
-        await settled(agent, task_id, AUTH_REQUIRED)
+        await wait_for_state(agent, task_id, AUTH_REQUIRED)
         answer = await agent.cancel(task_id)
     assert answer.json()["status"]["state"] == CANCELED
 
 
 async def test_reply_step_is_a_message_without_a_task() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         sent = (await agent.send("hello", skill="replying", contextId="c")).json()
         (streamed,) = await agent.stream("hello", skill="replying", contextId="c")
         params = request("hello", skill="replying", contextId="c")
@@ -256,7 +256,7 @@ async def test_reply_step_is_a_message_without_a_task() -> None:
 
 
 async def test_reply_step_after_other_steps_fails_the_task() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         events = await agent.stream(skill="replying_late")
     assert states(events) == [SUBMITTED, WORKING, FAILED]
     assert "Reply is no longer possible" in texts(events)[-1]

@@ -22,16 +22,18 @@ from tests.support.a2a_client import (
     request,
     sequence_of,
 )
-from tests.support.in_process_agent import OnStage, on_stage, settled
+from tests.support.in_process_agent import InProcessAgent, run_agent, wait_for_state
 from tests.support.scenario_agent import create_ticking_agent
 
 
-async def stream(agent: OnStage, skill: str, **message: Any) -> list[Frame]:
+async def stream(agent: InProcessAgent, skill: str, **message: Any) -> list[Frame]:
     body = request(skill=skill, **message)
     return await agent.frames("/message:stream", json=body)
 
 
-async def subscribe_over_http(agent: OnStage, task_id: str, **headers: str) -> Any:
+async def subscribe_over_http(
+    agent: InProcessAgent, task_id: str, **headers: str
+) -> Any:
     path = f"/tasks/{task_id}:subscribe"
     return await agent.http.post(path, headers=headers)
 
@@ -45,7 +47,7 @@ def rpc_subscribe(task_id: str) -> Json:
 async def test_updates_are_numbered_in_their_ids_and_metadata(
     skill: str,
 ) -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         frames = await stream(agent, skill)
         task = await agent.get(frames[0].data["task"]["id"])
     assert sequence_of(frames) == [*range(1, len(frames) + 1)]
@@ -54,7 +56,7 @@ async def test_updates_are_numbered_in_their_ids_and_metadata(
 
 async def test_json_rpc_streams_have_the_same_numbers() -> None:
     call = {"jsonrpc": "2.0", "id": 7, "method": "SendStreamingMessage"}
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         body = {**call, "params": request(skill="steady")}
         frames = await agent.frames("/", json=body)
     assert sequence_of(frames) == [*range(1, len(frames) + 1)]
@@ -62,7 +64,7 @@ async def test_json_rpc_streams_have_the_same_numbers() -> None:
 
 
 async def test_reader_resumes_after_any_update() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         frames = await stream(agent, "streaming")
         task_id = frames[0].data["task"]["id"]
         for frame in frames:
@@ -70,7 +72,7 @@ async def test_reader_resumes_after_any_update() -> None:
 
 
 async def test_json_rpc_reader_resumes_after_any_update() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         frames = await stream(agent, "steady")
         task_id = frames[0].data["task"]["id"]
         for frame in frames:
@@ -82,13 +84,13 @@ async def test_json_rpc_reader_resumes_after_any_update() -> None:
 
 
 async def test_last_event_id_0_replays_the_whole_task() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         frames = await stream(agent, "steady")
         assert await agent.resume(frames[0].data["task"]["id"], 0) == frames
 
 
 async def test_resumed_stream_of_an_open_task_continues_live() -> None:
-    async with on_stage() as agent, anyio.create_task_group() as tasks:
+    async with run_agent() as agent, anyio.create_task_group() as tasks:
         asked = await stream(agent, "asking")
         task_id = asked[0].data["task"]["id"]
         resumed: list[Frame] = []
@@ -103,7 +105,7 @@ async def test_resumed_stream_of_an_open_task_continues_live() -> None:
 
 
 async def test_subscription_without_an_id_begins_with_the_numbered_task() -> None:
-    async with on_stage() as agent, anyio.create_task_group() as tasks:
+    async with run_agent() as agent, anyio.create_task_group() as tasks:
         asked = await stream(agent, "asking")
         task_id = asked[0].data["task"]["id"]
         followed: list[Frame] = []
@@ -120,7 +122,7 @@ async def test_subscription_without_an_id_begins_with_the_numbered_task() -> Non
 
 
 async def test_user_messages_take_no_number() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         asked = await stream(agent, "asking")
         task_id = asked[0].data["task"]["id"]
         answered = await stream(agent, "asking", taskId=task_id)
@@ -128,7 +130,7 @@ async def test_user_messages_take_no_number() -> None:
 
 
 async def test_evicted_updates_are_refused_with_the_available_range() -> None:
-    async with on_stage(
+    async with run_agent(
         create_ticking_agent(50), limits=Limits(replay_updates=10)
     ) as agent:
         frames = await stream(agent, "ticking")
@@ -159,7 +161,7 @@ async def test_evicted_updates_are_refused_with_the_available_range() -> None:
 
 async def test_replay_buffer_is_also_limited_in_bytes() -> None:
     limits = Limits(replay_bytes=4000)
-    async with on_stage(create_ticking_agent(50), limits=limits) as agent:
+    async with run_agent(create_ticking_agent(50), limits=limits) as agent:
         frames = await stream(agent, "ticking")
         task_id, head = frames[0].data["task"]["id"], len(frames)
         refusal = await subscribe_over_http(agent, task_id, **{"Last-Event-ID": "0"})
@@ -169,7 +171,7 @@ async def test_replay_buffer_is_also_limited_in_bytes() -> None:
 
 
 async def test_number_after_the_last_update_is_refused() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         frames = await stream(agent, "steady")
         task_id = frames[0].data["task"]["id"]
         ahead = await subscribe_over_http(agent, task_id, **{"Last-Event-ID": "999"})
@@ -178,9 +180,9 @@ async def test_number_after_the_last_update_is_refused() -> None:
 
 @pytest.mark.parametrize("last", ["seven", "-1", "1.5", "k3-7", "9" * 16, "²"])
 async def test_last_event_id_must_be_a_number(last: str) -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         task_id = await agent.start(skill="asking")
-        await settled(agent, task_id, INPUT_REQUIRED)
+        await wait_for_state(agent, task_id, INPUT_REQUIRED)
         headers = {b"Last-Event-ID": last.encode()}
         path = f"/tasks/{task_id}:subscribe"
         answer = await agent.http.post(path, headers=headers)
@@ -190,13 +192,13 @@ async def test_last_event_id_must_be_a_number(last: str) -> None:
 
 
 async def test_unknown_task_cannot_be_resumed() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         answer = await subscribe_over_http(agent, "nowhere", **{"Last-Event-ID": "3"})
     assert answer.json()["error"]["details"][0]["reason"] == "TASK_NOT_FOUND"
 
 
 async def test_finished_task_is_streamed_only_with_last_event_id() -> None:
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         frames = await stream(agent, "steady")
         task_id = frames[0].data["task"]["id"]
         plain = await subscribe_over_http(agent, task_id)
@@ -209,7 +211,7 @@ async def test_finished_task_is_streamed_only_with_last_event_id() -> None:
 
 async def test_version_can_be_in_the_query() -> None:
     """EventSource cannot set headers. It only sends Last-Event-ID."""
-    async with on_stage() as agent:
+    async with run_agent() as agent:
         frames = await stream(agent, "steady")
         path = f"/tasks/{frames[0].data['task']['id']}:subscribe"
         headers = {"A2A-Version": "", "Last-Event-ID": "3"}
@@ -222,7 +224,7 @@ async def test_version_can_be_in_the_query() -> None:
 
 async def test_card_declares_the_replay_limits() -> None:
     limits = Limits(replay_updates=77, replay_bytes=8888)
-    async with on_stage(limits=limits) as agent:
+    async with run_agent(limits=limits) as agent:
         card = (await agent.http.get("/.well-known/agent-card.json")).json()
     declared = {each["uri"]: each for each in card["capabilities"]["extensions"]}
     assert declared[resume.URI]["params"] == {"maxUpdates": 77, "maxBytes": 8888}
@@ -231,9 +233,9 @@ async def test_card_declares_the_replay_limits() -> None:
 
 async def test_all_readers_of_a_task_get_the_same_updates_in_order() -> None:
     seen: list[list[Frame]] = []
-    async with on_stage() as agent, anyio.create_task_group() as tasks:
+    async with run_agent() as agent, anyio.create_task_group() as tasks:
         task_id = await agent.start(skill="asking")
-        await settled(agent, task_id, INPUT_REQUIRED)
+        await wait_for_state(agent, task_id, INPUT_REQUIRED)
 
         async def follow() -> None:
             seen.append(await agent.resume(task_id, 0))
@@ -247,7 +249,7 @@ async def test_all_readers_of_a_task_get_the_same_updates_in_order() -> None:
 
 
 async def test_stream_is_complete_if_its_task_is_evicted_at_the_end() -> None:
-    async with on_stage(limits=Limits(tasks=0)) as agent:
+    async with run_agent(limits=Limits(tasks=0)) as agent:
         frames = await stream(agent, "steady")
         assert await agent.tasks() == []
     assert sequence_of(frames) == [*range(1, len(frames) + 1)]

@@ -22,7 +22,7 @@ from tests.support.a2a_client import (
     sequence_of,
     states,
 )
-from tests.support.in_process_agent import OnStage, on_stage
+from tests.support.in_process_agent import InProcessAgent, run_agent
 from tests.support.scenario_agent import create_ticking_agent
 
 
@@ -34,7 +34,7 @@ class PausingClient:
         self.paused = anyio.Event()
         self.resume = anyio.Event()
 
-    async def read(self, agent: OnStage, body: Json) -> list[Frame]:
+    async def read(self, agent: InProcessAgent, body: Json) -> list[Frame]:
         content = json.dumps(body).encode()
         is_sent = False
 
@@ -67,7 +67,7 @@ class PausingClient:
 async def read_late(spec: AgentSpec, limits: Limits) -> list[Frame]:
     """Return the frames of a reader that pauses until the task is completed."""
     client, frames = PausingClient(), list[Frame]()
-    async with on_stage(spec, limits=limits) as agent:
+    async with run_agent(spec, limits=limits) as agent:
 
         async def read() -> None:
             frames.extend(await client.read(agent, request(contextId="c")))

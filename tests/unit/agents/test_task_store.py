@@ -22,7 +22,7 @@ from agents.limits import Limits
 from agents.steps import AgentSpec, Deliver, Progress, Request, Script, Skill
 from agents.task_store import TaskStore
 from tests.support.a2a_client import COMPLETED, FAILED, INPUT_REQUIRED, states, text_of
-from tests.support.in_process_agent import OnStage, on_stage, settled
+from tests.support.in_process_agent import InProcessAgent, run_agent, wait_for_state
 
 CALLER = ServerCallContext()
 MESSAGES = 2000
@@ -170,7 +170,7 @@ async def test_task_is_hidden_from_other_callers() -> None:
 
 
 async def test_evicted_task_is_not_found() -> None:
-    async with on_stage(limits=Limits(tasks=3)) as agent:
+    async with run_agent(limits=Limits(tasks=3)) as agent:
         ids = [(await agent.send()).json()["task"]["id"] for _ in range(5)]
         assert {task["id"] for task in await agent.tasks()} == set(ids[-3:])
         for task_id in ids[:2]:
@@ -180,10 +180,10 @@ async def test_evicted_task_is_not_found() -> None:
 
 
 async def test_subscriber_sees_an_unanswered_task_fail() -> None:
-    async with on_stage(limits=Limits(tasks=1)) as agent:
+    async with run_agent(limits=Limits(tasks=1)) as agent:
         asked = [await agent.start(skill="asking") for _ in range(3)]
         for task_id in asked:
-            await settled(agent, task_id, INPUT_REQUIRED)
+            await wait_for_state(agent, task_id, INPUT_REQUIRED)
         followed: list[Any] = []
 
         async def follow() -> None:
@@ -203,7 +203,7 @@ async def test_subscriber_sees_an_unanswered_task_fail() -> None:
 
 
 async def test_reply_during_the_sweep_is_accepted_or_refused() -> None:
-    async with on_stage(limits=Limits(tasks=0)) as agent:
+    async with run_agent(limits=Limits(tasks=0)) as agent:
         for _ in range(50):
             task_id = await agent.start(skill="asking")
             with anyio.fail_after(30):
@@ -212,7 +212,7 @@ async def test_reply_during_the_sweep_is_accepted_or_refused() -> None:
                     tasks.start_soon(agent.app.state.sweep)
 
 
-async def reply(agent: OnStage, task_id: str) -> None:
+async def reply(agent: InProcessAgent, task_id: str) -> None:
     answer = await agent.send("blue", taskId=task_id)
     assert answer.status_code in (200, 400, 404), answer.text
 
@@ -224,7 +224,7 @@ async def test_evicted_tasks_leave_no_objects_behind() -> None:
         gc.collect()
         return len(gc.get_objects())
 
-    async with on_stage(limits=Limits(tasks=20)) as agent:
+    async with run_agent(limits=Limits(tasks=20)) as agent:
         for skill in ("steady", "replying", "failing"):
             for _ in range(30):
                 await agent.send("hello", skill=skill)
@@ -246,7 +246,7 @@ async def test_response_to_a_long_task_has_a_limited_history() -> None:
 
     skill = Skill("talking", "talking", "A test.", talking, ("Go",), ("go",))
     spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
-    async with on_stage(spec) as agent:
+    async with run_agent(spec) as agent:
         task = (await agent.send("Go")).json()["task"]
     assert task["metadata"][resume.URI] == {"sequence": MESSAGES + 3}
     assert len(task["history"]) <= Limits().history
@@ -263,6 +263,6 @@ async def test_blocking_send_returns_the_end_of_a_flooded_task() -> None:
 
     skill = Skill("flood", "flood", "A test.", flood, ("Go",), ("go",))
     spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
-    async with on_stage(spec) as agent:
+    async with run_agent(spec) as agent:
         task = (await agent.send()).json()["task"]
     assert task["status"]["state"] == COMPLETED

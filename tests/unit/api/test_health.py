@@ -16,12 +16,12 @@ from host.app import Host
 from host.errors import LogError
 from host.log.memory import MemoryLog
 from host.model.histogram import DurationHistogram
-from tests.support.in_process_host import host_alone
+from tests.support.in_process_host import create_host
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    return host_alone(tmp_path, MemoryLog())
+    return create_host(tmp_path, MemoryLog())
 
 
 async def readiness(host: Host) -> tuple[int, Any]:

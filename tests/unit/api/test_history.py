@@ -16,7 +16,7 @@ from host.log.memory import MemoryLog
 from host.model.filter import ALL, Filter
 from host.observability.logfmt import LogFormatter
 from tests.contract.entries import batch
-from tests.support.in_process_host import host_alone, serving
+from tests.support.in_process_host import create_host, serve_app
 
 
 class TrimmingLog(MemoryLog):
@@ -34,10 +34,10 @@ async def test_trimmed_log_aborts_the_response_with_one_log_line(
 ) -> None:
     log = TrimmingLog()
     await log.append(batch(3 * PAGE))
-    host = host_alone(tmp_path, log)
+    host = create_host(tmp_path, log)
     async with (
         host.running(),
-        serving(host) as port,
+        serve_app(host) as port,
         httpx.AsyncClient(trust_env=False) as http,
     ):
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):

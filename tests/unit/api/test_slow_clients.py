@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from host.api import slow_clients
 from host.api.slow_clients import MAX_HEAD_BYTES
-from tests.support.in_process_host import serving
+from tests.support.in_process_host import serve_app
 
 SHORT_S = 0.3
 DEADLINE_S = 30.0
@@ -69,14 +69,14 @@ async def exchange(port: int, *pieces: bytes, pause_s: float = 0.0) -> bytes:
 
 
 async def test_silent_connection_is_closed() -> None:
-    async with serving(app) as port:
+    async with serve_app(app) as port:
         assert (await exchange(port)).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_slow_request_head_is_refused_with_the_reason() -> None:
     drops = [b"GET / HTTP/1.1\r\n", *[b"X-Drop: 1\r\n"] * 100]
 
-    async with serving(app) as port:
+    async with serve_app(app) as port:
         answer = await exchange(port, *drops, pause_s=0.05)
 
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout")
@@ -87,7 +87,7 @@ async def test_slow_second_request_is_refused() -> None:
     request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     drops = [request, b"G", *[b"X"] * 100]
 
-    async with serving(app) as port:
+    async with serve_app(app) as port:
         answer = await exchange(port, *drops, pause_s=0.05)
 
     assert answer.startswith(b"HTTP/1.1 200 OK")
@@ -97,7 +97,7 @@ async def test_slow_second_request_is_refused() -> None:
 async def test_slow_body_is_refused() -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 
-    async with serving(app) as port:
+    async with serve_app(app) as port:
         answer = await exchange(port, head, *[b"x"] * 100, pause_s=0.05)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
@@ -105,7 +105,7 @@ async def test_slow_body_is_refused() -> None:
 
 @pytest.mark.parametrize("line", [b"X-Long: " + b"x" * 200_000, b"A: b\r\n" * 40_000])
 async def test_too_large_request_head_is_refused(line: bytes) -> None:
-    async with serving(app) as port:
+    async with serve_app(app) as port:
         answer = await exchange(port, b"GET / HTTP/1.1\r\n", line)
 
     assert answer.startswith(b"HTTP/1.1 431 ")
@@ -115,7 +115,7 @@ async def test_too_large_request_head_is_refused(line: bytes) -> None:
 async def test_response_stream_has_no_deadline() -> None:
     request = b"GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
-    async with serving(app) as port:
+    async with serve_app(app) as port:
         answer = await exchange(port, request)
 
     assert answer.count(b"still here") == 6
@@ -124,13 +124,13 @@ async def test_response_stream_has_no_deadline() -> None:
 async def test_complete_request_is_answered() -> None:
     request = b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
 
-    async with serving(app) as port:
+    async with serve_app(app) as port:
         assert b"5 bytes" in await exchange(port, request)
 
 
 async def test_connection_over_the_limit_gets_503() -> None:
     async with (
-        serving(app, most=2) as port,
+        serve_app(app, most=2) as port,
         await anyio.connect_tcp("127.0.0.1", port),
         await anyio.connect_tcp("127.0.0.1", port),
     ):
