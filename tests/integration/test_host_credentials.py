@@ -1,6 +1,6 @@
 """The host follows agents that need credentials, and reveals none of them.
 
-courtside.toml and variables → host → agents of tests/support/locked_agent.py.
+courtside.toml and variables → host → agents of tests/support/reply_server.py.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import httpx
 import pytest
 
 from tests.support.harness import NO_TLS, Stack, wait_until
-from tests.support.locked_agent import (
-    ELSEWHERE,
-    Answer,
-    Locked,
+from tests.support.reply_server import (
+    OTHER_ADDRESS,
+    ReceivedRequest,
     Reply,
-    Seen,
-    locked,
-    token,
+    ReplyFunction,
+    ReplyServer,
+    reply_server,
+    token_reply,
 )
 
 pytestmark = pytest.mark.integration
@@ -57,11 +57,11 @@ def card(url: str, scheme: Mapping[str, Any]) -> str:
     )
 
 
-def agent_requiring(key: str, where: str, scheme: Mapping[str, Any]) -> Answer:
+def agent_requiring(key: str, where: str, scheme: Mapping[str, Any]) -> ReplyFunction:
     """Return an agent without tasks that requires `key`. Its errors quote the
     request."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ReceivedRequest) -> Reply:
         if seen.target.startswith("/.well-known/"):
             url = f"http://{seen.headers['host']}/a2a"
             return Reply(
@@ -99,7 +99,7 @@ def api_key(location: str) -> dict[str, Any]:
 
 
 @contextmanager
-def following(folder: Path, agent: Locked, toml: str) -> Iterator[Stack]:
+def following(folder: Path, agent: ReplyServer, toml: str) -> Iterator[Stack]:
     """Run the host with one agent. `toml` has its credentials."""
     settings = f"[agents.locked]\nurl = '{agent.url}'\n[agents.locked.credentials]\n"
     with Stack(folder, (), toml=f"{settings}{toml}\n") as stack:
@@ -142,13 +142,13 @@ def test_agent_with_credentials_is_followed_and_they_stay_secret(
     tmp_path: Path, toml: str, scheme: dict[str, Any], where: str, key: str
 ) -> None:
     with (
-        locked(agent_requiring(key, where, scheme)) as agent,
+        reply_server(agent_requiring(key, where, scheme)) as agent,
         following(tmp_path, agent, toml) as stack,
     ):
         stack.wait_connected("locked")
         revealed = everything_the_host_reveals(stack)
 
-    assert key in str(agent.seen)
+    assert key in str(agent.requests)
     assert SECRET not in revealed
     assert key.split()[-1] not in revealed
 
@@ -156,20 +156,20 @@ def test_agent_with_credentials_is_followed_and_they_stay_secret(
 def test_oauth_agent_is_followed_across_a_revoked_token(tmp_path: Path) -> None:
     given = 0
 
-    def give(_: Seen) -> Reply:
+    def give(_: ReceivedRequest) -> Reply:
         nonlocal given
         given += 1
-        return token(f"{SECRET}-{given}", expires_in=3600)
+        return token_reply(f"{SECRET}-{given}", expires_in=3600)
 
-    def check(seen: Seen) -> Reply:
+    def check(seen: ReceivedRequest) -> Reply:
         number = given if given > revoked else "none"
         key = f"Bearer {SECRET}-{number}"
         return agent_requiring(key, "authorization", http("Bearer"))(seen)
 
     revoked = 0
     with (
-        locked(give) as tokens,
-        locked(check) as agent,
+        reply_server(give) as tokens,
+        reply_server(check) as agent,
         following(
             tmp_path,
             agent,
@@ -183,14 +183,14 @@ def test_oauth_agent_is_followed_across_a_revoked_token(tmp_path: Path) -> None:
         stack.wait_connected("locked")
         revealed = everything_the_host_reveals(stack)
 
-    assert f"{SECRET}-{given}" in str(agent.seen)
+    assert f"{SECRET}-{given}" in str(agent.requests)
     assert SECRET not in revealed
 
 
 def test_refused_token_is_reported_without_its_value(tmp_path: Path) -> None:
     right = agent_requiring("right-key", "authorization", http("Bearer"))
     with (
-        locked(right) as agent,
+        reply_server(right) as agent,
         following(tmp_path, agent, f"bearer = '{SECRET}'") as stack,
     ):
         wait_until(
@@ -200,22 +200,22 @@ def test_refused_token_is_reported_without_its_value(tmp_path: Path) -> None:
         )
         revealed = everything_the_host_reveals(stack)
 
-    assert SECRET in str(agent.seen)
+    assert SECRET in str(agent.requests)
     assert SECRET not in revealed
 
 
 def test_card_cannot_send_the_token_to_another_host(tmp_path: Path) -> None:
-    with locked(address=ELSEWHERE) as stranger:
+    with reply_server(address=OTHER_ADDRESS) as stranger:
         away = f"{stranger.url}/a2a"
         with (
-            locked(lambda _: Reply(body=card(away, http("Bearer")))) as agent,
+            reply_server(lambda _: Reply(body=card(away, http("Bearer")))) as agent,
             following(tmp_path, agent, f"bearer = '{SECRET}'") as stack,
         ):
-            wait_until(lambda: stranger.seen, 30, "the host to try the interface")
+            wait_until(lambda: stranger.requests, 30, "the host to try the interface")
             revealed = everything_the_host_reveals(stack)
 
-    assert SECRET in str(agent.seen)
-    assert SECRET not in str(stranger.seen)
+    assert SECRET in str(agent.requests)
+    assert SECRET not in str(stranger.requests)
     assert SECRET not in revealed
 
 
@@ -223,18 +223,18 @@ def test_card_cannot_send_the_token_to_another_host(tmp_path: Path) -> None:
 def test_redirect_cannot_send_the_key_to_another_origin(
     tmp_path: Path, status: int
 ) -> None:
-    with locked(address=ELSEWHERE) as stranger:
+    with reply_server(address=OTHER_ADDRESS) as stranger:
 
-        def answer(_: Seen) -> Reply:
+        def answer(_: ReceivedRequest) -> Reply:
             return Reply(status, headers={"location": stranger.url})
 
         with (
-            locked(answer) as agent,
+            reply_server(answer) as agent,
             following(tmp_path, agent, f"api_key = '{SECRET}'") as stack,
         ):
-            wait_until(lambda: len(agent.seen) > 2, 30, "the host to try again")
+            wait_until(lambda: len(agent.requests) > 2, 30, "the host to try again")
             revealed = everything_the_host_reveals(stack)
 
-    assert SECRET in str(agent.seen)
-    assert stranger.seen == []
+    assert SECRET in str(agent.requests)
+    assert stranger.requests == []
     assert SECRET not in revealed

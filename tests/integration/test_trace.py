@@ -21,8 +21,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.support.harness import END_S, NO_TLS, Process, Stack, wait_until
 from tests.support.http_requests import start_request
-from tests.support.locked_agent import Locked, Reply, Seen, locked
 from tests.support.raw_agent import card
+from tests.support.reply_server import ReceivedRequest, Reply, ReplyServer, reply_server
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -30,7 +30,7 @@ JSON = {"content-type": "application/json"}
 Json = dict[str, Any]
 
 
-def answer(seen: Seen) -> Reply:
+def answer(seen: ReceivedRequest) -> Reply:
     """Respond as an agent that sends a message, and as a collector."""
     if seen.target.startswith("/.well-known/"):
         url = f"http://{seen.headers['host']}/a2a"
@@ -46,12 +46,12 @@ def answer(seen: Seen) -> Reply:
 
 
 @pytest.fixture(scope="module")
-def agent() -> Iterator[Locked]:
-    with locked(answer) as server:
+def agent() -> Iterator[ReplyServer]:
+    with reply_server(answer) as server:
         yield server
 
 
-def host_with(folder: Path, agent: Locked, **env: str) -> Stack:
+def host_with(folder: Path, agent: ReplyServer, **env: str) -> Stack:
     stack = Stack(folder, (), extra_agents={"echo": agent.url})
     stack.host.env |= env
     return stack
@@ -68,15 +68,19 @@ def send(stack: Stack, path: str = "/a2a/echo/message:send", **headers: str) -> 
     ).raise_for_status()
 
 
-def last_headers(agent: Locked) -> dict[str, str]:
+def last_headers(agent: ReplyServer) -> dict[str, str]:
     """Return the headers of the last message to the agent."""
     return next(
-        seen.headers for seen in reversed(agent.seen) if '"SendMessage"' in seen.body
+        seen.headers
+        for seen in reversed(agent.requests)
+        if '"SendMessage"' in seen.body
     )
 
 
 @pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory, agent: Locked) -> Iterator[Stack]:
+def traced(
+    tmp_path_factory: pytest.TempPathFactory, agent: ReplyServer
+) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("traced")
     with host_with(folder, agent, COURTSIDE_TRACE="on") as stack:
         yield stack
@@ -84,7 +88,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory, agent: Locked) -> Iterator[
 
 class TestTraceContext:
     def test_of_the_caller_reaches_the_agent(
-        self, traced: Stack, agent: Locked
+        self, traced: Stack, agent: ReplyServer
     ) -> None:
         send(traced, traceparent=CALLER, tracestate="vendor=1")
 
@@ -95,7 +99,7 @@ class TestTraceContext:
         "sent", ["", "nonsense", f"00-{'0' * 32}-b7ad6b7169203331-01", f"{CALLER}-more"]
     )
     def test_is_new_if_the_caller_sends_none(
-        self, traced: Stack, agent: Locked, sent: str
+        self, traced: Stack, agent: ReplyServer, sent: str
     ) -> None:
         send(traced, traceparent=sent, tracestate="vendor=1")
 
@@ -104,23 +108,25 @@ class TestTraceContext:
         assert TRACE not in got["traceparent"]
         assert "tracestate" not in got
 
-    def test_is_not_on_other_requests(self, traced: Stack, agent: Locked) -> None:
+    def test_is_not_on_other_requests(self, traced: Stack, agent: ReplyServer) -> None:
         send(traced, traceparent=CALLER)
 
-        listings = [seen for seen in agent.seen if '"ListTasks"' in seen.body]
+        listings = [seen for seen in agent.requests if '"ListTasks"' in seen.body]
         assert listings
         assert not any("traceparent" in seen.headers for seen in listings)
 
 
-def test_agent_gets_no_trace_without_the_setting(tmp_path: Path, agent: Locked) -> None:
+def test_agent_gets_no_trace_without_the_setting(
+    tmp_path: Path, agent: ReplyServer
+) -> None:
     with host_with(tmp_path, agent) as stack:
         send(stack, traceparent=CALLER)
 
     assert "traceparent" not in last_headers(agent)
 
 
-def spans_of(collector: Locked) -> list[Span]:
-    exports = [seen for seen in collector.seen if seen.target == "/v1/traces"]
+def spans_of(collector: ReplyServer) -> list[Span]:
+    exports = [seen for seen in collector.requests if seen.target == "/v1/traces"]
     requests = (
         ExportTraceServiceRequest.FromString(
             seen.body.encode("utf-8", "surrogateescape")
@@ -136,8 +142,10 @@ def spans_of(collector: Locked) -> list[Span]:
     ]
 
 
-def test_spans_reach_the_configured_collector(tmp_path: Path, agent: Locked) -> None:
-    with locked(answer) as collector:
+def test_spans_reach_the_configured_collector(
+    tmp_path: Path, agent: ReplyServer
+) -> None:
+    with reply_server(answer) as collector:
         env = {
             "COURTSIDE_TRACE": "on",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
@@ -159,7 +167,7 @@ def test_spans_reach_the_configured_collector(tmp_path: Path, agent: Locked) -> 
 
 
 def test_missing_collector_delays_neither_a_request_nor_the_end(
-    tmp_path: Path, agent: Locked
+    tmp_path: Path, agent: ReplyServer
 ) -> None:
     env = {"COURTSIDE_TRACE": "on", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     with host_with(tmp_path, agent, **env) as stack:

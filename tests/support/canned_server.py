@@ -14,7 +14,7 @@ from typing import Any
 Json = dict[str, Any]
 
 
-class Agent:
+class CannedServer:
     """Answers each request with the next of its answers, the last one again and
     again, and closes the connection."""
 
@@ -22,16 +22,16 @@ class Agent:
         self.answers = list(answers)
         self.heads: list[str] = []
         self.bodies: list[Json] = []
-        self.left = asyncio.Event()
-        self.stays = False
-        self.speaks_first = False
+        self.client_left = asyncio.Event()
+        self.keeps_open = False
+        self.sends_first = False
         self.url = ""
 
-    async def play(
+    async def handle(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
-            if self.speaks_first:
+            if self.sends_first:
                 writer.write(self.answers[0])
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             self.heads.append(head)
@@ -41,23 +41,25 @@ class Agent:
             rest = self.answers
             writer.write(rest.pop(0) if len(rest) > 1 else rest[0])
             await writer.drain()
-            if self.stays:
+            if self.keeps_open:
                 await reader.read()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            self.left.set()
+            self.client_left.set()
             writer.close()
 
 
-def http(body: bytes, kind: str = "application/json", status: int = 200) -> bytes:
+def http_response(
+    body: bytes, kind: str = "application/json", status: int = 200
+) -> bytes:
     head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nConnection: close\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @asynccontextmanager
-async def serving(agent: Agent) -> AsyncIterator[str]:
-    server = await asyncio.start_server(agent.play, "127.0.0.1", 0)
+async def serve(agent: CannedServer) -> AsyncIterator[str]:
+    server = await asyncio.start_server(agent.handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     agent.url = f"http://127.0.0.1:{port}"
     try:

@@ -37,7 +37,7 @@ from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.errors import AgentUnreachable
 from host.protocol.a2a_objects import RESUMABLE
-from tests.support.canned_server import Agent, http, serving
+from tests.support.canned_server import CannedServer, http_response, serve
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ def event(result: Json) -> bytes:
 
 
 def stream(*events: bytes) -> bytes:
-    return http(b"".join(events), SSE)
+    return http_response(b"".join(events), SSE)
 
 
 def message() -> pb.SendMessageRequest:
@@ -88,13 +88,13 @@ async def connected_to(url: str) -> AsyncIterator[HttpTransport]:
 
 @asynccontextmanager
 async def open_agent(
-    agent: Agent,
+    agent: CannedServer,
     binding: str = "JSONRPC",
     version: str = "1.0",
     card: pb.AgentCard | None = None,
     tenant: str = "",
 ) -> AsyncIterator[Binding]:
-    async with serving(agent) as url, connected_to(url) as transport:
+    async with serve(agent) as url, connected_to(url) as transport:
         interface = Interface(binding, version, url, tenant)
         async with open_binding(
             interface, card or pb.AgentCard(), transport, RateLimiter()
@@ -104,13 +104,13 @@ async def open_agent(
 
 async def batches(*events: bytes) -> list[Batch]:
     """Return the batches of a JSON-RPC stream of those events."""
-    async with open_agent(Agent(stream(*events))) as binding:
+    async with open_agent(CannedServer(stream(*events))) as binding:
         return [batch async for batch in binding.subscribe("t", None)]
 
 
 async def cause(answer: bytes, protocol: tuple[str, str]) -> str:
     """Return why an agent with that response to a subscription is unreachable."""
-    async with open_agent(Agent(answer), *protocol) as binding:
+    async with open_agent(CannedServer(answer), *protocol) as binding:
         with pytest.raises(AgentUnreachable) as raised:
             async for _ in binding.subscribe("t", None):
                 pass
@@ -173,8 +173,8 @@ async def test_updates_over_the_rate_limit_are_counted() -> None:
         async def admit(self, count: int) -> int:
             return 0
 
-    agent = Agent(stream(event(UPDATE), event(UPDATE)))
-    async with serving(agent) as url, connected_to(url) as transport:
+    agent = CannedServer(stream(event(UPDATE), event(UPDATE)))
+    async with serve(agent) as url, connected_to(url) as transport:
         interface = Interface("JSONRPC", "1.0", url)
         binding = open_binding(interface, pb.AgentCard(), transport, Nothing())
         found = [batch async for batch in binding.subscribe("t", None)]
@@ -199,7 +199,7 @@ async def test_updates_before_an_error_are_delivered(
     last: bytes, kind: type[Exception]
 ) -> None:
     found = []
-    async with open_agent(Agent(stream(event(UPDATE), last))) as binding:
+    async with open_agent(CannedServer(stream(event(UPDATE), last))) as binding:
         with pytest.raises(kind):
             async for batch in binding.subscribe("t", None):
                 found += batch.updates
@@ -228,7 +228,7 @@ async def test_large_updates_keep_their_order() -> None:
 
 
 async def test_update_after_many_comments_is_found() -> None:
-    agent = Agent(stream(b":\n\n" * 700_000, event(UPDATE)))
+    agent = CannedServer(stream(b":\n\n" * 700_000, event(UPDATE)))
     async with open_agent(agent) as binding:
         found = [batch async for batch in binding.subscribe("t", None)]
     assert sum(len(batch.updates) for batch in found) == 1
@@ -236,18 +236,24 @@ async def test_update_after_many_comments_is_found() -> None:
 
 async def test_reach_accepts_any_response_of_the_agent() -> None:
     moved = b"HTTP/1.1 307 X\r\nLocation: /x/\r\nContent-Length: 0\r\n\r\n"
-    for answer in (http(b"", status=405), http(b"", status=500), moved):
-        async with open_agent(Agent(answer)) as binding:
+    for answer in (
+        http_response(b"", status=405),
+        http_response(b"", status=500),
+        moved,
+    ):
+        async with open_agent(CannedServer(answer)) as binding:
             await binding.reach()
     for status in (401, 403, 502, 503):
-        async with open_agent(Agent(http(b"", status=status))) as binding:
+        async with open_agent(
+            CannedServer(http_response(b"", status=status))
+        ) as binding:
             with pytest.raises(AgentUnreachable, match=f"HTTP {status}"):
                 await binding.reach()
 
 
 async def test_updates_gone_has_the_available_numbers() -> None:
-    refusal = http(json.dumps({"error": GONE}).encode())
-    async with open_agent(Agent(refusal)) as binding:
+    refusal = http_response(json.dumps({"error": GONE}).encode())
+    async with open_agent(CannedServer(refusal)) as binding:
         with pytest.raises(UpdatesGone) as raised:
             await anext(binding.subscribe("t", 1))
     assert raised.value.data == {"oldest": "2", "newest": "9"}
@@ -255,7 +261,7 @@ async def test_updates_gone_has_the_available_numbers() -> None:
 
 async def test_json_response_to_a_stream_request_is_one_update() -> None:
     for protocol, body in zip(PROTOCOLS[:2], ({"result": UPDATE}, UPDATE), strict=True):
-        agent = Agent(http(json.dumps(body).encode()))
+        agent = CannedServer(http_response(json.dumps(body).encode()))
         async with open_agent(agent, *protocol) as binding:
             (batch,) = [
                 batch async for batch in binding.send(message(), streaming=True)
@@ -268,10 +274,10 @@ async def test_invalid_response_makes_the_agent_unreachable_with_the_cause(
     protocol: tuple[str, str],
 ) -> None:
     for answer, words in {
-        http(b"<html>", "text/html"): "bad response: text/html",
-        http(b"", SSE, 500): "HTTP 500",
-        http(b"no", "text/plain", 403): "HTTP 403",
-        http(b"x" * 9 * 1024 * 1024): "too large: over 8 MiB",
+        http_response(b"<html>", "text/html"): "bad response: text/html",
+        http_response(b"", SSE, 500): "HTTP 500",
+        http_response(b"no", "text/plain", 403): "HTTP 403",
+        http_response(b"x" * 9 * 1024 * 1024): "too large: over 8 MiB",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n": "encoded as gzip",
         b"HTTP/1.1 302 X\r\nLocation: https://evil.example/x\r\n\r\n": (
             "HTTP 302: it redirects to https://evil.example"
@@ -307,9 +313,9 @@ async def test_cause_distinguishes_refused_connection_and_unknown_host() -> None
 
 
 async def test_cause_names_tls_if_the_server_has_none() -> None:
-    agent = Agent(http(b""))
-    agent.speaks_first = True
-    async with serving(agent) as url, connected_to(url) as transport:
+    agent = CannedServer(http_response(b""))
+    agent.sends_first = True
+    async with serve(agent) as url, connected_to(url) as transport:
         secure = url.replace("http:", "https:")
         interface = Interface("JSONRPC", "1.0", secure)
         async with open_binding(
@@ -320,9 +326,9 @@ async def test_cause_names_tls_if_the_server_has_none() -> None:
 
 
 async def test_slow_response_ends_at_the_deadline() -> None:
-    agent = Agent(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
-    agent.stays = True
-    async with serving(agent) as url, connected_to(url) as transport:
+    agent = CannedServer(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+    agent.keeps_open = True
+    async with serve(agent) as url, connected_to(url) as transport:
         timeout = pytest.raises(AgentUnreachable, match="timeout: no response in time")
         with timeout, transport.map_errors("GetTask", url):
             await transport.call(
@@ -334,7 +340,9 @@ async def test_slow_response_ends_at_the_deadline() -> None:
 async def test_bare_404_means_missing_operation_or_task(
     protocol: tuple[str, str],
 ) -> None:
-    async with open_agent(Agent(http(b"", status=404)), *protocol) as binding:
+    async with open_agent(
+        CannedServer(http_response(b"", status=404)), *protocol
+    ) as binding:
         if protocol[0] == "JSONRPC":
             with pytest.raises(AgentUnreachable, match="HTTP 404"):
                 await binding.cancel("t")
@@ -348,8 +356,8 @@ async def test_bare_404_means_missing_operation_or_task(
 
 
 async def test_error_is_read_with_any_http_status() -> None:
-    rpc = http(b'{"error": {"code": -32001, "message": "x"}}', status=500)
-    async with open_agent(Agent(rpc)) as binding:
+    rpc = http_response(b'{"error": {"code": -32001, "message": "x"}}', status=500)
+    async with open_agent(CannedServer(rpc)) as binding:
         with pytest.raises(TaskNotFoundError):
             await binding.get_task("t")
     for body in (
@@ -357,16 +365,16 @@ async def test_error_is_read_with_any_http_status() -> None:
         {"type": "https://a2a-protocol.org/errors/updates-gone", "title": "x"},
         {"code": -31410, "message": "x"},
     ):
-        gone = http(json.dumps(body).encode(), status=410)
-        async with open_agent(Agent(gone), "HTTP+JSON") as binding:
+        gone = http_response(json.dumps(body).encode(), status=410)
+        async with open_agent(CannedServer(gone), "HTTP+JSON") as binding:
             with pytest.raises(UpdatesGone):
                 await anext(binding.subscribe("t", 1))
 
 
 async def test_subscribe_uses_get_if_the_agent_accepts_only_get() -> None:
-    refused = http(b"", status=405)
-    events = http(b"data: " + json.dumps(UPDATE).encode() + b"\n\n", SSE)
-    agent = Agent(refused, events)
+    refused = http_response(b"", status=405)
+    events = http_response(b"data: " + json.dumps(UPDATE).encode() + b"\n\n", SSE)
+    agent = CannedServer(refused, events)
     async with open_agent(agent, "HTTP+JSON") as binding:
         for _ in range(2):
             found = [batch async for batch in binding.subscribe("t/1", None)]
@@ -380,7 +388,7 @@ async def test_subscribe_sends_last_event_id_and_the_extension() -> None:
     extension = pb.AgentExtension(uri=RESUMABLE)
     card = pb.AgentCard(capabilities=pb.AgentCapabilities(extensions=[extension]))
     for binding_name, version in PROTOCOLS:
-        agent = Agent(stream())
+        agent = CannedServer(stream())
         async with open_agent(agent, binding_name, version, card) as binding:
             assert [batch async for batch in binding.subscribe("t", 7)] == []
         (head,) = agent.heads
@@ -391,16 +399,18 @@ async def test_subscribe_sends_last_event_id_and_the_extension() -> None:
 
 
 async def test_unary_message_requests_an_immediate_return() -> None:
-    answer = http(json.dumps({"result": {"task": TASK}}).encode())
-    agent = Agent(answer)
+    answer = http_response(json.dumps({"result": {"task": TASK}}).encode())
+    agent = CannedServer(answer)
     async with open_agent(agent, tenant="blue") as binding:
         (batch,) = [batch async for batch in binding.send(message(), streaming=False)]
     assert batch.updates[0].response.task_id == "t"
     params = agent.bodies[0]["params"]
     assert params["configuration"]["returnImmediately"] is True
     assert params["tenant"] == "blue"
-    old = http(b'{"result": {"kind": "task", "id": "t", "status": {"state": "x"}}}')
-    agent = Agent(old)
+    old = http_response(
+        b'{"result": {"kind": "task", "id": "t", "status": {"state": "x"}}}'
+    )
+    agent = CannedServer(old)
     async with open_agent(agent, "JSONRPC", "0.3") as binding:
         (batch,) = [batch async for batch in binding.send(message(), streaming=False)]
     assert agent.bodies[0]["params"]["configuration"]["blocking"] is False
@@ -410,7 +420,7 @@ async def test_unary_message_requests_an_immediate_return() -> None:
 async def test_list_tasks_requests_no_history_and_reads_pages() -> None:
     page = {"tasks": [{**TASK, "unknown": 1}], "nextPageToken": "more"}
     query = Query("2026-11-22T12:00:00Z", "TASK_STATE_WORKING", 7, "token")
-    agent = Agent(http(json.dumps({"result": page}).encode()))
+    agent = CannedServer(http_response(json.dumps({"result": page}).encode()))
     async with open_agent(agent) as binding:
         found = await binding.list_tasks(query)
     assert (found.tasks[0].task_id, found.next_token) == ("t", "more")
@@ -427,7 +437,7 @@ async def test_list_tasks_requests_no_history_and_reads_pages() -> None:
 async def test_wrapped_task_is_read(wrapper: str | None) -> None:
     body = {wrapper: TASK} if wrapper else TASK
     async with open_agent(
-        Agent(http(json.dumps(body).encode())), "HTTP+JSON"
+        CannedServer(http_response(json.dumps(body).encode())), "HTTP+JSON"
     ) as binding:
         for call in (binding.get_task, binding.cancel):
             update = await call("t")
@@ -440,7 +450,9 @@ async def test_secret_in_an_agents_error_is_redacted() -> None:
         {"error": {"code": -32603, "message": f"bad token {SECRET}"}},
         {"error": {"code": 7, "message": f"bad token {SECRET}"}},
     ):
-        async with open_agent(Agent(http(json.dumps(body).encode()))) as binding:
+        async with open_agent(
+            CannedServer(http_response(json.dumps(body).encode()))
+        ) as binding:
             with pytest.raises((A2AError, AgentUnreachable)) as raised:
                 await binding.get_task("t")
             assert SECRET not in str(raised.value)
@@ -455,7 +467,7 @@ async def test_secret_in_an_unusable_update_is_redacted() -> None:
 
 async def test_invalid_task_id_raises_agent_unreachable() -> None:
     for protocol in PROTOCOLS:
-        async with open_agent(Agent(stream()), *protocol) as binding:
+        async with open_agent(CannedServer(stream()), *protocol) as binding:
             with pytest.raises(AgentUnreachable):
                 await binding.get_task("\ud800")
             with pytest.raises(AgentUnreachable):
@@ -463,19 +475,19 @@ async def test_invalid_task_id_raises_agent_unreachable() -> None:
 
 
 async def test_closing_a_stream_closes_its_connection() -> None:
-    agent = Agent(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
-    agent.stays = True
+    agent = CannedServer(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
+    agent.keeps_open = True
     async with open_agent(agent) as binding:
         async with aclosing(binding.subscribe("t", None)) as updates:
             await anext(updates)
-            assert not agent.left.is_set()
+            assert not agent.client_left.is_set()
         with anyio.fail_after(2):
-            await agent.left.wait()
+            await agent.client_left.wait()
 
 
 async def test_open_stream_fails_when_the_binding_closes() -> None:
-    agent = Agent(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
-    agent.stays = True
+    agent = CannedServer(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
+    agent.keeps_open = True
     told: list[str] = []
 
     async def read(binding: Binding, begun: anyio.Event) -> None:

@@ -19,7 +19,7 @@ from host.clients.credentials import Credentials
 from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.errors import AgentUnreachable
 from host.protocol.agent_card import parse_card
-from tests.support.canned_server import Agent, http, serving
+from tests.support.canned_server import CannedServer, http_response, serve
 
 SECRET = "s3cret-of-the-host"
 CARD = {
@@ -38,8 +38,8 @@ OLD_CARD = {
         {"url": "x:50051", "transport": "GRPC"},
     ],
 }
-FOUND = http(json.dumps(CARD).encode())
-MISSING = http(b"", status=404)
+FOUND = http_response(json.dumps(CARD).encode())
+MISSING = http_response(b"", status=404)
 
 
 @asynccontextmanager
@@ -50,16 +50,16 @@ async def connected_to(url: str) -> AsyncIterator[HttpTransport]:
 
 
 async def paths_tried(
-    agent: Agent, path: str = "", card: str | None = None
+    agent: CannedServer, path: str = "", card: str | None = None
 ) -> list[str]:
     """Return the paths that were tried until the card was found."""
-    async with serving(agent) as url, connected_to(url) as transport:
+    async with serve(agent) as url, connected_to(url) as transport:
         assert (await fetch_card(transport, url + path, card)).name == "Scenario"
     return [head.split(" ")[1] for head in agent.heads]
 
 
 async def cause(*answers: bytes) -> str:
-    async with serving(Agent(*answers)) as url, connected_to(url) as transport:
+    async with serve(CannedServer(*answers)) as url, connected_to(url) as transport:
         with pytest.raises(AgentUnreachable) as raised:
             await fetch_card(transport, url)
     return str(raised.value)
@@ -67,34 +67,36 @@ async def cause(*answers: bytes) -> str:
 
 async def test_both_well_known_paths_are_tried_the_newer_first() -> None:
     new, old = "/.well-known/agent-card.json", "/.well-known/agent.json"
-    assert await paths_tried(Agent(FOUND)) == [new]
-    assert await paths_tried(Agent(MISSING, FOUND)) == [new, old]
-    assert await paths_tried(Agent(MISSING, FOUND), "/a2a/") == [
+    assert await paths_tried(CannedServer(FOUND)) == [new]
+    assert await paths_tried(CannedServer(MISSING, FOUND)) == [new, old]
+    assert await paths_tried(CannedServer(MISSING, FOUND), "/a2a/") == [
         f"/a2a{new}",
         f"/a2a{old}",
     ]
 
 
 async def test_explicit_card_path_is_the_only_one_tried() -> None:
-    assert await paths_tried(Agent(FOUND), "/a2a", "/my/card") == ["/my/card"]
-    assert await paths_tried(Agent(FOUND), "/a2a/card.json") == ["/a2a/card.json"]
-    agent = Agent(FOUND)
-    async with serving(agent) as url, connected_to("http://127.0.0.1:1") as transport:
+    assert await paths_tried(CannedServer(FOUND), "/a2a", "/my/card") == ["/my/card"]
+    assert await paths_tried(CannedServer(FOUND), "/a2a/card.json") == [
+        "/a2a/card.json"
+    ]
+    agent = CannedServer(FOUND)
+    async with serve(agent) as url, connected_to("http://127.0.0.1:1") as transport:
         assert (
             await fetch_card(transport, "http://127.0.0.1:1", f"{url}/c")
         ).name == "Scenario"
 
 
 async def test_other_path_is_tried_only_after_404() -> None:
-    said = await cause(http(b"", status=500), FOUND)
+    said = await cause(http_response(b"", status=500), FOUND)
     assert said.startswith("HTTP 500 (scenario, the agent card at http://127.0.0.1")
 
 
 async def test_redirect_is_followed_only_within_the_origin() -> None:
     near = b"HTTP/1.1 307 X\r\nLocation: /v2/card\r\nConnection: close\r\n\r\n"
-    assert (await paths_tried(Agent(near, FOUND)))[-1] == "/v2/card"
-    elsewhere = Agent(FOUND)
-    async with serving(elsewhere) as other:
+    assert (await paths_tried(CannedServer(near, FOUND)))[-1] == "/v2/card"
+    elsewhere = CannedServer(FOUND)
+    async with serve(elsewhere) as other:
         far = near.replace(b"/v2/card", f"{other}/card".encode())
         assert f"HTTP 307: it redirects to {other}" in await cause(far)
     assert elsewhere.heads == []
@@ -118,16 +120,16 @@ async def test_redirect_loop_ends() -> None:
 async def test_invalid_card_raises_an_error_with_the_cause(
     body: bytes, words: str
 ) -> None:
-    assert words in await cause(http(body))
+    assert words in await cause(http_response(body))
 
 
 async def test_slow_card_ends_at_the_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("host.clients.card.CALL_S", 0.1)
-    agent = Agent(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
-    agent.stays = True
-    async with serving(agent) as url, connected_to(url) as transport:
+    agent = CannedServer(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+    agent.keeps_open = True
+    async with serve(agent) as url, connected_to(url) as transport:
         with anyio.fail_after(2), pytest.raises(AgentUnreachable, match="timeout"):
             await fetch_card(transport, url)
 

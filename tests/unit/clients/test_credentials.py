@@ -21,7 +21,7 @@ from host.clients.http_client import client
 from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.observability.logfmt import LogFormatter
 from host.observability.redaction import redact
-from tests.support.locked_agent import ELSEWHERE, Reply, locked
+from tests.support.reply_server import OTHER_ADDRESS, Reply, reply_server
 
 SECRET = "hunter2hunter2"
 EVERYTHING: dict[str, Any] = {
@@ -67,39 +67,39 @@ def card_requiring_key(location: str, name: str) -> pb.AgentCard:
 
 class TestSentToTheAgent:
     async def test_bearer_token(self) -> None:
-        with locked() as agent:
+        with reply_server() as agent:
             async with client_with(credentials_for(agent.url, bearer="abc")) as http:
                 await http.get(agent.url)
 
-        assert agent.seen[0].headers["authorization"] == "Bearer abc"
+        assert agent.requests[0].headers["authorization"] == "Bearer abc"
 
     async def test_username_and_password_with_any_letters(self) -> None:
         given: dict[str, Any] = {"username": "zoë", "password": "p:w é"}
-        with locked() as agent:
+        with reply_server() as agent:
             async with client_with(credentials_for(agent.url, **given)) as http:
                 await http.get(agent.url)
 
-        kind, _, pair = agent.seen[0].headers["authorization"].partition(" ")
+        kind, _, pair = agent.requests[0].headers["authorization"].partition(" ")
         assert kind == "Basic"
         assert base64.b64decode(pair).decode() == "zoë:p:w é"
 
     async def test_configured_headers(self) -> None:
         given: dict[str, Any] = {"headers": {"X-Team": "blue", "X-Region": "eu"}}
-        with locked() as agent:
+        with reply_server() as agent:
             async with client_with(credentials_for(agent.url, **given)) as http:
                 await http.get(agent.url)
 
-        assert agent.seen[0].headers["x-team"] == "blue"
-        assert agent.seen[0].headers["x-region"] == "eu"
+        assert agent.requests[0].headers["x-team"] == "blue"
+        assert agent.requests[0].headers["x-region"] == "eu"
 
     async def test_api_key_in_a_header(self) -> None:
         card = card_requiring_key("header", "X-Key")
-        with locked() as agent:
+        with reply_server() as agent:
             credentials = credentials_for(agent.url, card=card, api_key="a b=c")
             async with client_with(credentials) as http:
                 await http.get(agent.url)
 
-        assert agent.seen[0].headers["x-key"] == "a b=c"
+        assert agent.requests[0].headers["x-key"] == "a b=c"
 
     @pytest.mark.parametrize(
         ("asked", "target"),
@@ -110,54 +110,54 @@ class TestSentToTheAgent:
     )
     async def test_api_key_in_the_query(self, asked: str, target: str) -> None:
         card = card_requiring_key("query", "key")
-        with locked() as agent:
+        with reply_server() as agent:
             credentials = credentials_for(agent.url, card=card, api_key="a&b=/")
             async with client_with(credentials) as http:
                 await http.get(f"{agent.url}{asked}")
 
-        assert agent.seen[0].target == target
+        assert agent.requests[0].target == target
 
     async def test_api_key_in_a_cookie_beside_other_cookies(self) -> None:
         card = card_requiring_key("cookie", "key")
-        with locked() as agent:
+        with reply_server() as agent:
             credentials = credentials_for(agent.url, card=card, api_key="k")
             async with client_with(credentials) as http:
                 await http.get(agent.url)
                 await http.get(agent.url, headers={"cookie": "a=1"})
 
-        assert [s.headers["cookie"] for s in agent.seen] == ["key=k", "a=1; key=k"]
+        assert [s.headers["cookie"] for s in agent.requests] == ["key=k", "a=1; key=k"]
 
     async def test_all_credentials_until_the_card_is_known(self) -> None:
-        with locked() as agent:
+        with reply_server() as agent:
             async with client_with(credentials_for(agent.url, **EVERYTHING)) as http:
                 await http.get(f"{agent.url}/.well-known/agent-card.json")
 
-        headers = agent.seen[0].headers
+        headers = agent.requests[0].headers
         assert headers["authorization"] == f"Bearer {SECRET}"
         assert headers["x-api-key"] == SECRET
         assert headers["x-team"] == f"blue {SECRET}"
 
     async def test_only_the_credentials_that_the_card_requires(self) -> None:
         card = card_requiring_key("header", "X-Key")
-        with locked() as agent:
+        with reply_server() as agent:
             credentials = credentials_for(agent.url, card=card, **EVERYTHING)
             async with client_with(credentials) as http:
                 await http.get(agent.url)
 
-        assert agent.seen[0].headers["x-key"] == SECRET
-        assert "authorization" not in agent.seen[0].headers
-        assert "x-api-key" not in agent.seen[0].headers
+        assert agent.requests[0].headers["x-key"] == SECRET
+        assert "authorization" not in agent.requests[0].headers
+        assert "x-api-key" not in agent.requests[0].headers
 
     async def test_credentials_at_a_trusted_host(self) -> None:
-        with locked() as agent:
+        with reply_server() as agent:
             credentials = credentials_for("http://c.test", "127.0.0.1", **EVERYTHING)
             async with client_with(credentials) as http:
                 await http.get(agent.url)
 
-        assert agent.seen[0].headers["authorization"] == f"Bearer {SECRET}"
+        assert agent.requests[0].headers["authorization"] == f"Bearer {SECRET}"
 
     async def test_stream_is_read_while_it_is_sent(self) -> None:
-        with locked(lambda _: Reply(body="data: {}\n\n", endless=True)) as agent:
+        with reply_server(lambda _: Reply(body="data: {}\n\n", endless=True)) as agent:
             async with (
                 client_with(credentials_for(agent.url, **EVERYTHING)) as http,
                 http.stream("POST", agent.url) as answer,
@@ -167,53 +167,53 @@ class TestSentToTheAgent:
                     break
 
     async def test_refused_bearer_token_is_sent_only_once(self) -> None:
-        with locked(lambda _: Reply(401)) as agent:
+        with reply_server(lambda _: Reply(401)) as agent:
             async with client_with(credentials_for(agent.url, **EVERYTHING)) as http:
                 answer = await http.get(agent.url)
 
-        assert (answer.status_code, len(agent.seen)) == (401, 1)
+        assert (answer.status_code, len(agent.requests)) == (401, 1)
 
 
 class TestNotSent:
     async def test_to_another_host(self) -> None:
         """A card may offer an interface at any host."""
-        with locked() as stranger:
+        with reply_server() as stranger:
             credentials = credentials_for("http://c.test", **EVERYTHING)
             async with client_with(credentials) as http:
                 await http.post(f"{stranger.url}/a2a", json={})
 
-        assert SECRET not in str(stranger.seen)
+        assert SECRET not in str(stranger.requests)
 
     @pytest.mark.parametrize("place", ["header", "query", "cookie"])
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_after_a_redirect(self, place: str, status: int) -> None:
         card = card_requiring_key(place, "key")
-        with locked(address=ELSEWHERE) as stranger:
+        with reply_server(address=OTHER_ADDRESS) as stranger:
             away = {"location": stranger.url}
-            with locked(lambda _: Reply(status, headers=away)) as agent:
+            with reply_server(lambda _: Reply(status, headers=away)) as agent:
                 credentials = credentials_for(agent.url, card=card, **EVERYTHING)
                 async with client_with(credentials) as http:
                     answer = await http.get(agent.url)
 
         assert answer.status_code == status
-        assert SECRET in str(agent.seen)
-        assert stranger.seen == []
+        assert SECRET in str(agent.requests)
+        assert stranger.requests == []
 
     @pytest.mark.parametrize("place", ["header", "query", "cookie"])
     async def test_when_the_caller_follows_a_redirect(self, place: str) -> None:
         card = card_requiring_key(place, "key")
-        with locked(address=ELSEWHERE) as stranger:
+        with reply_server(address=OTHER_ADDRESS) as stranger:
             away = {"location": f"{stranger.url}/?x=1"}
-            with locked(lambda _: Reply(302, headers=away)) as agent:
+            with reply_server(lambda _: Reply(302, headers=away)) as agent:
                 credentials = credentials_for(agent.url, card=card, **EVERYTHING)
                 async with client_with(credentials) as http:
                     answer = await http.get(agent.url)
                     assert answer.next_request
                     await http.send(answer.next_request)
 
-        assert SECRET in str(agent.seen)
-        assert [s.target for s in stranger.seen] == ["/?x=1"]
-        assert SECRET not in str(stranger.seen)
+        assert SECRET in str(agent.requests)
+        assert [s.target for s in stranger.requests] == ["/?x=1"]
+        assert SECRET not in str(stranger.requests)
 
     @pytest.mark.parametrize(
         ("url", "host", "encrypted", "allowed"),
@@ -252,14 +252,14 @@ class TestNotSent:
         caplog.set_level(logging.DEBUG)
         caplog.handler.setFormatter(LogFormatter("logfmt"))
         card = card_requiring_key("query", "key")
-        with locked(lambda _: Reply(500)) as agent:
+        with reply_server(lambda _: Reply(500)) as agent:
             credentials = credentials_for(agent.url, card=card, **EVERYTHING)
             async with client_with(credentials) as http:
                 answer = await http.get(agent.url)
                 with pytest.raises(httpx.HTTPStatusError) as failed:
                     answer.raise_for_status()
 
-        assert SECRET in agent.seen[0].target
+        assert SECRET in agent.requests[0].target
         assert SECRET not in str(failed.value)
         assert SECRET not in repr(credentials)
         assert SECRET not in caplog.text

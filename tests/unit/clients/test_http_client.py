@@ -20,7 +20,7 @@ from anyio.abc import SocketStream
 from host.clients.http_client import addresses, client
 from host.errors import AgentUnreachable
 from tests.support.harness import free_port
-from tests.support.locked_agent import locked
+from tests.support.reply_server import reply_server
 
 # How long gunicorn keeps an idle connection, the shortest time of common servers.
 KEPT_S = 2.0
@@ -78,14 +78,17 @@ async def test_nothing_is_sent_to_a_forbidden_address(
     address: str, beside: list[str]
 ) -> None:
     refused = pytest.raises(AgentUnreachable, match="link-local or metadata")
-    with locked() as agent, resolving([*beside, address]), refused:
+    with reply_server() as agent, resolving([*beside, address]), refused:
         await get(f"http://agent.example:{agent.port}")
 
-    assert agent.seen == []
+    assert agent.requests == []
 
 
 async def test_name_is_looked_up_only_once_for_a_connection() -> None:
-    with locked() as agent, resolving(["127.0.0.1"], ["169.254.169.254"]) as resolver:
+    with (
+        reply_server() as agent,
+        resolving(["127.0.0.1"], ["169.254.169.254"]) as resolver,
+    ):
         answer = await get(f"http://agent.example:{agent.port}")
 
     assert answer.status_code == 200
@@ -93,12 +96,12 @@ async def test_name_is_looked_up_only_once_for_a_connection() -> None:
 
 
 async def test_new_address_of_a_name_is_checked_again() -> None:
-    with locked() as agent, resolving(["127.0.0.1"], ["169.254.169.254"]):
+    with reply_server() as agent, resolving(["127.0.0.1"], ["169.254.169.254"]):
         await get(f"http://agent.example:{agent.port}")
         with pytest.raises(AgentUnreachable, match="link-local or metadata"):
             await get(f"http://agent.example:{agent.port}")
 
-    assert len(agent.seen) == 1
+    assert len(agent.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -109,17 +112,20 @@ async def test_public_only_client_refuses_private_addresses(
     address: str,
 ) -> None:
     refused = pytest.raises(AgentUnreachable, match=f"private address {address}")
-    with locked() as agent, resolving([address]), refused:
+    with reply_server() as agent, resolving([address]), refused:
         await get(f"http://agent.example:{agent.port}", public_only=True)
 
-    assert agent.seen == []
+    assert agent.requests == []
 
 
 async def test_literal_address_is_checked() -> None:
-    with locked() as agent, pytest.raises(AgentUnreachable, match="private address"):
+    with (
+        reply_server() as agent,
+        pytest.raises(AgentUnreachable, match="private address"),
+    ):
         await get(f"http://127.0.0.1:{agent.port}", public_only=True)
 
-    assert agent.seen == []
+    assert agent.requests == []
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111"])
@@ -129,7 +135,7 @@ async def test_public_addresses_are_allowed(address: str) -> None:
 
 
 async def test_next_address_is_tried_if_one_fails() -> None:
-    with locked() as agent, resolving(["::1", "127.0.0.2", "127.0.0.1"]):
+    with reply_server() as agent, resolving(["::1", "127.0.0.2", "127.0.0.1"]):
         answer = await get(f"http://agent.example:{agent.port}")
 
     assert answer.status_code == 200

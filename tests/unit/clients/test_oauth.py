@@ -27,7 +27,14 @@ from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.errors import AgentUnreachable
 from host.observability.redaction import redact
 from tests.support.harness import wait_until
-from tests.support.locked_agent import ELSEWHERE, Locked, Reply, Seen, locked, token
+from tests.support.reply_server import (
+    OTHER_ADDRESS,
+    ReceivedRequest,
+    Reply,
+    ReplyServer,
+    reply_server,
+    token_reply,
+)
 
 SECRET = "hunter2/hunter2"
 
@@ -40,20 +47,23 @@ class Servers:
         self.expires_in: object = 3600
         self.valid = ""
         self.now = 0.0
-        self.tokens: Locked
-        self.agent: Locked
+        self.tokens: ReplyServer
+        self.agent: ReplyServer
 
     @contextmanager
     def open(self) -> Iterator[Servers]:
-        with locked(self.give) as self.tokens, locked(self.check) as self.agent:
+        with (
+            reply_server(self.give) as self.tokens,
+            reply_server(self.check) as self.agent,
+        ):
             yield self
 
-    def give(self, _: Seen) -> Reply:
+    def give(self, _: ReceivedRequest) -> Reply:
         self.issued += 1
         self.valid = f"t{self.issued}"
-        return token(self.valid, expires_in=self.expires_in)
+        return token_reply(self.valid, expires_in=self.expires_in)
 
-    def check(self, seen: Seen) -> Reply:
+    def check(self, seen: ReceivedRequest) -> Reply:
         known = seen.headers.get("authorization") == f"Bearer {self.valid}"
         return Reply() if known else Reply(401)
 
@@ -101,7 +111,7 @@ class TestToken:
             answer = await http.get(servers.agent.url)
 
         assert answer.status_code == 200
-        (request,) = servers.tokens.seen
+        (request,) = servers.tokens.requests
         pair = base64.b64decode(request.headers["authorization"].split()[1])
         assert pair == b"me:hunter2%2Fhunter2"
         assert parse_qs(request.body) == {
@@ -150,7 +160,7 @@ class TestToken:
             answer = await http.post(servers.agent.url, content=b"again")
 
         assert (answer.status_code, servers.issued) == (200, 2)
-        assert [s.body for s in servers.agent.seen] == ["", "again", "again"]
+        assert [s.body for s in servers.agent.requests] == ["", "again", "again"]
 
     async def test_is_not_fetched_again_for_every_refusal(
         self, servers: Servers
@@ -162,7 +172,7 @@ class TestToken:
                 assert (await http.get(servers.agent.url)).status_code == 401
 
         assert servers.issued == 1
-        assert len(servers.agent.seen) == 5
+        assert len(servers.agent.requests) == 5
 
     async def test_is_renewed_after_a_refusal_of_any_length(
         self, servers: Servers
@@ -236,15 +246,15 @@ class TestToken:
     async def test_is_neither_sent_to_another_host_nor_fetched_for_it(
         self, servers: Servers
     ) -> None:
-        with locked(address=ELSEWHERE) as stranger:
+        with reply_server(address=OTHER_ADDRESS) as stranger:
             async with client_with(servers.credentials()) as http:
                 await http.get(stranger.url)
 
         assert servers.issued == 0
-        assert "authorization" not in stranger.seen[0].headers
+        assert "authorization" not in stranger.requests[0].headers
 
     async def test_is_redacted_in_texts(self, servers: Servers) -> None:
-        servers.tokens.answer = lambda _: token("secret-token")
+        servers.tokens.answer = lambda _: token_reply("secret-token")
         credentials = servers.credentials()
         await credentials.authorization()
 
@@ -259,8 +269,8 @@ class TestCard:
         credentials.use_card(card_requiring(f"{servers.tokens.url}/other", "read"))
 
         assert await credentials.authorization() == "Bearer t1"
-        assert servers.tokens.seen[0].target == "/other"
-        assert parse_qs(servers.tokens.seen[0].body)["scope"] == ["read"]
+        assert servers.tokens.requests[0].target == "/other"
+        assert parse_qs(servers.tokens.requests[0].body)["scope"] == ["read"]
 
     @pytest.mark.parametrize(
         "token_url",
@@ -351,7 +361,7 @@ class TestBadEndpoint:
             for _ in range(10):
                 group.start_soon(refusal, credentials)
 
-        assert len(servers.tokens.seen) == 1
+        assert len(servers.tokens.requests) == 1
 
     async def test_gets_another_request_later(self, servers: Servers) -> None:
         servers.tokens.answer = lambda _: Reply(500)
@@ -364,11 +374,11 @@ class TestBadEndpoint:
     async def test_gets_a_form_if_it_does_not_support_basic(
         self, servers: Servers
     ) -> None:
-        def give(seen: Seen) -> Reply:
+        def give(seen: ReceivedRequest) -> Reply:
             if "authorization" in seen.headers:
                 return Reply(401, json.dumps({"error": "invalid_client"}))
             assert parse_qs(seen.body)["client_secret"] == [SECRET]
-            return token("t1", expires_in=10)
+            return token_reply("t1", expires_in=10)
 
         servers.tokens.answer = give
         credentials = servers.credentials()
@@ -376,7 +386,7 @@ class TestBadEndpoint:
         servers.now = 9
         await credentials.authorization()
 
-        assert len(servers.tokens.seen) == 3
+        assert len(servers.tokens.requests) == 3
 
     async def test_fails_the_call_with_the_cause(self, servers: Servers) -> None:
         servers.tokens.answer = lambda _: Reply(500)
@@ -384,7 +394,7 @@ class TestBadEndpoint:
             with pytest.raises(AgentUnreachable, match="OAuth: HTTP 500"):
                 await http.get(servers.agent.url)
 
-        assert servers.agent.seen == []
+        assert servers.agent.requests == []
 
     async def test_does_not_put_a_secret_in_the_log(
         self, servers: Servers, caplog: pytest.LogCaptureFixture

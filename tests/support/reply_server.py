@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
-HERE = "127.0.0.1"
-ELSEWHERE = "127.0.0.2"
+LOOPBACK = "127.0.0.1"
+OTHER_ADDRESS = "127.0.0.2"
 """This machine as well, but by no name that settings or host know it by."""
 
 
-class Seen(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """A request as it arrived; header names in small letters."""
 
     target: str
@@ -36,19 +36,19 @@ class Reply(NamedTuple):
     """Nothing is answered before it is set."""
 
 
-Answer = Callable[[Seen], Reply]
+ReplyFunction = Callable[[ReceivedRequest], Reply]
 
 
-class Locked(ThreadingHTTPServer):
+class ReplyServer(ThreadingHTTPServer):
     """Answers what `answer` says of each request, and keeps them in `seen`."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, answer: Answer, address: str) -> None:
+    def __init__(self, answer: ReplyFunction, address: str) -> None:
         super().__init__((address, 0), _Handler)
         self.answer = answer
-        self.seen: list[Seen] = []
+        self.requests: list[ReceivedRequest] = []
 
     @property
     def port(self) -> int:
@@ -61,14 +61,14 @@ class Locked(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Locked
+    server: ReplyServer
 
     def do_GET(self) -> None:
         length = int(self.headers.get("content-length", 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(length).decode("utf-8", "surrogateescape")
-        seen = Seen(self.path, headers, body)
-        self.server.seen.append(seen)
+        seen = ReceivedRequest(self.path, headers, body)
+        self.server.requests.append(seen)
         reply = self.server.answer(seen)
         if reply.ends:
             reply.ends.wait(10)
@@ -96,8 +96,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def locked(answer: Answer = lambda _: Reply(), address: str = HERE) -> Iterator[Locked]:
-    with Locked(answer, address) as server:
+def reply_server(
+    answer: ReplyFunction = lambda _: Reply(), address: str = LOOPBACK
+) -> Iterator[ReplyServer]:
+    with ReplyServer(answer, address) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -107,6 +109,6 @@ def locked(answer: Answer = lambda _: Reply(), address: str = HERE) -> Iterator[
             thread.join()
 
 
-def token(text: str, **more: object) -> Reply:
+def token_reply(text: str, **more: object) -> Reply:
     """A token endpoint's answer. RFC 6749, 5.1."""
     return Reply(body=json.dumps({"access_token": text, "token_type": "Bearer"} | more))
