@@ -28,7 +28,7 @@ from tests.support.gateway import (
 )
 from tests.support.harness import AGENTS, Stack
 from tests.support.host_client import HostClient, client
-from tests.support.limited_agents import lesser_agents
+from tests.support.limited_agents import serve_limited_agents
 
 RESULTS = {
     "carly": "Found 3 available slots for tomorrow!",
@@ -45,7 +45,7 @@ KINDS = ("plain", "resumable")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with ExitStack() as opened:
-        others = opened.enter_context(lesser_agents(folder))
+        others = opened.enter_context(serve_limited_agents(folder))
         others |= opened.enter_context(numbered(folder, KINDS))
         running = opened.enter_context(Stack(folder, extra_agents=others))
         running.wait_connected(*others)

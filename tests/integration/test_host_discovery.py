@@ -24,7 +24,7 @@ from tests.support.host_client import (
     told_by_feed,
     watching,
 )
-from tests.support.limited_agents import RESULT, WORDS, lesser_agents
+from tests.support.limited_agents import RESULT, WORDS, serve_limited_agents
 
 TASKS = 100 if THOROUGH else 40
 AT_ONCE = 10
@@ -33,7 +33,7 @@ QUIET_POLLS = 12
 
 @pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with lesser_agents(tmp_path_factory.mktemp("agents")) as served:
+    with serve_limited_agents(tmp_path_factory.mktemp("agents")) as served:
         yield {"plain": served["whole"]}
 
 

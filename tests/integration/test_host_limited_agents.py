@@ -12,7 +12,7 @@ import pytest
 from tests.support.a2a_client import start_over_jsonrpc
 from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, watching
-from tests.support.limited_agents import KINDS, RESULT, WORDS, lesser_agents
+from tests.support.limited_agents import KINDS, RESULT, WORDS, serve_limited_agents
 
 EVERY = "every task"
 OURS_ONLY = "only tasks that pass through this host"
@@ -21,7 +21,7 @@ POLLING = "polling every 1 s"
 
 @pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with lesser_agents(tmp_path_factory.mktemp("agents")) as served:
+    with serve_limited_agents(tmp_path_factory.mktemp("agents")) as served:
         yield served
 
 

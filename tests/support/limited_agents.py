@@ -104,7 +104,7 @@ def app(name: str, url: str, without: tuple[str, ...]) -> Starlette:
 
 
 @contextmanager
-def lesser_agents(folder: Path) -> Iterator[dict[str, str]]:
+def serve_limited_agents(folder: Path) -> Iterator[dict[str, str]]:
     """The name and address of each, while the block runs."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     server = Server(
