@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.a2a_client import agent_at
 from tests.support.delivery_check import Sums, is_wrong, reckon
-from tests.support.exactly_once import followed, run
+from tests.support.exactly_once import run, run_proxied_agents
 from tests.support.fault_proxy import Faults
 from tests.support.harness import THOROUGH, Stack
 from tests.support.host_client import host_at
@@ -43,7 +43,7 @@ async def test_no_update_is_repeated_or_silently_lost_during_faults(
 async def test_gap_counts_updates_that_a_resumable_agent_no_longer_has(
     tmp_path: Path, binding: str
 ) -> None:
-    with followed(tmp_path, [("forgetful", binding)]) as (agent,):
+    with run_proxied_agents(tmp_path, [("forgetful", binding)]) as (agent,):
         urls = {agent.name: agent.url_for_host}
         with Stack(tmp_path, (), extra_agents=urls) as stack:
             stack.wait_connected(agent.name)

@@ -39,10 +39,10 @@ from tests.support.exactly_once import (
     ALL,
     JOURNAL,
     UPDATES,
-    Followed,
-    Rounds,
-    Strikes,
-    followed,
+    FaultActions,
+    FaultRounds,
+    ProxiedAgent,
+    run_proxied_agents,
 )
 from tests.support.fault_proxy import Faults
 from tests.support.faulty_libc import FaultyLibc, NoCompiler
@@ -74,13 +74,13 @@ class Following(FeedReader):
                 self.over.add(event["context_id"])
 
 
-class Chaos(Rounds):
+class Chaos(FaultRounds):
     """`play_for` some time, then `settle`; `begun` says which tasks there may be."""
 
     def __init__(
         self,
         stack: Stack,
-        agents: Sequence[Followed],
+        agents: Sequence[ProxiedAgent],
         seed: int,
         disk: FullDisk | None,
         libc: FaultyLibc | None,
@@ -96,7 +96,7 @@ class Chaos(Rounds):
             FeedReader(port, f"/feed?agent={agents[0].name}"),
             FeedReader(port, "/tasks/stream"),
         ]
-        self.begun: dict[str, Followed] = {}
+        self.begun: dict[str, ProxiedAgent] = {}
         """By context, whom a task was asked of."""
         self._disk, self._libc = disk, libc
         self._on_agents |= {"slow": self._slow, "agent killed": self._kill_agent}
@@ -118,7 +118,7 @@ class Chaos(Rounds):
                     group.start_soon(self._start, agent, by_host)
                 await anyio.sleep(TASK_EVERY_S)
 
-    async def _strike(self, strikes: Strikes, end: float) -> None:
+    async def _strike(self, strikes: FaultActions, end: float) -> None:
         while True:
             order = list(strikes.items())
             self._random.shuffle(order)
@@ -129,7 +129,7 @@ class Chaos(Rounds):
                 await strike()
                 self.struck[what] += 1
 
-    async def _start(self, agent: Followed, by_host: bool) -> None:
+    async def _start(self, agent: ProxiedAgent, by_host: bool) -> None:
         """Whether there came a task of it, the journal and the feed know."""
         context = str(uuid.uuid4())
         self.begun[context] = agent
@@ -266,7 +266,7 @@ async def run(
     tally = Tally(seed, f"{seconds:.0f} s of chaos")
     began = time.monotonic()
     with ExitStack() as opened:
-        agents = opened.enter_context(followed(folder, which))
+        agents = opened.enter_context(run_proxied_agents(folder, which))
         urls = {agent.name: agent.url_for_host for agent in agents}
         stack = Stack(folder, (), extra_agents=urls)
         disk = opened.enter_context(full_disk(stack.data_dir, lambda: stack.host.pid))

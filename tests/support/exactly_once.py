@@ -48,11 +48,11 @@ MOST_CUT_BYTES = 12_000
 """About half of what one task sends."""
 
 
-Strike = Callable[[], Awaitable[None]]
-Strikes = dict[str, Strike]
+FaultAction = Callable[[], Awaitable[None]]
+FaultActions = dict[str, FaultAction]
 
 
-class Followed:
+class ProxiedAgent:
     """One numbered agent behind a proxy of its own; the host knows only the proxy."""
 
     def __init__(
@@ -86,9 +86,9 @@ class Followed:
 
 
 @contextmanager
-def followed(
+def run_proxied_agents(
     folder: Path, which: Sequence[tuple[str, str]]
-) -> Iterator[list[Followed]]:
+) -> Iterator[list[ProxiedAgent]]:
     """These agents, running, each behind its proxy."""
     with ExitStack() as stack:
         agents = []
@@ -96,7 +96,7 @@ def followed(
             port, grpc_port = free_port(), free_port()
             target = grpc_port if binding == "GRPC" else port
             proxy = stack.enter_context(FaultProxy(target))
-            agent = Followed(kind, binding, proxy, port, str(grpc_port), folder)
+            agent = ProxiedAgent(kind, binding, proxy, port, str(grpc_port), folder)
             agent.process.start()
             stack.callback(agent.process.kill)
             agents.append(agent)
@@ -105,23 +105,23 @@ def followed(
         yield agents
 
 
-class Rounds:
+class FaultRounds:
     """Plays rounds and remembers which tasks there were."""
 
-    def __init__(self, stack: Stack, agents: Sequence[Followed], seed: int) -> None:
-        self.tasks: list[tuple[Followed, str]] = []
+    def __init__(self, stack: Stack, agents: Sequence[ProxiedAgent], seed: int) -> None:
+        self.tasks: list[tuple[ProxiedAgent, str]] = []
         self.struck: Counter[str] = Counter()
         self._stack = stack
         self._agents = agents
         self._random = random.Random(seed)  # noqa: S311 - a run that can be repeated
-        self._on_agents: Strikes = {
+        self._on_agents: FaultActions = {
             "cut": self._cut,
             "cut at some byte": self._cut_at_some_byte,
             "stalled, then cut": self._stall,
             "refused": self._refuse,
             "agents stopped": self._stop_agents,
         }
-        self._on_host: Strikes = {"host killed": self._kill_host}
+        self._on_host: FaultActions = {"host killed": self._kill_host}
 
     async def play(self, rounds: int) -> None:
         """Each fault equally often, in an order of its own each time."""
@@ -132,7 +132,7 @@ class Rounds:
                 await self._round(what, strike)
             rounds -= len(order)
 
-    async def _round(self, what: str, strike: Strike) -> None:
+    async def _round(self, what: str, strike: FaultAction) -> None:
         async with anyio.create_task_group() as group:
             for agent in self._agents:
                 group.start_soon(self._start, agent, self._random.random() < 0.5)
@@ -140,7 +140,7 @@ class Rounds:
             await strike()
         self.struck[what] += 1
 
-    async def _start(self, agent: Followed, by_host: bool) -> None:
+    async def _start(self, agent: ProxiedAgent, by_host: bool) -> None:
         """One task, started by the host or by somebody of whom it knows nothing.
 
         The host may be cut off or killed just then: whether the task was started all
@@ -215,11 +215,11 @@ async def run(
 ) -> Tally:
     """Plays `rounds` rounds in `folder` and reckons up what came of them."""
     began = time.monotonic()
-    with followed(folder, which) as agents:
+    with run_proxied_agents(folder, which) as agents:
         urls = {agent.name: agent.url_for_host for agent in agents}
         with Stack(folder, (), extra_agents=urls) as stack:
             stack.wait_connected(*urls)
-            playing = Rounds(stack, agents, seed)
+            playing = FaultRounds(stack, agents, seed)
             async with watching(f"{stack.url}/feed?after=0") as reader:
                 await playing.play(rounds)
                 # One that is never over is reckoned up as lost in silence.
@@ -251,7 +251,7 @@ async def _check_reader(tally: Tally, reader: Watcher, host: HostClient) -> None
 
 
 async def _reckon(
-    tally: Tally, tasks: Sequence[tuple[Followed, str]], reader: Watcher
+    tally: Tally, tasks: Sequence[tuple[ProxiedAgent, str]], reader: Watcher
 ) -> None:
     feeds: dict[str, list[Json]] = {task_id: [] for _, task_id in tasks}
     for event in reader.events:
