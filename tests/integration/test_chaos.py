@@ -20,8 +20,8 @@ async def test_every_reader_sees_each_update_once_during_faults(
 ) -> None:
     seed = random.randrange(1_000_000)  # noqa: S311
 
-    tally = await run(tmp_path, SECONDS, seed, AGENTS)
+    report = await run(tmp_path, SECONDS, seed, AGENTS)
 
-    assert not tally.wrong, f"{tally}\n{tally.feeds}"
-    assert tally.struck.total() > 2, tally
-    assert sum(sums.told for sums in tally.sums.values()) > 0, tally
+    assert not report.wrong, f"{report}\n{report.feeds}"
+    assert report.fault_counts.total() > 2, report
+    assert sum(counts.delivered for counts in report.counts.values()) > 0, report

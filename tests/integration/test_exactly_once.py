@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.a2a_client import agent_at
-from tests.support.delivery_check import Sums, is_wrong, reckon
+from tests.support.delivery_check import UpdateCounts, count_updates, is_wrong
 from tests.support.exactly_once import run, run_proxied_agents
 from tests.support.fault_proxy import Faults
 from tests.support.harness import THOROUGH, Stack
@@ -28,15 +28,15 @@ async def test_no_update_is_repeated_or_silently_lost_during_faults(
 ) -> None:
     seed = random.randrange(1_000_000)  # noqa: S311
 
-    tally = await run(tmp_path, ROUNDS, seed, AGENTS)
+    report = await run(tmp_path, ROUNDS, seed, AGENTS)
 
-    assert tally.struck.total() == ROUNDS
-    assert tally.cuts > ROUNDS
-    assert not tally.reader_wrong, tally
-    wrong = [name for name, sums in tally.sums.items() if is_wrong(name, sums)]
-    assert not wrong, f"{tally}\n{tally.feeds}"
-    plain = tally.sums["plain-http"]
-    assert plain.told < plain.updates, "the test broke no stream"
+    assert report.fault_counts.total() == ROUNDS
+    assert report.cuts > ROUNDS
+    assert not report.reader_wrong, report
+    wrong = [name for name, counts in report.counts.items() if is_wrong(name, counts)]
+    assert not wrong, f"{report}\n{report.feeds}"
+    plain = report.counts["plain-http"]
+    assert plain.delivered < plain.updates, "the test broke no stream"
 
 
 @pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON", "GRPC"])
@@ -57,16 +57,16 @@ async def test_gap_counts_updates_that_a_resumable_agent_no_longer_has(
                 await host.row_with(task_id, "completed", deadline_s=20)
                 events = await host.history(after=0, task=task_id)
 
-    sums = reckon(events, task)
+    counts = count_updates(events, task)
     (gap,) = [event for event in events if event["kind"] == "gap"]
-    assert not sums.wrong, events
-    assert sums.in_gap
+    assert not counts.wrong, events
+    assert counts.in_gap
     # An upper bound: the agent may still have updates that it cannot replay.
-    assert sums.in_gap <= gap["missing"] <= sums.updates
+    assert counts.in_gap <= gap["missing"] <= counts.updates
 
 
 def test_resumable_agent_may_lose_nothing_even_in_a_gap() -> None:
-    lossy = Sums(tasks=1, gaps=1, updates=61, told=60, in_gap=1)
+    lossy = UpdateCounts(tasks=1, gaps=1, updates=61, delivered=60, in_gap=1)
 
     assert is_wrong("resumable-grpc", lossy)
     assert not is_wrong("plain-grpc", lossy)

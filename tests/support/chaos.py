@@ -34,7 +34,12 @@ import anyio.to_thread
 import httpx
 
 from tests.support.a2a_client import agent_at
-from tests.support.delivery_check import KILLED, Tally, reckon, reckon_forgotten
+from tests.support.delivery_check import (
+    KILLED,
+    RunReport,
+    count_updates,
+    count_updates_of_lost_task,
+)
 from tests.support.exactly_once import (
     ALL,
     JOURNAL,
@@ -127,7 +132,7 @@ class Chaos(FaultRounds):
                 if time.monotonic() > end:
                     return
                 await strike()
-                self.struck[what] += 1
+                self.fault_counts[what] += 1
 
     async def _start(self, agent: ProxiedAgent, by_host: bool) -> None:
         """Whether there came a task of it, the journal and the feed know."""
@@ -222,25 +227,27 @@ class Chaos(FaultRounds):
             found = await agent.tasks(contextId=context)
             return await agent.get(found[0]["id"]) if found else None
 
-    async def reckon(self, tally: Tally, log: dict[int, bytes], journal: Path) -> None:
+    async def reckon(
+        self, report: RunReport, log: dict[int, bytes], journal: Path
+    ) -> None:
         """Every reader against the log, and the log against what was emitted."""
         if list(log) != list(range(1, len(log) + 1)):
-            tally.reader_wrong.append("the log's ids are not 1, 2, 3 …")
+            report.reader_wrong.append("the log's ids are not 1, 2, 3 …")
         for number, reader in enumerate(self.readers):
             wanted = reader.wanted_of(log)
             if list(zip(reader.ids, reader.bodies, strict=True)) != wanted:
-                tally.reader_wrong.append(f"reader {number} ({reader.target}) differs")
+                report.reader_wrong.append(f"reader {number} ({reader.target}) differs")
             if reader.odd:
-                tally.reader_wrong.append(f"reader {number} got {reader.odd[:3]}")
+                report.reader_wrong.append(f"reader {number} got {reader.odd[:3]}")
         emitted = _emitted(journal)
         feeds = _by_context(log)
         for context, agent in self.begun.items():
             task, feed = await self._task_in(context), feeds[context]
             if task:
-                tally.add(agent.name, context, reckon(feed, task), feed)
+                report.add(agent.name, context, count_updates(feed, task), feed)
             elif feed or context in emitted:
-                sums = reckon_forgotten(feed, emitted.get(context, 0))
-                tally.add(agent.name + KILLED, context, sums, feed)
+                counts = count_updates_of_lost_task(feed, emitted.get(context, 0))
+                report.add(agent.name + KILLED, context, counts, feed)
 
 
 def _emitted(journal: Path) -> dict[str, int]:
@@ -261,9 +268,9 @@ def _by_context(log: dict[int, bytes]) -> dict[str, list[Json]]:
 
 async def run(
     folder: Path, seconds: float, seed: int, which: Sequence[tuple[str, str]] = ALL
-) -> Tally:
+) -> RunReport:
     """Plays for so long in `folder`; wrong.json is there when something was wrong."""
-    tally = Tally(seed, f"{seconds:.0f} s of chaos")
+    report = RunReport(seed, f"{seconds:.0f} s of chaos")
     began = time.monotonic()
     with ExitStack() as opened:
         agents = opened.enter_context(run_proxied_agents(folder, which))
@@ -275,9 +282,9 @@ async def run(
             libc = FaultyLibc(folder, stack.data_dir)
             stack.host.env |= libc.env
         except NoCompiler as reason:
-            tally.skipped.append(f"clock set: {reason}")
+            report.skipped.append(f"clock set: {reason}")
         if disk is None:
-            tally.skipped.append("disk full: neither a tmpfs nor a limit can be had")
+            report.skipped.append("disk full: neither a tmpfs nor a limit can be had")
         opened.enter_context(stack)
         stack.wait_connected(*urls)
         chaos = Chaos(stack, agents, seed, disk, libc)
@@ -287,23 +294,26 @@ async def run(
             await chaos.play_for(seconds)
             log = await chaos.settle()
             reading.cancel_scope.cancel()
-        await chaos.reckon(tally, log, folder / JOURNAL)
-        tally.struck = chaos.struck
-        tally.readers = len(chaos.readers)
-        tally.reader_connections = sum(reader.visits for reader in chaos.readers)
-        tally.events = len(log)
-        tally.cuts = sum(agent.proxy.counts.cuts for agent in agents)
-        if tally.wrong:
-            _keep(folder, tally, log, chaos.readers)
-    tally.took_s = time.monotonic() - began
-    return tally
+        await chaos.reckon(report, log, folder / JOURNAL)
+        report.fault_counts = chaos.fault_counts
+        report.readers = len(chaos.readers)
+        report.reader_connections = sum(reader.visits for reader in chaos.readers)
+        report.events = len(log)
+        report.cuts = sum(agent.proxy.counts.cuts for agent in agents)
+        if report.wrong:
+            _keep(folder, report, log, chaos.readers)
+    report.took_s = time.monotonic() - began
+    return report
 
 
 def _keep(
-    folder: Path, tally: Tally, log: dict[int, bytes], readers: Sequence[FeedReader]
+    folder: Path,
+    report: RunReport,
+    log: dict[int, bytes],
+    readers: Sequence[FeedReader],
 ) -> None:
     (folder / "feed.ndjson").write_bytes(b"\n".join(log.values()))
-    (folder / "wrong.json").write_text(json.dumps(tally.feeds, indent=1))
+    (folder / "wrong.json").write_text(json.dumps(report.feeds, indent=1))
     for number, reader in enumerate(readers):
         (folder / f"reader-{number}.ndjson").write_bytes(b"\n".join(reader.bodies))
 
@@ -318,13 +328,13 @@ def main() -> None:
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix=f"courtside-chaos-{given.seed}-"))
     try:
-        tally = anyio.run(run, folder, given.seconds, given.seed)
+        report = anyio.run(run, folder, given.seconds, given.seed)
     except BaseException:
         traceback.print_exc()
         sys.exit(f"Not played to its end; the evidence is in {folder}")
-    sys.stdout.write(f"{tally}\n")
-    if tally.wrong:
-        sys.exit(f"Wrong: {', '.join(tally.wrong)}; the evidence is in {folder}")
+    sys.stdout.write(f"{report}\n")
+    if report.wrong:
+        sys.exit(f"Wrong: {', '.join(report.wrong)}; the evidence is in {folder}")
     if given.keep:
         sys.stdout.write(f"All of it is in {folder}\n")
     else:

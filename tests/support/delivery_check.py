@@ -1,6 +1,6 @@
-"""Counts the updates of numbered_agents.py in the feed: delivered, doubled, lost.
+"""Counts the updates of numbered_agents.py in the feed: delivered, duplicated, lost.
 
-Reads feed events as JSON. Tests and scripts/exactly-once print and check the sums.
+Reads feed events as JSON. Tests and scripts/exactly-once print and check the counts.
 """
 
 from __future__ import annotations
@@ -23,41 +23,43 @@ KILLED = " killed"
 
 
 @dataclass
-class Sums:
+class UpdateCounts:
     """Of one task, or of many added up. All but the first two and the last: updates."""
 
     tasks: int = 0
     gaps: int = 0
     updates: int = 0
     told: int = 0
-    doubled: int = 0
-    disordered: int = 0
+    duplicated: int = 0
+    reordered: int = 0
     unseen: int = 0
     """Lost before the host first heard of their task."""
     in_gap: int = 0
-    in_silence: int = 0
+    unreported: int = 0
     """Lost where no gap says so. There must be none."""
-    withheld: int = 0
+    unfetched: int = 0
     """Not told, though the agent still knows them. There must be none."""
 
-    def __add__(self, other: Sums) -> Sums:
+    def __add__(self, other: UpdateCounts) -> UpdateCounts:
         names = [each.name for each in fields(self)]
-        return Sums(*(getattr(self, name) + getattr(other, name) for name in names))
+        return UpdateCounts(
+            *(getattr(self, name) + getattr(other, name) for name in names)
+        )
 
     @property
     def wrong(self) -> int:
         """How much of it breaks the host's promises."""
-        return self.doubled + self.disordered + self.in_silence + self.withheld
+        return self.duplicated + self.reordered + self.unreported + self.unfetched
 
 
 @dataclass
-class Tally:
+class RunReport:
     """What a run came to. `what` it was, in words."""
 
     seed: int
     what: str
     took_s: float = 0.0
-    struck: Counter[str] = field(default_factory=Counter)
+    fault_counts: Counter[str] = field(default_factory=Counter)
     skipped: list[str] = field(default_factory=list)
     """What could not be tried on this machine, and why."""
     cuts: int = 0
@@ -65,7 +67,7 @@ class Tally:
     reader_connections: int = 0
     events: int = 0
     reader_wrong: list[str] = field(default_factory=list)
-    sums: dict[str, Sums] = field(default_factory=dict)
+    counts: dict[str, UpdateCounts] = field(default_factory=dict)
     feeds: dict[str, list[Json]] = field(default_factory=dict)
     """The feed of each task in which something is wrong."""
 
@@ -74,25 +76,29 @@ class Tally:
         """What breaks the host's promises, in words; nothing, else."""
         return [*self.reader_wrong, *self.feeds]
 
-    def add(self, agent: str, task: str, sums: Sums, feed: list[Json]) -> None:
+    def add(
+        self, agent: str, task: str, counts: UpdateCounts, feed: list[Json]
+    ) -> None:
         """One task more, whose feed is kept where something is wrong with it."""
-        self.sums[agent] = self.sums.get(agent, Sums()) + sums
-        if is_wrong(agent, sums):
+        self.counts[agent] = self.counts.get(agent, UpdateCounts()) + counts
+        if is_wrong(agent, counts):
             self.feeds[f"{agent}/{task}"] = feed
 
     def __str__(self) -> str:
         amiss = " and ".join(self.reader_wrong) or "nothing"
-        struck = ", ".join(f"{n} × {what}" for what, n in sorted(self.struck.items()))
-        names = [each.name for each in fields(Sums)]
+        fault_counts = ", ".join(
+            f"{n} × {what}" for what, n in sorted(self.fault_counts.items())
+        )
+        names = [each.name for each in fields(UpdateCounts)]
         head = f"{'agent':<26}" + "".join(f"{name:>11}" for name in names)
         rows = [
-            f"{agent:<26}" + "".join(f"{getattr(sums, name):>11,}" for name in names)
-            for agent, sums in self.sums.items()
+            f"{agent:<26}" + "".join(f"{getattr(counts, name):>11,}" for name in names)
+            for agent, counts in self.counts.items()
         ]
         return "\n".join(
             [
                 f"{self.what} in {self.took_s:.0f} s (seed {self.seed}): "
-                f"{struck}; {self.cuts} connections cut.",
+                f"{fault_counts}; {self.cuts} connections cut.",
                 f"{self.readers} reader(s) came {self.reader_connections} times for "
                 f"{self.events:,} events; wrong with them: {amiss}.",
                 *(f"Not tried: {reason}." for reason in self.skipped),
@@ -103,12 +109,12 @@ class Tally:
         )
 
 
-def is_wrong(agent: str, sums: Sums) -> bool:
+def is_wrong(agent: str, counts: UpdateCounts) -> bool:
     """A resumable agent's updates are all there; others' may be lost inside a gap, and
     so may those of any agent that was killed."""
-    complete = sums.told == sums.updates and not sums.gaps
+    complete = counts.delivered == counts.updates and not counts.gaps
     must_be = agent.startswith("resumable") and not agent.endswith(KILLED)
-    return sums.wrong > 0 or (must_be and not complete)
+    return counts.wrong > 0 or (must_be and not complete)
 
 
 @dataclass
@@ -119,26 +125,26 @@ class _Batch:
     numbers: list[int] = field(default_factory=list)
 
 
-def reckon(events: Sequence[Json], task: Json) -> Sums:
+def count_updates(events: Sequence[Json], task: Json) -> UpdateCounts:
     """One task: its events as the feed has them, and as its agent has it at the end.
 
     The agent is asked how much there was: `history` begins with "60".
     """
     count = int(text_of(task["history"][0]["parts"]).split()[0])
-    return _reckon(events, count, known_by_agent(task, count))
+    return _reckon(events, count, numbers_at_agent(task, count))
 
 
-def reckon_forgotten(events: Sequence[Json], told: int) -> Sums:
+def count_updates_of_lost_task(events: Sequence[Json], told: int) -> UpdateCounts:
     """One task that its agent lost when it had told so many updates of it.
 
     The host's own word for that takes the place of the last one.
     """
     if not events:
-        return Sums(tasks=1, updates=told, unseen=told)
+        return UpdateCounts(tasks=1, updates=told, unseen=told)
     return _reckon(events, told, set())
 
 
-def _reckon(events: Sequence[Json], count: int, known: set[int]) -> Sums:
+def _reckon(events: Sequence[Json], count: int, known: set[int]) -> UpdateCounts:
     batches = list(_batches(events, count))
     told = Counter(number for batch in batches for number in batch.numbers)
     missing = [n for n in range(1, count + 2) if n not in told]
@@ -150,21 +156,21 @@ def _reckon(events: Sequence[Json], count: int, known: set[int]) -> Sums:
             unseen += 1
         else:
             silent += 1
-    return Sums(
+    return UpdateCounts(
         tasks=1,
         gaps=sum(batch.after_gap for batch in batches),
         updates=count + 1,
-        told=count + 1 - len(missing),
-        doubled=sum(times - 1 for times in told.values()),
-        disordered=_disordered(batches),
+        delivered=count + 1 - len(missing),
+        duplicated=sum(times - 1 for times in told.values()),
+        reordered=_disordered(batches),
         unseen=unseen,
         in_gap=len(missing) - silent - unseen,
-        in_silence=silent,
-        withheld=len(known - told.keys()),
+        unreported=silent,
+        unfetched=len(known - told.keys()),
     )
 
 
-def known_by_agent(task: Json, count: int) -> set[int]:
+def numbers_at_agent(task: Json, count: int) -> set[int]:
     """The numbers that a Task of `count` updates still shows."""
     messages = [*task.get("history", ()), task["status"].get("message")]
     said = [text_of(m["parts"]) for m in messages if m and m["role"] == "ROLE_AGENT"]

@@ -1,7 +1,7 @@
 """Exactly-once rounds: numbered agents, a host, and faults in both.
 
 `python -m tests.support.exactly_once` prints the result (scripts/exactly-once runs it);
-test_exactly_once.py runs a few rounds and checks them. delivery_check.py does the sums.
+test_exactly_once.py runs a few rounds and checks them. delivery_check.py does the counts.
 
         numbered_agents.py ⇒ fault_proxy.py ⇒ host ⇒ a reader of its feed
         stopped,       cut, stalled,    killed   comes back with
@@ -29,7 +29,7 @@ import anyio
 import httpx
 
 from tests.support.a2a_client import agent_at
-from tests.support.delivery_check import Tally, reckon
+from tests.support.delivery_check import RunReport, count_updates
 from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.harness import NO_TLS, HarnessError, Server, Stack, free_port
 from tests.support.host_client import HostClient, Json, Watcher, host_at, watching
@@ -110,7 +110,7 @@ class FaultRounds:
 
     def __init__(self, stack: Stack, agents: Sequence[ProxiedAgent], seed: int) -> None:
         self.tasks: list[tuple[ProxiedAgent, str]] = []
-        self.struck: Counter[str] = Counter()
+        self.fault_counts: Counter[str] = Counter()
         self._stack = stack
         self._agents = agents
         self._random = random.Random(seed)  # noqa: S311 - a run that can be repeated
@@ -138,7 +138,7 @@ class FaultRounds:
                 group.start_soon(self._start, agent, self._random.random() < 0.5)
             await self._some_time(0.3)
             await strike()
-        self.struck[what] += 1
+        self.fault_counts[what] += 1
 
     async def _start(self, agent: ProxiedAgent, by_host: bool) -> None:
         """One task, started by the host or by somebody of whom it knows nothing.
@@ -212,7 +212,7 @@ class FaultRounds:
 
 async def run(
     folder: Path, rounds: int, seed: int, which: Sequence[tuple[str, str]] = ALL
-) -> Tally:
+) -> RunReport:
     """Plays `rounds` rounds in `folder` and reckons up what came of them."""
     began = time.monotonic()
     with run_proxied_agents(folder, which) as agents:
@@ -229,29 +229,31 @@ async def run(
                         "the end of every task",
                         END_S,
                     )
-                tally = Tally(seed, f"{rounds} rounds", struck=playing.struck)
+                report = RunReport(
+                    seed, f"{rounds} rounds", fault_counts=playing.fault_counts
+                )
                 async with host_at(stack.url) as host:
-                    await _check_reader(tally, reader, host)
-                await _reckon(tally, playing.tasks, reader)
-        tally.cuts = sum(agent.proxy.counts.cuts for agent in agents)
-    tally.took_s = time.monotonic() - began
-    return tally
+                    await _check_reader(report, reader, host)
+                await _reckon(report, playing.tasks, reader)
+        report.cuts = sum(agent.proxy.counts.cuts for agent in agents)
+    report.took_s = time.monotonic() - began
+    return report
 
 
-async def _check_reader(tally: Tally, reader: Watcher, host: HostClient) -> None:
+async def _check_reader(report: RunReport, reader: Watcher, host: HostClient) -> None:
     """Whether the reader, who was cut off too, has just what the log has."""
     head = await host.head()
     await reader.until(lambda: reader.ids[-1:] >= [head], f"event {head}")
-    tally.reader_connections = reader.connections
-    tally.events = len(reader.ids)
+    report.reader_connections = reader.connections
+    report.events = len(reader.ids)
     if reader.ids != list(range(1, len(reader.ids) + 1)):
-        tally.reader_wrong.append("their ids are not 1, 2, 3 …")
+        report.reader_wrong.append("their ids are not 1, 2, 3 …")
     if any(got.event == "snapshot" for got in reader.seen):
-        tally.reader_wrong.append("a snapshot came, which means: start again")
+        report.reader_wrong.append("a snapshot came, which means: start again")
 
 
 async def _reckon(
-    tally: Tally, tasks: Sequence[tuple[ProxiedAgent, str]], reader: Watcher
+    report: RunReport, tasks: Sequence[tuple[ProxiedAgent, str]], reader: Watcher
 ) -> None:
     feeds: dict[str, list[Json]] = {task_id: [] for _, task_id in tasks}
     for event in reader.events:
@@ -260,8 +262,8 @@ async def _reckon(
     async with _directly() as http:
         for agent, task_id in tasks:
             answer = await http.get(f"{agent.url}/tasks/{task_id}")
-            sums = reckon(feeds[task_id], answer.raise_for_status().json())
-            tally.add(agent.name, task_id, sums, feeds[task_id])
+            counts = count_updates(feeds[task_id], answer.raise_for_status().json())
+            report.add(agent.name, task_id, counts, feeds[task_id])
 
 
 @asynccontextmanager
@@ -284,12 +286,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="exactly-once-") as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        tally = anyio.run(run, folder, given.rounds, given.seed)
-    sys.stdout.write(f"{tally}\n")
-    if tally.wrong:
+        report = anyio.run(run, folder, given.rounds, given.seed)
+    sys.stdout.write(f"{report}\n")
+    if report.wrong:
         if given.keep:
-            (given.keep / "wrong.json").write_text(json.dumps(tally.feeds, indent=1))
-        sys.exit(f"Wrong: {', '.join(tally.wrong)}")
+            (given.keep / "wrong.json").write_text(json.dumps(report.feeds, indent=1))
+        sys.exit(f"Wrong: {', '.join(report.wrong)}")
 
 
 if __name__ == "__main__":

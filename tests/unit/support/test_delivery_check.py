@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.delivery_check import Sums, reckon
+from tests.support.delivery_check import UpdateCounts, count_updates
 
 Json = dict[str, Any]
 COUNT = 6
@@ -64,16 +64,18 @@ def live(*told: str | int) -> list[Json]:
 
 
 def test_complete_feed_has_no_errors() -> None:
-    sums = reckon(live("submitted", 1, 2, 3, "4 ", "update 5", 6, "Done."), FULL)
+    counts = count_updates(
+        live("submitted", 1, 2, 3, "4 ", "update 5", 6, "Done."), FULL
+    )
 
-    assert sums == Sums(tasks=1, updates=COUNT + 1, told=COUNT + 1)
-    assert not sums.wrong
+    assert counts == UpdateCounts(tasks=1, updates=COUNT + 1, delivered=COUNT + 1)
+    assert not counts.wrong
 
 
 def test_loss_without_a_gap_is_unreported() -> None:
-    sums = reckon(live("submitted", 1, 3, "4 ", "update 5", 6, "Done."), FULL)
+    counts = count_updates(live("submitted", 1, 3, "4 ", "update 5", 6, "Done."), FULL)
 
-    assert (sums.in_silence, sums.in_gap, sums.wrong) == (1, 0, 1)
+    assert (counts.unreported, counts.in_gap, counts.wrong) == (1, 0, 1)
 
 
 @pytest.mark.parametrize("repair", [("update 5", "4 ", 6), ("4 ", "update 5", 6)])
@@ -82,26 +84,26 @@ def test_loss_inside_a_gap_is_allowed_for_any_order_of_the_repair(
 ) -> None:
     told = feed("submitted", "|", 1, "|", "gap", *repair, "|", "Done.")
 
-    sums = reckon(told, FULL)
+    counts = count_updates(told, FULL)
 
-    assert (sums.in_gap, sums.in_silence, sums.gaps) == (2, 0, 1)
-    assert not sums.wrong
+    assert (counts.in_gap, counts.unreported, counts.gaps) == (2, 0, 1)
+    assert not counts.wrong
 
 
 def test_gap_does_not_cover_losses_after_its_repair() -> None:
     told = feed("submitted", "|", 1, "|", "gap", 3, "|", "update 5", "|", "Done.")
 
-    sums = reckon(told, agent_task("update 5"))
+    counts = count_updates(told, agent_task("update 5"))
 
-    assert (sums.in_gap, sums.in_silence) == (1, 2)
+    assert (counts.in_gap, counts.unreported) == (1, 2)
 
 
 def test_updates_before_the_host_arrived_are_unseen_and_not_lost() -> None:
     told = feed("update 5", "4 ", 6, "|", "Done.")
 
-    sums = reckon(told, FULL)
+    counts = count_updates(told, FULL)
 
-    assert (sums.unseen, sums.in_silence, sums.wrong) == (3, 0, 0)
+    assert (counts.unseen, counts.unreported, counts.wrong) == (3, 0, 0)
 
 
 @pytest.mark.parametrize("again", ["4 ", "update 5", 6])
@@ -109,28 +111,30 @@ def test_repeated_update_is_duplicated(again: str | int) -> None:
     told: list[str | int] = ["submitted", 1, 2, 3, "4 ", "update 5", 6]
     if again == "update 5":
         again = 5  # This row has nothing new.
-    sums = reckon(live(*told, again, "Done."), FULL)
+    counts = count_updates(live(*told, again, "Done."), FULL)
 
-    assert sums.doubled == 1
-    assert sums.wrong
+    assert counts.duplicated == 1
+    assert counts.wrong
 
 
 def test_later_update_before_an_earlier_one_is_reordered() -> None:
-    sums = reckon(live("submitted", 1, 3, 2, "4 ", "update 5", 6, "Done."), FULL)
+    counts = count_updates(
+        live("submitted", 1, 3, 2, "4 ", "update 5", 6, "Done."), FULL
+    )
 
-    assert (sums.disordered, sums.doubled, sums.in_silence) == (1, 0, 0)
+    assert (counts.reordered, counts.duplicated, counts.unreported) == (1, 0, 0)
 
 
 def test_update_that_the_agent_still_has_must_be_in_the_feed() -> None:
     told = feed("submitted", "|", 1, "|", "gap", 6, "|", "Done.")
 
-    sums = reckon(told, FULL)
+    counts = count_updates(told, FULL)
 
-    assert (sums.withheld, sums.in_silence) == (2, 0)
-    assert sums.wrong == 2
+    assert (counts.unfetched, counts.unreported) == (2, 0)
+    assert counts.wrong == 2
 
 
 def test_counts_add_up() -> None:
-    one = reckon(live("submitted", 1, 2, 3, "4 ", "update 5", 6, "Done."), FULL)
+    one = count_updates(live("submitted", 1, 2, 3, "4 ", "update 5", 6, "Done."), FULL)
 
-    assert one + one == Sums(tasks=2, updates=14, told=14)
+    assert one + one == UpdateCounts(tasks=2, updates=14, delivered=14)
