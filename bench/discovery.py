@@ -22,7 +22,7 @@ from tests.support.a2a_client import agent_at
 from tests.support.agent_with_history import TASKS as FINISHED
 from tests.support.agent_with_history import AgentWithHistory, Call, serve_agent
 from tests.support.harness import Stack
-from tests.support.host_client import HostClient, Watcher, host_at, watching
+from tests.support.host_client import HostClient, Watcher, host_at, watch_feed
 
 LOADED = ("walter", "logan")
 STEP_S = 0.05  # Carly's tasks then take 200 ms.
@@ -60,7 +60,7 @@ async def measure_delays(stack: Stack, tasks: int) -> dict[str, list[str]]:
     async with AsyncExitStack() as opened:
         agent = await opened.enter_async_context(agent_at(stack.agent_url("carly")))
         host = await opened.enter_async_context(host_at(stack.url))
-        feed = watching(f"{stack.url}/feed?agent=carly")
+        feed = watch_feed(f"{stack.url}/feed?agent=carly")
         reader = await opened.enter_async_context(feed)
 
         async def through_the_host() -> str:

@@ -16,9 +16,9 @@ from tests.support.host_client import (
     HostClient,
     Json,
     Watcher,
-    told_by_agent,
-    told_by_feed,
-    watching,
+    message_ids_at_agent,
+    message_ids_in_feed,
+    watch_feed,
 )
 
 AGENTS = ("carly", "walter", "nancy")
@@ -46,7 +46,7 @@ async def test_killed_agent_reconnects_and_its_task_ends(
     stack: Stack, host: HostClient
 ) -> None:
     nancy = stack.agents["nancy"]
-    async with watching(f"{stack.url}/feed") as reader:
+    async with watch_feed(f"{stack.url}/feed") as reader:
         doomed = await host.start("nancy", skill="invite_everyone")
         await host.row_with(doomed, "input-required")
         others = [await host.start(name) for name in ("carly", "walter")]
@@ -77,8 +77,8 @@ async def test_killed_agent_reconnects_and_its_task_ends(
             "task",
             "artifact",
         }
-        told = told_by_feed(reader.events, task_id)
-        assert told == await told_by_agent(stack.agent_url(name), task_id)
+        told = message_ids_in_feed(reader.events, task_id)
+        assert told == await message_ids_at_agent(stack.agent_url(name), task_id)
         assert connections(reader, name) == []
 
 
@@ -89,19 +89,19 @@ async def test_tasks_of_a_restarted_agent_are_followed(
     await anyio.to_thread.run_sync(carly.restart)
     stack.wait_connected("carly")
 
-    async with watching(f"{stack.url}/feed") as reader:
+    async with watch_feed(f"{stack.url}/feed") as reader:
         task_id = await host.start("carly")
         await reader.until_over(task_id)
 
-    told = told_by_feed(reader.events, task_id)
-    assert told == await told_by_agent(carly.url, task_id)
+    told = message_ids_in_feed(reader.events, task_id)
+    assert told == await message_ids_at_agent(carly.url, task_id)
 
 
 async def test_frozen_agent_loses_nothing_and_delays_no_other(
     stack: Stack, host: HostClient
 ) -> None:
     walter = stack.agents["walter"]
-    async with watching(f"{stack.url}/feed") as reader:
+    async with watch_feed(f"{stack.url}/feed") as reader:
         frozen = await host.start("walter")
         await host.row_with(frozen, "running")
         walter.pause()
@@ -114,8 +114,8 @@ async def test_frozen_agent_loses_nothing_and_delays_no_other(
         await reader.until_over(frozen)
 
     assert reader.of_task(other)[-1]["status"] == "completed"
-    told = told_by_feed(reader.events, frozen)
-    assert told == await told_by_agent(walter.url, frozen)
+    told = message_ids_in_feed(reader.events, frozen)
+    assert told == await message_ids_at_agent(walter.url, frozen)
 
 
 async def lost_ghost(host: HostClient) -> Json:
@@ -176,7 +176,7 @@ async def test_restarted_agent_is_connected_on_request(
     stack: Stack, host: HostClient
 ) -> None:
     nancy = stack.agents["nancy"]
-    async with watching(f"{stack.url}/feed") as reader:
+    async with watch_feed(f"{stack.url}/feed") as reader:
         nancy.terminate()
         await reader.until(
             lambda: connections(reader, "nancy") == ["lost"], "nancy to be lost"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.bad_agents import serve_bad_agents
 from tests.support.harness import Stack, until
-from tests.support.host_client import HostClient, Json, watching
+from tests.support.host_client import HostClient, Json, watch_feed
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ async def lost(host: HostClient, agent: str, attempt: int = 1) -> Json:
 
 
 async def good_task(stack: Stack, host: HostClient) -> None:
-    async with watching(f"{stack.url}/feed") as reader:
+    async with watch_feed(f"{stack.url}/feed") as reader:
         task_id = await host.start("carly")
         await reader.until_over(task_id)
     assert reader.of_task(task_id)[-1]["status"] == "completed"

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.bad_streams import BURST, NAMES
 from tests.support.harness import Server, Stack, free_port, until
-from tests.support.host_client import HostClient, Json, host_at, watching
+from tests.support.host_client import HostClient, Json, host_at, watch_feed
 
 LOUD = ("flood", "burst", "numberedburst", "heavy", "swarm", "endless", "chatter")
 """These send as much as the host reads. Each runs almost alone on the machine."""
@@ -101,7 +101,7 @@ async def wait_for_events(host: HostClient, agent: str, last: str) -> list[Json]
 
 async def follow_good_task(stack: Stack, host: HostClient) -> None:
     """Follow a task of the good agent to its end, without a gap."""
-    async with watching(f"{stack.url}/feed?agent=carly") as reader:
+    async with watch_feed(f"{stack.url}/feed?agent=carly") as reader:
         task_id = await host.start("carly")
         await reader.until_over(task_id)
     assert reader.of_task(task_id)[-1]["status"] == "completed"

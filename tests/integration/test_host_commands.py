@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.a2a_client import agent_at
 from tests.support.harness import Stack, until
-from tests.support.host_client import HostClient, Watcher, watching
+from tests.support.host_client import HostClient, Watcher, watch_feed
 from tests.support.http_requests import start_request
 
 AGENTS = ("carly", "walter", "nancy")
@@ -63,7 +63,7 @@ class TestStart:
         self, stack: Stack, host: HostClient
     ) -> None:
         started: dict[str, str] = {}
-        async with watching(f"{stack.url}/feed") as reader:
+        async with watch_feed(f"{stack.url}/feed") as reader:
             for name in AGENTS:
                 async with agent_at(stack.agent_url(name)) as agent:
                     task_id = await agent.start()
@@ -150,7 +150,7 @@ class TestCancel:
     async def test_is_the_last_event_of_the_task_and_leaves_no_gap(
         self, stack: Stack, host: HostClient
     ) -> None:
-        async with watching(f"{stack.url}/feed") as reader:
+        async with watch_feed(f"{stack.url}/feed") as reader:
             cancelled = await host.start("walter")
             await host.row_with(cancelled, "running")
             await host.cancel("walter", cancelled)
@@ -246,7 +246,7 @@ class TestReply:
         ids = await self.start_question(host)
 
         await host.start("nancy", "Perhaps", **ids)
-        async with watching(f"{host.http.base_url}/feed?after=0") as reader:
+        async with watch_feed(f"{host.http.base_url}/feed?after=0") as reader:
             await reader.until(
                 lambda: any(
                     event.get("message") == "Please say Send or Don't send."

@@ -16,9 +16,9 @@ from tests.support.host_client import (
     HostClient,
     Watcher,
     host_at,
-    told_by_agent,
-    told_by_feed,
-    watching,
+    message_ids_at_agent,
+    message_ids_in_feed,
+    watch_feed,
 )
 from tests.support.http_requests import read_events
 
@@ -46,8 +46,8 @@ async def test_reader_sees_every_event_once_after_the_host_is_killed(
     started: dict[str, str] = {}
     with Stack(tmp_path, AGENTS, step_s=0.2) as stack:
         async with (
-            watching(f"{stack.url}/feed?after=0") as reader,
-            watching(f"{stack.url}/feed?after=0&agent=walter") as filtered,
+            watch_feed(f"{stack.url}/feed?after=0") as reader,
+            watch_feed(f"{stack.url}/feed?after=0&agent=walter") as filtered,
         ):
             for _ in range(KILLS):
                 started |= await start_directly(stack)
@@ -62,8 +62,8 @@ async def test_reader_sees_every_event_once_after_the_host_is_killed(
         async with host_at(stack.url) as host:
             history = await host.history()
         for task_id, name in started.items():
-            told = told_by_feed(reader.events, task_id)
-            assert told == await told_by_agent(stack.agent_url(name), task_id)
+            told = message_ids_in_feed(reader.events, task_id)
+            assert told == await message_ids_at_agent(stack.agent_url(name), task_id)
 
     assert {got.event for got in [*reader.seen, *filtered.seen]} == {"message"}
     assert reader.connections > KILLS
@@ -94,7 +94,7 @@ async def test_trimmed_log_keeps_the_whole_board(tmp_path: Path) -> None:
         async with host_at(stack.url) as host:
             waiting = await host.start("nancy", skill="invite_everyone")
             await host.row_with(waiting, "input-required")
-            async with watching(f"{stack.url}/feed") as reader:
+            async with watch_feed(f"{stack.url}/feed") as reader:
                 finished = await host.start("carly")
                 await reader.until_over(finished)
             await until(_trimmed(host), 30, "only four events to be left")

@@ -20,9 +20,9 @@ from tests.support.host_client import (
     Watcher,
     client,
     host_at,
-    told_by_agent,
-    told_by_feed,
-    watching,
+    message_ids_at_agent,
+    message_ids_in_feed,
+    watch_feed,
 )
 from tests.support.limited_agents import RESULT, WORDS, serve_limited_agents
 
@@ -79,7 +79,7 @@ async def test_tasks_of_other_clients_are_followed_completely_under_load(
     carly = stack.agent_url("carly")
     async with (
         host_at(stack.url) as host,
-        watching(f"{stack.url}/feed?agent=carly") as reader,
+        watch_feed(f"{stack.url}/feed?agent=carly") as reader,
         agent_at(carly) as agent,
         anyio.create_task_group() as load,
     ):
@@ -93,15 +93,15 @@ async def test_tasks_of_other_clients_are_followed_completely_under_load(
         kinds = [event["kind"] for event in events]
         assert events[-1]["status"] == "completed"
         assert (kinds.count("artifact"), kinds.count("gap")) == (1, 0)
-        expected = await told_by_agent(carly, task_id)
-        assert told_by_feed(reader.events, task_id) == expected
+        expected = await message_ids_at_agent(carly, task_id)
+        assert message_ids_in_feed(reader.events, task_id) == expected
 
 
 async def test_tasks_of_an_agent_without_resume_are_followed_completely(
     stack: Stack, urls: dict[str, str]
 ) -> None:
     async with (
-        watching(f"{stack.url}/feed?agent=plain") as reader,
+        watch_feed(f"{stack.url}/feed?agent=plain") as reader,
         client() as http,
     ):
         started = await strangers(

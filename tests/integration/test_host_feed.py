@@ -17,12 +17,12 @@ import pytest
 from tests.support.a2a_client import agent_at
 from tests.support.harness import AGENTS, SEED_AGENTS, Stack, until
 from tests.support.host_client import (
-    OVER,
+    TERMINAL_STATUSES,
     HostClient,
     Json,
-    told_by_agent,
-    told_by_feed,
-    watching,
+    message_ids_at_agent,
+    message_ids_in_feed,
+    watch_feed,
 )
 from tests.support.http_requests import Received, read_events
 
@@ -45,7 +45,9 @@ async def wait_until_quiet(host: HostClient) -> int:
     async def quiet() -> bool:
         [snapshot] = await read_events(f"{host.http.base_url}/feed", until=bool)
         agents = {row["connection"] for row in snapshot.data["agents"]}
-        over = all(task["status"] in OVER for task in snapshot.data["tasks"])
+        over = all(
+            task["status"] in TERMINAL_STATUSES for task in snapshot.data["tasks"]
+        )
         heads.append(snapshot.data["id"] if agents == {"connected"} and over else -1)
         return heads[-1] != -1 and heads[-QUIET_POLLS:] == heads[-1:] * QUIET_POLLS
 
@@ -63,7 +65,7 @@ async def test_tasks_of_many_agents_arrive_merged_and_in_order_per_agent(
         async with agent_at(stack.agent_url(name)) as agent:
             started[await agent.start()] = name
 
-    async with watching(f"{stack.url}/feed") as reader:
+    async with watch_feed(f"{stack.url}/feed") as reader:
         async with anyio.create_task_group() as group:
             for name in SEED_AGENTS * 2:
                 group.start_soon(start_two, name)
@@ -72,8 +74,8 @@ async def test_tasks_of_many_agents_arrive_merged_and_in_order_per_agent(
     joined = reader.seen[0].data["id"]
     assert reader.ids == list(range(joined + 1, joined + 1 + len(reader.ids)))
     for task_id, name in started.items():
-        told = told_by_feed(reader.events, task_id)
-        assert told == await told_by_agent(stack.agent_url(name), task_id)
+        told = message_ids_in_feed(reader.events, task_id)
+        assert told == await message_ids_at_agent(stack.agent_url(name), task_id)
         rows = [event for event in reader.of_task(task_id) if event["kind"] == "task"]
         artifacts = [e for e in reader.of_task(task_id) if e["kind"] == "artifact"]
         assert {row["agent"] for row in rows} == {name}
@@ -93,7 +95,11 @@ async def test_all_readers_see_the_same_events_in_the_same_order(
 ) -> None:
     url = f"{stack.url}/feed"
     paced = f"{url}?every_ms=200"
-    async with watching(url) as one, watching(url) as two, watching(paced) as three:
+    async with (
+        watch_feed(url) as one,
+        watch_feed(url) as two,
+        watch_feed(paced) as three,
+    ):
         tasks = [await host.start(name) for name in AGENTS]
         for reader in (one, two, three):
             await reader.until_over(*tasks)
@@ -112,7 +118,7 @@ class TestJoining:
         await host.row_with(task_id, "completed")
         head = await wait_until_quiet(host)
 
-        async with watching(f"{stack.url}/feed") as reader:
+        async with watch_feed(f"{stack.url}/feed") as reader:
             await reader.until_over(await host.start("walter"))
 
         snapshot = reader.seen[0]
@@ -222,7 +228,7 @@ class TestResuming:
         head, epoch = await wait_until_quiet(host), await epoch_of(host)
         sent = cursor.format(epoch=epoch, ahead=head + 1_000)
 
-        async with watching(f"{stack.url}/feed", {"Last-Event-ID": sent}) as reader:
+        async with watch_feed(f"{stack.url}/feed", {"Last-Event-ID": sent}) as reader:
             await reader.until_over(await host.start("carly"))
 
         snapshot = reader.seen[0]
@@ -273,7 +279,7 @@ class TestFilters:
         mine = await host.start("carly", contextId=f"mine-{sort}")
         name = mine if sort == "task" else f"mine-{sort}"
 
-        async with watching(f"{stack.url}/feed?after=0&{sort}={name}") as reader:
+        async with watch_feed(f"{stack.url}/feed?after=0&{sort}={name}") as reader:
             await reader.until_over(mine)
 
         await host.row_with(other, "completed")

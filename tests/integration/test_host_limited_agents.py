@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.a2a_client import start_over_jsonrpc
 from tests.support.harness import Stack, until
-from tests.support.host_client import HostClient, watching
+from tests.support.host_client import HostClient, watch_feed
 from tests.support.limited_agents import KINDS, RESULT, WORDS, serve_limited_agents
 
 EVERY = "every task"
@@ -65,7 +65,7 @@ async def test_row_says_how_the_agent_is_followed_and_which_tasks_are_found(
 async def test_task_started_here_is_followed_completely(
     stack: Stack, host: HostClient, agent: str
 ) -> None:
-    async with watching(f"{stack.url}/feed?agent={agent}") as reader:
+    async with watch_feed(f"{stack.url}/feed?agent={agent}") as reader:
         task_id = await host.start(agent)
         await reader.until_over(task_id)
 
@@ -81,7 +81,7 @@ async def test_task_started_here_is_followed_completely(
 async def test_task_of_another_client_is_found_if_the_agent_lists_tasks(
     stack: Stack, urls: dict[str, str], agent: str
 ) -> None:
-    async with watching(f"{stack.url}/feed?agent={agent}") as reader:
+    async with watch_feed(f"{stack.url}/feed?agent={agent}") as reader:
         task_id = await start_over_jsonrpc(urls[agent])
         await reader.until_over(task_id)
 
@@ -91,7 +91,7 @@ async def test_task_of_another_client_is_found_if_the_agent_lists_tasks(
 async def test_task_of_another_client_is_not_found_without_a_list(
     stack: Stack, host: HostClient, urls: dict[str, str]
 ) -> None:
-    async with watching(f"{stack.url}/feed?agent=nolist") as reader:
+    async with watch_feed(f"{stack.url}/feed?agent=nolist") as reader:
         theirs = await start_over_jsonrpc(urls["nolist"])
         ours = await host.start("nolist")
         await reader.until_over(ours)
@@ -102,7 +102,7 @@ async def test_task_of_another_client_is_not_found_without_a_list(
 async def test_agent_that_refuses_subscriptions_is_polled(
     stack: Stack, host: HostClient, urls: dict[str, str]
 ) -> None:
-    async with watching(f"{stack.url}/feed?agent=nosubscribe") as reader:
+    async with watch_feed(f"{stack.url}/feed?agent=nosubscribe") as reader:
         task_id = await start_over_jsonrpc(urls["nosubscribe"], "wait")
         await wait_until_followed(host, "nosubscribe", POLLING)
         await host.row_with(task_id, "running")
@@ -116,7 +116,7 @@ async def test_agent_that_refuses_subscriptions_is_polled(
 async def test_response_without_a_task_is_returned_and_in_the_feed(
     stack: Stack, host: HostClient, agent: str
 ) -> None:
-    async with watching(f"{stack.url}/feed?agent={agent}&kind=message") as reader:
+    async with watch_feed(f"{stack.url}/feed?agent={agent}&kind=message") as reader:
         answer = (await host.send(agent, "talk")).json()
         await reader.until(lambda: bool(reader.events), "the message")
 

@@ -11,7 +11,12 @@ import anyio
 import pytest
 
 from tests.support.harness import Stack
-from tests.support.host_client import host_at, told_by_agent, told_by_feed, watching
+from tests.support.host_client import (
+    host_at,
+    message_ids_at_agent,
+    message_ids_in_feed,
+    watch_feed,
+)
 
 AGENTS = ("carly", "logan")
 
@@ -25,20 +30,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 async def test_feed_is_merged_ordered_and_resumable(stack: Stack) -> None:
     async with host_at(stack.url) as host:
-        async with watching(f"{stack.url}/feed?after=0") as reader:
+        async with watch_feed(f"{stack.url}/feed?after=0") as reader:
             started = {await host.start(name): name for name in AGENTS * 3}
             await reader.until_over(*started)
         whole = reader.events
         middle = reader.ids[len(whole) // 2]
-        async with watching(f"{stack.url}/feed?after={middle}") as again:
+        async with watch_feed(f"{stack.url}/feed?after={middle}") as again:
             await again.until(lambda: reader.ids[-1] in again.ids, "the rest")
 
         assert reader.ids == list(range(1, len(whole) + 1))
         assert again.events[: len(whole) - middle] == whole[middle:]
         assert whole == await host.history(after=0, before=len(whole) + 1)
         for task_id, name in started.items():
-            told = told_by_feed(whole, task_id)
-            assert told == await told_by_agent(stack.agent_url(name), task_id)
+            told = message_ids_in_feed(whole, task_id)
+            assert told == await message_ids_at_agent(stack.agent_url(name), task_id)
 
 
 async def test_nothing_is_written_to_disk(stack: Stack) -> None:
@@ -48,7 +53,7 @@ async def test_nothing_is_written_to_disk(stack: Stack) -> None:
 async def test_reader_gets_a_reset_after_a_restart(
     stack: Stack,
 ) -> None:
-    async with host_at(stack.url) as host, watching(f"{stack.url}/feed") as reader:
+    async with host_at(stack.url) as host, watch_feed(f"{stack.url}/feed") as reader:
         await reader.until_over(await host.start("carly"))
         stack.host.kill()
         await anyio.to_thread.run_sync(stack.host.restart)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.support.harness import Stack, wait_until
-from tests.support.host_client import HostClient, Json, watching
+from tests.support.host_client import HostClient, Json, watch_feed
 from tests.support.http_requests import read_events, start_request
 
 AGENTS = ("carly", "nancy")
@@ -81,7 +81,7 @@ class TestTasksStream:
     async def test_has_task_updates_only_and_no_snapshot(
         self, stack: Stack, host: HostClient
     ) -> None:
-        async with watching(f"{stack.url}/tasks/stream") as reader:
+        async with watch_feed(f"{stack.url}/tasks/stream") as reader:
             task_id = await host.start("carly")
             await reader.until_over(task_id)
 

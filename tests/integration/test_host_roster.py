@@ -16,7 +16,7 @@ import pytest
 
 from host.following.roster_file import FILE
 from tests.support.harness import THOROUGH, Server, Stack, free_port, until
-from tests.support.host_client import HostClient, Watcher, host_at, watching
+from tests.support.host_client import HostClient, Watcher, host_at, watch_feed
 
 FOUND_S = 2.0
 """The longest time until a restarted agent is connected."""
@@ -199,7 +199,7 @@ class TestRemove:
         task_id = await host.start("carly")
         await host.row_with(task_id, "completed")
         before = await host.history(agent="carly", task=task_id)
-        async with watching(f"{stack.url}/feed") as reader:
+        async with watch_feed(f"{stack.url}/feed") as reader:
             answer = await host.http.delete("/agents/carly")
             assert answer.status_code == 204
             await reader.until(

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.doc_examples import examples_in, printed_by, prints
 from tests.support.harness import ROOT, Stack, free_port, until
-from tests.support.host_client import HostClient, Json, watching
+from tests.support.host_client import HostClient, Json, watch_feed
 
 NOBODY = f"http://127.0.0.1:{free_port()}"
 
@@ -100,7 +100,7 @@ class TestMetrics:
         async def counted() -> bool:
             return of(await figures(host), "readers") == before + 1
 
-        async with watching(f"{stack.url}/feed"):
+        async with watch_feed(f"{stack.url}/feed"):
             await until(counted, 30, "the reader to be counted")
             found = await figures(host)
 
@@ -199,7 +199,7 @@ class TestDebugState:
             state: Json = await host.get("/debug.json")
             return state if state["furthest_behind"] else None
 
-        async with watching(f"{stack.url}/feed?agent=carly&kind=task&kind=gap"):
+        async with watch_feed(f"{stack.url}/feed?agent=carly&kind=task&kind=gap"):
             state = await until(state_with_reader, 30, "the reader")
 
         assert state
@@ -224,7 +224,7 @@ class TestDebugState:
             page: httpx.Response = await host.http.get("/debug")
             return page if "alert(1)" in page.text else None
 
-        async with watching(f"{stack.url}/feed?agent=%3Cscript%3Ealert(1)"):
+        async with watch_feed(f"{stack.url}/feed?agent=%3Cscript%3Ealert(1)"):
             answer = await until(page_with_reader, 30, "the reader")
 
         assert answer

@@ -26,7 +26,7 @@ from tests.support.flood import check_each_once, kept_in, server
 from tests.support.flood_host import LOG, TASKS, entry_of
 from tests.support.full_disk import SmallDisk, SmallFiles, full_disk
 from tests.support.harness import Process, Server, Stack, free_port, live, until
-from tests.support.host_client import Json, Watcher, client, watching
+from tests.support.host_client import Json, Watcher, client, watch_feed
 
 RATE = 1_000
 SOME = 500
@@ -261,7 +261,7 @@ async def test_host_does_not_read_its_agents_while_the_log_fails(
         stack.host.env |= libc.env
         proxy.suffer(Faults(stall_after=100_000))
         with stack:
-            async with watching(f"{stack.url}/feed?after=0") as reader:
+            async with watch_feed(f"{stack.url}/feed?after=0") as reader:
                 await reader.until(
                     lambda: bool(reader.of_task("t1")), "the first update", 30
                 )

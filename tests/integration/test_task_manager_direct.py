@@ -21,7 +21,7 @@ from tests.support.a2a_client import start_over_jsonrpc
 from tests.support.card_server import card_server
 from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.harness import NO_TLS, Stack, until
-from tests.support.host_client import client, told_by_agent, told_by_feed
+from tests.support.host_client import client, message_ids_at_agent, message_ids_in_feed
 from tests.support.manager_transports import Json, updates_of
 
 
@@ -62,7 +62,9 @@ async def test_cut_streams_lose_and_repeat_nothing(
         assert proxy.counts.cuts > 1
 
     assert "gap" not in [update["kind"] for update in updates]
-    assert told_by_feed(updates, task_id) == await told_by_agent(carly, task_id)
+    assert message_ids_in_feed(updates, task_id) == await message_ids_at_agent(
+        carly, task_id
+    )
     assert updates[-1]["status"] == "completed"
 
 

@@ -54,7 +54,7 @@ from tests.support.faulty_libc import FaultyLibc, NoCompiler
 from tests.support.feed_reader import FeedReader, history
 from tests.support.full_disk import FullDisk, full_disk
 from tests.support.harness import Stack, until
-from tests.support.host_client import OVER, Json, host_at
+from tests.support.host_client import TERMINAL_STATUSES, Json, host_at
 
 TASK_EVERY_S = 1.0
 SETTLE_S = 60.0
@@ -75,7 +75,7 @@ class Following(FeedReader):
         event = json.loads(body)
         if event["kind"] == "task":
             self.begun.add(event["context_id"])
-            if event["status"] in OVER:
+            if event["status"] in TERMINAL_STATUSES:
                 self.over.add(event["context_id"])
 
 

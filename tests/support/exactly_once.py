@@ -32,7 +32,7 @@ from tests.support.a2a_client import agent_at
 from tests.support.delivery_check import RunReport, count_updates
 from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.harness import NO_TLS, HarnessError, Server, Stack, free_port
-from tests.support.host_client import HostClient, Json, Watcher, host_at, watching
+from tests.support.host_client import HostClient, Json, Watcher, host_at, watch_feed
 
 ALL = tuple(
     (kind, binding)
@@ -220,7 +220,7 @@ async def run(
         with Stack(folder, (), extra_agents=urls) as stack:
             stack.wait_connected(*urls)
             playing = FaultRounds(stack, agents, seed)
-            async with watching(f"{stack.url}/feed?after=0") as reader:
+            async with watch_feed(f"{stack.url}/feed?after=0") as reader:
                 await playing.play(rounds)
                 # One that is never over is reckoned up as lost in silence.
                 with suppress(HarnessError):

@@ -20,7 +20,7 @@ from tests.support.harness import until
 from tests.support.http_requests import Received, start_request
 
 Json = dict[str, Any]
-OVER = ("completed", "error", "cancelled", "rejected")
+TERMINAL_STATUSES = ("completed", "error", "cancelled", "rejected")
 RETRY_S = 0.05
 
 
@@ -121,7 +121,9 @@ class Watcher:
     def is_over(self, *task_ids: str) -> bool:
         """Whether each of these tasks has a last word."""
         ended = {
-            event["task_id"] for event in self.events if event.get("status") in OVER
+            event["task_id"]
+            for event in self.events
+            if event.get("status") in TERMINAL_STATUSES
         }
         return ended.issuperset(task_ids)
 
@@ -158,7 +160,7 @@ class Watcher:
 
 
 @asynccontextmanager
-async def watching(
+async def watch_feed(
     url: str, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[Watcher]:
     """A Watcher that is connected, and reads while the block runs."""
@@ -170,7 +172,7 @@ async def watching(
         group.cancel_scope.cancel()
 
 
-async def told_by_agent(url: str, task_id: str) -> list[str]:
+async def message_ids_at_agent(url: str, task_id: str) -> list[str]:
     """The ids of what an agent said about a task, in its own order."""
     async with agent_at(url) as agent:
         task = await agent.get(task_id)
@@ -179,7 +181,7 @@ async def told_by_agent(url: str, task_id: str) -> list[str]:
     return [message["messageId"] for message in [*said, *([last] if last else [])]]
 
 
-def told_by_feed(events: list[Json], task_id: str) -> list[str]:
+def message_ids_in_feed(events: list[Json], task_id: str) -> list[str]:
     """The same as the feed says it: one id for each change of words."""
     ids = [
         event["message_id"]
