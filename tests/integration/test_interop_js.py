@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("binding", BINDINGS)
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with interop_agents.following(
+    with interop_agents.run_host_following(
         tmp_path_factory.mktemp("js"), jess="agent.js"
     ) as running:
         yield running
@@ -44,34 +44,32 @@ async def test_row_names_the_binding_and_streaming(
 async def test_task_is_followed_from_first_message_to_result(
     host: HostClient, binding: str
 ) -> None:
-    await interop_agents.told_from_the_first_word_to_the_result(host, f"jess-{binding}")
+    await interop_agents.check_updates_and_result(host, f"jess-{binding}")
 
 
 async def test_question_is_answered(host: HostClient, binding: str) -> None:
-    await interop_agents.replied_to(host, f"jess-{binding}")
+    await interop_agents.check_reply(host, f"jess-{binding}")
 
 
 async def test_task_is_cancelled(host: HostClient, binding: str) -> None:
-    await interop_agents.cancelled(host, f"jess-{binding}")
+    await interop_agents.check_cancel(host, f"jess-{binding}")
 
 
 async def test_answer_without_a_task_is_a_message(
     host: HostClient, binding: str
 ) -> None:
-    await interop_agents.answered_without_a_task(host, f"jess-{binding}")
+    await interop_agents.check_direct_message(host, f"jess-{binding}")
 
 
 async def test_failed_task_has_the_reason(host: HostClient, binding: str) -> None:
-    await interop_agents.failed(host, f"jess-{binding}")
+    await interop_agents.check_failure(host, f"jess-{binding}")
 
 
 async def test_task_of_another_client_is_found_and_followed(
     host: HostClient, binding: str
 ) -> None:
     row = await host.agent(f"jess-{binding}")
-    task_id = await interop_agents.started_by_somebody_else(
-        row["interface_url"], binding
-    )
+    task_id = await interop_agents.start_without_host(row["interface_url"], binding)
 
     row = await host.row_with(task_id, "completed")
 

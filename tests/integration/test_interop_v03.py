@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parametrize("agent", AGENTS)
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("v03")
-    with interop_agents.following(
+    with interop_agents.run_host_following(
         folder, piet="agent_0_3.py", jan="agent_0_3.js"
     ) as running:
         yield running
@@ -50,20 +50,20 @@ async def test_row_names_the_binding_and_streaming(
 async def test_task_is_followed_from_first_message_to_result(
     host: HostClient, agent: str
 ) -> None:
-    await interop_agents.told_from_the_first_word_to_the_result(host, agent)
+    await interop_agents.check_updates_and_result(host, agent)
 
 
 async def test_question_is_answered(host: HostClient, agent: str) -> None:
-    await interop_agents.replied_to(host, agent)
+    await interop_agents.check_reply(host, agent)
 
 
 async def test_task_is_cancelled(host: HostClient, agent: str) -> None:
-    await interop_agents.cancelled(host, agent)
+    await interop_agents.check_cancel(host, agent)
 
 
 async def test_answer_without_a_task_is_a_message(host: HostClient, agent: str) -> None:
-    await interop_agents.answered_without_a_task(host, agent)
+    await interop_agents.check_direct_message(host, agent)
 
 
 async def test_failed_task_has_the_reason(host: HostClient, agent: str) -> None:
-    await interop_agents.failed(host, agent)
+    await interop_agents.check_failure(host, agent)

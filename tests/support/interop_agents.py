@@ -26,7 +26,7 @@ BINDINGS = {"jsonrpc": "JSONRPC", "rest": "HTTP+JSON", "grpc": "GRPC"}
 
 
 @contextmanager
-def following(folder: Path, **programs: str) -> Iterator[Stack]:
+def run_host_following(folder: Path, **programs: str) -> Iterator[Stack]:
     """A host that follows each program of tests/interop over each of its bindings.
 
     The program named `jess` is followed as the agents jess-jsonrpc, jess-rest and
@@ -51,7 +51,7 @@ def following(folder: Path, **programs: str) -> Iterator[Stack]:
                 server.kill()
 
 
-async def told_from_the_first_word_to_the_result(host: HostClient, agent: str) -> None:
+async def check_updates_and_result(host: HostClient, agent: str) -> None:
     task_id = await host.start(agent, "tell")
 
     row = await host.row_with(task_id, "completed")
@@ -67,7 +67,7 @@ async def told_from_the_first_word_to_the_result(host: HostClient, agent: str) -
     assert not [event for event in events if event["kind"] == "gap"]
 
 
-async def replied_to(host: HostClient, agent: str) -> None:
+async def check_reply(host: HostClient, agent: str) -> None:
     task_id = await host.start(agent, "ask")
     asked = await host.row_with(task_id, "input-required")
     assert asked["message"] == "Red or blue?"
@@ -82,7 +82,7 @@ async def replied_to(host: HostClient, agent: str) -> None:
     assert changes(rows, "status") == states, rows
 
 
-async def cancelled(host: HostClient, agent: str) -> None:
+async def check_cancel(host: HostClient, agent: str) -> None:
     task_id = await host.start(agent, "wait")
     await host.row_with(task_id, "running")
 
@@ -94,7 +94,7 @@ async def cancelled(host: HostClient, agent: str) -> None:
     assert len([r for r in await host.rows(task_id) if r["status"] == "cancelled"]) == 1
 
 
-async def answered_without_a_task(host: HostClient, agent: str) -> None:
+async def check_direct_message(host: HostClient, agent: str) -> None:
     answer = await host.send(agent, "hello")
 
     assert answer.status_code == 200, answer.text
@@ -107,7 +107,7 @@ async def answered_without_a_task(host: HostClient, agent: str) -> None:
     assert event["message"] == "Hello yourself."
 
 
-async def failed(host: HostClient, agent: str) -> None:
+async def check_failure(host: HostClient, agent: str) -> None:
     task_id = await host.start(agent, "fail")
 
     row = await host.row_with(task_id, "error")
@@ -115,7 +115,7 @@ async def failed(host: HostClient, agent: str) -> None:
     assert row["message"] == "It broke."
 
 
-async def started_by_somebody_else(url: str, binding: str) -> str:
+async def start_without_host(url: str, binding: str) -> str:
     """The id of a task that an agent of protocol 1.0 was asked for behind our back."""
     interface = pb.AgentInterface(
         url=url, protocol_binding=BINDINGS[binding], protocol_version="1.0"
