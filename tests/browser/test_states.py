@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from playwright.async_api import ViewportSize, expect
 
-from tests.browser.played import (
+from tests.browser.screen import Screen
+from tests.browser.scripted_feed import (
     Event,
-    PlayedFeed,
+    ScriptedFeed,
     agent,
     format_timestamp,
-    played,
     task,
+    use_scripted_feed,
 )
-from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, SCHEMES, axe
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ HELD = 50_000
 
 
 @pytest.fixture
-async def feed(page: Page) -> AsyncIterator[PlayedFeed]:
-    async with played(page) as feed:
+async def feed(page: Page) -> AsyncIterator[ScriptedFeed]:
+    async with use_scripted_feed(page) as feed:
         yield feed
 
 
@@ -50,9 +50,9 @@ async def overflow(page: Page) -> list[str]:
 
 
 async def test_the_page_says_that_it_connects_until_the_host_answers(
-    page: Page, feed: PlayedFeed, page_alone: str
+    page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
-    feed.answers = False
+    feed.is_up = False
     screen = Screen(page)
     await page.goto(page_alone)
     await expect(screen.link).to_have_text("Connecting…")
@@ -60,10 +60,10 @@ async def test_the_page_says_that_it_connects_until_the_host_answers(
 
 
 async def test_a_task_without_updates_for_long_says_so(
-    page: Page, feed: PlayedFeed, page_alone: str
+    page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
     old = format_timestamp(95)
-    feed.say(agent("carly"), task("carly", "t1", at=old, received_at=old))
+    feed.send(agent("carly"), task("carly", "t1", at=old, received_at=old))
     screen = await Screen(page).open(page_alone)
     when = screen.card("carly").root.locator("time")
     await expect(when).to_contain_text("last update 1 min ago")
@@ -72,10 +72,10 @@ async def test_a_task_without_updates_for_long_says_so(
 
 
 async def test_nothing_moves_with_reduced_motion(
-    page: Page, feed: PlayedFeed, page_alone: str
+    page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
     await page.emulate_media(reduced_motion="reduce")
-    feed.say(agent("carly"), task("carly", "t1"), task("carly", "t2", progress=None))
+    feed.send(agent("carly"), task("carly", "t1"), task("carly", "t2", progress=None))
     await Screen(page).open(page_alone)
     moving = """() => [...document.querySelectorAll('*')].map(getComputedStyle).filter(
         ({ transitionDuration, animationName }) =>
@@ -84,12 +84,14 @@ async def test_nothing_moves_with_reduced_motion(
 
 
 async def test_a_gap_shows_where_updates_may_be_missing(
-    page: Page, feed: PlayedFeed, page_alone: str
+    page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
     said = "carly was away: updates in between may be missing"
     gap: Event = {"kind": "gap", "agent": "carly", "task_id": "t1", "message": said}
     gap |= {"context_id": "c", "missing": 12, "received_at": format_timestamp()}
-    feed.say(agent("carly"), task("carly", "t1"), gap, task("carly", "t1", progress=80))
+    feed.send(
+        agent("carly"), task("carly", "t1"), gap, task("carly", "t1", progress=80)
+    )
     screen = await Screen(page).open(page_alone)
     row = screen.page.locator('.row[data-kind="gap"]')
     await expect(row).to_contain_text(f"{said} · at most 12 updates")
@@ -97,13 +99,13 @@ async def test_a_gap_shows_where_updates_may_be_missing(
 
 
 async def test_skipped_events_are_one_click_away(
-    page: Page, feed: PlayedFeed, page_alone: str
+    page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
-    feed.say(agent("carly"))
+    feed.send(agent("carly"))
     screen = await Screen(page).open(page_alone)
     await page.get_by_role("button", name="Pause").click()
     small = {"kind": "message", "agent": "carly", "received_at": format_timestamp()}
-    feed.say(*[{**small, "message": str(number)} for number in range(HELD + 99)])
+    feed.send(*[{**small, "message": str(number)} for number in range(HELD + 99)])
     pill = page.locator(".pill")
     await expect(pill).to_contain_text("100 skipped, load", timeout=30_000)
     await screen.shot("overflow")
@@ -114,11 +116,11 @@ async def test_skipped_events_are_one_click_away(
 
 @pytest.mark.console_errors(r"net::ERR_")
 async def test_a_reconnect_keeps_scroll_drawer_and_typed_text(
-    page: Page, feed: PlayedFeed, page_alone: str
+    page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
     ask = task("carly", "ask", "input-required", message="Which day?")
     steps = [task("carly", "t1", message=f"Step {n}") for n in range(100)]
-    feed.say(agent("carly"), ask, *steps)
+    feed.send(agent("carly"), ask, *steps)
     screen = await Screen(page).open(page_alone)
     await screen.list.evaluate("list => list.scrollTo(0, 640)")
     await expect(screen.rows.last).to_contain_text(re.compile("Step [4-7]"))
@@ -129,7 +131,7 @@ async def test_a_reconnect_keeps_scroll_drawer_and_typed_text(
     shown = await screen.ids()
     feed.cut()
     await expect(screen.link).to_contain_text("Reconnecting")
-    feed.say(task("carly", "t1", message="Step on"))
+    feed.send(task("carly", "t1", message="Step on"))
     await expect(screen.link).to_have_text("Live")
     await expect(page.locator(".pill")).to_contain_text("1 new event")
     assert await screen.ids() == shown
@@ -141,12 +143,12 @@ async def test_a_reconnect_keeps_scroll_drawer_and_typed_text(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_more_than_eight_agents_are_rows_the_urgent_ones_first(
-    page: Page, feed: PlayedFeed, page_alone: str, scheme: Literal["light", "dark"]
+    page: Page, feed: ScriptedFeed, page_alone: str, scheme: Literal["light", "dark"]
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
     names = [f"agent{number}" for number in range(12)]
     lost = {"connection": "lost", "cause": "refused: nothing listens there"}
-    feed.say(*[agent(name) for name in names], agent("agent7", **lost, retry_s=4.0))
+    feed.send(*[agent(name) for name in names], agent("agent7", **lost, retry_s=4.0))
     screen = await Screen(page).open(page_alone)
     titles = page.locator(".agents h2")
     await expect(titles).to_have_text(
@@ -154,7 +156,7 @@ async def test_more_than_eight_agents_are_rows_the_urgent_ones_first(
     )
     # Rows do not move while the pointer is on one.
     await page.locator(".card").nth(3).hover()
-    feed.say(task("agent9", "t1"), task("agent5", "t2", "input-required"))
+    feed.send(task("agent9", "t1"), task("agent5", "t2", "input-required"))
     await expect(screen.needs).to_be_visible()
     await expect(titles.first).to_have_text("Agent7")
     await page.mouse.move(0, 0)
@@ -169,11 +171,11 @@ async def test_more_than_eight_agents_are_rows_the_urgent_ones_first(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_the_table_of_tasks_can_hide_completed_ones(
-    page: Page, feed: PlayedFeed, page_alone: str, scheme: Literal["light", "dark"]
+    page: Page, feed: ScriptedFeed, page_alone: str, scheme: Literal["light", "dark"]
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
     done: Event = {"progress": 100, "result": "Done."}
-    feed.say(
+    feed.send(
         agent("carly"),
         agent("walter"),
         task("carly", "running"),
@@ -190,7 +192,7 @@ async def test_the_table_of_tasks_can_hide_completed_ones(
     await page.get_by_label("Hide completed").check()
     await expect(states).to_have_text(["running", "failed"])
     await expect(page).to_have_url(f"{page_alone}/?tab=tasks&pending")
-    feed.say(task("carly", "running", "completed", **done))
+    feed.send(task("carly", "running", "completed", **done))
     await expect(states).to_have_text(["failed"])
     await screen.rows.first.click()
     await expect(screen.drawer).to_be_visible()
@@ -214,16 +216,16 @@ HOSTILE = {
 
 @pytest.mark.parametrize("size", [WIDE, ZOOMED, NARROW], ids=["wide", "zoom", "narrow"])
 async def test_agent_text_stays_text_and_does_not_move_the_page(
-    page: Page, feed: PlayedFeed, page_alone: str, size: ViewportSize
+    page: Page, feed: ScriptedFeed, page_alone: str, size: ViewportSize
 ) -> None:
     await page.set_viewport_size(size)
-    feed.say(agent("carly"), task("carly", "tidy", message="Tidy."))
+    feed.send(agent("carly"), task("carly", "tidy", message="Tidy."))
     for name, text in HOSTILE.items():
         more = {"title": text, "description": text, "cause": text, "trouble": text}
-        feed.say(agent(f"{name} {text[:40]}", **more))
+        feed.send(agent(f"{name} {text[:40]}", **more))
         waits: Event = {"message": text, "choices": [text, text], "context_id": text}
-        feed.say(task("carly", text[:900], "input-required", **waits))
-        feed.say(task("carly", f"{text[:900]} 2", "error", message=text))
+        feed.send(task("carly", text[:900], "input-required", **waits))
+        feed.send(task("carly", f"{text[:900]} 2", "error", message=text))
     screen = await Screen(page).open(page_alone)
     assert await overflow(page) == []
     # All rows have the same height, and their ids are in one column.

@@ -51,15 +51,15 @@ def task(agent: str, task_id: str, status: str = "running", **more: Any) -> Even
     }
 
 
-class PlayedFeed:
+class ScriptedFeed:
     """What it has said is what a page gets that joins or comes back."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.answers = True
+        self.is_up = True
         self._pages: list[asyncio.StreamWriter] = []
 
-    def say(self, *events: Event) -> None:
+    def send(self, *events: Event) -> None:
         first = len(self.events) + 1
         fresh = [{"id": id, **each} for id, each in enumerate(events, first)]
         self.events += fresh
@@ -72,12 +72,12 @@ class PlayedFeed:
             page.close()
         self._pages.clear()
 
-    async def play(
+    async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
             request = (await reader.readuntil(b"\r\n\r\n")).decode()
-            if self.answers:
+            if self.is_up:
                 query = parse_qs(urlsplit(request.split()[1]).query)
                 writer.write(HEAD + self._opening(query.get("after")))
                 self._pages.append(writer)
@@ -98,7 +98,7 @@ class PlayedFeed:
         encoded = json.dumps(snapshot).encode()
         return told % (EPOCH.encode(), encoded) + _frames(self.events)
 
-    async def log(self, route: Route) -> None:
+    async def serve_log(self, route: Route) -> None:
         """GET feed.ndjson, for one task or the newest."""
         query = parse_qs(urlsplit(route.request.url).query)
         wanted = query.get("task")
@@ -119,10 +119,10 @@ def _frames(events: Iterable[Event]) -> bytes:
 
 
 @asynccontextmanager
-async def played(page: Page) -> AsyncIterator[PlayedFeed]:
+async def use_scripted_feed(page: Page) -> AsyncIterator[ScriptedFeed]:
     """The feed of `page`."""
-    feed = PlayedFeed()
-    server = await asyncio.start_server(feed.play, "127.0.0.1", 0)
+    feed = ScriptedFeed()
+    server = await asyncio.start_server(feed.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
     async def pass_on(route: Route) -> None:
@@ -130,7 +130,7 @@ async def played(page: Page) -> AsyncIterator[PlayedFeed]:
         await route.continue_(url=f"http://127.0.0.1:{port}/feed?{query}")
 
     await page.route(lambda url: urlsplit(url).path == "/feed", pass_on)
-    await page.route("**/feed.ndjson?*", feed.log)
+    await page.route("**/feed.ndjson?*", feed.serve_log)
     await page.route("**/feed/*", lambda route: route.fulfill(json={"raw": None}))
     await page.route("**/a2a/*/tasks/*", lambda route: route.fulfill(json={}))
     try:
