@@ -9,7 +9,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.support.a2a_updates import chunk, numbered, said, snapshot, status
+from tests.support.a2a_updates import (
+    add_sequence,
+    agent_message,
+    chunk,
+    snapshot,
+    status,
+)
 
 Json = dict[str, Any]
 
@@ -67,12 +73,14 @@ json_values = st.recursive(
 raw = st.binary(max_size=200)
 
 UPDATES: list[Json] = [
-    status("WORKING", said("one", "m1", 40), at="2026-11-23T12:00:00Z"),
-    status("COMPLETED", said("done", "m2"), percent=100),
+    status("WORKING", agent_message("one", "m1", 40), at="2026-11-23T12:00:00Z"),
+    status("COMPLETED", agent_message("done", "m2"), percent=100),
     chunk("a", "b", append=True, last=True),
-    numbered(3, status("INPUT_REQUIRED", said("Send?", "m3"))),
-    snapshot("WORKING", said("two", "m4"), history=[said("one", "m1")]),
-    {"message": said("hello", "m5", 10)},
+    add_sequence(3, status("INPUT_REQUIRED", agent_message("Send?", "m3"))),
+    snapshot(
+        "WORKING", agent_message("two", "m4"), history=[agent_message("one", "m1")]
+    ),
+    {"message": agent_message("hello", "m5", 10)},
 ]
 CARD: Json = {
     "name": "Carly",

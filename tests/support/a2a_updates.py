@@ -26,7 +26,7 @@ def progress(percent: float) -> Json:
     return {URI: {"aggregate": {"progress": percent, "total": 100}}}
 
 
-def said(text: str, message_id: str, percent: float | None = None) -> Json:
+def agent_message(text: str, message_id: str, percent: float | None = None) -> Json:
     """A message of the agent."""
     message: Json = {
         "messageId": message_id,
@@ -65,14 +65,14 @@ def chunk(
         "artifactUpdate": {
             "taskId": "t1",
             "contextId": "c1",
-            "artifact": holding(artifact, *texts),
+            "artifact": make_artifact(artifact, *texts),
             "append": append,
             "lastChunk": last,
         }
     }
 
 
-def holding(artifact: str, *texts: str) -> Json:
+def make_artifact(artifact: str, *texts: str) -> Json:
     parts = [{"text": text} for text in texts]
     return {"artifactId": artifact, "name": "result", "parts": parts}
 
@@ -99,14 +99,14 @@ def snapshot(
     }
 
 
-def numbered(sequence: float, update: Json) -> Json:
+def add_sequence(sequence: float, update: Json) -> Json:
     """Return the update with its number of the resumable-stream extension."""
     [(kind, fields)] = update.items()
     number = {RESUMABLE: {"sequence": sequence}}
     return {kind: {**fields, "metadata": fields.get("metadata", {}) | number}}
 
 
-def take(
+def add_updates(
     record: TaskRecord, *updates: Json, at: str = NOW, pending_gap: str | None = None
 ) -> list[Event]:
     """Translate the updates one after the other. Return the events they add."""
@@ -127,7 +127,7 @@ def words(events: list[Event]) -> list[str | None]:
     return [row.message for row in rows(events)]
 
 
-def in_brief(events: list[Event]) -> list[str]:
+def summarize(events: list[Event]) -> list[str]:
     """`running words`, `a1 = whole text`, `a1 + more text`, `gap` or `gap of n`."""
     return [_brief(event) for event in events]
 

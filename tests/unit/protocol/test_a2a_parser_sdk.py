@@ -22,7 +22,14 @@ from host.protocol.a2a_parser import parse_response
 from host.protocol.progress import URI
 from host.protocol.task_record import TaskRecord
 from host.protocol.translate import translate
-from tests.support.a2a_updates import NOW, chunk, numbered, said, snapshot, status
+from tests.support.a2a_updates import (
+    NOW,
+    add_sequence,
+    agent_message,
+    chunk,
+    snapshot,
+    status,
+)
 
 Json = dict[str, Any]
 
@@ -33,7 +40,9 @@ def events_of(response: StreamResponse) -> list[Event]:
     return translate(record, response, NOW, "the stream broke")
 
 
-KNOWN = parse_response(json.dumps(status("SUBMITTED", said("…", "m1"))).encode())
+KNOWN = parse_response(
+    json.dumps(status("SUBMITTED", agent_message("…", "m1"))).encode()
+)
 
 # The JSON of one field: valid, unusual or invalid.
 texts = st.sampled_from(["", "t1", "m1", "one", "…", "2"])
@@ -146,9 +155,11 @@ responses = st.tuples(one, st.booleans()).flatmap(
 
 @settings(derandomize=True, deadline=None, max_examples=500)
 @given(responses)
-@example(status("WORKING", said("one", "m2", 20), at="2026-11-22T12:00:00.1234Z"))
-@example(numbered(2, chunk("one", append=True)))
-@example(snapshot("COMPLETED", history=[said("one", "m2")]))
+@example(
+    status("WORKING", agent_message("one", "m2", 20), at="2026-11-22T12:00:00.1234Z")
+)
+@example(add_sequence(2, chunk("one", append=True)))
+@example(snapshot("COMPLETED", history=[agent_message("one", "m2")]))
 def test_json_that_the_sdk_accepts_gives_the_events_of_its_parser(
     response: Json,
 ) -> None:

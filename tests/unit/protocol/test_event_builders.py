@@ -6,13 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from host.protocol.task_record import TaskRecord
-from tests.support.a2a_updates import (
-    chunk,
-    rows,
-    said,
-    status,
-    take,
-)
+from tests.support.a2a_updates import add_updates, agent_message, chunk, rows, status
 
 
 @pytest.fixture
@@ -22,25 +16,26 @@ def record() -> TaskRecord:
 
 class TestProgress:
     def test_is_null_until_the_agent_reports_it(self, record: TaskRecord) -> None:
-        events = take(record, status("SUBMITTED"), status(), status("COMPLETED"))
+        events = add_updates(record, status("SUBMITTED"), status(), status("COMPLETED"))
 
         assert [row.progress for row in rows(events)] == [None, None, None]
 
     def test_of_zero_is_kept(self, record: TaskRecord) -> None:
-        events = take(record, status(percent=0), status("INPUT_REQUIRED"))
+        events = add_updates(record, status(percent=0), status("INPUT_REQUIRED"))
 
         assert [row.progress for row in rows(events)] == [0, 0]
 
     def test_is_not_set_to_100_at_the_end(self, record: TaskRecord) -> None:
-        events = take(record, status(percent=50), status("COMPLETED"))
+        events = add_updates(record, status(percent=50), status("COMPLETED"))
 
         assert rows(events)[-1].progress == 50
 
     def test_never_decreases(self, record: TaskRecord) -> None:
         percents = (25, 75, 50, 10, 80)
 
-        events = take(
-            record, *(status(message=said("…", f"m{p}"), percent=p) for p in percents)
+        events = add_updates(
+            record,
+            *(status(message=agent_message("…", f"m{p}"), percent=p) for p in percents),
         )
 
         assert [row.progress for row in rows(events)] == [25, 75, 75, 75, 80]
@@ -48,7 +43,9 @@ class TestProgress:
     def test_is_read_from_the_update_or_from_its_message(
         self, record: TaskRecord
     ) -> None:
-        events = take(record, status(percent=10), status(message=said("…", "m", 20)))
+        events = add_updates(
+            record, status(percent=10), status(message=agent_message("…", "m", 20))
+        )
 
         assert [row.progress for row in rows(events)] == [10, 20]
 
@@ -57,17 +54,19 @@ class TestResult:
     def test_joins_the_chunks_of_an_artifact_without_separator(self) -> None:
         record = TaskRecord("carly", "t1")
 
-        take(record, status("WORKING"), chunk("Dry and "), chunk("warm.", append=True))
-        done = take(record, status("COMPLETED"))
+        add_updates(
+            record, status("WORKING"), chunk("Dry and "), chunk("warm.", append=True)
+        )
+        done = add_updates(record, status("COMPLETED"))
 
         assert done[-1].result == "Dry and warm."  # type: ignore[union-attr]
 
     def test_is_the_text_of_the_artifacts(self, record: TaskRecord) -> None:
-        events = take(
+        events = add_updates(
             record,
             chunk("Three slots", artifact="a1"),
             chunk("One court", artifact="a2"),
-            status("COMPLETED", said("Done.", "m1")),
+            status("COMPLETED", agent_message("Done.", "m1")),
         )
 
         assert rows(events)[-1].result == "Three slots\n\nOne court"
@@ -75,22 +74,26 @@ class TestResult:
     def test_is_the_last_message_if_there_is_no_artifact(
         self, record: TaskRecord
     ) -> None:
-        [row] = rows(take(record, status("COMPLETED", said("Done.", "m1"))))
+        [row] = rows(
+            add_updates(record, status("COMPLETED", agent_message("Done.", "m1")))
+        )
 
         assert row.result == "Done."
 
     def test_of_a_replaced_artifact_is_the_new_text(self, record: TaskRecord) -> None:
-        events = take(record, chunk("draft"), chunk("final"), status("COMPLETED"))
+        events = add_updates(
+            record, chunk("draft"), chunk("final"), status("COMPLETED")
+        )
 
         assert rows(events)[-1].result == "final"
 
     def test_is_empty_without_artifacts_and_messages(self, record: TaskRecord) -> None:
-        [row] = rows(take(record, status("COMPLETED")))
+        [row] = rows(add_updates(record, status("COMPLETED")))
 
         assert row.result == ""
 
     @pytest.mark.parametrize("state", ["WORKING", "FAILED", "CANCELED", "REJECTED"])
     def test_is_set_only_on_completed(self, record: TaskRecord, state: str) -> None:
-        events = take(record, chunk("half of it"), status(state))
+        events = add_updates(record, chunk("half of it"), status(state))
 
         assert rows(events)[-1].result is UNSET

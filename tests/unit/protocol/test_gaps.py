@@ -16,13 +16,13 @@ from tests.support.a2a_updates import (
     LATER,
     NOW,
     Json,
+    add_sequence,
+    add_updates,
     chunk,
-    in_brief,
-    numbered,
     rows,
     snapshot,
     status,
-    take,
+    summarize,
 )
 
 
@@ -32,7 +32,7 @@ def record() -> TaskRecord:
 
 
 def test_gap_names_the_task_the_reason_and_the_count(record: TaskRecord) -> None:
-    take(record, status())
+    add_updates(record, status())
 
     assert build_gap(record, "the stream broke", LATER, 3) == GapEvent(
         agent="carly",
@@ -56,21 +56,21 @@ class TestPendingGap:
     def test_new_update_comes_after_the_gap(
         self, record: TaskRecord, update: Json
     ) -> None:
-        take(record, status(), chunk("one"))
+        add_updates(record, status(), chunk("one"))
 
-        gap, _ = take(record, update, pending_gap=self.WHY)
+        gap, _ = add_updates(record, update, pending_gap=self.WHY)
 
         assert gap == build_gap(record, self.WHY, NOW)
 
     @pytest.mark.parametrize("update", [status(), chunk("one")])
     def test_known_update_needs_no_gap(self, record: TaskRecord, update: Json) -> None:
-        take(record, status(), chunk("one"))
+        add_updates(record, status(), chunk("one"))
 
-        assert take(record, update, pending_gap=self.WHY) == []
+        assert add_updates(record, update, pending_gap=self.WHY) == []
 
     @pytest.mark.parametrize("update", [status(), chunk("one"), snapshot()])
     def test_new_task_needs_no_gap(self, record: TaskRecord, update: Json) -> None:
-        assert len(take(record, update, pending_gap=self.WHY)) == 1
+        assert len(add_updates(record, update, pending_gap=self.WHY)) == 1
 
 
 class TestNumbered:
@@ -79,7 +79,9 @@ class TestNumbered:
     WHY = "the stream broke"
 
     def test_events_have_the_numbers_of_their_updates(self, record: TaskRecord) -> None:
-        row, artifact = take(record, numbered(1, status()), numbered(2, chunk("one")))
+        row, artifact = add_updates(
+            record, add_sequence(1, status()), add_sequence(2, chunk("one"))
+        )
 
         assert isinstance(row, TaskEvent) and isinstance(artifact, ArtifactEvent)
         assert (row.sequence, artifact.sequence, record.sequence) == (1, 2, 2)
@@ -89,16 +91,21 @@ class TestNumbered:
     def test_number_that_the_feed_has_adds_nothing(
         self, record: TaskRecord, number: int, update: Json
     ) -> None:
-        take(record, numbered(1, status()), numbered(2, chunk("one")))
+        add_updates(record, add_sequence(1, status()), add_sequence(2, chunk("one")))
 
-        assert take(record, numbered(number, update), pending_gap=self.WHY) == []
+        assert (
+            add_updates(record, add_sequence(number, update), pending_gap=self.WHY)
+            == []
+        )
 
     @pytest.mark.parametrize("update", [status(), chunk("one")])
     def test_next_number_needs_no_gap(self, record: TaskRecord, update: Json) -> None:
         """This holds even if its content equals that of the previous update."""
-        take(record, numbered(1, update))
+        add_updates(record, add_sequence(1, update))
 
-        assert len(take(record, numbered(2, update), pending_gap=self.WHY)) == 1
+        assert (
+            len(add_updates(record, add_sequence(2, update), pending_gap=self.WHY)) == 1
+        )
 
     @pytest.mark.parametrize(
         ("number", "brief", "why"),
@@ -110,41 +117,43 @@ class TestNumbered:
     def test_skipped_numbers_are_counted_by_a_gap(
         self, record: TaskRecord, number: int, brief: str, why: str
     ) -> None:
-        take(record, numbered(1, status()))
+        add_updates(record, add_sequence(1, status()))
 
-        gap, event = take(record, numbered(number, status("AUTH_REQUIRED")))
+        gap, event = add_updates(record, add_sequence(number, status("AUTH_REQUIRED")))
 
-        assert in_brief([gap, event]) == [brief, "auth-required -"]
+        assert summarize([gap, event]) == [brief, "auth-required -"]
         assert isinstance(gap, GapEvent)
         assert gap.message == why
 
     def test_gap_counts_the_numbers_before_the_first_update(
         self, record: TaskRecord
     ) -> None:
-        events = take(record, numbered(5, status()))
+        events = add_updates(record, add_sequence(5, status()))
 
-        assert in_brief(events) == ["gap of 4", "running -"]
+        assert summarize(events) == ["gap of 4", "running -"]
 
     def test_task_without_numbers_is_counted_from_its_first_number(
         self, record: TaskRecord
     ) -> None:
-        take(record, status())
+        add_updates(record, status())
 
-        events = take(record, numbered(5, chunk("one")), numbered(6, status("FAILED")))
+        events = add_updates(
+            record, add_sequence(5, chunk("one")), add_sequence(6, status("FAILED"))
+        )
 
-        assert in_brief(events) == ["a1 = one", "error -"]
+        assert summarize(events) == ["a1 = one", "error -"]
 
     @pytest.mark.parametrize("number", [1, 5])
     def test_end_counts_although_the_agent_lost_count(
         self, record: TaskRecord, number: int
     ) -> None:
-        take(record, numbered(5, status()))
+        add_updates(record, add_sequence(5, status()))
 
-        events = take(record, numbered(number, status("FAILED")))
+        events = add_updates(record, add_sequence(number, status("FAILED")))
 
-        assert in_brief(events) == ["gap", "error -"]
+        assert summarize(events) == ["gap", "error -"]
 
     def test_row_of_a_lost_task_has_no_number(self, record: TaskRecord) -> None:
-        [row] = rows(take(record, numbered(5, status())))
+        [row] = rows(add_updates(record, add_sequence(5, status())))
 
         assert build_lost_row(row, "gone", LATER).sequence is UNSET

@@ -12,24 +12,24 @@ from host.protocol.task_record import TaskRecord
 from tests.support.a2a_updates import (
     LATER,
     Json,
+    add_sequence,
+    add_updates,
+    agent_message,
     chunk,
-    holding,
-    in_brief,
-    numbered,
+    make_artifact,
     progress,
     rows,
-    said,
     snapshot,
     status,
-    take,
+    summarize,
     words,
 )
 from tests.support.harness import ROOT
 
 T0, T1, T2, T3, T4 = (f"2026-11-23T11:00:0{n}.000Z" for n in range(5))
-ZERO, ONE = said("zero", "m0"), said("one", "m1")
-TWO, THREE = said("two", "m2"), said("three", "m3")
-DIFFERENT = said("what is this", "u1") | {"role": "ROLE_USER"}
+ZERO, ONE = agent_message("zero", "m0"), agent_message("one", "m1")
+TWO, THREE = agent_message("two", "m2"), agent_message("three", "m3")
+DIFFERENT = agent_message("what is this", "u1") | {"role": "ROLE_USER"}
 
 # The updates that are in the feed.
 FEED: dict[str, list[Json]] = {
@@ -45,14 +45,16 @@ TASK: dict[str, Json] = {
     "older": snapshot("WORKING", ZERO, at=T0),
     "submitted": snapshot("SUBMITTED", at=T1),
     "running": snapshot("WORKING", ONE, at=T2, history=[DIFFERENT]),
-    "a chunk": snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "one two")]),
+    "a chunk": snapshot(
+        "WORKING", ONE, at=T2, artifacts=[make_artifact("a1", "one two")]
+    ),
     "waiting": snapshot("INPUT_REQUIRED", TWO, at=T3, history=[DIFFERENT, ONE]),
     "the end": snapshot(
         "COMPLETED",
         THREE,
         at=T4,
         history=[DIFFERENT, ONE, TWO],
-        artifacts=[holding("a1", "one two")],
+        artifacts=[make_artifact("a1", "one two")],
     ),
 }
 WHOLE, REST = "a1 = one two", "a1 + two"
@@ -130,60 +132,63 @@ class TestPair:
     def test_adds_what_is_new_after_a_gap(
         self, record: TaskRecord, feed: str, task: str
     ) -> None:
-        take(record, *FEED[feed])
+        add_updates(record, *FEED[feed])
 
-        events = take(record, TASK[task], pending_gap="the stream broke")
+        events = add_updates(record, TASK[task], pending_gap="the stream broke")
 
-        assert in_brief(events) == PAIRS[feed, task]
+        assert summarize(events) == PAIRS[feed, task]
 
     def test_adds_no_gap_if_nothing_can_be_missing(
         self, record: TaskRecord, feed: str, task: str
     ) -> None:
-        take(record, *FEED[feed])
+        add_updates(record, *FEED[feed])
 
-        events = take(record, TASK[task])
+        events = add_updates(record, TASK[task])
 
-        assert in_brief(events) == [e for e in PAIRS[feed, task] if e != "gap"]
+        assert summarize(events) == [e for e in PAIRS[feed, task] if e != "gap"]
 
     def test_adds_nothing_the_second_time(
         self, record: TaskRecord, feed: str, task: str
     ) -> None:
-        take(record, *FEED[feed], TASK[task])
+        add_updates(record, *FEED[feed], TASK[task])
 
-        assert take(record, TASK[task], at=LATER, pending_gap="the stream broke") == []
+        assert (
+            add_updates(record, TASK[task], at=LATER, pending_gap="the stream broke")
+            == []
+        )
 
 
 class TestNumbered:
     """The feed has update 5, at T2. Then a Task arrives that includes update n."""
 
-    FED = numbered(5, status("WORKING", ONE, at=T2))
+    FED = add_sequence(5, status("WORKING", ONE, at=T2))
 
     @pytest.mark.parametrize(
         ("task", "events"),
         [
-            (numbered(3, snapshot("SUBMITTED", at=T1)), []),
-            (numbered(4, snapshot("INPUT_REQUIRED", TWO, at=T2)), []),
-            (numbered(5, snapshot("INPUT_REQUIRED", TWO, at=T3)), []),
+            (add_sequence(3, snapshot("SUBMITTED", at=T1)), []),
+            (add_sequence(4, snapshot("INPUT_REQUIRED", TWO, at=T2)), []),
+            (add_sequence(5, snapshot("INPUT_REQUIRED", TWO, at=T3)), []),
             (
-                numbered(6, snapshot("INPUT_REQUIRED", TWO, at=T3)),
+                add_sequence(6, snapshot("INPUT_REQUIRED", TWO, at=T3)),
                 ["input-required two"],
             ),
-            (numbered(6, TASK["a chunk"]), [WHOLE, "running one"]),
+            (add_sequence(6, TASK["a chunk"]), [WHOLE, "running one"]),
             (
-                numbered(7, snapshot("INPUT_REQUIRED", TWO, at=T3)),
+                add_sequence(7, snapshot("INPUT_REQUIRED", TWO, at=T3)),
                 ["gap of 1", "input-required two"],
             ),
             (
-                numbered(9, TASK["the end"]),
+                add_sequence(9, TASK["the end"]),
                 ["gap of 3", "running two", WHOLE, "completed three"],
             ),
-            (numbered(6, snapshot("WORKING", ONE, at=T1)), ["running one"]),
+            (add_sequence(6, snapshot("WORKING", ONE, at=T1)), ["running one"]),
             (
-                numbered(2, snapshot("INPUT_REQUIRED", TWO, at=T3)),
+                add_sequence(2, snapshot("INPUT_REQUIRED", TWO, at=T3)),
                 ["gap", "input-required two"],
             ),
             (
-                numbered(2, TASK["the end"]),
+                add_sequence(2, TASK["the end"]),
                 ["gap", "running two", WHOLE, "completed three"],
             ),
             (TASK["waiting"], ["gap", "input-required two"]),
@@ -207,65 +212,73 @@ class TestNumbered:
     def test_number_of_the_task_shows_what_is_missing(
         self, record: TaskRecord, task: Json, events: list[str]
     ) -> None:
-        take(record, self.FED)
+        add_updates(record, self.FED)
 
-        assert in_brief(take(record, task, pending_gap="the stream broke")) == events
+        assert (
+            summarize(add_updates(record, task, pending_gap="the stream broke"))
+            == events
+        )
 
     def test_updates_continue_after_the_number_of_the_task(
         self, record: TaskRecord
     ) -> None:
-        take(record, self.FED, numbered(9, TASK["waiting"]))
+        add_updates(record, self.FED, add_sequence(9, TASK["waiting"]))
 
         assert record.sequence == 9
-        assert in_brief(take(record, numbered(10, status("WORKING", THREE)))) == [
-            "running three"
-        ]
+        assert summarize(
+            add_updates(record, add_sequence(10, status("WORKING", THREE)))
+        ) == ["running three"]
 
     def test_first_task_needs_no_gap_for_any_number(self, record: TaskRecord) -> None:
-        events = take(record, numbered(7, TASK["waiting"]), pending_gap="just found")
+        events = add_updates(
+            record, add_sequence(7, TASK["waiting"]), pending_gap="just found"
+        )
 
-        assert in_brief(events) == ["running one", "input-required two"]
+        assert summarize(events) == ["running one", "input-required two"]
 
     def test_numbers_continue_from_the_task_of_an_agent_that_lost_count(
         self, record: TaskRecord
     ) -> None:
-        take(record, self.FED, numbered(2, TASK["waiting"]))
+        add_updates(record, self.FED, add_sequence(2, TASK["waiting"]))
 
-        assert in_brief(take(record, numbered(3, status("WORKING", THREE)))) == [
-            "running three"
-        ]
+        assert summarize(
+            add_updates(record, add_sequence(3, status("WORKING", THREE)))
+        ) == ["running three"]
 
 
 class TestMessages:
     def test_come_before_artifacts_and_the_state(self, record: TaskRecord) -> None:
-        events = take(record, TASK["the end"])
+        events = add_updates(record, TASK["the end"])
 
-        assert in_brief(events) == PAIRS["nothing", "the end"]
+        assert summarize(events) == PAIRS["nothing", "the end"]
         assert rows(events)[-1].result == "one two"
 
     def test_of_users_are_not_added(self, record: TaskRecord) -> None:
-        assert words(take(record, snapshot(history=[DIFFERENT]))) == [None]
+        assert words(add_updates(record, snapshot(history=[DIFFERENT]))) == [None]
 
     def test_in_history_and_status_are_added_once(self, record: TaskRecord) -> None:
         task = snapshot("COMPLETED", TWO, history=[ONE, TWO])
 
-        assert in_brief(take(record, task)) == ["running one", "completed two"]
+        assert summarize(add_updates(record, task)) == ["running one", "completed two"]
 
     def test_twice_in_the_history_are_added_once(self, record: TaskRecord) -> None:
-        assert words(take(record, snapshot(history=[ONE, ONE]))) == ["one"]
+        assert words(add_updates(record, snapshot(history=[ONE, ONE]))) == ["one"]
 
     def test_without_an_id_are_added_only_to_a_new_task(
         self, record: TaskRecord
     ) -> None:
-        task = snapshot(history=[said("one", ""), said("two", "")])
-        assert words(take(record, task)) == ["one", "two"]
+        task = snapshot(history=[agent_message("one", ""), agent_message("two", "")])
+        assert words(add_updates(record, task)) == ["one", "two"]
 
-        assert take(record, task, at=LATER) == []
+        assert add_updates(record, task, at=LATER) == []
 
     def test_carry_their_progress(self, record: TaskRecord) -> None:
-        task = snapshot(message=said("two", "m2", 40), history=[said("one", "m1", 20)])
+        task = snapshot(
+            message=agent_message("two", "m2", 40),
+            history=[agent_message("one", "m1", 20)],
+        )
 
-        assert [row.progress for row in rows(take(record, task))] == [20, 40]
+        assert [row.progress for row in rows(add_updates(record, task))] == [20, 40]
 
 
 class TestState:
@@ -273,40 +286,46 @@ class TestState:
         self, record: TaskRecord
     ) -> None:
         """The SDK merges their metadata into the task's."""
-        task = snapshot(message=said("Checking…", "m1", 40), metadata=progress(60))
+        task = snapshot(
+            message=agent_message("Checking…", "m1", 40), metadata=progress(60)
+        )
 
-        assert rows(take(record, task))[-1].progress == 60
+        assert rows(add_updates(record, task))[-1].progress == 60
 
     def test_is_the_same_if_the_task_has_no_time(self, record: TaskRecord) -> None:
-        take(record, status("WORKING", ONE, at=T2))
+        add_updates(record, status("WORKING", ONE, at=T2))
 
-        assert take(record, snapshot("WORKING", ONE), at=LATER) == []
+        assert add_updates(record, snapshot("WORKING", ONE), at=LATER) == []
 
     def test_state_with_a_later_time_is_added_again(self, record: TaskRecord) -> None:
         """Lost updates leave no other trace."""
-        take(record, status("WORKING", ONE, at=T2))
+        add_updates(record, status("WORKING", ONE, at=T2))
 
-        events = take(record, snapshot("WORKING", ONE, at=T3), pending_gap="broke")
+        events = add_updates(
+            record, snapshot("WORKING", ONE, at=T3), pending_gap="broke"
+        )
 
-        assert in_brief(events) == ["gap", "running one"]
+        assert summarize(events) == ["gap", "running one"]
 
     @pytest.mark.parametrize("end", ["COMPLETED", "FAILED", "CANCELED", "REJECTED"])
     def test_terminal_state_is_added_at_any_time(
         self, record: TaskRecord, end: str
     ) -> None:
         """For example, the clock went back by a day."""
-        take(record, status("WORKING", ONE, at=T2))
+        add_updates(record, status("WORKING", ONE, at=T2))
 
-        [row] = rows(take(record, snapshot(end, at="2026-11-22T11:00:00Z")))
+        [row] = rows(add_updates(record, snapshot(end, at="2026-11-22T11:00:00Z")))
 
         assert (row.state, row.at) == (f"TASK_STATE_{end}", "2026-11-22T11:00:00.000Z")
 
     def test_older_state_changes_neither_state_nor_time_of_late_messages(
         self, record: TaskRecord
     ) -> None:
-        take(record, status("INPUT_REQUIRED", TWO, at=T3, percent=40))
+        add_updates(record, status("INPUT_REQUIRED", TWO, at=T3, percent=40))
 
-        events = take(record, snapshot("WORKING", ONE, at=T2, metadata=progress(60)))
+        events = add_updates(
+            record, snapshot("WORKING", ONE, at=T2, metadata=progress(60))
+        )
 
         assert [(row.status, row.message, row.at) for row in rows(events)] == [
             ("input-required", "one", T3),
@@ -317,42 +336,46 @@ class TestState:
 
 class TestArtifact:
     def test_grown_artifact_is_appended_to(self, record: TaskRecord) -> None:
-        take(record, status("WORKING", ONE, at=T2))
-        take(record, chunk("one"), chunk(" two", append=True))
-        task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "one two 3")])
+        add_updates(record, status("WORKING", ONE, at=T2))
+        add_updates(record, chunk("one"), chunk(" two", append=True))
+        task = snapshot(
+            "WORKING", ONE, at=T2, artifacts=[make_artifact("a1", "one two 3")]
+        )
 
-        assert in_brief(take(record, task)) == ["a1 +  3"]
-        assert take(record, task) == []
+        assert summarize(add_updates(record, task)) == ["a1 +  3"]
+        assert add_updates(record, task) == []
 
     def test_changed_artifact_replaces_the_old_one(self, record: TaskRecord) -> None:
-        take(record, status("WORKING", ONE, at=T2), chunk("draft"))
-        task = snapshot("WORKING", ONE, at=T2, artifacts=[holding("a1", "final")])
+        add_updates(record, status("WORKING", ONE, at=T2), chunk("draft"))
+        task = snapshot("WORKING", ONE, at=T2, artifacts=[make_artifact("a1", "final")])
 
-        assert in_brief(take(record, task)) == ["a1 = final"]
-        assert take(record, task) == []
+        assert summarize(add_updates(record, task)) == ["a1 = final"]
+        assert add_updates(record, task) == []
 
     def test_new_artifact_is_added_beside_the_others(self, record: TaskRecord) -> None:
-        take(record, chunk("one"))
-        task = snapshot(artifacts=[holding("a1", "one"), holding("a2", "two")])
+        add_updates(record, chunk("one"))
+        task = snapshot(
+            artifacts=[make_artifact("a1", "one"), make_artifact("a2", "two")]
+        )
 
-        assert in_brief(take(record, task)) == ["a2 = two", "running -"]
+        assert summarize(add_updates(record, task)) == ["a2 = two", "running -"]
 
     def test_artifact_of_an_older_task_replaces_nothing(
         self, record: TaskRecord
     ) -> None:
-        take(record, status("WORKING", ONE, at=T2), chunk("final"))
-        held = [holding("a1", "draft"), holding("a2", "new")]
+        add_updates(record, status("WORKING", ONE, at=T2), chunk("final"))
+        held = [make_artifact("a1", "draft"), make_artifact("a2", "new")]
 
-        events = take(record, snapshot("WORKING", ONE, at=T1, artifacts=held))
+        events = add_updates(record, snapshot("WORKING", ONE, at=T1, artifacts=held))
 
-        assert in_brief(events) == ["a2 = new"]
+        assert summarize(events) == ["a2 = new"]
 
     def test_repeated_artifact_in_a_task_counts_as_the_last_one(
         self, record: TaskRecord
     ) -> None:
-        held = [holding("a1", "draft"), holding("a1", "final")]
+        held = [make_artifact("a1", "draft"), make_artifact("a1", "final")]
 
-        assert in_brief(take(record, snapshot(artifacts=held))) == [
+        assert summarize(add_updates(record, snapshot(artifacts=held))) == [
             "a1 = final",
             "running -",
         ]

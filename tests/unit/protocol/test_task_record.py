@@ -8,13 +8,24 @@ import pytest
 
 from host.model.event import GapEvent
 from host.protocol.task_record import ArtifactRecord, TaskRecord
-from tests.support.a2a_updates import NOW, chunk, numbered, said, status, take
+from tests.support.a2a_updates import (
+    NOW,
+    add_sequence,
+    add_updates,
+    agent_message,
+    chunk,
+    status,
+)
 
 
 @pytest.fixture
 def record() -> TaskRecord:
     record = TaskRecord("carly", "t1")
-    take(record, numbered(3, status(message=said("one", "m1"))), chunk("one"))
+    add_updates(
+        record,
+        add_sequence(3, status(message=agent_message("one", "m1"))),
+        chunk("one"),
+    )
     return record
 
 
@@ -22,8 +33,8 @@ def test_copy_adds_events_without_changing_the_first(record: TaskRecord) -> None
     before, copy = deepcopy(record), record.copy()
     assert copy == record
 
-    take(copy, chunk("two", append=True), chunk("three", artifact="a2"))
-    take(copy, numbered(4, status(message=said("two", "m2"))))
+    add_updates(copy, chunk("two", append=True), chunk("three", artifact="a2"))
+    add_updates(copy, add_sequence(4, status(message=agent_message("two", "m2"))))
 
     assert record == before
     assert copy.sequence == 4

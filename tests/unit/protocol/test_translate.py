@@ -20,14 +20,14 @@ from tests.support.a2a_updates import (
     LATER,
     NOW,
     Json,
+    add_updates,
+    agent_message,
     chunk,
-    holding,
-    in_brief,
+    make_artifact,
     rows,
-    said,
     snapshot,
     status,
-    take,
+    summarize,
 )
 
 
@@ -37,9 +37,11 @@ def record() -> TaskRecord:
 
 
 def test_status_update_becomes_a_whole_row(record: TaskRecord) -> None:
-    update = status(message=said("Checking…", "m1", 25), at="2026-11-23T11:59:59Z")
+    update = status(
+        message=agent_message("Checking…", "m1", 25), at="2026-11-23T11:59:59Z"
+    )
 
-    assert take(record, update) == [
+    assert add_updates(record, update) == [
         TaskEvent(
             agent="carly",
             task_id="t1",
@@ -72,15 +74,15 @@ def test_status_update_becomes_a_whole_row(record: TaskRecord) -> None:
 def test_each_state_has_a_status_word(
     record: TaskRecord, state: str, word: str
 ) -> None:
-    [row] = rows(take(record, status(state)))
+    [row] = rows(add_updates(record, status(state)))
 
     assert (row.status, row.state) == (word, f"TASK_STATE_{state}")
 
 
 def test_artifact_chunk_becomes_an_artifact_event(record: TaskRecord) -> None:
-    take(record, chunk("one"))
+    add_updates(record, chunk("one"))
 
-    assert take(record, chunk("two", "three", append=True, last=True)) == [
+    assert add_updates(record, chunk("two", "three", append=True, last=True)) == [
         ArtifactEvent(
             agent="carly",
             task_id="t1",
@@ -97,27 +99,27 @@ def test_artifact_chunk_becomes_an_artifact_event(record: TaskRecord) -> None:
 
 def test_first_chunk_does_not_append(record: TaskRecord) -> None:
     """Some agents also set `append` in the first chunk."""
-    events = take(record, chunk("one", append=True), chunk("two", append=True))
+    events = add_updates(record, chunk("one", append=True), chunk("two", append=True))
 
-    assert in_brief(events) == ["a1 = one", "a1 + two"]
+    assert summarize(events) == ["a1 = one", "a1 + two"]
 
 
 def test_whole_artifact_sent_twice_is_added_once(record: TaskRecord) -> None:
     whole, nameless = chunk("one", last=True), chunk("one", last=True)
     nameless["artifactUpdate"]["artifact"]["name"] = ""
 
-    assert in_brief(take(record, whole, whole, nameless)) == ["a1 = one"]
-    assert in_brief(take(record, chunk("two", last=True))) == ["a1 = two"]
+    assert summarize(add_updates(record, whole, whole, nameless)) == ["a1 = one"]
+    assert summarize(add_updates(record, chunk("two", last=True))) == ["a1 = two"]
 
 
 def test_equal_chunks_are_both_added(record: TaskRecord) -> None:
     first, again = chunk("ha"), chunk("ha", append=True)
 
-    assert len(take(record, first, again, again)) == 3
+    assert len(add_updates(record, first, again, again)) == 3
 
 
 def test_response_without_a_task_becomes_a_message_event() -> None:
-    message = said("Hello", "m1") | {"contextId": "c7"}
+    message = agent_message("Hello", "m1") | {"contextId": "c7"}
     update = parse_response(json.dumps({"message": message}).encode())
     assert update.message
 
@@ -131,10 +133,12 @@ def test_response_without_a_task_becomes_a_message_event() -> None:
 
 
 def test_status_sent_twice_is_one_event(record: TaskRecord) -> None:
-    update = status(message=said("Checking…", "m1", 25), at="2026-11-23T11:59:59Z")
-    take(record, update)
+    update = status(
+        message=agent_message("Checking…", "m1", 25), at="2026-11-23T11:59:59Z"
+    )
+    add_updates(record, update)
 
-    assert take(record, update, at=LATER) == []
+    assert add_updates(record, update, at=LATER) == []
 
 
 @pytest.mark.parametrize("at", [True, False], ids=["with times", "without"])
@@ -144,43 +148,50 @@ def test_stream_sent_again_from_its_start_adds_nothing(
     stream = [
         status(
             state,
-            said(f"{n}", f"m{n}"),
+            agent_message(f"{n}", f"m{n}"),
             at=f"2026-11-23T12:00:0{n}Z" if at else None,
         )
         for n, state in enumerate(["SUBMITTED", "WORKING", "WORKING"])
     ]
-    take(record, *stream)
+    add_updates(record, *stream)
 
-    assert take(record, *stream, at=LATER) == []
+    assert add_updates(record, *stream, at=LATER) == []
 
 
 def test_message_sent_again_later_is_added_again(record: TaskRecord) -> None:
-    ask, work = said("Send?", "m1"), said("Sending…", "m2")
-    take(
+    ask, work = agent_message("Send?", "m1"), agent_message("Sending…", "m2")
+    add_updates(
         record,
         status("INPUT_REQUIRED", ask, at="2026-11-23T12:00:01Z"),
         status("WORKING", work, at="2026-11-23T12:00:02Z"),
     )
 
-    events = take(record, status("INPUT_REQUIRED", ask, at="2026-11-23T12:00:03Z"))
+    events = add_updates(
+        record, status("INPUT_REQUIRED", ask, at="2026-11-23T12:00:03Z")
+    )
 
-    assert in_brief(events) == ["input-required Send?"]
+    assert summarize(events) == ["input-required Send?"]
 
 
 def test_updates_keep_their_order_if_the_clock_goes_back_a_day(
     record: TaskRecord,
 ) -> None:
-    take(record, status(message=said("one", "m1"), at="2026-11-23T12:00:00Z"))
+    add_updates(
+        record, status(message=agent_message("one", "m1"), at="2026-11-23T12:00:00Z")
+    )
 
     [row] = rows(
-        take(record, status(message=said("two", "m2"), at="2026-11-22T12:00:00Z"))
+        add_updates(
+            record,
+            status(message=agent_message("two", "m2"), at="2026-11-22T12:00:00Z"),
+        )
     )
 
     assert (row.message, row.at) == ("two", "2026-11-22T12:00:00.000Z")
 
 
 def test_time_without_a_zone_is_utc(record: TaskRecord) -> None:
-    [row] = rows(take(record, status(at="2026-11-23T12:00:00.123456")))
+    [row] = rows(add_updates(record, status(at="2026-11-23T12:00:00.123456")))
 
     assert row.at == "2026-11-23T12:00:00.123Z"
 
@@ -189,7 +200,7 @@ def test_time_without_a_zone_is_utc(record: TaskRecord) -> None:
 def test_update_of_another_task_is_ignored(
     update: Json,
 ) -> None:
-    assert take(TaskRecord("carly", "t2"), update) == []
+    assert add_updates(TaskRecord("carly", "t2"), update) == []
 
 
 @pytest.mark.parametrize("update", [status(), chunk("one")])
@@ -198,16 +209,16 @@ def test_update_without_a_task_id_belongs_to_the_followed_task(
 ) -> None:
     [fields] = update.values()
 
-    [event] = take(record, {next(iter(update)): {**fields, "taskId": ""}})
+    [event] = add_updates(record, {next(iter(update)): {**fields, "taskId": ""}})
 
     assert isinstance(event, TaskEvent | ArtifactEvent)
     assert event.task_id == "t1"
 
 
 def test_status_without_a_message_keeps_the_message_before(record: TaskRecord) -> None:
-    take(record, status(message=said("Checking…", "m1", 25)))
+    add_updates(record, status(message=agent_message("Checking…", "m1", 25)))
 
-    [row] = rows(take(record, status(percent=30)))
+    [row] = rows(add_updates(record, status(percent=30)))
 
     assert (row.progress, row.message) == (30, "Checking…")
 
@@ -215,15 +226,15 @@ def test_status_without_a_message_keeps_the_message_before(record: TaskRecord) -
 def test_new_state_without_a_message_has_no_message(
     record: TaskRecord,
 ) -> None:
-    take(record, status(message=said("Checking…", "m1")))
+    add_updates(record, status(message=agent_message("Checking…", "m1")))
 
-    [row] = rows(take(record, status("FAILED")))
+    [row] = rows(add_updates(record, status("FAILED")))
 
     assert row.message is None
 
 
 QUESTION = {
-    **said("Send them?", "m1"),
+    **agent_message("Send them?", "m1"),
     "parts": [{"text": "Send them?"}, {"data": {"choices": ["Send", "Don't send"]}}],
 }
 
@@ -234,9 +245,11 @@ def test_question_has_its_choices_until_it_is_answered(
     updates = (
         status("INPUT_REQUIRED", QUESTION),
         status("INPUT_REQUIRED", at=LATER),
-        status("WORKING", said("Sending…", "m2")),
+        status("WORKING", agent_message("Sending…", "m2")),
     )
-    choices = [row.choices for update in updates for row in rows(take(record, update))]
+    choices = [
+        row.choices for update in updates for row in rows(add_updates(record, update))
+    ]
     assert choices == [["Send", "Don't send"], ["Send", "Don't send"], UNSET]
 
 
@@ -247,15 +260,17 @@ def test_choices_that_fit_no_button_are_left_out(
     record: TaskRecord, choices: object
 ) -> None:
     parts = [{"text": "Send them?"}, {"data": {"choices": choices}}, {"data": "a"}]
-    [row] = take(record, status("INPUT_REQUIRED", said("", "m1") | {"parts": parts}))
+    [row] = add_updates(
+        record, status("INPUT_REQUIRED", agent_message("", "m1") | {"parts": parts})
+    )
     assert isinstance(row, TaskEvent)
     assert row.choices is UNSET
 
 
 def test_context_id_stays(record: TaskRecord) -> None:
-    take(record, status())
+    add_updates(record, status())
 
-    [row] = rows(take(record, status("COMPLETED", context="")))
+    [row] = rows(add_updates(record, status("COMPLETED", context="")))
 
     assert row.context_id == "c1"
 
@@ -264,34 +279,36 @@ def test_context_id_stays(record: TaskRecord) -> None:
 @pytest.mark.parametrize(
     "late",
     [
-        status(message=said("still here", "m9")),
-        status("COMPLETED", said("done after all", "m9")),
+        status(message=agent_message("still here", "m9")),
+        status("COMPLETED", agent_message("done after all", "m9")),
         status("FAILED"),
         chunk("late"),
-        snapshot("FAILED", history=[said("late", "m9")]),
+        snapshot("FAILED", history=[agent_message("late", "m9")]),
     ],
     ids=["words", "completed", "failed", "artifact", "snapshot"],
 )
 def test_nothing_is_added_after_the_first_terminal_state(
     record: TaskRecord, state: str, late: Json
 ) -> None:
-    take(record, status(state))
+    add_updates(record, status(state))
 
-    assert take(record, late) == []
+    assert add_updates(record, late) == []
 
 
 @pytest.mark.parametrize("state", ["INPUT_REQUIRED", "AUTH_REQUIRED", "UNSPECIFIED"])
 def test_task_that_needs_input_has_not_ended(record: TaskRecord, state: str) -> None:
-    take(record, status(state))
+    add_updates(record, status(state))
 
-    assert [row.status for row in rows(take(record, status()))] == ["running"]
+    assert [row.status for row in rows(add_updates(record, status()))] == ["running"]
 
 
 def test_translating_does_not_change_the_record(record: TaskRecord) -> None:
-    take(record, chunk("one"), status(message=said("one", "m1")))
+    add_updates(record, chunk("one"), status(message=agent_message("one", "m1")))
     before = deepcopy(record)
     task = snapshot(
-        "COMPLETED", history=[said("two", "m2")], artifacts=[holding("a1", "one", "2")]
+        "COMPLETED",
+        history=[agent_message("two", "m2")],
+        artifacts=[make_artifact("a1", "one", "2")],
     )
 
     translate(record, parse_response(json.dumps(task).encode()), NOW)
@@ -302,7 +319,11 @@ def test_translating_does_not_change_the_record(record: TaskRecord) -> None:
 def test_lost_task_ends_as_error_and_keeps_its_progress(
     record: TaskRecord,
 ) -> None:
-    [row] = rows(take(record, status(message=said("Checking…", "m1", 25), at=NOW)))
+    [row] = rows(
+        add_updates(
+            record, status(message=agent_message("Checking…", "m1", 25), at=NOW)
+        )
+    )
 
     row = build_lost_row(row, "carly restarted and no longer knows this task", LATER)
 

@@ -23,20 +23,20 @@ from tests.support.a2a_updates import (
     LATER,
     NOW,
     Json,
+    add_sequence,
+    add_updates,
+    agent_message,
     chunk,
-    holding,
-    numbered,
+    make_artifact,
     rows,
-    said,
     snapshot,
     status,
-    take,
     words,
 )
 
 # Few of each, so that updates repeat and contradict each other.
 messages = st.builds(
-    said,
+    agent_message,
     st.sampled_from(["", "one", "two"]),
     st.sampled_from(["", "m1", "m2", "m3"]),
     st.none() | st.integers(-20, 120),
@@ -64,7 +64,7 @@ statuses = st.builds(
     context=st.sampled_from(["", "c1"]),
 )
 artifacts = st.builds(
-    holding,
+    make_artifact,
     st.sampled_from(["a1", "a2"]),
     st.sampled_from(["", "x", "y", "xy"]),
     st.sampled_from(["", "y"]),
@@ -85,7 +85,7 @@ chunks = st.builds(
     last=st.booleans(),
 )
 plain = statuses | snapshots | chunks
-updates = plain | st.builds(numbered, st.integers(1, 9), plain)
+updates = plain | st.builds(add_sequence, st.integers(1, 9), plain)
 
 
 @settings(derandomize=True, deadline=None)
@@ -93,7 +93,9 @@ updates = plain | st.builds(numbered, st.integers(1, 9), plain)
 def test_progress_never_decreases_and_nothing_follows_the_end(
     updates: list[Json],
 ) -> None:
-    events = take(TaskRecord("carly", "t1"), *updates, pending_gap="the stream broke")
+    events = add_updates(
+        TaskRecord("carly", "t1"), *updates, pending_gap="the stream broke"
+    )
 
     values = [row.progress for row in rows(events)]
     first = next((i for i, p in enumerate(values) if p is not None), len(values))
@@ -115,9 +117,9 @@ def test_status_or_task_sent_again_adds_nothing(
     before: list[Json], update: Json
 ) -> None:
     record = TaskRecord("carly", "t1")
-    take(record, *before, update)
+    add_updates(record, *before, update)
 
-    assert take(record, update, at=LATER, pending_gap="the stream broke") == []
+    assert add_updates(record, update, at=LATER, pending_gap="the stream broke") == []
 
 
 @settings(derandomize=True, deadline=None)
@@ -126,12 +128,12 @@ def test_record_read_from_the_feed_is_the_same(
     before: list[Json], update: Json
 ) -> None:
     record, again = TaskRecord("carly", "t1"), TaskRecord("carly", "t1")
-    events = take(record, *before)
+    events = add_updates(record, *before)
 
     again.add(decode(encode(event)) for event in events)
 
     assert again == record
-    assert take(again, update) == take(record, update)
+    assert add_updates(again, update) == add_updates(record, update)
 
 
 @settings(derandomize=True, deadline=None)
@@ -139,9 +141,11 @@ def test_record_read_from_the_feed_is_the_same(
 def test_each_number_is_added_once_or_counted_as_missing(arrived: list[int]) -> None:
     """This holds for any lost, repeated or reordered updates."""
     record = TaskRecord("carly", "t1")
-    stream = (numbered(n, status(message=said(f"{n}", f"m{n}"))) for n in arrived)
+    stream = (
+        add_sequence(n, status(message=agent_message(f"{n}", f"m{n}"))) for n in arrived
+    )
 
-    events = take(record, *stream)
+    events = add_updates(record, *stream)
 
     assert sorted(_numbers(events) + _missing(events)) == [
         n + 1 for n in range(max(arrived, default=0))
@@ -178,11 +182,11 @@ def stream_and_copies(*, number: bool) -> tuple[list[Json], list[Json]]:
     stream, copies = [], []
     for n, word in enumerate(WORDS):
         state, at = "WORKING", f"2026-11-23T12:00:0{n}Z"
-        live = status(state, said(word, f"m{word}"), at=at)
-        history = [said(before, f"m{before}") for before in WORDS[:n]]
-        copy = snapshot(state, said(word, f"m{word}"), at=at, history=history)
-        stream.append(numbered(n + 1, live) if number else live)
-        copies.append(numbered(n + 1, copy) if number else copy)
+        live = status(state, agent_message(word, f"m{word}"), at=at)
+        history = [agent_message(before, f"m{before}") for before in WORDS[:n]]
+        copy = snapshot(state, agent_message(word, f"m{word}"), at=at, history=history)
+        stream.append(add_sequence(n + 1, live) if number else live)
+        copies.append(add_sequence(n + 1, copy) if number else copy)
     return stream, copies
 
 
@@ -201,9 +205,9 @@ def test_stream_that_breaks_anywhere_adds_each_message_once_in_order(
     at = 0
     for seen, missed in breaks:
         seen = max(at, seen)
-        events += take(record, *stream[at:seen])
+        events += add_updates(record, *stream[at:seen])
         at = max(seen, missed)
-        events += take(record, copies[at - 1], pending_gap="the stream broke")
-    events += take(record, *stream[at:])
+        events += add_updates(record, copies[at - 1], pending_gap="the stream broke")
+    events += add_updates(record, *stream[at:])
 
     assert words(events) == WORDS
