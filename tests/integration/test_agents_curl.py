@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from agents.stubs import STUBS
-from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT, SEED_AGENTS, Stack
 
 EXAMPLES = examples_in(ROOT / "docs" / "curl.md")
@@ -25,7 +25,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             f"localhost:{stub.port}": stack.agent_url(name).removeprefix("http://")
             for name, stub in STUBS.items()
         }
-        return printed_by(EXAMPLES, {**addresses, "-m 5": f"-m {FEED_S}"}, folder)
+        return run_examples(EXAMPLES, {**addresses, "-m 5": f"-m {FEED_S}"}, folder)
 
 
 def test_page_shows_an_output_for_every_command() -> None:
@@ -35,7 +35,7 @@ def test_page_shows_an_output_for_every_command() -> None:
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_command_prints_the_documented_output(number: int, outputs: list[str]) -> None:
-    assert prints(EXAMPLES[number], outputs[number]), outputs[number]
+    assert matches_output(EXAMPLES[number], outputs[number]), outputs[number]
 
 
 @pytest.mark.parametrize("name", SEED_AGENTS)

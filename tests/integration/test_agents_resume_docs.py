@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents import resume
-from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT, Stack
 
 PAGE = ROOT / "docs" / "resumable-stream.md"
@@ -22,12 +22,12 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder: Path = tmp_path_factory.mktemp("resume")
     with Stack(folder, ["carly"], with_host=False) as stack:
         address = stack.agent_url("carly").removeprefix("http://")
-        return printed_by(EXAMPLES, {"localhost:8001": address}, folder)
+        return run_examples(EXAMPLES, {"localhost:8001": address}, folder)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_example_is_real_output_of_the_agent(number: int, outputs: list[str]) -> None:
-    assert prints(EXAMPLES[number], outputs[number]), outputs[number]
+    assert matches_output(EXAMPLES[number], outputs[number]), outputs[number]
 
 
 def test_page_names_the_extension_and_its_errors() -> None:

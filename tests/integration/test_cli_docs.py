@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from host.cli.main import courtside
-from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT, Stack, wait_until
 from tests.support.http_requests import start_request
 
@@ -30,11 +30,11 @@ def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
         done = f"{stack.url}/feed.ndjson?kind=task&limit=1"
         wait_until(lambda: '"completed"' in httpx.get(done).text, 30, "Carly's answer")
         addresses = {"http://localhost:8000": stack.url}
-        printed = printed_by(examples, addresses, tmp_path)
+        printed = run_examples(examples, addresses, tmp_path)
 
     assert len(examples) > 4
     for example, output in zip(examples, printed, strict=True):
-        assert prints(example, output), f"{example.command}printed: {output}"
+        assert matches_output(example, output), f"{example.command}printed: {output}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

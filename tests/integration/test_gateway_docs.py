@@ -11,7 +11,7 @@ import pytest
 
 import host.app  # noqa: F401 - defines every error that can reach a client
 from host.errors import CourtsideError
-from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT, Stack
 
 PAGE = ROOT / "docs" / "gateway.md"
@@ -23,12 +23,12 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder: Path = tmp_path_factory.mktemp("gateway")
     with Stack(folder, ["carly"]) as stack:
         address = stack.url.removeprefix("http://")
-        return printed_by(EXAMPLES, {"localhost:8000": address}, folder)
+        return run_examples(EXAMPLES, {"localhost:8000": address}, folder)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_example_is_real_output_of_the_host(number: int, outputs: list[str]) -> None:
-    assert prints(EXAMPLES[number], outputs[number]), outputs[number]
+    assert matches_output(EXAMPLES[number], outputs[number]), outputs[number]
 
 
 def test_page_lists_every_error_of_the_gateway() -> None:

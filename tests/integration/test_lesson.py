@@ -20,9 +20,9 @@ from tests.support.doc_examples import (
     Example,
     examples_in,
     files_in,
-    in_place,
-    printed_by,
-    prints,
+    matches_output,
+    replace_addresses,
+    run_examples,
 )
 from tests.support.harness import (
     ROOT,
@@ -73,7 +73,9 @@ class Reader:
             own_group=True,
         )
         started.start()
-        line = in_place(start.output or "", {"http://127.0.0.1:8000": self.host})
+        line = replace_addresses(
+            start.output or "", {"http://127.0.0.1:8000": self.host}
+        )
         wait_until(lambda: line in started.output(), START_S, f"the line {line}")
         return started
 
@@ -81,8 +83,10 @@ class Reader:
         """Save its files and run its commands."""
         real = self._real()
         for name, text in files_in(LESSON / f"{page}.md").items():
-            (self.folder / name).write_text(in_place(text, real), encoding="utf-8")
-        self.printed[page] = printed_by(
+            (self.folder / name).write_text(
+                replace_addresses(text, real), encoding="utf-8"
+            )
+        self.printed[page] = run_examples(
             to_do(page), real, self.folder, COURTSIDE_STEP_S=STEP_S
         )
 
@@ -124,7 +128,7 @@ def test_command_prints_the_documented_output(
 ) -> None:
     example, printed = to_do(page)[number], reader.printed[page][number]
 
-    assert prints(example, printed), f"{example.command}printed: {printed}"
+    assert matches_output(example, printed), f"{example.command}printed: {printed}"
 
 
 @pytest.mark.parametrize("name", ["rosa", "otto"])

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT, Stack, free_port, until
 from tests.support.host_client import HostClient, Json, watch_feed
 
@@ -147,11 +147,11 @@ def test_page_shows_the_real_output_of_its_commands(stack: Stack) -> None:
     examples = examples_in(ROOT / "docs/observability.md")
 
     addresses = {"http://localhost:8000": stack.url}
-    printed = printed_by(examples, addresses, stack.folder)
+    printed = run_examples(examples, addresses, stack.folder)
 
     assert examples
     for example, output in zip(examples, printed, strict=True):
-        assert prints(example, output), f"{example.command}printed: {output}"
+        assert matches_output(example, output), f"{example.command}printed: {output}"
 
 
 class TestReadiness:

@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from host.api.openapi.document import document
 from host.api.openapi.feed_schema import schema
 from host.log.memory import MemoryLog
-from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT, Stack
 from tests.support.host_client import HostClient
 from tests.support.http_requests import read_events
@@ -71,11 +71,13 @@ def test_page_shows_the_real_output_of_its_commands(stack: Stack) -> None:
     examples = examples_in(ROOT / "docs/http-api.md")
 
     addresses = {"http://localhost:8000": stack.url}
-    printed = printed_by(examples, addresses, stack.folder)
+    printed = run_examples(examples, addresses, stack.folder)
 
     assert examples
     for example, output in zip(examples, printed, strict=True):
-        assert prints(example, output), f"{example.command}printed: {output[:300]}"
+        assert matches_output(example, output), (
+            f"{example.command}printed: {output[:300]}"
+        )
 
 
 async def test_description_is_served(host: HostClient) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from host.config.access_rules import AccessRules
-from tests.support.doc_examples import examples_in, printed_by, prints
+from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT, Stack
 
 PAGE = ROOT / "docs" / "security.md"
@@ -18,11 +18,11 @@ def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
     examples = examples_in(PAGE)
     with Stack(tmp_path, ["carly"], log="memory", token=TOKEN) as stack:
         ours = {"http://localhost:8000": stack.url, "$COURTSIDE_TOKEN": TOKEN}
-        printed = printed_by(examples, ours, tmp_path)
+        printed = run_examples(examples, ours, tmp_path)
 
     assert examples
     for example, output in zip(examples, printed, strict=True):
-        assert prints(example, output), f"{example.command}printed: {output}"
+        assert matches_output(example, output), f"{example.command}printed: {output}"
 
 
 @pytest.mark.parametrize("name", AccessRules.__dataclass_fields__)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.doc_examples import Example, prints
+from tests.support.doc_examples import Example, matches_output
 from tests.support.harness import AGENTS, ROOT, Stack
 
 PAGE = (ROOT / "docs" / "task-manager.md").read_text(encoding="utf-8")
@@ -87,7 +87,7 @@ def test_documented_script_prints_the_documented_output(
     script = EXAMPLES[number].command.replace("http://127.0.0.1:8000", stack.url)
     script = script.replace("http://127.0.0.1:8001", stack.agent_url("carly"))
     printed = run(script, tmp_path, **ports(stack))
-    assert prints(EXAMPLES[number], printed), printed
+    assert matches_output(EXAMPLES[number], printed), printed
 
 
 def test_every_script_of_the_page_is_tested() -> None:

@@ -64,7 +64,7 @@ def files_in(page: Path) -> dict[str, str]:
     }
 
 
-def printed_by(
+def run_examples(
     examples: Sequence[Example],
     addresses: Mapping[str, str],
     folder: Path,
@@ -80,7 +80,7 @@ def printed_by(
     commands = [
         _started(command, folder) if example.terminal else command
         for example in examples
-        for command in [in_place(example.command, addresses)]
+        for command in [replace_addresses(example.command, addresses)]
     ]
     script = f"\necho '{BETWEEN}'\n".join(commands)
     assert "localhost" not in script
@@ -102,13 +102,13 @@ def printed_by(
     return [text.replace("\r", "") for text in done.stdout.split(f"{BETWEEN}\n")]
 
 
-def in_place(text: str, addresses: Mapping[str, str]) -> str:
+def replace_addresses(text: str, addresses: Mapping[str, str]) -> str:
     for documented, real in addresses.items():
         text = text.replace(documented, real)
     return text
 
 
-def prints(example: Example, output: str) -> bool:
+def matches_output(example: Example, output: str) -> bool:
     """Whether `output` is what the page shows, whatever stands for [...]."""
     shown = (example.output or "").strip()
     pattern = ".*".join(re.escape(piece) for piece in shown.split(ELISION))
