@@ -50,10 +50,10 @@ async def test_gap_counts_updates_that_a_resumable_agent_no_longer_has(
             async with host_at(stack.url) as host, agent_at(agent.url) as direct:
                 task_id = await host.start(agent.name, "60")
                 await host.row_with(task_id, "running")
-                agent.proxy.suffer(Faults(refuse=True))
+                agent.proxy.set_faults(Faults(refuse=True))
                 agent.proxy.cut()
                 task = await wait_for_state(direct, task_id, "TASK_STATE_COMPLETED")
-                agent.proxy.heal()
+                agent.proxy.clear_faults()
                 await host.row_with(task_id, "completed", deadline_s=20)
                 events = await host.history(after=0, task=task_id)
 

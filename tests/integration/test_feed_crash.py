@@ -15,8 +15,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.support.feed_reader import FeedReader, history
-from tests.support.flood import check_each_once, last_in, server
+from tests.support.feed_reader import FeedReader, read_log
+from tests.support.flood import check_each_once, flood_server, last_event_id
 from tests.support.harness import THOROUGH, free_port, live, until
 
 ROUNDS = 30 if THOROUGH else 8
@@ -45,7 +45,7 @@ class Lives:
         self.readers: list[Witness] = []
         self.port = free_port()
         self._data = folder / "data"
-        self._host = server(folder, self.port, RATE)
+        self._host = flood_server(folder, self.port, RATE)
         self._moments = random.Random(SEED)  # noqa: S311 - no secret
 
     async def live(self) -> None:
@@ -78,7 +78,7 @@ class Lives:
 
     async def _count_new_events(self) -> int:
         """Return how many events the log gained in this life."""
-        last = await last_in(self._data)
+        last = await last_event_id(self._data)
         self.last_in_log[self.number] = last
         return last - self.last_in_log.get(self.number - 1, 0)
 
@@ -122,9 +122,9 @@ async def test_readers_see_every_event_once_after_each_kill(
         for reader in readers:
             group.start_soon(reader.run)
         await lives.live()
-        calm = server(tmp_path, lives.port, 0)
+        calm = flood_server(tmp_path, lives.port, 0)
         await anyio.to_thread.run_sync(calm.restart)
-        log = await history(calm.url)
+        log = await read_log(calm.url)
         for reader in readers:
             reader.slow = False
         for reader in readers:
@@ -137,8 +137,8 @@ async def test_readers_see_every_event_once_after_each_kill(
     assert rate > LEAST_RATE
     check_each_once(log)
     for reader in readers:
-        assert reader.odd == []
-        wanted = reader.wanted_of(log)
+        assert reader.unexpected == []
+        wanted = reader.expected_from(log)
         assert reader.ids == [event_id for event_id, _ in wanted]
         assert reader.bodies == [body for _, body in wanted]
         assert len(reader.highest) > ROUNDS / 2
@@ -147,7 +147,7 @@ async def test_readers_see_every_event_once_after_each_kill(
 
 
 def caught_up(reader: FeedReader, log: dict[int, bytes]) -> Callable[[], Any]:
-    last, _ = reader.wanted_of(log)[-1]
+    last, _ = reader.expected_from(log)[-1]
 
     async def has_the_last() -> bool:
         return last in reader.ids[-1:]

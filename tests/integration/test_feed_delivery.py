@@ -18,7 +18,7 @@ import anyio.to_thread
 import pytest
 
 from tests.support.feed_reader import FeedReader
-from tests.support.flood import server
+from tests.support.flood import flood_server
 from tests.support.harness import Server, free_port, live, until
 
 RATE = 2_000
@@ -71,7 +71,7 @@ async def test_stalled_and_slow_readers_delay_neither_20_others_nor_the_host(
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    host = server(tmp_path, port, RATE)
+    host = flood_server(tmp_path, port, RATE)
     # The stalled reader keeps a transport open. If its ResourceWarning were an
     # error, uvloop would wait for the transport forever.
     host.env["PYTHONWARNINGS"] = "error,default::ResourceWarning"
@@ -90,7 +90,7 @@ async def test_stalled_and_slow_readers_delay_neither_20_others_nor_the_host(
         growth_mb = memory_mb(host) - before_mb
         print(f"\n{growth_mb:.1f} MB more; the slow one has {slow.last}")  # noqa: T201
         assert 0 < slow.last < EVENTS
-        assert all(reader.odd == [] for reader in (*readers, slow))
+        assert all(reader.unexpected == [] for reader in (*readers, slow))
 
         asked = time.monotonic()
         assert await anyio.to_thread.run_sync(host.terminate, END_S) == 0

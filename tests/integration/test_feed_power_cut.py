@@ -16,9 +16,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.support.faulty_libc import NoCompiler, compiled
+from tests.support.faulty_libc import NoCompiler, compile_library
 from tests.support.feed_reader import FeedReader
-from tests.support.flood import check_each_once, kept_in, server
+from tests.support.flood import check_each_once, flood_server, read_log_file
 from tests.support.harness import THOROUGH, Server, free_port, live, until
 
 ROUNDS = 10 if THOROUGH else 3
@@ -35,7 +35,7 @@ DISCONNECT_S = 30.0
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
-        return compiled("power_cut", tmp_path_factory.mktemp("shim"))
+        return compile_library("power_cut", tmp_path_factory.mktemp("shim"))
     except NoCompiler as reason:
         pytest.skip(str(reason))
 
@@ -118,7 +118,7 @@ async def test_events_seen_by_a_reader_survive_a_power_cut(
 ) -> None:
     disk = Disk(tmp_path, shim)
     port = free_port()
-    host = server(tmp_path, port, RATE)
+    host = flood_server(tmp_path, port, RATE)
     host.env |= disk.env
     moments = random.Random(SEED)  # noqa: S311 - no secret
     log: dict[int, bytes] = {}
@@ -126,11 +126,11 @@ async def test_events_seen_by_a_reader_survive_a_power_cut(
     async with reading(port) as reader:
         for _ in range(ROUNDS):
             await run_and_kill(host, reader, moments.uniform(*LIFE_S))
-            written = len(await kept_in(disk.data))
+            written = len(await read_log_file(disk.data))
             disk.lose_power(moments if also_unsynced else None)
-            before, log = log, await kept_in(disk.data)
+            before, log = log, await read_log_file(disk.data)
             gone += written - len(log)
-            assert reader.odd == []
+            assert reader.unexpected == []
             assert reader.ids == list(range(1, len(reader.ids) + 1))
             assert list(log.values())[: len(reader.ids)] == reader.bodies
             assert list(log.items())[: len(before)] == list(before.items())
@@ -150,12 +150,12 @@ async def test_log_without_full_sync_loses_seen_events(
         folder.mkdir()
         disk = Disk(folder, shim)
         port = free_port()
-        host = server(folder, port, RATE, f"--synchronous={synchronous}")
+        host = flood_server(folder, port, RATE, f"--synchronous={synchronous}")
         host.env |= disk.env
         async with reading(port) as reader:
             await run_and_kill(host, reader, moments.uniform(*LIFE_S))
         disk.lose_power()
-        log = await kept_in(disk.data)
+        log = await read_log_file(disk.data)
         print(f"\n{len(reader.ids)} events seen, {len(log)} synced")  # noqa: T201
         if reader.bodies != list(log.values())[: len(reader.ids)]:
             return

@@ -20,7 +20,7 @@ from host.feed.feed import CHECKPOINT_EVERY
 from host.log.contract import Entry
 from host.model.board import Board
 from tests.support.feed_reader import FeedReader
-from tests.support.flood import server
+from tests.support.flood import flood_server
 from tests.support.flood_host import LOG, TASKS, RelaxedLog, entry_of
 from tests.support.harness import THOROUGH, Server, free_port, live, until
 from tests.support.http_requests import read_events
@@ -73,7 +73,7 @@ def kill_hosts() -> Iterator[None]:
 
 @pytest.fixture
 async def host(folder: Path) -> AsyncIterator[Server]:
-    running = server(folder, free_port(), 0, fresh=True)
+    running = flood_server(folder, free_port(), 0, fresh=True)
     await start(running)
     yield running
     running.kill()
@@ -165,7 +165,7 @@ async def test_reader_from_the_start_gets_every_event_in_order(
         group.cancel_scope.cancel()
     say(f"reader: {EVENTS / (time.perf_counter() - began):,.0f} events/s")
     say(f"reader: {growth.mb():.1f} MB more at its peak")
-    assert reader.odd == []
+    assert reader.unexpected == []
     assert growth.mb() < MAX_GROWTH_MB
 
 
@@ -175,7 +175,7 @@ async def test_host_without_a_saved_board_rebuilds_it_from_all_events(
     log = RelaxedLog(folder / "data" / LOG, "OFF")
     await log.save_checkpoint(0, Board().checkpoint())
     await log.close()
-    host = server(folder, free_port(), 0, fresh=True)
+    host = flood_server(folder, free_port(), 0, fresh=True)
     await start(host)
     assert await last_messages(host) == LAST_MESSAGES
     await anyio.to_thread.run_sync(host.kill)

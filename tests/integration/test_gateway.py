@@ -21,9 +21,9 @@ from tests.support.a2a_client import agent_at
 from tests.support.gateway import (
     BINDINGS,
     call,
-    numbered,
+    run_numbered_agents,
+    sdk_client,
     state_of,
-    stock_client,
     user_request,
 )
 from tests.support.harness import AGENTS, Stack
@@ -46,7 +46,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with ExitStack() as opened:
         others = opened.enter_context(serve_limited_agents(folder))
-        others |= opened.enter_context(numbered(folder, KINDS))
+        others |= opened.enter_context(run_numbered_agents(folder, KINDS))
         running = opened.enter_context(Stack(folder, extra_agents=others))
         running.wait_connected(*others)
         yield running
@@ -66,7 +66,7 @@ class TestStockClient:
     async def test_starts_a_task_and_streams_it(
         self, stack: Stack, host: HostClient, binding: str, name: str
     ) -> None:
-        async with stock_client(f"{stack.url}/a2a/{name}", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/{name}", binding) as a2a:
             updates = await send(a2a, user_request("20"))
 
         first, last = updates[0], updates[-1]
@@ -80,7 +80,7 @@ class TestStockClient:
     async def test_replies_to_a_question(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
-        async with stock_client(f"{stack.url}/a2a/nancy", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/nancy", binding) as a2a:
             request = user_request("Invite everyone")
             request.message.metadata["skillId"] = "invite_everyone"
             asked = await send(a2a, request)
@@ -99,7 +99,7 @@ class TestStockClient:
     ) -> None:
         task_id = await host.start("nancy", skill="invite_everyone")
         await host.row_with(task_id, "input-required")
-        async with stock_client(f"{stack.url}/a2a/nancy", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/nancy", binding) as a2a:
             task = await a2a.cancel_task(pb.CancelTaskRequest(id=task_id))
 
         assert task.status.state == pb.TASK_STATE_CANCELED
@@ -110,7 +110,7 @@ class TestStockClient:
     ) -> None:
         task_id = await host.start("carly")
         await host.row_with(task_id, "completed")
-        async with stock_client(f"{stack.url}/a2a/carly", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/carly", binding) as a2a:
             task = await a2a.get_task(pb.GetTaskRequest(id=task_id))
             short = await a2a.get_task(pb.GetTaskRequest(id=task_id, history_length=1))
         async with agent_at(stack.agent_url("carly")) as carly:
@@ -129,7 +129,7 @@ class TestStockClient:
         for task_id in started:
             await host.row_with(task_id, "completed")
         seen: list[str] = []
-        async with stock_client(f"{stack.url}/a2a/logan", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/logan", binding) as a2a:
             request = pb.ListTasksRequest(page_size=2)
             while True:
                 page = await a2a.list_tasks(request)
@@ -149,7 +149,7 @@ class TestStockClient:
     async def test_waits_for_the_result_without_streaming(
         self, stack: Stack, binding: str
     ) -> None:
-        async with stock_client(f"{stack.url}/a2a/carly", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/carly", binding) as a2a:
             a2a._config.streaming = False  # type: ignore[attr-defined]
             (answer,) = await send(a2a, user_request("Find a slot for a game tomorrow"))
 
@@ -159,7 +159,7 @@ class TestStockClient:
     async def test_gets_the_message_of_an_agent_without_tasks(
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
-        async with stock_client(f"{stack.url}/a2a/whole", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/whole", binding) as a2a:
             (answer,) = await send(a2a, user_request("talk"))
             a2a._config.streaming = False  # type: ignore[attr-defined]
             (same,) = await send(a2a, user_request("talk"))
@@ -172,7 +172,7 @@ class TestStockClient:
         self, stack: Stack, host: HostClient, binding: str
     ) -> None:
         task_id = await host.start("plain", "40")
-        async with stock_client(f"{stack.url}/a2a/plain", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/plain", binding) as a2a:
             request = pb.SubscribeToTaskRequest(id=task_id)
             updates = [update async for update in a2a.subscribe(request)]
 
@@ -184,7 +184,7 @@ class TestStockClient:
     ) -> None:
         task_id = await host.start("carly")
         await host.row_with(task_id, "completed")
-        async with stock_client(f"{stack.url}/a2a/carly", binding) as a2a:
+        async with sdk_client(f"{stack.url}/a2a/carly", binding) as a2a:
             with pytest.raises(TaskNotFoundError):
                 await a2a.get_task(pb.GetTaskRequest(id="nothing"))
             with pytest.raises(TaskNotFoundError):

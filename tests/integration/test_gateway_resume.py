@@ -17,7 +17,7 @@ from tests.support.a2a_client import RESUMABLE, Json
 from tests.support.gateway import (
     BINDINGS,
     Subscriber,
-    numbered,
+    run_numbered_agents,
     update_in,
     without_number,
 )
@@ -31,7 +31,7 @@ KINDS = ("plain", "resumable")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with (
-        numbered(folder, KINDS) as others,
+        run_numbered_agents(folder, KINDS) as others,
         Stack(folder, ["carly", "nancy"], extra_agents=others) as running,
     ):
         running.wait_connected(*others)
@@ -251,7 +251,7 @@ async def refusal(reader: Subscriber) -> tuple[int, str, Json]:
 
 async def test_numbers_continue_after_the_host_is_killed(tmp_path: Path) -> None:
     with (
-        numbered(tmp_path, KINDS) as others,
+        run_numbered_agents(tmp_path, KINDS) as others,
         Stack(tmp_path, (), extra_agents=others) as stack,
     ):
         stack.wait_connected(*others)
@@ -301,7 +301,7 @@ async def test_host_that_follows_a_host_can_resume_any_agent(
     first.mkdir()
     second.mkdir()
     with (
-        numbered(tmp_path, ["plain"]) as others,
+        run_numbered_agents(tmp_path, ["plain"]) as others,
         Stack(first, (), extra_agents=others) as near,
         Stack(second, (), extra_agents={"plain": f"{near.url}/a2a/plain"}) as far,
     ):
@@ -331,7 +331,7 @@ async def test_missed_updates_are_reported_in_a_numbered_gap(
 ) -> None:
     """The host was down during updates of an agent without the extension."""
     with (
-        numbered(tmp_path, ["plain"]) as others,
+        run_numbered_agents(tmp_path, ["plain"]) as others,
         Stack(tmp_path, (), extra_agents=others) as stack,
     ):
         stack.wait_connected("plain")

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from tests.support.feed_reader import FeedReader
-from tests.support.flood import check_each_once, kept_in, server
+from tests.support.flood import check_each_once, flood_server, read_log_file
 from tests.support.harness import Stack, free_port, until
 from tests.support.host_client import Watcher, host_at
 
@@ -77,7 +77,7 @@ async def test_host_under_load_ends_without_loss_and_its_readers_resume(
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    host = server(tmp_path, port, rate=2_000)
+    host = flood_server(tmp_path, port, rate=2_000)
     # The stalled reader keeps a transport open. If its ResourceWarning were an
     # error, uvloop would wait for the transport forever.
     host.env["PYTHONWARNINGS"] = "error,default::ResourceWarning"
@@ -87,20 +87,20 @@ async def test_host_under_load_ends_without_loss_and_its_readers_resume(
         for each in (reader, slow, stalled):
             group.start_soon(each.run)
         await has(stalled, 100)
-        stalled.held = True
+        stalled.is_paused = True
         await has(reader, 3_000)
 
         asked = time.monotonic()
         assert await anyio.to_thread.run_sync(host.terminate, LOADED_END_S) == 0
         took_s = time.monotonic() - asked
         given = int(host.output().rpartition("given=")[2].split()[0])
-        log = await kept_in(tmp_path / "data")
+        log = await read_log_file(tmp_path / "data")
         assert len(log) == given
         assert reader.clean_ends >= 1
 
-        calm = server(tmp_path, port, rate=0)
+        calm = flood_server(tmp_path, port, rate=0)
         await anyio.to_thread.run_sync(calm.restart)
-        slow.slow = stalled.held = False
+        slow.slow = stalled.is_paused = False
         for each in (reader, slow, stalled):
             await has(each, given)
         assert await anyio.to_thread.run_sync(calm.terminate, LOADED_END_S) == 0
@@ -109,7 +109,7 @@ async def test_host_under_load_ends_without_loss_and_its_readers_resume(
     assert took_s < LOADED_END_S
     check_each_once(log)
     for each in (reader, slow, stalled):
-        assert each.odd == []
+        assert each.unexpected == []
         assert list(zip(each.ids, each.bodies, strict=True)) == list(log.items())
 
 

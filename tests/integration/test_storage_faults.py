@@ -22,7 +22,7 @@ from host.log.sqlite import SqliteLog
 from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.faulty_libc import FaultyLibc, NoCompiler
 from tests.support.feed_reader import FeedReader
-from tests.support.flood import check_each_once, kept_in, server
+from tests.support.flood import check_each_once, flood_server, read_log_file
 from tests.support.flood_host import LOG, TASKS, entry_of
 from tests.support.full_disk import SmallDisk, SmallFiles, full_disk
 from tests.support.harness import Process, Server, Stack, free_port, live, until
@@ -102,7 +102,7 @@ def broken_disk(how: str, host: Server, folder: Path) -> Iterator[Break]:
     if how.startswith("E"):
         libc = libc_for(folder)
         host.env |= libc.env
-        yield (lambda: libc.fail_writes(getattr(errno, how)), libc.heal)
+        yield (lambda: libc.fail_writes(getattr(errno, how)), libc.allow_writes)
         return
     with full_disk(data, lambda: host.pid) as disk:
         if how == "file limit":
@@ -117,7 +117,7 @@ async def test_failing_disk_is_reported_and_the_feed_continues_later(
     tmp_path: Path, how: str
 ) -> None:
     port = free_port()
-    host = server(tmp_path, port, RATE)
+    host = flood_server(tmp_path, port, RATE)
     with broken_disk(how, host, tmp_path) as (fail, heal):
         await anyio.to_thread.run_sync(host.restart)
         async with reading(port) as reader:
@@ -139,8 +139,8 @@ async def test_failing_disk_is_reported_and_the_feed_continues_later(
         assert await anyio.to_thread.run_sync(host.terminate, END_S) == 0
 
         assert json.loads(reader.faults[-1]) == {"cause": None}
-        assert reader.odd == []
-        log = await kept_in(tmp_path / "data")
+        assert reader.unexpected == []
+        log = await read_log_file(tmp_path / "data")
     check_each_once(log)
     assert reader.bodies == list(log.values())[: len(reader.bodies)]
     assert host.output().count("log=failing") == 1, host.output()
@@ -154,7 +154,7 @@ async def has_fault(reader: FeedReader) -> bool:
 async def test_host_with_a_full_disk_ends_in_time_and_continues_later(
     tmp_path: Path,
 ) -> None:
-    host = server(tmp_path, free_port(), RATE)
+    host = flood_server(tmp_path, free_port(), RATE)
     with broken_disk("ENOSPC", host, tmp_path) as (fail, heal):
         await anyio.to_thread.run_sync(host.restart)
         fail()
@@ -168,7 +168,7 @@ async def test_host_with_a_full_disk_ends_in_time_and_continues_later(
         await anyio.to_thread.run_sync(host.restart)
         await wait_for_recovery(host.url)
         await anyio.to_thread.run_sync(host.terminate, END_S)
-    check_each_once(await kept_in(tmp_path / "data"))
+    check_each_once(await read_log_file(tmp_path / "data"))
 
 
 async def fill(path: Path, count: int) -> None:
@@ -186,7 +186,7 @@ def damage(path: Path) -> None:
 
 async def test_damage_found_while_the_host_runs_is_reported(tmp_path: Path) -> None:
     await fill(tmp_path / "data" / LOG, OLD_EVENTS)
-    host = server(tmp_path, free_port(), 0)
+    host = flood_server(tmp_path, free_port(), 0)
     await anyio.to_thread.run_sync(host.restart)
     await wait_for_recovery(host.url)
 
@@ -259,7 +259,7 @@ async def test_host_does_not_read_its_agents_while_the_log_fails(
     with FaultProxy(port) as proxy:
         stack = Stack(tmp_path, (), extra_agents={"chatty": f"{proxy.url}/chatty"})
         stack.host.env |= libc.env
-        proxy.suffer(Faults(stall_after=100_000))
+        proxy.set_faults(Faults(stall_after=100_000))
         with stack:
             async with watch_feed(f"{stack.url}/feed?after=0") as reader:
                 await reader.until(
@@ -267,11 +267,11 @@ async def test_host_does_not_read_its_agents_while_the_log_fails(
                 )
                 before_mb = memory_mb(stack.host)
                 libc.fail_writes()
-                proxy.heal()
+                proxy.clear_faults()
                 await wait_for_failure(stack.url)
                 sent = await wait_until_stable(lambda: sent_by(agent))
                 growth_mb = memory_mb(stack.host) - before_mb
-                libc.heal()
+                libc.allow_writes()
                 await reader.until(
                     lambda: len(reader.seen) > sent + SOME,
                     "all sent updates, and more",

@@ -58,7 +58,7 @@ async def test_cut_streams_lose_and_repeat_nothing(
             async for update in manager.stream_all():
                 updates.append(update)
                 # Cuts between two updates, and within one.
-                proxy.suffer(Faults(cut_after=1 + 61 * len(updates)))
+                proxy.set_faults(Faults(cut_after=1 + 61 * len(updates)))
         assert proxy.counts.cuts > 1
 
     assert "gap" not in [update["kind"] for update in updates]

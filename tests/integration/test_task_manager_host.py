@@ -59,7 +59,7 @@ async def test_cut_connections_lose_and_repeat_nothing(
             updates.append(update)
             if len(updates) % 4 == 0:
                 # Cuts between two events, and within one.
-                proxy.suffer(Faults(cut_after=1 + 211 * (len(updates) % 7)))
+                proxy.set_faults(Faults(cut_after=1 + 211 * (len(updates) % 7)))
 
     assert proxy.counts.cuts > 3
     assert updates == await logged_updates(host, task_ids)
@@ -144,12 +144,12 @@ async def test_trimmed_events_become_a_gap(tmp_path: Path) -> None:
             await row_of(manager, asking, "input-required")
             running = await manager.start_task("calendar_check")
             await row_of(manager, running, "running")
-            proxy.suffer(Faults(refuse=True))
+            proxy.set_faults(Faults(refuse=True))
             proxy.cut()
             cursor = await host.head()  # or less
             await host.row_with(running, "completed")
             await trim_log_after(cursor, host)
-            proxy.heal()
+            proxy.clear_faults()
             ended = await row_of(manager, running, "completed")
             seen = [
                 update
@@ -171,7 +171,7 @@ async def test_host_that_stays_away_is_an_error_after_a_while(
     monkeypatch.setattr(manager_module, "LEAVE_S", 0.2)
     async with TaskManager(host=proxy.url) as manager:
         task_id = await manager.start_task("calendar_check")
-        proxy.suffer(Faults(refuse=True))
+        proxy.set_faults(Faults(refuse=True))
         proxy.cut()
         with pytest.raises(HostUnreachable, match=f"no Courtside host .* {proxy.url}"):
             await updates_of(manager)
@@ -201,7 +201,7 @@ async def test_lost_response_says_that_the_request_may_have_been_done(
         await manager.start_task("carly/availability")
         await updates_of(manager)
         sent = proxy.counts.requests
-        proxy.suffer(Faults(stall_after=0))
+        proxy.set_faults(Faults(stall_after=0))
         start = manager.start_task("carly/availability")
 
         async def is_sent() -> bool:
@@ -209,7 +209,7 @@ async def test_lost_response_says_that_the_request_may_have_been_done(
 
         await until(is_sent, 30, "the start to be sent")
         proxy.cut()
-        proxy.heal()
+        proxy.clear_faults()
         with pytest.raises(HostUnreachable, match="may have been done"):
             await start
 

@@ -24,8 +24,8 @@ from tests.support.harness import Stack, free_port, until
 from tests.support.manager_transports import (
     TRANSPORTS,
     ManagerTransport,
+    check_no_leaks,
     create_transport,
-    leaks_nothing,
     row_of,
     updates_of,
 )
@@ -63,7 +63,7 @@ async def listed(transport: ManagerTransport) -> set[str]:
 
 class TestLeaving:
     async def test_early_cancels_open_tasks(self, transport: ManagerTransport) -> None:
-        async with leaks_nothing(), transport.manager() as manager:
+        async with check_no_leaks(), transport.manager() as manager:
             asking = await manager.start_task("invite_everyone")
             await row_of(manager, asking, "input-required")
             working = await manager.start_task("calendar_check")
@@ -97,7 +97,7 @@ class TestLeaving:
         async def has_begun() -> bool:
             return bool(begun)
 
-        async with leaks_nothing():
+        async with check_no_leaks():
             if how == "asyncio":
                 task = asyncio.create_task(work())
                 await until(has_begun, 30, "the task to begin")
@@ -117,7 +117,7 @@ class TestLeaving:
         self, transport: ManagerTransport
     ) -> None:
         before = await listed(transport)
-        async with leaks_nothing(), transport.manager() as manager:
+        async with check_no_leaks(), transport.manager() as manager:
             first = await manager.start_task("carly")
             manager.start_task("carly")
 
@@ -131,7 +131,7 @@ class TestLeaving:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "SETTLE_S", 0.2)
-        async with leaks_nothing():
+        async with check_no_leaks():
             with pytest.raises(AgentUnreachable, match="carly cannot be reached"):
                 url = f"http://127.0.0.1:{free_port()}"
                 async with TaskManager({"carly": url}) as manager:
@@ -141,7 +141,7 @@ class TestLeaving:
         self, transport: ManagerTransport
     ) -> None:
         before = await listed(transport)
-        async with leaks_nothing(), transport.manager(leave_running=True) as manager:
+        async with check_no_leaks(), transport.manager(leave_running=True) as manager:
             await manager.start_task("availability")
             manager.start_task("availability")
 
@@ -156,7 +156,7 @@ class TestLeaving:
     async def test_after_the_last_task_leaks_nothing(
         self, transport: ManagerTransport
     ) -> None:
-        async with leaks_nothing(), transport.manager() as manager:
+        async with check_no_leaks(), transport.manager() as manager:
             await manager.start_task("availability")
             updates = await updates_of(manager)
         assert updates[-1]["status"] == "completed"
@@ -198,7 +198,7 @@ class TestLeaving:
         silent = stack.agents["carly"] if transport.name == "direct" else stack.host
 
         async def leave() -> None:
-            async with leaks_nothing(), transport.manager() as manager:
+            async with check_no_leaks(), transport.manager() as manager:
                 await manager.start_task("calendar_check")
                 silent.pause()
 
@@ -214,14 +214,14 @@ class TestEntering:
     ) -> None:
         monkeypatch.setattr("host.task_manager.via_host.FIRST_CONTACT_S", 0.1)
         url = f"http://127.0.0.1:{free_port()}"
-        async with leaks_nothing():
+        async with check_no_leaks():
             with pytest.raises(HostUnreachable, match=f"no Courtside host .* {url}"):
                 async with TaskManager(host=url):
                     pytest.fail("it was entered")
 
     async def test_refuses_a_server_that_is_not_a_host(self, stack: Stack) -> None:
         url = stack.agent_url("carly")
-        async with leaks_nothing():
+        async with check_no_leaks():
             with pytest.raises(HostUnreachable, match=r"is not a Courtside host.*404"):
                 async with TaskManager(host=url):
                     pytest.fail("it was entered")
@@ -234,11 +234,11 @@ class TestEntering:
 
         port = int(stack.agent_url("carly").rpartition(":")[2])
         with FaultProxy(port) as proxy, caplog.at_level("INFO", "courtside.agent_row"):
-            proxy.suffer(Faults(refuse=True))
+            proxy.set_faults(Faults(refuse=True))
             async with TaskManager({"carly": proxy.url}) as manager:
                 start = manager.start_task("availability")
                 await until(is_lost, 30, "the agent to be lost")
-                proxy.heal()
+                proxy.clear_faults()
                 assert await start
 
     async def test_unreachable_agent_is_named_with_the_cause(
@@ -246,7 +246,7 @@ class TestEntering:
     ) -> None:
         monkeypatch.setattr(module, "CONNECT_S", 1.5)
         url = f"http://127.0.0.1:{free_port()}"
-        async with leaks_nothing(), TaskManager({"carly": url}) as manager:
+        async with check_no_leaks(), TaskManager({"carly": url}) as manager:
             for name in ("carly", "calendar_check"):
                 with pytest.raises(
                     AgentUnreachable,

@@ -51,7 +51,7 @@ from tests.support.exactly_once import (
 )
 from tests.support.fault_proxy import Faults
 from tests.support.faulty_libc import FaultyLibc, NoCompiler
-from tests.support.feed_reader import FeedReader, history
+from tests.support.feed_reader import FeedReader, read_log
 from tests.support.full_disk import FullDisk, full_disk
 from tests.support.harness import Stack, until
 from tests.support.host_client import TERMINAL_STATUSES, Json, host_at
@@ -149,10 +149,10 @@ class Chaos(FaultRounds):
 
     async def _slow(self) -> None:
         for agent in self._agents:
-            agent.proxy.suffer(Faults(bytes_per_s=SLOW_BYTES_PER_S))
+            agent.proxy.set_faults(Faults(bytes_per_s=SLOW_BYTES_PER_S))
         await self._some_time(1.5)
         for agent in self._agents:
-            agent.proxy.heal()
+            agent.proxy.clear_faults()
 
     async def _kill_agent(self) -> None:
         """One of them: its tasks go with it."""
@@ -167,9 +167,9 @@ class Chaos(FaultRounds):
         self._stack.host.resume()
 
     async def _stall_reader(self) -> None:
-        self.stalling.held = True
+        self.stalling.is_paused = True
         await self._some_time(3.0)
-        self.stalling.held = False
+        self.stalling.is_paused = False
 
     async def _fill_disk(self) -> None:
         assert self._disk
@@ -211,8 +211,8 @@ class Chaos(FaultRounds):
         # One that is never over is reckoned up as lost in silence.
         with suppress(AssertionError):
             await until(over, SETTLE_S, "the end of every task")
-        log = await history(self._stack.url, SETTLE_S)
-        ends = {reader: reader.wanted_of(log)[-1][0] for reader in self.readers}
+        log = await read_log(self._stack.url, SETTLE_S)
+        ends = {reader: reader.expected_from(log)[-1][0] for reader in self.readers}
 
         async def caught_up() -> bool:
             return all(end in reader.ids[-1:] for reader, end in ends.items())
@@ -234,11 +234,13 @@ class Chaos(FaultRounds):
         if list(log) != list(range(1, len(log) + 1)):
             report.reader_wrong.append("the log's ids are not 1, 2, 3 …")
         for number, reader in enumerate(self.readers):
-            wanted = reader.wanted_of(log)
+            wanted = reader.expected_from(log)
             if list(zip(reader.ids, reader.bodies, strict=True)) != wanted:
                 report.reader_wrong.append(f"reader {number} ({reader.target}) differs")
-            if reader.odd:
-                report.reader_wrong.append(f"reader {number} got {reader.odd[:3]}")
+            if reader.unexpected:
+                report.reader_wrong.append(
+                    f"reader {number} got {reader.unexpected[:3]}"
+                )
         emitted = _emitted(journal)
         feeds = _by_context(log)
         for context, agent in self.begun.items():
@@ -297,7 +299,7 @@ async def run(
         await chaos.reckon(report, log, folder / JOURNAL)
         report.fault_counts = chaos.fault_counts
         report.readers = len(chaos.readers)
-        report.reader_connections = sum(reader.visits for reader in chaos.readers)
+        report.reader_connections = sum(reader.connections for reader in chaos.readers)
         report.events = len(log)
         report.cuts = sum(agent.proxy.counts.cuts for agent in agents)
         if report.wrong:

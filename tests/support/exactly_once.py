@@ -168,25 +168,25 @@ class FaultRounds:
     async def _cut_at_some_byte(self) -> None:
         for agent in self._agents:
             after = self._random.randint(1, MOST_CUT_BYTES)
-            agent.proxy.suffer(Faults(cut_after=after))
+            agent.proxy.set_faults(Faults(cut_after=after))
         await self._some_time(0.5)
 
     async def _stall(self) -> None:
         for agent in self._agents:
             after = self._random.randint(1, MOST_CUT_BYTES // 4)
-            agent.proxy.suffer(Faults(stall_after=after))
+            agent.proxy.set_faults(Faults(stall_after=after))
         await self._some_time(0.5)
         for agent in self._agents:
             agent.proxy.cut()
-            agent.proxy.heal()
+            agent.proxy.clear_faults()
 
     async def _refuse(self) -> None:
         for agent in self._agents:
-            agent.proxy.suffer(Faults(refuse=True))
+            agent.proxy.set_faults(Faults(refuse=True))
             agent.proxy.cut()
         await self._some_time(0.5)
         for agent in self._agents:
-            agent.proxy.heal()
+            agent.proxy.clear_faults()
 
     async def _stop_agents(self) -> None:
         """Stopped, cut off where chance will have it, and continued."""

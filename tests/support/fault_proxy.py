@@ -80,7 +80,7 @@ class FaultProxy:
 
     def __enter__(self) -> FaultProxy:
         self._thread.start()
-        self.heal()
+        self.clear_faults()
         return self
 
     def __exit__(
@@ -94,7 +94,7 @@ class FaultProxy:
         self._thread.join()
         self._loop.close()
 
-    def suffer(self, faults: Faults) -> None:
+    def set_faults(self, faults: Faults) -> None:
         """From now on these faults, instead of those there were."""
 
         async def begin() -> None:
@@ -106,9 +106,9 @@ class FaultProxy:
 
         self._call(begin)
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """From now on no faults; what was stalled goes on."""
-        self.suffer(Faults())
+        self.set_faults(Faults())
 
     def cut(self) -> int:
         """Breaks every open connection at once; how many there were."""

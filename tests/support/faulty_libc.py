@@ -21,7 +21,7 @@ class NoCompiler(Exception):
     """There is nothing here to build a library for LD_PRELOAD with."""
 
 
-def compiled(name: str, folder: Path) -> Path:
+def compile_library(name: str, folder: Path) -> Path:
     """The library made of tests/`name`.c. Raises NoCompiler."""
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None or not sys.platform.startswith("linux"):
@@ -43,7 +43,7 @@ class FaultyLibc:
         self._writes = self._ahead_ns = 0
         self._tell()
         self.env = {
-            "LD_PRELOAD": str(compiled("faulty_libc", folder)),
+            "LD_PRELOAD": str(compile_library("faulty_libc", folder)),
             "FAULTY_CONTROL": str(self._control),
             "FAULTY_DIR": str(data),
         }
@@ -52,7 +52,7 @@ class FaultyLibc:
         self._writes = cause
         self._tell()
 
-    def heal(self) -> None:
+    def allow_writes(self) -> None:
         """The disk, not the clock."""
         self._writes = 0
         self._tell()

@@ -33,13 +33,13 @@ class FeedReader:
     def __init__(self, port: int, target: str, *, slow: bool = False) -> None:
         self.target = target
         self.slow = slow
-        self.held = False
+        self.is_paused = False
         self.cursor: str | None = None
         self.connected = False
-        self.visits = self.clean_ends = 0
+        self.connections = self.clean_ends = 0
         self.ids: list[int] = []
         self.bodies: list[bytes] = []
-        self.odd: list[bytes] = []
+        self.unexpected: list[bytes] = []
         self.faults: list[bytes] = []
         self._port = port
         self._rest = b""
@@ -70,7 +70,7 @@ class FeedReader:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BYTES)
             await loop.sock_connect(sock, ("127.0.0.1", self._port))
             self.connected = True
-            self.visits += 1
+            self.connections += 1
             self.on_connect()
             self._rest, self._is_over = b"", False
             self._response = httptools.HttpResponseParser(self)
@@ -83,7 +83,7 @@ class FeedReader:
                     return
                 if self.slow:
                     await asyncio.sleep(SLOW_S)
-                while self.held:
+                while self.is_paused:
                     await asyncio.sleep(RETRY_S)
 
     def _request(self) -> bytes:
@@ -98,7 +98,7 @@ class FeedReader:
         """For the parser."""
         status = self._response.get_status_code()
         if status != 200:
-            self.odd.append(b"status %d" % status)
+            self.unexpected.append(b"status %d" % status)
 
     def on_message_complete(self) -> None:
         """For the parser: a clean end, whatever becomes of the connection."""
@@ -120,7 +120,7 @@ class FeedReader:
         elif head == b"event: fault":
             self.faults.append(data)
         elif frame != b"retry: 1000" and not frame.startswith(b":"):
-            self.odd.append(frame)
+            self.unexpected.append(frame)
 
     def _epoch(self, first_seen: str) -> str:
         return self.cursor.partition("-")[0] if self.cursor else first_seen
@@ -133,12 +133,12 @@ class FeedReader:
         )
         return all(event.get(name) in values for name, values in wanted.items())
 
-    def wanted_of(self, log: dict[int, bytes]) -> list[tuple[int, bytes]]:
+    def expected_from(self, log: dict[int, bytes]) -> list[tuple[int, bytes]]:
         """What it must have got of what `history` says, in this order."""
         return [item for item in log.items() if self.matches(json.loads(item[1]))]
 
 
-async def history(url: str, deadline_s: float = 30) -> dict[int, bytes]:
+async def read_log(url: str, deadline_s: float = 30) -> dict[int, bytes]:
     """Every line of /feed.ndjson by its id, in its order."""
     async with httpx.AsyncClient(trust_env=False, timeout=deadline_s) as client:
         answer = await client.get(f"{url}/feed.ndjson")

@@ -20,7 +20,7 @@ from tests.support.flood_host import KEEP_EVENTS, LOG, TASKS
 from tests.support.harness import Server
 
 
-def server(
+def flood_server(
     folder: Path, port: int, rate: int, *more: str, fresh: bool = False
 ) -> Server:
     """The process, for a test: its log is in `folder`/data."""
@@ -42,14 +42,14 @@ def server(
     )
 
 
-async def kept_in(folder: Path) -> dict[int, bytes]:
+async def read_log_file(folder: Path) -> dict[int, bytes]:
     """All that the log in a data folder holds, JSON by id, as the feed tells it."""
     async with _copy_of_log(folder) as log:
         rows = await log.read(0, KEEP_EVENTS)
     return {row.id: with_id(row.id, row.body) for row in rows}
 
 
-async def last_in(folder: Path) -> int:
+async def last_event_id(folder: Path) -> int:
     """The id of the last event in the log of a data folder."""
     async with _copy_of_log(folder) as log:
         return (await log.bounds()).last

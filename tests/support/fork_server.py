@@ -59,7 +59,7 @@ def can_fork(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> bool:
     )
 
 
-class Forked:
+class ForkedProcess:
     """A child of the zygote, with the methods of a Popen that tests use."""
 
     def __init__(self, status: int) -> None:
@@ -115,7 +115,7 @@ def fork(
     streams: Sequence[int],
     *,
     own_group: bool = False,
-) -> Forked:
+) -> ForkedProcess:
     """Starts `argv` with stdin, stdout and stderr. Only what `can_fork`."""
     request = json.dumps({"argv": argv, "env": dict(env), "own_group": own_group})
     status, told = os.pipe()
@@ -126,7 +126,7 @@ def fork(
             socket.send_fds(_asked[0], [request.encode()], [told, *streams])
     finally:
         os.close(told)
-    return Forked(status)
+    return ForkedProcess(status)
 
 
 def _start(env: Mapping[str, str]) -> socket.socket:

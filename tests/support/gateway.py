@@ -24,7 +24,7 @@ AGENT_CARD = "/.well-known/agent-card.json"
 
 
 @asynccontextmanager
-async def stock_client(url: str, binding: str) -> AsyncIterator[Client]:
+async def sdk_client(url: str, binding: str) -> AsyncIterator[Client]:
     """Create the SDK's client for the card at `url`, as its examples do."""
     async with httpx.AsyncClient(timeout=20, trust_env=False, verify=NO_TLS) as http:
         config = ClientConfig(
@@ -139,7 +139,7 @@ async def call(url: str, agent: str, method: str, params: Any) -> Json:
 
 
 @contextmanager
-def numbered(folder: Path, kinds: Sequence[str]) -> Iterator[dict[str, str]]:
+def run_numbered_agents(folder: Path, kinds: Sequence[str]) -> Iterator[dict[str, str]]:
     """Start agents of numbered_agents.py over JSON-RPC, named by their kinds."""
     urls: dict[str, str] = {}
     servers: list[Server] = []

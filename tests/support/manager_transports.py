@@ -65,7 +65,7 @@ def sockets() -> int:
 
 
 @asynccontextmanager
-async def leaks_nothing() -> AsyncIterator[None]:
+async def check_no_leaks() -> AsyncIterator[None]:
     """Fail if the block leaves a socket or an asyncio task behind.
 
     Leftovers for the garbage collector give a ResourceWarning, which is an error.

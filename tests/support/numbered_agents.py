@@ -77,7 +77,7 @@ def updates_of(asked: str) -> Iterator[Update]:
             yield Update(number, chunk=f"{number} ")
 
 
-def noted(asked: str) -> Iterator[Update]:
+def journal_updates(asked: str) -> Iterator[Update]:
     """The same, each in the journal before it is told: kill -9 takes nothing there."""
     path, key = os.environ.get("NUMBERED_JOURNAL"), asked.partition(" ")[2]
     for update in updates_of(asked):
@@ -89,7 +89,7 @@ def noted(asked: str) -> Iterator[Update]:
 
 async def script(request: Request) -> Script:
     """The same as a script for our own agents."""
-    for update in noted(request.text):
+    for update in journal_updates(request.text):
         if update.chunk:
             yield Chunk("numbers", update.chunk, beats=1.0)
         else:
@@ -115,8 +115,8 @@ class PlainExecutor(AgentExecutor):
         task.status.timestamp.GetCurrentTime()
         await event_queue.enqueue_event(task)
         updater = TaskUpdater(event_queue, task_id, context_id)
-        for update in noted(context.get_user_input()):
-            await tell(updater, update)
+        for update in journal_updates(context.get_user_input()):
+            await send_update(updater, update)
             await asyncio.sleep(PAUSE_S)
         done = updater.new_agent_message([new_text_part("Done.")])
         percent = progress.build_metadata(100, [])
@@ -126,7 +126,7 @@ class PlainExecutor(AgentExecutor):
         raise NotImplementedError
 
 
-async def tell(updater: TaskUpdater, update: Update) -> None:
+async def send_update(updater: TaskUpdater, update: Update) -> None:
     if update.chunk:
         first = update.number == EVERY - 1
         parts = [new_text_part(update.chunk)]

@@ -45,7 +45,7 @@ def proxy(name: str, upstream: str, folder: Path) -> Server:
     if binary is None:
         pytest.skip(f"needs {name}: apt install {name}")
     port = free_port()
-    config = documented(name, {"8080": str(port), "127.0.0.1:8000": upstream})
+    config = documented_config(name, {"8080": str(port), "127.0.0.1:8000": upstream})
     return Server(
         name,
         [binary, *_arguments(name, config, folder)],
@@ -56,7 +56,7 @@ def proxy(name: str, upstream: str, folder: Path) -> Server:
     )
 
 
-def documented(name: str, addresses: dict[str, str]) -> str:
+def documented_config(name: str, addresses: dict[str, str]) -> str:
     """The configuration that docs/proxies.md shows, with other addresses in it."""
     language = {"caddy": "caddyfile"}.get(name, name)
     text = PAGE.read_text(encoding="utf-8")

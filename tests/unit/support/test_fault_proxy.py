@@ -78,7 +78,7 @@ def test_proxy_without_faults_forwards_and_counts_all_bytes(
 def test_proxy_cuts_one_connection_at_the_exact_byte(
     proxy: FaultProxy, after: int
 ) -> None:
-    proxy.suffer(Faults(cut_after=after))
+    proxy.set_faults(Faults(cut_after=after))
 
     with connect(proxy) as client:
         ask(client)
@@ -106,7 +106,7 @@ def test_cut_resets_every_open_connection(proxy: FaultProxy) -> None:
 def test_stalled_connection_continues_after_heal(
     proxy: FaultProxy,
 ) -> None:
-    proxy.suffer(Faults(stall_after=4000))
+    proxy.set_faults(Faults(stall_after=4000))
 
     with connect(proxy) as client:
         ask(client)
@@ -115,12 +115,12 @@ def test_stalled_connection_continues_after_heal(
         with pytest.raises(TimeoutError):
             client.recv(1)
         client.settimeout(30)
-        proxy.heal()
+        proxy.clear_faults()
         assert receive(client, 6000) == SENT[4000:]
 
 
 def test_slow_connection_keeps_its_rate(proxy: FaultProxy) -> None:
-    proxy.suffer(Faults(bytes_per_s=50_000))
+    proxy.set_faults(Faults(bytes_per_s=50_000))
 
     with connect(proxy) as client:
         began = time.monotonic()
@@ -133,11 +133,11 @@ def test_slow_connection_keeps_its_rate(proxy: FaultProxy) -> None:
 def test_refusing_proxy_accepts_again_after_heal(
     proxy: FaultProxy,
 ) -> None:
-    proxy.suffer(Faults(refuse=True))
+    proxy.set_faults(Faults(refuse=True))
     with pytest.raises(ConnectionRefusedError):
         connect(proxy)
 
-    proxy.heal()
+    proxy.clear_faults()
 
     with connect(proxy) as client:
         ask(client)

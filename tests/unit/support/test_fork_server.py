@@ -22,7 +22,7 @@ def start_child(folder: Path, code: str, *words: str, fresh: bool = False) -> Pr
     argv = [sys.executable, "-m", "tests.support.run_code", code, *words]
     process = Process("child", argv, folder=folder, fresh=fresh)
     process.start()
-    assert isinstance(process.child, fork_server.Forked) is not fresh
+    assert isinstance(process.child, fork_server.ForkedProcess) is not fresh
     return process
 
 
