@@ -40,7 +40,7 @@ class Screen:
     def filter_chip(self, title: str) -> Locator:
         return self.page.locator(".chips").get_by_role("button", name=title, exact=True)
 
-    async def shot(self, name: str) -> None:
+    async def save_screenshot(self, name: str) -> None:
         """Save a screenshot for people to look at."""
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=ARTIFACTS / f"{name}.png")

@@ -81,7 +81,7 @@ class AgentPage:
         seen: list[list[object]] = await self.page.evaluate("shown")
         return seen
 
-    async def shot(self, name: str) -> None:
+    async def save_screenshot(self, name: str) -> None:
         """Keeps what the page looks like now, for people to look at."""
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
         path = ARTIFACTS / f"agent-{name}.png"
@@ -116,13 +116,13 @@ async def test_scenario_1_the_calendar_is_checked_and_three_slots_are_found(
     await carly.note_shown()
     await carly.start.click()
     await expect(carly.said.nth(2)).to_be_visible()
-    await carly.shot("running")
+    await carly.save_screenshot("running")
     await expect(carly.results).to_contain_text(FOUND)
     await expect(carly.status).to_have_text("completed")
     await expect(carly.bar).to_have_attribute("value", "100")
     await expect(carly.said).to_have_text(WORDS)
     await expect(carly.cancel).to_be_disabled()
-    await carly.shot("completed")
+    await carly.save_screenshot("completed")
     shown = await carly.shown()
     for number, words in enumerate(WORDS):
         assert ["running", 25 * number, words] in shown
@@ -143,7 +143,7 @@ async def test_scenario_2_a_long_analysis_is_cancelled_on_request(
     reached = [bar for status, bar, _ in await carly.shown() if status == "running"]
     assert reached[-1] in {30, 55, 80}
     await expect(carly.bar).to_have_attribute("value", str(reached[-1]))
-    await carly.shot("cancelled")
+    await carly.save_screenshot("cancelled")
     async with agent_at(agents.agent_url("carly")) as agent:
         newest, *_ = await agent.tasks()
     assert newest["status"]["state"] == "TASK_STATE_CANCELED"
@@ -160,7 +160,7 @@ async def test_an_agent_that_is_killed_is_said_to_be_lost_and_found_again(
     await expect(carly.start).to_be_disabled()
     await expect(carly.cancel).to_be_disabled()
     await expect(carly.said.nth(1)).to_have_text(WORDS[1])
-    await carly.shot("lost")
+    await carly.save_screenshot("lost")
     agents.agents["carly"].restart()
     await expect(carly.link).to_have_text("live")
     why = "Carly was restarted and no longer knows this task."
@@ -205,7 +205,7 @@ async def test_a_question_is_answered_where_it_is_asked(nancy: AgentPage) -> Non
     await expect(nancy.reply).to_be_visible()
     await expect(nancy.said.last).to_have_text("Send 4 invitations?")
     await expect(nancy.status).to_have_text("needs your answer")
-    await nancy.shot("question")
+    await nancy.save_screenshot("question")
     await nancy.send.click()
     await expect(nancy.reply).to_be_hidden()
     await expect(nancy.results).to_contain_text("Sent 4 invitations")
@@ -286,7 +286,7 @@ async def test_the_page_fits_360_pixels(
     await nancy.choose("invite_everyone")
     await nancy.start.click()
     await expect(nancy.send).to_be_visible()
-    await nancy.shot(f"narrow-{scheme}")
+    await nancy.save_screenshot(f"narrow-{scheme}")
     assert await nancy.page.evaluate("document.documentElement.scrollWidth") == 360
     await nancy.cancel.click()
     await expect(nancy.status).to_have_text("cancelled")
@@ -302,7 +302,7 @@ async def test_axe_finds_nothing(
     await nancy.choose("invite_everyone")
     await nancy.start.click()
     await expect(nancy.send).to_be_visible()
-    await nancy.shot(f"question-{scheme}")
+    await nancy.save_screenshot(f"question-{scheme}")
     assert await axe(nancy.page) == []
     await nancy.cancel.click()
     await expect(nancy.status).to_have_text("cancelled")

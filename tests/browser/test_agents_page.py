@@ -58,7 +58,7 @@ async def test_an_agent_is_added_by_its_url_and_works(
     await expect(rain.connection).to_have_text("connected")
     await expect(rain.title).to_have_text("Walter")
     await expect(page.locator(".totals")).to_contain_text("2/2 agents")
-    await screen.shot("added")
+    await screen.save_screenshot("added")
     await rain.start_skill("weather_forecast")
     await rain.expect_status("completed")
 
@@ -117,7 +117,7 @@ async def test_an_agent_is_removed_after_confirmation_and_its_events_stay(
     await expect(carly.root).to_have_count(0)
     await expect(page.locator(".totals")).to_contain_text("1/1 agents")
     await expect(screen.filter_chip("Carly")).to_have_count(0)
-    await screen.shot("removed")
+    await screen.save_screenshot("removed")
 
     await page.reload()
     await expect(screen.card("rain").root).to_be_visible()
@@ -186,11 +186,11 @@ async def test_axe_finds_nothing_in_the_form_and_the_agent_menu(
     screen = await Screen(page).open(new_stack.url)
     form = await add(page, new_stack.agent_url("carly"))
     await expect(form.get_by_role("alert")).to_be_visible()
-    await screen.shot(f"add-{width}-{scheme}")
+    await screen.save_screenshot(f"add-{width}-{scheme}")
     assert await axe(page) == []
     await page.keyboard.press("Escape")
     about = await open_about(screen, "carly")
     await about.get_by_role("button", name="Remove…").click()
-    await screen.shot(f"about-{width}-{scheme}")
+    await screen.save_screenshot(f"about-{width}-{scheme}")
     assert await axe(page) == []
     assert await page.evaluate("() => document.documentElement.scrollWidth") == width

@@ -367,7 +367,7 @@ async def test_a_reader_sees_no_controls_and_the_reason(
         "async () => (await fetch('./agents:reload', { method: 'POST' })).status"
     )
     assert refused == 403
-    await screen.shot("read-only")
+    await screen.save_screenshot("read-only")
 
 
 async def test_an_ended_session_leads_to_the_login_and_back(

@@ -42,7 +42,7 @@ async def test_the_drawer_shows_a_task_while_it_runs(screen: Screen) -> None:
     await expect(steps(drawer).last).to_contain_text("Find a slot for a game tomorrow")
     await expect(steps(drawer).last.locator(".status")).to_have_text("you")
     await expect(drawer.locator(".times")).to_contain_text("running")
-    await screen.shot("drawer")
+    await screen.save_screenshot("drawer")
 
 
 async def test_the_drawer_is_in_the_url_and_survives_a_reload(
@@ -70,7 +70,7 @@ async def test_a_question_is_answered_with_one_of_its_choices(screen: Screen) ->
     await nancy.details_button.click()
     question = screen.drawer.locator("form.question")
     await expect(question).to_contain_text("Send 4 invitations?")
-    await screen.shot("choices")
+    await screen.save_screenshot("choices")
     await question.get_by_role("button", name="Don't send").click()
     await expect(screen.needs).to_be_hidden()
     await expect(screen.drawer.locator(".says-all")).to_have_text("Nothing was sent.")
@@ -142,7 +142,7 @@ async def test_chunks_images_trackers_and_files_are_shown(
     trackers = screen.drawer.locator(".trackers li")
     await expect(trackers).to_have_count(2)
     await expect(trackers.first).to_contain_text("left")
-    await screen.shot("trackers")
+    await screen.save_screenshot("trackers")
 
 
 HOSTILE = (
@@ -201,7 +201,7 @@ async def test_agent_text_stays_text_and_nothing_is_fetched(
     }
     assert {rel for _, rel in links} == {"noopener noreferrer"}
     assert await drawer.locator("button.save").nth(2).inner_text() == "_fdp.x · 9 B"
-    await screen.shot("hostile")
+    await screen.save_screenshot("hostile")
     assert not [url for url in asked if "example.org" in url]
 
 
@@ -244,7 +244,7 @@ async def test_several_agents_are_asked_at_once_and_shown_side_by_side(
     for name in ("Carly", "Walter", "Logan"):
         await menu.get_by_role("checkbox", name=name).check()
     await menu.get_by_role("textbox").fill("Tennis tomorrow evening?")
-    await screen.shot("ask-several")
+    await screen.save_screenshot("ask-several")
     await menu.get_by_role("button", name="Start").click()
     await expect(menu).to_be_hidden()
     await expect(screen.drawer).to_have_count(3)
@@ -252,7 +252,7 @@ async def test_several_agents_are_asked_at_once_and_shown_side_by_side(
         status = screen.drawer.nth(at).locator(".task .status")
         await expect(status).to_contain_text("completed", timeout=20_000)
         await expect(screen.drawer.nth(at).locator(".artifact").first).to_be_visible()
-    await screen.shot("side-by-side")
+    await screen.save_screenshot("side-by-side")
     await page.reload()
     await expect(screen.drawer).to_have_count(3)
     await screen.drawer.first.get_by_role("button", name="Close").click()
@@ -269,7 +269,7 @@ async def test_a_plan_shows_its_children_and_asks_before_it_stops_them(
     await host.details_button.click()
     started = screen.drawer.locator(".kin li")
     await expect(started.first).to_be_visible(timeout=20_000)
-    await screen.shot("plan")
+    await screen.save_screenshot("plan")
     await screen.drawer.locator("button.stop").click()
     ask = screen.drawer.get_by_role("group", name="Stop this task?")
     await ask.get_by_role("button", name="Keep running").click()
@@ -345,10 +345,10 @@ async def test_axe_finds_nothing_in_the_drawer(
     for summary in await screen.drawer.locator(".inner > details > summary").all():
         await summary.click()
     await expect(screen.drawer.locator("details .json")).to_be_visible()
-    await screen.shot(f"drawer-{scheme}")
+    await screen.save_screenshot(f"drawer-{scheme}")
     assert await axe(page) == []
     await page.set_viewport_size({"width": 360, "height": 780})
-    await screen.shot(f"drawer-narrow-{scheme}")
+    await screen.save_screenshot(f"drawer-narrow-{scheme}")
     assert await axe(page) == []
     assert await page.evaluate("() => document.documentElement.scrollWidth") == 360
     await screen.drawer.locator("button.stop").click()

@@ -61,12 +61,12 @@ async def test_a_recording_is_shown_without_requests_to_a_host(
     await expect(carly.connection).to_have_text("recorded")
     await expect(carly.start_button).to_be_hidden()
     await expect(page.get_by_role("button", name="Add agent")).to_be_hidden()
-    await screen.shot("recording")
+    await screen.save_screenshot("recording")
 
     await page.get_by_role("link", name="Timeline").click()
     await expect(page.locator(".tools .loaded")).to_have_text(f"{TASKS} tasks")
     await expect(page.locator("#lanes .item").first).to_be_visible()
-    await screen.shot("recording-timeline")
+    await screen.save_screenshot("recording-timeline")
 
     await page.get_by_role("link", name="History").click()
     await page.get_by_role("searchbox", name="Text").fill("rain at seven")
@@ -127,7 +127,7 @@ async def test_a_file_that_is_no_feed_is_refused_with_the_bad_line(
     why = "notes.ndjson: Line 1 is not an event of a feed: it has no kind."
     await expect(page.get_by_role("alert").first).to_have_text(why)
     assert await axe(page) == []
-    await Screen(page).shot("open")
+    await Screen(page).save_screenshot("open")
 
 
 async def test_a_hostile_recording_stays_text(

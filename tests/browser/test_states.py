@@ -56,7 +56,7 @@ async def test_the_page_says_that_it_connects_until_the_host_answers(
     screen = Screen(page)
     await page.goto(page_alone)
     await expect(screen.link).to_have_text("Connecting…")
-    await screen.shot("connecting")
+    await screen.save_screenshot("connecting")
 
 
 async def test_a_task_without_updates_for_long_says_so(
@@ -68,7 +68,7 @@ async def test_a_task_without_updates_for_long_says_so(
     when = screen.card("carly").root.locator("time")
     await expect(when).to_contain_text("last update 1 min ago")
     await expect(when).to_have_attribute("title", old)
-    await screen.shot("stale")
+    await screen.save_screenshot("stale")
 
 
 async def test_nothing_moves_with_reduced_motion(
@@ -95,7 +95,7 @@ async def test_a_gap_shows_where_updates_may_be_missing(
     screen = await Screen(page).open(page_alone)
     row = screen.page.locator('.row[data-kind="gap"]')
     await expect(row).to_contain_text(f"{said} · at most 12 updates")
-    await screen.shot("gap")
+    await screen.save_screenshot("gap")
 
 
 async def test_skipped_events_are_one_click_away(
@@ -108,7 +108,7 @@ async def test_skipped_events_are_one_click_away(
     feed.send(*[{**small, "message": str(number)} for number in range(HELD + 99)])
     pill = page.locator(".pill")
     await expect(pill).to_contain_text("100 skipped, load", timeout=30_000)
-    await screen.shot("overflow")
+    await screen.save_screenshot("overflow")
     await pill.click()
     await expect(screen.rows.first).to_contain_text(str(HELD + 98))
     await expect(pill).to_be_hidden()
@@ -162,10 +162,10 @@ async def test_more_than_eight_agents_are_rows_the_urgent_ones_first(
     await page.mouse.move(0, 0)
     first = ["Agent5", "Agent7", "Agent9", "Agent0"]
     await expect(page.locator(".card:nth-child(-n + 4) h2")).to_have_text(first)
-    await screen.shot(f"many-{scheme}")
+    await screen.save_screenshot(f"many-{scheme}")
     assert not AXE.exists() or await axe(page) == []
     await page.set_viewport_size(NARROW)
-    await screen.shot(f"many-narrow-{scheme}")
+    await screen.save_screenshot(f"many-narrow-{scheme}")
     assert await overflow(page) == []
 
 
@@ -187,7 +187,7 @@ async def test_the_table_of_tasks_can_hide_completed_ones(
     await page.get_by_role("link", name="Tasks").click()
     states = page.locator("#table .row .what")
     await expect(states).to_have_text(["running", "failed", "completed"])
-    await screen.shot(f"tasks-{scheme}")
+    await screen.save_screenshot(f"tasks-{scheme}")
     assert not AXE.exists() or await axe(page) == []
     await page.get_by_label("Hide completed").check()
     await expect(states).to_have_text(["running", "failed"])
@@ -198,7 +198,7 @@ async def test_the_table_of_tasks_can_hide_completed_ones(
     await expect(screen.drawer).to_be_visible()
     await page.keyboard.press("Escape")
     await page.set_viewport_size(NARROW)
-    await screen.shot(f"tasks-narrow-{scheme}")
+    await screen.save_screenshot(f"tasks-narrow-{scheme}")
     assert await overflow(page) == []
 
 
@@ -233,7 +233,7 @@ async def test_agent_text_stays_text_and_does_not_move_the_page(
         row.offsetHeight, row.querySelector('.id').offsetLeft].join())"""
     tasks = page.locator('.row[data-kind="task"]')
     assert len(set(await tasks.evaluate_all(places))) == 1
-    await screen.shot(f"hostile-{size['width']}")
+    await screen.save_screenshot(f"hostile-{size['width']}")
     foreign = page.locator(
         "main :is(img, script, style, iframe, [onerror], a[href='x'])"
     )
@@ -245,4 +245,4 @@ async def test_agent_text_stays_text_and_does_not_move_the_page(
     await expect(screen.drawer.locator(".question")).to_be_visible()
     await expect(foreign).to_have_count(0)
     assert await overflow(page) == []
-    await screen.shot(f"hostile-drawer-{size['width']}")
+    await screen.save_screenshot(f"hostile-drawer-{size['width']}")

@@ -66,7 +66,7 @@ async def test_a_bar_has_a_tip_and_a_click_opens_its_task(
     tip = lanes.locator(".tip")
     await expect(tip.locator(".status")).to_have_text("completed")
     await expect(tip.locator(".status .icon")).to_be_visible()
-    await screen.shot("timeline")
+    await screen.save_screenshot("timeline")
     await bar.click()
     await expect(screen.page).to_have_url(re.compile("show=logan"))
 
@@ -119,7 +119,7 @@ async def test_ten_thousand_tasks_stay_few_elements_at_every_zoom(
     await expect(lanes.locator('.item[data-kind="group"]').first).to_be_visible()
     follow = page.get_by_role("button", name="Follow")
     await expect(follow).to_have_attribute("aria-pressed", "false")
-    await screen.shot("timeline-10000")
+    await screen.save_screenshot("timeline-10000")
     for _ in range(14):
         await page.get_by_role("button", name="Zoom in").click()
         most = max(most, await elements(page))
@@ -189,11 +189,11 @@ async def test_axe_finds_nothing_on_the_timeline(
         await screen.page.get_by_role("button", name="Zoom in").click()
     await bar.hover()
     await expect(lanes.locator(".tip")).to_be_visible()
-    await screen.shot(f"timeline-{scheme}")
+    await screen.save_screenshot(f"timeline-{scheme}")
     assert await axe(screen.page) == []
     await screen.page.set_viewport_size({"width": 360, "height": 780})
     await lanes.scroll_into_view_if_needed()
-    await screen.shot(f"timeline-narrow-{scheme}")
+    await screen.save_screenshot(f"timeline-narrow-{scheme}")
     width = "document.documentElement.scrollWidth"
     assert await screen.page.evaluate(width) == 360
     await screen.card("nancy").stop_button.click()

@@ -26,7 +26,7 @@ async def test_a_killed_agent_is_shown_as_lost_and_found_again(
     await expect(logan.cause).to_contain_text("refused")
     await expect(screen.page.locator(".totals")).to_contain_text("4/5 agents")
     await expect(screen.link).to_have_text("Live")
-    await screen.shot("agent-lost")
+    await screen.save_screenshot("agent-lost")
 
     carly = screen.card("carly")
     await carly.start_skill("calendar_check")
@@ -64,7 +64,7 @@ async def test_the_page_survives_kill_9_of_the_host_with_every_event_once(
     await expect(screen.link).to_contain_text("Reconnecting")
     await expect(screen.link).to_contain_text("data from")
     await expect(carly.says).to_have_text("Found 3 available slots for tomorrow!")
-    await screen.shot("reconnecting")
+    await screen.save_screenshot("reconnecting")
 
     stack.host.restart()
     await expect(screen.link).to_have_text("Live")
@@ -95,7 +95,7 @@ async def test_a_replaced_log_is_announced_and_leaves_no_stale_rows(
     new_stack.host.restart()
     await expect(page.locator(".notice")).to_contain_text("The feed was loaded again")
     await expect(carly.connection).to_have_text("connected")
-    await screen.shot("starts-anew")
+    await screen.save_screenshot("starts-anew")
     shown = await screen.ids()
     assert shown == sorted(set(shown), reverse=True)
     assert shown[0] < 20
@@ -112,7 +112,7 @@ async def test_a_failing_log_is_shown_until_it_works_again(
     notice = page.locator("main > .notice")
     await expect(notice).to_contain_text("The host cannot write its log.")
     await expect(notice).to_contain_text("feed.db")
-    await screen.shot("log-fails")
+    await screen.save_screenshot("log-fails")
 
     disk.free()
     await expect(notice).to_have_count(0)
@@ -141,7 +141,7 @@ async def test_a_failed_task_shows_the_cause_and_can_be_found(
     await scenario.start_skill("failing")
     await scenario.expect_status("failed")
     await expect(scenario.says).to_contain_text("Nobody lives at 1 Nowhere Lane")
-    await screen.shot("failed")
+    await screen.save_screenshot("failed")
     await page.get_by_role("button", name="1 failed").click()
     await expect(screen.rows).to_have_count(1)
     await expect(screen.rows.first).to_contain_text("Nobody lives at 1 Nowhere Lane")
