@@ -25,8 +25,9 @@ from typing import cast
 from bench.good_agents import NAMES as GOOD
 from bench.table import print_table
 from tests.support.bad_streams import NAMES as BAD
-from tests.support.harness import Server, Stack, free_port
+from tests.support.harness import Server, free_port
 from tests.support.host_client import HostClient, Json, host_at
+from tests.support.stack import Stack
 
 HOST_CORE, OTHER_CORE = 0, 1
 NONE, DEAF = "none", "deaf"

@@ -21,8 +21,8 @@ from bench.table import print_table
 from tests.support.a2a_client import agent_at
 from tests.support.agent_with_history import TASKS as FINISHED
 from tests.support.agent_with_history import AgentWithHistory, Call, serve_agent
-from tests.support.harness import Stack
 from tests.support.host_client import HostClient, Watcher, host_at, watch_feed
+from tests.support.stack import Stack
 
 LOADED = ("walter", "logan")
 STEP_S = 0.05  # Carly's tasks then take 200 ms.

@@ -24,7 +24,9 @@ import httpx
 
 from bench.good_agents import name_of
 from bench.table import print_table
-from tests.support.harness import NO_TLS, Server, Stack, free_port, wait_until
+from tests.support.harness import NO_TLS, Server, free_port
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until_sync
 
 HERE = Path(__file__).parent
 KEEP_EVENTS = 20_000  # Few enough that a stalled reader falls out of the log.
@@ -222,7 +224,7 @@ def wait_ended(stack: Stack, tasks: int, deadline_s: float) -> None:
         time.sleep(0.5)
         return len(ended) >= tasks
 
-    wait_until(have_all_ended, deadline_s, f"{tasks} tasks to end")
+    wait_until_sync(have_all_ended, f"{tasks} tasks to end", deadline_s)
 
 
 def _events(stack: Stack, after: int) -> Iterator[dict[str, Any]]:
@@ -247,7 +249,7 @@ def _wait_delivered(stack: Stack) -> None:
             len(seen) > 5 and seen[-1] - seen[-3] < 1.0
         )  # Less than half a core over 2 s.
 
-    wait_until(is_idle, SETTLE_S, "the host to be idle")
+    wait_until_sync(is_idle, "the host to be idle", SETTLE_S)
 
 
 def _readers(stack: Stack, program: Path, readers: int, stalled: int) -> Readers:

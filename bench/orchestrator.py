@@ -18,7 +18,7 @@ from bench.table import print_table
 from host.plans.default_plan import get_default_plans
 from host.plans.plan import Plan
 from tests.support.a2a_client import INPUT_REQUIRED, Agent, agent_at
-from tests.support.harness import AGENTS, Stack
+from tests.support.stack import AGENTS, Stack
 
 REQUEST, REPLY = "Schedule a game tomorrow", "Send"
 GOAL = 1.1

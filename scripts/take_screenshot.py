@@ -16,7 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.support.chromium import chromium_flags, chromium_path
-from tests.support.harness import ROOT, Stack
+from tests.support.harness import ROOT
+from tests.support.stack import Stack
 
 IMAGES = ROOT / "docs" / "images"
 STEP_S = 1.0

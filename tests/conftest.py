@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from tests.support import harness
 from tests.support.chromium import chromium_flags, chromium_path
 from tests.support.host_client import HostClient, host_at
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page
@@ -53,7 +54,7 @@ def pytest_runtest_makereport() -> Generator[
 ]:
     report = yield
     if report.failed:
-        for process in harness.live:
+        for process in harness.live_processes:
             report.sections.append((f"output of {process.name}", process.output()))
     return report
 
@@ -65,17 +66,17 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stubs and a host, shared by the tests of one module.
 
     A test that ends or restarts one of them brings it back before it returns.
     """
-    with harness.Stack(tmp_path_factory.mktemp("stack")) as running:
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
 
 
 @pytest.fixture
-async def host(stack: harness.Stack) -> AsyncIterator[HostClient]:
+async def host(stack: Stack) -> AsyncIterator[HostClient]:
     """What speaks to the host of the module's `stack`."""
     async with host_at(stack.url) as client:
         yield client

@@ -14,6 +14,7 @@ import pytest
 
 from tests.browser.screen import Screen
 from tests.support import harness, long_history
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -23,15 +24,15 @@ STEP_S = 0.5
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stubs and a host."""
     folder = tmp_path_factory.mktemp("stack")
-    with harness.Stack(folder, step_s=STEP_S) as running:
+    with Stack(folder, step_s=STEP_S) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
+def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Carly and the scenario agent, whose tasks end in every possible way."""
     folder = tmp_path_factory.mktemp("odd_stack")
     port = harness.free_port()
@@ -46,7 +47,7 @@ def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stac
     try:
         scenario.wait_ready(scenario.ready_url)
         extra = {"scenario": scenario.url}
-        with harness.Stack(folder, ["carly"], extra_agents=extra) as running:
+        with Stack(folder, ["carly"], extra_agents=extra) as running:
             running.wait_connected("scenario")
             yield running
     finally:
@@ -56,18 +57,18 @@ def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stac
 @pytest.fixture(scope="module")
 async def long_stack(
     anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[harness.Stack]:
+) -> AsyncIterator[Stack]:
     """A host whose log has ten thousand tasks of the last hour."""
-    stack = harness.Stack(tmp_path_factory.mktemp("long"), ["carly"])
+    stack = Stack(tmp_path_factory.mktemp("long"), ["carly"])
     await long_history.write(stack.data_dir, long_history.MANY)
     with stack:
         yield stack
 
 
 @pytest.fixture
-def new_stack(tmp_path: Path) -> Iterator[harness.Stack]:
+def new_stack(tmp_path: Path) -> Iterator[Stack]:
     """Carly and a host without tasks. Request this fixture before `page`."""
-    with harness.Stack(tmp_path, ["carly"], step_s=STEP_S) as running:
+    with Stack(tmp_path, ["carly"], step_s=STEP_S) as running:
         yield running
 
 
@@ -95,6 +96,6 @@ def page_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def screen(page: Page, stack: harness.Stack) -> Screen:
+async def screen(page: Page, stack: Stack) -> Screen:
     """The page of `stack`, live."""
     return await Screen(page).open(stack.url)

@@ -14,6 +14,7 @@ from tests.browser.screen import ARTIFACTS
 from tests.browser.test_fit import AXE, SCHEMES, axe
 from tests.support import harness
 from tests.support.a2a_client import agent_at
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -89,21 +90,21 @@ class AgentPage:
 
 
 @pytest.fixture(scope="module")
-def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Stack]:
+def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Carly and Nancy, and no host."""
     folder = tmp_path_factory.mktemp("agents")
     names = ("carly", "nancy")
-    with harness.Stack(folder, names, with_host=False, step_s=STEP_S) as running:
+    with Stack(folder, names, with_host=False, step_s=STEP_S) as running:
         yield running
 
 
 @pytest.fixture
-async def carly(page: Page, agents: harness.Stack) -> AgentPage:
+async def carly(page: Page, agents: Stack) -> AgentPage:
     return await AgentPage(page).open(agents.agent_url("carly"))
 
 
 @pytest.fixture
-async def nancy(page: Page, agents: harness.Stack) -> AgentPage:
+async def nancy(page: Page, agents: Stack) -> AgentPage:
     return await AgentPage(page).open(agents.agent_url("nancy"))
 
 
@@ -129,7 +130,7 @@ async def test_scenario_1_the_calendar_is_checked_and_three_slots_are_found(
 
 
 async def test_scenario_2_a_long_analysis_is_cancelled_on_request(
-    carly: AgentPage, agents: harness.Stack
+    carly: AgentPage, agents: Stack
 ) -> None:
     await carly.note_shown()
     await carly.choose("complex_analysis")
@@ -151,7 +152,7 @@ async def test_scenario_2_a_long_analysis_is_cancelled_on_request(
 
 @pytest.mark.console_errors(r"net::ERR_", r"404 \(Not Found\)")
 async def test_an_agent_that_is_killed_is_said_to_be_lost_and_found_again(
-    carly: AgentPage, agents: harness.Stack
+    carly: AgentPage, agents: Stack
 ) -> None:
     await carly.start.click()
     await expect(carly.said.nth(1)).to_have_text(WORDS[1])
@@ -224,7 +225,7 @@ async def test_a_question_is_answered_in_words_by_keyboard(nancy: AgentPage) -> 
 
 
 async def test_a_task_that_a_curl_started_takes_the_stage(
-    carly: AgentPage, agents: harness.Stack
+    carly: AgentPage, agents: Stack
 ) -> None:
     async with agent_at(agents.agent_url("carly")) as agent:
         await agent.start("Find a slot", skill="calendar_check")
@@ -243,9 +244,7 @@ async def test_a_reload_keeps_the_task_on_stage(carly: AgentPage) -> None:
     await expect(carly.results).to_contain_text("Tuesdays at 18:30")
 
 
-async def test_agent_text_with_markup_stays_text(
-    page: Page, agents: harness.Stack
-) -> None:
+async def test_agent_text_with_markup_stays_text(page: Page, agents: Stack) -> None:
     markup = "<img src=x onerror=alert(1)><script>alert(1)</script>"
     rows = "".join(
         f'data: {{"task_id": "t", "progress": 1, {row}}}\n\n'
@@ -310,7 +309,7 @@ async def test_axe_finds_nothing(
 
 
 async def test_without_javascript_it_says_what_to_do(
-    browser: Browser, agents: harness.Stack
+    browser: Browser, agents: Stack
 ) -> None:
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()

@@ -13,7 +13,8 @@ from playwright.async_api import expect
 
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, axe
-from tests.support.harness import Server, Stack, free_port
+from tests.support.harness import Server, free_port
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page, Route

@@ -18,8 +18,8 @@ from playwright.async_api import expect
 
 from tests.browser.screen import Screen
 from tests.support.chromium import chromium_flags, chromium_path
-from tests.support.harness import Stack
 from tests.support.host_client import host_at
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page

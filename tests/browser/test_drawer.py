@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, axe
 from tests.support.a2a_client import agent_at
-from tests.support.harness import Stack
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page, Route

@@ -8,7 +8,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.screen import Screen
-from tests.support.harness import ROOT, Stack
+from tests.support.harness import ROOT
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page

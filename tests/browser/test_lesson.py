@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.browser.screen import Screen
 
 if TYPE_CHECKING:
-    from tests.support.harness import Stack
+    from tests.support.stack import Stack
 
 SNIPPET = """
 const es = new EventSource('/tasks/stream');

@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.screen import Screen
-from tests.support import harness
 from tests.support.a2a_client import agent_at
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -37,7 +37,7 @@ async def test_the_page_shows_four_connected_agents(screen: Screen) -> None:
 
 
 async def test_without_events_the_page_says_what_to_do(
-    new_stack: harness.Stack, page: Page
+    new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
     empty = page.locator(".empty")
@@ -71,7 +71,7 @@ async def test_a_skill_started_from_the_page_runs_to_its_result(screen: Screen) 
 
 @pytest.mark.parametrize("tab", ["feed", "tasks"])
 async def test_a_wrong_browser_clock_does_not_change_the_times(
-    page: Page, stack: harness.Stack, tab: str
+    page: Page, stack: Stack, tab: str
 ) -> None:
     script = "Date.now = (now => () => now() + 3_600_000)(Date.now)"
     await page.add_init_script(script)
@@ -89,7 +89,7 @@ async def test_free_text_starts_a_task(screen: Screen) -> None:
 
 
 async def test_stop_reaches_the_agent_and_its_event_comes_back(
-    screen: Screen, stack: harness.Stack
+    screen: Screen, stack: Stack
 ) -> None:
     logan = screen.card("logan")
     await logan.start_skill("venue_search")
@@ -104,7 +104,7 @@ async def test_stop_reaches_the_agent_and_its_event_comes_back(
 
 
 async def test_the_page_shows_stopping_until_the_agent_has_stopped(
-    screen: Screen, stack: harness.Stack
+    screen: Screen, stack: Stack
 ) -> None:
     walter = screen.card("walter")
     await walter.start_skill("weather_forecast")
@@ -152,7 +152,7 @@ async def test_a_question_is_answered_in_place(screen: Screen) -> None:
 
 
 async def test_a_task_started_with_curl_at_the_agent_appears(
-    screen: Screen, stack: harness.Stack
+    screen: Screen, stack: Stack
 ) -> None:
     await expect(screen.card("walter").stop_button).to_be_hidden()
     async with agent_at(stack.agent_url("walter")) as agent:
@@ -178,7 +178,7 @@ async def test_every_task_of_an_agent_is_one_click_away(screen: Screen) -> None:
 
 
 async def test_chips_filter_the_feed_and_are_in_the_url(
-    screen: Screen, stack: harness.Stack
+    screen: Screen, stack: Stack
 ) -> None:
     await screen.card("logan").start_skill("venue_search")
     await screen.card("logan").expect_status("completed")

@@ -13,8 +13,8 @@ from playwright.async_api import expect
 from tests.browser.conftest import STEP_S
 from tests.browser.screen import Screen
 from tests.support.a2a_client import WORKING, agent_at, request
-from tests.support.harness import Stack
 from tests.support.proxies import PREFIX, proxy
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

@@ -16,7 +16,7 @@ from host.model.event import with_id
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, axe
 from tests.support import long_history
-from tests.support.harness import Stack
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

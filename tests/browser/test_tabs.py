@@ -8,7 +8,8 @@ from playwright.async_api import expect
 
 from tests.browser.screen import Screen
 from tests.support.a2a_client import agent_at
-from tests.support.harness import Stack, until
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -34,7 +35,7 @@ async def expect_readers(stack: Stack, count: int) -> None:
             figures = (await host.http.get("/metrics")).text
         return f"courtside_readers {count}.0" in figures.splitlines()
 
-    await until(counted, 5.0, f"the host to have {count} readers")
+    await wait_until(counted, f"the host to have {count} readers", 5.0)
 
 
 async def leading(tabs: list[Screen]) -> Screen:

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from tests.browser.screen import Screen
 from tests.browser.test_fit import AXE, SCHEMES, axe
-from tests.support.harness import Stack
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page

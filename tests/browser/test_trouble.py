@@ -11,7 +11,8 @@ from playwright.async_api import expect
 
 from tests.browser.screen import Screen
 from tests.support.full_disk import SmallFiles
-from tests.support.harness import Stack, until
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -79,7 +80,7 @@ async def test_the_page_survives_kill_9_of_the_host_with_every_event_once(
         kept = [json.loads(line)["id"] for line in log.splitlines()]
         return shown == sorted(kept, reverse=True)
 
-    await until(shows_the_log, 5, "every event of the log, once")
+    await wait_until(shows_the_log, "every event of the log, once", 5)
 
 
 @pytest.mark.console_errors(r"net::ERR_")

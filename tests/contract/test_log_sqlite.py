@@ -21,7 +21,8 @@ from host.log.contract import Entry
 from host.log.sqlite import SqliteLog
 from host.log.sqlite_file import SCHEMA_VERSION
 from tests.contract.entries import batch, entry, everything, ids, rows
-from tests.support.harness import Process, wait_until
+from tests.support.harness import Process
+from tests.support.waiting import wait_until_sync
 
 
 @asynccontextmanager
@@ -231,7 +232,7 @@ class TestTwoProcesses:
     ) -> None:
         first = appending_process(path, tmp_path)
         first.start()
-        wait_until(lambda: "opened" in first.output(), 60.0, "the log to be open")
+        wait_until_sync(lambda: "opened" in first.output(), "the log to be open", 60.0)
         with pytest.raises(LogError, match=f"{path}: another Courtside"):
             SqliteLog(path)
         first.kill()
@@ -241,8 +242,8 @@ class TestTwoProcesses:
 
 
 def wait_appended(writer: Process, count: int) -> None:
-    wait_until(
-        lambda: writer.output().count("appended") >= count, 60.0, f"{count} appends"
+    wait_until_sync(
+        lambda: writer.output().count("appended") >= count, f"{count} appends", 60.0
     )
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.harness import Stack
+from tests.support.stack import Stack
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 STEP_S = 0.005  # Positive messages start real tasks.

@@ -16,7 +16,7 @@ from agents import progress, resume
 from agents.request_checks import MAX_BODY_BYTES
 from agents.stubs import STUBS
 from tests.support.a2a_client import Agent, agent_at, request, texts
-from tests.support.harness import AGENTS, Stack
+from tests.support.stack import AGENTS, Stack
 
 
 @pytest.fixture(scope="module")

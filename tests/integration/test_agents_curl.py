@@ -9,7 +9,8 @@ import pytest
 
 from agents.stubs import STUBS
 from tests.support.doc_examples import examples_in, matches_output, run_examples
-from tests.support.harness import ROOT, SEED_AGENTS, Stack
+from tests.support.harness import ROOT
+from tests.support.stack import SEED_AGENTS, Stack
 
 EXAMPLES = examples_in(ROOT / "docs" / "curl.md")
 # A step leaves time to cancel a task, and `curl -m` covers many steps.

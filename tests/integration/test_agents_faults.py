@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from tests.support.a2a_client import COMPLETED, Agent, agent_at, request, states, texts
-from tests.support.harness import Process, Server, free_port, until, wait_until
+from tests.support.harness import Process, Server, free_port
+from tests.support.waiting import wait_until, wait_until_sync
 
 ALL = "stall[=N], drop=N, duplicate=N, malformed=N, 401, slow-card=SECONDS, flood=N"
 STARTING = "Starting calendar search…"
@@ -53,7 +54,7 @@ def carly(tmp_path: Path) -> Start:
         )
         server.start()
         # Not by her card, which some faults change.
-        wait_until(lambda: _accepts(port), 30, "carly to listen")
+        wait_until_sync(lambda: _accepts(port), "carly to listen", 30)
         yield server
         assert server.terminate() == 0
 
@@ -123,7 +124,7 @@ async def test_drop_cuts_only_the_stream_after_n_updates(
 
             assert stream.cut
             assert texts(stream.events()) == [STARTING, CHECKING]
-            await until(completed, 30, "the task to continue without its stream")
+            await wait_until(completed, "the task to continue without its stream", 30)
             again = await Stream().read(agent, path, body)
             assert len(again.frames) == 3
         assert f"event=fault fault=drop path={path}\n" in server.output()
@@ -185,7 +186,9 @@ async def test_stall_stops_a_stream_and_keeps_it_open(
                 text = await anext(chunks)
                 while text.count(b"data:") < 2:
                     text += await anext(chunks)
-                await until(completed, 30, "the task to continue without its stream")
+                await wait_until(
+                    completed, "the task to continue without its stream", 30
+                )
                 began = time.monotonic()
                 code = server.terminate(2.0)
                 # The stream stays silent until the agent ends.
@@ -257,7 +260,7 @@ async def test_faults_can_be_combined(carly: Start) -> None:
 async def test_log_warns_about_active_faults(carly: Start) -> None:
     faults = "drop=3,slow-card=0.5,401"
     with carly(COURTSIDE_FAULT=faults) as server:
-        wait_until(lambda: "event=listening" in server.output(), 30, "carly's log")
+        wait_until_sync(lambda: "event=listening" in server.output(), "carly's log", 30)
     warning = f"agent=carly level=WARNING event=faulty faults={faults}\n"
     assert warning in server.output()
 

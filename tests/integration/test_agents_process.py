@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from tests.support.a2a_client import agent_at, states, texts
-from tests.support.harness import AGENTS, Process, Server, Stack, free_port, until
+from tests.support.harness import Process, Server, free_port
+from tests.support.stack import AGENTS, Stack
+from tests.support.waiting import wait_until
 
 STOP_S = 2.0
 
@@ -91,7 +93,7 @@ async def test_signal_ends_an_agent_with_open_streams_within_2_s(
         tasks.start_soon(read, "GET", "/tasks/stream")
         tasks.start_soon(read, "POST", subscription)
         tasks.start_soon(wait_for_the_result)
-        await until(everything_is_open, 30, "the second task")
+        await wait_until(everything_is_open, "the second task", 30)
         began = time.monotonic()
         server.child.send_signal(how)
     took_s = time.monotonic() - began

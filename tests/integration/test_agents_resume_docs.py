@@ -11,7 +11,8 @@ import pytest
 
 from agents import resume
 from tests.support.doc_examples import examples_in, matches_output, run_examples
-from tests.support.harness import ROOT, Stack
+from tests.support.harness import ROOT
+from tests.support.stack import Stack
 
 PAGE = ROOT / "docs" / "resumable-stream.md"
 EXAMPLES = examples_in(PAGE)

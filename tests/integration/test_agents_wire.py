@@ -37,9 +37,10 @@ from tests.support.a2a_client import (
     text_of,
     texts,
 )
-from tests.support.harness import Stack, until
 from tests.support.http_requests import Received, read_events
 from tests.support.progress_draft import DRAFT
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 RESULTS = {
     ("carly", "calendar_check"): "Found 3 available slots for tomorrow!",
@@ -389,7 +390,7 @@ async def test_tasks_stream_begins_with_the_row_of_each_open_task(
         working = {task["id"] for task in await slow_carly.tasks(status=WORKING)}
         return working >= set(ids)
 
-    await until(all_working, 30, "three tasks at work")
+    await wait_until(all_working, "three tasks at work", 30)
     seen: list[str] = []
     async with slow_carly.http.stream("GET", "/tasks/stream") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -422,7 +423,7 @@ async def test_resumed_stream_responds_before_the_next_update(
         state: str = (await slow_carly.get(task_id))["status"]["state"]
         return state == WORKING
 
-    await until(is_working, 30, "the task to work")
+    await wait_until(is_working, "the task to work", 30)
     task = await slow_carly.get(task_id)
     last = int(task["metadata"][RESUMABLE]["sequence"])
     path, headers = f"/tasks/{task_id}:subscribe", {"Last-Event-ID": str(last)}

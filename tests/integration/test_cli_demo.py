@@ -13,15 +13,9 @@ import httpx
 import pytest
 
 from tests.support.cli import COURTSIDE
-from tests.support.harness import (
-    AGENTS,
-    END_S,
-    ROOT,
-    Process,
-    Stack,
-    free_port,
-    wait_until,
-)
+from tests.support.harness import END_S, ROOT, Process, free_port
+from tests.support.stack import AGENTS, Stack
+from tests.support.waiting import wait_until_sync
 
 START_S = 30.0
 
@@ -44,7 +38,7 @@ def running_courtside(folder: Path, *words: str, **variables: str) -> Iterator[P
     process.start()
     try:
         line = f"The page is at {url_of(process)}\n"
-        wait_until(lambda: line in process.output(), START_S, line)
+        wait_until_sync(lambda: line in process.output(), line, START_S)
         yield process
     finally:
         if process.alive:
@@ -83,8 +77,8 @@ def test_command_follows_urls_file_and_demo_and_stops_within_3_s(
             running_courtside(tmp_path, *words, WALTER_PORT=taken)
         )
         wanted = len(AGENTS) + 1  # the demo agents, and one by URL
-        wait_until(
-            lambda: len(connected_agents(host)) == wanted, 30, f"{wanted} agents"
+        wait_until_sync(
+            lambda: len(connected_agents(host)) == wanted, f"{wanted} agents", 30
         )
         found = connected_agents(host)
         page = httpx.get(url_of(host), trust_env=False)
@@ -116,7 +110,7 @@ def test_several_signals_stop_the_demo_cleanly(
 ) -> None:
     with ExitStack() as ends:
         host = ends.enter_context(running_courtside(tmp_path, "--demo"))
-        wait_until(lambda: len(connected_agents(host)) == 4, 30, "four agents")
+        wait_until_sync(lambda: len(connected_agents(host)) == 4, "four agents", 30)
         urls = connected_agents(host).values()
         http = ends.enter_context(httpx.Client(trust_env=False))
         for stream in (
@@ -146,8 +140,8 @@ def test_demo_agents_stop_within_3_s_after_kill_9_of_the_host(
 ) -> None:
     with running_courtside(tmp_path, "--demo", "--log=memory") as host:
         urls = [f"http://127.0.0.1:{host.env[f'{n.upper()}_PORT']}" for n in AGENTS]
-        wait_until(lambda: all(map(is_open, urls)), 30, "the agents")
+        wait_until_sync(lambda: all(map(is_open, urls)), "the agents", 30)
 
         host.kill()
 
-        wait_until(lambda: not any(map(is_open, urls)), END_S, "their end")
+        wait_until_sync(lambda: not any(map(is_open, urls)), "their end", END_S)

@@ -12,8 +12,10 @@ import pytest
 
 from host.cli.main import courtside
 from tests.support.doc_examples import examples_in, matches_output, run_examples
-from tests.support.harness import ROOT, Stack, wait_until
+from tests.support.harness import ROOT
 from tests.support.http_requests import start_request
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until_sync
 
 PAGES = (ROOT / "docs" / "cli.md", ROOT / "README.md")
 COMMAND = re.compile(
@@ -28,7 +30,9 @@ def test_page_shows_the_real_output_of_its_commands(tmp_path: Path) -> None:
         url = f"{stack.url}/a2a/carly/message:send"
         assert httpx.post(url, json=start_request("Find a slot")).status_code == 200
         done = f"{stack.url}/feed.ndjson?kind=task&limit=1"
-        wait_until(lambda: '"completed"' in httpx.get(done).text, 30, "Carly's answer")
+        wait_until_sync(
+            lambda: '"completed"' in httpx.get(done).text, "Carly's answer", 30
+        )
         addresses = {"http://localhost:8000": stack.url}
         printed = run_examples(examples, addresses, tmp_path)
 

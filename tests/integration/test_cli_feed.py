@@ -18,7 +18,9 @@ import httpx
 import pytest
 
 from tests.support.cli import COURTSIDE, courtside, environment, running
-from tests.support.harness import ROOT, Process, Stack, free_port, wait_until
+from tests.support.harness import ROOT, Process, free_port
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until_sync
 
 Json = dict[str, Any]
 
@@ -51,7 +53,7 @@ def complete_task(stack: Stack, agent: str, text: str) -> None:
         answer = httpx.post(url, json={"message": message})
         return answer.json()["task"]["id"] if answer.status_code == 200 else None
 
-    task = wait_until(sent, 30, f"{agent} to take {text!r}")
+    task = wait_until_sync(sent, f"{agent} to take {text!r}", 30)
     assert task
 
     def over() -> bool:
@@ -59,7 +61,7 @@ def complete_task(stack: Stack, agent: str, text: str) -> None:
             row.get("status") == "completed" for row in events_in_log(stack, task=task)
         )
 
-    wait_until(over, 30, "its end")
+    wait_until_sync(over, "its end", 30)
 
 
 def events_in_log(stack: Stack, **query: str) -> list[Json]:

@@ -14,9 +14,10 @@ from tests.support.a2a_client import agent_at
 from tests.support.delivery_check import UpdateCounts, count_updates, is_wrong
 from tests.support.exactly_once import run, run_proxied_agents
 from tests.support.fault_proxy import Faults
-from tests.support.harness import THOROUGH, Stack
+from tests.support.harness import THOROUGH
 from tests.support.host_client import host_at
 from tests.support.in_process_agent import wait_for_state
+from tests.support.stack import Stack
 
 ROUNDS = 20 if THOROUGH else 6
 """Each fault at least three times, or once."""

@@ -17,7 +17,8 @@ import pytest
 
 from tests.support.feed_reader import FeedReader, read_log
 from tests.support.flood import check_each_once, flood_server, last_event_id
-from tests.support.harness import THOROUGH, free_port, live, until
+from tests.support.harness import THOROUGH, free_port, live_processes
+from tests.support.waiting import wait_until
 
 ROUNDS = 30 if THOROUGH else 8
 RATE = 2_000
@@ -59,7 +60,7 @@ class Lives:
         self.number += 1
         await anyio.to_thread.run_sync(self._host.restart)
         ready_at = time.monotonic()
-        await until(self._has_reader, CONNECT_S, "a reader to connect")
+        await wait_until(self._has_reader, "a reader to connect", CONNECT_S)
         life_s = self._moments.uniform(*LIVES_S)
         await anyio.sleep(LONG_LIFE_S if count % LONG_EVERY == 0 else life_s)
         self._host.kill()
@@ -105,7 +106,7 @@ class Witness(FeedReader):
 def kill_hosts() -> Iterator[None]:
     """Kill the hosts of a failed test."""
     yield
-    for process in list(live):
+    for process in list(live_processes):
         process.kill()
 
 
@@ -128,7 +129,9 @@ async def test_readers_see_every_event_once_after_each_kill(
         for reader in readers:
             reader.slow = False
         for reader in readers:
-            await until(caught_up(reader, log), CAUGHT_UP_S, f"{reader.target}'s end")
+            await wait_until(
+                caught_up(reader, log), f"{reader.target}'s end", CAUGHT_UP_S
+            )
         assert await anyio.to_thread.run_sync(calm.terminate) == 0
         group.cancel_scope.cancel()
 

@@ -19,7 +19,8 @@ import pytest
 
 from tests.support.feed_reader import FeedReader
 from tests.support.flood import flood_server
-from tests.support.harness import Server, free_port, live, until
+from tests.support.harness import Server, free_port, live_processes
+from tests.support.waiting import wait_until
 
 RATE = 2_000
 READERS = 20
@@ -35,7 +36,7 @@ MAX_GROWTH_MB = 120.0
 def kill_hosts() -> Iterator[None]:
     """Kill the hosts of a failed test."""
     yield
-    for process in list(live):
+    for process in list(live_processes):
         process.kill()
 
 
@@ -86,7 +87,7 @@ async def test_stalled_and_slow_readers_delay_neither_20_others_nor_the_host(
     async with stalled(port), anyio.create_task_group() as group:
         for reader in (*readers, slow):
             group.start_soon(reader.run)
-        await until(have_all, READ_S, f"20 readers to have {EVENTS} events")
+        await wait_until(have_all, f"20 readers to have {EVENTS} events", READ_S)
         growth_mb = memory_mb(host) - before_mb
         print(f"\n{growth_mb:.1f} MB more; the slow one has {slow.last}")  # noqa: T201
         assert 0 < slow.last < EVENTS

@@ -19,7 +19,8 @@ import pytest
 from tests.support.faulty_libc import NoCompiler, compile_library
 from tests.support.feed_reader import FeedReader
 from tests.support.flood import check_each_once, flood_server, read_log_file
-from tests.support.harness import THOROUGH, Server, free_port, live, until
+from tests.support.harness import THOROUGH, Server, free_port, live_processes
+from tests.support.waiting import wait_until
 
 ROUNDS = 10 if THOROUGH else 3
 CONTROL_ROUNDS = 5
@@ -44,7 +45,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kill_hosts() -> Iterator[None]:
     """Kill the hosts of a failed test."""
     yield
-    for process in list(live):
+    for process in list(live_processes):
         process.kill()
 
 
@@ -106,10 +107,10 @@ async def run_and_kill(host: Server, reader: FeedReader, life_s: float) -> None:
         return not reader.connected
 
     await anyio.to_thread.run_sync(host.restart)
-    await until(has_read_enough, READ_S, f"{LEAST_SEEN} events")
+    await wait_until(has_read_enough, f"{LEAST_SEEN} events", READ_S)
     await anyio.sleep(life_s)
     host.kill()
-    await until(is_disconnected, DISCONNECT_S, "the reader to be disconnected")
+    await wait_until(is_disconnected, "the reader to be disconnected", DISCONNECT_S)
 
 
 @pytest.mark.parametrize("also_unsynced", [False, True])

@@ -22,8 +22,9 @@ from host.model.board import Board
 from tests.support.feed_reader import FeedReader
 from tests.support.flood import flood_server
 from tests.support.flood_host import LOG, TASKS, RelaxedLog, entry_of
-from tests.support.harness import THOROUGH, Server, free_port, live, until
+from tests.support.harness import THOROUGH, Server, free_port, live_processes
 from tests.support.http_requests import read_events
+from tests.support.waiting import wait_until
 
 EVENTS = 1_000_000 if THOROUGH else 200_000
 BATCH = 10_000
@@ -67,7 +68,7 @@ def entry(index: int) -> Entry:
 def kill_hosts() -> Iterator[None]:
     """Kill the hosts of a failed test."""
     yield
-    for process in list(live):
+    for process in list(live_processes):
         process.kill()
 
 
@@ -161,7 +162,7 @@ async def test_reader_from_the_start_gets_every_event_in_order(
 
     async with anyio.create_task_group() as group:
         group.start_soon(reader.run)
-        await until(has_all, READ_S, "the reader to have all events")
+        await wait_until(has_all, "the reader to have all events", READ_S)
         group.cancel_scope.cancel()
     say(f"reader: {EVENTS / (time.perf_counter() - began):,.0f} events/s")
     say(f"reader: {growth.mb():.1f} MB more at its peak")

@@ -26,9 +26,9 @@ from tests.support.gateway import (
     state_of,
     user_request,
 )
-from tests.support.harness import AGENTS, Stack
 from tests.support.host_client import HostClient, client
 from tests.support.limited_agents import serve_limited_agents
+from tests.support.stack import AGENTS, Stack
 
 RESULTS = {
     "carly": "Found 3 available slots for tomorrow!",

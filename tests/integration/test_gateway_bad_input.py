@@ -13,8 +13,9 @@ import pytest
 
 from tests.support.a2a_client import agent_at
 from tests.support.a2a_client import request as message
-from tests.support.harness import Stack, free_port
+from tests.support.harness import free_port
 from tests.support.host_client import HostClient, Json, host_at
+from tests.support.stack import Stack
 
 RPC = "/a2a/carly"
 

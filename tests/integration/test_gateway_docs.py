@@ -12,7 +12,8 @@ import pytest
 import host.app  # noqa: F401 - defines every error that can reach a client
 from host.errors import CourtsideError
 from tests.support.doc_examples import examples_in, matches_output, run_examples
-from tests.support.harness import ROOT, Stack
+from tests.support.harness import ROOT
+from tests.support.stack import Stack
 
 PAGE = ROOT / "docs" / "gateway.md"
 EXAMPLES = examples_in(PAGE)

@@ -18,8 +18,9 @@ import pytest
 from tests.support.a2a_client import COMPLETED, agent_at
 from tests.support.a2a_client import request as message
 from tests.support.gateway import BINDINGS, Subscriber, call
-from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, client, host_at
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 END_S = 2.0
 
@@ -134,7 +135,7 @@ async def test_stopping_host_ends_every_stream_and_every_wait(
             for reader in readers:
                 group.start_soon(reader.read)  # Raises if the stream is cut.
             group.start_soon(wait)
-            await until(is_everything_open, 30, "two streams and a second task")
+            await wait_until(is_everything_open, "two streams and a second task", 30)
             # Frozen, she cannot complete the response to the waiting client.
             stack.agents["nancy"].pause()
             stack.host.child.send_signal(signal.SIGTERM)

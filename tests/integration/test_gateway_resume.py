@@ -21,8 +21,9 @@ from tests.support.gateway import (
     update_in,
     without_number,
 )
-from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, client, host_at
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 KINDS = ("plain", "resumable")
 
@@ -272,7 +273,7 @@ async def test_numbers_continue_after_the_host_is_killed(tmp_path: Path) -> None
                 async def more(least: int = seen + 5) -> bool:
                     return is_over(readers[0]) or len(readers[0].frames) > least
 
-                await until(more, 30, "some more updates")
+                await wait_until(more, "some more updates", 30)
                 stack.host.kill()
                 stack.host.restart()
 
@@ -346,7 +347,7 @@ async def test_missed_updates_are_reported_in_a_numbered_gap(
                 task = (await http.get(url, headers={"a2a-version": "1.0"})).json()
                 return bool(task["status"]["state"] == "TASK_STATE_COMPLETED")
 
-            await until(over, 30, "the task's end")
+            await wait_until(over, "the task's end", 30)
         stack.host.restart()
         async with host_at(stack.url) as host:
             await host.row_with(task_id, "completed")

@@ -18,8 +18,9 @@ from httpx_sse import aconnect_sse
 
 from host import TaskManager
 from host.task_manager.errors import HostUnreachable
-from tests.support.harness import ROOT, Process, Stack, free_port
+from tests.support.harness import ROOT, Process, free_port
 from tests.support.host_client import client
+from tests.support.stack import Stack
 
 TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
 OPERATOR = {"authorization": f"Bearer {TOKEN}"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.support.harness import Stack, free_port, until
+from tests.support.harness import free_port
 from tests.support.host_client import (
     HostClient,
     Json,
@@ -20,6 +20,8 @@ from tests.support.host_client import (
     message_ids_in_feed,
     watch_feed,
 )
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 AGENTS = ("carly", "walter", "nancy")
 
@@ -125,7 +127,7 @@ async def lost_ghost(host: HostClient) -> Json:
         row = await host.agent("ghost")
         return row if row["connection"] == "lost" else None
 
-    row = await until(lost, 30, "the ghost to be lost")
+    row = await wait_until(lost, "the ghost to be lost", 30)
     assert row
     return row
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.bad_agents import serve_bad_agents
-from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, Json, watch_feed
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ async def lost(host: HostClient, agent: str, attempt: int = 1) -> Json:
         gone = row["connection"] == "lost" and row["attempt"] >= attempt
         return row if gone else None
 
-    row = await until(found, 30, f"{agent} to be lost")
+    row = await wait_until(found, f"{agent} to be lost", 30)
     assert row
     return row
 
@@ -92,7 +93,7 @@ async def test_agent_that_cannot_list_tasks_is_connected(
     async def connected() -> bool:
         return bool((await host.agent("nolist"))["connection"] == "connected")
 
-    await until(connected, 30, "the agent to be connected")
+    await wait_until(connected, "the agent to be connected", 30)
 
 
 async def test_endless_pages_are_not_read_forever(host: HostClient) -> None:
@@ -106,7 +107,7 @@ async def test_task_of_a_silent_stream_is_read_from_its_agent(
     async def task_rows() -> list[Json]:
         return await host.history(agent=agent, kind="task")
 
-    rows = await until(task_rows, 30, f"the task of {agent}")
+    rows = await wait_until(task_rows, f"the task of {agent}", 30)
 
     assert [row["status"] for row in rows] == ["running"]
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import Process, Stack, free_port
+from tests.support.harness import Process, free_port
 from tests.support.host_client import HostClient, host_at
+from tests.support.stack import Stack
 
 JSON = {"content-type": "application/json"}
 SEND = "/a2a/carly/message:send"

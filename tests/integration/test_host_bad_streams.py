@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.bad_streams import BURST, NAMES
-from tests.support.harness import Server, Stack, free_port, until
+from tests.support.harness import Server, free_port
 from tests.support.host_client import HostClient, Json, host_at, watch_feed
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 LOUD = ("flood", "burst", "numberedburst", "heavy", "swarm", "endless", "chatter")
 """These send as much as the host reads. Each runs almost alone on the machine."""
@@ -81,7 +83,7 @@ async def wait_for_row(host: HostClient, agent: str, words: str) -> Json:
             (r for r in rows if words in f"{r.get('cause')} {r.get('trouble')}"), None
         )
 
-    row = await until(found, 60, f"the row of {agent} to have {words!r}")
+    row = await wait_until(found, f"the row of {agent} to have {words!r}", 60)
     assert row
     return row
 
@@ -94,7 +96,7 @@ async def wait_for_events(host: HostClient, agent: str, last: str) -> list[Json]
         ours = [event for event in events if event["kind"] in ("task", "gap")]
         return ours if any(event["message"] == last for event in ours) else None
 
-    events = await until(found, 60, f"{agent} to say {last!r}")
+    events = await wait_until(found, f"{agent} to say {last!r}", 60)
     assert events
     return events
 

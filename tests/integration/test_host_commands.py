@@ -13,9 +13,10 @@ import anyio
 import pytest
 
 from tests.support.a2a_client import agent_at
-from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, Watcher, watch_feed
 from tests.support.http_requests import start_request
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 AGENTS = ("carly", "walter", "nancy")
 SOON_S = 2.0
@@ -113,7 +114,7 @@ class TestStart:
             rows = await host.history(context="hung-up", kind="task")
             return [row["status"] for row in rows].count("completed") == 1
 
-        await until(over, 30, "the end of the task")
+        await wait_until(over, "the end of the task", 30)
 
 
 @pytest.fixture(scope="module")

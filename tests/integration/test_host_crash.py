@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 
 from tests.support.a2a_client import agent_at
-from tests.support.harness import THOROUGH, Stack, until
+from tests.support.harness import THOROUGH
 from tests.support.host_client import (
     HostClient,
     Watcher,
@@ -21,6 +21,8 @@ from tests.support.host_client import (
     watch_feed,
 )
 from tests.support.http_requests import read_events
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 AGENTS = ("carly", "walter", "logan")
 KILLS = 5 if THOROUGH else 3
@@ -97,7 +99,7 @@ async def test_trimmed_log_keeps_the_whole_board(tmp_path: Path) -> None:
             async with watch_feed(f"{stack.url}/feed") as reader:
                 finished = await host.start("carly")
                 await reader.until_over(finished)
-            await until(_trimmed(host), 30, "only four events to be left")
+            await wait_until(_trimmed(host), "only four events to be left", 30)
             answer = await host.http.get("/feed.ndjson?after=1")
             [reset] = await read_events(f"{stack.url}/feed?after=1", until=bool)
             kept = await read_events(

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.harness import NO_TLS, Stack, wait_until
+from tests.support.harness import NO_TLS
 from tests.support.reply_server import (
     OTHER_ADDRESS,
     ReceivedRequest,
@@ -24,6 +24,8 @@ from tests.support.reply_server import (
     reply_server,
     token_reply,
 )
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until_sync
 
 pytestmark = pytest.mark.integration
 
@@ -179,7 +181,7 @@ def test_oauth_agent_is_followed_across_a_revoked_token(tmp_path: Path) -> None:
     ):
         stack.wait_connected("locked")
         revoked = given
-        wait_until(lambda: given > revoked, 30, "another token")
+        wait_until_sync(lambda: given > revoked, "another token", 30)
         stack.wait_connected("locked")
         revealed = everything_the_host_reveals(stack)
 
@@ -193,10 +195,10 @@ def test_refused_token_is_reported_without_its_value(tmp_path: Path) -> None:
         reply_server(right) as agent,
         following(tmp_path, agent, f"bearer = '{SECRET}'") as stack,
     ):
-        wait_until(
+        wait_until_sync(
             lambda: "401" in everything_the_host_reveals(stack),
-            30,
             "the host to report a 401",
+            30,
         )
         revealed = everything_the_host_reveals(stack)
 
@@ -211,7 +213,9 @@ def test_card_cannot_send_the_token_to_another_host(tmp_path: Path) -> None:
             reply_server(lambda _: Reply(body=card(away, http("Bearer")))) as agent,
             following(tmp_path, agent, f"bearer = '{SECRET}'") as stack,
         ):
-            wait_until(lambda: stranger.requests, 30, "the host to try the interface")
+            wait_until_sync(
+                lambda: stranger.requests, "the host to try the interface", 30
+            )
             revealed = everything_the_host_reveals(stack)
 
     assert SECRET in str(agent.requests)
@@ -232,7 +236,9 @@ def test_redirect_cannot_send_the_key_to_another_origin(
             reply_server(answer) as agent,
             following(tmp_path, agent, f"api_key = '{SECRET}'") as stack,
         ):
-            wait_until(lambda: len(agent.requests) > 2, 30, "the host to try again")
+            wait_until_sync(
+                lambda: len(agent.requests) > 2, "the host to try again", 30
+            )
             revealed = everything_the_host_reveals(stack)
 
     assert SECRET in str(agent.requests)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.a2a_client import agent_at, start_over_jsonrpc
 from tests.support.agent_with_history import AgentWithHistory, serve_agent
-from tests.support.harness import THOROUGH, Stack, until
+from tests.support.harness import THOROUGH
 from tests.support.host_client import (
     HostClient,
     Watcher,
@@ -25,6 +25,8 @@ from tests.support.host_client import (
     watch_feed,
 )
 from tests.support.limited_agents import RESULT, WORDS, serve_limited_agents
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 TASKS = 100 if THOROUGH else 40
 AT_ONCE = 10
@@ -137,7 +139,7 @@ async def polls(agent: AgentWithHistory, count: int) -> None:
     async def enough() -> bool:
         return len(agent.list_calls()) >= before + count
 
-    await until(enough, 30, f"{count} more ListTasks calls")
+    await wait_until(enough, f"{count} more ListTasks calls", 30)
 
 
 async def test_following_an_agent_with_10_000_finished_tasks_is_cheap(

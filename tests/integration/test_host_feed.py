@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from tests.support.a2a_client import agent_at
-from tests.support.harness import AGENTS, SEED_AGENTS, Stack, until
 from tests.support.host_client import (
     TERMINAL_STATUSES,
     HostClient,
@@ -25,6 +24,8 @@ from tests.support.host_client import (
     watch_feed,
 )
 from tests.support.http_requests import Received, read_events
+from tests.support.stack import AGENTS, SEED_AGENTS, Stack
+from tests.support.waiting import wait_until
 
 QUIET_POLLS = 5
 
@@ -51,7 +52,7 @@ async def wait_until_quiet(host: HostClient) -> int:
         heads.append(snapshot.data["id"] if agents == {"connected"} and over else -1)
         return heads[-1] != -1 and heads[-QUIET_POLLS:] == heads[-1:] * QUIET_POLLS
 
-    await until(quiet, 30, "all agents to be connected and all tasks to be over")
+    await wait_until(quiet, "all agents to be connected and all tasks to be over", 30)
     return heads[-1]
 
 

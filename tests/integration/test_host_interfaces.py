@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.card_server import Json, card_server, card_with, interface
-from tests.support.harness import Server, Stack, free_port, until
+from tests.support.harness import Server, free_port
 from tests.support.host_client import HostClient, host_at
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 pytest.importorskip("grpc")
 
@@ -120,7 +122,7 @@ async def wait_for_status(
         rows = await host.history(after=0, agent=agent, task=task_id, kind="task")
         return next((row for row in rows if row["status"] == status), None)
 
-    row = await until(found, 30, f"{agent} to say {status}")
+    row = await wait_until(found, f"{agent} to say {status}", 30)
     assert row
     return row
 
@@ -199,7 +201,7 @@ async def test_changed_card_is_used(nancy: Server, tmp_path: Path) -> None:
                     row = await host.agent("changing")
                     return row["title"] == "Somebody new" and bool(row["binding"])
 
-                await until(changed, 30, "the new card")
+                await wait_until(changed, "the new card", 30)
                 row = await host.agent("changing")
                 rows = await host.history(after=0, agent="changing", kind="agent")
 

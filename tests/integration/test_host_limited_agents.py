@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.a2a_client import start_over_jsonrpc
-from tests.support.harness import Stack, until
 from tests.support.host_client import HostClient, watch_feed
 from tests.support.limited_agents import KINDS, RESULT, WORDS, serve_limited_agents
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 EVERY = "every task"
 OURS_ONLY = "only tasks that pass through this host"
@@ -41,7 +42,7 @@ async def wait_until_followed(host: HostClient, agent: str, how: str) -> None:
     async def found() -> bool:
         return bool((await host.agent(agent))["followed"] == how)
 
-    await until(found, 30, f"{agent} to be followed by {how}")
+    await wait_until(found, f"{agent} to be followed by {how}", 30)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from tests.support.harness import Stack
 from tests.support.host_client import (
     host_at,
     message_ids_at_agent,
     message_ids_in_feed,
     watch_feed,
 )
+from tests.support.stack import Stack
 
 AGENTS = ("carly", "logan")
 

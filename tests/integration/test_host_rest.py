@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.harness import Stack, wait_until
 from tests.support.host_client import HostClient, Json, watch_feed
 from tests.support.http_requests import read_events, start_request
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until_sync
 
 AGENTS = ("carly", "nancy")
 HISTORY = 5
@@ -25,10 +26,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run a host with some history and no open task."""
     with Stack(tmp_path_factory.mktemp("stack"), AGENTS) as running:
         start_on_carly(running)
-        wait_until(
+        wait_until_sync(
             lambda: '"completed"' in get(f"{running.url}/feed.ndjson").text,
-            30,
             "a finished task",
+            30,
         )
         yield running
 

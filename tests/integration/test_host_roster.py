@@ -15,8 +15,10 @@ import anyio
 import pytest
 
 from host.following.roster_file import FILE
-from tests.support.harness import THOROUGH, Server, Stack, free_port, until
+from tests.support.harness import THOROUGH, Server, free_port
 from tests.support.host_client import HostClient, Watcher, host_at, watch_feed
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 FOUND_S = 2.0
 """The longest time until a restarted agent is connected."""
@@ -65,7 +67,7 @@ async def until_agents(host: HostClient, wanted: Mapping[str, str]) -> None:
     async def as_wanted() -> bool:
         return bool((await host.get("/healthz"))["agents"] == wanted)
 
-    await until(as_wanted, 30, f"the agents to be {wanted}")
+    await wait_until(as_wanted, f"the agents to be {wanted}", 30)
 
 
 def connections(reader: Watcher, agent: str) -> list[str]:
@@ -273,7 +275,7 @@ class TestReconnect:
         carly = stack.agents["carly"]
         for _ in range(TIMES):
             carly.kill()
-            await until(is_backed_off, 30, "the longest wait between attempts")
+            await wait_until(is_backed_off, "the longest wait between attempts", 30)
             await anyio.to_thread.run_sync(carly.restart)
             ready = time.monotonic()
             await until_agents(host, {"carly": "connected"})
@@ -304,7 +306,7 @@ class TestSettingsFile:
         async def reported() -> Any:
             return (await host.get("/healthz"))["config"]
 
-        trouble = await until(reported, 30, "the trouble with the file")
+        trouble = await wait_until(reported, "the trouble with the file", 30)
         assert "courtside.toml, line 2: agents.carly.url" in trouble
         assert (await host.get("/healthz"))["status"] == "ok"
         assert await host.head() == head, "the feed has no new event"

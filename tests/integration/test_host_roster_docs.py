@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.doc_examples import examples_in, matches_output, run_examples
-from tests.support.harness import ROOT, Stack
+from tests.support.harness import ROOT
+from tests.support.stack import Stack
 
 PAGE = ROOT / "docs" / "roster.md"
 

@@ -14,8 +14,10 @@ import pytest
 
 from tests.support.feed_reader import FeedReader
 from tests.support.flood import check_each_once, flood_server, read_log_file
-from tests.support.harness import Stack, free_port, until
+from tests.support.harness import free_port
 from tests.support.host_client import Watcher, host_at
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 READERS = ["/feed", "/feed?after=0", "/feed?agent=carly", "/tasks/stream", "/feed"]
 END_S = 2.0
@@ -117,4 +119,4 @@ async def has(reader: FeedReader, events: int) -> None:
     async def enough() -> bool:
         return len(reader.ids) >= events
 
-    await until(enough, 60, f"{events} events")
+    await wait_until(enough, f"{events} events", 60)

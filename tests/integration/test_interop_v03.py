@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import interop_agents
-from tests.support.harness import Stack
 from tests.support.host_client import HostClient
 from tests.support.interop_agents import BINDINGS
+from tests.support.stack import Stack
 
 AGENTS = [f"{name}-{binding}" for name in ("piet", "jan") for binding in BINDINGS]
 

@@ -24,15 +24,10 @@ from tests.support.doc_examples import (
     replace_addresses,
     run_examples,
 )
-from tests.support.harness import (
-    ROOT,
-    SEED_AGENTS,
-    STOP_S,
-    Process,
-    free_port,
-    wait_until,
-)
+from tests.support.harness import ROOT, STOP_S, Process, free_port
 from tests.support.lesson import LESSON, PAGES
+from tests.support.stack import SEED_AGENTS
+from tests.support.waiting import wait_until_sync
 
 STEP_S = "0.1"
 START_S = 30.0
@@ -76,7 +71,7 @@ class Reader:
         line = replace_addresses(
             start.output or "", {"http://127.0.0.1:8000": self.host}
         )
-        wait_until(lambda: line in started.output(), START_S, f"the line {line}")
+        wait_until_sync(lambda: line in started.output(), f"the line {line}", START_S)
         return started
 
     def read(self, page: str) -> None:

@@ -13,8 +13,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.doc_examples import examples_in, matches_output, run_examples
-from tests.support.harness import ROOT, Stack, free_port, until
+from tests.support.harness import ROOT, free_port
 from tests.support.host_client import HostClient, Json, watch_feed
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 NOBODY = f"http://127.0.0.1:{free_port()}"
 
@@ -77,7 +79,7 @@ class TestMetrics:
             wanted = frozenset({("agent", "carly"), ("status", "running")})
             return found.get(("courtside_open_tasks", wanted)) == 1
 
-        await until(seen, 30, "the open task to be counted")
+        await wait_until(seen, "the open task to be counted", 30)
         await host.row_with(task_id, "completed")
 
     async def test_measure_commits_and_the_event_loop(self, host: HostClient) -> None:
@@ -85,7 +87,7 @@ class TestMetrics:
             found = await figures(host)
             return of(found, "event_loop_lag_seconds_count") > 0
 
-        await until(measured, 30, "a measurement of the event loop")
+        await wait_until(measured, "a measurement of the event loop", 30)
         found = await figures(host)
 
         commits = of(found, "log_commit_seconds_count")
@@ -101,7 +103,7 @@ class TestMetrics:
             return of(await figures(host), "readers") == before + 1
 
         async with watch_feed(f"{stack.url}/feed"):
-            await until(counted, 30, "the reader to be counted")
+            await wait_until(counted, "the reader to be counted", 30)
             found = await figures(host)
 
         assert of(found, "readers_lagging") == 0
@@ -168,7 +170,7 @@ class TestDebugState:
             agents = {row["agent"]: row for row in rows}
             return agents if agents["nobody"]["connection"] == "lost" else None
 
-        agents = await until(agents_if_lost, 30, "the missing agent to be lost")
+        agents = await wait_until(agents_if_lost, "the missing agent to be lost", 30)
         assert agents
         carly, nobody = agents["carly"], agents["nobody"]
         assert carly["connection"] == "connected"
@@ -189,7 +191,7 @@ class TestDebugState:
             tasks = [task for row in agents for task in row["collector"]["tasks"]]
             return (task_id, "stream") in [(t["task_id"], t["way"]) for t in tasks]
 
-        await until(streamed, 30, "the task to be followed by its stream")
+        await wait_until(streamed, "the task to be followed by its stream", 30)
         await host.row_with(task_id, "completed")
 
     async def test_has_each_reader_and_its_filter(
@@ -200,7 +202,7 @@ class TestDebugState:
             return state if state["furthest_behind"] else None
 
         async with watch_feed(f"{stack.url}/feed?agent=carly&kind=task&kind=gap"):
-            state = await until(state_with_reader, 30, "the reader")
+            state = await wait_until(state_with_reader, "the reader", 30)
 
         assert state
         reader = state["furthest_behind"][0]
@@ -225,7 +227,7 @@ class TestDebugState:
             return page if "alert(1)" in page.text else None
 
         async with watch_feed(f"{stack.url}/feed?agent=%3Cscript%3Ealert(1)"):
-            answer = await until(page_with_reader, 30, "the reader")
+            answer = await wait_until(page_with_reader, "the reader", 30)
 
         assert answer
         assert answer.status_code == 200

@@ -19,10 +19,11 @@ from host.api.openapi.document import document
 from host.api.openapi.feed_schema import schema
 from host.log.memory import MemoryLog
 from tests.support.doc_examples import examples_in, matches_output, run_examples
-from tests.support.harness import ROOT, Stack
+from tests.support.harness import ROOT
 from tests.support.host_client import HostClient
 from tests.support.http_requests import read_events
 from tests.support.in_process_host import create_host
+from tests.support.stack import Stack
 
 Json = dict[str, Any]
 # Some clients put a slash at the end of a card's URL.

@@ -19,9 +19,10 @@ from tests.support.a2a_client import (
     agent_at,
     request,
 )
-from tests.support.harness import AGENTS, SEED_AGENTS, Stack, until
 from tests.support.host_client import HostClient
 from tests.support.http_requests import read_events
+from tests.support.stack import AGENTS, SEED_AGENTS, Stack
+from tests.support.waiting import wait_until
 
 Json = dict[str, Any]
 PROGRESS = "https://a2a-protocol.org/extensions/task-progress/v1"
@@ -226,7 +227,7 @@ async def child_of(host: HostClient, task_id: str, name: str) -> str:
         row = (await children(host, task_id)).get(name)
         return row["task_id"] if row else None
 
-    child = await until(found, 30, f"a task of {name}'s")
+    child = await wait_until(found, f"a task of {name}'s", 30)
     assert child
     return child
 
@@ -259,7 +260,7 @@ class TestTwoQuestions:
             rows = await host.rows(task_id)
             return "You can answer first, second" in rows[-1]["message"]
 
-        await until(is_listed, 30, "the list of open questions")
+        await wait_until(is_listed, "the list of open questions", 30)
 
         await agent.start("second: Refuse", taskId=task_id)
         # Without permission the step fails, and the plan with it.
@@ -288,7 +289,7 @@ async def until_message(host: HostClient, task_id: str, start: str) -> None:
         rows = await host.rows(task_id)
         return str(rows[-1]["message"]).startswith(start)
 
-    await until(is_there, 30, start)
+    await wait_until(is_there, start, 30)
 
 
 class TestBadInput:

@@ -13,8 +13,10 @@ import anyio
 import pytest
 
 from tests.support.a2a_client import agent_at
-from tests.support.harness import SEED_AGENTS, THOROUGH, Stack, until
+from tests.support.harness import THOROUGH
 from tests.support.host_client import HostClient, host_at
+from tests.support.stack import SEED_AGENTS, Stack
+from tests.support.waiting import wait_until
 
 KILLS = 3 if THOROUGH else 2
 REQUEST = "Schedule a game tomorrow"
@@ -34,7 +36,7 @@ async def with_children(host: HostClient, task_id: str) -> None:
         rows = await host.history(after=0, kind="task")
         return any(row.get("parent_task_id") == task_id for row in rows)
 
-    await until(there, 30, "the first child")
+    await wait_until(there, "the first child", 30)
 
 
 async def half_way(host: HostClient, task_id: str) -> None:
@@ -42,7 +44,7 @@ async def half_way(host: HostClient, task_id: str) -> None:
         return bool((await host.rows(task_id))[-1]["progress"] > 30)
 
     await host.row_with(task_id, "running")
-    await until(there, 30, "a third of the plan")
+    await wait_until(there, "a third of the plan", 30)
 
 
 async def at_the_question(host: HostClient, task_id: str) -> None:
@@ -119,11 +121,11 @@ async def reply(host: HostClient, task_id: str, text: str) -> None:
         assert answer.status_code in (200, 502), answer.text
         return answer.status_code == 200
 
-    await until(is_accepted, 30, "the reply to be accepted")
+    await wait_until(is_accepted, "the reply to be accepted", 30)
 
 
 async def until_more(host: HostClient, task_id: str, before: int) -> None:
     async def more() -> bool:
         return len(await host.rows(task_id)) > before
 
-    await until(more, 30, "the plan to continue")
+    await wait_until(more, "the plan to continue", 30)

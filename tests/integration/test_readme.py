@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from host.config.load import read
-from tests.support.harness import ROOT, Stack, wait_until
+from tests.support.harness import ROOT
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until_sync
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ELISION = "[...]"
@@ -40,10 +42,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         sent = httpx.post(f"{stack.url}/a2a/carly/message:send", json=CARLY)
         assert sent.status_code == 200
         done = "/feed.ndjson?kind=task&limit=1"
-        wait_until(
+        wait_until_sync(
             lambda: '"completed"' in httpx.get(stack.url + done).text,
-            30,
             "Carly to be done",
+            30,
         )
         yield stack.url
 

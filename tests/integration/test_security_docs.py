@@ -8,7 +8,8 @@ import pytest
 
 from host.config.access_rules import AccessRules
 from tests.support.doc_examples import examples_in, matches_output, run_examples
-from tests.support.harness import ROOT, Stack
+from tests.support.harness import ROOT
+from tests.support.stack import Stack
 
 PAGE = ROOT / "docs" / "security.md"
 TOKEN = "operator-0123456789"

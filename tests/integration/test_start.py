@@ -20,7 +20,9 @@ import httpx
 import pytest
 
 from tests.support import harness
-from tests.support.harness import AGENTS, ROOT, Process, free_port, wait_until
+from tests.support.harness import ROOT, Process, free_port
+from tests.support.stack import AGENTS
+from tests.support.waiting import wait_until_sync
 
 VARIABLES = [*(f"{name.upper()}_PORT" for name in AGENTS), "COURTSIDE_PORT"]
 START_S = 30.0
@@ -60,7 +62,7 @@ def wait_announced(running: Process) -> None:
         assert running.alive, running.output()
         return line in running.output()
 
-    wait_until(announced, START_S, "scripts/start to say where the page is")
+    wait_until_sync(announced, "scripts/start to say where the page is", START_S)
 
 
 def open_ports(running: Process) -> list[str]:
@@ -140,8 +142,8 @@ def test_announced_page_has_all_agents_connected(tmp_path: Path) -> None:
         took_s = time.monotonic() - asked
         page = httpx.get(page_of(running), trust_env=False)
         all_connected = dict.fromkeys(AGENTS, "connected")
-        harness.wait_until(
-            lambda: agents_of(running) == all_connected, 30, "all agents to be followed"
+        wait_until_sync(
+            lambda: agents_of(running) == all_connected, "all agents to be followed", 30
         )
     finally:
         running.terminate()

@@ -25,8 +25,10 @@ from tests.support.feed_reader import FeedReader
 from tests.support.flood import check_each_once, flood_server, read_log_file
 from tests.support.flood_host import LOG, TASKS, entry_of
 from tests.support.full_disk import SmallDisk, SmallFiles, full_disk
-from tests.support.harness import Process, Server, Stack, free_port, live, until
+from tests.support.harness import Process, Server, free_port, live_processes
 from tests.support.host_client import Json, Watcher, client, watch_feed
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 RATE = 1_000
 SOME = 500
@@ -42,7 +44,7 @@ STILL = 50
 def kill_hosts() -> Iterator[None]:
     """Kill the hosts of a failed test."""
     yield
-    for process in list(live):
+    for process in list(live_processes):
         process.kill()
 
 
@@ -59,14 +61,14 @@ async def wait_for_failure(url: str) -> str:
         status, body = await health(url)
         return body["cause"] if status == 503 else None
 
-    return await until(cause, 30, "the host to report a failing log") or ""
+    return await wait_until(cause, "the host to report a failing log", 30) or ""
 
 
 async def wait_for_recovery(url: str) -> None:
     async def is_ok() -> bool:
         return (await health(url))[0] == 200
 
-    await until(is_ok, 30, "the host to report a working log")
+    await wait_until(is_ok, "the host to report a working log", 30)
 
 
 @asynccontextmanager
@@ -82,7 +84,7 @@ async def wait_for_events(reader: FeedReader, events: int) -> None:
     async def enough() -> bool:
         return len(reader.ids) >= events
 
-    await until(enough, 60, f"{events} events")
+    await wait_until(enough, f"{events} events", 60)
 
 
 def libc_for(folder: Path) -> FaultyLibc:
@@ -129,7 +131,9 @@ async def test_failing_disk_is_reported_and_the_feed_continues_later(
             await wait_for_events(reader, stopped_at)
             async with reading(port) as new_reader:
                 await wait_for_events(new_reader, stopped_at)
-                await until(lambda: has_fault(new_reader), 30, "a new reader's fault")
+                await wait_until(
+                    lambda: has_fault(new_reader), "a new reader's fault", 30
+                )
 
             assert (await health(host.url))[1]["head"] == stopped_at
             assert json.loads(reader.faults[0])["cause"] == cause
@@ -193,7 +197,7 @@ async def test_damage_found_while_the_host_runs_is_reported(tmp_path: Path) -> N
     damage(tmp_path / "data" / LOG)
     async with reading(int(host.url.rpartition(":")[2])) as reader:
         cause = await wait_for_failure(host.url)
-        await until(lambda: has_fault(reader), 30, "the reader's fault")
+        await wait_until(lambda: has_fault(reader), "the reader's fault", 30)
 
     assert "the file is damaged" in cause
     assert reader.ids == list(range(1, len(reader.ids) + 1))
@@ -305,7 +309,7 @@ async def wait_until_stable(count: Callable[[], Awaitable[int]]) -> int:
         seen.append(await count())
         return len(set(seen[-STILL:])) == 1
 
-    await until(still, 60, "the count to be stable")
+    await wait_until(still, "the count to be stable", 60)
     return seen[-1]
 
 

@@ -21,7 +21,7 @@ from host.task_manager.errors import (
     UnknownTask,
 )
 from tests.support.a2a_client import agent_at, start_over_jsonrpc
-from tests.support.harness import Server, Stack, free_port
+from tests.support.harness import Server, free_port
 from tests.support.host_client import host_at
 from tests.support.manager_transports import (
     TRANSPORTS,
@@ -31,6 +31,7 @@ from tests.support.manager_transports import (
     row_of,
     updates_of,
 )
+from tests.support.stack import Stack
 
 TERMINAL = {"completed", "error", "cancelled", "rejected"}
 

@@ -20,9 +20,11 @@ from host.log.memory import MemoryLog
 from tests.support.a2a_client import start_over_jsonrpc
 from tests.support.card_server import card_server
 from tests.support.fault_proxy import FaultProxy, Faults
-from tests.support.harness import NO_TLS, Stack, until
+from tests.support.harness import NO_TLS
 from tests.support.host_client import client, message_ids_at_agent, message_ids_in_feed
 from tests.support.manager_transports import Json, updates_of
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ async def test_collector_follows_only_wanted_tasks(carly: str) -> None:
         strange = await start_over_jsonrpc(carly)
         wanted.add(await start_over_jsonrpc(carly))
         # One page lists both tasks, so the other task would be in the feed too.
-        await until(is_in_feed, 30, "the wanted task")
+        await wait_until(is_in_feed, "the wanted task", 30)
         assert feed.board.task("carly", strange) is None
         group.cancel_scope.cancel()
 

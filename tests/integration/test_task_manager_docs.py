@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.doc_examples import Example, matches_output
-from tests.support.harness import AGENTS, ROOT, Stack
+from tests.support.harness import ROOT
+from tests.support.stack import AGENTS, Stack
 
 PAGE = (ROOT / "docs" / "task-manager.md").read_text(encoding="utf-8")
 SCRIPT = re.compile(r"^```python\n(.*?)^```\n\n^```\n(.*?)^```$", re.M | re.S)

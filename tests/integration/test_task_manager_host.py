@@ -17,9 +17,11 @@ from host.errors import AgentUnreachable
 from host.task_manager import manager as manager_module
 from host.task_manager.errors import HostUnreachable
 from tests.support.fault_proxy import FaultProxy, Faults
-from tests.support.harness import Stack, free_port, until
+from tests.support.harness import free_port
 from tests.support.host_client import HostClient, host_at
 from tests.support.manager_transports import Json, row_of, updates_of
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 STEP_S = 0.2
 
@@ -128,7 +130,7 @@ async def trim_log_after(cursor: int, host: HostClient) -> None:
         first: int = (await host.history(after=0, limit=1))[0]["id"]
         return first > cursor + 1
 
-    await until(is_trimmed, 30, f"event {cursor + 1} to be trimmed")
+    await wait_until(is_trimmed, f"event {cursor + 1} to be trimmed", 30)
 
 
 async def test_trimmed_events_become_a_gap(tmp_path: Path) -> None:
@@ -207,7 +209,7 @@ async def test_lost_response_says_that_the_request_may_have_been_done(
         async def is_sent() -> bool:
             return proxy.counts.requests > sent
 
-        await until(is_sent, 30, "the start to be sent")
+        await wait_until(is_sent, "the start to be sent", 30)
         proxy.cut()
         proxy.clear_faults()
         with pytest.raises(HostUnreachable, match="may have been done"):

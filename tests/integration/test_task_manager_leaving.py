@@ -20,7 +20,7 @@ from host.task_manager import manager as module
 from host.task_manager.errors import HostUnreachable, ManagerClosed
 from tests.support.a2a_client import CANCELED, COMPLETED, agent_at
 from tests.support.fault_proxy import FaultProxy, Faults
-from tests.support.harness import Stack, free_port, until
+from tests.support.harness import free_port
 from tests.support.manager_transports import (
     TRANSPORTS,
     ManagerTransport,
@@ -29,6 +29,8 @@ from tests.support.manager_transports import (
     row_of,
     updates_of,
 )
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 STEP_S = 0.5
 
@@ -100,7 +102,7 @@ class TestLeaving:
         async with check_no_leaks():
             if how == "asyncio":
                 task = asyncio.create_task(work())
-                await until(has_begun, 30, "the task to begin")
+                await wait_until(has_begun, "the task to begin", 30)
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
@@ -108,7 +110,7 @@ class TestLeaving:
             else:
                 async with anyio.create_task_group() as group:
                     group.start_soon(work)
-                    await until(has_begun, 30, "the task to begin")
+                    await wait_until(has_begun, "the task to begin", 30)
                     group.cancel_scope.cancel()
 
         assert await state(transport, "carly", begun[0]) == CANCELED
@@ -151,7 +153,7 @@ class TestLeaving:
         async def all_done() -> bool:
             return {await state(transport, "carly", t) for t in started} == {COMPLETED}
 
-        await until(all_done, 60, "both to be done")
+        await wait_until(all_done, "both to be done", 60)
 
     async def test_after_the_last_task_leaks_nothing(
         self, transport: ManagerTransport
@@ -237,7 +239,7 @@ class TestEntering:
             proxy.set_faults(Faults(refuse=True))
             async with TaskManager({"carly": proxy.url}) as manager:
                 start = manager.start_task("availability")
-                await until(is_lost, 30, "the agent to be lost")
+                await wait_until(is_lost, "the agent to be lost", 30)
                 proxy.clear_faults()
                 assert await start
 

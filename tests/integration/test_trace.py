@@ -19,10 +19,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.support.harness import END_S, NO_TLS, Process, Stack, wait_until
+from tests.support.harness import END_S, NO_TLS, Process
 from tests.support.http_requests import start_request
 from tests.support.raw_agent import card
 from tests.support.reply_server import ReceivedRequest, Reply, ReplyServer, reply_server
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until_sync
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -153,7 +155,7 @@ def test_spans_reach_the_configured_collector(
         }
         with host_with(tmp_path, agent, **env) as stack:
             send(stack, traceparent=CALLER)
-            wait_until(lambda: spans_of(collector), 30, "a span")
+            wait_until_sync(lambda: spans_of(collector), "a span", 30)
             got = last_headers(agent)["traceparent"]
 
     (span,) = spans_of(collector)

@@ -53,8 +53,9 @@ from tests.support.fault_proxy import Faults
 from tests.support.faulty_libc import FaultyLibc, NoCompiler
 from tests.support.feed_reader import FeedReader, read_log
 from tests.support.full_disk import FullDisk, full_disk
-from tests.support.harness import Stack, until
 from tests.support.host_client import TERMINAL_STATUSES, Json, host_at
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 TASK_EVERY_S = 1.0
 SETTLE_S = 60.0
@@ -197,7 +198,7 @@ class Chaos(FaultRounds):
                     return (await host.http.get("/healthz")).status_code == 200
             return False
 
-        await until(well, SETTLE_S, "the host to be well again")
+        await wait_until(well, "the host to be well again", SETTLE_S)
 
     async def settle(self) -> dict[int, bytes]:
         """The whole log, once every task is over and every reader is at its end."""
@@ -210,7 +211,7 @@ class Chaos(FaultRounds):
 
         # One that is never over is reckoned up as lost in silence.
         with suppress(AssertionError):
-            await until(over, SETTLE_S, "the end of every task")
+            await wait_until(over, "the end of every task", SETTLE_S)
         log = await read_log(self._stack.url, SETTLE_S)
         ends = {reader: reader.expected_from(log)[-1][0] for reader in self.readers}
 
@@ -218,7 +219,7 @@ class Chaos(FaultRounds):
             return all(end in reader.ids[-1:] for reader, end in ends.items())
 
         with suppress(AssertionError):
-            await until(caught_up, SETTLE_S, "the readers to come to the end")
+            await wait_until(caught_up, "the readers to come to the end", SETTLE_S)
         return log
 
     async def _task_in(self, context: str) -> Json | None:

@@ -29,7 +29,7 @@ class UpdateCounts:
     tasks: int = 0
     gaps: int = 0
     updates: int = 0
-    told: int = 0
+    delivered: int = 0
     duplicated: int = 0
     reordered: int = 0
     unseen: int = 0

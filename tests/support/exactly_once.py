@@ -1,7 +1,7 @@
 """Exactly-once rounds: numbered agents, a host, and faults in both.
 
 `python -m tests.support.exactly_once` prints the result (scripts/exactly-once runs it);
-test_exactly_once.py runs a few rounds and checks them. delivery_check.py does the counts.
+test_exactly_once.py runs a few rounds and checks them. delivery_check.py counts.
 
         numbered_agents.py ⇒ fault_proxy.py ⇒ host ⇒ a reader of its feed
         stopped,       cut, stalled,    killed   comes back with
@@ -31,8 +31,10 @@ import httpx
 from tests.support.a2a_client import agent_at
 from tests.support.delivery_check import RunReport, count_updates
 from tests.support.fault_proxy import FaultProxy, Faults
-from tests.support.harness import NO_TLS, HarnessError, Server, Stack, free_port
+from tests.support.harness import NO_TLS, Server, free_port
 from tests.support.host_client import HostClient, Json, Watcher, host_at, watch_feed
+from tests.support.stack import Stack
+from tests.support.waiting import WaitTimeout
 
 ALL = tuple(
     (kind, binding)
@@ -223,7 +225,7 @@ async def run(
             async with watch_feed(f"{stack.url}/feed?after=0") as reader:
                 await playing.play(rounds)
                 # One that is never over is reckoned up as lost in silence.
-                with suppress(HarnessError):
+                with suppress(WaitTimeout):
                     await reader.until(
                         lambda: reader.is_over(*(task for _, task in playing.tasks)),
                         "the end of every task",

@@ -16,8 +16,8 @@ import httpx
 from httpx_sse import SSEError, aconnect_sse
 
 from tests.support.a2a_client import agent_at
-from tests.support.harness import until
 from tests.support.http_requests import Received, start_request
+from tests.support.waiting import wait_until
 
 Json = dict[str, Any]
 TERMINAL_STATUSES = ("completed", "error", "cancelled", "rejected")
@@ -71,7 +71,7 @@ class HostClient:
             rows = await self.rows(task_id)
             return next((row for row in rows if row["status"] == status), None)
 
-        row = await until(found, deadline_s, f"{task_id} to be {status}")
+        row = await wait_until(found, f"{task_id} to be {status}", deadline_s)
         assert row
         return row
 
@@ -130,10 +130,7 @@ class Watcher:
     async def until(
         self, predicate: Callable[[], bool], what: str, deadline_s: float = 15
     ) -> None:
-        async def true() -> bool:
-            return predicate()
-
-        await until(true, deadline_s, what)
+        await wait_until(predicate, what, deadline_s)
 
     async def until_over(self, *task_ids: str) -> None:
         await self.until(lambda: self.is_over(*task_ids), f"the end of {task_ids}")

@@ -16,8 +16,10 @@ from a2a.client.client import ClientConfig
 from a2a.client.client_factory import ClientFactory
 from a2a.types import a2a_pb2 as pb
 
-from tests.support.harness import ROOT, Server, Stack, free_port, until
+from tests.support.harness import ROOT, Server, free_port
 from tests.support.host_client import HostClient, Json, client
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 INTEROP = ROOT / "tests/interop"
 OLD_PYTHON = ROOT / ".venv-0.3/bin/python"
@@ -103,7 +105,7 @@ async def check_direct_message(host: HostClient, agent: str) -> None:
     async def told() -> list[Json]:
         return await host.history(after=0, agent=agent, kind="message")
 
-    (event,) = await until(told, 5, f"{agent}'s message in the feed")
+    (event,) = await wait_until(told, f"{agent}'s message in the feed", 5)
     assert event["message"] == "Hello yourself."
 
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import anyio
 
 from host import TaskManager
-from tests.support.harness import Stack, until
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
 
 TRANSPORTS = ("direct", "via host")
 Json = dict[str, Any]
@@ -78,5 +79,5 @@ async def check_no_leaks() -> AsyncIterator[None]:
         return sockets() <= open_before
 
     # asyncio closes a socket in the next iteration of its loop.
-    await until(closed, 1, "every socket to be closed")
+    await wait_until(closed, "every socket to be closed", 1)
     gc.collect()

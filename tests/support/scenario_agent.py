@@ -1,6 +1,6 @@
 """An agent with one script for each thing that can happen to a task.
 
-`python -m tests.support.scenario_agent PORT` serves it, as `python -m agents` serves the stubs.
+Run it with `python -m tests.support.scenario_agent PORT`.
 """
 
 from __future__ import annotations

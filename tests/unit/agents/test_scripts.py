@@ -30,7 +30,7 @@ from agents.steps import (
     UnknownSkillError,
 )
 from agents.stubs import STUBS
-from tests.support.harness import SEED_AGENTS
+from tests.support.stack import SEED_AGENTS
 
 SCRIPTS = [(stub, skill) for stub in STUBS.values() for skill in stub.skills]
 every_script = pytest.mark.parametrize(

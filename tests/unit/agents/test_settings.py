@@ -14,7 +14,7 @@ from agents.limits import Limits
 from agents.process import explain_port_error
 from agents.settings import Settings, read_settings
 from agents.stubs import STUBS
-from tests.support.harness import SEED_AGENTS
+from tests.support.stack import SEED_AGENTS
 
 
 def test_each_stub_has_its_own_default_port_on_loopback() -> None:

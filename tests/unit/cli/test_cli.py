@@ -20,7 +20,8 @@ from host.cli.serve import log_hint
 from host.config.load import DEFAULT, read
 from host.config.settings import SETTINGS
 from tests.support import cli
-from tests.support.harness import AGENTS, ROOT, free_port
+from tests.support.harness import ROOT, free_port
+from tests.support.stack import AGENTS
 
 
 def run(*words: str) -> str:

@@ -26,7 +26,6 @@ from host.clients.http_client import client
 from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.errors import AgentUnreachable
 from host.observability.redaction import redact
-from tests.support.harness import wait_until
 from tests.support.reply_server import (
     OTHER_ADDRESS,
     ReceivedRequest,
@@ -35,6 +34,7 @@ from tests.support.reply_server import (
     reply_server,
     token_reply,
 )
+from tests.support.waiting import wait_until_sync
 
 SECRET = "hunter2/hunter2"
 
@@ -224,7 +224,7 @@ class TestToken:
         async with anyio.create_task_group() as group:
             group.start_soon(credentials.authorization)
             await anyio.to_thread.run_sync(
-                wait_until, lambda: servers.issued, 5, "the first request"
+                wait_until_sync, lambda: servers.issued, "the first request", 5
             )
             group.cancel_scope.cancel()
         opened.set()

@@ -17,7 +17,7 @@ from host.config.load import Config, read, read_agents
 from host.errors import ConfigError
 from host.plans.default_plan import get_default_plans
 from host.plans.plan import Step
-from tests.support.harness import AGENTS
+from tests.support.stack import AGENTS
 
 
 def write_file(folder: Path, text: str) -> Path:

@@ -19,7 +19,7 @@ from host.gateway.event_stream import Encoding
 from host.gateway.gateway import Gateway
 from host.gateway.operations import Operation
 from host.log.memory import MemoryLog
-from tests.support.harness import until
+from tests.support.waiting import wait_until
 
 ENCODING = Encoding(
     result=lambda update: update, error=lambda error: str(error).encode()
@@ -102,7 +102,7 @@ async def test_quiet_stream_is_pinged(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async with anyio.create_task_group() as group:
         group.start_soon(client.reads, two_then_quiet())
-        await until(pinged, 5, "pings")
+        await wait_until(pinged, "pings", 5)
         client.hung_up.set()
 
 

@@ -18,7 +18,7 @@ from host.plans.default_plan import get_default_plans
 from host.plans.parser import PlanError, parse_plan, parse_plans
 from host.plans.plan import Plan, Planner, Step
 from host.plans.selection import UnknownPlan, choose_plan
-from tests.support.harness import SEED_AGENTS
+from tests.support.stack import SEED_AGENTS
 
 if sys.version_info >= (3, 11):
     import tomllib

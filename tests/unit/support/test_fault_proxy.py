@@ -13,7 +13,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import pytest
 
 from tests.support.fault_proxy import FaultProxy, Faults
-from tests.support.harness import wait_until
+from tests.support.waiting import wait_until_sync
 
 SENT = b"0123456789" * 1000
 
@@ -100,7 +100,7 @@ def test_cut_resets_every_open_connection(proxy: FaultProxy) -> None:
         for client in (one, other):
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
-    wait_until(lambda: proxy.open_connections == 0, 30, "the connections to end")
+    wait_until_sync(lambda: proxy.open_connections == 0, "the connections to end", 30)
 
 
 def test_stalled_connection_continues_after_heal(

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import fork_server
-from tests.support.harness import ROOT, Process, wait_until
+from tests.support.harness import ROOT, Process
+from tests.support.waiting import wait_until_sync
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
 SLEEP = "import time; time.sleep(60)"
@@ -95,4 +96,4 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
         return not any(Path(f"/proc/{int(pid)}").exists() for pid in said.split())
 
     assert len(said.split()) == 2
-    wait_until(all_gone, 30.0, "the child and the fork server to end")
+    wait_until_sync(all_gone, "the child and the fork server to end", 30.0)
