@@ -8,7 +8,7 @@ import { HistorySearch } from './client/history_search.js';
 import { createSession } from './client/session.js';
 import { shareFeed } from './client/tabs.js';
 import { Details } from './client/task_details.js';
-import { createControls } from './input/controls.js';
+import { Controls } from './input/controls.js';
 import { listenToKeys } from './input/keys.js';
 import { mainView, openScreen, topBar } from './page.js';
 import { Scheduler } from './scheduler.js';
@@ -23,12 +23,11 @@ import {
   dropRowsAfterSkip,
   toSnapshot,
 } from './state/store.js';
-import { createUi, settlePending } from './state/ui.js';
+import { createUi, isNearEnd, settlePending } from './state/ui.js';
+import { listenToGestures } from './timeline/gestures.js';
 import { Timeline } from './timeline/timeline.js';
 
 const OLDER_PAGE = 200;
-/** Older events are loaded when this many rows are left below the window. */
-const MARGIN_ROWS = 20;
 /** Ages and countdowns change once a second. */
 const TICK_MS = 1_000;
 /** The first event follows the first snapshot within two frames on a busy feed. */
@@ -120,10 +119,11 @@ function observeSizes() {
     observeSize(id, (list, is_new) => {
       if (is_new) list.scrollTop = scroll.top;
       scroll.height = list.clientHeight;
-      scroll.row = Number.parseFloat(getComputedStyle(list).getPropertyValue('--row'));
+      scroll.row_height = Number.parseFloat(getComputedStyle(list).getPropertyValue('--row'));
     });
   }
-  observeSize('lanes', (lanes) => {
+  observeSize('lanes', (lanes, is_new) => {
+    if (is_new) listenToGestures(lanes, timeline, controls);
     timeline.resize(lanes.querySelector('.ruler')?.clientWidth ?? 0);
   });
 }
@@ -150,10 +150,9 @@ function observeSize(id, measure) {
 
 /** Load older events near the end of the list, but not for a filtered list. */
 function loadOlderAtEnd() {
-  const { top, height, row } = ui.list;
-  const is_near_end = top + height > (state.rows.length - MARGIN_ROWS) * row;
-  if (ui.filter.tab !== 'feed' || !is_near_end || isFiltering(ui.filter)) return;
-  if (state.has_older && ui.older_events === 'idle') void loadOlder();
+  if (ui.filter.tab !== 'feed' || isFiltering(ui.filter)) return;
+  if (!state.has_older || ui.older_events !== 'idle') return;
+  if (isNearEnd(ui.list, state.rows.length)) void loadOlder();
 }
 
 async function loadOlder() {
@@ -222,7 +221,7 @@ async function openRecording(file) {
   }
 }
 
-const controls = createControls(state, ui, { redraw, reconnect, loadOlder, openRecording, session });
+const controls = new Controls(state, ui, { redraw, reconnect, loadOlder, openRecording, session });
 
 if (ui.filter.open) redraw();
 listenToKeys(controls);

@@ -58,10 +58,10 @@ export class Scheduler {
   /** Counts the changes that did not come from the feed. Views guard on it. */
   revision = 0;
   pace = createPace();
-  lane_turns = createLaneTurns(this.pace, (ms) => this.requestDrawAfter(ms));
+  lane_turns = createLaneTurns(this.pace, (ms) => this.requestDrawAfter(ms, 'lanes'));
   is_queued = false;
-  is_feed_waiting = false;
-  is_timer_set = false;
+  /** The reasons of the timers that are set. */
+  waiting = new Set();
   moved_at_ms = 0;
   /** The feed's head at the last drawing. */
   head = 0;
@@ -105,22 +105,18 @@ export class Scheduler {
 
   /** Draw new events soon, but no sooner than the pace allows. */
   requestFeedDraw() {
-    if (this.is_queued || this.is_feed_waiting) return;
+    if (this.is_queued || this.waiting.has('feed')) return;
     const wait_ms = this.moved_at_ms + this.pace.getStep() - this.clock.now();
     if (wait_ms <= 0) return this.requestDraw();
-    this.is_feed_waiting = true;
-    this.clock.setTimeout(() => {
-      this.is_feed_waiting = false;
-      this.requestDraw();
-    }, wait_ms);
+    this.requestDrawAfter(wait_ms, 'feed');
   }
 
-  /** Draw after `ms`. One such timer is enough. @param {number} ms */
-  requestDrawAfter(ms) {
-    if (this.is_timer_set) return;
-    this.is_timer_set = true;
+  /** Draw after `ms`. One timer is enough for each reason. @param {number} ms @param {'feed' | 'lanes'} reason */
+  requestDrawAfter(ms, reason) {
+    if (this.waiting.has(reason)) return;
+    this.waiting.add(reason);
     this.clock.setTimeout(() => {
-      this.is_timer_set = false;
+      this.waiting.delete(reason);
       this.requestDraw();
     }, ms);
   }

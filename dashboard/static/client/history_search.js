@@ -5,13 +5,12 @@
 import { eventText } from '../state/labels.js';
 import { matchesFilter, splitKey } from '../state/selectors.js';
 import { FAILED } from '../state/status.js';
+import { isNearEnd } from '../state/ui.js';
 import { fetchEvents } from './feed.js';
 /** @import { FeedEvent, State } from '../state/types.d.ts' */
 /** @import { Filter, Ui } from '../state/ui.js' */
 
 const PAGE = 200;
-/** The next page is loaded when this many rows are left below the window. */
-const MARGIN_ROWS = 20;
 
 /** Return the query of a filter for /feed.ndjson, without a page. @param {Filter} filter */
 export function toQuery({ agents, failed, task, q, status, since, until }) {
@@ -83,7 +82,7 @@ export class HistorySearch {
   error = '';
   /** The id that the user jumped to. @type {number | null} */
   mark = null;
-  list = { top: 0, height: 0, row: 32, head: 0 };
+  list = { top: 0, height: 0, row_height: 32, head: 0 };
   /** Counts the searches, so that a late response is dropped. */
   generation = 0;
 
@@ -107,9 +106,8 @@ export class HistorySearch {
       this.restart(null);
       this.rows = state.rows.filter((event) => matchesSearch(event, this.ui.filter));
     } else if (!is_same) this.restart(state.head + 1);
-    const { top, height, row } = this.list;
-    const is_near_end = top + height > (this.rows.length - MARGIN_ROWS) * row;
-    if (is_near_end && this.before !== null && !this.error) void this.loadOlder();
+    if (this.before === null || this.error) return;
+    if (isNearEnd(this.list, this.rows.length)) void this.loadOlder();
   }
 
   /** Start a new search. @param {number | null} before @param {number | null} [mark] */
@@ -174,7 +172,7 @@ export class HistorySearch {
         this.rows = this.rows.concat(events);
         const last = events.length < PAGE ? head : events[events.length - 1].id;
         this.after = next ?? last;
-        this.list.top += events.length * this.list.row;
+        this.list.top += events.length * this.list.row_height;
       };
     });
   }
@@ -201,7 +199,7 @@ export class HistorySearch {
       'id' in target ? event.id <= target.id : Date.parse(event.received_at) <= target.ms,
     );
     this.mark = older[older.length - 1]?.id ?? null;
-    this.list.top = (this.rows.length - older.length) * this.list.row;
+    this.list.top = (this.rows.length - older.length) * this.list.row_height;
   }
 
   /** Find the last event up to a time. The host may need several requests. @param {number} ms */
@@ -217,8 +215,8 @@ export class HistorySearch {
   }
 
   /** @param {number} top px */
-  scroll(top) {
+  scroll = (top) => {
     this.list.top = top;
     this.redraw();
-  }
+  };
 }

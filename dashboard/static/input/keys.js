@@ -51,9 +51,9 @@ function focusCard(place) {
 export function listenToKeys(controls) {
   /** @type {Record<string, () => void>} */
   const actions = {
-    t: () => controls.showTab('timeline'),
+    t: () => controls.navigate({ tab: 'timeline' }),
     '/': () => {
-      controls.showTab('history');
+      controls.navigate({ tab: 'history' });
       // The field exists after the next drawing.
       requestAnimationFrame(() => document.getElementById('search')?.focus());
     },

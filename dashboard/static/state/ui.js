@@ -29,7 +29,7 @@ import { isOpen, isWaiting } from './status.js';
  * @property {boolean} open shows a recording instead of a host
  * @property {string[]} show the tasks in drawers, as `agent/task_id`
  *
- * @typedef {{ top: number, height: number, row: number }} Scroll of a list, in px
+ * @typedef {{ top: number, height: number, row_height: number }} Scroll of a list, in px
  *
  * @typedef {object} Ui
  * @property {Filter} filter
@@ -55,6 +55,8 @@ import { isOpen, isWaiting } from './status.js';
 const TIMEOUT_MS = 10_000;
 /** Up to this many agents are cards, more are rows. */
 export const MAX_CARDS = 8;
+/** The end of a list is near when this many rows are left below the window. */
+const MARGIN_ROWS = 20;
 /** More drawers would each be no wider than a word. */
 export const MAX_DRAWERS = 8;
 
@@ -64,9 +66,9 @@ export function createUi(search) {
     filter: readFilter(search),
     hold: null,
     paused: false,
-    list: { top: 0, height: 0, row: 32, head: 0 },
+    list: { top: 0, height: 0, row_height: 32, head: 0 },
     cards: { head: 0 },
-    table: { top: 0, height: 0, row: 32 },
+    table: { top: 0, height: 0, row_height: 32 },
     older_events: 'idle',
     pinned: new Map(),
     open_menus: new Set(),
@@ -80,6 +82,10 @@ export function createUi(search) {
     last_copied: '',
   };
 }
+
+/** Return whether the end of a list of `count` rows is near: older ones are loaded then. @param {Scroll} scroll @param {number} count */
+export const isNearEnd = ({ top, height, row_height }, count) =>
+  top + height > (count - MARGIN_ROWS) * row_height;
 
 /** @type {Tab[]} */
 export const TABS = ['feed', 'tasks', 'timeline', 'history'];

@@ -1,10 +1,8 @@
 // @ts-check
-// Move the timeline by wheel, drag and keys, as one lit-html directive on its element.
+// Move the timeline by wheel, drag and keys.
 
-import { noChange } from '../vendor/lit-html/lit-html.js';
-import { Directive, directive } from '../vendor/lit-html/directive.js';
-/** @import { ElementPart } from '../vendor/lit-html/lit-html.js' */
-/** @import { Page } from '../page.js' */
+/** @import { Controls } from '../input/controls.js' */
+/** @import { Timeline } from './timeline.js' */
 
 /** Zoom per pixel of the wheel. */
 const WHEEL = 0.0025;
@@ -14,30 +12,13 @@ const TIP_WIDTH_PX = 300;
 /** A shorter movement is a click. */
 const DRAG_PX = 4;
 
-class GestureDirective extends Directive {
-  is_bound = false;
-
-  /** @param {Page} _page */
-  render(_page) {
-    return noChange;
-  }
-
-  /** @param {ElementPart} part @param {[Page]} values */
-  update(part, [page]) {
-    const lanes = /** @type {HTMLElement} */ (part.element);
-    if (!this.is_bound) {
-      listenToDrag(lanes, page);
-      listenToHover(lanes, page);
-      listenToWheel(lanes, page);
-      listenToKeys(lanes, page);
-    }
-    this.is_bound = true;
-    return noChange;
-  }
+/** Listen on a new timeline element. @param {HTMLElement} lanes @param {Timeline} timeline @param {Controls} controls */
+export function listenToGestures(lanes, timeline, controls) {
+  listenToDrag(lanes, timeline, controls);
+  listenToHover(lanes, timeline);
+  listenToWheel(lanes, timeline);
+  listenToKeys(lanes, timeline);
 }
-
-/** Its first page is enough: later pages hold the same objects. */
-export const gestures = directive(GestureDirective);
 
 /** @param {HTMLElement} lanes */
 const trackLeft = (lanes) =>
@@ -54,9 +35,9 @@ const focusedItem = (lanes) => lanes.querySelector('[data-item]:focus');
 
 /**
  * Pan by dragging; open what is clicked.
- * @param {HTMLElement} lanes @param {Page} page
+ * @param {HTMLElement} lanes @param {Timeline} timeline @param {Controls} controls
  */
-function listenToDrag(lanes, { timeline, controls }) {
+function listenToDrag(lanes, timeline, controls) {
   /** @type {{ x: number, has_moved: boolean } | null} */
   let drag = null;
   let was_dragged = false;
@@ -98,9 +79,9 @@ function listenToDrag(lanes, { timeline, controls }) {
 
 /**
  * Show the tip of the bar below the pointer, or of the focused bar.
- * @param {HTMLElement} lanes @param {Page} page
+ * @param {HTMLElement} lanes @param {Timeline} timeline
  */
-function listenToHover(lanes, { timeline }) {
+function listenToHover(lanes, timeline) {
   /** @param {Event} event */
   function showTip(event) {
     const item = itemAt(event);
@@ -126,8 +107,8 @@ function listenToHover(lanes, { timeline }) {
   lanes.addEventListener('focusout', hideTip);
 }
 
-/** @param {HTMLElement} lanes @param {Page} page */
-function listenToWheel(lanes, { timeline }) {
+/** @param {HTMLElement} lanes @param {Timeline} timeline */
+function listenToWheel(lanes, timeline) {
   /** @param {WheelEvent} event */
   function onWheel(event) {
     const is_sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
@@ -140,8 +121,8 @@ function listenToWheel(lanes, { timeline }) {
   lanes.addEventListener('wheel', onWheel, { passive: false });
 }
 
-/** @param {HTMLElement} lanes @param {Page} page */
-function listenToKeys(lanes, { timeline }) {
+/** @param {HTMLElement} lanes @param {Timeline} timeline */
+function listenToKeys(lanes, timeline) {
   /** Focus the bar beside the focused one. @param {number} along @param {number} across */
   function walk(along, across) {
     const id = focusedItem(lanes)?.dataset.item ?? null;

@@ -11,7 +11,6 @@ import { isFailed, isOpen } from '../state/status.js';
 import { clip, statusView, swatch, textOf } from '../view/components.js';
 import { icon } from '../view/icons.js';
 import { styleVars } from '../view/style_vars.js';
-import { gestures } from './gestures.js';
 import { MIN_PX, endOf, idOf, startOf } from './lanes.js';
 import { countStatuses, paintGroup, paintSpan } from './paint.js';
 import { DAY, getFrame, listMarks, toX } from './scale.js';
@@ -64,7 +63,6 @@ function lanesView(page, filter) {
       tabindex="0"
       role="group"
       aria-label="Timeline. Arrow keys move between tasks, plus and minus zoom."
-      ${gestures(page)}
     >
       <div class="sheet">
         ${ruler(page, frame.base, strip)}

@@ -123,12 +123,23 @@ export const idButton = ({ controls }, key, id, text) =>
     ${text}
   </button>`;
 
-/** A listener for lit-html that does not delay scrolling. @param {(top: number) => void} scroll */
-export const onScroll = (scroll) => ({
-  handleEvent: (/** @type {Event} */ { currentTarget }) =>
-    scroll(/** @type {HTMLElement} */ (currentTarget).scrollTop),
-  passive: true,
-});
+/**
+ * A box in which a list scrolls.
+ * @param {string} id @param {string} label @param {(top: number) => void} scroll
+ * @param {unknown} content
+ */
+export const scrollBox = (id, label, scroll, content) =>
+  html`<div
+    class="list"
+    id=${id}
+    tabindex="0"
+    role="group"
+    aria-label=${label}
+    @scroll=${(/** @type {Event} */ { currentTarget }) =>
+      scroll(/** @type {HTMLElement} */ (currentTarget).scrollTop)}
+  >
+    ${content}
+  </div>`;
 
 /**
  * A popover. Its content is only drawn while it is open.

@@ -7,7 +7,7 @@ import { guard } from '../vendor/lit-html/directives/guard.js';
 import { formatCount, formatPercent, formatRowTime, plural } from '../state/format.js';
 import { eventLabel, eventText, eventTone, shortId } from '../state/labels.js';
 import { isFiltering, listRows, taskKey } from '../state/selectors.js';
-import { clip, idButton, onScroll, openOnClick, swatch, titleOf } from './components.js';
+import { clip, idButton, openOnClick, scrollBox, swatch, titleOf } from './components.js';
 import { icon } from './icons.js';
 import { virtualList } from './virtual_list.js';
 /** @import { Page } from '../page.js' */
@@ -26,16 +26,10 @@ function list(page) {
   return html`
     ${state.reset_reason === null ? nothing : resetNotice(page)}
     ${newer > 0 || ui.hold !== null ? resumePill(page, newer) : nothing}
-    <div
-      class="list"
-      id="list"
-      tabindex="0"
-      role="group"
-      aria-label="Events, newest first"
-      @scroll=${onScroll(controls.scrollFeed)}
-    >
-      ${eventTable(page, rows, ui.list, state.has_older)} ${foot(page, rows.length)}
-    </div>
+    ${scrollBox('list', 'Events, newest first', controls.scrollFeed, [
+      eventTable(page, rows, ui.list, state.has_older),
+      foot(page, rows.length),
+    ])}
   `;
 }
 

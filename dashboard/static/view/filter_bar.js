@@ -1,15 +1,18 @@
 // @ts-check
-// The line above each view: tabs, filters, pause.
+// The line above each view: tabs, filters, pause. The tabs are links, so each view has a URL
+// and the browser's Back works.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { agentTitle, shortId } from '../state/labels.js';
 import { isFiltering, listAgents } from '../state/selectors.js';
+import { TABS, writeFilter } from '../state/ui.js';
 import { swatch } from './components.js';
 import { icon } from './icons.js';
-import { tabs } from './tabs.js';
 /** @import { Page } from '../page.js' */
+
+const NAMES = { feed: 'Feed', tasks: 'Tasks', timeline: 'Timeline', history: 'History' };
 
 /** @param {Page} page */
 export const filterBar = (page) =>
@@ -37,7 +40,7 @@ function bar(page) {
       )}
       ${filter.failed ? activeChip('failed', controls.toggleFailed) : nothing}
       ${filter.task
-        ? activeChip(`task ${shortId(filter.task)}`, () => controls.filterToTask(null))
+        ? activeChip(`task ${shortId(filter.task)}`, () => controls.navigate({ task: null }))
         : nothing}
     </div>
     ${filter.tab === 'tasks'
@@ -65,3 +68,22 @@ function listChips({ state, ui }) {
 /** A filter that a click removes. @param {string} text @param {() => void} remove */
 const activeChip = (text, remove) =>
   html`<button class="chip" aria-pressed="true" @click=${remove}>${text}${icon('close')}</button>`;
+
+/** @param {Page} page */
+const tabs = ({ ui, controls }) =>
+  html`<nav class="tabs" aria-label="Views">
+    ${TABS.map(
+      (tab) =>
+        html`<a
+          href=${writeFilter({ ...ui.filter, tab }) || './'}
+          aria-current=${ui.filter.tab === tab ? 'page' : nothing}
+          @click=${(/** @type {MouseEvent} */ event) => {
+            // The browser opens a new tab or window then.
+            if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+            event.preventDefault();
+            controls.navigate({ tab });
+          }}
+          >${NAMES[tab]}</a
+        >`,
+    )}
+  </nav>`;

@@ -5,7 +5,7 @@ import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { toQuery } from '../client/history_search.js';
 import { plural } from '../state/format.js';
 import { STATUSES, statusLabel } from '../state/labels.js';
-import { fieldOf, formOf, onScroll } from './components.js';
+import { fieldOf, formOf, scrollBox } from './components.js';
 import { eventTable } from './feed_list.js';
 import { icon } from './icons.js';
 /** @import { Page } from '../page.js' */
@@ -21,24 +21,17 @@ export function historyView(page) {
           <button @click=${() => search.loadOlder()}>Try again</button>
         </p>`
       : nothing}
-    <div
-      class="list"
-      id="results"
-      tabindex="0"
-      role="group"
-      aria-label="Search results, newest first"
-      @scroll=${onScroll((top) => search.scroll(top))}
-    >
-      ${newer > 0
+    ${scrollBox('results', 'Search results, newest first', search.scroll, [
+      newer > 0
         ? html`<p class="foot">
             <button ?disabled=${search.is_loading} @click=${() => loadNewer(page)}>
               ${icon('up')}Search ${plural(newer, 'newer event')}
             </button>
           </p>`
-        : nothing}
-      ${eventTable(page, search.rows, search.list, search.before !== null, search.mark)}
-      <p class="foot" role="status">${foot(page)}</p>
-    </div>`;
+        : nothing,
+      eventTable(page, search.rows, search.list, search.before !== null, search.mark),
+      html`<p class="foot" role="status">${foot(page)}</p>`,
+    ])}`;
 }
 
 /** @param {Page} page */

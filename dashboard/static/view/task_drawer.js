@@ -67,7 +67,7 @@ function header(page, { key, agent, task_id }) {
   return html`<header>
     <span class="monogram" aria-hidden="true">${title.charAt(0)}</span>
     <h2 id="drawer-${key}" tabindex="-1">${title} <code title=${task_id}>${shortId(task_id)}</code></h2>
-    <button class="quiet" title="Show only this task in the feed" @click=${() => controls.filterToTask(key)}>
+    <button class="quiet" title="Show only this task in the feed" @click=${() => controls.navigate({ task: key })}>
       Filter to this task
     </button>
     <button class="quiet" aria-label="Close ${title}" @click=${() => controls.closeTask(key)}>

@@ -33,7 +33,7 @@ function content(page, agent, front) {
     </ul>
     ${left > 0 ? html`<p class="note">and ${plural(left, 'older task')}</p>` : nothing}
     ${page.ui.pinned.has(agent.name)
-      ? html`<button class="quiet" @click=${() => page.controls.unpin(agent.name)}>
+      ? html`<button class="quiet" @click=${() => page.controls.pin(agent.name, null)}>
           ${icon('close')}Show the newest task
         </button>`
       : nothing}
@@ -46,7 +46,7 @@ function taskRow(page, task, front) {
 
   /** @param {Event} event */
   function pin(event) {
-    page.controls.pin(task);
+    page.controls.pin(row.agent, row.task_id);
     closeMenu(/** @type {HTMLElement} */ (event.currentTarget));
   }
 

@@ -10,9 +10,9 @@ import { isOpen } from '../state/status.js';
 import {
   clip,
   idButton,
-  onScroll,
   openOnClick,
   progressBar,
+  scrollBox,
   swatch,
   taskTime,
   textOf,
@@ -27,20 +27,12 @@ import { virtualList } from './virtual_list.js';
 export function taskTable(page) {
   const { state, ui, controls } = page;
   const { agents, task, failed, pending } = ui.filter;
-  const { top, height, row } = ui.table;
+  const { top, height, row_height } = ui.table;
   const second = Math.floor(page.host_now_ms / 1000);
   // It follows the feed as often as the list does.
-  const drawn = [ui.list.head, state.epoch, agents, task, failed, pending, top, height, row, second];
-  return html`<div
-    class="list tasks"
-    id="table"
-    tabindex="0"
-    role="group"
-    aria-label="Tasks, open ones first"
-    @scroll=${onScroll(controls.scrollTable)}
-  >
-    ${guard(drawn, () => table(page))}
-  </div>`;
+  const drawn = [ui.list.head, state.epoch, agents, task, failed, pending, top, height, row_height, second];
+  const content = guard(drawn, () => table(page));
+  return scrollBox('table', 'Tasks, open ones first', controls.scrollTable, content);
 }
 
 /** @param {Page} page */

@@ -1,16 +1,17 @@
 // @ts-check
-// The top bar: the browser's connection to the host, totals, and the menus for all agents.
+// The top bar: the browser's connection to the host, totals, the menus for all agents, the
+// list of keys, and the session.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
+import { KEYS } from '../input/keys.js';
 import { formatClock, formatRate, formatSeconds, plural } from '../state/format.js';
 import { countTotals, getEventRate, listEventCounts } from '../state/selectors.js';
 import { addAgentButton, addAgentMenu } from './add_agent.js';
 import { askSeveral } from './ask_several.js';
+import { menu } from './components.js';
 import { icon } from './icons.js';
-import { keysHelp } from './keys_help.js';
 import { recordingBanner } from './recording.js';
-import { sessionControls, signInAgain } from './session.js';
 /** @import { Page } from '../page.js' */
 
 /** @param {Page} page */
@@ -99,3 +100,32 @@ function linkStatus({ state, controls, session, now_ms }) {
     <button @click=${controls.reconnect} ?disabled=${retry_at_ms === null}>Retry now</button>
   </span>`;
 }
+
+/** @param {Page} page */
+const keysHelp = (page) =>
+  html`<button class="quiet help" popovertarget="keys" aria-label="Keys" title="Keys (?)">?</button>
+    ${menu(
+      page,
+      'facts',
+      'keys',
+      'Keys',
+      () => html`<dl>
+        ${KEYS.map(([key, action]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${action}</dd></div>`)}
+      </dl>`,
+    )}`;
+
+/** @param {Page} page */
+function sessionControls({ session }) {
+  if (!session.can_sign_out) return nothing;
+  return html`${session.is_reader
+      ? html`<span class="role" title="Your token allows reading, not commands.">Read only</span>`
+      : nothing}
+    <button class="quiet" @click=${session.signOut}>Sign out</button>`;
+}
+
+const signInAgain = () =>
+  html`<span class="link" data-tone="lost">
+    ${icon('broken')}
+    <b>Your session has ended</b>
+    <a href="login?then=${encodeURIComponent(location.search)}">Sign in</a>
+  </span>`;

@@ -26,10 +26,10 @@ const slots_of = new WeakMap();
  * @param {(row: T, place: number) => unknown} list.draw `place` counts from 1
  */
 export function virtualList({ name, rows, scroll, is_partial = false, keyOf, draw }) {
-  const { top, height, row } = scroll;
+  const { top, height, row_height } = scroll;
   const overscan = top > 0 ? OVERSCAN : OVERSCAN_AT_TOP;
-  const from = Math.max(0, Math.floor(top / row) - overscan);
-  const to = Math.min(rows.length, Math.ceil((top + height) / row) + overscan);
+  const from = Math.max(0, Math.floor(top / row_height) - overscan);
+  const to = Math.min(rows.length, Math.ceil((top + height) / row_height) + overscan);
   const visible = rows.slice(rows.length - to, rows.length - from).reverse();
   const slots = assignSlots(slots_of.get(scroll), visible.map(keyOf));
   slots_of.set(scroll, slots);
