@@ -3,18 +3,12 @@
 // view's state, redraw. Listeners are arrow functions, so that views can pass them on.
 
 import { CommandError, addAgent, cancelTask, removeAgent, retryAgent, sendMessage } from '../client/commands.js';
-import { findRelatedTasks, keyOf, taskKey } from '../state/selectors.js';
+import { findRelatedTasks, keyOf, splitKey, taskKey } from '../state/selectors.js';
 import { isOpen } from '../state/status.js';
 import { MAX_DRAWERS, readFilter, writeFilter } from '../state/ui.js';
 /** @import { State, Task } from '../state/types.d.ts' */
 /** @import { Filter, Pending, Ui } from '../state/ui.js' */
 /** @import { Prompt } from '../client/commands.js' */
-
-/** @param {string} agent @param {unknown} [row] */
-const ofAgent = (agent, row = null) => ({ agent, task_id: null, row });
-
-/** @param {Task} task */
-const ofTask = ({ row }) => ({ agent: row.agent, task_id: row.task_id, row });
 
 /** Return a copy of a set, with the item added or removed. @param {ReadonlySet<string>} set @param {string} item */
 function toggleIn(set, item) {
@@ -50,11 +44,11 @@ export class Controls {
    * Run one command. It is pending from the click until its event arrives or it fails.
    * Return whether the host accepted it.
    * @param {Pending['verb']} verb @param {string} subject an agent, or agent/task
-   * @param {Omit<Pending, 'verb' | 'at_ms'>} target
+   * @param {unknown} row of the subject; a different row answers the command
    * @param {() => Promise<string | null | void>} send may return the task's id; null if no
    *   event will follow
    */
-  async run(verb, subject, target, send) {
+  async run(verb, subject, row, send) {
     const { ui, redraw } = this;
     const key = `${verb}:${subject}`;
     if (ui.pending.has(key) || this.state.link.phase === 'recording') return false;
@@ -63,15 +57,16 @@ export class Controls {
       redraw();
       return false;
     }
+    const { agent, task_id } = splitKey(subject);
     /** @type {Pending} */
-    const pending = { verb, at_ms: Date.now(), ...target };
+    const pending = { verb, agent, task_id: task_id || null, row, at_ms: Date.now() };
     ui.errors.delete(key);
     ui.pending.set(key, pending);
     redraw();
     try {
-      const task_id = await send();
-      if (task_id) pending.task_id = task_id;
-      if (task_id === null) ui.pending.delete(key);
+      const started = await send();
+      if (started) pending.task_id = started;
+      if (started === null) ui.pending.delete(key);
       return true;
     } catch (error) {
       ui.pending.delete(key);
@@ -91,7 +86,7 @@ export class Controls {
   async startTask(agent, prompt) {
     /** @type {string | null} */
     let key = null;
-    const is_sent = await this.run('start', agent, ofAgent(agent), async () => {
+    const is_sent = await this.run('start', agent, null, async () => {
       const task_id = await sendMessage(agent, prompt);
       if (task_id === null) return null;
       key = taskKey(agent, task_id);
@@ -129,7 +124,7 @@ export class Controls {
       return this.redraw();
     }
     ui.confirming_stop = null;
-    return this.run('stop', key, ofTask(task), () => cancelTask(task.row.agent, task.row.task_id));
+    return this.run('stop', key, task.row, () => cancelTask(task.row.agent, task.row.task_id));
   }
 
   keepRunning = () => {
@@ -141,18 +136,18 @@ export class Controls {
   reply(task, text) {
     const { agent, task_id: taskId, context_id: contextId } = task.row;
     const send = () => sendMessage(agent, { text, taskId, contextId });
-    return this.run('reply', keyOf(task), ofTask(task), send);
+    return this.run('reply', keyOf(task), task.row, send);
   }
 
   /** @param {string} agent */
   retry(agent) {
-    const target = ofAgent(agent, this.state.agents.get(agent)?.row);
-    return this.run('retry', agent, target, () => retryAgent(agent));
+    const row = this.state.agents.get(agent)?.row;
+    return this.run('retry', agent, row, () => retryAgent(agent));
   }
 
   /** @param {Record<string, unknown>} agent url, and optionally name and card */
   add(agent) {
-    return this.run('add', '', ofAgent(''), async () => {
+    return this.run('add', '', null, async () => {
       await addAgent(agent);
       return null;
     });
@@ -166,7 +161,7 @@ export class Controls {
 
   /** @param {string} agent */
   remove(agent) {
-    return this.run('remove', agent, ofAgent(agent), () => removeAgent(agent));
+    return this.run('remove', agent, null, () => removeAgent(agent));
   }
 
   /** @param {string} key of an error */

@@ -6,12 +6,7 @@ import { isFailed, isOpen, isWaiting } from './status.js';
 import { LINGER_MS } from './store.js';
 /** @import { Agent, FeedEvent, State, Task, TaskEvent } from './types.d.ts' */
 
-/**
- * @typedef {object} Filter
- * @property {ReadonlySet<string>} agents empty means all
- * @property {string | null} task `agent/task_id`
- * @property {boolean} failed only failed tasks
- */
+/** @typedef {Pick<import('./ui.js').Filter, 'agents' | 'task' | 'failed'>} Filter */
 
 /** A running task without updates for this long is called quiet. */
 const QUIET_MS = 30_000;

@@ -14,20 +14,7 @@ import { isOpen, isWaiting } from './status.js';
  * @property {unknown} row the row at the time of the click; a different row answers it
  * @property {number} at_ms
  *
- * @typedef {'feed' | 'tasks' | 'timeline' | 'history'} Tab
- *
- * @typedef {object} Filter in the URL, with the same names
- * @property {Set<string>} agents
- * @property {string | null} task
- * @property {boolean} failed
- * @property {boolean} pending hides completed tasks
- * @property {Tab} tab
- * @property {string} q searches the log, as do `status`, `since` and `until`
- * @property {string} status
- * @property {string} since
- * @property {string} until
- * @property {boolean} open shows a recording instead of a host
- * @property {string[]} show the tasks in drawers, as `agent/task_id`
+ * @typedef {ReturnType<typeof readFilter>} Filter
  *
  * @typedef {{ top: number, height: number, row_height: number }} Scroll of a list, in px
  *
@@ -87,23 +74,28 @@ export function createUi(search) {
 export const isNearEnd = ({ top, height, row_height }, count) =>
   top + height > (count - MARGIN_ROWS) * row_height;
 
-/** @type {Tab[]} */
+/** @type {('feed' | 'tasks' | 'timeline' | 'history')[]} */
 export const TABS = ['feed', 'tasks', 'timeline', 'history'];
 
-/** @param {string} search @returns {Filter} */
+/** Read the filter from the URL, with the same names. @param {string} search */
 export function readFilter(search) {
   const query = new URLSearchParams(search);
+  const text = (/** @type {string} */ name) => query.get(name) ?? '';
   return {
     agents: new Set(query.getAll('agent')),
     task: query.get('task'),
     failed: query.has('failed'),
+    /** Hides completed tasks. */
     pending: query.has('pending'),
     tab: TABS.find((tab) => tab === query.get('tab')) ?? 'feed',
-    q: query.get('q') ?? '',
-    status: query.get('status') ?? '',
-    since: query.get('since') ?? '',
-    until: query.get('until') ?? '',
+    /** Searches the log, as do `status`, `since` and `until`. */
+    q: text('q'),
+    status: text('status'),
+    since: text('since'),
+    until: text('until'),
+    /** Shows a recording instead of a host. */
     open: query.has('open'),
+    /** The tasks in drawers, as `agent/task_id`. */
     show: query.getAll('show').slice(0, MAX_DRAWERS),
   };
 }
