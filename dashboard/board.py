@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -38,25 +39,21 @@ TERMINAL = ("completed", "error", "rejected", "cancelled")
 WAITING = ("input-required", "auth-required")
 
 
+@dataclass(frozen=True)
 class BoardPage:
     """GET /board."""
 
-    def __init__(self, state: BoardState, templates: Jinja2Templates) -> None:
-        self._state = state
-        self._templates = templates
+    state: BoardState
+    templates: Jinja2Templates
 
     async def __call__(self, request: Request) -> Response:
-        now = datetime.now(timezone.utc)
-        context = {
-            **board_context(json.loads(self._state())),
-            "now": f"{now:%Y-%m-%d %H:%M:%S} UTC",
-        }
-        response = self._templates.TemplateResponse(request, "board.html", context)
-        response.headers["cache-control"] = "no-store"
-        return response
+        context = _build_context(json.loads(self.state()))
+        return self.templates.TemplateResponse(
+            request, "board.html", context, headers={"cache-control": "no-store"}
+        )
 
 
-def board_context(state: Json) -> Json:
+def _build_context(state: Json) -> Json:
     """Build the template's context: waiting tasks first, then open, then the newest."""
     agents = [row for row in state["agents"] if row["connection"] != "removed"]
     newest = sorted(state["tasks"], key=lambda row: row["received_at"], reverse=True)
@@ -70,4 +67,5 @@ def board_context(state: Json) -> Json:
         "left_out": max(0, len(finished) - MAX_FINISHED),
         "open": len(open_tasks),
         "words": STATUS,
+        "now": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} UTC",
     }

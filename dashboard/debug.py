@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,16 +17,15 @@ DebugState = Callable[[], Awaitable[bytes]]
 """Returns the JSON of `/debug.json`."""
 
 
+@dataclass(frozen=True)
 class DebugPage:
     """GET /debug."""
 
-    def __init__(self, state: DebugState, templates: Jinja2Templates) -> None:
-        self._state = state
-        self._templates = templates
+    state: DebugState
+    templates: Jinja2Templates
 
     async def __call__(self, request: Request) -> Response:
-        response = self._templates.TemplateResponse(
-            request, "debug.html", json.loads(await self._state())
+        context = json.loads(await self.state())
+        return self.templates.TemplateResponse(
+            request, "debug.html", context, headers={"cache-control": "no-store"}
         )
-        response.headers["cache-control"] = "no-store"
-        return response
