@@ -5,7 +5,7 @@
 import { fetchOlderEvents } from '../client/feed.js';
 import { addUpdate, createLanes, idOf, lastTimeOf, packLane, startOf } from './lanes.js';
 import { fitScale, listVisible, toTime, toX, zoomScale } from './scale.js';
-/** @import { FeedEvent, State, TaskEvent } from '../state/types.d.ts' */
+/** @import { FeedEvent, State } from '../state/types.d.ts' */
 /** @import { Item, PackedLane, Span } from './lanes.js' */
 
 /**
@@ -83,21 +83,16 @@ export class Timeline {
     this.lanes = createLanes();
     this.spans = new Map();
     this.epoch = epoch;
-    for (const row of rows) if (row.kind === 'task') this.addRow(row);
+    for (const row of rows) if (row.kind === 'task') addUpdate(this.lanes, this.spans, row);
     // Open tasks may have started before the rows that are loaded.
     for (const { tasks } of agents.values()) {
-      for (const { row } of tasks.values()) this.addRow(row);
+      for (const { row } of tasks.values()) addUpdate(this.lanes, this.spans, row);
     }
     this.before = rows[0]?.id ?? head + 1;
     this.from_ms = rows[0] ? Date.parse(rows[0].received_at) : Infinity;
     this.has_older = has_older;
     this.loading = 'idle';
     this.turns.invalidate();
-  }
-
-  /** @param {TaskEvent} row */
-  addRow(row) {
-    addUpdate(this.lanes, this.spans, row);
   }
 
   /** Load an older page of the log. */
@@ -109,7 +104,7 @@ export class Timeline {
       const events = await fetchOlderEvents(before, PAGE, { kind: 'task' });
       if (this.epoch !== epoch || this.before !== before) return;
       this.loading = 'idle';
-      for (const row of events) if (row.kind === 'task') this.addRow(row);
+      for (const row of events) if (row.kind === 'task') addUpdate(this.lanes, this.spans, row);
       this.has_older = events.length > 0;
       if (events.length > 0) {
         this.before = events[0].id;
@@ -124,7 +119,7 @@ export class Timeline {
   /** Add a live event. @param {FeedEvent} event */
   addEvent(event) {
     if (this.epoch === null || event.kind !== 'task') return;
-    this.addRow(event);
+    addUpdate(this.lanes, this.spans, event);
     this.turns.addUpdate();
   }
 

@@ -14,6 +14,7 @@ import {
   errorAt,
   hueOf,
   labelView,
+  menuId,
   openTaskButton,
   progressBar,
   statusView,
@@ -21,9 +22,9 @@ import {
   textOf,
 } from './components.js';
 import { icon } from './icons.js';
-import { startMenu, startMenuId } from './start_menu.js';
+import { startMenu } from './start_menu.js';
 import { stopButton } from './task_controls.js';
-import { taskMenu, taskMenuId } from './task_menu.js';
+import { taskMenu } from './task_menu.js';
 /** @import { Page } from '../page.js' */
 /** @import { Agent, AgentEvent, Task } from '../state/types.d.ts' */
 
@@ -33,7 +34,7 @@ export function agentCard(page, agent) {
   const pinned = agent.tasks.get(ui.pinned.get(agent.name) ?? '');
   const task = pinned ?? findFrontTask(agent, host_now_ms);
   // The task menu lists all tasks, so it follows the feed.
-  const menu_head = ui.open_menus.has(taskMenuId(agent)) ? state.head : 0;
+  const menu_head = ui.open_menus.has(menuId('tasks', agent)) ? state.head : 0;
   const counts = [agent.tasks.size, agent.open.size, menu_head];
   return guard([revision, agent, agent.row, task, task?.row, ...counts], () => card(page, agent, task));
 }
@@ -59,7 +60,7 @@ function card(page, agent, task) {
     ${about(page, row)} ${task ? taskView(page, task) : idleView(page, agent)}
     ${footer(page, agent, task)} ${startMenu(page, agent)} ${taskMenu(page, agent, task)}
     ${agentMenu(page, agent)}
-    ${page.ui.open_menus.has(startMenuId(agent)) ? nothing : errorAt(page, `start:${name}`)}
+    ${page.ui.open_menus.has(menuId('start', agent)) ? nothing : errorAt(page, `start:${name}`)}
     ${errorAt(page, `retry:${name}`)} ${task ? errorAt(page, `stop:${keyOf(task)}`) : nothing}
   </article>`;
 }
@@ -156,7 +157,7 @@ function otherTasksButton(agent, task, others) {
   const title = `${plural(others, 'other task')}, ${open} open`;
   return html`<button
     class="quiet others"
-    popovertarget=${taskMenuId(agent)}
+    popovertarget=${menuId('tasks', agent)}
     title=${title}
     aria-label=${title}
     data-tone=${open > 0 ? 'running' : nothing}
@@ -175,7 +176,7 @@ function startOrRetry({ ui, controls }, agent) {
     </button>`;
   }
   return html`<button
-    popovertarget=${startMenuId(agent)}
+    popovertarget=${menuId('start', agent)}
     class="start"
     title="Choose what to start"
     ?disabled=${row?.connection !== 'connected'}

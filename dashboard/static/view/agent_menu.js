@@ -5,7 +5,7 @@ import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { agentCurls } from '../client/curl.js';
 import { agentTitle, describeFollowing } from '../state/labels.js';
 import { isPending } from '../state/ui.js';
-import { curlList, errorAt, menu } from './components.js';
+import { curlList, errorAt, menu, menuId } from './components.js';
 import { icon } from './icons.js';
 /** @import { Page } from '../page.js' */
 /** @import { Agent } from '../state/types.d.ts' */
@@ -14,13 +14,10 @@ import { icon } from './icons.js';
 const HOST = 'host';
 
 /** @param {Agent} agent */
-const menuId = (agent) => `about-${agent.index}`;
-
-/** @param {Agent} agent */
 export const agentMenuButton = (agent) =>
   html`<button
     class="quiet more"
-    popovertarget=${menuId(agent)}
+    popovertarget=${menuId('about', agent)}
     aria-label="More about ${agentTitle(agent, agent.name)}"
   >
     ${icon('more')}
@@ -28,7 +25,7 @@ export const agentMenuButton = (agent) =>
 
 /** @param {Page} page @param {Agent} agent */
 export const agentMenu = (page, agent) =>
-  menu(page, 'facts', menuId(agent), `About ${agentTitle(agent, agent.name)}`, () => content(page, agent));
+  menu(page, 'facts', menuId('about', agent), `About ${agentTitle(agent, agent.name)}`, () => content(page, agent));
 
 /** @param {Page} page @param {Agent} agent */
 function content(page, agent) {

@@ -141,6 +141,9 @@ export const scrollBox = (id, label, scroll, content) =>
     ${content}
   </div>`;
 
+/** The id has the index, because a name may contain characters that an id may not. @param {'start' | 'tasks' | 'about'} kind @param {Agent} agent */
+export const menuId = (kind, agent) => `${kind}-${agent.index}`;
+
 /**
  * A popover. Its content is only drawn while it is open.
  * @param {Page} page @param {string} kind its class

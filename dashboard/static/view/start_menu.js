@@ -5,18 +5,15 @@ import { html } from '../vendor/lit-html/lit-html.js';
 import { sendAsCurl } from '../client/curl.js';
 import { agentTitle } from '../state/labels.js';
 import { isPending } from '../state/ui.js';
-import { clip, closeMenu, curlList, errorAt, fieldOf, formOf, menu } from './components.js';
+import { clip, closeMenu, curlList, errorAt, fieldOf, formOf, menu, menuId } from './components.js';
 import { icon } from './icons.js';
 /** @import { Page } from '../page.js' */
 /** @import { Agent, Skill } from '../state/types.d.ts' */
 /** @import { Prompt } from '../client/commands.js' */
 
-/** The index, because a name may contain characters that an id may not. @param {Agent} agent */
-export const startMenuId = (agent) => `start-${agent.index}`;
-
 /** @param {Page} page @param {Agent} agent */
 export const startMenu = (page, agent) =>
-  menu(page, 'start', startMenuId(agent), `Start ${agentTitle(agent, agent.name)}`, () =>
+  menu(page, 'start', menuId('start', agent), `Start ${agentTitle(agent, agent.name)}`, () =>
     content(page, agent),
   );
 

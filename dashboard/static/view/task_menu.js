@@ -6,7 +6,7 @@ import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { formatPercent, plural } from '../state/format.js';
 import { agentTitle, shortId } from '../state/labels.js';
 import { keyOf, listTasksOf } from '../state/selectors.js';
-import { age, clip, closeMenu, menu, statusView, textOf } from './components.js';
+import { age, clip, closeMenu, menu, menuId, statusView, textOf } from './components.js';
 import { icon } from './icons.js';
 /** @import { Page } from '../page.js' */
 /** @import { Agent, Task } from '../state/types.d.ts' */
@@ -14,12 +14,9 @@ import { icon } from './icons.js';
 /** The table of tasks has the rest. */
 const MAX_TASKS = 50;
 
-/** @param {Agent} agent */
-export const taskMenuId = (agent) => `tasks-${agent.index}`;
-
 /** @param {Page} page @param {Agent} agent @param {Task | null} front */
 export const taskMenu = (page, agent, front) =>
-  menu(page, 'tasks', taskMenuId(agent), `Tasks of ${agentTitle(agent, agent.name)}`, () =>
+  menu(page, 'tasks', menuId('tasks', agent), `Tasks of ${agentTitle(agent, agent.name)}`, () =>
     content(page, agent, front),
   );
 
