@@ -17,7 +17,6 @@ from tests.support.a2a_updates import (
     agent_message,
     chunk,
     make_artifact,
-    progress,
     rows,
     snapshot,
     status,
@@ -40,6 +39,7 @@ FEED: dict[str, list[Json]] = {
     "waiting": [status("WORKING", ONE, at=T2), status("INPUT_REQUIRED", TWO, at=T3)],
     "the end": [status("WORKING", ONE, at=T2), status("COMPLETED", THREE, at=T4)],
 }
+
 # The content of the Task.
 TASK: dict[str, Json] = {
     "older": snapshot("WORKING", ZERO, at=T0),
@@ -58,6 +58,7 @@ TASK: dict[str, Json] = {
     ),
 }
 WHOLE, REST = "a1 = one two", "a1 + two"
+
 # (updates in the feed, content of the Task) -> the events that are added.
 PAIRS: dict[tuple[str, str], list[str]] = {
     ("nothing", "older"): ["running zero"],
@@ -279,103 +280,3 @@ class TestMessages:
         )
 
         assert [row.progress for row in rows(add_updates(record, task))] == [20, 40]
-
-
-class TestState:
-    def test_carries_the_progress_of_updates_without_a_message(
-        self, record: TaskRecord
-    ) -> None:
-        """The SDK merges their metadata into the task's."""
-        task = snapshot(
-            message=agent_message("Checking…", "m1", 40), metadata=progress(60)
-        )
-
-        assert rows(add_updates(record, task))[-1].progress == 60
-
-    def test_is_the_same_if_the_task_has_no_time(self, record: TaskRecord) -> None:
-        add_updates(record, status("WORKING", ONE, at=T2))
-
-        assert add_updates(record, snapshot("WORKING", ONE), at=LATER) == []
-
-    def test_state_with_a_later_time_is_added_again(self, record: TaskRecord) -> None:
-        """Lost updates leave no other trace."""
-        add_updates(record, status("WORKING", ONE, at=T2))
-
-        events = add_updates(
-            record, snapshot("WORKING", ONE, at=T3), pending_gap="broke"
-        )
-
-        assert summarize(events) == ["gap", "running one"]
-
-    @pytest.mark.parametrize("end", ["COMPLETED", "FAILED", "CANCELED", "REJECTED"])
-    def test_terminal_state_is_added_at_any_time(
-        self, record: TaskRecord, end: str
-    ) -> None:
-        """For example, the clock went back by a day."""
-        add_updates(record, status("WORKING", ONE, at=T2))
-
-        [row] = rows(add_updates(record, snapshot(end, at="2026-11-22T11:00:00Z")))
-
-        assert (row.state, row.at) == (f"TASK_STATE_{end}", "2026-11-22T11:00:00.000Z")
-
-    def test_older_state_changes_neither_state_nor_time_of_late_messages(
-        self, record: TaskRecord
-    ) -> None:
-        add_updates(record, status("INPUT_REQUIRED", TWO, at=T3, percent=40))
-
-        events = add_updates(
-            record, snapshot("WORKING", ONE, at=T2, metadata=progress(60))
-        )
-
-        assert [(row.status, row.message, row.at) for row in rows(events)] == [
-            ("input-required", "one", T3),
-            ("input-required", "two", T3),
-        ]
-        assert record.row and record.row.progress == 60
-
-
-class TestArtifact:
-    def test_grown_artifact_is_appended_to(self, record: TaskRecord) -> None:
-        add_updates(record, status("WORKING", ONE, at=T2))
-        add_updates(record, chunk("one"), chunk(" two", append=True))
-        task = snapshot(
-            "WORKING", ONE, at=T2, artifacts=[make_artifact("a1", "one two 3")]
-        )
-
-        assert summarize(add_updates(record, task)) == ["a1 +  3"]
-        assert add_updates(record, task) == []
-
-    def test_changed_artifact_replaces_the_old_one(self, record: TaskRecord) -> None:
-        add_updates(record, status("WORKING", ONE, at=T2), chunk("draft"))
-        task = snapshot("WORKING", ONE, at=T2, artifacts=[make_artifact("a1", "final")])
-
-        assert summarize(add_updates(record, task)) == ["a1 = final"]
-        assert add_updates(record, task) == []
-
-    def test_new_artifact_is_added_beside_the_others(self, record: TaskRecord) -> None:
-        add_updates(record, chunk("one"))
-        task = snapshot(
-            artifacts=[make_artifact("a1", "one"), make_artifact("a2", "two")]
-        )
-
-        assert summarize(add_updates(record, task)) == ["a2 = two", "running -"]
-
-    def test_artifact_of_an_older_task_replaces_nothing(
-        self, record: TaskRecord
-    ) -> None:
-        add_updates(record, status("WORKING", ONE, at=T2), chunk("final"))
-        held = [make_artifact("a1", "draft"), make_artifact("a2", "new")]
-
-        events = add_updates(record, snapshot("WORKING", ONE, at=T1, artifacts=held))
-
-        assert summarize(events) == ["a2 = new"]
-
-    def test_repeated_artifact_in_a_task_counts_as_the_last_one(
-        self, record: TaskRecord
-    ) -> None:
-        held = [make_artifact("a1", "draft"), make_artifact("a1", "final")]
-
-        assert summarize(add_updates(record, snapshot(artifacts=held))) == [
-            "a1 = final",
-            "running -",
-        ]
