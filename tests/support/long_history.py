@@ -45,7 +45,7 @@ def events(
             ArtifactEvent(
                 agent=agent,
                 task_id=task_id,
-                context_id=None,
+                context_id=f"context-{task_id}",
                 artifact_id="a",
                 name="answer",
                 parts=[{"text": f"Answer {number}"}],
