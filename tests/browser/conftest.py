@@ -1,6 +1,6 @@
-"""Fixtures of the browser tests: a stack slow enough to watch, and the page on it.
+"""Fixtures of the browser tests: agents and hosts that run, and the open page.
 
-screen.py says what a person sees and does there.
+Most tests use the bundled page. Modules that set `static` to None test the plain one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.async_api import expect
 
+from hatch_build import STATIC, bundle_page, find_esbuild
 from tests.browser.screen import Screen
 from tests.support import harness, long_history
 from tests.support.stack import Stack
@@ -21,18 +23,45 @@ if TYPE_CHECKING:
 
 # A task then lasts about two seconds: time to press Stop on a busy machine.
 STEP_S = 0.5
+TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def set_timeout() -> None:
+    """Let `expect` wait for a busy machine. Playwright's default is 5 seconds."""
+    expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """The bundled page, as in the wheel. It loads faster than 60 modules."""
+    if not find_esbuild():
+        return None
+    folder = tmp_path_factory.mktemp("bundle")
+    bundle_page(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def static(bundle: Path | None) -> Path | None:
+    """The page's static files. Override this with None to serve the plain modules."""
+    return bundle
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, static: Path | None
+) -> Iterator[Stack]:
     """The stubs and a host."""
     folder = tmp_path_factory.mktemp("stack")
-    with Stack(folder, step_s=STEP_S) as running:
+    with Stack(folder, step_s=STEP_S, static=static) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def odd_stack(
+    tmp_path_factory: pytest.TempPathFactory, static: Path | None
+) -> Iterator[Stack]:
     """Carly and the scenario agent, whose tasks end in every possible way."""
     folder = tmp_path_factory.mktemp("odd_stack")
     port = harness.free_port()
@@ -47,7 +76,7 @@ def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         scenario.wait_ready(scenario.ready_url)
         extra = {"scenario": scenario.url}
-        with Stack(folder, ["carly"], extra_agents=extra) as running:
+        with Stack(folder, ["carly"], extra_agents=extra, static=static) as running:
             running.wait_connected("scenario")
             yield running
     finally:
@@ -56,36 +85,50 @@ def odd_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 async def long_stack(
-    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory, static: Path | None
 ) -> AsyncIterator[Stack]:
     """A host whose log has ten thousand tasks of the last hour."""
-    stack = Stack(tmp_path_factory.mktemp("long"), ["carly"])
+    folder = tmp_path_factory.mktemp("long")
+    stack = Stack(folder, ["carly"], static=static)
     await long_history.write(stack.data_dir, long_history.MANY)
     with stack:
         yield stack
 
 
+@pytest.fixture(scope="module")
+def locked_stack(
+    tmp_path_factory: pytest.TempPathFactory, static: Path | None
+) -> Iterator[Stack]:
+    """Carly and a host that requires a token."""
+    folder = tmp_path_factory.mktemp("locked")
+    with Stack(
+        folder,
+        ["carly"],
+        log="memory",
+        host_toml=f'read_token = "{READ_TOKEN}"',
+        token=TOKEN,
+        static=static,
+    ) as running:
+        yield running
+
+
 @pytest.fixture
-def new_stack(tmp_path: Path) -> Iterator[Stack]:
+def new_stack(tmp_path: Path, static: Path | None) -> Iterator[Stack]:
     """Carly and a host without tasks. Request this fixture before `page`."""
-    with Stack(tmp_path, ["carly"], step_s=STEP_S) as running:
+    with Stack(tmp_path, ["carly"], step_s=STEP_S, static=static) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def page_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that only has the page's files."""
+def page_alone(
+    tmp_path_factory: pytest.TempPathFactory, bundle: Path | None
+) -> Iterator[str]:
+    """The URL of a server that only has the page's files."""
     port = harness.free_port()
+    module, static = "tests.support.page_server", bundle or STATIC
     server = harness.Server(
         "page",
-        [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "--factory",
-            f"--port={port}",
-            "dashboard.app:create_app",
-        ],
+        [sys.executable, "-m", module, str(port), static],
         folder=tmp_path_factory.mktemp("page"),
         url=f"http://127.0.0.1:{port}",
         ready_path="/",

@@ -28,11 +28,17 @@ class Screen:
         self.rows = page.locator(".row")
         self.list = page.locator("#list")
         self.drawer = page.locator(".drawer")
+        # The steps of the task in the drawer, newest first.
+        self.steps = self.drawer.locator(".course .step")
 
     async def open(self, url: str, path: str = "/") -> Screen:
         await self.page.goto(url + path)
         await expect(self.link).to_have_text("Live")
         return self
+
+    async def sign_in(self, token: str) -> None:
+        await self.page.get_by_label("Token").fill(token)
+        await self.page.get_by_role("button", name="Sign in").click()
 
     def card(self, name: str) -> Card:
         return Card(self.page.locator(f'.card[data-agent="{name}"]'))

@@ -30,7 +30,8 @@ class Stack:
 
     `extra_agents` maps names to URLs of agents that the test serves itself. `toml` is
     added to the generated courtside.toml, `host_toml` to its [host] table. `token` is
-    the full-access token.
+    the full-access token. `static` is a folder with the page's static files. Without
+    it, the host serves those of this clone.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Stack:
         host_toml: str = "",
         token: str = "",
         scheme: str = "http",
+        static: Path | None = None,
     ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
@@ -64,7 +66,7 @@ class Stack:
             [
                 sys.executable,
                 "-m",
-                "host",
+                *(["tests.support.bundled_host", static] if static else ["host"]),
                 f"--port={port}",
                 f"--log={log}",
                 f"--config={self.config}",
