@@ -119,7 +119,7 @@ async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterato
             note(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     context = await browser.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     await context.add_init_script(SAY_VIOLATIONS)
     fresh = await context.new_page()
     fresh.on("console", on_console)

@@ -1,17 +1,23 @@
-"""The page of one agent works without a host."""
+"""An agent's own page works without a host."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.accessibility import (
+    Scheme,
+    each_scheme,
+    find_violations,
+    measure_width,
+    needs_axe,
+)
 from tests.browser.screen import ARTIFACTS
-from tests.browser.test_fit import AXE, SCHEMES, axe
 from tests.support import harness
 from tests.support.a2a_client import agent_at
 from tests.support.stack import Stack
@@ -19,38 +25,38 @@ from tests.support.stack import Stack
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-# Time to press Cancel on a busy machine.
+# Long enough to press Cancel on a busy machine.
 STEP_S = 0.5
-WORDS = (
+MESSAGES = (
     "Starting calendar search…",
     "Checking personal calendar…",
     "Querying team calendars…",
     "Finding optimal time slots…",
 )
 FOUND = "Found 3 available slots for tomorrow!"
-NOTE_IDS = """
-window.seen = [];
+RECORD_IDS = """
+window.eventIds = [];
 window.EventSource = class extends EventSource {
     constructor(url) {
         super(url);
-        this.addEventListener('message', (event) => seen.push(event.lastEventId));
+        this.addEventListener('message', (event) => eventIds.push(event.lastEventId));
     }
 };
 """
-NOTE_SHOWN = """
+RECORD_CHANGES = """
 area => {
-    window.shown = [];
+    window.changes = [];
     const [status, bar] = area.querySelectorAll('#status, #progress-bar');
     new MutationObserver(() => {
-        const said = area.querySelector('#status-messages li:last-child span');
-        shown.push([status.textContent, bar.value, said?.textContent]);
+        const message = area.querySelector('#status-messages li:last-child span');
+        changes.push([status.textContent, bar.value, message?.textContent]);
     }).observe(area, { subtree: true, childList: true, attributes: true });
 }
 """
 
 
 class AgentPage:
-    """What a person sees and does on it."""
+    """The page of one agent, as a user sees it."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -60,7 +66,7 @@ class AgentPage:
         self.cancel = self.controls.get_by_role("button", name="Cancel")
         self.status = page.locator("#progress-area #status")
         self.bar = page.locator("#progress-area #progress-bar")
-        self.said = page.locator("#progress-area #status-messages li span")
+        self.messages = page.locator("#progress-area #status-messages li span")
         self.reply = page.locator("#progress-area #reply")
         self.send = self.reply.get_by_role("button", name="Send", exact=True)
         self.results = page.locator("#results")
@@ -73,17 +79,17 @@ class AgentPage:
     async def choose(self, skill: str) -> None:
         await self.controls.locator(f'[name=skill][value="{skill}"]').check()
 
-    async def note_shown(self) -> None:
-        """From now on, for `shown`: what a glance now and then may miss."""
-        await self.page.locator("#progress-area").evaluate(NOTE_SHOWN)
+    async def record_changes(self) -> None:
+        """Start to record the changes for `changes`. Polling would miss some."""
+        await self.page.locator("#progress-area").evaluate(RECORD_CHANGES)
 
-    async def shown(self) -> list[list[object]]:
-        """Status, progress and last message, each time that one of them changed."""
-        seen: list[list[object]] = await self.page.evaluate("shown")
-        return seen
+    async def changes(self) -> list[list[object]]:
+        """Return the status, progress and last message after each change."""
+        found: list[list[object]] = await self.page.evaluate("changes")
+        return found
 
     async def save_screenshot(self, name: str) -> None:
-        """Keeps what the page looks like now, for people to look at."""
+        """Save a screenshot for people to look at."""
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
         path = ARTIFACTS / f"agent-{name}.png"
         await self.page.screenshot(path=path, full_page=True)
@@ -108,42 +114,42 @@ async def nancy(page: Page, agents: Stack) -> AgentPage:
     return await AgentPage(page).open(agents.agent_url("nancy"))
 
 
-async def test_scenario_1_the_calendar_is_checked_and_three_slots_are_found(
+async def test_scenario_1_a_calendar_check_finds_three_slots(
     carly: AgentPage,
 ) -> None:
     await expect(carly.page).to_have_title("Carly, an A2A agent")
     await expect(carly.page.get_by_role("heading", level=1)).to_have_text("Carly")
     await expect(carly.cancel).to_be_disabled()
-    await carly.note_shown()
+    await carly.record_changes()
     await carly.start.click()
-    await expect(carly.said.nth(2)).to_be_visible()
+    await expect(carly.messages.nth(2)).to_be_visible()
     await carly.save_screenshot("running")
     await expect(carly.results).to_contain_text(FOUND)
     await expect(carly.status).to_have_text("completed")
     await expect(carly.bar).to_have_attribute("value", "100")
-    await expect(carly.said).to_have_text(WORDS)
+    await expect(carly.messages).to_have_text(MESSAGES)
     await expect(carly.cancel).to_be_disabled()
     await carly.save_screenshot("completed")
-    shown = await carly.shown()
-    for number, words in enumerate(WORDS):
-        assert ["running", 25 * number, words] in shown
+    changes = await carly.changes()
+    for number, message in enumerate(MESSAGES):
+        assert ["running", 25 * number, message] in changes
 
 
-async def test_scenario_2_a_long_analysis_is_cancelled_on_request(
+async def test_scenario_2_cancel_stops_a_long_analysis(
     carly: AgentPage, agents: Stack
 ) -> None:
-    await carly.note_shown()
+    await carly.record_changes()
     await carly.choose("complex_analysis")
     await carly.start.click()
-    await expect(carly.said.nth(0)).to_have_text("Beginning complex analysis…")
-    await expect(carly.said.nth(1)).to_have_text("Processing data…")
+    await expect(carly.messages.nth(0)).to_have_text("Beginning complex analysis…")
+    await expect(carly.messages.nth(1)).to_have_text("Processing data…")
     await carly.cancel.click()
-    await expect(carly.said.last).to_have_text("Task cancelled by user request")
+    await expect(carly.messages.last).to_have_text("Task cancelled by user request")
     await expect(carly.status).to_have_text("cancelled")
     await expect(carly.cancel).to_be_disabled()
-    reached = [bar for status, bar, _ in await carly.shown() if status == "running"]
-    assert reached[-1] in {30, 55, 80}
-    await expect(carly.bar).to_have_attribute("value", str(reached[-1]))
+    progress = [bar for status, bar, _ in await carly.changes() if status == "running"]
+    assert progress[-1] in {30, 55, 80}
+    await expect(carly.bar).to_have_attribute("value", str(progress[-1]))
     await carly.save_screenshot("cancelled")
     async with agent_at(agents.agent_url("carly")) as agent:
         newest, *_ = await agent.tasks()
@@ -151,31 +157,31 @@ async def test_scenario_2_a_long_analysis_is_cancelled_on_request(
 
 
 @pytest.mark.console_errors(r"net::ERR_", r"404 \(Not Found\)")
-async def test_an_agent_that_is_killed_is_said_to_be_lost_and_found_again(
+async def test_the_page_reconnects_after_its_agent_is_killed(
     carly: AgentPage, agents: Stack
 ) -> None:
     await carly.start.click()
-    await expect(carly.said.nth(1)).to_have_text(WORDS[1])
+    await expect(carly.messages.nth(1)).to_have_text(MESSAGES[1])
     agents.agents["carly"].kill()
     await expect(carly.link).to_have_text("Connection to Carly lost, trying again…")
     await expect(carly.start).to_be_disabled()
     await expect(carly.cancel).to_be_disabled()
-    await expect(carly.said.nth(1)).to_have_text(WORDS[1])
+    await expect(carly.messages.nth(1)).to_have_text(MESSAGES[1])
     await carly.save_screenshot("lost")
     agents.agents["carly"].restart()
     await expect(carly.link).to_have_text("live")
-    why = "Carly was restarted and no longer knows this task."
-    await expect(carly.said.last).to_have_text(why)
+    reason = "Carly was restarted and no longer knows this task."
+    await expect(carly.messages.last).to_have_text(reason)
     await expect(carly.status).to_have_text("failed")
     await carly.start.click()
     await expect(carly.results).to_contain_text(FOUND)
 
 
 @pytest.mark.console_errors(r"net::ERR_")
-async def test_a_page_that_was_cut_off_misses_nothing_and_repeats_nothing(
+async def test_a_reconnect_loses_and_repeats_no_update(
     page: Page, tmp_path: Path
 ) -> None:
-    """The browser comes back with the last id; only what came after it is sent."""
+    """The browser sends the last id, and the agent sends only newer events."""
     port = harness.free_port()
     flags = (f"--port={port}", "--step-s=1", "--fault=drop=2")
     server = harness.Server(
@@ -185,26 +191,26 @@ async def test_a_page_that_was_cut_off_misses_nothing_and_repeats_nothing(
         url=f"http://127.0.0.1:{port}",
         ready_path="/.well-known/agent-card.json",
     )
-    await page.add_init_script(NOTE_IDS)
+    await page.add_init_script(RECORD_IDS)
     server.restart()
     try:
         carly = await AgentPage(page).open(server.url)
         await carly.start.click()
-        await expect(carly.results).to_contain_text(FOUND, timeout=15_000)
-        await expect(carly.said).to_have_text(WORDS)
-        ids: list[str] = await page.evaluate("seen")
+        await expect(carly.results).to_contain_text(FOUND)
+        await expect(carly.messages).to_have_text(MESSAGES)
+        ids: list[str] = await page.evaluate("eventIds")
     finally:
         server.terminate()
     assert server.output().count("fault=drop path=/tasks/stream") >= 3
-    # Submitted, four times running, completed.
+    # One event for submitted, four for running, one for completed.
     assert [int(each.partition("-")[2]) for each in ids] == [1, 2, 3, 4, 5, 6]
 
 
-async def test_a_question_is_answered_where_it_is_asked(nancy: AgentPage) -> None:
+async def test_a_question_is_answered_in_place(nancy: AgentPage) -> None:
     await nancy.choose("invite_everyone")
     await nancy.start.click()
     await expect(nancy.reply).to_be_visible()
-    await expect(nancy.said.last).to_have_text("Send 4 invitations?")
+    await expect(nancy.messages.last).to_have_text("Send 4 invitations?")
     await expect(nancy.status).to_have_text("needs your answer")
     await nancy.save_screenshot("question")
     await nancy.send.click()
@@ -212,7 +218,7 @@ async def test_a_question_is_answered_where_it_is_asked(nancy: AgentPage) -> Non
     await expect(nancy.results).to_contain_text("Sent 4 invitations")
 
 
-async def test_a_question_is_answered_in_words_by_keyboard(nancy: AgentPage) -> None:
+async def test_a_question_is_answered_by_keyboard(nancy: AgentPage) -> None:
     keyboard = nancy.page.keyboard
     await nancy.choose("invite_everyone")
     await nancy.controls.get_by_label("In your words").focus()
@@ -224,21 +230,21 @@ async def test_a_question_is_answered_in_words_by_keyboard(nancy: AgentPage) -> 
     await expect(nancy.results).to_contain_text("Nothing was sent.")
 
 
-async def test_a_task_that_a_curl_started_takes_the_stage(
+async def test_a_task_started_with_curl_appears(
     carly: AgentPage, agents: Stack
 ) -> None:
     async with agent_at(agents.agent_url("carly")) as agent:
         await agent.start("Find a slot", skill="calendar_check")
-    await expect(carly.said.nth(0)).to_have_text(WORDS[0])
+    await expect(carly.messages.nth(0)).to_have_text(MESSAGES[0])
     await expect(carly.cancel).to_be_enabled()
     await carly.cancel.click()
     await expect(carly.status).to_have_text("cancelled")
 
 
-async def test_a_reload_keeps_the_task_on_stage(carly: AgentPage) -> None:
+async def test_a_reload_keeps_the_current_task(carly: AgentPage) -> None:
     await carly.choose("complex_analysis")
     await carly.start.click()
-    await expect(carly.said.nth(1)).to_have_text("Processing data…")
+    await expect(carly.messages.nth(1)).to_have_text("Processing data…")
     await carly.page.reload()
     await expect(carly.status).to_have_text("running")
     await expect(carly.results).to_contain_text("Tuesdays at 18:30")
@@ -259,56 +265,52 @@ async def test_agent_text_with_markup_stays_text(page: Page, agents: Stack) -> N
     )
     await page.goto(agents.agent_url("carly"))
     carly = AgentPage(page)
-    await expect(carly.said.first).to_have_text(markup)
+    await expect(carly.messages.first).to_have_text(markup)
     await expect(carly.results).to_contain_text(markup)
     assert await page.locator("img, main script").count() == 0
 
 
 @pytest.mark.console_errors(r"400 \(Bad Request\)")
-async def test_a_refused_start_says_why(carly: AgentPage) -> None:
-    why = "carly has no skill 'juggling'"
+async def test_a_refused_start_shows_the_reason(carly: AgentPage) -> None:
+    reason = "carly has no skill 'juggling'"
     await carly.page.route(
         "**/message:send",
-        lambda route: route.fulfill(status=400, json={"error": {"message": why}}),
+        lambda route: route.fulfill(status=400, json={"error": {"message": reason}}),
     )
     await carly.start.click()
-    await expect(carly.controls.get_by_role("alert")).to_have_text(why)
+    await expect(carly.controls.get_by_role("alert")).to_have_text(reason)
     await expect(carly.start).to_be_enabled()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_the_page_fits_360_pixels(
-    nancy: AgentPage, scheme: Literal["light", "dark"]
-) -> None:
+@each_scheme
+async def test_the_page_fits_360_pixels(nancy: AgentPage, scheme: Scheme) -> None:
     await nancy.page.emulate_media(color_scheme=scheme)
     await nancy.page.set_viewport_size({"width": 360, "height": 780})
     await nancy.choose("invite_everyone")
     await nancy.start.click()
     await expect(nancy.send).to_be_visible()
     await nancy.save_screenshot(f"narrow-{scheme}")
-    assert await nancy.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert await measure_width(nancy.page) == 360
     await nancy.cancel.click()
     await expect(nancy.status).to_have_text("cancelled")
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_axe_finds_nothing(
-    nancy: AgentPage, scheme: Literal["light", "dark"]
-) -> None:
+@needs_axe
+@each_scheme
+async def test_axe_finds_no_violations(nancy: AgentPage, scheme: Scheme) -> None:
     await nancy.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    assert await axe(nancy.page) == []
+    assert await find_violations(nancy.page) == []
     await nancy.choose("invite_everyone")
     await nancy.start.click()
     await expect(nancy.send).to_be_visible()
     await nancy.save_screenshot(f"question-{scheme}")
-    assert await axe(nancy.page) == []
+    assert await find_violations(nancy.page) == []
     await nancy.cancel.click()
     await expect(nancy.status).to_have_text("cancelled")
-    assert await axe(nancy.page) == []
+    assert await find_violations(nancy.page) == []
 
 
-async def test_without_javascript_it_says_what_to_do(
+async def test_the_page_without_javascript_says_what_to_do(
     browser: Browser, agents: Stack
 ) -> None:
     context = await browser.new_context(java_script_enabled=False)

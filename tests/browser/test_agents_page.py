@@ -1,4 +1,4 @@
-"""Adding and removing agents on the page, in a real Chromium."""
+"""Users add and remove agents on the page, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.accessibility import (
+    Scheme,
+    each_scheme,
+    find_violations,
+    measure_width,
+    needs_axe,
+)
 from tests.browser.screen import Screen
-from tests.browser.test_fit import AXE, axe
 from tests.support.harness import Server, free_port
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page, Route
 
-SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 CONFLICT = r"status of 409"
 ADDRESS, NAME = re.compile("^URL"), re.compile("^Name")
 
@@ -49,7 +54,7 @@ async def open_about(screen: Screen, name: str) -> Locator:
     return card.get_by_role("dialog", name="About")
 
 
-async def test_an_agent_is_added_by_its_url_and_works(
+async def test_a_user_adds_an_agent_by_url_and_starts_a_task(
     new_stack: Stack, walter: Server, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -102,7 +107,7 @@ async def test_the_agent_menu_shows_how_the_host_follows_the_agent(
     await expect(about).to_contain_text("every task")
 
 
-async def test_an_agent_is_removed_after_confirmation_and_its_events_stay(
+async def test_removing_an_agent_needs_confirmation_and_keeps_its_events(
     new_stack: Stack, walter: Server, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -123,18 +128,18 @@ async def test_an_agent_is_removed_after_confirmation_and_its_events_stay(
     await page.reload()
     await expect(screen.card("rain").root).to_be_visible()
     await expect(carly.root).to_have_count(0)
-    said = screen.rows.filter(has_text="Found 3 available slots for tomorrow!")
-    await expect(said.first).to_contain_text("Carly")
+    row = screen.rows.filter(has_text="Found 3 available slots for tomorrow!")
+    await expect(row.first).to_contain_text("Carly")
 
 
-async def test_a_form_closed_while_it_is_sent_does_not_close_the_next_one(
+async def test_the_response_to_a_closed_form_does_not_close_the_next_form(
     new_stack: Stack, walter: Server, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
-    let_go = asyncio.Event()
+    can_continue = asyncio.Event()
 
     async def hold(route: Route) -> None:
-        await let_go.wait()
+        await can_continue.wait()
         await route.continue_()
 
     await page.route("**/agents", hold)
@@ -144,13 +149,13 @@ async def test_a_form_closed_while_it_is_sent_does_not_close_the_next_one(
     await expect(form.locator("form")).to_have_count(0)
     await page.get_by_role("button", name="Add agent").first.click()
     await form.get_by_label(NAME).fill("another")
-    let_go.set()
+    can_continue.set()
     await expect(screen.card("rain").connection).to_have_text("connected")
     await expect(form.get_by_role("button", name="Add", exact=True)).to_be_enabled()
     await expect(form.get_by_label(NAME)).to_have_value("another")
 
 
-async def test_without_agents_the_page_says_what_to_do(
+async def test_the_page_without_agents_says_what_to_do(
     new_stack: Stack, walter: Server, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -166,7 +171,7 @@ async def test_without_agents_the_page_says_what_to_do(
     await expect(page.locator(".card .connection")).to_have_text("connected")
 
 
-async def test_an_agent_removed_by_another_page_disappears_here_too(
+async def test_an_agent_removed_by_another_client_disappears(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -175,12 +180,12 @@ async def test_an_agent_removed_by_another_page_disappears_here_too(
     await expect(screen.rows.first).to_contain_text("removed")
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
+@needs_axe
 @pytest.mark.console_errors(CONFLICT)
-@pytest.mark.parametrize("scheme", SCHEMES)
+@each_scheme
 @pytest.mark.parametrize("width", [1280, 360])
-async def test_axe_finds_nothing_in_the_form_and_the_agent_menu(
-    new_stack: Stack, page: Page, scheme: Literal["light", "dark"], width: int
+async def test_axe_finds_no_violations_in_the_form_and_the_agent_menu(
+    new_stack: Stack, page: Page, scheme: Scheme, width: int
 ) -> None:
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await page.set_viewport_size({"width": width, "height": 780})
@@ -188,10 +193,10 @@ async def test_axe_finds_nothing_in_the_form_and_the_agent_menu(
     form = await add(page, new_stack.agent_url("carly"))
     await expect(form.get_by_role("alert")).to_be_visible()
     await screen.save_screenshot(f"add-{width}-{scheme}")
-    assert await axe(page) == []
+    assert await find_violations(page) == []
     await page.keyboard.press("Escape")
     about = await open_about(screen, "carly")
     await about.get_by_role("button", name="Remove…").click()
     await screen.save_screenshot(f"about-{width}-{scheme}")
-    assert await axe(page) == []
-    assert await page.evaluate("() => document.documentElement.scrollWidth") == width
+    assert await find_violations(page) == []
+    assert await measure_width(page) == width

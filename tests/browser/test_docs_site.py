@@ -21,7 +21,7 @@ BUILT = ROOT / "build" / "site"
 
 
 class Page(HTMLParser):
-    """What a page links to, what it loads, and what in it can be linked to."""
+    """The links, loaded files and anchors of one page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -31,29 +31,29 @@ class Page(HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        of = {name: value or "" for name, value in attrs}
-        self.ids |= {of[name] for name in ("id", "name") if name in of}
-        if tag == "a" and "href" in of:
-            self.links.append(of["href"])
-        elif tag == "link" and of.get("rel") != "canonical":
-            self.loads.append(of.get("href", ""))
-        elif "src" in of:
-            self.loads.append(of["src"])
+        values = {name: value or "" for name, value in attrs}
+        self.ids |= {values[name] for name in ("id", "name") if name in values}
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        elif tag == "link" and values.get("rel") != "canonical":
+            self.loads.append(values.get("href", ""))
+        elif "src" in values:
+            self.loads.append(values["src"])
 
 
 @pytest.fixture(scope="module")
 def site() -> dict[Path, Page]:
-    """Its pages, built anew."""
+    """The pages of a new build."""
     zensical = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
-    done = subprocess.run(
+    build = subprocess.run(
         zensical, cwd=ROOT, capture_output=True, check=False, text=True, timeout=60
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert build.returncode == 0, build.stdout + build.stderr
     pages = (path for path in BUILT.rglob("*.html") if path.name != "404.html")
     return {path: Page(path) for path in pages}
 
 
-def test_every_page_of_the_documentation_is_in_the_site(site: dict[Path, Page]) -> None:
+def test_the_site_contains_every_docs_page(site: dict[Path, Page]) -> None:
     docs = ROOT / "docs"
     built = {str(path.relative_to(BUILT).with_suffix("")) for path in site}
     assert built == {
@@ -61,26 +61,26 @@ def test_every_page_of_the_documentation_is_in_the_site(site: dict[Path, Page]) 
     }
 
 
-def test_the_order_of_the_site_names_pages_that_are_there() -> None:
+def test_the_navigation_lists_only_existing_pages() -> None:
     order = (ROOT / "docs" / ".nav.yml").read_text(encoding="utf-8")
     for page in re.findall(r"- ([\w/-]+\.md)$", order, re.M):
         assert (ROOT / "docs" / page).exists(), page
 
 
-def test_every_link_and_anchor_leads_somewhere(site: dict[Path, Page]) -> None:
+def test_every_link_and_anchor_has_a_target(site: dict[Path, Page]) -> None:
     for path, page in site.items():
         for link in page.links:
             if "://" in link or link.startswith("mailto:"):
                 continue
             target, anchor = urldefrag(unquote(link))
-            to = (path.parent / target).resolve() if target else path
-            to = to / "index.html" if to.is_dir() else to
-            assert to.exists(), f"{path} links to {link}"
+            file = (path.parent / target).resolve() if target else path
+            file = file / "index.html" if file.is_dir() else file
+            assert file.exists(), f"{path} links to {link}"
             if anchor:
-                assert anchor in site[to].ids, f"{path} links to {link}"
+                assert anchor in site[file].ids, f"{path} links to {link}"
 
 
-def test_a_page_loads_what_is_beside_it_only(site: dict[Path, Page]) -> None:
+def test_pages_load_only_local_files(site: dict[Path, Page]) -> None:
     for path, page in site.items():
         for load in page.loads:
             assert "//" not in load, f"{path} loads {load}"
@@ -88,16 +88,16 @@ def test_a_page_loads_what_is_beside_it_only(site: dict[Path, Page]) -> None:
             assert (path.parent / file).exists(), f"{path} loads {load}"
 
 
-async def test_a_browser_reads_it_from_the_disk_and_asks_nobody(
+async def test_a_browser_opens_the_site_from_disk_without_network_requests(
     site: dict[Path, Page], browser: Browser
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
-    def note(request: Request) -> None:
-        asked.append(request.url)
+    def note_url(request: Request) -> None:
+        requested.append(request.url)
 
     page = await browser.new_page()
-    page.on("request", note)
+    page.on("request", note_url)
     await page.goto((BUILT / "index.html").as_uri())
     await page.get_by_role("link", name="The lesson").first.click()
     await page.get_by_role("heading", name="Streaming agents, in an hour").wait_for()
@@ -105,4 +105,4 @@ async def test_a_browser_reads_it_from_the_disk_and_asks_nobody(
     await page.get_by_role("heading", name="9. Your own agent").wait_for()
     await page.close()
 
-    assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob"}
+    assert {url.partition(":")[0] for url in requested} <= {"file", "data", "blob"}

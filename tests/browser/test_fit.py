@@ -1,61 +1,48 @@
-"""The page fits every user and every window: axe, keyboard, 360 px, no JavaScript."""
+"""Accessibility of the page: axe, keyboard, narrow windows, no JavaScript."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-import pytest
 from playwright.async_api import expect
 
+from tests.browser.accessibility import (
+    Scheme,
+    each_scheme,
+    find_violations,
+    measure_width,
+    needs_axe,
+)
 from tests.browser.screen import Screen
-from tests.support.harness import ROOT
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page
 
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
-
-async def axe(page: Page) -> list[str]:
-    """Return the violations that axe-core finds on the current page."""
-    await page.evaluate(AXE.read_text(encoding="utf-8"))
-    # Without `preload`: it copies imported sheets into <style>, which the CSP refuses.
-    run = "() => axe.run({ preload: false })"
-    found: dict[str, Any] = await page.evaluate(run)
-    return [
-        f"{rule['id']}: {node['html']} {node['failureSummary']}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
-
-
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_axe_finds_nothing(
-    screen: Screen, scheme: Literal["light", "dark"]
-) -> None:
+@needs_axe
+@each_scheme
+async def test_axe_finds_no_violations(screen: Screen, scheme: Scheme) -> None:
     await screen.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     nancy, carly = screen.card("nancy"), screen.card("carly")
     await nancy.start_skill("invite_everyone")
     await carly.start_skill("calendar_check")
     await nancy.expect_status("needs input")
     await screen.save_screenshot(f"busy-{scheme}")
-    assert await axe(screen.page) == []
+    assert await find_violations(screen.page) == []
     await carly.start_button.click()
     await expect(carly.menu).to_be_visible()
     await screen.save_screenshot(f"menu-{scheme}")
-    assert await axe(screen.page) == []
+    assert await find_violations(screen.page) == []
     await screen.page.keyboard.press("Escape")
     await nancy.stop_button.click()
     await nancy.expect_status("cancelled")
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_axe_finds_nothing_with_a_failed_task_and_a_lost_agent(
-    page: Page, odd_stack: Stack, scheme: Literal["light", "dark"]
+@needs_axe
+@each_scheme
+async def test_axe_finds_no_violations_with_a_failed_task_and_a_lost_agent(
+    page: Page, odd_stack: Stack, scheme: Scheme
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
     screen = await Screen(page).open(odd_stack.url)
@@ -63,15 +50,13 @@ async def test_axe_finds_nothing_with_a_failed_task_and_a_lost_agent(
     await screen.card("scenario").expect_status("failed")
     odd_stack.agents["carly"].kill()
     await expect(screen.card("carly").connection).to_have_text("lost")
-    assert await axe(page) == []
+    assert await find_violations(page) == []
     odd_stack.agents["carly"].restart()
     await expect(screen.card("carly").connection).to_have_text("connected")
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_the_page_fits_360_pixels(
-    screen: Screen, scheme: Literal["light", "dark"]
-) -> None:
+@each_scheme
+async def test_the_page_fits_360_pixels(screen: Screen, scheme: Scheme) -> None:
     page = screen.page
     await page.emulate_media(color_scheme=scheme)
     await page.set_viewport_size({"width": 360, "height": 780})
@@ -79,16 +64,16 @@ async def test_the_page_fits_360_pixels(
     await carly.start_skill("calendar_check")
     await carly.expect_status("running")
     await screen.save_screenshot(f"narrow-{scheme}")
-    assert await page.evaluate("() => document.documentElement.scrollWidth") == 360
+    assert await measure_width(page) == 360
     await carly.stop_button.click()
     await carly.expect_status("cancelled")
 
 
-async def test_the_keyboard_is_enough_from_start_to_reply(screen: Screen) -> None:
+async def test_a_task_is_started_and_answered_by_keyboard(screen: Screen) -> None:
     nancy, keyboard = screen.card("nancy"), screen.page.keyboard
 
-    async def tab_to(wanted: Locator) -> None:
-        while not await wanted.evaluate("node => node === document.activeElement"):
+    async def tab_to(target: Locator) -> None:
+        while not await target.evaluate("node => node === document.activeElement"):
             await keyboard.press("Tab")
 
     await tab_to(nancy.start_button)
@@ -105,7 +90,7 @@ async def test_the_keyboard_is_enough_from_start_to_reply(screen: Screen) -> Non
     await expect(nancy.says).to_have_text("Nothing was sent.")
 
 
-async def test_without_javascript_the_board_shows_agents_and_tasks(
+async def test_the_board_shows_agents_and_tasks_without_javascript(
     browser: Browser, stack: Stack, screen: Screen
 ) -> None:
     await screen.card("nancy").start_skill("invite_everyone")
@@ -132,11 +117,11 @@ async def test_without_javascript_the_board_shows_agents_and_tasks(
     await context.close()
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_axe_finds_nothing_on_the_board(
-    page: Page, stack: Stack, scheme: Literal["light", "dark"]
+@needs_axe
+@each_scheme
+async def test_axe_finds_no_violations_on_the_board(
+    page: Page, stack: Stack, scheme: Scheme
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
     await page.goto(f"{stack.url}/board")
-    assert await axe(page) == []
+    assert await find_violations(page) == []

@@ -1,4 +1,4 @@
-"""The page at hundreds of events per second."""
+"""The page shows hundreds of events per second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RATE = 500
 
-REMOVED = """async () => {
+COUNT_LEFT_NODES = """async () => {
   const { html, render } = await import('./static/vendor/lit-html/lit-html.js');
   const { repeat } = await import('./static/vendor/lit-html/directives/repeat.js');
   const list = document.createElement('ul');
@@ -29,18 +29,18 @@ REMOVED = """async () => {
   draw([]);
   return list.childNodes.length - before;
 }"""
-PAST = """id => new Promise((done) => {
-  const look = () => {
+WAIT_FOR_ID = """id => new Promise((done) => {
+  const check = () => {
     const newest = Number(document.querySelector('.row')?.dataset.id);
     if (newest > id) done(newest);
-    else requestAnimationFrame(look);
+    else requestAnimationFrame(check);
   };
-  look();
+  check();
 })"""
 
 
 @pytest.fixture
-def flood(tmp_path: Path) -> Iterator[str]:
+def flood_url(tmp_path: Path) -> Iterator[str]:
     """The URL of a busy host. Request this fixture before `page`."""
     port = harness.free_port()
     url = f"http://127.0.0.1:{port}"
@@ -57,18 +57,18 @@ def flood(tmp_path: Path) -> Iterator[str]:
     host.terminate()
 
 
-async def test_an_item_removed_by_repeat_leaves_nothing_in_the_document(
-    flood: str, page: Page
+async def test_the_repeat_directive_leaves_no_nodes_of_removed_items(
+    flood_url: str, page: Page
 ) -> None:
-    await page.goto(flood + "/board")
-    assert await page.evaluate(REMOVED) == 0
+    await page.goto(flood_url + "/board")
+    assert await page.evaluate(COUNT_LEFT_NODES) == 0
 
 
-async def test_no_row_moves_while_the_user_reads_older_events(
-    flood: str, page: Page
+async def test_rows_stay_in_place_while_the_user_reads_older_events(
+    flood_url: str, page: Page
 ) -> None:
-    screen = await Screen(page).open(flood)
-    newest = await page.evaluate(PAST, 200)
+    screen = await Screen(page).open(flood_url)
+    newest = await page.evaluate(WAIT_FOR_ID, 200)
     await screen.list.hover()
     await page.mouse.wheel(0, 640)
     await page.locator(".pill").wait_for()

@@ -1,10 +1,11 @@
-"""The lesson's own snippet works unchanged in a browser."""
+"""The snippet of the lesson works unchanged in a browser."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tests.browser.screen import Screen
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
@@ -19,14 +20,14 @@ es.onmessage = (event) => {
 """
 
 
-async def test_the_lessons_snippet_shows_a_task_to_its_end(
+async def test_the_lesson_snippet_follows_a_task_to_its_end(
     screen: Screen, stack: Stack
 ) -> None:
     page = screen.page
     await page.evaluate(
         "() => { window.seen = []; window.updateTaskDisplay = u => seen.push(u) }"
     )
-    # Through the debugger, like a console: the page's CSP has no word in it.
+    # This code runs in the debugger, like in a console. CSP does not apply to it.
     await page.evaluate(f"() => {{ {SNIPPET} }}")
     await screen.card("carly").start_skill("calendar_check")
     await page.wait_for_function(

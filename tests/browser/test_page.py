@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 NAMES = ("carly", "walter", "logan", "nancy")
-# This runs in the page: polling from here would miss a step on a busy machine.
-NOTE_STEPS = """card => {
+# Runs in the page, because polling from here could miss a step on a busy machine.
+RECORD_STEPS = """card => {
   window.steps = [];
   new MutationObserver(() => {
     const value = card.querySelector('.task progress')?.getAttribute('value');
@@ -28,6 +28,11 @@ NOTE_STEPS = """card => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def static() -> None:
+    """Serve the plain modules of a clone."""
+
+
 async def test_the_page_shows_four_connected_agents(screen: Screen) -> None:
     await expect(screen.page.get_by_role("heading", level=1)).to_have_text("Courtside")
     await expect(screen.page.locator(".totals")).to_contain_text("5/5 agents")
@@ -36,7 +41,7 @@ async def test_the_page_shows_four_connected_agents(screen: Screen) -> None:
         await expect(screen.card(name).connection).to_have_text("connected")
 
 
-async def test_without_events_the_page_says_what_to_do(
+async def test_the_page_without_events_says_what_to_do(
     new_stack: Stack, page: Page
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -51,7 +56,7 @@ async def test_without_events_the_page_says_what_to_do(
 
 async def test_a_skill_started_from_the_page_runs_to_its_result(screen: Screen) -> None:
     carly = screen.card("carly")
-    await carly.root.evaluate(NOTE_STEPS)
+    await carly.root.evaluate(RECORD_STEPS)
     await carly.start_skill("calendar_check")
     await expect(carly.menu).to_be_hidden()
     await carly.expect_status("running")
@@ -88,9 +93,7 @@ async def test_free_text_starts_a_task(screen: Screen) -> None:
     await walter.expect_status("completed")
 
 
-async def test_stop_reaches_the_agent_and_its_event_comes_back(
-    screen: Screen, stack: Stack
-) -> None:
+async def test_stop_cancels_the_task_at_the_agent(screen: Screen, stack: Stack) -> None:
     logan = screen.card("logan")
     await logan.start_skill("venue_search")
     await logan.expect_status("running")
@@ -121,16 +124,16 @@ async def test_the_page_shows_stopping_until_the_agent_has_stopped(
 
 @pytest.mark.console_errors(r"400 \(Bad Request\)")
 async def test_a_refused_stop_shows_the_error_at_the_button(screen: Screen) -> None:
-    why = "logan cannot stop a task: wait for its end"
+    reason = "logan cannot stop a task: wait for its end"
     await screen.page.route(
         "**/tasks/*:cancel",
-        lambda route: route.fulfill(status=400, json={"error": {"message": why}}),
+        lambda route: route.fulfill(status=400, json={"error": {"message": reason}}),
     )
     logan = screen.card("logan")
     await logan.start_skill("venue_search")
     await logan.expect_status("running")
     await logan.stop_button.click()
-    await expect(logan.error).to_contain_text(why)
+    await expect(logan.error).to_contain_text(reason)
     await logan.expect_status("completed")
 
 
@@ -161,7 +164,7 @@ async def test_a_task_started_with_curl_at_the_agent_appears(
     await screen.card("walter").expect_status("completed")
 
 
-async def test_every_task_of_an_agent_is_one_click_away(screen: Screen) -> None:
+async def test_a_card_lists_all_running_tasks_of_its_agent(screen: Screen) -> None:
     carly = screen.card("carly")
     await carly.start_skill("complex_analysis")
     await carly.expect_status("running")
@@ -177,7 +180,7 @@ async def test_every_task_of_an_agent_is_one_click_away(screen: Screen) -> None:
     await expect(carly.says).to_have_text(older)
 
 
-async def test_chips_filter_the_feed_and_are_in_the_url(
+async def test_chips_filter_the_feed_and_change_the_url(
     screen: Screen, stack: Stack
 ) -> None:
     await screen.card("logan").start_skill("venue_search")
@@ -227,13 +230,13 @@ async def test_agent_text_with_markup_stays_text(screen: Screen) -> None:
 
 @pytest.mark.console_errors(r"502 \(Bad Gateway\)")
 async def test_a_refused_start_shows_the_error_at_the_button(screen: Screen) -> None:
-    why = "carly does not answer at http://127.0.0.1:8001: start it again"
+    reason = "carly does not answer at http://127.0.0.1:8001: start it again"
     await screen.page.route(
         "**/message:send",
-        lambda route: route.fulfill(status=502, json={"error": {"message": why}}),
+        lambda route: route.fulfill(status=502, json={"error": {"message": reason}}),
     )
     carly = screen.card("carly")
     await carly.ask("Anything")
-    await expect(carly.menu.get_by_role("alert")).to_contain_text(why)
+    await expect(carly.menu.get_by_role("alert")).to_contain_text(reason)
     await expect(carly.menu.get_by_role("textbox")).to_have_value("Anything")
     await screen.save_screenshot("refused")

@@ -1,4 +1,4 @@
-"""The page behind nginx and Caddy, below a path of theirs."""
+"""The page works behind nginx and Caddy, below a path prefix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import STEP_S
+from tests.browser.conftest import STEP_S, TOKEN
 from tests.browser.screen import Screen
 from tests.support.a2a_client import WORKING, agent_at, request
 from tests.support.proxies import PREFIX, proxy
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 
-TOKEN = "operator-0123456789"
 KEY = {"authorization": f"Bearer {TOKEN}"}
 
 
@@ -42,7 +41,7 @@ def base(
     stack: Stack,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """The page's URL behind that proxy, without a final slash."""
+    """The page's URL behind the proxy, without a final slash."""
     folder = tmp_path_factory.mktemp(request.param)
     server = proxy(request.param, stack.url.removeprefix("http://"), folder)
     server.restart()
@@ -52,8 +51,7 @@ def base(
 
 async def test_the_page_works_below_a_path_of_a_proxy(page: Page, base: str) -> None:
     await page.goto(base)
-    await page.get_by_label("Token").fill(TOKEN)
-    await page.get_by_role("button", name="Sign in").click()
+    await Screen(page).sign_in(TOKEN)
     await expect(page).to_have_url(f"{base}/")
     [cookie] = await page.context.cookies()
     assert cookie["path"] == f"{PREFIX}/"
@@ -63,16 +61,16 @@ async def test_the_page_works_below_a_path_of_a_proxy(page: Page, base: str) -> 
     task = str(await logan.task.get_attribute("data-task"))
     await logan.expect_status("running")
     await logan.details_button.click()
-    await expect(screen.drawer.locator(".course .step").first).to_be_visible()
+    await expect(screen.steps.first).to_be_visible()
     await expect(page).to_have_url(re.compile(f"^{base}/\\?show=logan"))
     await screen.drawer.locator("button.stop").click()
     await logan.expect_status("cancelled")
     await page.get_by_role("link", name="History").click()
-    found = page.locator("#results .row", has_text=task[-6:]).first
-    await expect(found).to_contain_text("cancelled")
+    row = page.locator("#results .row", has_text=task[-6:]).first
+    await expect(row).to_contain_text("cancelled")
     await page.reload()
     await expect(screen.link).to_have_text("Live")
-    await expect(found).to_contain_text("cancelled")
+    await expect(row).to_contain_text("cancelled")
     await expect(screen.drawer.locator(".task .status")).to_contain_text("cancelled")
     await page.get_by_role("link", name="Courtside").click()
     await expect(page).to_have_url(f"{base}/")
@@ -80,8 +78,8 @@ async def test_the_page_works_below_a_path_of_a_proxy(page: Page, base: str) -> 
 
 async def test_proxies_do_not_buffer_events(base: str) -> None:
     async with agent_at(f"{base}/a2a/carly") as carly, agent_at(base) as host:
-        for each in (carly, host):
-            each.http.headers.update(KEY)
+        for client in (carly, host):
+            client.http.headers.update(KEY)
         body = request("Anything", skill="calendar_check")
         async with (
             host.http.stream("GET", "/feed?agent=carly&kind=task") as feed,
@@ -91,18 +89,18 @@ async def test_proxies_do_not_buffer_events(base: str) -> None:
                 async for line in answer.aiter_lines():
                     if "Checking personal calendar" in line:
                         break
-            # The agent has not sent the next update, and is far from its end.
+            # The agent has not sent the next update. The task ends much later.
             task = json.loads(line.removeprefix("data: "))["statusUpdate"]["taskId"]
             now = (await carly.get(task))["status"]
         assert now["state"] == WORKING
 
 
-async def test_cards_have_the_url_behind_the_proxy(base: str) -> None:
+async def test_agent_cards_contain_the_url_of_the_proxy(base: str) -> None:
     async with agent_at(base) as host:
         path = "/a2a/carly/.well-known/agent-card.json"
         # The proxy replaces these headers of a client.
-        evil = {"x-forwarded-host": "evil.example", "x-forwarded-prefix": "/evil"}
-        answer = await host.http.get(path, headers=KEY | evil)
+        headers = {"x-forwarded-host": "evil.example", "x-forwarded-prefix": "/evil"}
+        answer = await host.http.get(path, headers=KEY | headers)
         urls = {each["url"] for each in answer.json()["supportedInterfaces"]}
     assert urls
     assert all(url.startswith(f"{base}/a2a/carly") for url in urls)

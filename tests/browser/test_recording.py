@@ -1,4 +1,4 @@
-"""A recording, opened in the page without a host."""
+"""The page opens recordings without a host."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from playwright.async_api import expect
 
 from host.model.event import with_id
+from tests.browser.accessibility import find_violations, needs_axe
 from tests.browser.screen import Screen
-from tests.browser.test_fit import AXE, axe
 from tests.support import long_history
 from tests.support.stack import Stack
 
@@ -26,7 +26,7 @@ MARKUP = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def recording(tmp_path: Path) -> Path:
     """A recording of four hundred tasks."""
     start = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
     lines = [
@@ -39,18 +39,18 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.mark.console_errors(r"ERR_INTERNET_DISCONNECTED.*favicon")
-async def test_a_recording_is_shown_without_requests_to_a_host(
-    page: Page, page_alone: str, run: Path
+async def test_a_recording_opens_without_requests_to_a_host(
+    page: Page, page_alone: str, recording: Path
 ) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     await page.goto(f"{page_alone}/?open")
     await expect(page.get_by_text("Open a recording")).to_be_visible()
-    assert not [url for url in asked[1:] if "/static/" not in url]
-    # From here on no host could answer.
+    assert not [url for url in requested[1:] if "/static/" not in url]
+    # From now on, no host can answer.
     await page.context.set_offline(True)
-    asked.clear()
-    await page.locator("input[type=file]").set_input_files(run)
+    requested.clear()
+    await page.locator("input[type=file]").set_input_files(recording)
 
     screen = Screen(page)
     await expect(screen.link).to_have_text("Recording")
@@ -76,10 +76,10 @@ async def test_a_recording_is_shown_without_requests_to_a_host(
     await expect(page.locator("#results .foot")).to_have_text("20 events in total.")
     await expect(page).to_have_url(re.compile("open"))
     # The browser itself requests the icon again.
-    assert not [url for url in asked if "/static/" not in url]
+    assert not [url for url in requested if "/static/" not in url]
 
 
-async def test_an_export_can_be_opened_and_left_again(
+async def test_an_export_can_be_opened_and_closed(
     new_stack: Stack, page: Page, tmp_path: Path
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
@@ -102,7 +102,7 @@ async def test_an_export_can_be_opened_and_left_again(
 
 
 async def test_a_file_dropped_on_the_live_page_replaces_it(
-    new_stack: Stack, page: Page, run: Path
+    new_stack: Stack, page: Page, recording: Path
 ) -> None:
     screen = await Screen(page).open(new_stack.url)
     drop = """text => {
@@ -111,22 +111,22 @@ async def test_a_file_dropped_on_the_live_page_replaces_it(
         document.body.dispatchEvent(
             new DragEvent('drop', { dataTransfer: data, bubbles: true }));
     }"""
-    await page.evaluate(drop, await anyio.Path(run).read_text())
+    await page.evaluate(drop, await anyio.Path(recording).read_text())
     await expect(screen.link).to_have_text("Recording")
     await expect(page.locator(".recorded")).to_contain_text("dropped.ndjson")
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
-async def test_a_file_that_is_no_feed_is_refused_with_the_bad_line(
+@needs_axe
+async def test_an_invalid_recording_is_refused_with_its_bad_line(
     page: Page, page_alone: str, tmp_path: Path
 ) -> None:
     await page.goto(f"{page_alone}/?open")
     file = tmp_path / "notes.ndjson"
     file.write_text(f'{{"id": 1}}\n{MARKUP}')
     await page.locator("input[type=file]").set_input_files(file)
-    why = "notes.ndjson: Line 1 is not an event of a feed: it has no kind."
-    await expect(page.get_by_role("alert").first).to_have_text(why)
-    assert await axe(page) == []
+    error = "notes.ndjson: Line 1 is not an event of a feed: it has no kind."
+    await expect(page.get_by_role("alert").first).to_have_text(error)
+    assert await find_violations(page) == []
     await Screen(page).save_screenshot("open")
 
 

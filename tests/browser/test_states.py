@@ -1,4 +1,4 @@
-"""Every state of the page, and agent text that must not break one.
+"""The page shows every state, and no agent text breaks it.
 
 Each test saves a screenshot in build/artifacts.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import ViewportSize, expect
 
+from tests.browser.accessibility import HAS_AXE, Scheme, each_scheme, find_violations
 from tests.browser.screen import Screen
 from tests.browser.scripted_feed import (
     Event,
@@ -21,16 +22,16 @@ from tests.browser.scripted_feed import (
     task,
     use_scripted_feed,
 )
-from tests.browser.test_fit import AXE, SCHEMES, axe
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 ZOOMED: ViewportSize = {"width": 640, "height": 400}
-"""The window at a zoom of 200 %."""
+"""The window of WIDE at 200 % zoom."""
 NARROW: ViewportSize = {"width": 360, "height": 780}
-HELD = 50_000
+MAX_HELD = 50_000
+"""The most rows that the page keeps while it is paused."""
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ async def feed(page: Page) -> AsyncIterator[ScriptedFeed]:
         yield feed
 
 
-async def overflow(page: Page) -> list[str]:
+async def find_overflow(page: Page) -> list[str]:
     """List the parts of the page that are wider than their box."""
     wider: list[str] = await page.evaluate("""() =>
         [document.documentElement, ...document.querySelectorAll(
@@ -49,7 +50,7 @@ async def overflow(page: Page) -> list[str]:
     return wider
 
 
-async def test_the_page_says_that_it_connects_until_the_host_answers(
+async def test_the_page_says_connecting_until_the_host_answers(
     page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
     feed.is_up = False
@@ -59,7 +60,7 @@ async def test_the_page_says_that_it_connects_until_the_host_answers(
     await screen.save_screenshot("connecting")
 
 
-async def test_a_task_without_updates_for_long_says_so(
+async def test_a_stale_task_shows_the_age_of_its_last_update(
     page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
     old = format_timestamp(95)
@@ -86,31 +87,31 @@ async def test_nothing_moves_with_reduced_motion(
 async def test_a_gap_shows_where_updates_may_be_missing(
     page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
-    said = "carly was away: updates in between may be missing"
-    gap: Event = {"kind": "gap", "agent": "carly", "task_id": "t1", "message": said}
+    message = "carly was away: updates in between may be missing"
+    gap: Event = {"kind": "gap", "agent": "carly", "task_id": "t1", "message": message}
     gap |= {"context_id": "c", "missing": 12, "received_at": format_timestamp()}
     feed.send(
         agent("carly"), task("carly", "t1"), gap, task("carly", "t1", progress=80)
     )
     screen = await Screen(page).open(page_alone)
     row = screen.page.locator('.row[data-kind="gap"]')
-    await expect(row).to_contain_text(f"{said} · at most 12 updates")
+    await expect(row).to_contain_text(f"{message} · at most 12 updates")
     await screen.save_screenshot("gap")
 
 
-async def test_skipped_events_are_one_click_away(
+async def test_skipped_events_load_with_one_click(
     page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
     feed.send(agent("carly"))
     screen = await Screen(page).open(page_alone)
     await page.get_by_role("button", name="Pause").click()
     small = {"kind": "message", "agent": "carly", "received_at": format_timestamp()}
-    feed.send(*[{**small, "message": str(number)} for number in range(HELD + 99)])
+    feed.send(*[{**small, "message": str(number)} for number in range(MAX_HELD + 99)])
     pill = page.locator(".pill")
-    await expect(pill).to_contain_text("100 skipped, load", timeout=30_000)
+    await expect(pill).to_contain_text("100 skipped, load")
     await screen.save_screenshot("overflow")
     await pill.click()
-    await expect(screen.rows.first).to_contain_text(str(HELD + 98))
+    await expect(screen.rows.first).to_contain_text(str(MAX_HELD + 98))
     await expect(pill).to_be_hidden()
 
 
@@ -118,36 +119,36 @@ async def test_skipped_events_are_one_click_away(
 async def test_a_reconnect_keeps_scroll_drawer_and_typed_text(
     page: Page, feed: ScriptedFeed, page_alone: str
 ) -> None:
-    ask = task("carly", "ask", "input-required", message="Which day?")
+    question = task("carly", "ask", "input-required", message="Which day?")
     steps = [task("carly", "t1", message=f"Step {n}") for n in range(100)]
-    feed.send(agent("carly"), ask, *steps)
+    feed.send(agent("carly"), question, *steps)
     screen = await Screen(page).open(page_alone)
     await screen.list.evaluate("list => list.scrollTo(0, 640)")
     await expect(screen.rows.last).to_contain_text(re.compile("Step [4-7]"))
     await screen.rows.nth(9).locator(".id button").click()
-    await expect(screen.drawer.locator(".course .step").first).to_be_visible()
+    await expect(screen.steps.first).to_be_visible()
     answer = screen.needs.get_by_role("textbox")
     await answer.fill("On Fri")
-    shown = await screen.ids()
+    ids = await screen.ids()
     feed.cut()
     await expect(screen.link).to_contain_text("Reconnecting")
     feed.send(task("carly", "t1", message="Step on"))
     await expect(screen.link).to_have_text("Live")
     await expect(page.locator(".pill")).to_contain_text("1 new event")
-    assert await screen.ids() == shown
-    await expect(screen.drawer.locator(".course .step").first).to_contain_text("on")
+    assert await screen.ids() == ids
+    await expect(screen.steps.first).to_contain_text("on")
     await expect(answer).to_be_focused()
     await page.keyboard.type("day")
     await expect(answer).to_have_value("On Friday")
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_more_than_eight_agents_are_rows_the_urgent_ones_first(
-    page: Page, feed: ScriptedFeed, page_alone: str, scheme: Literal["light", "dark"]
+@each_scheme
+async def test_more_than_eight_agents_are_rows_with_urgent_agents_first(
+    page: Page, feed: ScriptedFeed, page_alone: str, scheme: Scheme
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
     names = [f"agent{number}" for number in range(12)]
-    lost = {"connection": "lost", "cause": "refused: nothing listens there"}
+    lost = {"connection": "lost", "cause": "Connection refused"}
     feed.send(*[agent(name) for name in names], agent("agent7", **lost, retry_s=4.0))
     screen = await Screen(page).open(page_alone)
     titles = page.locator(".agents h2")
@@ -163,15 +164,15 @@ async def test_more_than_eight_agents_are_rows_the_urgent_ones_first(
     first = ["Agent5", "Agent7", "Agent9", "Agent0"]
     await expect(page.locator(".card:nth-child(-n + 4) h2")).to_have_text(first)
     await screen.save_screenshot(f"many-{scheme}")
-    assert not AXE.exists() or await axe(page) == []
+    assert not HAS_AXE or await find_violations(page) == []
     await page.set_viewport_size(NARROW)
     await screen.save_screenshot(f"many-narrow-{scheme}")
-    assert await overflow(page) == []
+    assert await find_overflow(page) == []
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_the_table_of_tasks_can_hide_completed_ones(
-    page: Page, feed: ScriptedFeed, page_alone: str, scheme: Literal["light", "dark"]
+@each_scheme
+async def test_the_task_table_can_hide_completed_tasks(
+    page: Page, feed: ScriptedFeed, page_alone: str, scheme: Scheme
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
     done: Event = {"progress": 100, "result": "Done."}
@@ -188,7 +189,7 @@ async def test_the_table_of_tasks_can_hide_completed_ones(
     states = page.locator("#table .row .what")
     await expect(states).to_have_text(["running", "failed", "completed"])
     await screen.save_screenshot(f"tasks-{scheme}")
-    assert not AXE.exists() or await axe(page) == []
+    assert not HAS_AXE or await find_violations(page) == []
     await page.get_by_label("Hide completed").check()
     await expect(states).to_have_text(["running", "failed"])
     await expect(page).to_have_url(f"{page_alone}/?tab=tasks&pending")
@@ -199,7 +200,7 @@ async def test_the_table_of_tasks_can_hide_completed_ones(
     await page.keyboard.press("Escape")
     await page.set_viewport_size(NARROW)
     await screen.save_screenshot(f"tasks-narrow-{scheme}")
-    assert await overflow(page) == []
+    assert await find_overflow(page) == []
 
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(1)</script><style>*{display:none}"
@@ -221,13 +222,13 @@ async def test_agent_text_stays_text_and_does_not_move_the_page(
     await page.set_viewport_size(size)
     feed.send(agent("carly"), task("carly", "tidy", message="Tidy."))
     for name, text in HOSTILE.items():
-        more = {"title": text, "description": text, "cause": text, "trouble": text}
-        feed.send(agent(f"{name} {text[:40]}", **more))
-        waits: Event = {"message": text, "choices": [text, text], "context_id": text}
-        feed.send(task("carly", text[:900], "input-required", **waits))
+        texts = {"title": text, "description": text, "cause": text, "trouble": text}
+        feed.send(agent(f"{name} {text[:40]}", **texts))
+        asking: Event = {"message": text, "choices": [text, text], "context_id": text}
+        feed.send(task("carly", text[:900], "input-required", **asking))
         feed.send(task("carly", f"{text[:900]} 2", "error", message=text))
     screen = await Screen(page).open(page_alone)
-    assert await overflow(page) == []
+    assert await find_overflow(page) == []
     # All rows have the same height, and their ids are in one column.
     places = """rows => rows.map(row => [
         row.offsetHeight, row.querySelector('.id').offsetLeft].join())"""
@@ -240,9 +241,9 @@ async def test_agent_text_stays_text_and_does_not_move_the_page(
     for tab in ("Tasks", "Timeline", "Feed"):
         await page.get_by_role("link", name=tab).click()
         await expect(foreign).to_have_count(0)
-        assert await overflow(page) == []
+        assert await find_overflow(page) == []
     await page.locator(".needs button.details").first.click()
     await expect(screen.drawer.locator(".question")).to_be_visible()
     await expect(foreign).to_have_count(0)
-    assert await overflow(page) == []
+    assert await find_overflow(page) == []
     await screen.save_screenshot(f"hostile-drawer-{size['width']}")

@@ -14,10 +14,10 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-# Two more tabs than HTTP/1.1 has connections.
+# Two more than the connections that a browser opens with HTTP/1.1.
 TABS = 8
-# Only the browser knows which tab holds the lock.
-LEADS = """async () => {
+# Only the browser knows which tab has the lock.
+IS_LEADER = """async () => {
     const { held } = await navigator.locks.query();
     const mine = await new Promise(found => navigator.locks.request(
         crypto.randomUUID(), async lock => found((await navigator.locks.query())
@@ -28,18 +28,18 @@ LEADS = """async () => {
 
 
 async def expect_readers(stack: Stack, count: int) -> None:
-    """Return the number of readers that the host counts."""
+    """Wait until the host has this number of readers."""
 
-    async def counted() -> bool:
+    async def has_readers() -> bool:
         async with agent_at(stack.url) as host:
             figures = (await host.http.get("/metrics")).text
         return f"courtside_readers {count}.0" in figures.splitlines()
 
-    await wait_until(counted, f"the host to have {count} readers", 5.0)
+    await wait_until(has_readers, f"the host to have {count} readers")
 
 
-async def leading(tabs: list[Screen]) -> Screen:
-    found = [tab for tab in tabs if await tab.page.evaluate(LEADS)]
+async def find_leader(tabs: list[Screen]) -> Screen:
+    found = [tab for tab in tabs if await tab.page.evaluate(IS_LEADER)]
     assert len(found) == 1
     return found[0]
 
@@ -49,20 +49,20 @@ async def run_a_task(stack: Stack, tabs: list[Screen]) -> None:
     async with agent_at(stack.agent_url("walter")) as agent:
         task_id = await agent.start("Rain?")
     for tab in tabs:
-        its = tab.rows.filter(has=tab.page.locator(f'[title*="{task_id}"]'))
-        await expect(its.first).to_contain_text("completed")
+        rows = tab.rows.filter(has=tab.page.locator(f'[title*="{task_id}"]'))
+        await expect(rows.first).to_contain_text("completed")
 
 
-async def test_eight_tabs_share_one_connection_and_outlive_the_leader(
+async def test_eight_tabs_share_one_connection_and_elect_a_new_leader(
     page: Page, stack: Stack
 ) -> None:
     pages = [page, *[await page.context.new_page() for _ in range(TABS - 1)]]
     tabs = [await Screen(each).open(stack.url) for each in pages]
     await expect_readers(stack, 1)
     await run_a_task(stack, tabs)
-    first = await leading(tabs)
-    tabs.remove(first)
-    await first.page.close()
+    leader = await find_leader(tabs)
+    tabs.remove(leader)
+    await leader.page.close()
     await run_a_task(stack, tabs)
     await expect_readers(stack, 1)
     expected = await tabs[0].ids()

@@ -1,22 +1,22 @@
-"""The timeline in a real Chromium."""
+"""The Timeline tab in a real Chromium."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.accessibility import Scheme, each_scheme, find_violations, needs_axe
 from tests.browser.screen import Screen
-from tests.browser.test_fit import AXE, SCHEMES, axe
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
-# Elements of the whole page, for any number of tasks.
-FEW_ELEMENTS = 6_000
+# The page may have this many elements, for any number of tasks.
+MAX_ELEMENTS = 6_000
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ async def lanes(screen: Screen) -> Locator:
     return screen.page.locator("#lanes")
 
 
-def bars(lanes: Locator, agent: str) -> Locator:
+def find_bars(lanes: Locator, agent: str) -> Locator:
     return lanes.locator(f'.lane[data-agent="{agent}"] .item')
 
 
-async def elements(page: Page) -> int:
+async def count_elements(page: Page) -> int:
     count: int = await page.evaluate("document.querySelectorAll('*').length")
     return count
 
@@ -41,16 +41,16 @@ async def test_each_task_is_a_live_bar_in_the_lane_of_its_agent(
 ) -> None:
     for name in stack.agents:
         await expect(lanes.locator(f'.lane[data-agent="{name}"]')).to_be_visible()
-    await expect(bars(lanes, "carly")).to_have_count(0)
+    await expect(find_bars(lanes, "carly")).to_have_count(0)
     await screen.card("carly").start_skill("calendar_check")
-    bar = bars(lanes, "carly")
+    bar = find_bars(lanes, "carly")
     await expect(bar).to_have_attribute("data-tone", "running")
     await expect(bar).to_have_attribute("data-tone", "completed")
-    words = re.compile(
+    label = re.compile(
         r"^Carly, completed, from [\d:]+, took .+ s, \d updates, \w+, Found"
     )
-    await expect(bar).to_have_attribute("aria-label", words)
-    # A colour for each status and a mark for each update, in one background.
+    await expect(bar).to_have_attribute("aria-label", label)
+    # One gradient has the colours of the statuses, the other the marks of updates.
     paint = await bar.evaluate("node => getComputedStyle(node).backgroundImage")
     assert paint.count("linear-gradient") == 2
 
@@ -59,7 +59,7 @@ async def test_a_bar_has_a_tip_and_a_click_opens_its_task(
     screen: Screen, lanes: Locator
 ) -> None:
     await screen.card("logan").start_skill("venue_search")
-    bar = bars(lanes, "logan").first
+    bar = find_bars(lanes, "logan").first
     await expect(bar).to_have_attribute("data-tone", "completed")
     await screen.page.get_by_role("button", name="Follow").click()
     await bar.hover()
@@ -77,7 +77,7 @@ async def test_arrow_keys_move_along_and_across_the_lanes(
     for name in ("carly", "walter"):
         await screen.card(name).start_words("Anything")
         tone = "completed"
-        await expect(bars(lanes, name).last).to_have_attribute("data-tone", tone)
+        await expect(find_bars(lanes, name).last).to_have_attribute("data-tone", tone)
     await screen.page.keyboard.press("Escape")
     await lanes.focus()
     press = screen.page.keyboard.press
@@ -102,17 +102,17 @@ async def test_arrow_keys_move_along_and_across_the_lanes(
     await expect(lanes).to_be_focused()
 
 
-async def test_ten_thousand_tasks_stay_few_elements_at_every_zoom(
+async def test_ten_thousand_tasks_need_few_elements_at_every_zoom(
     page: Page, long_stack: Stack
 ) -> None:
     screen = await Screen(page).open(long_stack.url, "/?tab=timeline")
     lanes = page.locator("#lanes")
     await expect(page.locator(".tools .loaded")).to_contain_text("tasks")
-    most = await elements(page)
-    # Zoom out until all is visible, which loads the whole log.
+    most = await count_elements(page)
+    # Zoom out until all tasks are visible. This loads the whole log.
     for _ in range(5):
         await page.get_by_role("button", name="Zoom out").click()
-        most = max(most, await elements(page))
+        most = max(most, await count_elements(page))
     loaded = page.locator(".tools .loaded")
     await expect(loaded).to_have_text("10,000 tasks", timeout=60_000)
     await page.get_by_role("button", name="Fit").click()
@@ -122,7 +122,7 @@ async def test_ten_thousand_tasks_stay_few_elements_at_every_zoom(
     await screen.save_screenshot("timeline-10000")
     for _ in range(14):
         await page.get_by_role("button", name="Zoom in").click()
-        most = max(most, await elements(page))
+        most = max(most, await count_elements(page))
     box = await lanes.bounding_box()
     assert box
     for _ in range(10):
@@ -130,8 +130,8 @@ async def test_ten_thousand_tasks_stay_few_elements_at_every_zoom(
         await page.mouse.down()
         await page.mouse.move(box["x"] + 900, box["y"] + 60, steps=5)
         await page.mouse.up()
-        most = max(most, await elements(page))
-    assert most < FEW_ELEMENTS
+        most = max(most, await count_elements(page))
+    assert most < MAX_ELEMENTS
 
 
 async def test_the_wheel_zooms_and_a_drag_moves_the_timeline(
@@ -141,7 +141,7 @@ async def test_the_wheel_zooms_and_a_drag_moves_the_timeline(
     follow = screen.page.get_by_role("button", name="Follow")
     before = await scale.inner_text()
     await lanes.hover()
-    # Without Control the wheel scrolls if there are more lanes than fit.
+    # Without Control, the wheel may scroll the lanes.
     await screen.page.keyboard.down("Control")
     await screen.page.mouse.wheel(0, -300)
     await screen.page.keyboard.up("Control")
@@ -176,21 +176,21 @@ async def test_the_timeline_is_in_the_url_and_survives_a_reload(
     await expect(lanes).to_be_hidden()
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: run npm ci")
-@pytest.mark.parametrize("scheme", SCHEMES)
-async def test_axe_finds_nothing_on_the_timeline(
-    screen: Screen, lanes: Locator, scheme: Literal["light", "dark"]
+@needs_axe
+@each_scheme
+async def test_axe_finds_no_violations_on_the_timeline(
+    screen: Screen, lanes: Locator, scheme: Scheme
 ) -> None:
     await screen.page.emulate_media(color_scheme=scheme)
     await screen.card("nancy").start_skill("invite_everyone")
-    bar = bars(lanes, "nancy").last
+    bar = find_bars(lanes, "nancy").last
     await expect(bar).to_have_attribute("data-tone", "input-required")
     for _ in range(3):
         await screen.page.get_by_role("button", name="Zoom in").click()
     await bar.hover()
     await expect(lanes.locator(".tip")).to_be_visible()
     await screen.save_screenshot(f"timeline-{scheme}")
-    assert await axe(screen.page) == []
+    assert await find_violations(screen.page) == []
     await screen.page.set_viewport_size({"width": 360, "height": 780})
     await lanes.scroll_into_view_if_needed()
     await screen.save_screenshot(f"timeline-narrow-{scheme}")

@@ -1,4 +1,4 @@
-"""The page while an agent, the host or the log fails, in a real Chromium."""
+"""The page shows that an agent, the host or the log failed, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 
-async def test_a_killed_agent_is_shown_as_lost_and_found_again(
+async def test_a_killed_agent_is_lost_until_it_restarts(
     screen: Screen, stack: Stack
 ) -> None:
     logan = screen.card("logan")
@@ -46,15 +46,15 @@ async def test_retry_now_makes_the_host_reconnect_at_once(
     nancy = screen.card("nancy")
     stack.agents["nancy"].kill()
     await expect(nancy.root.locator(".next")).to_contain_text("retry")
-    async with screen.page.expect_response("**/agents/nancy:retry") as asked:
+    async with screen.page.expect_response("**/agents/nancy:retry") as response:
         await nancy.root.get_by_role("button", name="Retry now").click()
-    assert (await asked.value).status == 202
+    assert (await response.value).status == 202
     stack.agents["nancy"].restart()
     await expect(nancy.connection).to_have_text("connected")
 
 
 @pytest.mark.console_errors(r"net::ERR_")
-async def test_the_page_survives_kill_9_of_the_host_with_every_event_once(
+async def test_the_page_shows_every_event_once_after_kill_9_of_the_host(
     screen: Screen, stack: Stack
 ) -> None:
     carly, walter = screen.card("carly"), screen.card("walter")
@@ -73,14 +73,14 @@ async def test_the_page_survives_kill_9_of_the_host_with_every_event_once(
     await walter.start_skill("weather_forecast")
     await walter.expect_status("completed")
 
-    async def shows_the_log() -> bool:
-        shown = await screen.ids()
-        url = f"{stack.url}/feed.ndjson?limit={len(shown)}"
+    async def rows_equal_log() -> bool:
+        ids = await screen.ids()
+        url = f"{stack.url}/feed.ndjson?limit={len(ids)}"
         log = await (await screen.page.request.get(url)).text()
-        kept = [json.loads(line)["id"] for line in log.splitlines()]
-        return shown == sorted(kept, reverse=True)
+        expected = [json.loads(line)["id"] for line in log.splitlines()]
+        return ids == sorted(expected, reverse=True)
 
-    await wait_until(shows_the_log, "every event of the log, once", 5)
+    await wait_until(rows_equal_log, "the page to show every event of the log once")
 
 
 @pytest.mark.console_errors(r"net::ERR_")
@@ -96,10 +96,10 @@ async def test_a_replaced_log_is_announced_and_leaves_no_stale_rows(
     new_stack.host.restart()
     await expect(page.locator(".notice")).to_contain_text("The feed was loaded again")
     await expect(carly.connection).to_have_text("connected")
-    await screen.save_screenshot("starts-anew")
-    shown = await screen.ids()
-    assert shown == sorted(set(shown), reverse=True)
-    assert shown[0] < 20
+    await screen.save_screenshot("log-replaced")
+    ids = await screen.ids()
+    assert ids == sorted(set(ids), reverse=True)
+    assert ids[0] < 20
 
 
 async def test_a_failing_log_is_shown_until_it_works_again(
