@@ -35,6 +35,7 @@ class AgentRow:
         self.left_out = 0  # Updates that were dropped: too many, or unreadable.
         self._version: int | None = None
         self._trouble_at = 0.0
+        self._send_failure: str | None = None
 
     async def set_connecting(self) -> None:
         await self._write("connecting")
@@ -52,7 +53,7 @@ class AgentRow:
             interface_url=interface.url,
             followed=connection.followed,
             discovery=connection.discovery,
-            trouble=connection.trouble,
+            trouble=connection.trouble or self._send_failure,
         )
 
     async def set_lost(self, cause: str, attempt: int, retry_s: float) -> None:
@@ -72,7 +73,25 @@ class AgentRow:
     async def clear_old_trouble(self) -> None:
         row = self._row
         is_over = anyio.current_time() - self._trouble_at > TROUBLE_OVER_S
-        if is_over and row and row.connection == "connected" and row.trouble:
+        trouble = self._send_failure
+        if (
+            is_over
+            and row
+            and row.connection == "connected"
+            and row.trouble not in (None, trouble)
+        ):
+            fields = _copy_fields(row, CONNECTION_FIELDS)
+            await self._write("connected", **fields, trouble=trouble)
+
+    async def report_send_failure(self, cause: str) -> None:
+        """Report that the agent cannot take messages, until it takes one."""
+        self._send_failure = f"messages fail: {cause}"
+        await self.report_trouble(self._send_failure)
+
+    async def clear_send_failure(self) -> None:
+        failure, self._send_failure = self._send_failure, None
+        row = self._row
+        if failure and row and row.trouble == failure:
             await self._write("connected", **_copy_fields(row, CONNECTION_FIELDS))
 
     @property

@@ -6,18 +6,15 @@ messages through the collector, so that a new task is followed from its first up
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 
 import anyio
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import A2AError
 from anyio.abc import TaskGroup
 
-from ..clients.bindings.types import Batch, Update
+from ..clients.bindings.types import Update
 from ..clients.connection import MAX_STREAMS, Connection
 from ..clients.credentials import Credentials
 from ..clients.rate_limit import RateLimiter
@@ -25,19 +22,19 @@ from ..config.agent_settings import AgentSettings
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..model.debug_state import MAX_SHOWN, CollectorState
-from ..model.timestamps import now
 from ..observability.logfmt import Line
 from ..observability.redaction import redact
-from ..protocol.event_builders import build_message_event
+from ..protocol.a2a_objects import ListedTask
+from ..protocol.gaps import AGENT_WAS_AWAY, HOST_WAS_AWAY
 from ..protocol.task_status import is_terminal
 from .agent_row import AgentRow
 from .discovery import Discovery
-from .follower import Follower
+from .followers import Followers
+from .message_response import MessageResponse
 
 logger = logging.getLogger("courtside.collector")
 
 MAX_RETRY_S = 1.5
-CHECK_S = 5.0
 AFTER_CANCEL_S = 1.0
 
 
@@ -62,10 +59,11 @@ class Collector:
         self._rate_limiter = rate_limiter or RateLimiter()
         self._agent_row = AgentRow(name, settings.url, feed)
         self._wants = wants
-        self._discovery = Discovery(name, feed, self._follow_found)
+        self._discovery = Discovery(name, feed, self._take_listed)
         self._connection: Connection | None = None
         self._group: TaskGroup | None = None
-        self._followers: dict[str, Follower] = {}
+        self._followers: Followers | None = None
+        self._away_reason = HOST_WAS_AWAY
         self._retry = anyio.Event()
         self._attempts = 0
         self._retry_at: float | None = None
@@ -105,7 +103,7 @@ class Collector:
     @property
     def state(self) -> CollectorState:
         at, connection = self._retry_at, self._connection
-        tasks = [follower.state for follower in self._followers.values()]
+        tasks = self._followers.states if self._followers else []
         return CollectorState(
             attempts=self._attempts,
             retry_in_s=round(max(0, at - anyio.current_time()), 1) if at else None,
@@ -149,19 +147,19 @@ class Collector:
         The task is followed even if the caller is cancelled. Its rows name
         `parent_task_id` as its parent.
         """
-        connection, group = self.connection, self._group
-        if group is None:
+        connection, group, followers = self.connection, self._group, self._followers
+        if group is None or followers is None:
             raise AgentUnreachable(
                 f"the connection to {self.name} was just lost: try again"
             )
-        first: asyncio.Future[Update] = asyncio.get_running_loop().create_future()
-        group.start_soon(self._send, connection, request, parent_task_id, first)
-        return await first
+        response = MessageResponse(request, followers, self._agent_row, parent_task_id)
+        group.start_soon(response.read, connection)
+        return await response.first
 
     async def cancel(self, task_id: str) -> Update:
         """Cancel the task. Return it as its agent has it now: perhaps not cancelled."""
         update = await self.connection.cancel(task_id)
-        follower = self._followers.get(task_id)
+        follower = self._followers.get(task_id) if self._followers else None
         if follower:
             # Some agents end the stream of a cancelled task without a last update.
             follower.read_task_after(AFTER_CANCEL_S)
@@ -169,75 +167,8 @@ class Collector:
 
     def follow(self, task_id: str, parent_task_id: str | None = None) -> None:
         """Follow a task of the agent, if it is not followed yet."""
-        self._start_follower(task_id, parent_task_id)
-        follower = self._followers.get(task_id)
-        if follower and parent_task_id:
-            follower.set_parent(parent_task_id)
-
-    # A message that was sent.
-
-    async def _send(
-        self,
-        connection: Connection,
-        request: pb.SendMessageRequest,
-        parent_task_id: str | None,
-        first: asyncio.Future[Update],
-    ) -> None:
-        async with aclosing(connection.send(request)) as response:
-            try:
-                batch = await self._read_first(response)
-                await self._write_messages(batch)
-            except BaseException as error:
-                if not first.done():
-                    first.set_exception(self._describe_refusal(error))
-                if not isinstance(error, Exception):
-                    raise
-                return
-            if not first.done():
-                first.set_result(batch.updates[0])
-            task_id = batch.updates[0].response.task_id
-            if task_id:
-                rest = _chain(batch, response)
-                await self._read_response(task_id, connection, rest, parent_task_id)
-
-    async def _read_response(
-        self,
-        task_id: str,
-        connection: Connection,
-        response: AsyncGenerator[Batch],
-        parent_task_id: str | None,
-    ) -> None:
-        follower = self._followers.get(task_id)
-        if follower is None:
-            await self._run_follower(task_id, connection, response, parent_task_id)
-            return
-        if parent_task_id:
-            follower.set_parent(parent_task_id)
-        if follower.can_take_reply():
-            await follower.read_reply(response)
-
-    async def _read_first(self, response: AsyncGenerator[Batch]) -> Batch:
-        """Return the first batch with an update."""
-        cause: str | None = None
-        async for batch in response:
-            if batch.updates:
-                return batch
-            cause = batch.why
-        raise AgentUnreachable(
-            f"bad response: {self.name} ended its answer without a usable update"
-            + (f": {cause}" if cause else "")
-        )
-
-    def _describe_refusal(self, error: BaseException) -> Exception:
-        if isinstance(error, A2AError | AgentUnreachable):
-            return error
-        return AgentUnreachable(f"{self.name} was lost before it answered: {error!r}")
-
-    async def _write_messages(self, batch: Batch) -> None:
-        for update in batch.updates:
-            if message := update.response.message:
-                event = build_message_event(self.name, message, now())
-                await self._agent_row.append(event, update.raw)
+        if self._followers:
+            self._followers.follow(task_id, parent_task_id)
 
     # The agent's tasks.
 
@@ -245,60 +176,30 @@ class Collector:
         """Follow the agent's tasks until it is lost or its card has changed."""
         lost: AgentUnreachable | None = None
         async with anyio.create_task_group() as group:
+            followers = Followers(
+                connection,
+                self._feed,
+                self._agent_row,
+                group=group,
+                away_reason=self._away_reason,
+                wants=self._wants,
+            )
             self._connection, self._group = connection, group
+            self._followers, self._away_reason = followers, AGENT_WAS_AWAY
             try:
-                for row in self._feed.board.open_tasks(self.name):
-                    self._start_follower(row.task_id)
-                group.start_soon(self._check_followers)
+                followers.follow_open_tasks()
+                group.start_soon(followers.check)
                 await self._discovery.run(connection)
             except AgentUnreachable as error:
                 lost = error
             finally:
-                self._connection = self._group = None
+                self._connection = self._group = self._followers = None
                 group.cancel_scope.cancel()
         if lost:
             raise lost
 
-    async def _check_followers(self) -> None:
-        while True:
-            await anyio.sleep(CHECK_S)
-            await self._agent_row.clear_old_trouble()
-            for follower in self._followers.values():
-                follower.check_quiet()
-
-    def _follow_found(self, task_id: str) -> bool:
-        """Follow a task that discovery found. Return whether it is new."""
-        is_wanted = self._wants is None or self._wants(task_id)
-        return is_wanted and self._start_follower(task_id)
-
-    def _start_follower(self, task_id: str, parent_task_id: str | None = None) -> bool:
-        """Follow the task, unless it has a follower. Return whether that is new."""
-        connection, group = self._connection, self._group
-        if not connection or not group or task_id in self._followers:
-            return False
-        group.start_soon(self._run_follower, task_id, connection, None, parent_task_id)
-        return True
-
-    async def _run_follower(
-        self,
-        task_id: str,
-        connection: Connection,
-        response: AsyncGenerator[Batch] | None,
-        parent_task_id: str | None,
-    ) -> None:
-        if task_id in self._followers:
-            return
-        follower = Follower(task_id, connection, self._feed, self._agent_row)
-        self._followers[task_id] = follower
-        if parent_task_id:
-            follower.set_parent(parent_task_id)
-        try:
-            await follower.run(response)
-        except Exception:
-            # An error with one task must not end the agent's other tasks.
-            logger.exception(Line(task=f"{self.name}/{task_id}", following="failed"))
-        finally:
-            del self._followers[task_id]
+    def _take_listed(self, task: ListedTask) -> bool:
+        return self._followers is not None and self._followers.take_listed(task)
 
     # The connection.
 
@@ -320,9 +221,3 @@ class Collector:
         with anyio.move_on_after(retry_s):
             await self._retry.wait()
         self._retry_at = None
-
-
-async def _chain(first: Batch, rest: AsyncGenerator[Batch]) -> AsyncGenerator[Batch]:
-    yield first
-    async for batch in rest:
-        yield batch

@@ -34,7 +34,7 @@ OPEN_STATES = [state for state in STATUS_OF_STATE if not is_terminal(state)]
 
 
 class Discovery:
-    """Calls `found` with the id of each task to follow, repeatedly while it is open.
+    """Calls `found` with each task to follow, repeatedly while it is open.
 
     `found` returns whether the task is new. All timestamps are the agent's: `_since`
     is the latest that it has listed, `_horizon` the earliest that counts. A task that
@@ -44,7 +44,9 @@ class Discovery:
 
     _connection: Connection
 
-    def __init__(self, agent: str, feed: Feed, found: Callable[[str], bool]) -> None:
+    def __init__(
+        self, agent: str, feed: Feed, found: Callable[[ListedTask], bool]
+    ) -> None:
         self._agent = agent
         self._feed = feed
         self._found = found
@@ -174,7 +176,7 @@ class Discovery:
     async def _take(self, page: Page) -> bool:
         """Follow the tasks of a page. Return whether any was new."""
         wanted = [task for task in page.tasks if await self._is_wanted(task)]
-        are_new = [self._found(task.task_id) for task in wanted]
+        are_new = [self._found(task) for task in wanted]
         timestamps = [task.timestamp for task in page.tasks if task.timestamp]
         self._since = max([self._since or "", *timestamps]) or None
         return any(are_new)

@@ -7,9 +7,10 @@
                   │ └──────────┘      │
                   └───────────────────┘
 
-A live follower waits again when its agent refuses the subscription, or when the stream
-of a reply ends. Two more transitions start in several states: `take_reply` makes the
-follower live on the stream of a reply, and `end` ends it. Nothing leaves ended.
+A live follower waits again when its agent refuses the subscription, or when the
+response to a reply ends. Two more transitions start in several states: `take_reply`
+makes the follower live on the response to a reply, unless it reads a stream already,
+and `end` ends it. Nothing leaves ended.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..errors import CourtsideError
-from ..protocol.gaps import HOST_WAS_AWAY
 
 # At once the first time: many agents end the stream where they ask a question.
 RETRY_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
@@ -82,16 +82,17 @@ class IllegalTransition(CourtsideError):
 class FollowerStates:
     """The state of one follower, with its pending gap and its backoff.
 
-    `pending_gap` is the reason for the gap that the next update may need. `failures`
-    counts the streams in a row that brought nothing new. `has_reply` is set from
-    `expect_reply` to `end_reply`: meanwhile no other stream may be read.
+    `pending_gap` is the reason for the gap that the next update may need: until a Task
+    proves that the feed has everything. `failures` counts the streams in a row that
+    brought nothing new. From `expect_reply` to `end_reply`, no new stream is opened.
     """
 
     def __init__(self) -> None:
         self.state: State = Starting()
         self.pending_gap: str | None = None
         self.failures = 0
-        self.has_reply = False
+        self._replies = 0
+        self._has_answered = False
 
     @property
     def has_started(self) -> bool:
@@ -103,8 +104,12 @@ class FollowerStates:
 
     @property
     def is_streaming(self) -> bool:
-        is_live = isinstance(self.state, Live)
-        return self.has_reply or (is_live and self.state != Live(Source.POLLING))
+        """Whether updates arrive by a stream."""
+        return isinstance(self.state, Live) and self.state != Live(Source.POLLING)
+
+    @property
+    def has_reply(self) -> bool:
+        return self._replies > 0
 
     @property
     def delay_s(self) -> float:
@@ -115,17 +120,10 @@ class FollowerStates:
         state = self.state
         return state.gap_reason if isinstance(state, Broken | Repairing) else None
 
-    def can_take_reply(self, *, needs_input: bool) -> bool:
-        """Return whether a reply's stream is better than what is read now.
-
-        A subscription that is past the task's question is ahead of that stream.
-        """
-        return not self.has_reply and (needs_input or not self.is_streaming)
-
-    def start(self, *, has_history: bool) -> None:
+    def start(self, gap_reason: str | None) -> None:
         """Start to read the agent: the feed's events of the task are read."""
-        if self._move(Waiting(), Starting) and has_history:
-            self.pending_gap = HOST_WAS_AWAY
+        if self._move(Waiting(), Starting):
+            self.pending_gap = gap_reason
 
     def lack_stream(self, gap_reason: str) -> None:
         """Stay waiting: the host has too many streams open to the agent."""
@@ -166,26 +164,24 @@ class FollowerStates:
             # Between a repair and the next stream, more updates may pass.
             self.pending_gap = reason
 
-    def expect_reply(self) -> None:
-        """Announce the stream of a reply: the follower's own stream must be closed."""
-        self.has_reply = True
+    def expect_reply(self, *, needs_input: bool) -> None:
+        """Announce the response to a message. A task that asks has missed nothing."""
+        self._replies += 1
+        self._has_answered = needs_input and not self.is_streaming
 
-    def take_reply(self, *, needs_input: bool) -> None:
-        """Read the stream of a reply. A task that needs input missed nothing so far."""
-        if self._move(Live(Source.REPLY), *OPEN_STATES) and needs_input:
+    def take_reply(self) -> None:
+        """Read the response to a message, beside the stream that is read, if any."""
+        if self.is_streaming:
+            return
+        if self._move(Live(Source.REPLY), *OPEN_STATES) and self._has_answered:
             self.pending_gap = None
 
     def end_reply(self, gap_reason: str | None) -> None:
-        """Go on with the follower's own streams."""
-        self.has_reply = False
-        if self.has_started and self._move(Waiting(), *OPEN_STATES):
+        """Go on with the follower's own streams after the last response."""
+        self._replies -= 1
+        if not self.has_reply and self.state == Live(Source.REPLY):
+            self._move(Waiting(), Live)
             self.pending_gap = gap_reason
-
-    def take_pending_gap(self) -> str | None:
-        """Return the reason for the pending gap. An update has come, which needs the
-        gap or shows that nothing is missing."""
-        reason, self.pending_gap = self.pending_gap, None
-        return reason
 
     def reset_backoff(self) -> None:
         """Retry soon again: the agent sent something new."""

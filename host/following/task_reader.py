@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 
 import anyio
 from a2a.utils.errors import A2AError, TaskNotFoundError
 
 from ..clients.bindings.types import Batch
 from ..clients.connection import MAX_STREAMS, TASK_POLL_S, UNSUPPORTED, Connection
+from ..errors import AgentUnreachable
 from ..observability.logfmt import Line
 from ..protocol.task_record import TaskRecord
 from .agent_row import AgentRow
 from .follower_states import FollowerStates, Source
+from .task_merger import TaskMerger
 
 logger = logging.getLogger("courtside.task_reader")
 
 FREE_STREAM_S = 30.0  # Without a free stream, the task is read so often.
+MAX_POLL_S = 5.0
+QUIET_POLLS = 10  # Polls without news, then each pause is TASK_POLL_S longer.
+PROOF_S = 0.5  # How long a subscription may take to begin with a Task.
 NO_FREE_STREAM = (
     f"over {MAX_STREAMS} of its tasks are open: the others wait for a free stream"
 )
 
 
 class TaskReader:
-    """Gives all batches of the task to `take`, until the task has ended.
+    """Gives all that it reads to `merger`, until the task has ended.
 
     Every method raises what the connection raises.
     """
@@ -37,13 +42,14 @@ class TaskReader:
         connection: Connection,
         agent_row: AgentRow,
         states: FollowerStates,
-        take: Callable[[Batch], Awaitable[None]],
+        merger: TaskMerger,
     ) -> None:
         self._record = record
         self._connection = connection
         self._agent_row = agent_row
         self._states = states
-        self._take = take
+        self._merger = merger
+        self._poll_soon = anyio.Event()
 
     async def read(self) -> None:
         """Read the task's updates from now on, in the best way the agent has."""
@@ -59,13 +65,23 @@ class TaskReader:
         if not self._connection.can_subscribe:
             await self._poll()
 
-    async def read_stream(self, stream: AsyncGenerator[Batch], source: Source) -> None:
-        async with aclosing(stream) as batches:
-            async for batch in batches:
-                self._states.open_stream(source)
-                await self._take(batch)
-                if self._record.has_ended:
-                    return  # Not every agent ends the stream then.
+    def read_soon(self) -> None:
+        """Poll the task now, and often at first: somebody did something with it."""
+        self._poll_soon.set()
+
+    async def read_stream(self, batches: AsyncGenerator[Batch], source: Source) -> None:
+        """Read a stream to its end, or until the task has ended."""
+        stream = self._merger.streams.open()
+        try:
+            async with aclosing(batches):
+                async for batch in batches:
+                    self._states.open_stream(source)
+                    self._merger.is_stored |= source is Source.SUBSCRIPTION
+                    await self._merger.take(batch, stream)
+                    if self._record.has_ended or stream.is_too_late:
+                        return  # Not every agent ends the stream then.
+        finally:
+            self._merger.close_stream(stream)
 
     async def _take_stream_slot(self) -> bool:
         """Wait for a slot and read the task meanwhile. Return False if it ended."""
@@ -113,7 +129,21 @@ class TaskReader:
 
     async def _subscribe(self, after: int | None) -> None:
         stream = self._connection.subscribe(self._record.task_id, after)
-        await self.read_stream(stream, Source.SUBSCRIPTION)
+        scope = anyio.CancelScope()
+        if after is None:
+            self._merger.group.start_soon(self._close_gap, scope)
+        try:
+            await self.read_stream(stream, Source.SUBSCRIPTION)
+        finally:
+            scope.cancel()
+
+    async def _close_gap(self, scope: anyio.CancelScope) -> None:
+        """Read the Task if the subscription does not begin with it, as in A2A 0.3."""
+        with scope:
+            await anyio.sleep(PROOF_S)
+            if self._states.pending_gap:
+                with suppress(AgentUnreachable, A2AError):
+                    await self._read_task()
 
     async def _read_after_refusal(self) -> None:
         """Find out why: the task has ended, or waits for input, or the agent has no
@@ -127,11 +157,16 @@ class TaskReader:
             await self._agent_row.set_connected(self._connection)
 
     async def _poll(self, *, while_needs_input: bool = False) -> None:
-        record = self._record
+        record, quiet = self._record, 0
         while not record.has_ended and (record.needs_input or not while_needs_input):
             self._states.poll()
-            await self._read_task()
-            await anyio.sleep(TASK_POLL_S)
+            quiet = 0 if await self._read_task() else quiet + 1
+            self._poll_soon = anyio.Event()
+            pause_s = min(TASK_POLL_S * (1 + quiet // QUIET_POLLS), MAX_POLL_S)
+            with anyio.move_on_after(pause_s):
+                await self._poll_soon.wait()
+                quiet = 0
 
-    async def _read_task(self) -> None:
-        await self._take(Batch([await self._connection.get_task(self._record.task_id)]))
+    async def _read_task(self) -> bool:
+        """Return whether the Task has news. Raises what GetTask raises."""
+        return await self._merger.take_task(await self._merger.read_task())

@@ -10,10 +10,11 @@ from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskGroup
+from msgspec import UNSET
 
 from ..feed.feed import Feed, FeedClosed
 from ..log.contract import Entry
-from ..model.event import Event, decode
+from ..model.event import Event, GapEvent, decode
 from ..model.filter import Filter
 from ..protocol.task_record import TaskRecord
 
@@ -30,6 +31,7 @@ class TaskWriter:
         self._source = f"{agent}/{task_id}"
         self._feed = feed
         self._version = 0
+        self._last_gap: str | None = None
         self._waiting: list[Entry] = []
         self._bytes = 0
         self._written = anyio.Event()
@@ -58,6 +60,10 @@ class TaskWriter:
     def add(self, events: Sequence[Event], raw: bytes | None = None) -> None:
         """Add events in their order. `raw` is the A2A update that they came from."""
         for event in events:
+            gap = event if isinstance(event, GapEvent) else None
+            if gap and gap.missing is UNSET and gap.message == self._last_gap:
+                continue  # It is written once, however often the cause comes back.
+            self._last_gap = gap.message if gap else None
             self._version += 1
             entry = Entry.of(self._source, self._version, event, raw)
             self._waiting.append(entry)

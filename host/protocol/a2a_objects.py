@@ -109,6 +109,13 @@ class Task(_Numbered, frozen=True, kw_only=True):
     def task_id(self) -> str:
         return self.id
 
+    @property
+    def message_ids(self) -> set[str]:
+        last = self.status.message
+        return {
+            message.message_id for message in (*self.history, *filter(None, [last]))
+        }
+
 
 class StatusUpdate(_Numbered, frozen=True, kw_only=True):
     task_id: str = ""

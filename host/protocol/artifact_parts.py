@@ -27,6 +27,13 @@ def new_parts(recorded: Parts, current: Parts) -> Parts | None:
     return rest
 
 
+def has_all_parts(recorded: Parts, current: Parts) -> bool:
+    """Return whether `current` are the `recorded` parts, with or without more parts."""
+    if current[: len(recorded)] == recorded:
+        return True
+    return _parts_after(_join_texts(recorded), _join_texts(current)) is not None
+
+
 def start_with(parts: Parts, head: Parts) -> bool:
     """Return whether `parts` start with `head`, which may end within a text."""
     head = _join_texts(head)

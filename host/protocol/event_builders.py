@@ -59,7 +59,11 @@ def build_row(
         state=status.state,
         progress=percent,
         message=text or None,
-        result=_build_result(record, text) if word == "completed" else UNSET,
+        result=(
+            _build_result(record, text or record.last_message)
+            if word == "completed"
+            else UNSET
+        ),
         choices=choices,
         message_id=message_id or None,
         sequence=sequence,
@@ -129,10 +133,9 @@ def is_before(one: str | None, other: str | None) -> bool:
 
 
 def has_news(before: TaskEvent, row: TaskEvent) -> bool:
-    """Return whether `row` differs from the row before, except in `received_at`."""
+    """Return whether `row` differs from the row before, except in its times."""
     return (
-        (row.at is not None and row.at != before.at)
-        or row.state != before.state
+        row.state != before.state
         or row.progress != before.progress
         or row.message != before.message
         or row.message_id != before.message_id

@@ -10,14 +10,18 @@ There are four reasons for a gap:
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from msgspec import UNSET, to_builtins
 
 from ..model.event import GapEvent
 from .a2a_objects import Task, TaskUpdate
+from .artifact_parts import has_all_parts
+from .event_builders import status_time
 from .task_record import TaskRecord
 
 STREAM_BROKE = "the stream broke: updates in between may be missing"
 HOST_WAS_AWAY = "the host was away: updates in between may be missing"
+AGENT_WAS_AWAY = "the agent was away: updates in between may be missing"
+FOUND_LATE = "the host found the task late: earlier updates may be missing"
 
 
 class DroppedUpdates:
@@ -58,6 +62,31 @@ def gap_before(
     if not reason or (record.is_empty and not count):
         return None
     return build_gap(record, reason, received_at, count)
+
+
+def covers(task: Task, record: TaskRecord) -> bool:
+    """Return whether `task` proves that it has everything that the feed has.
+
+    A stale Task proves nothing: what the feed got later may be missing in both.
+    """
+    row, status = record.row, task.status
+    if row is None:
+        return not record.artifacts
+    at = status_time(status)
+    if at and row.at:
+        is_stale = at < row.at
+    else:
+        is_earlier = status.state == "TASK_STATE_SUBMITTED" != row.state
+        is_unaware = bool(row.message_id) and row.message_id not in task.message_ids
+        is_stale = is_earlier or is_unaware
+    if is_stale:
+        return False
+    artifacts = {one.artifact_id: one for one in task.artifacts}
+    return all(
+        artifact_id in artifacts
+        and has_all_parts(artifact.parts, to_builtins(artifacts[artifact_id].parts))
+        for artifact_id, artifact in record.artifacts.items()
+    )
 
 
 def gap_of_lost_task(record: TaskRecord, reason: str, received_at: str) -> GapEvent:

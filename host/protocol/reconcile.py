@@ -8,8 +8,8 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ..model.event import Event, TaskEvent
-from .a2a_objects import Artifact, Message, Status, Task
+from ..model.event import WAITING, Event, TaskEvent
+from .a2a_objects import Artifact, Message, Status, Task, join_text
 from .artifact_parts import new_parts
 from .event_builders import (
     Sequence,
@@ -28,9 +28,10 @@ def reconcile(
 ) -> list[Event]:
     """Return what `task` has and the feed has not: messages, artifacts, then the state.
 
-    A message is the same by its id, an artifact by its content. A task that is older
-    than the feed's row, by the agent's clock, only adds. It takes nothing back: neither
-    the state, unless it is terminal, nor an artifact.
+    A message is the same by its id, an artifact by its content. A later time alone is
+    no news. A task that is older than the feed's row, by the agent's clock or by its
+    message, only adds. It takes nothing back: neither the state, unless it is terminal,
+    nor an artifact.
     """
     return _Reconciliation(record, task, received_at, sequence).events
 
@@ -54,11 +55,15 @@ class _Reconciliation:
 
     def _is_older_than(self, row: TaskEvent) -> bool:
         status = self._task.status
-        return (
-            self._sequence is UNSET
-            and not is_terminal(status.state)
-            and is_before(status_time(status), row.at)
+        if self._sequence is not UNSET or is_terminal(status.state):
+            return False
+        if is_before(status_time(status), row.at):
+            return True
+        message_id = status.message.message_id if status.message else ""
+        is_earlier_message = (
+            message_id != row.message_id and message_id in self._record.message_ids
         )
+        return is_earlier_message and status.state == row.state
 
     def _add(self, event: Event) -> None:
         self.events.append(event)
@@ -72,14 +77,35 @@ class _Reconciliation:
         elif last:
             # Some agents have the status's message in the history too.
             status_message_id = last.message_id
+        lost_id = self._find_lost_id()
         for message in messages:
             message_id = message.message_id
+            if lost_id and join_text(message.parts) == self._record.last_message:
+                lost_id = ""
+                continue
             if message.role != "ROLE_AGENT" or message_id == status_message_id != "":
                 continue
             # A message without an id, against A2A, cannot be compared with others.
-            if message_id in self._record.message_ids or (has_row and not message_id):
+            is_known = message_id in self._record.message_ids
+            if is_known and self._is_longer(message):
+                pass  # The feed has only a part, which came as a Message.
+            elif is_known or (has_row and not message_id):
                 continue
             self._add_message(message)
+
+    def _is_longer(self, message: Message) -> bool:
+        """Return whether the feed's last message is only a part of `message`."""
+        part, text = self._record.last_message or "", join_text(message.parts)
+        last_id = next(reversed(self._record.message_ids), "")
+        return message.message_id == last_id and part in text and part != text
+
+    def _find_lost_id(self) -> str:
+        """Return the id of the feed's last message if the Task does not have it.
+
+        Some agents give a message another id when they store it.
+        """
+        last_id = next(reversed(self._record.message_ids), "")
+        return "" if last_id in self._task.message_ids else last_id
 
     def _add_message(self, message: Message) -> None:
         # A message in the history has no state and no time of its own.
@@ -105,10 +131,11 @@ class _Reconciliation:
     def _add_state(self) -> None:
         before = self._record.row
         row = self._build_row(self._task.status, self._task.metadata, self._sequence)
-        if self._newer_row:
-            # Late messages may stand between that row and this one.
+        if self._newer_row and before:
+            # After late messages, a question must be the last row again.
+            is_question = self._newer_row.status in WAITING
             row = replace(
-                self._newer_row,
+                self._newer_row if is_question else before,
                 progress=row.progress,
                 sequence=UNSET,
                 received_at=self._received_at,

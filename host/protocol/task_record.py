@@ -14,7 +14,11 @@ from msgspec import UNSET, UnsetType
 
 from ..model.event import WAITING, ArtifactEvent, Event, TaskEvent
 
-MAX_MESSAGE_IDS = 10_000  # A task that never ends must not fill the memory.
+# A task that never ends must not fill the memory.
+MAX_MESSAGE_IDS = 10_000
+MAX_STATUSES = 1_000
+
+StatusKey = tuple[object, ...]
 
 
 @dataclass
@@ -35,7 +39,8 @@ class ArtifactRecord:
 class TaskRecord:
     """What the feed has of one task. `sequence` is the number of its last update.
 
-    `parent_task_id` goes into each row from now on.
+    `parent_task_id` goes into each row from now on. `last_message` is the text of the
+    agent's last message, and `task_at` the latest time of a Task.
     """
 
     agent: str
@@ -45,7 +50,10 @@ class TaskRecord:
     # An OrderedDict drops its oldest entry in constant time; a dict does not.
     message_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
     artifacts: dict[str, ArtifactRecord] = field(default_factory=dict)
+    statuses: OrderedDict[StatusKey, None] = field(default_factory=OrderedDict)
     parent_task_id: str | UnsetType = UNSET
+    last_message: str | None = None
+    task_at: str | None = field(default=None, compare=False)
 
     @property
     def is_empty(self) -> bool:
@@ -74,6 +82,11 @@ class TaskRecord:
 
     def _add_row(self, event: TaskEvent) -> None:
         self.row = event
+        self.last_message = event.message or self.last_message
+        if event.at:
+            self.statuses[status_key(event)] = None
+            if len(self.statuses) > MAX_STATUSES:
+                self.statuses.popitem(last=False)
         if event.parent_task_id is not UNSET:
             self.parent_task_id = event.parent_task_id
         if event.message_id:
@@ -95,4 +108,14 @@ class TaskRecord:
             artifact_id: replace(artifact, parts=list(artifact.parts))
             for artifact_id, artifact in self.artifacts.items()
         }
-        return replace(self, message_ids=self.message_ids.copy(), artifacts=artifacts)
+        return replace(
+            self,
+            message_ids=self.message_ids.copy(),
+            statuses=self.statuses.copy(),
+            artifacts=artifacts,
+        )
+
+
+def status_key(row: TaskEvent) -> StatusKey:
+    """Return what makes two rows of a task the same status, if they have a time."""
+    return row.state, row.at, row.progress, row.message_id, row.message

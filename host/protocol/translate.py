@@ -5,10 +5,22 @@ docs/reconciliation.md has the rules with examples.
 
 from __future__ import annotations
 
+from typing import cast
+
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from ..model.event import Event, TaskEvent
-from .a2a_objects import ArtifactUpdate, StatusUpdate, StreamResponse, TaskUpdate
+from .a2a_objects import (
+    ArtifactUpdate,
+    Message,
+    State,
+    Status,
+    StatusUpdate,
+    StreamResponse,
+    Task,
+    TaskUpdate,
+)
 from .event_builders import (
     Sequence,
     build_artifact_event,
@@ -17,9 +29,9 @@ from .event_builders import (
     is_before,
     status_time,
 )
-from .gaps import gap_before
+from .gaps import build_gap, gap_before
 from .reconcile import reconcile
-from .task_record import ArtifactRecord, TaskRecord
+from .task_record import ArtifactRecord, TaskRecord, status_key
 from .task_status import is_terminal
 
 
@@ -36,11 +48,13 @@ def translate(
 
     The first terminal state is final: later updates add nothing. A numbered update is
     new by its number, another one by its content. Of a Task, only what the feed does
-    not have becomes an event.
+    not have becomes an event. A Message becomes a row with the state before it.
     """
-    update = response.update
-    if update is None or record.has_ended:
+    if record.has_ended:
         return []
+    update = response.update
+    if update is None:
+        return _translate_message(record, response.message, received_at, pending_gap)
     if update.task_id and update.task_id != record.task_id:
         return []  # Another follower has that task.
     number = update.sequence
@@ -49,7 +63,49 @@ def translate(
     sequence = UNSET if number is None else number
     events = _build_events(record, update, received_at, sequence)
     gap = gap_before(record, update, received_at, pending_gap)
-    return [gap, *events] if gap and events else events
+    return [gap, *events] if gap and (events or _is_later(record, update)) else events
+
+
+def _is_later(record: TaskRecord, update: TaskUpdate) -> bool:
+    """Return whether a Task shows that a status without other news was missed."""
+    if record.row is None or not isinstance(update, Task):
+        return False
+    at = status_time(update.status)
+    is_known = record.task_at is not None and not is_before(record.task_at, at)
+    return is_before(record.row.at, at) and not is_known
+
+
+def note_time(record: TaskRecord, response: StreamResponse) -> None:
+    """Remember the time of a Task, which may add nothing else."""
+    at = status_time(response.task.status) if response.task else None
+    record.task_at = max(record.task_at or "", at or "") or None
+
+
+def _translate_message(
+    record: TaskRecord,
+    message: Message | None,
+    received_at: str,
+    pending_gap: str | None,
+) -> list[Event]:
+    """Translate a Message in the stream of the task (A2A 1.0 allows none there)."""
+    if message is None or message.role == "ROLE_USER":
+        return []
+    before = record.row
+    state = cast("State", before.state) if before else "TASK_STATE_WORKING"
+    row = build_row(
+        record,
+        Status(state, message),
+        context_id=message.context_id,
+        metadata={},
+        received_at=received_at,
+    )
+    if before:
+        row = replace(row, at=before.at)
+        if row.message == before.message and row.message_id == before.message_id:
+            return []
+    if pending_gap and not record.is_empty:
+        return [build_gap(record, pending_gap, received_at), row]
+    return [row]
 
 
 def _is_recorded(record: TaskRecord, update: TaskUpdate, number: int) -> bool:
@@ -96,7 +152,9 @@ def _is_new_row(record: TaskRecord, row: TaskEvent) -> bool:
     if row.message_id in record.message_ids and row.message_id != before.message_id:
         # Some agents send a stream again from its start to a client that reconnects.
         return not row.is_open or is_before(before.at, row.at)
-    return has_news(before, row)
+    if has_news(before, row):
+        return row.at is None or status_key(row) not in record.statuses
+    return row.at is not None and row.at != before.at
 
 
 def _build_chunk(

@@ -15,7 +15,7 @@ from host.protocol.a2a_objects import RESUMABLE
 from host.protocol.a2a_parser import parse_response
 from host.protocol.progress import URI
 from host.protocol.task_record import TaskRecord
-from host.protocol.translate import translate
+from host.protocol.translate import note_time, translate
 
 NOW = "2026-11-23T12:00:00.000Z"
 LATER = "2026-11-23T12:00:09.000Z"
@@ -115,6 +115,7 @@ def add_updates(
         parsed = parse_response(json.dumps(update).encode())
         fresh = translate(record, parsed, at, pending_gap)
         record.add(fresh)
+        note_time(record, parsed)
         events += fresh
     return events
 

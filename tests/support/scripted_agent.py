@@ -23,6 +23,7 @@ from host.model.event import Event, GapEvent, TaskEvent, decode
 from host.model.filter import ALL
 from host.protocol.a2a_objects import RESUMABLE
 from host.protocol.a2a_parser import parse_response
+from host.protocol.gaps import HOST_WAS_AWAY
 
 Json = dict[str, Any]
 Step = Update | Batch | Exception
@@ -116,7 +117,7 @@ class FakeAgentRow:
 
 def make_follower(connection: ScriptedConnection, feed: Feed) -> Follower:
     agent_row = cast(AgentRow, FakeAgentRow())
-    return Follower("t1", cast(Connection, connection), feed, agent_row)
+    return Follower("t1", cast(Connection, connection), feed, agent_row, HOST_WAS_AWAY)
 
 
 async def follow(

@@ -109,10 +109,10 @@ class Search:
         self.found: list[str] = []
         self._discovery = Discovery("carly", feed, self._follow)
 
-    def _follow(self, task_id: str) -> bool:
-        is_new = task_id not in self.found
+    def _follow(self, task: ListedTask) -> bool:
+        is_new = task.task_id not in self.found
         if is_new:
-            self.found.append(task_id)
+            self.found.append(task.task_id)
         return is_new
 
     async def run(self, agent: Agent) -> None:

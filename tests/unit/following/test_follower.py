@@ -12,7 +12,7 @@ from host.clients.bindings.a2a_errors import UpdatesGone
 from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import follower, task_reader
+from host.following import task_merger, task_reader
 from host.following.follower import MAX_QUIET_CHECKS
 from host.log.contract import Entry
 from host.log.memory import MemoryLog
@@ -38,7 +38,7 @@ async def summarize_follow(
 
 async def test_stream_that_ends_before_the_task_leaves_a_gap() -> None:
     events = await summarize_follow(
-        [[status("WORKING", "one")]], [task("COMPLETED", "four", "one", "two")]
+        [[task("WORKING", "one")]], [task("COMPLETED", "four", "one", "two")]
     )
 
     assert events == ["running one", "gap", "running two", "completed four"]
@@ -47,7 +47,7 @@ async def test_stream_that_ends_before_the_task_leaves_a_gap() -> None:
 async def test_stream_that_ends_at_a_question_leaves_no_gap() -> None:
     events = await summarize_follow(
         [
-            [status("WORKING", "one"), status("INPUT_REQUIRED", "Send?")],
+            [task("WORKING", "one"), status("INPUT_REQUIRED", "Send?")],
             [task("INPUT_REQUIRED", "Send?", "one"), status("COMPLETED", "sent")],
         ],
         [task("INPUT_REQUIRED", "Send?", "one")],
@@ -58,7 +58,7 @@ async def test_stream_that_ends_at_a_question_leaves_no_gap() -> None:
 
 async def test_subscription_without_news_adds_nothing() -> None:
     events = await summarize_follow(
-        [[status("WORKING", "one")], [task("WORKING", "one"), status("FAILED", "no")]],
+        [[task("WORKING", "one")], [task("WORKING", "one"), status("FAILED", "no")]],
         [task("WORKING", "one")],
     )
 
@@ -166,13 +166,13 @@ async def test_unusable_updates_are_counted_before_the_end() -> None:
 async def test_unusable_updates_are_counted_while_the_stream_continues(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(follower, "DROPPED_REPORT_S", 0.001)
+    monkeypatch.setattr(task_merger, "DROPPED_REPORT_S", 0.001)
 
     class Waiting(ScriptedConnection):
         async def subscribe(
             self, task_id: str, after: int | None = None
         ) -> AsyncGenerator[Batch, None]:
-            yield Batch([status("WORKING", "one")])
+            yield Batch([task("WORKING", "one")])
             yield Batch([], 3, "not JSON")
             while self.tasks:
                 await anyio.sleep(0.001)
@@ -188,13 +188,13 @@ async def test_unusable_updates_are_counted_while_the_stream_continues(
 async def test_dropped_updates_are_counted_although_the_task_has_ended_at_its_agent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(follower, "DROPPED_REPORT_S", 0.2)
+    monkeypatch.setattr(task_merger, "DROPPED_REPORT_S", 0.2)
 
     class Flooding(ScriptedConnection):
         async def subscribe(
             self, task_id: str, after: int | None = None
         ) -> AsyncGenerator[Batch, None]:
-            yield Batch([status("WORKING", "one")])
+            yield Batch([task("WORKING", "one")])
             for _ in range(100):
                 yield Batch([], 1, "too many")
                 await anyio.sleep(0.005)
@@ -261,7 +261,7 @@ class Silent(ScriptedConnection):
     async def subscribe(
         self, task_id: str, after: int | None = None
     ) -> AsyncGenerator[Batch, None]:
-        yield Batch([status("WORKING", "a")])
+        yield Batch([task("WORKING", "a")])
         self.silent.set()
         await anyio.sleep_forever()
 

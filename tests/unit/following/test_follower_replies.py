@@ -1,4 +1,4 @@
-"""Tests that a follower reads either its own stream or the stream of a reply.
+"""The response to a reply, and the follower's own stream: each update counts once.
 
 The test decides when the connection continues.
 """
@@ -52,6 +52,15 @@ class SlowConnection(ScriptedConnection):
         return await super().get_task(task_id)
 
 
+async def reply(follower: Follower, response: AsyncGenerator[Batch]) -> None:
+    """Send a message whose response is `response`."""
+    stream = await follower.expect_reply()
+    try:
+        await follower.read_reply(stream, response)
+    finally:
+        follower.end_reply(stream)
+
+
 async def stream(*updates: Update) -> AsyncGenerator[Batch, None]:
     for one in updates:
         await anyio.lowlevel.checkpoint()
@@ -86,8 +95,7 @@ async def test_task_found_while_its_message_is_answered_is_written_once() -> Non
             group.start_soon(follower.run)
             while not connection.asked:
                 await anyio.lowlevel.checkpoint()
-            assert follower.can_take_reply()
-            group.start_soon(follower.read_reply, stream(*both))
+            group.start_soon(reply, follower, stream(*both))
             await anyio.lowlevel.checkpoint()
             connection.may_stream.set()
         rows = await read_events(feed)
@@ -105,7 +113,7 @@ async def test_task_read_before_the_reply_takes_nothing_back() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(follower.run, stream(asking))
             await connection.has_asked.wait()
-            group.start_soon(follower.read_reply, answer)
+            group.start_soon(reply, follower, answer)
             connection.may_answer.set()
         rows = await read_events(feed)
 
@@ -126,7 +134,7 @@ async def test_task_is_followed_after_the_stream_of_a_reply() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(follower.run, stream(asking))
             await connection.has_asked.wait()
-            await follower.read_reply(stream(again))
+            await reply(follower, stream(again))
             connection.may_stream.set()
         rows = await read_events(feed)
 
@@ -152,7 +160,7 @@ async def test_task_is_followed_after_the_stream_of_a_reply_breaks() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(follower.run, stream(asking))
             await connection.has_asked.wait()
-            await follower.read_reply(breaking())
+            await reply(follower, breaking())
             connection.may_stream.set()
         rows = await read_events(feed)
 
@@ -196,8 +204,8 @@ async def test_second_reply_is_read_when_it_comes_right_after_the_first() -> Non
         async with anyio.create_task_group() as group:
             group.start_soon(follower.run, stream(asking))
             await connection.has_asked.wait()
-            await follower.read_reply(stream(status("INPUT_REQUIRED", "Light?")))
-            await follower.read_reply(stream(status("COMPLETED", "Done.")))
+            await reply(follower, stream(status("INPUT_REQUIRED", "Light?")))
+            await reply(follower, stream(status("COMPLETED", "Done.")))
         events = await read_events(feed)
 
     assert summarize(events)[-1] == "completed Done."

@@ -38,7 +38,7 @@ STATES: list[State] = [
 ]
 
 TRANSITIONS: dict[str, Callable[[FollowerStates], None]] = {
-    "start": lambda states: states.start(has_history=False),
+    "start": lambda states: states.start(None),
     "lack a stream": lambda states: states.lack_stream("too many"),
     "open a subscription": lambda states: states.open_stream(Source.SUBSCRIPTION),
     "open the response": lambda states: states.open_stream(Source.RESPONSE),
@@ -47,7 +47,7 @@ TRANSITIONS: dict[str, Callable[[FollowerStates], None]] = {
     "break the stream": lambda states: states.break_stream("broke"),
     "repair": lambda states: states.repair(),
     "retry": lambda states: states.retry(),
-    "take a reply": lambda states: states.take_reply(needs_input=False),
+    "take a reply": lambda states: states.take_reply(),
     "end": lambda states: states.end(),
 }
 
@@ -66,11 +66,6 @@ LEGAL: list[tuple[str, list[State], State]] = [
     ("break the stream", [WAITING, RESPONSE, REPLY, SUBSCRIBED, POLLING], BROKEN),
     ("repair", [BROKEN], REPAIRING),
     ("retry", [BROKEN, REPAIRING], Waiting(RETRY_S[0])),
-    (
-        "take a reply",
-        [WAITING, RESPONSE, REPLY, SUBSCRIBED, POLLING, BROKEN, REPAIRING],
-        REPLY,
-    ),
     ("end", STATES, ENDED),
 ]
 
@@ -112,7 +107,6 @@ class TestPendingGap:
             ("open a subscription", WAITING, "earlier"),
             ("open the response", WAITING, "earlier"),
             ("refuse the stream", WAITING, "earlier"),
-            ("take a reply", SUBSCRIBED, "earlier"),
             ("poll", WAITING, None),
         ],
     )
@@ -126,74 +120,69 @@ class TestPendingGap:
 
         assert states.pending_gap == after
 
-    @pytest.mark.parametrize(
-        ("has_history", "gap"), [(True, HOST_WAS_AWAY), (False, None)]
-    )
-    def test_history_means_that_the_host_was_away(
-        self, has_history: bool, gap: str | None
-    ) -> None:
+    def test_start_sets_it(self) -> None:
         states = FollowerStates()
 
-        states.start(has_history=has_history)
+        states.start(HOST_WAS_AWAY)
 
-        assert states.pending_gap == gap
+        assert states.pending_gap == HOST_WAS_AWAY
 
-    def test_reply_to_a_question_clears_it(self) -> None:
+    @pytest.mark.parametrize("needs_input", [True, False])
+    def test_reply_to_a_question_clears_it(self, needs_input: bool) -> None:
         states = states_in(WAITING)
         states.pending_gap = "earlier"
+        states.expect_reply(needs_input=needs_input)
 
-        states.take_reply(needs_input=True)
+        states.take_reply()
 
-        assert states.pending_gap is None
-
-    def test_update_takes_it_once(self) -> None:
-        states = states_in(SUBSCRIBED)
-        states.pending_gap = "earlier"
-
-        assert states.take_pending_gap() == "earlier"
-        assert states.take_pending_gap() is None
+        assert states.pending_gap == (None if needs_input else "earlier")
 
 
 class TestReply:
-    """At most one stream is read at a time."""
-
-    @pytest.mark.parametrize("needs_input", [True, False])
-    @pytest.mark.parametrize("state", STATES, ids=str)
-    def test_stream_is_taken_unless_a_better_one_is_read(
-        self, state: State, needs_input: bool
-    ) -> None:
-        is_better = state in (RESPONSE, SUBSCRIBED, REPLY) and not needs_input
-
-        can_take = states_in(state).can_take_reply(needs_input=needs_input)
-
-        assert can_take != is_better
-
-    @pytest.mark.parametrize("state", STATES, ids=str)
-    def test_second_one_is_not_taken(self, state: State) -> None:
-        states = states_in(state)
-        states.expect_reply()
-
-        assert not states.can_take_reply(needs_input=True)
-
-    @pytest.mark.parametrize("before", [WAITING, SUBSCRIBED, BROKEN, REPAIRING, REPLY])
-    def test_end_of_it_lets_the_follower_wait_for_its_own_stream(
-        self, before: State
-    ) -> None:
-        """This holds even if it ended before its first batch."""
+    @pytest.mark.parametrize("before", [WAITING, POLLING, BROKEN, REPAIRING])
+    def test_response_is_read_where_no_stream_is_open(self, before: State) -> None:
         states = states_in(before)
-        states.expect_reply()
+
+        states.take_reply()
+
+        assert states.state == REPLY
+
+    @pytest.mark.parametrize("before", [RESPONSE, SUBSCRIBED, REPLY])
+    def test_open_stream_is_read_beside_it(self, before: State) -> None:
+        states = states_in(before)
+        states.expect_reply(needs_input=False)
+
+        states.take_reply()
+
+        assert states.state == before
+
+    @pytest.mark.parametrize("before", [RESPONSE, SUBSCRIBED])
+    def test_open_stream_outlasts_it(self, before: State) -> None:
+        states = states_in(before)
+        states.expect_reply(needs_input=False)
+        states.take_reply()
 
         states.end_reply("broke")
 
-        assert (states.state, states.pending_gap) == (WAITING, "broke")
-        assert states.can_take_reply(needs_input=False)
+        assert (states.state, states.pending_gap) == (before, None)
 
-    @pytest.mark.parametrize("before", [STARTING, ENDED])
-    def test_end_of_it_does_not_start_or_restart_a_follower(
-        self, before: State
-    ) -> None:
+    def test_stream_may_be_opened_after_the_last_one(self) -> None:
+        states = states_in(WAITING)
+        states.expect_reply(needs_input=False)
+        states.expect_reply(needs_input=False)
+        states.take_reply()
+
+        states.end_reply("broke")
+        assert (states.state, states.has_reply) == (REPLY, True)
+        states.end_reply("broke")
+
+        assert (states.state, states.has_reply) == (WAITING, False)
+        assert states.pending_gap == "broke"
+
+    @pytest.mark.parametrize("before", [STARTING, WAITING, BROKEN, ENDED])
+    def test_refused_message_changes_nothing(self, before: State) -> None:
         states = states_in(before)
-        states.expect_reply()
+        states.expect_reply(needs_input=False)
 
         states.end_reply("broke")
 

@@ -1,4 +1,4 @@
-"""Finds artifact chunks that an agent sends twice: in a Task and in the next stream.
+"""Finds updates that an agent sends twice: in a Task and in the stream after it.
 
 Some agents open the stream before they read the Task. What they send in between is in
 both. A chunk may also equal the one before it, so only the agent knows which it is.
@@ -14,12 +14,13 @@ from ..model.event import ArtifactEvent, Event
 from ..model.timestamps import now
 from ..protocol.a2a_objects import StreamResponse
 from ..protocol.artifact_parts import end_with, start_with
+from ..protocol.event_builders import is_before, status_time
 from ..protocol.task_record import TaskRecord
 from ..protocol.translate import translate
 
 
-class RepeatedChunks:
-    """Finds the repeated chunks of the task of `record`."""
+class RepeatedUpdates:
+    """Finds the repeated updates of the task of `record`."""
 
     def __init__(self, record: TaskRecord, connection: Connection) -> None:
         self._record = record
@@ -36,11 +37,14 @@ class RepeatedChunks:
             self.are_possible = False
 
     async def is_repeat(self, update: Update) -> bool:
-        """Return whether the update is a chunk that the Task before it had already.
+        """Return whether the Task before the update had it already.
 
         Raises what GetTask raises: then the stream ends, and the next begins with the
         Task.
         """
+        row, status = self._record.row, update.response.status_update
+        if row and status and is_before(status_time(status.status), row.at):
+            return True
         chunk = update.response.artifact_update
         kept = chunk and self._record.artifacts.get(chunk.artifact.artifact_id)
         if not chunk or not kept or not chunk.append:

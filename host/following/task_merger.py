@@ -1,0 +1,319 @@
+"""Merges the updates of a task from all its streams, and its Task, into its events."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+import anyio
+import msgspec
+from a2a.utils.errors import A2AError
+from anyio.abc import TaskGroup
+from msgspec.structs import replace
+
+from ..clients.bindings.types import Batch, Update
+from ..clients.connection import Connection
+from ..errors import AgentUnreachable
+from ..feed.feed import Feed
+from ..model.event import ArtifactEvent, Event, TaskEvent
+from ..model.timestamps import now
+from ..protocol.a2a_objects import (
+    ArtifactUpdate,
+    Status,
+    StatusUpdate,
+    StreamResponse,
+)
+from ..protocol.event_builders import build_lost_row
+from ..protocol.gaps import DroppedUpdates, covers, gap_of_lost_task
+from ..protocol.task_record import TaskRecord
+from ..protocol.task_status import is_terminal
+from ..protocol.translate import note_time, translate
+from .agent_row import AgentRow
+from .follower_states import FollowerStates
+from .open_streams import OpenStream, OpenStreams
+from .repeated_updates import RepeatedUpdates
+from .task_writer import TaskWriter
+
+logger = logging.getLogger("courtside.task_merger")
+
+DROPPED_REPORT_S = 1.0  # One gap for all updates dropped meanwhile.
+END_GRACE_S = 0.5  # Some agents send artifacts after the end.
+MAX_READS = 3
+
+
+class TaskMerger:
+    """Writes what each update adds. Use it while the task group `group` is open.
+
+    Updates come from streams by `take`, and Tasks from GetTask by `take_task`. After a
+    terminal update the task is still open for END_GRACE_S, or until its streams end.
+    """
+
+    group: TaskGroup
+
+    def __init__(
+        self,
+        record: TaskRecord,
+        feed: Feed,
+        *,
+        connection: Connection,
+        agent_row: AgentRow,
+        states: FollowerStates,
+    ) -> None:
+        self.streams = OpenStreams()
+        self.writer = TaskWriter(agent_row.name, record.task_id, feed)
+        self.last_batch_at = anyio.current_time()
+        self.is_stored = False  # Whether the agent has the task in a store.
+        self.has_live_updates = False
+        self.ended = anyio.Event()
+        self._record = record
+        self._connection = connection
+        self._agent_row = agent_row
+        self._states = states
+        self._dropped = DroppedUpdates(record)
+        self._repeated = RepeatedUpdates(record, connection)
+        self._is_reporting = False
+        self._event_count = 0
+        self._last_drop: tuple[OpenStream | None, int, str] = (None, 0, "")
+        self._last_update: Update | None = None
+        self._has_messages = False
+        self._update_count = 0
+        self._streams_closed = anyio.Event()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the agent has ended the task. It is still open for late updates."""
+        return self._last_update is not None
+
+    def close_stream(self, stream: OpenStream) -> None:
+        self.streams.close(stream)
+        if not self.streams.count:
+            self._streams_closed.set()
+
+    async def take(self, batch: Batch, stream: OpenStream) -> None:
+        """Write what a batch of a stream adds to the feed."""
+        self.last_batch_at = anyio.current_time()
+        is_new, received_at = False, now()
+        for update in batch.updates:
+            self._update_count += 1
+            if not self.streams.is_repeat(stream, update.response):
+                is_new |= await self._take_live(update, received_at)
+        if batch.left_out:
+            await self._take_dropped(batch, stream)
+        if is_new:
+            self._states.reset_backoff()
+        await self._write()
+
+    async def take_task(self, update: Update) -> bool:
+        """Write what a Task from GetTask adds. Return whether it has news."""
+        self.is_stored = True
+        is_new = self._add_task(self._with_last_status(update), now())
+        await self._write()
+        return is_new
+
+    async def read_task(self) -> Update:
+        """Read the Task from the agent, and again if it may be older than an update.
+
+        Raises what GetTask raises.
+        """
+        for _ in range(MAX_READS):
+            count = self._update_count
+            update = await self._connection.get_task(self._record.task_id)
+            if count == self._update_count:
+                break
+        return update
+
+    # Live updates.
+
+    async def _take_live(self, update: Update, received_at: str) -> bool:
+        self.has_live_updates = True
+        response = update.response
+        if self.is_ending:
+            return self._take_late(update, received_at)
+        if _has_number(response):
+            return self._add(update, received_at)
+        if self._states.pending_gap and not response.task:
+            await self._close_gap(received_at)
+        if self._repeated.are_possible and await self._repeated.is_repeat(update):
+            return False
+        if _is_end(response):
+            self._last_update = update
+            self.group.start_soon(self._end)
+            return True
+        if response.task:
+            return self._add_task(update, received_at)
+        self._has_messages |= response.message is not None
+        return self._add(update, received_at)
+
+    async def _close_gap(self, received_at: str) -> None:
+        """Read what the feed may lack, before a live update follows it.
+
+        The pending gap stays if the agent has less than the feed.
+        """
+        try:
+            task = await self.read_task()
+        except (AgentUnreachable, A2AError):
+            return
+        self._add_task(task, received_at)
+
+    def _add_task(self, update: Update, received_at: str) -> bool:
+        """Add a Task. A stale one leaves the gap pending."""
+        task, gap = update.response.task, self._states.pending_gap
+        is_stale = task and gap and not covers(task, self._record)
+        if not is_stale or _has_number(update.response):
+            is_new = self._add(update, received_at)
+            self._states.pending_gap = None
+        else:
+            self._states.pending_gap = None
+            is_new = self._add(update, received_at)
+            self._states.pending_gap = gap
+        return is_new
+
+    def _add(self, update: Update, received_at: str) -> bool:
+        """Return whether the update is news: from now on, more may come soon."""
+        pending_gap = self._states.pending_gap
+        events = translate(self._record, update.response, received_at, pending_gap)
+        if events or _has_number(update.response):
+            self._states.pending_gap = None
+        is_new = any(map(self._is_news, events)) if update.response.task else True
+        if self._dropped.count:
+            self.writer.add(self._dropped.take_gap(now()))
+        self.add_events(events, update.raw)
+        note_time(self._record, update.response)
+        self._repeated.note(update.response, events)
+        return bool(events) and is_new
+
+    def _is_news(self, event: Event) -> bool:
+        """Return whether an event is more than another view of what the feed has.
+
+        Some agents answer from replicas that contradict each other.
+        """
+        record, row = self._record, self._record.row
+        if isinstance(event, ArtifactEvent):
+            return event.append or event.artifact_id not in record.artifacts
+        if not isinstance(event, TaskEvent) or row is None:
+            return row is None
+        is_known = event.message_id is None or event.message_id in record.message_ids
+        return not is_known or event.progress != row.progress or not event.is_open
+
+    def add_events(self, events: list[Event], raw: bytes | None = None) -> None:
+        self._record.add(events)
+        self.writer.add(events, raw)
+        self._event_count += len(events)
+        if self._record.has_ended:
+            self._states.end()
+            self.ended.set()
+
+    def set_parent(self) -> None:
+        """Name the parent of a task that was found before its parent was known."""
+        row, parent = self._record.row, self._record.parent_task_id
+        if row and row.parent_task_id != parent:
+            self.add_events([replace(row, parent_task_id=parent, received_at=now())])
+
+    async def _write(self) -> None:
+        self.writer.start(self.group)
+        await self.writer.wait_for_room()
+
+    # Updates that were dropped.
+
+    async def _take_dropped(self, batch: Batch, stream: OpenStream) -> None:
+        count, cause = batch.left_out, batch.why or ""
+        await self._agent_row.report_trouble(cause)
+        before, self._last_drop = self._last_drop, (stream, self._event_count, cause)
+        if before[0] is not stream and before[1:] == self._last_drop[1:]:
+            return  # Each new stream begins with what was dropped before.
+        self._dropped.add(count, cause)
+        self._agent_row.left_out += count
+        if not self._is_reporting:
+            self._is_reporting = True
+            self.group.start_soon(self._report_dropped)
+
+    async def _report_dropped(self) -> None:
+        """Write a gap for dropped updates also when no update follows them.
+
+        Then read the task, for what they led to: but only when the stream is silent,
+        or GetTask would be ahead of it. It must be silent twice, because a suspended
+        host runs this before it reads.
+        """
+        silent = 0
+        while self._dropped.count or silent < 2:
+            last_batch_at = self.last_batch_at
+            await anyio.sleep(DROPPED_REPORT_S)
+            self.writer.add(self._dropped.take_gap(now()))
+            await self._write()
+            silent = silent + 1 if self.last_batch_at == last_batch_at else 0
+        self._is_reporting = False
+        try:
+            await self.take_task(await self.read_task())
+        except (AgentUnreachable, A2AError):
+            return
+
+    # The end.
+
+    def _take_late(self, update: Update, received_at: str) -> bool:
+        """Add what comes after the end, except a state: the first one is final."""
+        if not update.response.status_update:
+            self._add(self._with_last_status(update), received_at)
+        return False
+
+    async def _end(self) -> None:
+        """End the task when all its streams have ended, or after the grace period."""
+        with anyio.move_on_after(END_GRACE_S):
+            if self.streams.count:
+                self._streams_closed = anyio.Event()
+                await self._streams_closed.wait()
+        if self._is_result_missing:
+            # The agent may keep no tasks.
+            with suppress(AgentUnreachable, A2AError):
+                await self.take_task(await self.read_task())
+        if self._last_update:
+            self._add(self._last_update, now())
+            await self._write()
+
+    @property
+    def _is_result_missing(self) -> bool:
+        """Whether the Task may have more than the updates had."""
+        last = self._last_update and self._last_update.response.status_update
+        if not last or self._record.has_ended:
+            return False
+        if self._states.pending_gap:
+            return True
+        has_words = last.status.message or self._record.last_message
+        has_result = self._record.artifacts or (has_words and not self._has_messages)
+        return last.status.state == "TASK_STATE_COMPLETED" and not has_result
+
+    def _with_last_status(self, update: Update) -> Update:
+        """Return a Task with the status that has ended the task, if one has."""
+        task, last = update.response.task, self._last_update
+        ended = last and last.response.update
+        if not task or not ended or isinstance(ended, ArtifactUpdate):
+            return update
+        status = ended.status
+        if task.status.message and not status.message:
+            status = Status(status.state, task.status.message, status.timestamp)
+        response = StreamResponse(task=replace(task, status=status))
+        return Update(response, msgspec.json.encode(response))
+
+    def lose(self, reason: str) -> None:
+        """End a task that its agent no longer knows. An unseen one leaves no trace."""
+        row = self._record.row
+        if row:
+            received_at = now()
+            gap = gap_of_lost_task(self._record, reason, received_at)
+            self.add_events([gap, build_lost_row(row, reason, received_at)])
+
+    def end_unread(self, status: Status, reason: str) -> None:
+        """End a task whose end nobody can read: `status` is all that is known."""
+        last = StatusUpdate(task_id=self._record.task_id, status=status)
+        response = StreamResponse(status_update=last)
+        self.add_events(translate(self._record, response, now(), reason))
+
+
+def _has_number(response: StreamResponse) -> bool:
+    return response.update is not None and response.update.sequence is not None
+
+
+def _is_end(response: StreamResponse) -> bool:
+    update = response.update
+    if update is None or isinstance(update, ArtifactUpdate):
+        return False
+    return is_terminal(update.status.state)
