@@ -280,10 +280,13 @@ class Follower:
         self._merger.ended.set()
 
     async def _end_listed(self, task: ListedTask) -> None:
-        """End a task that the list says has ended, although nothing else does."""
+        """End a task that the list says has ended, although nothing else does.
+
+        A stream that still brings updates is behind the list, and goes first.
+        """
         error: Exception | None = None
         for delay_s in LISTED_END_S:
-            await anyio.sleep(delay_s)
+            await self._wait_for_silence(delay_s)
             try:
                 await self._merger.take_task(await self._merger.read_task())
             except (AgentUnreachable, A2AError) as failure:
@@ -292,6 +295,15 @@ class Follower:
             status = Status(cast("State", task.state), timestamp=task.timestamp)
             self._merger.end_unread(status, f"the end could not be read: {error}")
         self._is_listed_as_ended = False
+
+    async def _wait_for_silence(self, delay_s: float) -> None:
+        """Wait until no update has come for `delay_s`, and all are in the feed."""
+        last_batch_at = -1.0
+        while self._merger.writer.is_writing or (
+            last_batch_at != self._merger.last_batch_at
+        ):
+            last_batch_at = self._merger.last_batch_at
+            await anyio.sleep(delay_s)
 
     # The end.
 

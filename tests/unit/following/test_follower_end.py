@@ -1,0 +1,208 @@
+"""What an agent sends after the end of a task, and ends that nobody sends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+import anyio
+import pytest
+
+from host.clients.bindings.types import Batch, Update
+from host.errors import AgentUnreachable
+from host.feed.feed import Feed
+from host.following import follower, task_merger
+from host.log.memory import MemoryLog
+from host.model.event import ArtifactEvent, Event, GapEvent, TaskEvent
+from host.protocol.a2a_objects import ListedTask
+from tests.support.scripted_agent import (
+    ScriptedConnection,
+    Step,
+    chunk,
+    follow,
+    make_follower,
+    make_update,
+    read_events,
+    status,
+    summarize,
+    task,
+)
+
+DONE = make_update(
+    {"statusUpdate": {"taskId": "t1", "status": {"state": "TASK_STATE_COMPLETED"}}}
+)
+START = task("SUBMITTED", "")
+
+
+def message(text: str, message_id: str = "m1") -> Update:
+    body = {"messageId": message_id, "role": "ROLE_AGENT", "parts": [{"text": text}]}
+    return make_update({"message": body})
+
+
+def whole(
+    state: str, text: str, message_text: str = "", message_id: str = ""
+) -> Update:
+    """A Task with an artifact, or with a message in its history."""
+    body: dict[str, object] = {"id": "t1", "status": {"state": f"TASK_STATE_{state}"}}
+    if text:
+        body["artifacts"] = [{"artifactId": "a", "parts": [{"text": text}]}]
+    if message_text:
+        parts = [{"text": message_text}]
+        body["history"] = [
+            {"messageId": message_id, "role": "ROLE_AGENT", "parts": parts}
+        ]
+    return make_update({"task": body})
+
+
+def last_row(events: Sequence[Event]) -> TaskEvent:
+    return [event for event in events if isinstance(event, TaskEvent)][-1]
+
+
+def texts(events: Sequence[Event]) -> list[str]:
+    parts = [e.parts for e in events if isinstance(e, ArtifactEvent)]
+    return [part["text"] for some in parts for part in some]
+
+
+@pytest.mark.parametrize(
+    ("stream", "tasks", "result"),
+    [
+        # The artifact comes after the end: in one batch, later, or in a Task.
+        ([START, Batch([DONE, chunk("late")])], [], "late"),
+        ([START, DONE, chunk("late")], [], "late"),
+        ([START, DONE, whole("COMPLETED", "late")], [], "late"),
+        ([START, DONE, whole("WORKING", "late")], [], "late"),
+        # Only GetTask has it.
+        ([START, DONE], [whole("COMPLETED", "late")], "late"),
+        # The answer is the last message.
+        ([START, status("WORKING", "42"), DONE], [], "42"),
+        ([START, message("42"), DONE], [], "42"),
+        ([START, DONE], [whole("COMPLETED", "", "42", "m7")], "42"),
+        # It came in pieces that share an id: the Task has all of it.
+        (
+            [START, message("4"), message("2"), DONE],
+            [whole("COMPLETED", "", "42", "m1")],
+            "42",
+        ),
+        # It is under another id in the history.
+        (
+            [START, message("42"), DONE],
+            [whole("COMPLETED", "", "42", "m7")],
+            "42",
+        ),
+        ([START, DONE], [], ""),
+    ],
+)
+async def test_completed_task_has_its_result(
+    stream: list[Step], tasks: list[Update], result: str
+) -> None:
+    events = await follow(ScriptedConnection([stream], tasks))
+
+    row = last_row(events)
+    assert (row.status, row.result) == ("completed", result)
+    assert [event.status for event in events if isinstance(event, TaskEvent)].count(
+        "completed"
+    ) == 1
+    assert not [event for event in events if isinstance(event, GapEvent)]
+
+
+async def test_first_terminal_state_is_final() -> None:
+    failed = status("FAILED", "no")
+    connection = ScriptedConnection([[START, DONE, failed, chunk("late")]], [])
+
+    events = await follow(connection)
+
+    assert last_row(events).status == "completed"
+    assert texts(events) == ["late"]
+
+
+async def test_open_stream_does_not_delay_the_end_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_merger, "END_GRACE_S", 0.01)
+
+    class NeverEnding(ScriptedConnection):
+        async def subscribe(
+            self, task_id: str, after: int | None = None
+        ) -> AsyncGenerator[Batch, None]:
+            yield Batch([START, chunk("all"), DONE])
+            await anyio.sleep_forever()
+
+    events = await follow(NeverEnding([], []))
+
+    assert last_row(events).result == "all"
+
+
+async def test_every_message_in_the_stream_is_kept() -> None:
+    stream = [START, message("one"), message("two"), message("two", "m2"), DONE]
+
+    events = await follow(ScriptedConnection([stream], []))
+
+    words = ["one", "two", "two"]
+    assert summarize(events)[1:-1] == [f"submitted {word}" for word in words]
+
+
+class Unreadable(ScriptedConnection):
+    """Its Task is too large to be read, and its stream is silent."""
+
+    def __init__(self) -> None:
+        super().__init__([], [])
+        self.silent = anyio.Event()
+
+    async def subscribe(
+        self, task_id: str, after: int | None = None
+    ) -> AsyncGenerator[Batch, None]:
+        yield Batch([task("WORKING", "one"), chunk("part")])
+        self.silent.set()
+        await anyio.sleep_forever()
+
+    async def get_task(self, task_id: str) -> Update:
+        raise AgentUnreachable("too large: over 8 MiB")
+
+
+async def test_task_that_is_listed_as_ended_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(follower, "LISTED_END_S", (0.001, 0.001))
+    feed, connection = Feed(MemoryLog()), Unreadable()
+    await feed.open()
+    async with anyio.create_task_group() as group:
+        group.start_soon(feed.write)
+        with anyio.fail_after(30):
+            following = make_follower(connection, feed)
+            async with anyio.create_task_group() as inner:
+                inner.start_soon(following.run)
+                await connection.silent.wait()
+                following.take_listed(ListedTask("t1", "TASK_STATE_COMPLETED", None))
+        feed.close()
+    events = await read_events(feed)
+
+    assert summarize(events)[-2:] == ["gap", "completed None"]
+    [gap] = [event for event in events if isinstance(event, GapEvent)]
+    assert "over 8 MiB" in gap.message
+    assert last_row(events).result == "part"
+
+
+async def test_question_of_an_agent_without_a_store_stays_open() -> None:
+    """GetTask knows nothing of a task that the agent has just streamed."""
+    feed, connection = Feed(MemoryLog()), ScriptedConnection([], [])
+
+    async def response(*updates: Update) -> AsyncGenerator[Batch, None]:
+        for update in updates:
+            yield Batch([update])
+
+    await feed.open()
+    async with anyio.create_task_group() as group:
+        group.start_soon(feed.write)
+        with anyio.fail_after(30):
+            following = make_follower(connection, feed)
+            async with anyio.create_task_group() as inner:
+                asking = status("INPUT_REQUIRED", "Red or blue?")
+                inner.start_soon(following.run, response(asking))
+                while not connection.asked[2:]:
+                    await anyio.sleep(0.01)
+                stream = await following.expect_reply()
+                await following.read_reply(stream, response(status("COMPLETED", "ok")))
+                following.end_reply(stream)
+        feed.close()
+
+    rows = summarize(await read_events(feed))
+    assert rows == ["input-required Red or blue?", "completed ok"]
