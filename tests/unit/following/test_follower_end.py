@@ -132,7 +132,8 @@ async def test_open_stream_does_not_delay_the_end_for_long(
 
 
 async def test_every_message_in_the_stream_is_kept() -> None:
-    stream = [START, message("one"), message("two"), message("two", "m2"), DONE]
+    stream: list[Step] = [START, message("one"), message("two"), message("two", "m2")]
+    stream.append(DONE)
 
     events = await follow(ScriptedConnection([stream], []))
 

@@ -23,7 +23,7 @@ END = status("COMPLETED", "done")
 
 
 def task_with(*chunks: str, state: str = "WORKING") -> Update:
-    body = {"id": "t1", "status": {"state": f"TASK_STATE_{state}"}}
+    body: dict[str, object] = {"id": "t1", "status": {"state": f"TASK_STATE_{state}"}}
     if chunks:
         parts = [{"text": text} for text in chunks]
         body["artifacts"] = [{"artifactId": "a", "parts": parts}]
