@@ -81,10 +81,10 @@ def test_agent_text_is_escaped() -> None:
         description=MARKUP,
         examples=(f'">{MARKUP}',),
     )
-    odd = replace(
+    spec = replace(
         SCENARIO_AGENT, title=MARKUP, description=f"{MARKUP} $title", skills=(skill,)
     )
-    page = format_html(odd)
+    page = format_html(spec)
     assert "<img" not in page
     assert f"&lt;{MARKUP[1:-1]}&gt; $title" in page
 

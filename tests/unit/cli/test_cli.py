@@ -33,19 +33,19 @@ def run(*words: str) -> str:
 
 class TestHelp:
     def test_lists_every_command_with_examples(self) -> None:
-        said = run("--help")
+        output = run("--help")
 
         for command in COMMANDS:
-            assert f"\n  {command} " in said
-        assert "courtside --demo" in said
-        assert "Exit codes: 0" in said
+            assert f"\n  {command} " in output
+        assert "courtside --demo" in output
+        assert "Exit codes: 0" in output
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_of_each_command_has_examples(self, command: str) -> None:
-        said = run(command, "--help")
+        output = run(command, "--help")
 
-        assert f"Usage: courtside {command}" in said
-        assert "Examples:\n    courtside " in said
+        assert f"Usage: courtside {command}" in output
+        assert "Examples:\n    courtside " in output
 
     @pytest.mark.parametrize("command", ["tail", "export", "import", "config"])
     def test_of_a_small_command_does_not_import_the_sdk(self, command: str) -> None:
@@ -78,9 +78,9 @@ class TestAddress:
         ],
     )
     def test_needs_no_scheme(self, word: str, url: str, name: str) -> None:
-        told = json.loads(run("config", word, "--json"))
+        config = json.loads(run("config", word, "--json"))
 
-        assert told["agents"] == {
+        assert config["agents"] == {
             name: {"url": url, "credentials": [], "from": "argument"}
         }
 
@@ -156,10 +156,10 @@ class TestConfig:
         """
         Path("courtside.toml").write_text(toml)
 
-        for said in (run("config"), run("config", "--json")):
-            assert "geheim" not in said
-            assert "bearer" in said
-            assert "api_key" in said
+        for output in (run("config"), run("config", "--json")):
+            assert "geheim" not in output
+            assert "bearer" in output
+            assert "api_key" in output
 
     def test_prints_defaults(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -39,9 +39,9 @@ def task(**fields: Any) -> dict[str, Any]:
 
 
 def test_task_line_has_agent_task_status_progress_and_message() -> None:
-    said = render(task(progress=50, message="Querying team calendars…"))
+    line = render(task(progress=50, message="Querying team calendars…"))
 
-    assert said.split(maxsplit=1)[1] == (
+    assert line.split(maxsplit=1)[1] == (
         "carly    77b2 running        ━━━━━━━━━━  50% Querying team calendars…\n"
     )
 
@@ -76,10 +76,10 @@ def test_each_kind_of_event_shows_its_content() -> None:
 def test_escape_sequences_and_markup_have_no_effect() -> None:
     evil = "a\x1b[2Jb \x9b31mc \x07d [bold red]e[/] :smile: \u202ef\r\ng\x7f\ud800"
     for fields in ({"message": evil}, {"agent": evil}, {"status": evil}):
-        said = render(task(**fields))
+        line = render(task(**fields))
 
-        assert said.removesuffix("\n").isprintable()
-        assert "[bold red]e[/] :smile:" in said
+        assert line.removesuffix("\n").isprintable()
+        assert "[bold red]e[/] :smile:" in line
 
 
 WORDS = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -93,10 +93,10 @@ KINDS = st.sampled_from(["task", "artifact", "agent", "gap", "message", "later"]
 def test_any_event_becomes_one_printable_line(
     kind: str, fields: dict[str, Any]
 ) -> None:
-    said = render({"kind": kind, **fields})
+    line = render({"kind": kind, **fields})
 
-    assert said.endswith("\n")
-    assert said.removesuffix("\n").isprintable()
+    assert line.endswith("\n")
+    assert line.removesuffix("\n").isprintable()
 
 
 def test_every_event_of_the_contract_has_a_line() -> None:

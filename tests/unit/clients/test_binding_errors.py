@@ -62,9 +62,9 @@ async def test_invalid_response_makes_the_agent_unreachable_with_the_cause(
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Type: "
         b"text/event-stream\r\n\r\ndata:": "connection broken: ",
     }.items():
-        said = await read_cause(answer, protocol)
-        assert words in said
-        assert "scenario, SubscribeToTask at http://127.0.0.1" in said
+        cause = await read_cause(answer, protocol)
+        assert words in cause
+        assert "scenario, SubscribeToTask at http://127.0.0.1" in cause
 
 
 async def test_cause_distinguishes_refused_connection_and_unknown_host() -> None:

@@ -74,8 +74,8 @@ async def test_batch_has_at_most_100_updates() -> None:
 )
 async def test_unusable_updates_are_counted_in_their_place(unusable: bytes) -> None:
     found = await read_batches(event(UPDATE), unusable, unusable, event(UPDATE))
-    told = [(len(batch.updates), batch.left_out) for batch in found]
-    assert told == [(1, 2), (1, 0)]
+    results = [(len(batch.updates), batch.left_out) for batch in found]
+    assert results == [(1, 2), (1, 0)]
     assert found[0].why and found[0].why.startswith("bad response: an event is no ")
 
 
@@ -89,8 +89,8 @@ async def test_too_large_event_is_counted_with_the_reason() -> None:
 
 async def test_invalid_utf8_is_replaced_and_not_lost() -> None:
     status = {**STATUS, "contextId": "bad-byte"}
-    odd = event({"statusUpdate": status}).replace(b"bad-byte", b"\xff")
-    (batch,) = await read_batches(odd)
+    unusual = event({"statusUpdate": status}).replace(b"bad-byte", b"\xff")
+    (batch,) = await read_batches(unusual)
     (update,) = batch.updates
     assert json.loads(update.raw)["statusUpdate"]["contextId"] == "�"
     assert update.response.status_update
@@ -137,22 +137,22 @@ async def test_updates_before_an_error_are_delivered(
 
 async def test_large_updates_keep_their_order() -> None:
     long = {**TASK, "history": [{"messageId": "m" * 300_000}]}
-    odd = {**TASK, "history": [{"message_id": "m" * 300_000}]}
+    unusual = {**TASK, "history": [{"message_id": "m" * 300_000}]}
     updates: list[Json] = [
         UPDATE,
         {"task": long},
         UPDATE,
-        {"task": odd},
+        {"task": unusual},
         {"task": {}},
         UPDATE,
     ]
     found = await read_batches(*map(event, updates))
-    told = [
+    results = [
         (update.response.task or update.response.status_update).__class__.__name__
         for batch in found
         for update in batch.updates
     ]
-    assert told == ["StatusUpdate", "Task", "StatusUpdate", "Task", "StatusUpdate"]
+    assert results == ["StatusUpdate", "Task", "StatusUpdate", "Task", "StatusUpdate"]
     assert sum(batch.left_out for batch in found) == 1
 
 
@@ -174,8 +174,8 @@ async def test_json_response_to_a_stream_request_is_one_update() -> None:
 
 
 async def test_secret_in_an_unusable_update_is_redacted() -> None:
-    odd = b'data: {"result": {"%b": 1}}\n\n' % SECRET.encode()
-    (batch,) = await read_batches(odd)
+    unusual = b'data: {"result": {"%b": 1}}\n\n' % SECRET.encode()
+    (batch,) = await read_batches(unusual)
     assert batch.why and SECRET not in batch.why
 
 

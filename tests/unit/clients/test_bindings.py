@@ -139,14 +139,14 @@ async def test_closing_a_stream_closes_its_connection() -> None:
 async def test_open_stream_fails_when_the_binding_closes() -> None:
     agent = CannedServer(stream(event(UPDATE)).replace(b"Content-Length: ", b"X: "))
     agent.keeps_open = True
-    told: list[str] = []
+    errors: list[str] = []
 
     async def read(binding: Binding, begun: anyio.Event) -> None:
         try:
             async for _ in binding.subscribe("t", None):
                 begun.set()
         except AgentUnreachable as error:
-            told.append(str(error))
+            errors.append(str(error))
 
     async with anyio.create_task_group() as readers:
         async with open_agent(agent) as binding:
@@ -157,4 +157,4 @@ async def test_open_stream_fails_when_the_binding_closes() -> None:
             await binding.get_task("t")
         with pytest.raises(AgentUnreachable):
             await anext(binding.subscribe("t", None))
-    assert "connection broken: it was closed" in told[0]
+    assert "connection broken: it was closed" in errors[0]

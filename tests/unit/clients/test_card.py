@@ -88,8 +88,8 @@ async def test_explicit_card_path_is_the_only_one_tried() -> None:
 
 
 async def test_other_path_is_tried_only_after_404() -> None:
-    said = await cause(http_response(b"", status=500), FOUND)
-    assert said.startswith("HTTP 500 (scenario, the agent card at http://127.0.0.1")
+    error = await cause(http_response(b"", status=500), FOUND)
+    assert error.startswith("HTTP 500 (scenario, the agent card at http://127.0.0.1")
 
 
 async def test_redirect_is_followed_only_within_the_origin() -> None:

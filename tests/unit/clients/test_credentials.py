@@ -275,9 +275,9 @@ class TestNotSent:
         )
         basic = base64.b64encode(f"me:{SECRET}".encode()).decode()
 
-        said = redact(f"no: {SECRET}-longer, {SECRET}, {basic}, blue")
+        redacted = redact(f"no: {SECRET}-longer, {SECRET}, {basic}, blue")
 
-        assert said == "no: [credential], [credential], [credential], blue"
+        assert redacted == "no: [credential], [credential], [credential], blue"
 
 
 class TestGrpcMetadata:
@@ -308,13 +308,13 @@ class TestGrpcMetadata:
         assert await credentials.metadata("https://c.test:50051") != {}
 
     @pytest.mark.parametrize(
-        ("place", "held"),
+        ("place", "metadata"),
         [("cookie", {"cookie": "Key=k"}), ("query", {"key": "k"})],
     )
     async def test_has_the_api_key_of_a_cookie_or_query(
-        self, place: str, held: dict[str, str]
+        self, place: str, metadata: dict[str, str]
     ) -> None:
         card = card_requiring_key(place, "Key")
         credentials = credentials_for("http://c.test", card=card, api_key="k")
 
-        assert await credentials.metadata("c.test:1") == held
+        assert await credentials.metadata("c.test:1") == metadata

@@ -60,20 +60,20 @@ class TestBadEndpoint:
     ) -> None:
         servers.tokens.answer = lambda _: reply
 
-        said = await get_error(servers.credentials())
+        error = await get_error(servers.credentials())
 
-        assert said.startswith("OAuth: ")
-        assert why in said
-        assert f"{servers.tokens.url}/token" in said
-        assert "hunter2" not in said
+        assert error.startswith("OAuth: ")
+        assert why in error
+        assert f"{servers.tokens.url}/token" in error
+        assert "hunter2" not in error
 
     async def test_error_names_a_refused_connection(self, servers: Servers) -> None:
         gone = "http://127.0.0.1:9/token?key=hunter2"
 
-        said = await get_error(servers.credentials(token_url=gone))
+        error = await get_error(servers.credentials(token_url=gone))
 
-        assert said.startswith("OAuth: no connection")
-        assert "hunter2" not in said
+        assert error.startswith("OAuth: no connection")
+        assert "hunter2" not in error
 
     async def test_silent_endpoint_ends_at_the_deadline(
         self, servers: Servers, monkeypatch: pytest.MonkeyPatch
@@ -82,10 +82,10 @@ class TestBadEndpoint:
         over = threading.Event()
         servers.tokens.answer = lambda _: Reply(ends=over)
 
-        said = await get_error(servers.credentials())
+        error = await get_error(servers.credentials())
 
         over.set()
-        assert "no response within 0.2 s" in said
+        assert "no response within 0.2 s" in error
 
     async def test_gets_one_request_for_all_waiting_requests(
         self, servers: Servers

@@ -134,7 +134,7 @@ def test_first_requirement_that_the_settings_meet_is_chosen(
 
 
 @pytest.mark.parametrize(
-    ("given", "requirements", "said"),
+    ("given", "requirements", "reason"),
     [
         (NOTHING, ["bearer"], "the card asks for HTTP Bearer; the agent's credentials"),
         (NOTHING, ["bearer"], "credentials hold nothing"),
@@ -149,11 +149,11 @@ def test_first_requirement_that_the_settings_meet_is_chosen(
     ],
 )
 def test_unmet_requirements_are_described_and_all_credentials_sent(
-    given: CredentialSettings, requirements: list[str], said: str
+    given: CredentialSettings, requirements: list[str], reason: str
 ) -> None:
     choice = choose_schemes(given, card(*requirements), is_trusted)
 
-    assert said in (choice.trouble or "")
+    assert reason in (choice.trouble or "")
     assert choice._replace(trouble=None) == choose_without_card(given)
 
 

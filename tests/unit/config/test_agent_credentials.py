@@ -156,12 +156,14 @@ class TestCredentials:
         with pytest.raises(ConfigError) as refused:
             credentials(tmp_path, text.replace("SECRET", SECRET))
 
-        said = str(refused.value)
+        message = str(refused.value)
         line = 4 + text.splitlines().index(
             next(row for row in text.splitlines() if row.startswith(key))
         )
-        assert f"courtside.toml, line {line}: agents.carly.credentials.{key} " in said
-        assert SECRET not in said.replace(f"{SECRET}_IS_NOT_SET", "")
+        assert (
+            f"courtside.toml, line {line}: agents.carly.credentials.{key} " in message
+        )
+        assert SECRET not in message.replace(f"{SECRET}_IS_NOT_SET", "")
         assert refused.value.__cause__ is None
 
     def test_error_names_the_variable_but_not_the_value(self, tmp_path: Path) -> None:

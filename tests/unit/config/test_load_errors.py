@@ -117,10 +117,10 @@ from tests.support.settings_files import read_error, write_file
 def test_error_names_file_line_key_and_fix(
     tmp_path: Path, text: str, line: int, key: str, fix: str
 ) -> None:
-    said = read_error(tmp_path, text)
+    error = read_error(tmp_path, text)
 
-    assert said.startswith(f"{tmp_path / 'courtside.toml'}, line {line}: {key}")
-    assert fix in said.removeprefix(str(tmp_path))
+    assert error.startswith(f"{tmp_path / 'courtside.toml'}, line {line}: {key}")
+    assert fix in error.removeprefix(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_error_names_file_line_key_and_fix(
 def test_invalid_toml_error_names_the_line(
     tmp_path: Path, text: str, line: int
 ) -> None:
-    said = read_error(tmp_path, text)
+    error = read_error(tmp_path, text)
 
-    assert said.startswith(f"{tmp_path / 'courtside.toml'}: is not TOML: ")
-    assert f"line {line}" in said
+    assert error.startswith(f"{tmp_path / 'courtside.toml'}: is not TOML: ")
+    assert f"line {line}" in error
 
 
 def test_named_file_must_exist(tmp_path: Path) -> None:

@@ -38,35 +38,37 @@ def everything(full: Ring, cursor: int, where: Filter) -> bytes:
     return found
 
 
-@given(head=st.integers(0, 5), said=frames, where=st.sampled_from([ALL, ONLY_CARLY]))
+@given(
+    head=st.integers(0, 5), appended=frames, where=st.sampled_from([ALL, ONLY_CARLY])
+)
 def test_cursor_gets_all_later_events_or_none_if_too_old(
-    head: int, said: list[tuple[Place, bytes]], where: Filter
+    head: int, appended: list[tuple[Place, bytes]], where: Filter
 ) -> None:
     with mock.patch.object(ring, "BLOCK_BYTES", SMALL_BLOCK):
         small = Ring(head, SMALL_RING)
-        for place, frame in said:
+        for place, frame in appended:
             small.append(place, frame)
-        assert small.head == head + len(said)
+        assert small.head == head + len(appended)
         for cursor in range(head, small.head + 1):
             if cursor + 1 < small.first:
                 assert small.after(cursor, where) is None
                 continue
-            rest = said[cursor - head :]
+            rest = appended[cursor - head :]
             wanted = b"".join(frame for place, frame in rest if where.matches(place))
             assert everything(small, cursor, where) == wanted
 
 
-@given(said=frames)
+@given(appended=frames)
 def test_ring_fills_its_byte_limit_but_never_exceeds_it(
-    said: list[tuple[Place, bytes]],
+    appended: list[tuple[Place, bytes]],
 ) -> None:
     with mock.patch.object(ring, "BLOCK_BYTES", SMALL_BLOCK):
         small = Ring(0, SMALL_RING)
-        for place, frame in said:
+        for place, frame in appended:
             small.append(place, frame)
             assert kept_bytes(small) <= SMALL_RING
         if small.first > 1:
-            largest = max(len(frame) for _, frame in said)
+            largest = max(len(frame) for _, frame in appended)
             assert kept_bytes(small) > SMALL_RING - SMALL_BLOCK - 2 * largest
 
 

@@ -192,12 +192,12 @@ raws = st.one_of(
 
 @given(st.lists(raws, min_size=1, max_size=6))
 def test_agent_updates_pass_through_the_feed(
-    said: list[dict[str, Any]],
+    bodies: list[dict[str, Any]],
 ) -> None:
     """From the agent's JSON to events, and back to JSON."""
     known, builder, number = TaskRecord("carly", "t1"), TaskBuilder("carly", "t1"), 0
     behind: dict[int, bytes] = {}
-    for body in said:
+    for body in bodies:
         raw = msgspec.json.encode(body)
         state = known.row
         for event in translate(known, parse_response(raw), NOW):

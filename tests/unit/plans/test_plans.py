@@ -28,8 +28,8 @@ KEYS = st.from_regex(r"[a-z][a-z0-9_-]{0,5}", fullmatch=True)
 WORDS = st.text(min_size=1).filter(str.strip)
 
 
-def waves(order: TopologicalSorter[str]) -> list[set[str]]:
-    """The steps that can run at the same time, in order."""
+def group_by_start(order: TopologicalSorter[str]) -> list[set[str]]:
+    """Return the groups of steps that can start at the same time, in order."""
     order.prepare()
     found = []
     while ready := order.get_ready():
@@ -97,7 +97,7 @@ class TestPlan:
     def test_independent_steps_run_at_the_same_time(self) -> None:
         order = get_default_plans(SEED_AGENTS)["schedule"].order()
 
-        assert waves(order) == [{"calendar", "weather", "venue"}, {"notify"}]
+        assert group_by_start(order) == [{"calendar", "weather", "venue"}, {"notify"}]
 
     def test_a_step_waits_for_all_its_needs(self) -> None:
         order = get_default_plans(SEED_AGENTS)["schedule"].order()

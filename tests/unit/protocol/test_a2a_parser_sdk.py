@@ -75,7 +75,7 @@ stamps = st.sampled_from(
 )
 
 
-def odd(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def mostly_valid(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Draw mostly valid values."""
     return st.integers(0, 30).flatmap(lambda n: right if n else values)
 
@@ -88,7 +88,9 @@ def message_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
         named = {name if snake else camel(name): v for name, v in present.items()}
         return named | {"mood": "calm"} if more else named
 
-    some = st.fixed_dictionaries({}, optional={n: odd(f) for n, f in fields.items()})
+    some = st.fixed_dictionaries(
+        {}, optional={n: mostly_valid(f) for n, f in fields.items()}
+    )
     rarely = st.integers(0, 30).map(lambda n: n == 30)
     return st.tuples(some, rarely, rarely).map(named)
 

@@ -82,11 +82,18 @@ def test_recorded_and_new_parts_are_all_parts(recorded: Parts, current: Parts) -
     new = new_parts(recorded, current)
 
     assert (recorded, current) == before
-    seen, held = run_together(recorded), run_together(current)
+    before_letters, after_letters = run_together(recorded), run_together(current)
     if new is None:
-        assert seen != held[: len(seen)] and held != seen[: len(held)]
+        assert (
+            before_letters != after_letters[: len(before_letters)]
+            and after_letters != before_letters[: len(after_letters)]
+        )
     else:
-        assert seen + run_together(new) == (held if len(held) > len(seen) else seen)
+        assert before_letters + run_together(new) == (
+            after_letters
+            if len(after_letters) > len(before_letters)
+            else before_letters
+        )
 
 
 @settings(derandomize=True, deadline=None)

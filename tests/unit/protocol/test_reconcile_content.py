@@ -117,18 +117,20 @@ class TestArtifact:
         self, record: TaskRecord
     ) -> None:
         add_updates(record, status("WORKING", ONE, at=T2), chunk("final"))
-        held = [make_artifact("a1", "draft"), make_artifact("a2", "new")]
+        task_artifacts = [make_artifact("a1", "draft"), make_artifact("a2", "new")]
 
-        events = add_updates(record, snapshot("WORKING", ONE, at=T1, artifacts=held))
+        events = add_updates(
+            record, snapshot("WORKING", ONE, at=T1, artifacts=task_artifacts)
+        )
 
         assert summarize(events) == ["a2 = new"]
 
     def test_repeated_artifact_in_a_task_counts_as_the_last_one(
         self, record: TaskRecord
     ) -> None:
-        held = [make_artifact("a1", "draft"), make_artifact("a1", "final")]
+        task_artifacts = [make_artifact("a1", "draft"), make_artifact("a1", "final")]
 
-        assert summarize(add_updates(record, snapshot(artifacts=held))) == [
+        assert summarize(add_updates(record, snapshot(artifacts=task_artifacts))) == [
             "a1 = final",
             "running -",
         ]

@@ -31,13 +31,13 @@ def agent_task(*words: str, chunks: str = "") -> Json:
 FULL = agent_task("update 5", chunks="4 ")
 
 
-def feed(*told: str | int) -> list[Json]:
+def feed(*items: str | int) -> list[Json]:
     """Build events: an int or text is a row, "4 " a chunk, and "|" a later time."""
     events: list[Json] = []
     row: Json = {"kind": "task", "status": "running", "progress": None}
     row |= {"message": None, "message_id": None}
     moment = 0
-    for item in told:
+    for item in items:
         if item == "|":
             moment += 1
             continue
@@ -58,9 +58,9 @@ def feed(*told: str | int) -> list[Json]:
     return events
 
 
-def live(*told: str | int) -> list[Json]:
+def live(*items: str | int) -> list[Json]:
     """Build events that each have their own time."""
-    return feed(*(part for item in told for part in (item, "|")))
+    return feed(*(part for item in items for part in (item, "|")))
 
 
 def test_complete_feed_has_no_errors() -> None:
@@ -82,36 +82,36 @@ def test_loss_without_a_gap_is_unreported() -> None:
 def test_loss_inside_a_gap_is_allowed_for_any_order_of_the_repair(
     repair: tuple[str | int, ...],
 ) -> None:
-    told = feed("submitted", "|", 1, "|", "gap", *repair, "|", "Done.")
+    items = feed("submitted", "|", 1, "|", "gap", *repair, "|", "Done.")
 
-    counts = count_updates(told, FULL)
+    counts = count_updates(items, FULL)
 
     assert (counts.in_gap, counts.unreported, counts.gaps) == (2, 0, 1)
     assert not counts.wrong
 
 
 def test_gap_does_not_cover_losses_after_its_repair() -> None:
-    told = feed("submitted", "|", 1, "|", "gap", 3, "|", "update 5", "|", "Done.")
+    items = feed("submitted", "|", 1, "|", "gap", 3, "|", "update 5", "|", "Done.")
 
-    counts = count_updates(told, agent_task("update 5"))
+    counts = count_updates(items, agent_task("update 5"))
 
     assert (counts.in_gap, counts.unreported) == (1, 2)
 
 
 def test_updates_before_the_host_arrived_are_unseen_and_not_lost() -> None:
-    told = feed("update 5", "4 ", 6, "|", "Done.")
+    items = feed("update 5", "4 ", 6, "|", "Done.")
 
-    counts = count_updates(told, FULL)
+    counts = count_updates(items, FULL)
 
     assert (counts.unseen, counts.unreported, counts.wrong) == (3, 0, 0)
 
 
 @pytest.mark.parametrize("again", ["4 ", "update 5", 6])
 def test_repeated_update_is_duplicated(again: str | int) -> None:
-    told: list[str | int] = ["submitted", 1, 2, 3, "4 ", "update 5", 6]
+    items: list[str | int] = ["submitted", 1, 2, 3, "4 ", "update 5", 6]
     if again == "update 5":
         again = 5  # This row has nothing new.
-    counts = count_updates(live(*told, again, "Done."), FULL)
+    counts = count_updates(live(*items, again, "Done."), FULL)
 
     assert counts.duplicated == 1
     assert counts.wrong
@@ -126,9 +126,9 @@ def test_later_update_before_an_earlier_one_is_reordered() -> None:
 
 
 def test_update_that_the_agent_still_has_must_be_in_the_feed() -> None:
-    told = feed("submitted", "|", 1, "|", "gap", 6, "|", "Done.")
+    items = feed("submitted", "|", 1, "|", "gap", 6, "|", "Done.")
 
-    counts = count_updates(told, FULL)
+    counts = count_updates(items, FULL)
 
     assert (counts.unfetched, counts.unreported) == (2, 0)
     assert counts.wrong == 2

@@ -28,7 +28,7 @@ def start_child(folder: Path, code: str, *words: str, fresh: bool = False) -> Pr
 
 
 @pytest.mark.parametrize(
-    ("ending", "code", "said"),
+    ("ending", "code", "expected"),
     [
         ("pass", 0, ""),
         ("sys.exit(3)", 3, ""),
@@ -41,14 +41,14 @@ def start_child(folder: Path, code: str, *words: str, fresh: bool = False) -> Pr
     ],
 )
 def test_child_ends_like_a_new_interpreter(
-    tmp_path: Path, ending: str, code: int, said: str
+    tmp_path: Path, ending: str, code: int, expected: str
 ) -> None:
     for fresh in (True, False):
         whole = f"import atexit, os, sys; {ending}"
         child = start_child(tmp_path / f"{fresh}", whole, fresh=fresh)
 
         assert child.wait_end(60.0) == code
-        assert said in child.output()
+        assert expected in child.output()
 
 
 def test_child_sees_what_a_new_interpreter_sees(tmp_path: Path) -> None:
@@ -59,13 +59,13 @@ def test_child_sees_what_a_new_interpreter_sees(tmp_path: Path) -> None:
         "signal.getsignal(2), signal.getsignal(15), sys.stdout.write_through"
     )
     code = f"import os, signal, sys; print(*({seen}), sep='\\n')"
-    said = []
+    outputs = []
     for fresh in (True, False):
         child = start_child(tmp_path / f"{fresh}", code, "a", "--b", fresh=fresh)
         assert child.wait_end(60.0) == 0
-        said.append(child.output())
+        outputs.append(child.output())
 
-    assert said[0] == said[1]
+    assert outputs[0] == outputs[1]
 
 
 def test_child_gets_a_signal_and_its_exit_code_is_known(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
         "stat = pathlib.Path(f'/proc/{child.pid}/stat').read_text(); "
         "print(child.pid, stat.split()[3], flush=True); os.kill(os.getpid(), 9)"
     )
-    said = subprocess.run(
+    pids = subprocess.run(
         [sys.executable, "-c", parent],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -93,7 +93,7 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     ).stdout
 
     def all_gone() -> bool:
-        return not any(Path(f"/proc/{int(pid)}").exists() for pid in said.split())
+        return not any(Path(f"/proc/{int(pid)}").exists() for pid in pids.split())
 
-    assert len(said.split()) == 2
+    assert len(pids.split()) == 2
     wait_until_sync(all_gone, "the child and the fork server to end", 30.0)
