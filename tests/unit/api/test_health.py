@@ -1,7 +1,7 @@
 """Tests when the host is ready, and the buckets of a duration histogram.
 
 Covers host/api/health.py and host/model/histogram.py. A real host is tested in
-integration/test_observatory.py.
+integration/test_observability.py.
 """
 
 from __future__ import annotations
