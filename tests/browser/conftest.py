@@ -16,6 +16,7 @@ from playwright.async_api import expect
 from hatch_build import STATIC, bundle_page, find_esbuild
 from tests.browser.screen import Screen
 from tests.support import harness, long_history
+from tests.support.scenario_server import scenario_server
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:
@@ -64,14 +65,7 @@ def odd_stack(
 ) -> Iterator[Stack]:
     """Carly and the scenario agent, whose tasks end in every possible way."""
     folder = tmp_path_factory.mktemp("odd_stack")
-    port = harness.free_port()
-    scenario = harness.Server(
-        "scenario",
-        [sys.executable, "-m", "tests.support.scenario_agent", str(port)],
-        folder=folder,
-        url=f"http://127.0.0.1:{port}",
-        ready_path="/.well-known/agent-card.json",
-    )
+    scenario = scenario_server(folder)
     scenario.start()
     try:
         scenario.wait_ready(scenario.ready_url)

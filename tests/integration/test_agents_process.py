@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.a2a_client import agent_at, states, texts
 from tests.support.harness import Process, Server, free_port
+from tests.support.scenario_server import scenario_server
 from tests.support.stack import AGENTS, Stack
 from tests.support.waiting import wait_until
 
@@ -206,14 +207,7 @@ def test_every_agent_listens_on_loopback_only(tmp_path: Path) -> None:
 async def test_crash_in_a_script_fails_only_its_task(
     tmp_path: Path,
 ) -> None:
-    port = free_port()
-    server = Server(
-        "scenario",
-        [sys.executable, "-m", "tests.support.scenario_agent", str(port)],
-        folder=tmp_path,
-        url=f"http://127.0.0.1:{port}",
-        ready_path="/.well-known/agent-card.json",
-    )
+    server = scenario_server(tmp_path)
     server.restart()
     async with agent_at(server.url) as scenario:
         crashed = await scenario.stream(skill="crashing")

@@ -170,3 +170,19 @@ def run_numbered_agents(folder: Path, kinds: Sequence[str]) -> Iterator[dict[str
         for server in servers:
             if server.alive:
                 server.kill()
+
+
+def is_over(reader: Subscriber) -> bool:
+    """Return whether the reader has the last update of its task."""
+    if not reader.frames:
+        return False
+    status = update_in(reader.frames[-1]).get("status", {})
+    return status.get("state") in ("TASK_STATE_COMPLETED", "TASK_STATE_CANCELED")
+
+
+async def read_whole_task(url: str, agent: str, task_id: str) -> Subscriber:
+    """Return a subscriber that has read the whole task, from its first update."""
+    whole = Subscriber(url, agent, task_id, "HTTP+JSON")
+    whole.last = "0"
+    await whole.read()
+    return whole
