@@ -1,6 +1,6 @@
-"""Builds the A2A routes: the SDK's own, with the update's number as each SSE `id:`.
+"""Builds the A2A routes: the SDK's routes, with the update's number as SSE `id:`.
 
-app.py mounts them; every request ends in request_handler.py.
+app.py mounts them. request_handler.py handles every request.
 """
 
 import json
@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from .request_handler import CAN_START_EMPTY, RequestHandler
-from .resume import SEQUENCE, URI
+from .resumable_stream import SEQUENCE, URI
 
 RPC_PATH = "/"
 
@@ -83,7 +83,7 @@ async def _add_ids(events: AsyncIterable[Any]) -> AsyncIterator[Any]:
             event = ServerSentEvent(**event)
         if isinstance(event, ServerSentEvent):  # protocol 0.3 over HTTP+JSON sends text
             update = _read_update(str(event.data))
-            if update == {}:  # EMPTY_UPDATE: it has started the response
+            if update == {}:  # EMPTY_UPDATE, which only starts the response
                 continue
             number = (update or {}).get("metadata", {}).get(URI)
             event.id = str(int(number[SEQUENCE])) if number else None

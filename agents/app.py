@@ -1,6 +1,6 @@
 """Builds the web application of one agent: page, card, task stream and A2A routes.
 
-server.py runs it; request_handler.py answers the A2A requests.
+server.py runs it. request_handler.py answers the A2A requests.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,7 +39,7 @@ def build_app(
     limits: Limits = DEFAULT_LIMITS,
     grpc_address: str | None = None,
 ) -> Starlette:
-    """`step_s` is the length of one beat in seconds; `sleep` waits for it."""
+    """`step_s` is the length of one beat in seconds. `sleep` waits for it."""
     agent_card = card.build_card(spec, url, limits, grpc_address)
     tasks = task_stream.TaskStream()
     store = TaskStore(tasks.post, limits)

@@ -1,6 +1,6 @@
 """Builds the agent's card and the routes that serve it.
 
-Clients read on the card how to reach the agent.
+The card tells clients how to reach the agent.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import progress, resume
+from . import progress, resumable_stream
 from .limits import DEFAULT_LIMITS, Limits
 from .steps import AgentSpec
 
@@ -60,7 +60,9 @@ def build_card(
             push_notifications=False,
             extensions=[
                 progress.build_extension(),
-                resume.build_extension(limits.replay_updates, limits.replay_bytes),
+                resumable_stream.build_extension(
+                    limits.replay_updates, limits.replay_bytes
+                ),
             ],
         ),
         default_input_modes=["text/plain"],

@@ -1,6 +1,6 @@
 """Plays the scripts of an agent: each step becomes an update of the task.
 
-request_handler.py calls it through the SDK; publisher.py sends the updates.
+request_handler.py calls it through the SDK. publisher.py sends the updates.
 """
 
 import logging
@@ -16,7 +16,7 @@ from a2a.types.a2a_pb2 import Message
 
 from . import steps
 from .publisher import TaskPublisher
-from .steps import AgentSpec, Script, Step, Strand
+from .steps import AgentSpec, Branch, Script, Step
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class ScriptExecutor(AgentExecutor):
         reply: str | None = None
         if running is None:
             if context.current_task is not None:
-                return  # The task ended while this reply was on its way.
+                return  # The task ended before this reply arrived.
             running = self._running[task_id] = self._start(context, event_queue)
         elif running.question is not None:
             reply = running.question.match_choice(context.get_user_input())
@@ -81,7 +81,7 @@ class ScriptExecutor(AgentExecutor):
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Publish CANCELED, unless the task has just ended.
 
-        The SDK stops `execute` after this returns: the last update is out by then.
+        The SDK stops `execute` after this returns. The last update is out by then.
         """
         running = self._running.get(str(context.task_id))
         if running is None:
@@ -138,11 +138,11 @@ class ScriptExecutor(AgentExecutor):
                 await self._pause(step.beats)
             case steps.Deliver():
                 await publisher.deliver(step)
-            case steps.Together():
-                publisher.begin_together(step)
-                async with anyio.create_task_group() as strands:
-                    for name, strand in step.strands.items():
-                        strands.start_soon(self._play_strand, publisher, name, strand)
+            case steps.Parallel():
+                publisher.begin_parallel(step)
+                async with anyio.create_task_group() as branches:
+                    for name, branch in step.branches.items():
+                        branches.start_soon(self._play_branch, publisher, name, branch)
             case steps.Ask():
                 running.question = step
                 await publisher.ask(step)
@@ -158,28 +158,28 @@ class ScriptExecutor(AgentExecutor):
                 return False
         return True
 
-    async def _play_strand(
-        self, publisher: TaskPublisher, name: str, strand: Strand
+    async def _play_branch(
+        self, publisher: TaskPublisher, name: str, branch: Branch
     ) -> None:
-        async with aclosing(strand):
-            async for step in strand:
+        async with aclosing(branch):
+            async for step in branch:
                 match step:
                     case steps.Progress(percent, message, beats):
-                        await publisher.report_strand(name, message, percent)
+                        await publisher.report_branch(name, message, percent)
                     case steps.Say(message, beats):
-                        await publisher.report_strand(name, message)
+                        await publisher.report_branch(name, message)
                     case steps.Fail(reason):
-                        await publisher.report_strand(name, reason, status="failed")
+                        await publisher.report_branch(name, reason, status="failed")
                         return
                 await self._pause(beats)
-        await publisher.report_strand(name, "", 100, "completed")
+        await publisher.report_branch(name, "", 100, "completed")
 
     async def _pause(self, beats: float) -> None:
         await self._sleep(beats * self._step_s)
 
     def _explain_crash(self, error: BaseException) -> str:
         while inner := getattr(error, "exceptions", None):
-            error = inner[0]  # A task group hides the error that broke it.
+            error = inner[0]  # A task group wraps the error that ended it.
         return (
             f"Something broke inside {self._spec.title} "
             f"({type(error).__name__}: {error}). Start it again; if it breaks "

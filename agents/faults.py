@@ -143,7 +143,7 @@ class FaultyApp:
             await self._app(scope, receive, send)
             return
         if "401" in self._faults:
-            # Not imported above: process.py takes the port before the slow imports.
+            # Not imported above: process.py binds the port before the slow imports.
             from .request_checks import build_error
 
             refuse = build_error(401, "UNAUTHENTICATED", REFUSED, BEARER)

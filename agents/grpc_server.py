@@ -15,7 +15,7 @@ from a2a.utils.grpc_status import status_to_grpc
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from .request_handler import RequestHandler
-from .resume import REASON, UpdatesGoneError
+from .resumable_stream import REASON, UpdatesGoneError
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ async def serve_grpc(
 
 
 class Service(GrpcHandler):
-    """The SDK's service, with a status for the error of the resume extension."""
+    """The SDK's service, with a status for UpdatesGoneError."""
 
     async def abort_context(
         self, error: A2AError, context: grpc.aio.ServicerContext
@@ -54,7 +54,7 @@ class Service(GrpcHandler):
 
 
 class ContextBuilder(DefaultGrpcServerCallContextBuilder):
-    """Passes a call's metadata on as headers; Last-Event-ID is one of them."""
+    """Passes a call's metadata on as headers, among them Last-Event-ID."""
 
     def build(self, context: grpc.aio.ServicerContext) -> ServerCallContext:
         call = super().build(context)

@@ -1,6 +1,6 @@
 """Answers `GET /`: commands for a terminal, the lesson's page for a browser.
 
-The page asks the agent only what any A2A client may ask.
+The page sends only requests that any A2A client may send.
 """
 
 import json
@@ -31,7 +31,7 @@ HEADERS = {
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
-            # The page's own scripts cannot turn strings into markup either.
+            # The scripts of the page also cannot turn strings into markup.
             "require-trusted-types-for 'script'",
             "trusted-types 'none'",
         )
@@ -101,7 +101,7 @@ def format_text(spec: AgentSpec, url: str) -> str:
         title=spec.title,
         description=spec.description,
         url=url,
-        # A JSON string inside the shell's single quotes.
+        # A JSON string in single quotes of the shell.
         example=json.dumps(example, ensure_ascii=False)[1:-1].replace("'", "'\\''"),
         skills=skills,
     )

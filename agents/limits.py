@@ -1,6 +1,6 @@
 """Holds the limits on what an agent keeps in memory.
 
-settings.py reads them, task_store.py applies them.
+settings.py reads them. task_store.py applies them.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ DAY_S = 86400.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What exceeds a limit is dropped, the oldest first.
+    """The oldest entries beyond a limit are dropped.
 
     `tasks` and `age_s` apply to finished tasks, and again to tasks that wait for an
     answer. `history` and `replay_*` apply to each task, `total_replay_bytes` to all
@@ -20,7 +20,8 @@ class Limits:
     tasks: int = 1000
     age_s: float = DAY_S
     history: int = 50
-    # A tick takes about 400 bytes: ticks reach the first limit, artifacts the second.
+    # A progress update takes about 400 bytes: they reach the first limit, artifacts the
+    # second.
     replay_updates: int = 2000
     replay_bytes: int = 1024 * 1024
     total_replay_bytes: int = 64 * 1024 * 1024

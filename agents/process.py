@@ -1,4 +1,4 @@
-"""Runs one agent: takes the port that settings.py read, then serves the app of app.py.
+"""Runs one agent: binds the port from settings.py, then serves the app of app.py.
 
 __main__.py calls `main`.
 """
@@ -40,7 +40,7 @@ def stop_at_eof() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port before the slow imports. Raises OSError."""
+    """Bind the port before the slow imports. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=2048)
 

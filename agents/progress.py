@@ -1,6 +1,6 @@
 """Implements the task-progress extension, draft v1 (A2A pull request #1448).
 
-publisher.py adds its metadata to updates, card.py declares it.
+publisher.py adds its metadata to updates. card.py declares it.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ Status = Literal["running", "completed", "failed"]
 
 @dataclass(frozen=True)
 class Tracker:
-    """The progress of one strand; `percent` is 0-100."""
+    """The progress of one branch. `percent` is 0-100."""
 
     id: str
     percent: int = 0
@@ -44,7 +44,7 @@ def build_extension() -> AgentExtension:
 
 
 def build_metadata(percent: int, trackers: Iterable[Tracker]) -> dict[str, Any]:
-    """Return the metadata of one update; `percent` is that of the whole task."""
+    """Return the metadata of one update. `percent` is that of the task."""
     rows = [tracker.as_json() for tracker in trackers]
     return {URI: {"trackers": rows, "aggregate": {"progress": percent, "total": 100}}}
 

@@ -1,6 +1,6 @@
 """Publishes the updates of one task: states, messages, progress and artifacts.
 
-executor.py calls it for each step of a script. The SDK saves what it publishes in
+executor.py calls it for each step of a script. The SDK saves the updates in
 task_store.py.
 """
 
@@ -24,14 +24,14 @@ from google.protobuf.struct_pb2 import Struct
 
 from . import progress
 from .progress import Tracker
-from .steps import Ask, Chunk, Deliver, NeedAuth, Together
+from .steps import Ask, Chunk, Deliver, NeedAuth, Parallel
 
 
 class TaskPublisher:
     """Sends the updates of one task to the SDK, and nothing after a terminal state.
 
     It sends one update at a time. So if a cancel and the end of the script race, the
-    second one waits for the first, and then finds that the task `is_over`.
+    second one waits for the first, and then sees that the task `is_over`.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class TaskPublisher:
         self._updater = updater
         self._percent: int | None = None
         self._trackers: dict[str, Tracker] = {}
-        self._together = Together({})
-        self._together_start = 0
+        self._parallel = Parallel({})
+        self._parallel_start = 0
         self._artifact_ids: dict[str, str] = {}
         self._final_message = "Done."
         # Without fast_acquire each update waits for one more turn of the event loop.
@@ -54,9 +54,9 @@ class TaskPublisher:
         self._updater.event_queue = queue
 
     async def reply(self, text: str) -> None:
-        """Answer with a message. Raises RuntimeError if there is a task already."""
+        """Answer with a message. Raises RuntimeError if the task already exists."""
         if self._new_task is None:
-            raise RuntimeError("Reply is no longer possible: there is a task already")
+            raise RuntimeError("cannot reply with a message: the task already exists")
         answer = new_text_message(text, context_id=self._updater.context_id)
         await self._updater.event_queue.enqueue_event(answer)
 
@@ -66,29 +66,29 @@ class TaskPublisher:
             self._percent = max(percent, self._percent or 0)
         await self._publish(TaskState.TASK_STATE_WORKING, message)
 
-    def begin_together(self, step: Together) -> None:
-        """Give each strand a tracker; a strand that failed before starts again."""
-        self._together, self._together_start = step, self._percent or 0
-        for name in step.strands:
+    def begin_parallel(self, step: Parallel) -> None:
+        """Give each branch a tracker. A branch that failed before starts again."""
+        self._parallel, self._parallel_start = step, self._percent or 0
+        for name in step.branches:
             before = self._trackers.get(name, Tracker(name))
             self._trackers[name] = replace(before, message="", status="running")
 
-    async def report_strand(
+    async def report_branch(
         self,
         name: str,
         message: str,
         percent: int = 0,
         status: progress.Status = "running",
     ) -> None:
-        """Publish news of one strand. The task moves by the mean of its strands."""
+        """Publish progress of one branch. The task gets the mean of all branches."""
         before = self._trackers[name]
         self._trackers[name] = Tracker(
             name, max(percent, before.percent), message or before.message, status
         )
-        percents = [self._trackers[each].percent for each in self._together.strands]
-        way = max(self._together.until - self._together_start, 0)
-        moved = round(way * sum(percents) / len(percents) / 100)
-        await self.report(message, self._together_start + moved)
+        percents = [self._trackers[each].percent for each in self._parallel.branches]
+        mean = sum(percents) / len(percents)
+        span = max(self._parallel.until - self._parallel_start, 0)
+        await self.report(message, self._parallel_start + round(span * mean / 100))
 
     async def ask(self, question: Ask) -> None:
         """Publish that the task waits for an answer; the choices are a data part."""
@@ -156,7 +156,7 @@ class TaskPublisher:
             await self._publish_task()
             self.is_over = state in TERMINAL_TASK_STATES
             metadata: Any = None
-            # The draft has no status for a cancelled tracker.
+            # The task-progress draft has no status for a cancelled tracker.
             if self._percent is not None and state != TaskState.TASK_STATE_CANCELED:
                 metadata = self._build_metadata(text, status)
             # Without text there is no message, so the history stays short: the SDK

@@ -20,9 +20,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import progress, resume
+from . import progress, resumable_stream
 
-# Twice the size of the longest accepted text with every character escaped.
+# Twice the size of the longest accepted text with all characters escaped.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 JSON_TYPES = ("application/json", A2A_JSON_MEDIA_TYPE)
 
@@ -85,7 +85,7 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | Response:
 
 
 def _replay_body(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body first, then whatever the server sends."""
+    """Return a `receive` that returns the body first, then the server's messages."""
     is_read = False
 
     async def receive_again() -> Message:
@@ -99,9 +99,9 @@ def _replay_body(body: bytes, receive: Receive) -> Receive:
 
 
 def _add_extensions(headers: Headers, send: Send) -> Send:
-    """Return a `send` that names the extensions which the client asked for and gets."""
+    """Return a `send` that adds the header with the active extensions."""
     requested = get_requested_extensions(headers.getlist(HTTP_EXTENSION_HEADER))
-    active = requested.intersection((progress.URI, resume.URI))
+    active = requested.intersection((progress.URI, resumable_stream.URI))
     if not active:
         return send
 

@@ -1,6 +1,6 @@
 """Handles A2A requests: the SDK's handler, plus checks, replay and safe cancels.
 
-a2a_routes.py and grpc_server.py call it; executor.py plays the scripts.
+a2a_routes.py and grpc_server.py call it. executor.py plays the scripts.
 """
 
 from collections.abc import AsyncGenerator
@@ -39,7 +39,7 @@ from a2a.utils.errors import (
 from a2a.utils.proto_utils import validate_proto_required_fields
 from a2a.utils.task import apply_history_length
 
-from . import resume
+from . import resumable_stream
 from .executor import ScriptExecutor, read_skill_id
 from .steps import AgentSpec, UnknownSkillError
 from .task_store import TaskStore
@@ -48,16 +48,15 @@ WORKING_STATES = (TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING)
 # The SDK copies a task's first message with every update.
 MAX_TEXT_CHARS = 64 * 1024
 NO_ANSWER = "Nobody answered in time, so the task was given up; start it again."
-# The SDK starts a response with the first event. Where none may come for a long time,
-# this one starts it; a2a_routes.py removes it from the stream.
+# The SDK starts a response with the first event. If no event may come for a long time,
+# this one starts it. a2a_routes.py removes it from the stream.
 EMPTY_UPDATE = TaskStatusUpdateEvent()
-# The key in the call's state that says whether the caller does so.
+# The key in the call's state: whether the caller removes EMPTY_UPDATE.
 CAN_START_EMPTY = "can_start_empty"
 
 
 class ContextBuilder(SimpleRequestContextBuilder):
-    """Checks a message, and adds what it leaves out, before it starts or continues a
-    task."""
+    """Checks a message and adds missing fields before it reaches a task."""
 
     def __init__(self, spec: AgentSpec, store: TaskStore) -> None:
         super().__init__()
@@ -72,7 +71,7 @@ class ContextBuilder(SimpleRequestContextBuilder):
         context_id: str | None = None,
         task: Task | None = None,
     ) -> RequestContext:
-        """Raises what `check_text` raises, InvalidParamsError for an unknown skill.
+        """Raises the errors of `check_text`; InvalidParamsError for an unknown skill.
 
         Raises UnsupportedOperationError if the task is working: the SDK would take the
         message for the answer to the task's next question.
@@ -85,7 +84,7 @@ class ContextBuilder(SimpleRequestContextBuilder):
             context_id = context_id or stored.task.context_id
             if stored.task.status.state in WORKING_STATES:
                 raise UnsupportedOperationError(
-                    f"Task {task_id} is at work and has not asked anything; "
+                    f"Task {task_id} is working and has no open question; "
                     "reply when its state is TASK_STATE_INPUT_REQUIRED"
                 )
         elif params is not None:
@@ -167,13 +166,13 @@ class RequestHandler(DefaultRequestHandlerV2):
     async def on_subscribe_to_task(
         self, params: SubscribeToTaskRequest, context: ServerCallContext
     ) -> AsyncGenerator[Event, None]:
-        """Yield the task and its next updates; with Last-Event-ID only the updates.
+        """Yield the task and its next updates. With Last-Event-ID, only the updates.
 
         Raises UnsupportedOperationError for a finished task without that header, and
-        UpdatesGoneError if the header asks for an update that is not kept.
+        UpdatesGoneError if the next update is no longer stored.
         """
         validate_proto_required_fields(params)
-        after = resume.read_last_event_id(context)
+        after = resumable_stream.read_last_event_id(context)
         stored = await self._store.get(params.id, context)
         updates = self._store.find_updates(params.id)
         if stored is None or updates is None:
@@ -185,7 +184,7 @@ class RequestHandler(DefaultRequestHandlerV2):
                     f"Task {params.id} is over ({TaskState.Name(state)}); read it with "
                     "GetTask"
                 )
-            after = resume.read_number(stored.task)
+            after = resumable_stream.read_number(stored.task)
             yield stored.task
         elif after == updates.head and context.state.get(CAN_START_EMPTY):
             yield EMPTY_UPDATE
@@ -197,7 +196,7 @@ class RequestHandler(DefaultRequestHandlerV2):
     ) -> Task | None:
         """Run one cancel per task at a time: two at once would block it for ever.
 
-        Raises TaskNotCancelableError also if the task ended first; the SDK would report
+        Raises TaskNotCancelableError also if the task ended first. The SDK would report
         success.
         """
         lock = self._cancel_locks.setdefault(params.id, anyio.Lock())
@@ -226,11 +225,11 @@ def check_text(message: Message) -> None:
     if "text" not in kinds:
         raise ContentTypeNotSupportedError(
             f"The message has {', '.join(sorted(map(str, kinds)))} and no text; "
-            "send what you want as a text part"
+            "send the request as a text part"
         )
     text = get_message_text(message)
     if not text.strip():
-        raise InvalidParamsError("The message's text is empty; say what you want")
+        raise InvalidParamsError("The message's text is empty; describe your request")
     if len(text) > MAX_TEXT_CHARS:
         raise InvalidParamsError(
             f"The message's text has {len(text)} characters; at most {MAX_TEXT_CHARS} "

@@ -10,12 +10,12 @@ from starlette.applications import Starlette
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # After a signal, streams end by themselves within this time, or are cancelled.
 STREAMS_GRACE_S = 0.7
-# After this time connections that are still open are closed.
+# After this time, uvicorn closes the connections that are still open.
 CLOSE_S = 1
 
 
 class Server(uvicorn.Server):
-    """Ends the open streams first; uvicorn alone would wait and then break them.
+    """Ends the open streams first. uvicorn would wait, and then break them.
 
     `app.state.close` must be an async function that ends them.
     """

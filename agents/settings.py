@@ -1,6 +1,6 @@
 """Reads an agent's settings: the command line, environment variables, defaults.
 
-__main__.py serves the agent with them.
+process.py starts the agent with them.
 """
 
 import argparse
@@ -21,7 +21,7 @@ MAX_AGE_S = 1_000_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings that were checked."""
+    """The checked settings of one agent."""
 
     spec: AgentSpec
     host: str
@@ -34,7 +34,7 @@ class Settings:
 
 
 def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Options win over variables. Exits with code 2 if a value is wrong."""
+    """Options override variables. Exits with code 2 if a value is wrong."""
     parser = _build_parser()
     options = parser.parse_args(arguments)
     try:
@@ -118,7 +118,7 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--step-s", help="seconds per step of a script; default: 1.0")
     parser.add_argument(
         "--keep-tasks",
-        help="how many finished tasks to keep, and how many that wait for an answer; "
+        help="limit of stored finished tasks, and of stored waiting tasks; "
         f"default: {DEFAULT_LIMITS.tasks}",
     )
     parser.add_argument("--keep-s", help="seconds to keep them; default: a day")

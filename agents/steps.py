@@ -41,18 +41,18 @@ class Ask:
 
 @dataclass(frozen=True)
 class NeedAuth(Ask):
-    """Wait for a person's permission; answered like any Ask."""
+    """Wait for a person's permission. The answer arrives as for an Ask."""
 
 
 @dataclass(frozen=True)
-class Together:
-    """Play several strands at the same time. The keys name their progress trackers.
+class Parallel:
+    """Play several branches at the same time. The keys name their progress trackers.
 
-    The task's percentage moves from its current value to `until`. A strand that fails
-    does not stop the others; a later Together may run a strand of that name again.
+    The task's percentage moves from its current value to `until`. A branch that fails
+    does not stop the others. A later Parallel may run a branch of that name again.
     """
 
-    strands: Mapping[str, "Strand"]
+    branches: Mapping[str, "Branch"]
     until: int = 90
 
 
@@ -77,7 +77,7 @@ class Deliver:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The next piece of the artifact `name`; `last=True` completes it."""
+    """The next piece of the artifact `name`. `last=True` completes it."""
 
     name: str
     text: str = ""
@@ -107,11 +107,11 @@ class Reply:
     text: str
 
 
-Step = Progress | Say | Ask | Together | Deliver | Chunk | Fail | Reject | Reply
+Step = Progress | Say | Ask | Parallel | Deliver | Chunk | Fail | Reject | Reply
 # A script yields steps. Each Ask returns the answer; the other steps return "".
 Script = AsyncGenerator[Step, str]
-# One of the scripts of a Together. A Fail ends the strand, not the task.
-Strand = AsyncGenerator[Progress | Say | Fail, None]
+# One of the scripts of a Parallel. A Fail ends the branch, not the task.
+Branch = AsyncGenerator[Progress | Say | Fail, None]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from a2a.types.a2a_pb2 import (
     TaskState,
 )
 
-from . import resume
+from . import resumable_stream
 from .limits import DEFAULT_LIMITS, Limits
 
 UPDATES = "updates"
@@ -37,10 +37,10 @@ UPDATES = "updates"
 
 @dataclass
 class Entry:
-    """What the store knows about a task, besides the task itself."""
+    """The store's data about a task, besides the task."""
 
     owner: ServerCallContext
-    updates: resume.ReplayBuffer
+    updates: resumable_stream.ReplayBuffer
     state: TaskState = TaskState.TASK_STATE_UNSPECIFIED
     version: int = 0
     changed_at: float = 0.0
@@ -63,7 +63,7 @@ class TaskStore(VersionedTaskStore):
         self._now = now
         self._tasks = InMemoryTaskStore(use_copying=False)
         self._entries: dict[str, Entry] = {}
-        # Each in the order in which the tasks came there.
+        # In the order in which the tasks reached that state.
         self._finished: dict[str, Entry] = {}
         self._waiting: dict[str, Entry] = {}
         self._replayable: dict[str, Entry] = {}  # finished, with updates
@@ -88,8 +88,8 @@ class TaskStore(VersionedTaskStore):
         update = _streamed(event, entry.state)
         if update is not None:
             number = entry.updates.head + 1
-            resume.set_number(update, number)
-            resume.set_number(task, number)
+            resumable_stream.set_number(update, number)
+            resumable_stream.set_number(task, number)
         self._shorten_history(task)
         kept = Task()
         kept.CopyFrom(task)
@@ -126,20 +126,20 @@ class TaskStore(VersionedTaskStore):
         self._replayable.pop(task_id, None)
         self._replay_bytes -= self._entries.pop(task_id).updates.bytes
 
-    def find_updates(self, task_id: str) -> resume.ReplayBuffer | None:
+    def find_updates(self, task_id: str) -> resumable_stream.ReplayBuffer | None:
         entry = self._entries.get(task_id)
         return entry.updates if entry else None
 
-    def updates_of(self, context: ServerCallContext) -> resume.ReplayBuffer:
+    def updates_of(self, context: ServerCallContext) -> resumable_stream.ReplayBuffer:
         """Return the updates of the task that this call started.
 
         The call may have lost the race with the eviction of the task.
         """
-        updates: resume.ReplayBuffer = context.state[UPDATES]
+        updates: resumable_stream.ReplayBuffer = context.state[UPDATES]
         return updates
 
     def find_overdue(self) -> Sequence[str]:
-        """Return the tasks that waited too long for an answer, or are too many."""
+        """Return the waiting tasks that are too old or too many."""
         return tuple(self._surplus(self._waiting))
 
     async def evict(self) -> None:
@@ -169,7 +169,7 @@ class TaskStore(VersionedTaskStore):
         return dict(item for _, item in surplus)
 
     def _add_entry(self, task_id: str, context: ServerCallContext) -> Entry:
-        updates = resume.ReplayBuffer(
+        updates = resumable_stream.ReplayBuffer(
             self._limits.replay_updates, self._limits.replay_bytes
         )
         context.state[UPDATES] = updates
@@ -194,7 +194,7 @@ class TaskStore(VersionedTaskStore):
             del task.history[1 : -(self._limits.history // 2)]
 
 
-def _streamed(event: Event | None, state: TaskState) -> resume.Update | None:
+def _streamed(event: Event | None, state: TaskState) -> resumable_stream.Update | None:
     """Return the event if the SDK streams it.
 
     It does not stream a Task that is saved again only to add a person's message.

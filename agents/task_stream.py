@@ -1,6 +1,6 @@
 """Streams the status of all tasks at GET /tasks/stream, in the lesson's format.
 
-task_store.py posts here each task that it saves.
+task_store.py calls `post` for each task that it saves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_ROWS = 10_000
 RETRY = b"retry: 1000\n\n"
 EVENT_ID = re.compile(r"(?P<run>[0-9a-f]+)-(?P<number>[0-9]{1,18})")
 
-# The lesson's words, or A2A's own where the lesson has none.
+# The names of the lesson, or of A2A where the lesson has none.
 STATUS = {
     TaskState.TASK_STATE_SUBMITTED: "submitted",
     TaskState.TASK_STATE_WORKING: "running",
@@ -56,7 +56,7 @@ class TaskStream:
     """The status updates of all tasks, in order, for any number of readers.
 
     Each row is a server-sent event with the id RUN-NUMBER. The numbers start at 1, and
-    RUN is a random value for each start of the agent. A reader is just a number.
+    RUN is a random value for each start of the agent. A reader is only a cursor.
     """
 
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
@@ -101,7 +101,7 @@ class TaskStream:
         if cursor is None:
             cursor = self._head
             yield self._snapshot(
-                f"cannot go on after {last_event_id!r}" if last_event_id else ""
+                f"cannot continue after {last_event_id!r}" if last_event_id else ""
             )
         while True:
             missing = self._head - cursor
@@ -118,7 +118,7 @@ class TaskStream:
                 yield b"".join(self._frames[n % len(self._frames)] for n in rows)
 
     def _find_row(self, event_id: str) -> int | None:
-        """Return the row's number, None if the rows after it are not all kept."""
+        """Return the row's number, or None if a row after it is no longer stored."""
         found = EVENT_ID.fullmatch(event_id)
         if found is None or found["run"] != self._run:
             return None
@@ -146,7 +146,7 @@ def build_route(tasks: TaskStream, grace_s: float) -> Route:
 
 
 def build_row(task: Task) -> dict[str, str | int | None]:
-    """Return task_id, status and progress, and the result or else the message."""
+    """Return task_id, status and progress, and the result or the message."""
     row: dict[str, str | int | None] = {
         "task_id": task.id,
         "status": STATUS.get(task.status.state, "unknown"),

@@ -26,8 +26,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from host.app import Host
 from host.config.load import Config
 from host.log.contract import Entry
-from host.log.memory import MemoryLog
-from host.log.sqlite import SqliteLog
+from host.log.memory_log import MemoryLog
+from host.log.sqlite_log import SqliteLog
 from host.model.event import TaskEvent, encode, with_id
 from host.server import listen, serve
 

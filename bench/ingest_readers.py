@@ -28,8 +28,8 @@ from host.config.agent_settings import AgentSettings
 from host.feed.feed import Feed
 from host.following.collector import Collector
 from host.log.contract import Log
-from host.log.memory import MemoryLog
-from host.log.sqlite import SqliteLog
+from host.log.memory_log import MemoryLog
+from host.log.sqlite_log import SqliteLog
 from host.server import settle_memory
 
 TASK = "t1"

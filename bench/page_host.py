@@ -25,7 +25,7 @@ from dashboard.app import create_app as create_dashboard
 from host.app import Host
 from host.config.load import Config
 from host.log.contract import Entry
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from host.model.event import AgentEvent, ArtifactEvent, Event, Skill, TaskEvent
 from host.server import listen, serve
 

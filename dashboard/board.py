@@ -64,8 +64,8 @@ def _build_context(state: Json) -> Json:
         "agents": agents,
         "titles": {row["agent"]: row.get("title") or row["agent"] for row in agents},
         "tasks": open_tasks + finished[:MAX_FINISHED],
-        "left_out": max(0, len(finished) - MAX_FINISHED),
+        "hidden_count": max(0, len(finished) - MAX_FINISHED),
         "open": len(open_tasks),
-        "words": STATUS,
+        "labels": STATUS,
         "now": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} UTC",
     }

@@ -37,10 +37,10 @@ from .api.responses import (
 from .config.agent_settings import HOST_NAME, AgentSettings
 from .config.load import Config
 from .errors import CourtsideError, LogError, QueryError
-from .feed.fanout import Fanout
 from .feed.feed import Feed
 from .feed.maintenance import maintain
-from .following.reloader import Reloader
+from .feed.sse_fanout import Fanout
+from .following.config_reloader import ConfigReloader
 from .following.roster import Roster
 from .gateway import http_json, jsonrpc
 from .gateway.backend import Backend
@@ -65,8 +65,7 @@ DRAIN_S = 1.0
 class Host:
     """The ASGI application.
 
-    `read_agents` reads the agents of the settings again. `also` runs as long as the
-    host does.
+    `read_agents` reads the configured agents again. `also` runs until the host stops.
     """
 
     def __init__(
@@ -78,6 +77,7 @@ class Host:
     ) -> None:
         self.failed = False
         self._also = also
+        self._start_agents = config.agents
         self._log = log
         self.feed = Feed(log, config.keep_events, config.keep_s)
         self._fanout = Fanout(self.feed)
@@ -87,8 +87,8 @@ class Host:
             config.data_dir,
             private_agents=config.access.private_agents,
         )
-        self._reloader = Reloader(
-            self._roster, config.file, read_agents or (lambda: config.agents)
+        self._reloader = ConfigReloader(
+            self._roster, config.file, read_agents or self._get_start_agents
         )
         self._guard = Guard(config.host, config.port, config.access)
         url = f"{config.url}/a2a/{HOST_NAME}"
@@ -107,7 +107,7 @@ class Host:
         )
 
     def _create_rest(self) -> Starlette:
-        """Create the application for everything but the streams."""
+        """Create the application for all endpoints except the streams."""
         debug = DebugApi(self.feed, self._fanout, self._roster, self._health)
         rest = Starlette(
             routes=[
@@ -140,6 +140,9 @@ class Host:
         app = self._guard.check_request(scope, stream or self._traced)
         await app(scope, receive, send if app is stream else add_safety_headers(send))
 
+    def _get_start_agents(self) -> Mapping[str, AgentSettings]:
+        return self._start_agents
+
     def _find_agent(self, name: str) -> Backend:
         """Raises UnknownAgent."""
         if name == self._orchestrator.name:
@@ -154,7 +157,7 @@ class Host:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """Run the host. If a task of it fails, log the error and end the process."""
+        """Run the host. If a background task fails, log it and end the process."""
         try:
             async with self.running():
                 yield

@@ -66,7 +66,10 @@ class _Server(uvicorn.Server):
     """Ends the streams at a signal, before uvicorn waits for open responses."""
 
     def __init__(
-        self, config: uvicorn.Config, host: Stoppable, on_ready: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        host: Stoppable,
+        on_ready: Callable[[], None] | None,
     ) -> None:
         super().__init__(config)
         self._host = host
@@ -75,7 +78,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         settle_memory()
-        if self.started:
+        if self.started and self._on_ready:
             self._on_ready()
 
     @contextmanager
@@ -108,7 +111,7 @@ def serve(
     host: Stoppable,
     listener: socket.socket,
     rules: AccessRules = NO_RULES,
-    on_ready: Callable[[], None] = lambda: None,
+    on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, and until every stream has ended.
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from ..steps import (
     AgentSpec,
+    Branch,
     Deliver,
     Fail,
     File,
+    Parallel,
     Progress,
     Request,
     Say,
     Script,
     Skill,
-    Strand,
-    Together,
 )
 
 
@@ -44,10 +44,10 @@ async def venue_search(request: Request) -> Script:
     """Call all places at once, then the one that did not answer once more."""
     answered: list[Court] = []
     yield Progress(0, "Finding courts…")
-    yield Together({c.name: call(c, answered) for c in COURTS}, until=60)
+    yield Parallel({c.name: call(c, answered) for c in COURTS}, until=60)
     silent = [court for court in COURTS if court not in answered]
     yield Say(f"{', '.join(c.name for c in silent)}: trying once more…", beats=0.25)
-    yield Together({c.name: call(c, answered, patient=True) for c in silent}, until=85)
+    yield Parallel({c.name: call(c, answered, patient=True) for c in silent}, until=85)
     yield Progress(90, "Comparing distance and price…", beats=0.25)
     yield Deliver(name="map", file=draw_map())
     yield Deliver(
@@ -56,7 +56,7 @@ async def venue_search(request: Request) -> Script:
     )
 
 
-async def call(court: Court, answered: list[Court], patient: bool = False) -> Strand:
+async def call(court: Court, answered: list[Court], patient: bool = False) -> Branch:
     yield Progress(20, f"{court.name}: calling…", court.beats)
     if not (patient or court.answers_at_once):
         yield Fail(f"{court.name}: no answer")

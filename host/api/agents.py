@@ -15,7 +15,7 @@ from starlette.routing import Route
 from ..config.agent_settings import HOST_NAME
 from ..errors import ConfigError
 from ..feed.feed import Feed
-from ..following.reloader import Reloader
+from ..following.config_reloader import ConfigReloader
 from ..following.roster import Roster
 from ..following.roster_file import AddedAgent
 from ..model.board import Board
@@ -32,7 +32,7 @@ class NewAgent(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AgentsApi:
-    def __init__(self, feed: Feed, roster: Roster, reloader: Reloader) -> None:
+    def __init__(self, feed: Feed, roster: Roster, reloader: ConfigReloader) -> None:
         self._feed = feed
         self._roster = roster
         self._reloader = reloader

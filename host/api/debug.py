@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..feed.fanout import Fanout
 from ..feed.feed import Feed
+from ..feed.sse_fanout import Fanout
 from ..following.collector import Collector
 from ..following.roster import Roster
 from ..model.debug_state import MAX_SHOWN, AgentState, DebugState

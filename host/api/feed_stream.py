@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 from ..config.settings import is_number
 from ..errors import QueryError
 from ..feed.cursor import Start, parse, resolve_start
-from ..feed.fanout import Fanout
 from ..feed.feed import FAULT, Feed
+from ..feed.sse_fanout import Fanout
 from ..model.event import encode
 from ..model.filter import Filter, Place
 from ..model.sse import feed_frame

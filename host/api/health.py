@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..feed.feed import Feed
-from ..following.reloader import Reloader
+from ..following.config_reloader import ConfigReloader
 from .agents import list_followed
 from .responses import json_response
 from .sessions import get_role
@@ -51,7 +51,7 @@ class Readiness(Struct, frozen=True):
 class HealthApi:
     """Set `not_ready` to the cause while the host starts or stops."""
 
-    def __init__(self, feed: Feed, reloader: Reloader) -> None:
+    def __init__(self, feed: Feed, reloader: ConfigReloader) -> None:
         self.not_ready: str | None = "the host is starting"
         self._feed = feed
         self._reloader = reloader

@@ -32,8 +32,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..config.agent_settings import HOST_NAME
-from ..feed.fanout import Fanout
 from ..feed.feed import Feed
+from ..feed.sse_fanout import Fanout
 from ..following.roster import Roster
 from ..model.histogram import DurationHistogram
 from ..version import VERSION

@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Message, Send
 
-from ..clients.bindings.a2a_errors import ERROR_INFO, UPDATES_GONE_CODE, UpdatesGone
+from ..clients.bindings.json_errors import ERROR_INFO, UPDATES_GONE_CODE, UpdatesGone
 from ..errors import CourtsideError, QueryError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024

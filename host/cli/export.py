@@ -30,9 +30,9 @@ You can open the recording with courtside replay, with courtside import, or in t
 @click.option("--after", metavar="ID", help="Only events after this one.")
 @click.option("--before", metavar="ID", help="Only events before this one.")
 @click.option(
-    "--since", metavar="TIME", help="Only events since then: 2026-11-24T12:00:00Z."
+    "--since", metavar="TIME", help="Only events from this time: 2026-11-24T12:00:00Z."
 )
-@click.option("--until", metavar="TIME", help="Only events until then.")
+@click.option("--until", metavar="TIME", help="Only events up to this time.")
 @click.option("-o", "--output", metavar="FILE", help="A new file.  [stdout]")
 def export(url: str | None, output: str | None, **query: str | Sequence[str]) -> None:
     """Save the feed of a running host as NDJSON."""

@@ -13,7 +13,7 @@ import click
 from ..config.settings import LOG_FILE
 from ..errors import CourtsideError
 from ..log.recording import Recording, entries, inspect_recording
-from ..log.sqlite import SqliteLog
+from ..log.sqlite_log import SqliteLog
 
 BATCH = 5_000
 
@@ -23,7 +23,7 @@ BATCH = 5_000
     epilog="""\b
 Examples:
   courtside import run.ndjson             creates run.courtside/
-  courtside --data-dir run.courtside      shows it and continues it
+  courtside --data-dir run.courtside      starts a host with this log
 
 If the recording lacks some events (for example, of one agent), the others get new ids
 from 1. A recording does not contain the A2A updates behind the events. To look at it

@@ -68,7 +68,7 @@ def host_options(command: Command) -> Command:
         ("context", "Only events of this context."),
         ("kind", f"Only events of this kind: {', '.join(KINDS)}."),
         ("task", "Only events of this task."),
-        ("agent", "Only events of this agent. You can repeat all four options."),
+        ("agent", "Only events of this agent. All four filters are repeatable."),
     ):
         kinds = click.Choice(KINDS) if name == "kind" else None
         option = click.option(f"--{name}", name, multiple=True, type=kinds, help=text)

@@ -19,7 +19,7 @@ from ..app import Host
 from ..config.load import read
 from ..feed.feed import Feed
 from ..log.contract import Entry
-from ..log.memory import MemoryLog
+from ..log.memory_log import MemoryLog
 from ..log.recording import Recording, entries, inspect_recording
 from ..model.timestamps import parse_timestamp
 from ..observability.logfmt import Line

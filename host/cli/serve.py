@@ -19,8 +19,8 @@ from ..app import Host
 from ..config.load import CommandLineAgents, Config, read, read_agents
 from ..config.settings import CONFIG_FILE, LOG_FILE
 from ..log.contract import Log
-from ..log.memory import MemoryLog
-from ..log.sqlite import SqliteLog
+from ..log.memory_log import MemoryLog
+from ..log.sqlite_log import SqliteLog
 from ..observability.logfmt import Line, LogFormatter
 from ..server import exit_on_signal, listen, raise_file_limit
 from ..server import serve as serve_host
@@ -41,7 +41,7 @@ Examples:
   courtside localhost:9000 https://agents.example.org/travel --port 9001
 
 The host also follows the agents of {CONFIG_FILE}. If there are no agents at all, it
-looks for those of `scripts/start`. Each flag is also a variable, such as
+looks for those of `scripts/start`. Each flag has an environment variable, such as
 COURTSIDE_PORT=9000. Both override [host] in {CONFIG_FILE}. `courtside config` prints
 where each setting comes from."""
 )
@@ -71,7 +71,8 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
         file = config.file or Path(CONFIG_FILE)
         reread = partial(read_agents, file, os.environ, agents)
         host = Host(config, _open_log(config), reread)
-        serve_host(host, listener, config.access, lambda: announce(config, opens))
+        on_ready = partial(announce, config, opens)
+        serve_host(host, listener, config.access, on_ready)
     sys.exit(1 if host.failed else 0)
 
 

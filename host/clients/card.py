@@ -10,9 +10,9 @@ import httpx
 from a2a.types import a2a_pb2 as pb
 
 from ..protocol.agent_card import parse_card
-from .bindings.error_mapping import CARD, BadResponse
 from .bindings.http_transport import CALL_S, MIB, HttpResponse, HttpTransport, origin
 from .bindings.types import Interface
+from .bindings.unreachable_errors import CARD, BadResponse
 
 WELL_KNOWN = "/.well-known/agent-card.json"
 WELL_KNOWN_V03 = "/.well-known/agent.json"

@@ -46,7 +46,7 @@ def check_access_rules(rules: AccessRules, host: str, where: str) -> AccessRules
         raise ConfigError("set both tls_cert and tls_key, or neither")
     if rules.read_token and not rules.token:
         raise ConfigError(
-            "read_token needs token as well, because nobody could send commands"
+            "read_token also needs token: without it, nobody can send commands"
         )
     if rules.token and rules.token == rules.read_token:
         raise ConfigError("token and read_token are the same: use two")

@@ -104,7 +104,7 @@ class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise SettingError("headers", "has the same name twice: case is ignored")
         for name in ("bearer", "username", "client_id"):
             if "authorization" in headers and name in names:
-                raise SettingError(name, "and headers.Authorization exclude each other")
+                raise SettingError(name, "cannot be used with headers.Authorization")
 
     def names(self) -> list[str]:
         """Return the names of the settings that have a value."""

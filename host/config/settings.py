@@ -89,7 +89,7 @@ HELP = {
     "tls_key": "Private key of the certificate (PEM file).",
     "trusted_proxies": "Proxies whose X-Forwarded-* headers are trusted.",
     "allowed_hosts": "Extra host names to accept.",
-    "allowed_origins": "Origins of other pages that may read and write (CORS).",
+    "allowed_origins": "Origins of other websites that may call the API (CORS).",
     "private_agents": "Allow private addresses for agents added at run time: yes, no, "
     "or auto (yes unless other machines can reach the host).",
 }

@@ -1,6 +1,7 @@
 """Readers of the feed, and the cohorts in which they get the same bytes.
 
-`fanout` decides when to write. `step` drives a reader's `send` without a task switch.
+`sse_fanout` decides when to write. `step` drives a reader's `send` without a task
+switch.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class Roster:
         """Follow one more agent, also after restarts. Return its name.
 
         Without a name, it gets one from its URL. Raises ConfigError for an unusable
-        name or URL, AgentExists, and NotSaved.
+        name or URL, AgentExists, and RosterNotSaved.
         """
         if self._public_only:
             check("url", check_public, settings.url)
@@ -133,7 +133,7 @@ class Roster:
         """Stop following the agent. Its events stay in the feed.
 
         Its last event is in the feed on return, unless the log is slow. Raises
-        UnknownAgent and NotSaved.
+        UnknownAgent and RosterNotSaved.
         """
         async with self._lock:
             entry = self._entry(name)
@@ -149,7 +149,7 @@ class Roster:
     async def reload(self, configured: Mapping[str, AgentSettings]) -> Reloaded:
         """Apply new settings. Agents with unchanged settings are not interrupted.
 
-        Raises NotSaved.
+        Raises RosterNotSaved.
         """
         async with self._lock:
             await self._save(self._changes.drop_outdated(configured))

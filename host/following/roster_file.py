@@ -18,10 +18,10 @@ from ..errors import ConfigError, CourtsideError
 FILE = "agents.json"
 
 
-class NotSaved(CourtsideError):
-    """The change cannot be written to the disk, so it is not made."""
+class RosterNotSaved(CourtsideError):
+    """The change to the roster cannot be written to the disk, so it is not applied."""
 
-    status, reason = 503, "NOT_KEPT"
+    status, reason = 503, "NOT_KEPT"  # The reason is part of the API.
 
 
 class AddedAgent(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -47,7 +47,7 @@ def check(subject: str, checker: Callable[[object], str], value: object) -> str:
 
 
 class RosterChanges(Struct, frozen=True, forbid_unknown_fields=True):
-    """The changes to the agents of the settings. `removed` maps names to base URLs.
+    """Run-time changes to the configured agents. `removed` maps names to base URLs.
 
     If the settings later give a removed agent's name to another URL, that is another
     agent. If the settings name an agent that was added, the settings win.
@@ -74,7 +74,7 @@ class RosterChanges(Struct, frozen=True, forbid_unknown_fields=True):
     ) -> RosterChanges:
         before = configured.get(name)
         if before and before.url == agent.url and agent.card in (None, before.card):
-            # It was removed before: take it back with the settings that it had.
+            # It was removed before: restore it with its configured settings.
             removed = {n: url for n, url in self.removed.items() if n != name}
             return RosterChanges(self.added, removed)
         return RosterChanges({**self.added, name: agent}, self.removed)
@@ -88,7 +88,7 @@ class RosterChanges(Struct, frozen=True, forbid_unknown_fields=True):
         return RosterChanges(added, {**self.removed, name: configured[name].url})
 
     def drop_outdated(self, configured: Mapping[str, AgentSettings]) -> RosterChanges:
-        """Return the changes that still mean something with these settings."""
+        """Return the changes that still have an effect with these settings."""
         removed = {
             name: url
             for name, url in self.removed.items()
@@ -121,7 +121,7 @@ def read(folder: Path) -> RosterChanges:
 
 
 def write(folder: Path, changes: RosterChanges) -> None:
-    """Write the changes to the disk, all or nothing. Raises NotSaved."""
+    """Write the changes to the disk, all or nothing. Raises RosterNotSaved."""
     path = folder / FILE
     draft = path.with_suffix(".new")
     try:
@@ -133,7 +133,7 @@ def write(folder: Path, changes: RosterChanges) -> None:
         draft.replace(path)
         _sync_folder(folder)
     except OSError as error:
-        raise NotSaved(f"{path}: cannot be written: {error.strerror}") from error
+        raise RosterNotSaved(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _sync_folder(folder: Path) -> None:

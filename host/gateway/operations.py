@@ -20,7 +20,7 @@ from a2a.utils.errors import (
 from a2a.utils.proto_utils import validate_proto_required_fields
 from google.protobuf.message import Message
 
-from ..clients.bindings.a2a_errors import UpdatesGone
+from ..clients.bindings.json_errors import UpdatesGone
 from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
@@ -79,7 +79,7 @@ class Operations:
     async def extended_card(self, call: Call[None]) -> bytes:
         self._find_agent(call.agent)
         raise UnsupportedOperationError(
-            f"{call.agent} has no extended card here: its card has everything"
+            f"{call.agent} has no extended card on this host: read its public card"
         )
 
     async def push(self, call: Call[None]) -> bytes:
@@ -176,7 +176,7 @@ class Operations:
             return has_ended
         if has_ended:
             raise UpdatesGone(
-                f"What followed update {after} is not kept: task {task.id} ended "
+                f"Updates after {after} are no longer stored: task {task.id} ended "
                 "before the host knew it",
                 {"oldest": "1", "newest": "0"},
             )

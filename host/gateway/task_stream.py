@@ -11,10 +11,10 @@ from typing import cast
 
 import anyio
 
-from ..clients.bindings.a2a_errors import UpdatesGone
+from ..clients.bindings.json_errors import UpdatesGone
 from ..errors import CursorExpired
 from ..feed.feed import PAGE, Feed
-from ..feed.watch import watch_batches
+from ..feed.local_reader import watch_batches
 from ..log.contract import Row
 from ..model.event import GapEvent, TaskEvent, decode
 from ..model.filter import Filter
@@ -141,7 +141,7 @@ class TaskStream:
 
     def _gone(self, number: int, oldest: int, newest: int) -> UpdatesGone:
         return UpdatesGone(
-            f"What followed update {number} is not kept: the host has {oldest} to "
+            f"Updates after {number} are no longer stored: the host has {oldest} to "
             f"{newest}; subscribe without Last-Event-ID to begin with the task",
             {"oldest": str(oldest), "newest": str(newest)},
         )

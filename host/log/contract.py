@@ -1,6 +1,6 @@
 """The contract of a log: where the feed stores its events.
 
-`memory` and `sqlite` implement it.
+`memory_log` and `sqlite_log` implement it.
 """
 
 from __future__ import annotations

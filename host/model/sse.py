@@ -15,7 +15,7 @@ def frame(data: bytes, *, event_id: str = "", name: str = "") -> bytes:
 
 def feed_frame(epoch: str, event_id: int, body: bytes) -> bytes:
     """Build the frame of one event of the feed. Its id names the log's epoch."""
-    # Once per event, so in one step: `frame(with_id(…))` takes twice as long.
+    # This runs for every event. `frame(with_id(…))` takes twice as long.
     return b'id: %b-%d\ndata: {"id":%d,%b\n\n' % (
         epoch.encode(),
         event_id,

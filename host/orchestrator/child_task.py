@@ -14,7 +14,7 @@ from google.protobuf.json_format import ParseDict
 
 from ..errors import AgentUnreachable, CursorExpired
 from ..feed.feed import Feed
-from ..feed.watch import watch
+from ..feed.local_reader import watch
 from ..following.collector import Collector
 from ..model.event import TaskEvent, decode
 from ..model.filter import Filter

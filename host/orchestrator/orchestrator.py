@@ -173,7 +173,7 @@ class Orchestrator:
         try:
             plan = self._restore_plan(saved)
         except ConfigError as error:
-            why = f"The host was restarted and cannot go on: {error}"
+            why = f"The host was restarted and cannot continue: {error}"
             await log.add_status("TASK_STATE_FAILED", why, {PLAN_URI: saved})
             logger.info(Line(task=f"host/{row.task_id}", run="given up", cause=why))
             return

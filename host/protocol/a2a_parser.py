@@ -60,7 +60,7 @@ def parse_response(data: bytes | msgspec.Raw) -> StreamResponse:
     body = lenient_json.decode(data)
     response = _normalize(body, pb.StreamResponse(), StreamResponse)
     if not _has_one_field(response):
-        raise ValueError(f"no stream response, but an object of {sorted(body)[:8]}")
+        raise ValueError(f"not a stream response: its keys are {sorted(body)[:8]}")
     return response
 
 
@@ -94,7 +94,7 @@ def parse_task(data: bytes | msgspec.Raw) -> Task:
             and "status" in candidate
         ):
             return _normalize(candidate, pb.Task(), Task)
-    raise ValueError(f"no task with an id, but an object of {sorted(body)[:8]}")
+    raise ValueError(f"not a task with an id: its keys are {sorted(body)[:8]}")
 
 
 def parse_list(data: bytes | msgspec.Raw) -> tuple[list[ListedTask], str | None]:

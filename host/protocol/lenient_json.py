@@ -1,4 +1,4 @@
-"""Reads unusual A2A JSON the way the SDK does: slow and lenient.
+"""Parses nonstandard A2A JSON as leniently as the SDK does, and as slowly.
 
 `a2a_parser` uses it for JSON that its strict structs refuse.
 """
@@ -97,7 +97,7 @@ def _enum_number(value: Any, enum: Any) -> int:
 
 
 def _drop_null_data(parts: Any) -> None:
-    # To the SDK, `data: null` is content, and replaces the text beside it.
+    # The SDK reads `data: null` as content that overwrites the text of the part.
     for part in parts if isinstance(parts, list) else ():
         if isinstance(part, dict) and part.get("data", ...) is None:
             del part["data"]

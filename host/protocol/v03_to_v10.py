@@ -61,7 +61,7 @@ def convert_result(result: Json) -> Json:
     (inner,) = result.values() if len(result) == 1 else (None,)
     if isinstance(inner, dict) and (inner.get("kind") or _infer_kind(inner)):
         return convert_result(inner)
-    raise ValueError(f"no result of A2A 0.3, but an object of {sorted(result)[:8]}")
+    raise ValueError(f"not a result of A2A 0.3: its keys are {sorted(result)[:8]}")
 
 
 def convert_task(task: Json) -> Json:
@@ -160,5 +160,5 @@ def _objects(body: Json, name: str) -> list[Json]:
     if items is None:
         return []
     if not isinstance(items, list):
-        raise ValueError(f"{name} is no list, but {type(items).__name__}")
+        raise ValueError(f"{name} must be a list, not {type(items).__name__}")
     return [_object(item) for item in items]

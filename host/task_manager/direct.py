@@ -14,10 +14,10 @@ from google.protobuf.json_format import ParseDict
 from ..api.responses import describe_error
 from ..config.agent_settings import AgentSettings
 from ..feed.feed import Feed
+from ..feed.local_reader import watch
 from ..feed.maintenance import maintain
-from ..feed.watch import watch
 from ..following.collector import Collector
-from ..log.memory import MemoryLog
+from ..log.memory_log import MemoryLog
 from ..model.event import AgentEvent, with_id
 from ..model.filter import ALL
 from ..model.timestamps import now

@@ -36,7 +36,7 @@ def create_transport(
     """Raises ConfigError."""
     if host is not None:
         if agents is not None:
-            raise ConfigError("give agents or host, not both: the host has its agents")
+            raise ConfigError("use agents or host, not both: a host has its own agents")
         if token is None:
             token = read_client_token(os.environ, Path.cwd())
         return HostTransport(host, token)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from host.log.contract import Log
-from host.log.memory import MemoryLog
-from host.log.sqlite import SqliteLog
+from host.log.memory_log import MemoryLog
+from host.log.sqlite_log import SqliteLog
 from tests.contract.clock import Clock
 
 

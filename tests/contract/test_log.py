@@ -1,6 +1,6 @@
 """The contract of every log (host/log/contract.py): ids, versions and appends.
 
-Each test runs on the memory log and on the SQLite log. test_log_sqlite.py tests what
+Each test runs on the memory log and on the SQLite log. test_sqlite_log.py tests what
 only a log in a file promises.
 """
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import anyio
 
 from host.log.contract import Log
-from host.log.memory import MemoryLog
-from host.log.sqlite import SqliteLog
+from host.log.memory_log import MemoryLog
+from host.log.sqlite_log import SqliteLog
 from tests.contract.entries import (
     batch,
     entry,

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from host.log.contract import Entry
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from tests.contract.entries import entry, everything, rows
 
 RAW = b'"%b"' % (b"x" * 10_000)

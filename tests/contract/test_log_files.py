@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 from host.errors import LogError
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from tests.contract.entries import batch, everything, rows
 
 NOBODY = 65534

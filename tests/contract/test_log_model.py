@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 )
 
 from host.log.contract import Entry, Log, Row
-from host.log.memory import MemoryLog
-from host.log.sqlite import SqliteLog
+from host.log.memory_log import MemoryLog
+from host.log.sqlite_log import SqliteLog
 from host.model.filter import ALL, Filter
 from tests.contract.entries import entry, everything, message, row
 from tests.support.harness import THOROUGH

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from host.errors import LogError
 from host.feed.feed import Feed
 from host.log.contract import Entry, Row
-from host.log.sqlite import SqliteLog
 from host.log.sqlite_file import APPLICATION_ID
+from host.log.sqlite_log import SqliteLog
 from host.model.filter import Filter
 from tests.contract.entries import entry, everything, ids, row
 

@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from host.api.openapi.feed_schema import schema
-from host.clients.bindings.a2a_errors import from_http, from_jsonrpc
-from host.clients.bindings.jsonrpc import cut_result
-from host.clients.bindings.readers import read_answer, read_task, read_update
+from host.clients.bindings.json_errors import from_http, from_jsonrpc
+from host.clients.bindings.jsonrpc import extract_result
+from host.clients.bindings.response_parsers import (
+    read_send_response,
+    read_task,
+    read_update,
+)
 from host.clients.bindings.sse import Frame, SseParser
 from host.clients.card import list_interfaces
 from host.feed.search import Search
@@ -69,7 +73,9 @@ def test_chunk_boundaries_do_not_change_events(
     assert found == SseParser().feed(b"".join(pieces))
 
 
-@pytest.mark.parametrize("read", [read_update, read_answer, read_task, cut_result])
+@pytest.mark.parametrize(
+    "read", [read_update, read_send_response, read_task, extract_result]
+)
 @pytest.mark.parametrize("data", hostile.DEEP)
 def test_deep_or_huge_json_is_refused(read, data) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises((ValueError, A2AError)):
@@ -78,7 +84,7 @@ def test_deep_or_huge_json_is_refused(read, data) -> None:  # type: ignore[no-un
 
 @fuzz(hostile.updates | hostile.any_json)
 def test_any_update_is_read_or_refused(data: bytes) -> None:
-    for read in (read_update, read_answer, read_task, cut_result):
+    for read in (read_update, read_send_response, read_task, extract_result):
         try:
             read(data)
         except (ValueError, A2AError):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agents import progress, resume
+from agents import progress, resumable_stream
 from agents.request_checks import MAX_BODY_BYTES
 from agents.stubs import STUBS
 from tests.support.a2a_client import Agent, agent_at, request, texts
@@ -47,7 +47,7 @@ async def test_card_lists_interfaces_extensions_and_skills(
     ]
     assert card["capabilities"]["streaming"] is True
     extensions = [each["uri"] for each in card["capabilities"]["extensions"]]
-    assert extensions == [progress.URI, resume.URI]
+    assert extensions == [progress.URI, resumable_stream.URI]
     assert [skill["id"] for skill in card["skills"]] == [
         skill.id for skill in STUBS[name].skills
     ]
@@ -143,6 +143,6 @@ async def test_example_from_the_card_starts_its_skill(stubs: Stack, name: str) -
         for skill in card["skills"]:
             by_id = await agent.stream(skill=skill["id"])
             by_words = await agent.stream(skill["examples"][0])
-            # Strands run at the same time, so their order may differ.
+            # Branches run at the same time, so their order may differ.
             assert sorted(texts(by_words)) == sorted(texts(by_id))
             assert list(by_words[0]) == list(by_id[0])

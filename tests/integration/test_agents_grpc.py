@@ -27,7 +27,7 @@ from a2a.types.a2a_pb2 import (
 from a2a.utils.constants import TransportProtocol
 from a2a.utils.errors import InvalidParamsError, TaskNotCancelableError
 
-from agents import resume
+from agents import resumable_stream
 from tests.support.a2a_client import agent_at
 from tests.support.harness import Process, Server, free_port
 
@@ -79,7 +79,7 @@ def send_request(text: str, **fields: Any) -> SendMessageRequest:
 def number_of(event: StreamResponse) -> int:
     payload = event.WhichOneof("payload")
     assert payload is not None
-    return resume.read_number(getattr(event, payload))
+    return resumable_stream.read_number(getattr(event, payload))
 
 
 async def test_task_is_streamed_and_cannot_be_cancelled_after_its_end(
@@ -109,7 +109,7 @@ async def test_unavailable_updates_are_out_of_range(client: Client) -> None:
     events = [event async for event in client.send_message(send_request("Find a slot"))]
     request = SubscribeToTaskRequest(id=events[0].task.id)
     ahead = ClientCallContext(service_parameters={"last-event-id": "999"})
-    why = "What followed update 999 is not kept"
+    why = "Updates after 999 are no longer stored"
     with pytest.raises(Exception, match=why) as caught:
         async for _ in client.subscribe(request, context=ahead):
             pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents import resume
+from agents import resumable_stream
 from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT
 from tests.support.stack import Stack
@@ -33,7 +33,7 @@ def test_example_is_real_output_of_the_agent(number: int, outputs: list[str]) ->
 
 def test_page_names_the_extension_and_its_errors() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert f"`{resume.URI}`" in page
+    assert f"`{resumable_stream.URI}`" in page
     for word in ("UPDATES_GONE", "-31410", "410", "OUT_OF_RANGE", "sequence"):
         assert word in page
     assert len(page.split("\n## ")) == 6

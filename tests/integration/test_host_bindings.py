@@ -16,9 +16,9 @@ from a2a.utils.errors import (
     TaskNotFoundError,
 )
 
-from host.clients.bindings.a2a_errors import UpdatesGone
 from host.clients.bindings.base import Binding
 from host.clients.bindings.http_transport import HttpTransport
+from host.clients.bindings.json_errors import UpdatesGone
 from host.clients.bindings.selection import open_binding
 from host.clients.bindings.types import Interface, Query
 from host.clients.card import fetch_card, list_interfaces

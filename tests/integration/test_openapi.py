@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 
 from host.api.openapi.document import document
 from host.api.openapi.feed_schema import schema
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from tests.support.doc_examples import examples_in, matches_output, run_examples
 from tests.support.harness import ROOT
 from tests.support.host_client import HostClient

@@ -18,7 +18,7 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.faulty_libc import FaultyLibc, NoCompiler
 from tests.support.feed_reader import FeedReader

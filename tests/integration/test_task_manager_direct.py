@@ -16,7 +16,7 @@ from host.config.agent_settings import AgentSettings
 from host.errors import ConfigError
 from host.feed.feed import Feed
 from host.following.collector import Collector
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from tests.support.a2a_client import start_over_jsonrpc
 from tests.support.card_server import card_server
 from tests.support.fault_proxy import FaultProxy, Faults
@@ -111,7 +111,7 @@ class TestSettings:
             ({"Carly": "http://127.0.0.1:1"}, None, r"agents\['Carly'\] is not a"),
             ({"carly": "127.0.0.1:1"}, None, r"agents\['carly'\] "),
             (None, "localhost:8000", "host= "),
-            ({}, "http://127.0.0.1:1", "agents or host, not both"),
+            ({}, "http://127.0.0.1:1", "use agents or host, not both"),
         ],
     )
     def test_invalid_values_are_refused_at_once(

@@ -21,13 +21,13 @@ from anyio.abc import TaskGroup
 from starlette.types import Message
 
 import host.feed.cohort
-import host.feed.fanout
 import host.feed.feed
 import host.feed.ring
-from host.feed.fanout import Fanout
+import host.feed.sse_fanout
 from host.feed.feed import Feed
 from host.feed.ring import Ring
-from host.log.memory import MemoryLog
+from host.feed.sse_fanout import Fanout
+from host.log.memory_log import MemoryLog
 from host.model.filter import ALL, Filter, Place
 from host.model.sse import PING, feed_frame
 from tests.contract.entries import message
@@ -157,7 +157,7 @@ async def run_fanout() -> AsyncIterator[FanoutRun]:
     feed = Feed(log)
     await feed.open()
     # No rests after slow rounds: they would take real time on a busy machine.
-    with mock.patch.object(host.feed.fanout, "REST_FROM_S", math.inf):
+    with mock.patch.object(host.feed.sse_fanout, "REST_FROM_S", math.inf):
         async with anyio.create_task_group() as group:
             yield FanoutRun(feed, log, group)
             group.cancel_scope.cancel()
@@ -188,10 +188,10 @@ def small_limits(*, pinging: bool = False) -> Iterator[None]:
     """Set sizes so small that a few events exceed a block, the ring or a page."""
     with (
         mock.patch.object(host.feed.ring, "BLOCK_BYTES", 400),
-        mock.patch.object(host.feed.fanout, "BLOCK_BYTES", 400),
+        mock.patch.object(host.feed.sse_fanout, "BLOCK_BYTES", 400),
         mock.patch.object(host.feed.feed, "Ring", partial(Ring, max_bytes=1_200)),
         mock.patch.object(host.feed.feed, "PAGE", 3),
         mock.patch.object(host.feed.cohort, "COHORT", 3),
-        mock.patch.object(host.feed.fanout, "PING_S", 0.0 if pinging else 60.0),
+        mock.patch.object(host.feed.sse_fanout, "PING_S", 0.0 if pinging else 60.0),
     ):
         yield

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from host.model.event import with_id
 from tests.support.flood_host import KEEP_EVENTS, LOG, TASKS
 from tests.support.harness import Server

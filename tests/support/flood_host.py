@@ -21,7 +21,7 @@ from host.app import Host
 from host.config.load import Config
 from host.feed.feed import FeedClosed
 from host.log.contract import Entry
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from host.model.event import ArtifactEvent, Event, TaskEvent
 from host.server import listen, serve
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from host.log.contract import Entry
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from host.model.event import ArtifactEvent, Event, TaskEvent
 
 AGENTS = ("carly", "walter", "logan", "nancy")

@@ -41,7 +41,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from agents import progress, resume
+from agents import progress, resumable_stream
 from agents.__main__ import exit_on_signals
 from agents.app import build_app
 from agents.limits import DEFAULT_LIMITS, Limits
@@ -143,7 +143,7 @@ def card_of(kind: str, binding: str, url: str) -> pb.AgentCard:
     extensions = []
     if limits := LIMITS.get(kind):
         extensions.append(
-            resume.build_extension(limits.replay_updates, limits.replay_bytes)
+            resumable_stream.build_extension(limits.replay_updates, limits.replay_bytes)
         )
     interface = pb.AgentInterface(
         url=url, protocol_binding=binding, protocol_version="1.0"

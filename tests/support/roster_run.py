@@ -16,7 +16,7 @@ from host.feed.feed import Feed
 from host.following.collector import Collector
 from host.following.roster import Roster
 from host.following.roster_file import FILE
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import AgentEvent
 
 CARLY = AgentSettings("http://127.0.0.1:8001")

@@ -13,11 +13,13 @@ from agents.settings import Settings
 from agents.steps import (
     AgentSpec,
     Ask,
+    Branch,
     Chunk,
     Deliver,
     Fail,
     File,
     NeedAuth,
+    Parallel,
     Progress,
     Reject,
     Reply,
@@ -25,8 +27,6 @@ from agents.steps import (
     Say,
     Script,
     Skill,
-    Strand,
-    Together,
 )
 
 
@@ -72,12 +72,12 @@ async def streaming(request: Request) -> Script:
 
 async def parallel(request: Request) -> Script:
     yield Progress(10, "Two at once…")
-    yield Together({"left": strand(2), "right": strand(4, fails=True)}, until=60)
-    yield Together({"right": strand(2)}, until=80)
+    yield Parallel({"left": branch(2), "right": branch(4, fails=True)}, until=60)
+    yield Parallel({"right": branch(2)}, until=80)
     yield Deliver("Both done.")
 
 
-async def strand(steps: int, fails: bool = False) -> Strand:
+async def branch(steps: int, fails: bool = False) -> Branch:
     for step in range(1, steps):
         yield Progress(100 * step // steps, f"{step} of {steps}")
     if fails:
@@ -85,12 +85,12 @@ async def strand(steps: int, fails: bool = False) -> Strand:
     yield Say("nearly there")
 
 
-async def crashing_strand(request: Request) -> Script:
-    async def crash() -> Strand:
+async def crashing_branch(request: Request) -> Script:
+    async def crash() -> Branch:
         yield Progress(50, "So far so good…")
         raise ZeroDivisionError("division by zero")
 
-    yield Together({"left": crash(), "right": strand(9)})
+    yield Parallel({"left": crash(), "right": branch(9)})
 
 
 async def refusing(request: Request) -> Script:
@@ -120,7 +120,7 @@ SCRIPTS = (
     silent,
     streaming,
     parallel,
-    crashing_strand,
+    crashing_branch,
     refusing,
     needing_leave,
     replying,

@@ -27,13 +27,13 @@ from ...config.address_rules import LOOPBACK
 from ...observability import trace
 from ...protocol.a2a_objects import RESUMABLE
 from ..http_client import addresses
-from .a2a_errors import UpdatesGone
 from .base import Binding
-from .error_mapping import BadResponse, NonstandardError, is_cancelled
 from .http_transport import CALL_S, MAX_BODY
+from .json_errors import UpdatesGone
 from .operations import Operation
-from .read_ahead import ReadAhead
-from .readers import message_to_json
+from .response_parsers import message_to_json
+from .stream_buffer import StreamBuffer
+from .unreachable_errors import BadResponse, NonstandardError, is_cancelled
 
 SECURE = ("https", "grpcs")
 SCHEMES = (*SECURE, "http", "grpc")
@@ -115,8 +115,8 @@ class Grpc(Binding):
             async with aclosing(method(request, context=context)) as responses:
                 yield responses
 
-        ahead: ReadAhead[Message] = ReadAhead(open_stream)
-        async with aclosing(ahead.lists(self._http.task_group)) as arrived:
+        ahead: StreamBuffer[Message] = StreamBuffer(open_stream)
+        async with aclosing(ahead.batches(self._http.task_group)) as arrived:
             async for responses in arrived:
                 yield responses
 

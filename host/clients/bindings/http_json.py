@@ -11,18 +11,18 @@ import httpx
 from a2a.utils.errors import MethodNotFoundError, TaskNotFoundError
 from google.protobuf.message import Message
 
-from .a2a_errors import from_http, from_status
-from .error_mapping import NonstandardError
-from .http_binding import HttpBinding
 from .http_transport import HttpResponse
+from .json_binding import JsonBinding
+from .json_errors import from_http, from_status
 from .operations import GET_TASK, SUBSCRIBE_BY_GET, SUBSCRIBE_TO_TASK, Operation
 from .sse import Frame, too_large
 from .types import Batch, Update
+from .unreachable_errors import NonstandardError
 
 Result = TypeVar("Result")
 
 
-class HttpJson(HttpBinding):
+class HttpJson(JsonBinding):
     _subscribe_operations: tuple[Operation[Update], ...] = (
         SUBSCRIBE_TO_TASK,
         SUBSCRIBE_BY_GET,

@@ -16,8 +16,8 @@ import httpx
 
 from .. import http_client
 from ..credentials import Credentials
-from .error_mapping import BadResponse, map_errors
-from .read_ahead import ReadAhead
+from .stream_buffer import StreamBuffer
+from .unreachable_errors import BadResponse, map_errors
 
 # Agents ping every 15 s: two missed pings and a margin.
 STREAM_TIMEOUT = httpx.Timeout(connect=5, read=40, write=10, pool=5)
@@ -26,7 +26,7 @@ CONNECT_S = 4.0  # Shorter than CALL_S: only httpx's own timeout closes the sock
 SSE = "text/event-stream"
 MIB = 1024 * 1024
 MAX_BODY = 8 * MIB
-# Reading takes a core at some 100 MB/s. The rest waits in the agent's connection.
+# Reading 100 MB/s takes a whole core. Other data waits in the agent's connection.
 STREAM_BYTES_PER_S = 32 * MIB
 PACED_BYTES = 256 * 1024
 HEADERS = {"accept-encoding": "identity", "user-agent": "courtside"}
@@ -107,19 +107,19 @@ class HttpTransport:
         return ResponseStream(self, request)
 
     async def wait_for_bandwidth(self, count: int) -> None:
-        """Wait until all streams together may read `count` more bytes."""
+        """Wait until the streams of this agent may read `count` more bytes."""
         begun_at = max(self._paced_until, anyio.current_time())
         self._paced_until = begun_at + count / STREAM_BYTES_PER_S
         await anyio.sleep_until(self._paced_until)
 
 
 class ResponseStream:
-    """A response that is read while it arrives. Read `chunks` before the head."""
+    """A response that is read while it arrives. The first chunk sets `status`."""
 
     def __init__(self, transport: HttpTransport, request: httpx.Request) -> None:
         self._transport = transport
         self._request = request
-        self._ahead = ReadAhead(self._open)
+        self._buffer = StreamBuffer(self._open)
         self.status = 0
         self.headers = httpx.Headers()
 
@@ -129,9 +129,10 @@ class ResponseStream:
         return self.status == httpx.codes.OK and kind.startswith(SSE)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield what has arrived since the last chunk. The first one may be empty."""
-        async with aclosing(self._ahead.lists(self._transport.task_group)) as lists:
-            async for chunks in lists:
+        """Yield the bytes since the last chunk. The first chunk may be empty."""
+        batches = self._buffer.batches(self._transport.task_group)
+        async with aclosing(batches):
+            async for chunks in batches:
                 yield b"".join(chunks)
 
     @asynccontextmanager

@@ -13,12 +13,12 @@ from google.protobuf.message import Message
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ...protocol import lenient_json
-from .a2a_errors import from_jsonrpc
-from .error_mapping import BadResponse, NonstandardError
-from .http_binding import DENIED, HttpBinding
 from .http_transport import HttpResponse
+from .json_binding import DENIED, JsonBinding
+from .json_errors import from_jsonrpc
 from .operations import Operation
 from .sse import Frame, too_large
+from .unreachable_errors import BadResponse, NonstandardError
 
 Result = TypeVar("Result")
 
@@ -33,7 +33,7 @@ class _Envelope(Struct, gc=False):
 _envelopes = msgspec.json.Decoder(_Envelope)
 
 
-class JsonRpc(HttpBinding):
+class JsonRpc(JsonBinding):
     def _method(self, operation: Operation[Any]) -> str:
         return operation.name
 
@@ -50,18 +50,18 @@ class JsonRpc(HttpBinding):
         if item.data is None:
             raise too_large()
         if not item.is_error:
-            return operation.read(self._upgrade(operation, cut_result(item.data)))
+            return operation.read(self._upgrade(operation, extract_result(item.data)))
         with suppress(ValueError):
-            cut_result(item.data)
+            extract_result(item.data)
         raise NonstandardError(item.data.decode(errors="replace")[:200])
 
     def _error(self, operation: Operation[Any], response: HttpResponse) -> Exception:
         cause = f"HTTP {response.status}"
         try:
-            cut_result(response.body)
+            extract_result(response.body)
         except A2AError as error:
             is_standard = not isinstance(error, NonstandardError)
-            # A2A has no code for a missing login, so the status says more.
+            # A2A has no error code for 401 and 403, so report the HTTP status.
             if is_standard and response.status not in DENIED:
                 return error
             cause = f"{cause}: {error}"
@@ -70,23 +70,23 @@ class JsonRpc(HttpBinding):
         return BadResponse(cause)
 
 
-def cut_result(data: bytes) -> bytes:
-    """Cut the JSON of the result out of a JSON-RPC response, without parsing it.
+def extract_result(data: bytes) -> bytes:
+    """Return the JSON of the result in a JSON-RPC response, unparsed.
 
-    Raises the A2AError in the response, and ValueError if it has neither.
+    Raises the A2AError in the response, or ValueError if there is no result or error.
     """
     try:
         envelope = _envelopes.decode(data)
         result, error = envelope.result, envelope.error
         if result is not UNSET and error is UNSET:
-            cut = bytes(result)
-            if cut.isascii() or cut.decode():
-                return cut
+            unparsed = bytes(result)
+            if unparsed.isascii() or unparsed.decode():
+                return unparsed
     except (ValueError, RecursionError):
         pass
     body = lenient_json.decode(data)
     if body.get("error") is not None:
         raise from_jsonrpc(body["error"])
     if body.get("result") is None:
-        raise ValueError(f"no JSON-RPC response, but an object of {sorted(body)[:8]}")
+        raise ValueError(f"not a JSON-RPC response: its keys are {sorted(body)[:8]}")
     return msgspec.json.encode(body["result"])

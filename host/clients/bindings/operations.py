@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from ...protocol.agent_card import parse_card
 from .http_transport import CALL_S
-from .readers import read_answer, read_page, read_task, read_update
+from .response_parsers import read_page, read_send_response, read_task, read_update
 from .types import Page, Update
 
 # An agent that cannot return at once answers a message when its work is done.
@@ -55,7 +55,7 @@ SEND_MESSAGE = Operation[Update](
     route=Route("POST", "/message:send", has_body=True),
     sdk_method="send_message",
     request=pb.SendMessageRequest,
-    read=read_answer,
+    read=read_send_response,
     deadline_s=SEND_S,
 )
 SEND_STREAMING_MESSAGE = Operation[Update](

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from .error_mapping import BadResponse
 from .types import TooLarge
+from .unreachable_errors import BadResponse
 
 MIB = 1024 * 1024
 MAX_EVENT = 4 * MIB

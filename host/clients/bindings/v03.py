@@ -22,7 +22,7 @@ from ...protocol import lenient_json, v03_to_v10
 from .http_json import HttpJson
 from .jsonrpc import JsonRpc
 from .operations import GET_EXTENDED_CARD, Operation
-from .readers import as_value_error, message_to_json
+from .response_parsers import as_value_error, message_to_json
 
 Json = dict[str, Any]
 

@@ -16,7 +16,7 @@ from a2a.types.a2a_pb2 import Role, SendMessageRequest, StreamResponse, TaskStat
 from a2a.utils.constants import TransportProtocol
 from starlette.responses import JSONResponse
 
-from agents import progress, resume
+from agents import progress, resumable_stream
 from tests.support.a2a_client import COMPLETED, Json
 from tests.support.in_process_agent import InProcessAgent, run_agent
 
@@ -146,9 +146,12 @@ async def test_invalid_0_3_messages_create_no_task() -> None:
 @pytest.mark.parametrize(
     ("requested", "supported"),
     [
-        (resume.URI, resume.URI),
-        (f"{resume.URI}, {progress.URI}", f"{progress.URI}, {resume.URI}"),
-        (f"https://example.org/other/v1,{resume.URI}", resume.URI),
+        (resumable_stream.URI, resumable_stream.URI),
+        (
+            f"{resumable_stream.URI}, {progress.URI}",
+            f"{progress.URI}, {resumable_stream.URI}",
+        ),
+        (f"https://example.org/other/v1,{resumable_stream.URI}", resumable_stream.URI),
         ("https://example.org/other/v1", None),
         ("", None),
     ],
@@ -178,7 +181,7 @@ async def test_sdk_client_sees_standard_a2a(binding: TransportProtocol) -> None:
     assert set(kinds[1:]) == {"status_update", "artifact_update"}
     last = events[-1].status_update
     assert last.status.state == TaskState.TASK_STATE_COMPLETED
-    assert set(last.metadata) == {progress.URI, resume.URI}
+    assert set(last.metadata) == {progress.URI, resumable_stream.URI}
 
 
 async def test_sdk_client_uses_0_3_with_a_0_3_card() -> None:

@@ -163,7 +163,7 @@ async def test_message_to_a_working_task_is_refused_and_answers_no_later_questio
         clock.release()
         asked = await wait_for_state(agent, task_id, INPUT_REQUIRED)
     assert too_early.status_code == 400
-    assert "has not asked anything" in too_early.json()["error"]["message"]
+    assert "has no open question" in too_early.json()["error"]["message"]
     assert text_of(asked["status"]) == "Red or blue?"
 
 

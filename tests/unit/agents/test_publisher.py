@@ -1,4 +1,4 @@
-"""Tests the updates that each kind of step publishes: chunks, strands, replies.
+"""Tests the updates that each kind of step publishes: chunks, branches, replies.
 
 Covers agents/publisher.py and executor.py. test_executor.py covers the simpler steps.
 """
@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from agents import progress
 from agents.steps import (
     AgentSpec,
+    Branch,
     Deliver,
     Fail,
+    Parallel,
     Progress,
     Request,
     Script,
     Skill,
-    Strand,
-    Together,
 )
 from tests.support.a2a_client import (
     AUTH_REQUIRED,
@@ -87,7 +87,7 @@ async def test_file_part_has_name_media_type_and_bytes() -> None:
     assert base64.b64decode(part["raw"]) == b"<svg/>"
 
 
-async def test_each_strand_has_a_tracker_and_moves_the_aggregate() -> None:
+async def test_each_branch_has_a_tracker_and_moves_the_aggregate() -> None:
     async with run_agent() as agent:
         events = await agent.stream(skill="parallel")
     reports = read_progress(events)
@@ -101,7 +101,7 @@ async def test_each_strand_has_a_tracker_and_moves_the_aggregate() -> None:
     assert percents[-2:] == [80, 100]
 
 
-async def test_failed_strand_is_reported_and_retried() -> None:
+async def test_failed_branch_is_reported_and_retried() -> None:
     async with run_agent() as agent:
         events = await agent.stream(skill="parallel")
     right = [
@@ -116,40 +116,40 @@ async def test_failed_strand_is_reported_and_retried() -> None:
     assert "gave up" in texts(events)
 
 
-async def test_strands_run_concurrently() -> None:
+async def test_branches_run_concurrently() -> None:
     clock = PausedClock()
     async with run_agent(sleep=clock.sleep) as agent:
-        task_id = await agent.start(skill="crashing_strand")
+        task_id = await agent.start(skill="crashing_branch")
         with anyio.fail_after(30):
             while len((await agent.get(task_id)).get("history", [])) < 2:
                 await anyio.lowlevel.checkpoint()
-        # Both strands have started, and each is in its first pause.
+        # Both branches have started, and each is in its first pause.
         task = await agent.get(task_id)
         trackers = task["metadata"][progress.URI]["trackers"]
         assert [t["progress"] for t in trackers] == [50, 11]
         await agent.cancel(task_id)
 
 
-async def test_crash_in_a_strand_fails_the_task_with_its_reason() -> None:
+async def test_crash_in_a_branch_fails_the_task_with_its_reason() -> None:
     async with run_agent() as agent:
-        events = await agent.stream(skill="crashing_strand")
+        events = await agent.stream(skill="crashing_branch")
     assert states(events)[-1] == FAILED
     assert "(ZeroDivisionError: division by zero)" in texts(events)[-1]
     assert {t["status"] for t in read_progress(events)[-1]["trackers"]} == {"failed"}
 
 
-async def test_cancel_ends_all_strands() -> None:
+async def test_cancel_ends_all_branches() -> None:
     clock = PausedClock()
     closed: list[str] = []
 
-    async def strand(name: str) -> Strand:
+    async def branch(name: str) -> Branch:
         try:
             yield Progress(10, f"{name} begins…")
         finally:
             closed.append(name)
 
     async def both(request: Request) -> Script:
-        yield Together({name: strand(name) for name in ("one", "two")})
+        yield Parallel({name: branch(name) for name in ("one", "two")})
 
     skill = Skill("both", "both", "A test.", both, ("Go",), ("go",))
     spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
@@ -173,18 +173,19 @@ steps = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(strands=st.lists(steps, min_size=1, max_size=4), until=st.integers(0, 99))
-def test_progress_never_decreases_with_any_strands(
-    strands: list[list[Progress | Fail]], until: int
+@given(branches=st.lists(steps, min_size=1, max_size=4), until=st.integers(0, 99))
+def test_progress_never_decreases_with_any_branches(
+    branches: list[list[Progress | Fail]], until: int
 ) -> None:
-    async def run_steps(strand: list[Progress | Fail]) -> Strand:
-        for step in strand:
+    async def run_steps(branch: list[Progress | Fail]) -> Branch:
+        for step in branch:
             yield step
 
     async def script(request: Request) -> Script:
         yield Progress(30)
         for _ in range(2):
-            yield Together({str(n): run_steps(s) for n, s in enumerate(strands)}, until)
+            scripts = {str(n): run_steps(s) for n, s in enumerate(branches)}
+            yield Parallel(scripts, until)
         yield Deliver("Done.")
 
     skill = Skill("any", "any", "A test.", script, ("Go",), ("go",))
@@ -198,7 +199,7 @@ def test_progress_never_decreases_with_any_strands(
     percents = [each["aggregate"]["progress"] for each in reports]
     assert percents == sorted(percents)
     assert percents[-1] == 100
-    for number in range(len(strands)):
+    for number in range(len(branches)):
         own = [
             tracker["progress"]
             for each in reports
@@ -259,4 +260,4 @@ async def test_reply_step_after_other_steps_fails_the_task() -> None:
     async with run_agent() as agent:
         events = await agent.stream(skill="replying_late")
     assert states(events) == [SUBMITTED, WORKING, FAILED]
-    assert "Reply is no longer possible" in texts(events)[-1]
+    assert "cannot reply with a message" in texts(events)[-1]

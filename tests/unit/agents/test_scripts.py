@@ -14,10 +14,12 @@ import pytest
 from agents.steps import (
     AgentSpec,
     Ask,
+    Branch,
     Chunk,
     Deliver,
     Fail,
     NeedAuth,
+    Parallel,
     Progress,
     Reject,
     Reply,
@@ -25,8 +27,6 @@ from agents.steps import (
     Say,
     Skill,
     Step,
-    Strand,
-    Together,
     UnknownSkillError,
 )
 from agents.stubs import STUBS
@@ -44,11 +44,11 @@ async def run_script(
     skill: Skill,
     answers: Sequence[str] = (),
     text: str | None = None,
-    with_strands: bool = True,
+    with_branches: bool = True,
 ) -> list[Step]:
     """Return all steps of a script that gets `answers`, and then first choices.
 
-    The steps of each strand follow their Together step. A step that ends the script is
+    The steps of each branch follow their Parallel step. A step that ends the script is
     the last one.
     """
     script = skill.script(Request(skill.examples[0] if text is None else text))
@@ -63,10 +63,10 @@ async def run_script(
                 case Ask():
                     given = remaining.pop(0) if remaining else step.choices[0]
                     answer = step.match_choice(given)
-                case Together(strands):
-                    for strand in strands.values():
-                        strand_steps = await run_strand(strand)
-                        steps.extend(strand_steps if with_strands else [])
+                case Parallel(branches):
+                    for branch in branches.values():
+                        branch_steps = await run_branch(branch)
+                        steps.extend(branch_steps if with_branches else [])
                 case Fail() | Reject() | Reply():
                     return steps
             try:
@@ -75,10 +75,10 @@ async def run_script(
                 return steps
 
 
-async def run_strand(strand: Strand) -> list[Step]:
+async def run_branch(branch: Branch) -> list[Step]:
     steps: list[Step] = []
-    async with aclosing(strand):
-        async for step in strand:
+    async with aclosing(branch):
+        async for step in branch:
             steps.append(step)
             if isinstance(step, Fail):
                 break
@@ -135,12 +135,12 @@ async def test_walter_answers_a_short_question_without_a_task() -> None:
 
 async def test_logan_asks_all_courts_at_once_and_retries_the_silent_one() -> None:
     steps = await run_script(find_skill("logan", "venue_search"))
-    first, second = (step for step in steps if isinstance(step, Together))
-    assert list(first.strands) == ["Riverside Courts", "Harbour Club", "Old Mill Park"]
+    first, second = (step for step in steps if isinstance(step, Parallel))
+    assert list(first.branches) == ["Riverside Courts", "Harbour Club", "Old Mill Park"]
     assert [step for step in steps if isinstance(step, Fail)] == [
         Fail("Harbour Club: no answer")
     ]
-    assert list(second.strands) == ["Harbour Club"]
+    assert list(second.branches) == ["Harbour Club"]
     assert "Harbour Club: fully booked" in [get_text(step) for step in steps]
 
 
@@ -177,7 +177,7 @@ async def test_stub_has_its_message_from_the_preview_of_the_lesson(
 async def test_progress_never_decreases_and_stays_below_100_until_the_end(
     stub: AgentSpec, skill: Skill
 ) -> None:
-    steps = await run_script(skill, with_strands=False)
+    steps = await run_script(skill, with_branches=False)
     percents = [step.percent for step in steps if isinstance(step, Progress)]
     assert percents == sorted(percents)
     assert all(0 <= percent < 100 for percent in percents)

@@ -1,7 +1,7 @@
 """Tests readers that stop reading for a while.
 
 They get all stored updates, and an error for evicted ones. The SDK would end their
-streams silently. Covers agents/resume.py.
+streams silently. Covers agents/resumable_stream.py.
 """
 
 from __future__ import annotations

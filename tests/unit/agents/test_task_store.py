@@ -17,7 +17,7 @@ from a2a.server.cluster.version import TaskVersion
 from a2a.server.context import ServerCallContext
 from a2a.types.a2a_pb2 import Message, Part, Task, TaskState, TaskStatusUpdateEvent
 
-from agents import resume
+from agents import resumable_stream
 from agents.limits import Limits
 from agents.steps import AgentSpec, Deliver, Progress, Request, Script, Skill
 from agents.task_store import TaskStore
@@ -69,7 +69,7 @@ async def count_replayable(store: TaskStore, task_id: str) -> int:
     assert updates is not None
     try:
         return len([update async for update in updates.follow(0)])
-    except resume.UpdatesGoneError:
+    except resumable_stream.UpdatesGoneError:
         return 0
 
 
@@ -248,7 +248,7 @@ async def test_response_to_a_long_task_has_a_limited_history() -> None:
     spec = AgentSpec("scenario", "Scenario", "A test.", (skill,))
     async with run_agent(spec) as agent:
         task = (await agent.send("Go")).json()["task"]
-    assert task["metadata"][resume.URI] == {"sequence": MESSAGES + 3}
+    assert task["metadata"][resumable_stream.URI] == {"sequence": MESSAGES + 3}
     assert len(task["history"]) <= Limits().history
     assert f"Tick {MESSAGES - 1}" in json.dumps(task["history"][-2:])
 

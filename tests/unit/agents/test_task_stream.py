@@ -236,7 +236,7 @@ async def test_reader_with_an_unusable_id_gets_the_row_of_each_open_task(
         stream.post(task("a", WORKING, at, at))
     async with reader(stream, last_event_id.format(run=run)) as back:
         comment, *events = await back.next()
-    assert comment.comment.startswith("cannot go on after ")
+    assert comment.comment.startswith("cannot continue after ")
     assert percents(events) == [10, 8]
     async with reader(stream, back.last_event_id) as again:
         stream.post(task("a", WORKING, 9, 9))
@@ -264,5 +264,5 @@ async def test_ids_of_two_runs_differ() -> None:
         await before.next()
     async with reader(second, before.last_event_id) as after:
         events = await after.next()
-    assert events[0].comment == f"cannot go on after '{before.last_event_id}'"
+    assert events[0].comment == f"cannot continue after '{before.last_event_id}'"
     assert percents(events) == [1]

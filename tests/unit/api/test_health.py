@@ -14,7 +14,7 @@ import pytest
 
 from host.app import Host
 from host.errors import LogError
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.histogram import DurationHistogram
 from tests.support.in_process_host import create_host
 

@@ -12,7 +12,7 @@ import pytest
 
 from host.api.history import PAGE
 from host.log.contract import Row
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.filter import ALL, Filter
 from host.observability.logfmt import LogFormatter
 from tests.contract.entries import batch

@@ -16,10 +16,10 @@ from a2a.utils.errors import (
     TaskNotFoundError,
 )
 
-from host.clients.bindings.a2a_errors import UpdatesGone
-from host.clients.bindings.error_mapping import CARD, describe_cause
+from host.clients.bindings.json_errors import UpdatesGone
 from host.clients.bindings.selection import open_binding
 from host.clients.bindings.types import Interface, UnsupportedInterface
+from host.clients.bindings.unreachable_errors import CARD, describe_cause
 from host.clients.rate_limit import RateLimiter
 from host.errors import AgentUnreachable
 from tests.support.binding_server import (

@@ -19,9 +19,9 @@ from a2a.utils.errors import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.clients.bindings.a2a_errors import UpdatesGone
-from host.clients.bindings.http_binding import HttpBinding
 from host.clients.bindings.http_transport import HttpResponse
+from host.clients.bindings.json_binding import JsonBinding
+from host.clients.bindings.json_errors import UpdatesGone
 from host.clients.bindings.operations import SUBSCRIBE_TO_TASK
 from host.clients.bindings.selection import open_binding
 from host.clients.bindings.sse import Frame
@@ -220,7 +220,7 @@ def test_any_response_is_an_update_an_error_or_unusable(
         async with connect_to("http://127.0.0.1:1") as transport:
             interface = Interface(*protocol, "http://127.0.0.1:1")
             binding = open_binding(interface, pb.AgentCard(), transport, RateLimiter())
-            assert isinstance(binding, HttpBinding)
+            assert isinstance(binding, JsonBinding)
             with suppress(ValueError, A2AError):
                 binding._read(SUBSCRIBE_TO_TASK, Frame(body, is_error))
             refusal = binding._error(

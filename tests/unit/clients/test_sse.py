@@ -10,8 +10,8 @@ from httpx_sse._decoders import SSEDecoder, SSELineDecoder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host.clients.bindings.error_mapping import BadResponse
 from host.clients.bindings.sse import MAX_EVENT, MAX_SKIPPED, MIB, Frame, SseParser
+from host.clients.bindings.unreachable_errors import BadResponse
 
 LINES = st.sampled_from(
     [

@@ -1,6 +1,6 @@
 """Tests that readers share bytes and cohorts, and that this costs no tasks or memory.
 
-Covers host/feed/fanout.py and cohort.py.
+Covers host/feed/sse_fanout.py and cohort.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from host.feed.cohort import COHORT, Channel, Cohort, Reader
 from host.feed.feed import Feed
 from host.feed.ring import BLOCK_BYTES
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.filter import ALL, Filter
 from tests.support.fanout_run import (
     ONLY_CARLY,

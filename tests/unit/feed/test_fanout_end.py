@@ -1,6 +1,6 @@
 """Tests pings to quiet readers, and the end of the fan-out.
 
-Covers host/feed/fanout.py.
+Covers host/feed/sse_fanout.py.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from unittest import mock
 import anyio
 
 import host.feed.cohort
-import host.feed.fanout
 import host.feed.feed
 import host.feed.ring
+import host.feed.sse_fanout
 from host.feed.cohort import Reader
-from host.feed.fanout import Fanout
 from host.feed.feed import Feed
-from host.log.memory import MemoryLog
+from host.feed.sse_fanout import Fanout
+from host.log.memory_log import MemoryLog
 from host.model.filter import ALL
 from host.model.sse import PING
 from tests.contract.entries import message
@@ -34,8 +34,8 @@ from tests.support.fanout_run import (
 async def test_only_quiet_readers_are_pinged() -> None:
     now = 1_000.0
     with (
-        mock.patch.object(host.feed.fanout, "PING_S", 0.001),
-        mock.patch.object(host.feed.fanout, "perf_counter", lambda: now),
+        mock.patch.object(host.feed.sse_fanout, "PING_S", 0.001),
+        mock.patch.object(host.feed.sse_fanout, "perf_counter", lambda: now),
         mock.patch.object(host.feed.cohort, "perf_counter", lambda: now),
     ):
         async with run_fanout() as run:
@@ -75,7 +75,7 @@ async def test_stop_ends_every_reader() -> None:
 
 
 async def test_stop_does_not_wait_for_blocked_readers() -> None:
-    with mock.patch.object(host.feed.fanout, "END_S", 0.01):
+    with mock.patch.object(host.feed.sse_fanout, "END_S", 0.01):
         async with run_fanout() as run:
             stalled, behind = await run.join(), await run.join()
             behind.block()

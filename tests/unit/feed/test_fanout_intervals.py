@@ -1,6 +1,6 @@
 """Tests readers that get their events at intervals (`every_s`).
 
-Covers host/feed/fanout.py.
+Covers host/feed/sse_fanout.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tests the fan-out with random readers that block, fail and leave at any time.
 
-Covers host/feed/fanout.py and cohort.py.
+Covers host/feed/sse_fanout.py and cohort.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tests readers that fail, block, lag or disconnect.
 
-Covers host/feed/fanout.py.
+Covers host/feed/sse_fanout.py.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import anyio
 import pytest
 
 import host.feed.cohort
-import host.feed.fanout
 import host.feed.feed
 import host.feed.ring
+import host.feed.sse_fanout
 from host.feed.cohort import Reader
 from host.model.filter import ALL
 from tests.support.fanout_run import (
@@ -115,7 +115,7 @@ async def test_stalled_reader_is_closed_when_its_next_events_are_trimmed(
 
 
 async def test_stalled_reader_stays_while_the_ring_has_its_next_events() -> None:
-    with mock.patch.object(host.feed.fanout, "PING_S", 0.0):
+    with mock.patch.object(host.feed.sse_fanout, "PING_S", 0.0):
         async with run_fanout() as run:
             stalled = await run.join()
             stalled.block()

@@ -11,7 +11,7 @@ import pytest
 from host.errors import LogDamaged, LogError
 from host.feed.feed import Feed
 from host.log.contract import Row
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.filter import ALL, Filter
 from tests.contract.entries import batch, entry
 

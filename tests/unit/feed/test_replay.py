@@ -10,7 +10,7 @@ import anyio
 from host.feed.feed import Feed
 from host.feed.ring import RING_BYTES
 from host.log.contract import Entry, Row
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import MessageEvent
 from host.model.filter import ALL, Filter
 

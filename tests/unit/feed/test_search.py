@@ -15,7 +15,7 @@ from host.api.history import NEXT, HistoryApi
 from host.feed import search
 from host.feed.feed import Feed
 from host.log.contract import Entry
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import Event, MessageEvent
 from tests.support import long_history
 

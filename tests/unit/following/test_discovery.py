@@ -19,7 +19,7 @@ from host.feed.feed import Feed
 from host.following import discovery
 from host.following.discovery import Discovery
 from host.log.contract import Entry
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import TaskEvent
 from host.protocol.a2a_objects import ListedTask
 

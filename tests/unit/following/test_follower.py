@@ -8,14 +8,14 @@ import anyio
 import pytest
 from a2a.utils.errors import UnsupportedOperationError
 
-from host.clients.bindings.a2a_errors import UpdatesGone
+from host.clients.bindings.json_errors import UpdatesGone
 from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
 from host.following import task_merger, task_reader
 from host.following.follower import MAX_QUIET_CHECKS
 from host.log.contract import Entry
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import GapEvent
 from tests.support.scripted_agent import (
     ScriptedConnection,

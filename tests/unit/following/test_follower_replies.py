@@ -15,7 +15,7 @@ from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
 from host.following.follower import Follower
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import ArtifactEvent
 from tests.support.scripted_agent import (
     ScriptedConnection,

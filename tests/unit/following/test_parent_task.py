@@ -9,7 +9,7 @@ import anyio
 from host.clients.bindings.types import Batch, Update
 from host.feed.feed import Feed
 from host.log.contract import Log
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import TaskEvent
 from tests.support.scripted_agent import (
     ScriptedConnection,

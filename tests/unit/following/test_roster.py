@@ -13,7 +13,7 @@ import pytest
 from host.config.agent_settings import AgentSettings
 from host.errors import ConfigError, UnknownAgent
 from host.following.roster import AgentExists
-from host.following.roster_file import FILE, NotSaved
+from host.following.roster_file import FILE, RosterNotSaved
 from tests.support.roster_run import CARLY, TRAVEL, WALTER, RosterRun, run_roster
 
 
@@ -73,9 +73,9 @@ class TestAddedAgent:
         folder = tmp_path / "data"
         async with run_roster(folder, {"carly": CARLY}) as run:
             folder.write_text("a file where the folder should be")
-            with pytest.raises(NotSaved, match="cannot be written"):
+            with pytest.raises(RosterNotSaved, match="cannot be written"):
                 await run.roster.add("trips", TRAVEL)
-            with pytest.raises(NotSaved, match="cannot be written"):
+            with pytest.raises(RosterNotSaved, match="cannot be written"):
                 await run.roster.remove("carly")
             assert run.roster.names() == ["carly"]
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from host.clients.bindings.a2a_errors import UpdatesGone
+from host.clients.bindings.json_errors import UpdatesGone
 from host.feed.feed import Feed
 from host.gateway import event_stream
 from host.gateway.a2a_updates import NumberedUpdate
@@ -18,7 +18,7 @@ from host.gateway.backend import Backend
 from host.gateway.event_stream import Encoding
 from host.gateway.gateway import Gateway
 from host.gateway.operations import Operation
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from tests.support.waiting import wait_until
 
 ENCODING = Encoding(

@@ -12,7 +12,7 @@ from host.errors import AgentUnreachable
 from host.feed.feed import Feed
 from host.gateway import message_sender
 from host.gateway.message_sender import MessageSender
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.protocol.a2a_objects import Message, Part, StreamResponse, Task
 
 

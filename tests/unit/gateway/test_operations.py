@@ -6,13 +6,13 @@ import anyio
 import pytest
 from a2a.types import a2a_pb2 as pb
 
-from host.clients.bindings.a2a_errors import UpdatesGone
+from host.clients.bindings.json_errors import UpdatesGone
 from host.clients.bindings.types import Update
 from host.feed.feed import Feed
 from host.gateway import operations as module
 from host.gateway.operations import Call, Operations
 from host.protocol.a2a_objects import Status, StreamResponse, Task
-from tests.unit.feed.test_watch import running_feed
+from tests.unit.feed.test_local_reader import running_feed
 from tests.unit.gateway.test_task_stream import add_updates, end
 
 

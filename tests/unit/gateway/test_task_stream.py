@@ -9,17 +9,17 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from host.clients.bindings.a2a_errors import UpdatesGone
+from host.clients.bindings.json_errors import UpdatesGone
 from host.feed.feed import Feed
 from host.gateway.a2a_updates import NumberedUpdate
 from host.gateway.task_stream import TaskStream
 from host.log.contract import Entry
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import TaskEvent
 from host.model.filter import Filter
 from host.protocol.a2a_objects import RESUMABLE
 from tests.contract.entries import NOW, entry
-from tests.unit.feed.test_watch import running_feed
+from tests.unit.feed.test_local_reader import running_feed
 
 ONE = Filter(task=frozenset(["t1"]))
 
@@ -101,7 +101,9 @@ async def test_trimmed_number_is_refused_with_the_available_range(
             await numbers(TaskStream(feed, "carly", "t1").read_after(after))
 
     assert gone.value.data == {"oldest": "5", "newest": "6"}
-    assert f"update {after} is not kept: the host has 5 to 6" in str(gone.value)
+    assert f"Updates after {after} are no longer stored: the host has 5 to 6" in str(
+        gone.value
+    )
 
 
 async def test_reader_can_resume_at_the_last_number_of_a_fully_trimmed_task() -> None:

@@ -15,9 +15,9 @@ from host.cli.main import courtside
 from host.cli.replay import Player
 from host.errors import CourtsideError
 from host.feed.feed import Feed
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.log.recording import RecordingError, entries, inspect_recording
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from tests.support.harness import ROOT
 
 EVENTS = json.loads((ROOT / "tests/contract/events.json").read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from host.errors import AgentUnreachable
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from tests.support.fake_agents import (
     FakeAgents,
     PlanClient,

@@ -9,7 +9,7 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.plans.default_plan import get_default_plans
 from tests.support.default_plan_run import (
     BY_SKILL,

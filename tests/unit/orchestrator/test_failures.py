@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.plans.plan import Plan, Planner
 from tests.support.fake_agents import (
     FakeAgents,

@@ -8,7 +8,7 @@ import pytest
 from msgspec import json
 
 from host.gateway.card import build_card
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import ArtifactEvent
 from host.plans.default_plan import get_default_plans
 from host.plans.plan import Plan, Planner

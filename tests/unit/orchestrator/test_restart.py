@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.plans.plan import Plan, Planner
 from tests.support.fake_agents import (
     FakeAgents,
@@ -170,8 +170,8 @@ class TestRestart:
             row = await client.row_with(task_id, "error")
 
         assert row.message == (
-            "The host was restarted and cannot go on: the plan 'made' is no longer in "
-            "courtside.toml"
+            "The host was restarted and cannot continue: the plan 'made' is no longer "
+            "in courtside.toml"
         )
 
     async def test_error_if_an_agent_was_removed(

@@ -1,5 +1,5 @@
-"""Maps the errors of the network, parsers and SDK to AgentUnreachable, with the cause
-in plain words."""
+"""Converts errors of the network, parsers and SDK to AgentUnreachable, with a plain
+cause."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MAX_CAUSE = 200
 
 
 class BadResponse(Exception):
-    """An unusable response. The message is the cause, in plain words."""
+    """An unusable response. The message is the cause."""
 
 
 class NonstandardError(A2AError):
-    """A refusal that A2A does not define. The message is the agent's."""
+    """An error that A2A does not define. The message is the agent's."""
 
 
 def is_cancelled() -> bool:

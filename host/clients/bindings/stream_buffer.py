@@ -1,5 +1,5 @@
-"""Reads a stream ahead in its own task, so that items which arrive together are decoded
-and committed together."""
+"""Reads a stream in its own task and collects the items, so that the host decodes and
+commits several at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from .error_mapping import BadResponse, is_cancelled
+from .unreachable_errors import BadResponse, is_cancelled
 
 Item = TypeVar("Item")
 
@@ -20,12 +20,12 @@ CLOSE_DEADLINE_S = 2.0
 Source = Callable[[], AbstractAsyncContextManager[AsyncIterator[Item]]]
 
 
-class ReadAhead(Generic[Item]):
+class StreamBuffer(Generic[Item]):
     """Reads `source` in a task, for two reasons.
 
-    Server-sent events arrive in one chunk for each event, and each would take a round
-    through the whole host. And a generator must not hold a cancel scope of httpx open
-    across its yields.
+    Server-sent events arrive in one chunk each, and the whole host would run once for
+    each. Also, a generator must not hold a cancel scope of httpx open across its
+    yields.
     """
 
     def __init__(self, source: Source[Item]) -> None:
@@ -37,8 +37,8 @@ class ReadAhead(Generic[Item]):
         self._has_room = anyio.Event()
         self._scope = anyio.CancelScope()
 
-    async def lists(self, task_group: TaskGroup) -> AsyncGenerator[list[Item]]:
-        """Yield what has arrived since the last list. Raises the source's error."""
+    async def batches(self, task_group: TaskGroup) -> AsyncGenerator[list[Item]]:
+        """Yield the items since the last batch. Raises the source's error."""
         task_group.start_soon(self._read)
         try:
             while True:
@@ -74,7 +74,7 @@ class ReadAhead(Generic[Item]):
             if is_cancelled():
                 raise
         except Exception as error:
-            # Raised again in `lists`, where the caller maps it.
+            # Raised again in `batches`, where the caller maps it.
             self._error = error
         finally:
             self._ended.set()

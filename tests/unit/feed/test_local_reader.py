@@ -1,5 +1,5 @@
-"""Tests of host/feed/watch.py: each matching event once, in order, log first, then
-live.
+"""Tests of host/feed/local_reader.py: each matching event once, in order, first
+from the log, then live.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from host.errors import CursorExpired
 from host.feed.feed import Feed
-from host.feed.watch import MAX_ROWS, watch
+from host.feed.local_reader import MAX_ROWS, watch
 from host.log.contract import Row
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.filter import ALL, Filter
 from tests.contract.entries import entry
 

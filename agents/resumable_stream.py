@@ -76,7 +76,7 @@ def read_number(update: Update) -> int:
 def read_last_event_id(context: ServerCallContext) -> int | None:
     """Return the number in the request's Last-Event-ID, None without that header.
 
-    Raises InvalidParamsError for anything else than a number.
+    Raises InvalidParamsError for any other text.
     """
     text = context.state.get("headers", {}).get(HEADER)
     if not text:
@@ -90,10 +90,10 @@ def read_last_event_id(context: ServerCallContext) -> int | None:
 
 
 class ReplayBuffer:
-    """The last updates of one task, numbered from 1. A reader is just a number.
+    """The last updates of one task, numbered from 1. A reader is only a cursor.
 
     The SDK would drop a reader that is 1,024 updates behind without an error. Here a
-    reader gets every update that is kept, and UpdatesGoneError for one that is not.
+    reader gets every stored update, or UpdatesGoneError.
     """
 
     def __init__(self, max_updates: int, max_bytes: int) -> None:
@@ -134,7 +134,7 @@ class ReplayBuffer:
             return
         oldest = self.head - len(self._updates) + 1
         raise UpdatesGoneError(
-            f"What followed update {after} is not kept: the agent has {oldest} to "
+            f"Updates after {after} are no longer stored: the agent has {oldest} to "
             f"{self.head}; subscribe without Last-Event-ID to begin with the task",
             {"oldest": str(oldest), "newest": str(self.head)},
         )

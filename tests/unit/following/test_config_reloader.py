@@ -9,7 +9,7 @@ import pytest
 
 from host.config.agent_settings import AgentSettings
 from host.errors import ConfigError
-from host.following.reloader import Reloader
+from host.following.config_reloader import ConfigReloader
 from tests.support.roster_run import CARLY, WALTER, run_roster
 
 
@@ -18,7 +18,7 @@ async def test_changed_file_is_read_again(tmp_path: Path) -> None:
     file.write_text("one")
     agents = {"carly": CARLY}
     async with run_roster(tmp_path, {"carly": CARLY}) as run:
-        reloader = Reloader(run.roster, file, lambda: dict(agents))
+        reloader = ConfigReloader(run.roster, file, lambda: dict(agents))
         async with anyio.create_task_group() as group:
             group.start_soon(reloader.run)
             agents["walter"] = WALTER
@@ -37,7 +37,7 @@ async def test_unusable_file_changes_nothing_until_it_is_corrected(
 
     trouble = ["courtside.toml, line 2: agents.walter needs a url"]
     async with run_roster(tmp_path, {"carly": CARLY}) as run:
-        reloader = Reloader(run.roster, None, reread)
+        reloader = ConfigReloader(run.roster, None, reread)
         with pytest.raises(ConfigError, match="line 2"):
             await reloader.reload()
         assert [reloader.trouble] == trouble
@@ -53,7 +53,7 @@ async def test_deleted_file_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "courtside.toml"
     file.write_text("one")
     async with run_roster(tmp_path, {"carly": CARLY}) as run:
-        reloader = Reloader(run.roster, file, dict)
+        reloader = ConfigReloader(run.roster, file, dict)
         file.unlink()
         with pytest.raises(ConfigError, match=r"courtside\.toml no longer exists"):
             await reloader.reload()

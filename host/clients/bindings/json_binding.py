@@ -1,5 +1,5 @@
-"""What JSON-RPC and HTTP+JSON have in common: JSON requests, and responses as JSON or
-server-sent events."""
+"""The common base of JSON-RPC and HTTP+JSON: sends JSON requests, and reads responses
+as JSON or server-sent events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from google.protobuf.message import Message
 from ...observability import trace
 from ...protocol.a2a_objects import RESUMABLE
 from .base import Binding
-from .error_mapping import BadResponse
 from .http_transport import (
     CALL_S,
     MAX_BODY,
@@ -28,6 +27,7 @@ from .http_transport import (
 )
 from .operations import Operation
 from .sse import Frame, SseParser
+from .unreachable_errors import BadResponse
 
 JSON = "application/json"
 DENIED = (401, 403)
@@ -43,7 +43,7 @@ Json = dict[str, Any]
 Result = TypeVar("Result")
 
 
-class HttpBinding(Binding):
+class JsonBinding(Binding):
     async def reach(self) -> None:
         with self._map_errors("a GET"):
             request = self._build_request("GET", self._url)

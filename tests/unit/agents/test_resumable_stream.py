@@ -1,6 +1,6 @@
 """Tests resumable streams: update numbers, replay and refusals.
 
-Covers agents/resume.py and a2a_routes.py. The specification is
+Covers agents/resumable_stream.py and a2a_routes.py. The specification is
 docs/resumable-stream.md.
 """
 
@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from agents import resume
+from agents import resumable_stream
 from agents.limits import Limits
 from tests.support.a2a_client import (
     COMPLETED,
@@ -51,7 +51,7 @@ async def test_updates_are_numbered_in_their_ids_and_metadata(
         frames = await stream(agent, skill)
         task = await agent.get(frames[0].data["task"]["id"])
     assert sequence_of(frames) == [*range(1, len(frames) + 1)]
-    assert task["metadata"][resume.URI] == {"sequence": len(frames)}
+    assert task["metadata"][resumable_stream.URI] == {"sequence": len(frames)}
 
 
 async def test_json_rpc_streams_have_the_same_numbers() -> None:
@@ -142,7 +142,7 @@ async def test_evicted_updates_are_refused_with_the_available_range() -> None:
         headers = {"Last-Event-ID": "0"}
         rpc = await agent.http.post("/", json=rpc_subscribe(task_id), headers=headers)
     why = (
-        f"What followed update {head - 11} is not kept: the agent has {head - 9} to "
+        f"Updates after {head - 11} are no longer stored: the agent has {head - 9} to "
         f"{head}; subscribe without Last-Event-ID to begin with the task"
     )
     info = {
@@ -227,8 +227,11 @@ async def test_card_declares_the_replay_limits() -> None:
     async with run_agent(limits=limits) as agent:
         card = (await agent.http.get("/.well-known/agent-card.json")).json()
     declared = {each["uri"]: each for each in card["capabilities"]["extensions"]}
-    assert declared[resume.URI]["params"] == {"maxUpdates": 77, "maxBytes": 8888}
-    assert not declared[resume.URI].get("required", False)
+    assert declared[resumable_stream.URI]["params"] == {
+        "maxUpdates": 77,
+        "maxBytes": 8888,
+    }
+    assert not declared[resumable_stream.URI].get("required", False)
 
 
 async def test_all_readers_of_a_task_get_the_same_updates_in_order() -> None:

@@ -1,5 +1,5 @@
-"""Tests of host/log/sqlite.py beyond the contract: restarts, kill -9, failing commits,
-locks and foreign files.
+"""Tests of host/log/sqlite_log.py beyond the contract: restarts, kill -9, failing
+commits, locks and foreign files.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import pytest
 
 from host.errors import LogError
 from host.log.contract import Entry
-from host.log.sqlite import SqliteLog
 from host.log.sqlite_file import SCHEMA_VERSION
+from host.log.sqlite_log import SqliteLog
 from tests.contract.entries import batch, entry, everything, ids, rows
 from tests.support.harness import Process
 from tests.support.waiting import wait_until_sync
@@ -191,7 +191,7 @@ async def test_failed_trim_can_be_repeated(
 OTHER_PROCESS = """
 import asyncio, sys
 from pathlib import Path
-from host.log.sqlite import SqliteLog
+from host.log.sqlite_log import SqliteLog
 from tests.contract.entries import batch
 
 async def main():

@@ -1,4 +1,4 @@
-"""Watches courtside.toml while the host runs, and gives changed agents to the roster.
+"""Reloads the agents when courtside.toml changes, and gives them to the roster.
 
 Only the agents are read again. The host reads all other settings when it starts.
 """
@@ -22,11 +22,11 @@ CHECK_S = 0.5
 Signature = tuple[int, int, int] | None
 
 
-class Reloader:
+class ConfigReloader:
     """Watches `file` while `run` runs. `read_agents` returns the agents in it.
 
-    `trouble` says why the file as it is now cannot be used. Until it is corrected, the
-    agents stay as they were.
+    `trouble` says why the current file cannot be used. Until somebody corrects it, the
+    agents do not change.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Reloader:
         while True:
             await anyio.sleep(CHECK_S)
             last, current = current, await anyio.to_thread.run_sync(self._signature)
-            # The same twice: an editor may still be writing.
+            # Wait for the same signature twice: an editor may still be writing.
             if current == last != self._loaded:
                 try:
                     await self.reload()
@@ -54,7 +54,7 @@ class Reloader:
                     logger.error(Line(config="refused", cause=error))
 
     async def reload(self) -> Reloaded:
-        """Read the file now. Raises ConfigError and NotSaved, and changes nothing."""
+        """Read the file now. On ConfigError or RosterNotSaved nothing changes."""
         before = self._loaded
         self._loaded = await anyio.to_thread.run_sync(self._signature)
         try:

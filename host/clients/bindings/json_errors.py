@@ -1,4 +1,4 @@
-"""Reads the errors of JSON-RPC and HTTP+JSON as the SDK's A2AError."""
+"""Parses the errors of JSON-RPC and HTTP+JSON into the SDK's A2AError."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from a2a.utils.errors import (
     MethodNotFoundError,
 )
 
-from .error_mapping import BadResponse, NonstandardError
+from .unreachable_errors import BadResponse, NonstandardError
 
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 UPDATES_GONE_CODE = -31410
@@ -21,9 +21,9 @@ MAX_MESSAGE = 500
 
 
 class UpdatesGone(A2AError):
-    """The agent no longer has the updates after the number that it was asked for.
+    """The agent no longer has the updates after the requested number.
 
-    `data` has the numbers that it has: `oldest` and `newest`, as text. See
+    `data` has the numbers of its updates: `oldest` and `newest`, as text. See
     docs/resumable-stream.md, section 4.
     """
 

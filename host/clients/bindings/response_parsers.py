@@ -1,6 +1,6 @@
-"""Reads the JSON of A2A 1.0 responses: updates, answers to messages, tasks, pages.
+"""Parses the JSON of A2A 1.0 responses: updates, tasks, pages of tasks.
 
-Every reader raises ValueError for anything else.
+Every function raises ValueError for other input.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def read_update(data: bytes) -> Update:
     return Update(parse_response(raw), raw)
 
 
-def read_answer(data: bytes) -> Update:
-    """Read what SendMessage returns; some agents return a bare Task."""
+def read_send_response(data: bytes) -> Update:
+    """Read the response of SendMessage. Some agents return a bare Task."""
     try:
         return read_update(data)
     except ValueError:
@@ -50,7 +50,7 @@ def read_task(data: bytes) -> Update:
 
 
 def read_page(data: bytes) -> Page:
-    """Read what ListTasks returns."""
+    """Read the response of ListTasks."""
     return Page(*parse_list(data))
 
 
@@ -63,7 +63,7 @@ def message_to_json(message: Message) -> bytes:
 
 @contextmanager
 def as_value_error() -> Iterator[None]:
-    """Raise ValueError for what the SDK raises: one odd item does not end a stream."""
+    """Convert SDK errors to ValueError, so that one bad item does not end a stream."""
     try:
         yield
     except (
@@ -85,7 +85,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _repair(data: bytes) -> bytes:
-    """Return JSON as it is, or encoded again if it was not quite JSON in UTF-8."""
+    """Return valid JSON unchanged. Encode other input again, as JSON in UTF-8."""
     try:
         _any_json.decode(data)
         if _is_utf8(data):
