@@ -173,8 +173,8 @@ def test_json_that_the_sdk_accepts_gives_the_events_of_its_parser(
     try:
         expected = events_of(parse_response(MessageToJson(by_the_sdk).encode()))
     except ValueError as empty:
-        assert "no stream response" in str(empty)
-        with pytest.raises(ValueError, match="no stream response"):
+        assert "not a stream response" in str(empty)
+        with pytest.raises(ValueError, match="not a stream response"):
             parse_response(data)
         return
 
