@@ -46,8 +46,8 @@ KINDS = {
     "drop": Kind("drop=N", "streams break after N updates"),
     "duplicate": Kind("duplicate=N", "update N of a stream is sent twice"),
     "malformed": Kind("malformed=N", "update N of a stream is broken"),
-    "401": Kind("401", "every request is refused", "1"),
-    "slow-card": Kind("slow-card=SECONDS", "the card takes this long"),
+    "401": Kind("401", "every request gets HTTP 401", "1"),
+    "slow-card": Kind("slow-card=SECONDS", "the agent card is sent after this delay"),
     "flood": Kind("flood=N", "scripts send N updates a second while they pause"),
 }
 # The values of the active faults, by name.

@@ -55,7 +55,7 @@ class TestHostToken:
     @pytest.mark.parametrize(
         ("environ", "why"),
         [
-            ({"COURTSIDE_READ_TOKEN": READ_TOKEN}, "read_token needs token"),
+            ({"COURTSIDE_READ_TOKEN": READ_TOKEN}, "read_token also needs token"),
             ({"COURTSIDE_TOKEN": TOKEN, "COURTSIDE_READ_TOKEN": TOKEN}, "use two"),
             ({"COURTSIDE_TLS_CERT": "a.pem"}, "or neither"),
             ({"COURTSIDE_ALLOWED_HOSTS": "a.example"}, "no token"),
