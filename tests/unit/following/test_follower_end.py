@@ -11,7 +11,7 @@ from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
 from host.following import follower, task_merger
-from host.log.memory import MemoryLog
+from host.log.memory_log import MemoryLog
 from host.model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from host.protocol.a2a_objects import ListedTask
 from tests.support.scripted_agent import (
