@@ -130,7 +130,7 @@ async def test_two_quick_interrupts_end_an_agent_cleanly(
         await anyio.sleep(gap_s)  # not a wait: the test varies the moment of the signal
         server.child.send_signal(signal.SIGINT)
     assert ended.is_set()
-    assert server.wait_end() == 0
+    assert server.wait_end(STOP_S) == 0
     assert "Traceback" not in server.output()
     assert server.output().endswith("event=stopped\n")
 
@@ -163,7 +163,7 @@ def test_signal_during_the_start_ends_an_agent_quietly(
         assert time.monotonic() < began + 30
     time.sleep(pause_s)  # not a wait: the test varies the moment of the signal
     server.child.terminate()
-    assert server.wait_end() == 0
+    assert server.wait_end(STOP_S) == 0
     assert "Traceback" not in server.output()
 
 

@@ -55,7 +55,7 @@ async def test_gap_counts_updates_that_a_resumable_agent_no_longer_has(
                 agent.proxy.cut()
                 task = await wait_for_state(direct, task_id, "TASK_STATE_COMPLETED")
                 agent.proxy.clear_faults()
-                await host.row_with(task_id, "completed", deadline_s=20)
+                await host.row_with(task_id, "completed", deadline_s=60)
                 events = await host.history(after=0, task=task_id)
 
     counts = count_updates(events, task)

@@ -169,7 +169,7 @@ class Process:
 
         wait_until_sync(answers, f"{self.name} to answer at {url}", deadline_s)
 
-    def wait_end(self, deadline_s: float = END_S) -> int:
+    def wait_end(self, deadline_s: float = STOP_S) -> int:
         """Wait until the process ends. Return its exit code."""
         try:
             code = self.child.wait(deadline_s)
@@ -180,7 +180,7 @@ class Process:
         self._forget()
         return code
 
-    def terminate(self, deadline_s: float = END_S) -> int:
+    def terminate(self, deadline_s: float = STOP_S) -> int:
         """Send SIGTERM. Return the exit code, or kill the process and raise."""
         if self.alive:
             self.resume()

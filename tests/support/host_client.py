@@ -64,7 +64,7 @@ class HostClient:
         """What the log has of the state of a task, oldest first."""
         return await self.history(after=0, task=task_id, kind="task")
 
-    async def row_with(self, task_id: str, status: str, deadline_s: float = 10) -> Json:
+    async def row_with(self, task_id: str, status: str, deadline_s: float = 30) -> Json:
         """The first row of a task in which it has a status, as soon as it is there."""
 
         async def found() -> Json | None:
@@ -128,7 +128,7 @@ class Watcher:
         return ended.issuperset(task_ids)
 
     async def until(
-        self, predicate: Callable[[], bool], what: str, deadline_s: float = 15
+        self, predicate: Callable[[], bool], what: str, deadline_s: float = 30
     ) -> None:
         await wait_until(predicate, what, deadline_s)
 

@@ -29,7 +29,7 @@ async def read_events(
     *,
     until: Callable[[list[Received]], bool],
     headers: Mapping[str, str] | None = None,
-    deadline_s: float = 10.0,
+    deadline_s: float = 30.0,
 ) -> list[Received]:
     """Events of an SSE stream, data parsed as JSON, until `until(seen)` is true.
 

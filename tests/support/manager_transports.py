@@ -39,14 +39,14 @@ def create_transport(name: str, stack: Stack, **more: str) -> ManagerTransport:
     return ManagerTransport(name, agents | more, stack.url)
 
 
-async def updates_of(manager: TaskManager, deadline_s: float = 20) -> list[Json]:
+async def updates_of(manager: TaskManager, deadline_s: float = 60) -> list[Json]:
     """Read all updates to the end."""
     with anyio.fail_after(deadline_s):
         return [update async for update in manager.stream_all()]
 
 
 async def row_of(
-    manager: TaskManager, task_id: str, status: str, deadline_s: float = 10
+    manager: TaskManager, task_id: str, status: str, deadline_s: float = 30
 ) -> Json:
     """Return the first update of a task with this status."""
     with anyio.fail_after(deadline_s):
@@ -79,5 +79,5 @@ async def check_no_leaks() -> AsyncIterator[None]:
         return sockets() <= open_before
 
     # asyncio closes a socket in the next iteration of its loop.
-    await wait_until(closed, "every socket to be closed", 1)
+    await wait_until(closed, "every socket to be closed", 30)
     gc.collect()
