@@ -24,7 +24,8 @@ async def find_violations(page: Page) -> list[str]:
     """Return the violations that axe-core finds on the current page."""
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     # Without `preload`: it copies imported sheets into <style>, which the CSP refuses.
-    run = "() => axe.run({ preload: false })"
+    # With `resultTypes`: to describe the passed checks takes as long as all checks.
+    run = "() => axe.run({ preload: false, resultTypes: ['violations'] })"
     found: dict[str, Any] = await page.evaluate(run)
     return [
         f"{rule['id']}: {node['html']} {node['failureSummary']}"
