@@ -42,7 +42,7 @@ UNSTORED = (
     "so updates that are lost on the way stay lost"
 )
 # After the list says that a task has ended: its stream may be about to say so.
-LISTED_END_S = (2.0, 2.0, 5.0, 10.0)
+LISTED_END_S = (1.0, 2.0, 4.0)
 
 
 class Follower:
@@ -291,6 +291,8 @@ class Follower:
                 await self._merger.take_task(await self._merger.read_task())
             except (AgentUnreachable, A2AError) as failure:
                 error = failure
+                if "too large" in str(failure):
+                    break
         if error and not self._connection.is_resumable:
             status = Status(cast("State", task.state), timestamp=task.timestamp)
             self._merger.end_unread(status, f"the end could not be read: {error}")

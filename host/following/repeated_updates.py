@@ -62,6 +62,33 @@ class RepeatedUpdates:
         )
 
 
+class RepeatedDrops:
+    """Counts dropped updates once, although each new stream may begin with them.
+
+    An update that is too large is dropped from every stream.
+    """
+
+    def __init__(self) -> None:
+        self._stream: object = None
+        self._event_count = 0
+        self._in_stream = self._counted = 0
+
+    def count_new(self, stream: object, count: int, event_count: int) -> int:
+        """Return how many of the `count` dropped updates of `stream` are new.
+
+        `event_count` is the number of the task's events: after a new one, all are new.
+        """
+        if event_count != self._event_count:
+            self._event_count, self._counted = event_count, 0
+            self._in_stream = 0
+        if stream is not self._stream:
+            self._stream, self._in_stream = stream, 0
+        self._in_stream += count
+        new = max(0, self._in_stream - self._counted)
+        self._counted += new
+        return new
+
+
 def _has_no_message(response: StreamResponse) -> bool:
     """Return whether the update leaves no trace in a Task: its place is unknown."""
     update = response.status_update

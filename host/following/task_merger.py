@@ -31,7 +31,7 @@ from ..protocol.translate import note_time, translate
 from .agent_row import AgentRow
 from .follower_states import FollowerStates
 from .open_streams import OpenStream, OpenStreams
-from .repeated_updates import RepeatedUpdates
+from .repeated_updates import RepeatedDrops, RepeatedUpdates
 from .task_writer import TaskWriter
 
 logger = logging.getLogger("courtside.task_merger")
@@ -73,7 +73,7 @@ class TaskMerger:
         self._repeated = RepeatedUpdates(record, connection)
         self._is_reporting = False
         self._event_count = 0
-        self._last_drop: tuple[OpenStream | None, int, str] = (None, 0, "")
+        self._drops = RepeatedDrops()
         self._last_update: Update | None = None
         self._has_messages = False
         self._update_count = 0
@@ -91,8 +91,9 @@ class TaskMerger:
 
     async def take(self, batch: Batch, stream: OpenStream) -> None:
         """Write what a batch of a stream adds to the feed."""
-        self.last_batch_at = anyio.current_time()
         is_new, received_at = False, now()
+        if batch.updates:
+            self.last_batch_at = anyio.current_time()
         for update in batch.updates:
             self._update_count += 1
             if not self.streams.is_repeat(stream, update.response):
@@ -216,11 +217,12 @@ class TaskMerger:
     # Updates that were dropped.
 
     async def _take_dropped(self, batch: Batch, stream: OpenStream) -> None:
-        count, cause = batch.left_out, batch.why or ""
+        cause = batch.why or ""
         await self._agent_row.report_trouble(cause)
-        before, self._last_drop = self._last_drop, (stream, self._event_count, cause)
-        if before[0] is not stream and before[1:] == self._last_drop[1:]:
-            return  # Each new stream begins with what was dropped before.
+        count = self._drops.count_new(stream, batch.left_out, self._event_count)
+        if not count:
+            return
+        self.last_batch_at = anyio.current_time()
         self._dropped.add(count, cause)
         self._agent_row.left_out += count
         if not self._is_reporting:

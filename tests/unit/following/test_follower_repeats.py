@@ -11,6 +11,7 @@ import pytest
 
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
+from host.following.repeated_updates import RepeatedDrops
 from host.model.event import ArtifactEvent, Event
 from host.protocol.artifact_parts import start_with
 from tests.support.a2a_updates import progress
@@ -115,3 +116,11 @@ def test_parts_start_with(parts: str, head: str, expected: bool) -> None:
     of = [[{"text": f"{word} "} for word in text.split()] for text in (parts, head)]
 
     assert start_with(*of) == expected
+
+
+def test_dropped_update_counts_once_in_many_streams() -> None:
+    drops = RepeatedDrops()
+
+    assert [drops.count_new("first", 1, 5), drops.count_new("first", 1, 5)] == [1, 1]
+    assert [drops.count_new("second", 1, 5) for _ in range(3)] == [0, 0, 1]
+    assert drops.count_new("third", 1, 6) == 1, "an event came in between"
