@@ -79,8 +79,8 @@ async def test_killed_agent_reconnects_and_its_task_ends(
             "task",
             "artifact",
         }
-        told = message_ids_in_feed(reader.events, task_id)
-        assert told == await message_ids_at_agent(stack.agent_url(name), task_id)
+        message_ids = message_ids_in_feed(reader.events, task_id)
+        assert message_ids == await message_ids_at_agent(stack.agent_url(name), task_id)
         assert connections(reader, name) == []
 
 
@@ -95,8 +95,8 @@ async def test_tasks_of_a_restarted_agent_are_followed(
         task_id = await host.start("carly")
         await reader.until_over(task_id)
 
-    told = message_ids_in_feed(reader.events, task_id)
-    assert told == await message_ids_at_agent(carly.url, task_id)
+    message_ids = message_ids_in_feed(reader.events, task_id)
+    assert message_ids == await message_ids_at_agent(carly.url, task_id)
 
 
 async def test_frozen_agent_loses_nothing_and_delays_no_other(
@@ -116,8 +116,8 @@ async def test_frozen_agent_loses_nothing_and_delays_no_other(
         await reader.until_over(frozen)
 
     assert reader.of_task(other)[-1]["status"] == "completed"
-    told = message_ids_in_feed(reader.events, frozen)
-    assert told == await message_ids_at_agent(walter.url, frozen)
+    message_ids = message_ids_in_feed(reader.events, frozen)
+    assert message_ids == await message_ids_at_agent(walter.url, frozen)
 
 
 async def lost_ghost(host: HostClient) -> Json:

@@ -64,8 +64,10 @@ async def test_reader_sees_every_event_once_after_the_host_is_killed(
         async with host_at(stack.url) as host:
             history = await host.history()
         for task_id, name in started.items():
-            told = message_ids_in_feed(reader.events, task_id)
-            assert told == await message_ids_at_agent(stack.agent_url(name), task_id)
+            message_ids = message_ids_in_feed(reader.events, task_id)
+            assert message_ids == await message_ids_at_agent(
+                stack.agent_url(name), task_id
+            )
 
     assert {got.event for got in [*reader.seen, *filtered.seen]} == {"message"}
     assert reader.connections > KILLS
@@ -102,7 +104,7 @@ async def test_trimmed_log_keeps_the_whole_board(tmp_path: Path) -> None:
             await wait_until(_trimmed(host), "only four events to be left", 30)
             answer = await host.http.get("/feed.ndjson?after=1")
             [reset] = await read_events(f"{stack.url}/feed?after=1", until=bool)
-            kept = await read_events(
+            events = await read_events(
                 f"{stack.url}/feed?after=0", until=lambda seen: len(seen) == 4
             )
             head = await host.head()
@@ -117,7 +119,7 @@ async def test_trimmed_log_keeps_the_whole_board(tmp_path: Path) -> None:
     assert reset.event == "snapshot"
     assert reset.data["reset"] is True
     assert "no longer kept" in reset.data["reason"]
-    assert [got.data["id"] for got in kept] == [*range(head - 3, head + 1)]
+    assert [got.data["id"] for got in events] == [*range(head - 3, head + 1)]
     for board in (reset, snapshot):
         tasks = {task["task_id"]: task["status"] for task in board.data["tasks"]}
         assert tasks == {waiting: "input-required", finished: "completed"}

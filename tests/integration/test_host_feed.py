@@ -75,8 +75,8 @@ async def test_tasks_of_many_agents_arrive_merged_and_in_order_per_agent(
     joined = reader.seen[0].data["id"]
     assert reader.ids == list(range(joined + 1, joined + 1 + len(reader.ids)))
     for task_id, name in started.items():
-        told = message_ids_in_feed(reader.events, task_id)
-        assert told == await message_ids_at_agent(stack.agent_url(name), task_id)
+        message_ids = message_ids_in_feed(reader.events, task_id)
+        assert message_ids == await message_ids_at_agent(stack.agent_url(name), task_id)
         rows = [event for event in reader.of_task(task_id) if event["kind"] == "task"]
         artifacts = [e for e in reader.of_task(task_id) if e["kind"] == "artifact"]
         assert {row["agent"] for row in rows} == {name}

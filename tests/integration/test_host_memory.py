@@ -42,8 +42,10 @@ async def test_feed_is_merged_ordered_and_resumable(stack: Stack) -> None:
         assert again.events[: len(whole) - middle] == whole[middle:]
         assert whole == await host.history(after=0, before=len(whole) + 1)
         for task_id, name in started.items():
-            told = message_ids_in_feed(whole, task_id)
-            assert told == await message_ids_at_agent(stack.agent_url(name), task_id)
+            message_ids = message_ids_in_feed(whole, task_id)
+            assert message_ids == await message_ids_at_agent(
+                stack.agent_url(name), task_id
+            )
 
 
 async def test_nothing_is_written_to_disk(stack: Stack) -> None:
