@@ -1,4 +1,4 @@
-"""Holds the limits on what an agent keeps in memory.
+"""Holds the limits on the data that an agent keeps in memory.
 
 settings.py reads them. task_store.py applies them.
 """

@@ -1,4 +1,4 @@
-"""Tells which version of Courtside is installed."""
+"""The installed version of Courtside."""
 
 from __future__ import annotations
 

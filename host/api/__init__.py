@@ -1,5 +1,5 @@
-"""The host's own HTTP endpoints: feed streams, history, agents, metrics, health; who
-may use them.
+"""The host's HTTP endpoints: feed streams, history, agents, metrics, health, and the
+access to them.
 
 Imports `following` and the packages below it.
 """

@@ -1,9 +1,8 @@
 """Checks every request before the rest of the host: Host, Origin, token and role.
 
-A hostile page in the user's browser can send requests to the host. It can use a name of
-its own that resolves to 127.0.0.1 (DNS rebinding), so the Host header must be known. It
-can also send requests across origins: these get no response, unless the user follows
-a link.
+A hostile page in the user's browser can send requests to the host. Its
+domain can resolve to 127.0.0.1 (DNS rebinding), so the guard checks the Host header.
+The guard also refuses requests from other origins, unless the user followed a link.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def run_demo_agents(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 def _start(name: str, port: int) -> subprocess.Popen[bytes]:
     program = get_sibling("agents")
-    # In a session of its own, Ctrl-C does not reach it: the host stops it.
+    # In a new session, Ctrl-C does not reach it. The host stops it.
     return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", program, name, f"--port={port}", "--until-eof"],
         # The user's current folder can contain another package `agents`.

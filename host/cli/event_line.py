@@ -1,6 +1,6 @@
 """Formats an event as one line for a terminal. `courtside tail` prints it.
 
-Text of agents never acts on the terminal: no escape sequences, no markup.
+Text of agents cannot control the terminal: no escape sequences, no markup.
 """
 
 from __future__ import annotations

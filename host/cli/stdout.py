@@ -1,4 +1,4 @@
-"""Handles a closed pipe on stdout, as in `courtside tail | head -3`. It is no error."""
+"""Handles a closed pipe on stdout, as in `courtside tail | head -3`: not an error."""
 
 from __future__ import annotations
 

@@ -35,8 +35,9 @@ Examples:
   courtside tail --after 0                everything in the log, then new events
   courtside tail --json | jq -r .message
 
-Without --json, it first prints the current state. If the host goes away, it reconnects
-and continues after the last event. Ctrl-C ends it, and prints how to continue."""
+Without --json, it first prints the current state. If the connection breaks, it
+reconnects and continues after the last event. Ctrl-C ends it, and prints how to
+continue."""
 )
 @host_options
 @click.option(

@@ -40,7 +40,7 @@ async def fetch_card(
 
 
 def list_interfaces(card: pb.AgentCard) -> list[Interface]:
-    """Return what the card offers, in its order of preference."""
+    """Return the card's interfaces, in its order of preference."""
     offers = [
         Interface(
             offer.protocol_binding.upper(),

@@ -37,7 +37,7 @@ class Connection:
 
     Every call raises AgentUnreachable if the agent does not answer or breaks the
     protocol, and the SDK's A2AError if the agent refuses. `can_stream`, `can_subscribe`
-    and `can_list` say what the agent supports, as far as the host knows.
+    and `can_list` are the features that the agent supports, as far as the host knows.
     """
 
     card: pb.AgentCard
@@ -148,7 +148,7 @@ class Connection:
         try:
             extended = await self._binding.extended_card()
         except (A2AError, AgentUnreachable):
-            return  # It may need other credentials. The public card is enough.
+            return  # It may require other credentials. The public card is enough.
         if extended.name:
             self.card = extended
 

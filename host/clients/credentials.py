@@ -1,4 +1,4 @@
-"""Adds an agent's credentials to requests to its own hosts, and to no others.
+"""Adds an agent's credentials to requests to its trusted hosts, and to no others.
 
 The agent's card decides which credentials: see security_schemes.
 """
@@ -165,7 +165,7 @@ class Credentials:
 
 
 class _Auth(httpx.Auth):
-    """Adds the credentials for the agent's own hosts, and a new token after a 401."""
+    """Adds the credentials for trusted hosts, and a new token after a 401."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials

@@ -33,7 +33,7 @@ def client(
 ) -> httpx.AsyncClient:
     """Return a client that connects only to addresses that it has checked.
 
-    It does not follow redirects, because API keys and cookies would go with them.
+    It does not follow redirects, because API keys and cookies would go to the new URL.
     """
     http = httpx.AsyncClient(
         auth=auth,

@@ -1,6 +1,6 @@
 """Limits the updates of one agent: holds back a flood, then drops and counts it.
 
-The agent's streams ask before they decode what has arrived.
+The agent's streams call it before they decode the updates that arrived.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 RATE_PER_S = 2_500  # Updates, without a time limit: some 15 % of a core.
-BURST_S = 2.0  # A replay after a broken connection is no flood.
+BURST_S = 2.0  # A replay after a broken connection is not a flood.
 PEAK = 4  # Times the rate. A burst in one piece would block the core for 0.1 s.
 PATIENCE_S = 2.0
 MIN_RUN_S = 0.25  # Drops updates in long runs, so that few gaps report them.
@@ -46,7 +46,7 @@ class RateLimiter:
     async def admit(self, count: int) -> int:
         """Return how many of `count` updates may pass: all, or none.
 
-        Waits first, so that an agent that can wait loses nothing.
+        Waits first, so that an agent that slows down loses nothing.
         """
         while not self._take(count):
             if self._is_dropping or self._empty_s >= PATIENCE_S:
@@ -58,7 +58,7 @@ class RateLimiter:
         return count
 
     async def _spread(self, count: int) -> None:
-        """Spread a burst: the next part waits for the time that this one is worth."""
+        """Spread a burst: the next part waits until this one fits the peak rate."""
         wait_s = self._next_at - self._at
         self._next_at = max(self._next_at, self._at) + count / (PEAK * self._rate_per_s)
         if wait_s > 0:

@@ -44,7 +44,7 @@ class Choice(NamedTuple):
 
 
 def choose_without_card(settings: CredentialSettings) -> Choice:
-    """Return everything that the settings have."""
+    """Return all credentials in the settings."""
     authorization = None
     if settings.bearer:
         authorization = "bearer"
@@ -63,8 +63,8 @@ def choose_schemes(
 ) -> Choice:
     """Return the first of the card's requirements that the settings can meet.
 
-    If they can meet none, return everything that they have. `is_trusted` tells whether
-    a URL may receive the credentials. A2A 1.0, section 4.5.
+    If they can meet none, return all their credentials. `is_trusted` returns whether a
+    URL may receive the credentials. A2A 1.0, section 4.5.
     """
     requirements = list(islice(_requirements(card), MAX_REQUIREMENTS))
     if not requirements:
@@ -102,7 +102,7 @@ def _meet(
     requirement: Requirement,
     is_trusted: Callable[[str], bool],
 ) -> Choice | None:
-    """Return what meets every scheme of the requirement, or None."""
+    """Return the credentials for all schemes of the requirement, or None."""
     if len(requirement) > MAX_SCHEMES:
         return None
     choice = Choice()
@@ -156,7 +156,7 @@ def _authorization(
 
 
 def _key(settings: CredentialSettings, place: str, name: str) -> Key:
-    """Return the place of the settings, or else the one given."""
+    """Return the place in the settings, or else the given one."""
     return Key(settings.api_key_in or place, settings.api_key_name or name)
 
 

@@ -1,4 +1,4 @@
-"""Defines who may use the host, and refuses settings that would let anybody in."""
+"""Defines the access rules of the host, and refuses settings that allow everybody."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ MAX_URL = 2048
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 VISIBLE = re.compile(r"[\x21-\x7e]+")
-# The host sets these itself, or they delimit a request.
+# The host sets these headers, or they delimit a request.
 RESERVED_HEADERS = (
     "a2a-extensions|a2a-version|accept|accept-encoding|connection|content-length|"
     "content-type|expect|host|last-event-id|te|trailer|transfer-encoding|upgrade"
@@ -136,7 +136,7 @@ def read_credentials(
     """Combine the agent's table with its variables, such as
     COURTSIDE_AGENT_CARLY_BEARER, which take precedence.
 
-    `where` says where a key of the table stands. Raises ConfigError, without values.
+    `where` returns the place of a key in the file. Raises ConfigError, without values.
     """
     prefix = f"COURTSIDE_AGENT_{agent.upper().replace('-', '_')}_"
     names = CredentialSettings.__struct_fields__
@@ -156,8 +156,8 @@ def read_credentials(
 def check_name(name: object) -> str:
     """Return the name if an agent can have it.
 
-    Raises ConfigError, as the functions below: a sentence that lacks its subject, which
-    the caller knows.
+    Raises ConfigError, like the functions below. Its text lacks the subject, which the
+    caller adds.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name) or name == HOST_NAME:
         raise ConfigError(

@@ -66,7 +66,7 @@ class Config:
     otel_service: str | None = None
     """The service name of exported spans; None: spans are not exported."""
     file: Path | None = None
-    """Where courtside.toml is or would be."""
+    """The path of courtside.toml, even if it does not exist."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """The plans of the host's own agent, by key."""
     sources: Mapping[str, Source] = field(default_factory=dict)

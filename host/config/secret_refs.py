@@ -21,7 +21,7 @@ def is_reference(text: str) -> bool:
 def resolve(text: str, environ: Mapping[str, str], folder: Path) -> str:
     """Return `text`, or the value that it refers to. `folder` is the base of paths.
 
-    Raises ConfigError: a sentence that lacks its subject, the setting.
+    Raises ConfigError. Its text lacks the subject (the setting), which the caller adds.
     """
     if text.startswith(VARIABLE):
         variable = text.removeprefix(VARIABLE)

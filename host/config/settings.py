@@ -1,6 +1,7 @@
 """Lists the settings of the host: name, type, default and help text of each.
 
-`load` reads them; the command line makes flags of them; docs/settings.md lists them.
+`load` reads them, and the command line has a flag for each. docs/settings.md lists
+them.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ COHORT = 64
 
 
 class Subscription(NamedTuple):
-    """What a reader asked for. Readers with the same subscription share a channel."""
+    """The filter and interval of a reader. Equal subscriptions share a channel."""
 
     where: Filter
     every_s: float = 0
@@ -60,7 +60,7 @@ class Reader:
         self.catch_up: anyio.CancelScope | None = None
         self.task = asyncio.current_task()
         self.is_disconnected = False
-        self.since = time()  # When it began or stopped lagging.
+        self.since = time()  # When `is_lagging` last changed.
 
     @property
     def where(self) -> Filter:
@@ -93,7 +93,7 @@ class Reader:
             self.task.cancel()
 
     def take_back_disconnect(self) -> bool:
-        """Undo our cancellation. False if somebody else also cancelled the task."""
+        """Undo our cancellation. Return False if other code also cancelled the task."""
         if self.is_disconnected and self.task and sys.version_info >= (3, 11):
             return self.task.uncancel() == 0
         return self.is_disconnected

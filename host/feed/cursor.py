@@ -10,7 +10,7 @@ from ..log.contract import Bounds
 
 
 class Start(NamedTuple):
-    """Where a reader starts, and why its own cursor cannot be continued, if so."""
+    """Where a reader starts, and why its cursor cannot be continued, if so."""
 
     cursor: int
     reset: str | None

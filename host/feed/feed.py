@@ -32,7 +32,7 @@ logger = logging.getLogger("courtside.feed")
 
 MAX_BATCH = 5_000
 PAGE = 1_000
-CHECKPOINT_EVERY = 20_000  # The next start folds at most so many: about 0.1 s.
+CHECKPOINT_EVERY = 20_000  # The next start folds at most this many: about 0.1 s.
 ON_THE_BOARD = Filter(kind=frozenset({"task", "agent"}))
 COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 RETRY_S = 1.0
@@ -92,7 +92,7 @@ class Feed:
 
     @property
     def fault(self) -> str | None:
-        """Why the log cannot be written or read now, if so."""
+        """Why the log cannot be written or read now, or None."""
         error = self._unwritten or self._unread
         return str(error) if error else None
 
@@ -246,7 +246,7 @@ class Feed:
 
     async def frames_from_log(self, cursor: int, where: Filter = ALL) -> Frames:
         """Read the frames after `cursor` from the log. Raises CursorExpired."""
-        # Taken before the read: events may leave the ring while it runs.
+        # Before the read: events may leave the ring while it runs.
         seam = self._ring.first - 1
         rows = await self._guarded(self._log.read(cursor, PAGE, where))
         bounds = await self._log.bounds()

@@ -1,4 +1,4 @@
-"""Read some events inside this process: first from the log, then live.
+"""Reads events inside this process: first from the log, then live.
 
 The gateway, the orchestrator and TaskManager use it.
 """
@@ -14,7 +14,7 @@ from ..log.contract import Row
 from ..model.filter import Filter
 from .feed import PAGE, Feed
 
-# What a slow watcher may keep in memory. It reads the rest from the log.
+# The memory of a slow reader. It reads the rest from the log.
 MAX_ROWS, MAX_BYTES = 1_000, 1024 * 1024
 
 

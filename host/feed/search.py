@@ -25,7 +25,7 @@ MAX_CHARS = 200
 PAGE = 500
 # Rows per request: about 50 ms.
 MAX_SCANNED = 20_000
-# Ids follow the host's clock, except when somebody set the clock back.
+# Ids follow the host's clock, unless somebody sets the clock back.
 CLOCK_SLACK_S = 3_600
 # Fields of the format, which nobody searches for.
 UNSEARCHED_FIELDS = frozenset({"kind", "status", "state", "at", "received_at"})

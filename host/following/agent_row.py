@@ -1,4 +1,4 @@
-"""Writes an agent's row into the feed: its card, its connection, how it is followed.
+"""Writes an agent's row into the feed: its card and its connection.
 
 Each change becomes one `agent` event.
 """
@@ -63,7 +63,7 @@ class AgentRow:
         await self._write("removed")
 
     async def report_trouble(self, trouble: str) -> None:
-        """Report, once, what is wrong with an agent that is connected all the same."""
+        """Report, once, a problem of an agent that stays connected."""
         self._trouble_at = anyio.current_time()
         row = self._row
         if row and row.connection == "connected" and row.trouble != trouble:
@@ -111,7 +111,7 @@ class AgentRow:
         return self._feed.board.agents.get(self.name)
 
     async def _write(self, connection: str, **fields: Any) -> None:
-        """Write the row. What it has of the card stays while the agent is lost."""
+        """Write the row. The fields of the card stay while the agent is lost."""
         cause = fields.get("cause") or fields.get("trouble")
         logger.info(Line(agent=self.name, connection=connection, cause=cause))
         card = _copy_fields(self._row, CARD_FIELDS) if self._row else {}

@@ -41,7 +41,7 @@ AFTER_CANCEL_S = 1.0
 class Collector:
     """Follows the agent `name` while `run` runs.
 
-    `wants` tells which of the tasks that the agent lists are followed; without it, all.
+    `wants` selects the listed tasks to follow. Without it, the collector follows all.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Collector:
             except AgentUnreachable as error:
                 cause = str(error)
             except Exception as error:
-                # No error may end the following of the other agents.
+                # No error may affect the other agents.
                 logger.exception(Line(agent=self.name, following="failed"))
                 cause = redact(f"the host failed to follow it: {error!r}")
             self._attempts += 1
@@ -125,14 +125,14 @@ class Collector:
 
     @property
     def card(self) -> pb.AgentCard:
-        """The agent's card, as the host gets it. Raises AgentUnreachable."""
+        """The agent's card. Raises AgentUnreachable."""
         return self.connection.card
 
     # Every method from here on raises AgentUnreachable while the agent is lost, and
     # A2AError when the agent refuses.
 
     async def get_task(self, task_id: str) -> Update:
-        """Return the task as its agent has it. Follow it if it is open."""
+        """Return the agent's Task. Follow it if it is open."""
         update = await self.connection.get_task(task_id)
         task = update.response.task
         if task and not is_terminal(task.status.state):
@@ -157,7 +157,7 @@ class Collector:
         return await response.first
 
     async def cancel(self, task_id: str) -> Update:
-        """Cancel the task. Return it as its agent has it now: perhaps not cancelled."""
+        """Cancel the task. Return the agent's Task, which may not be cancelled."""
         update = await self.connection.cancel(task_id)
         follower = self._followers.get(task_id) if self._followers else None
         if follower:

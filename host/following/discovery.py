@@ -1,7 +1,7 @@
-"""Finds the tasks of an agent, also those that other clients started: polls ListTasks.
+"""Finds the tasks of an agent, also tasks of other clients, by polling ListTasks.
 
-The collector follows each task that is found. To poll an agent without news costs one
-small request.
+The collector follows each task that is found. Polling an idle agent costs one small
+request.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Discovery:
         await self._list_open_tasks()
 
     def _read_board(self) -> None:
-        """Continue where the host ended, as far as its board shows it."""
+        """Continue where the host stopped, as far as its board shows."""
         rows = [row for row in self._feed.board.tasks() if row.agent == self._agent]
         timestamps = sorted(row.at for row in rows if row.at)
         if timestamps:
@@ -98,7 +98,7 @@ class Discovery:
             self._horizon = min(timestamps[0], self._since)
 
     async def _list_first_page(self) -> None:
-        """On first contact, take of the finished tasks only the latest."""
+        """On first contact, take only the latest finished tasks."""
         page = await self._request_page(Query(page_size=PAGE_SIZE))
         if page.next_token:
             timestamps = [task.timestamp for task in page.tasks if task.timestamp]

@@ -25,7 +25,7 @@ RETRY_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 
 
 class Source(Enum):
-    """What a live follower reads."""
+    """The source of a live follower's updates."""
 
     RESPONSE = "the response to the message that started the task"
     REPLY = "the response to a later message"
@@ -35,7 +35,7 @@ class Source(Enum):
 
 @dataclass(frozen=True)
 class Starting:
-    """Reads what the feed already has of the task."""
+    """Reads the events of the task in the feed."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Repairing:
-    """Reads the task once, for what the agent still has of the missed updates."""
+    """Reads the task once, to find the missed updates that the agent still has."""
 
     gap_reason: str | None
 

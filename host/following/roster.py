@@ -66,7 +66,7 @@ class Roster:
         self._public_only = not private_agents
         self._changes = roster_file.read(data_dir).drop_outdated(configured)
         self._entries: dict[str, _Entry] = {}
-        self._latest: dict[str, _Entry] = {}  # With those that are still stopping.
+        self._latest: dict[str, _Entry] = {}  # Stopping ones included.
         self._group: TaskGroup
         self._lock = anyio.Lock()
 

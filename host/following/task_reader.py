@@ -20,7 +20,7 @@ from .task_merger import TaskMerger
 
 logger = logging.getLogger("courtside.task_reader")
 
-FREE_STREAM_S = 30.0  # Without a free stream, the task is read so often.
+FREE_STREAM_S = 30.0  # How often the task is read while no stream is free.
 MAX_POLL_S = 5.0
 QUIET_POLLS = 10  # Polls without news, then each pause is TASK_POLL_S longer.
 PROOF_S = 0.5  # How long a subscription may take to begin with a Task.
@@ -32,7 +32,7 @@ NO_FREE_STREAM = (
 class TaskReader:
     """Gives all that it reads to `merger`, until the task has ended.
 
-    Every method raises what the connection raises.
+    Every method raises the errors of the connection.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class TaskReader:
         self._poll_soon = anyio.Event()
 
     async def read(self) -> None:
-        """Read the task's updates from now on, in the best way the agent has."""
+        """Read the task's updates in the best way that the agent supports."""
         if self._connection.can_subscribe:
             if not await self._take_stream_slot():
                 return
@@ -121,7 +121,7 @@ class TaskReader:
         except TaskNotFoundError:
             raise
         except A2AError as error:
-            # UpdatesGone, or what the agent has for it: 0.3 has no such error.
+            # UpdatesGone, or another error: 0.3 does not define it.
             task = f"{record.agent}/{record.task_id}"
             logger.info(Line(task=task, replay="refused", cause=error))
             return False

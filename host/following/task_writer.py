@@ -1,6 +1,6 @@
 """Writes one task's events into the feed, numbered one by one.
 
-The events that come while the log commits are written together afterwards.
+Events that arrive during a commit are written together afterwards.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class TaskWriter:
                 entries, self._waiting, self._bytes = self._waiting, [], 0
                 await self._feed.append(entries)
         except anyio.get_cancelled_exc_class():
-            # The feed writes them all the same, in their order. `load` waits for it.
+            # The feed still writes them, in order. `load` waits for that.
             with suppress(FeedClosed):
                 self._feed.submit(self._waiting)
             raise

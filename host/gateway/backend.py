@@ -1,4 +1,4 @@
-"""The interface of what the gateway serves: an agent, or the host itself."""
+"""The interface of the agents that the gateway serves: a followed agent or the host."""
 
 from __future__ import annotations
 

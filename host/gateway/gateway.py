@@ -39,7 +39,7 @@ class Gateway:
         params: Message | None,
         encoding: Encoding,
     ) -> ASGIApp:
-        """Raises what the operation raises until its first update."""
+        """Raises the errors of the operation until its first update."""
         agent = request.path_params["agent"]
         call = Call(agent, params, request.headers.get("last-event-id", ""))
         headers = extension_headers(request)

@@ -69,8 +69,8 @@ class MessageSender:
     ) -> tuple[SentMessage, Update | None]:
         """Send a message, or wait for the answer if it is being sent.
 
-        The update is the answer, None if the agent answered earlier. Raises what the
-        agent's `send` raises; the message can then be sent again.
+        The update is the answer, None if the agent answered earlier. Raises the
+        errors of the agent's `send`. The message can then be sent again.
         """
         message = request.message
         if not self.is_known(agent.name, message):

@@ -60,7 +60,7 @@ class Operations:
     """Call `run` in a task group.
 
     An operation returns the JSON of its response, or yields updates. It raises
-    AgentUnreachable, A2AError, and what `find_agent` raises.
+    AgentUnreachable, A2AError, and the errors of `find_agent`.
     """
 
     def __init__(self, feed: Feed, find_agent: Callable[[str], Backend]) -> None:

@@ -130,7 +130,7 @@ async def run_until_disconnect(
 ) -> Result:
     """Return the result of `work`. Cancels it when the client or the host goes away.
 
-    Raises ClientGone, HostStopping if `stopping` is set, and what `work` raises.
+    Raises ClientGone, HostStopping if `stopping` is set, and the errors of `work`.
     """
     results: list[Result] = []
     failure: Exception | None = None

@@ -66,7 +66,7 @@ class Log(Protocol):
     it returns. There is one appender at a time, and any number of readers.
 
     Every method raises LogError if the store fails. A failed append may have been
-    stored: append the same entries again. The log drops those that it has.
+    stored: append the same entries again. The log drops the entries that it has.
     """
 
     async def append(self, entries: Sequence[Entry]) -> list[int | None]:
@@ -96,14 +96,14 @@ class Log(Protocol):
         """Return the last stored version of a source, or 0."""
 
     async def save_checkpoint(self, event_id: int, board: bytes) -> None:
-        """Store the board as it is after `event_id`. Replaces the previous one."""
+        """Store the board after `event_id`. Replaces the previous one."""
 
     async def checkpoint(self) -> tuple[int, bytes] | None: ...
 
     async def trim(self, keep_count: int, max_age_s: float | None) -> int:
         """Drop the oldest events, at most TRIM_STEP, and return how many.
 
-        Drops those that exceed `keep_count` or `max_age_s`. Call it until it returns 0.
+        Drops events over `keep_count` or `max_age_s`. Call it until it returns 0.
         """
 
     async def close(self) -> None: ...

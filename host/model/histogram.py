@@ -1,4 +1,4 @@
-"""A histogram of durations, for `/metrics`. To add a duration is cheap."""
+"""A histogram of durations, for `/metrics`. Adding a duration is cheap."""
 
 from __future__ import annotations
 

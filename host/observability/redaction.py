@@ -1,7 +1,7 @@
 """Replaces secrets in log lines and error texts.
 
-The code that holds a secret registers it with `protect`. The log formatter and the code
-that words an agent's errors call `redact`.
+Code that holds a secret registers it with `protect`. The log formatter calls `redact`,
+and so does code that writes an agent's errors.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ DESCRIPTION = "Runs plans: each step of a plan is a task of another agent."
 
 
 def build_host_card(plans: Mapping[str, Plan]) -> pb.AgentCard:
-    """Build the card. The gateway adds what it does for every agent."""
+    """Build the card. The gateway adds the features that it has for every agent."""
     return pb.AgentCard(
         name=TITLE,
         description=DESCRIPTION,

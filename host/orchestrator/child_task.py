@@ -45,7 +45,7 @@ async def find_child(
     """Find the task of a message whose response was lost when the host was killed.
 
     `others` are tasks of the context that it cannot be. Raises AttemptFailed if the
-    agent has no ListTasks, so that nobody knows.
+    agent has no ListTasks, so that the host cannot know.
     """
     checked = {*others}
     with anyio.move_on_after(FIND_TIMEOUT_S):

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 class Run:
     """`run` returns when the task has ended.
 
-    After a restart, `saved` is what the log has at PLAN_URI of the task's metadata.
+    After a restart, `saved` is the value at PLAN_URI in the task's metadata in the log.
     """
 
     def __init__(

@@ -26,8 +26,8 @@ MAX_MESSAGE_CHARS = 512  # The limit in the draft schema of task progress.
 class StepState:
     """One step of a run. `task_id` is its child task, `message_id` the sent message.
 
-    `message` is the child's last message, or why the step failed. `question` is what
-    the step asks a person now.
+    `message` is the child's last message, or why the step failed. `question` is the
+    open question of the step to a person.
     """
 
     step: Step

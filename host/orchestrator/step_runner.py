@@ -1,4 +1,4 @@
-"""Runs one step of a plan: its attempts, its questions, and what follows a failure."""
+"""Runs one step of a plan: its attempts, its questions, and its failures."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ class StepRunner:
                     is_cancelled = row.status == "cancelled"
                     why = "its task was cancelled" if is_cancelled else row.message
                     raise AttemptFailed(why or row.status, is_final=is_cancelled)
-        await anyio.sleep_forever()  # The feed is closed: the host ends.
+        await anyio.sleep_forever()  # The feed is closed: the host stops.
 
     def _take_row(self, row: TaskEvent) -> None:
         state = self.state

@@ -1,4 +1,4 @@
-"""Compares the parts of an artifact: what is new, and what is repeated.
+"""Compares the parts of an artifact: new ones and repeated ones.
 
 An agent may keep chunks of text as they were sent, or joined: both are the same.
 """
@@ -57,7 +57,7 @@ def end_with(parts: Parts, tail: Parts) -> bool:
 
 
 def _parts_after(start: Parts, parts: Parts) -> Parts | None:
-    """Return what follows `start` in `parts`, also within a text, or None."""
+    """Return the rest of `parts` after `start`, also within a text, or None."""
     if not start:
         return parts
     last = len(start) - 1

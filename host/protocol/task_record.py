@@ -1,4 +1,4 @@
-"""Holds what the feed already has of one task, so that nothing is written twice.
+"""Holds the state of one task in the feed, so that nothing is written twice.
 
 `translate` compares each update with it. The caller adds the events that it writes.
 """
@@ -23,7 +23,7 @@ StatusKey = tuple[object, ...]
 
 @dataclass
 class ArtifactRecord:
-    """What the feed has of one artifact: its parts so far, and whether it is whole."""
+    """One artifact in the feed: its parts so far, and whether it is complete."""
 
     parts: list[dict[str, Any]]
     name: str | None = None

@@ -43,7 +43,7 @@ class DirectTransport:
             group.start_soon(feed.write)
             group.start_soon(maintain, feed)
             for name, settings in self._agents.items():
-                # A script does not follow the tasks of others.
+                # A script does not follow the tasks of other clients.
                 wants = partial(table.has_task, name)
                 collector = Collector(name, settings, feed, wants=wants)
                 self._collectors[name] = collector

@@ -39,14 +39,14 @@ class TaskManager:
             async for update in manager.stream_all():
                 print(json.dumps(update))
 
-    It talks to `agents` directly (names and URLs; by default those that `courtside`
-    would follow in this folder). With `host`, the URL of a running host, it uses the
-    agents of that host; `token` is the host's token (by default COURTSIDE_TOKEN). An
-    update is a dict, an event of the feed (docs/task-manager.md).
+    It talks to `agents` directly (names and URLs; by default the agents that
+    `courtside` would follow in this folder). With `host`, the URL of a running host, it
+    uses the agents of that host; `token` is the host's token (by default
+    COURTSIDE_TOKEN). An update is a dict, an event of the feed (docs/task-manager.md).
 
     At the end of the block, the manager asks the agents to cancel all open tasks, and
-    waits up to 5 s. With `leave_running` they go on. Every error is a CourtsideError;
-    the constructor raises ConfigError.
+    waits up to 5 s. With `leave_running` they continue. Every error is a
+    CourtsideError; the constructor raises ConfigError.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ Rows = Mapping[str, AgentEvent]
 
 
 class NameQuery(NamedTuple):
-    """The names that `start_task` was given."""
+    """The names in a call of `start_task`."""
 
     name: str | None
     agent: str | None

@@ -1,4 +1,4 @@
-"""What a manager knows: the agents' rows, and its own tasks with their updates."""
+"""The state of a manager: the agents' rows, and its tasks with their updates."""
 
 from __future__ import annotations
 

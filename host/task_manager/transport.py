@@ -1,4 +1,4 @@
-"""How a manager reaches agents: the interface, and the choice between two ways."""
+"""The interface between a manager and agents, and the choice of its implementation."""
 
 from __future__ import annotations
 

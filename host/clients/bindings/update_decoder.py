@@ -1,5 +1,5 @@
-"""Decodes what an agent streams, in small turns and under the agent's rate limit, so
-that no agent delays the others."""
+"""Decodes the updates of an agent's streams, in small turns and under the agent's rate
+limit, so that no agent delays the others."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _decode(items: Sequence[Item], read: Callable[[Item], Update]) -> Iterator[B
             refusal = error
             break
         if left_out:
-            # The gap takes the place of the unusable updates: after those before them.
+            # The gap goes where the unusable updates were.
             yield Batch(updates, left_out, why)
             updates, left_out = [], 0
         updates.append(update)
