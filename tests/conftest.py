@@ -1,7 +1,4 @@
-"""Fixtures that every test may use, and the output of processes when one fails.
-
-What they start comes from harness.py.
-"""
+"""Shared fixtures. After a failed test, reports the output of its processes."""
 
 from __future__ import annotations
 
@@ -23,26 +20,26 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page
 
 HERE = Path(__file__).parent
-# What is slow on a busy machine is not wrong.
+# A busy machine is slow. That is not a failure.
 settings.register_profile(
     "courtside", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("courtside")
-# These assert for several tests: what differed must be said there, too.
+# Its functions assert for several tests, and need detailed messages too.
 pytest.register_assert_rewrite("tests.support.interop_agents")
 
-SAY_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
+LOG_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
     console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"""
 
 
 def pytest_configure() -> None:
-    # What a shell starts with & ignores Ctrl-C, and so would all that tests start.
+    # After a start with `&` in a shell, this process and its children ignore Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's folder is its marker: `pytest -m "not browser"`."""
+    """Add the folder of each test as its marker: `pytest -m "not browser"`."""
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]
         item.add_marker(folder)
@@ -61,15 +58,15 @@ def pytest_runtest_makereport() -> Generator[
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Every async test runs on asyncio, where the product runs."""
+    """Run async tests on asyncio, as the host does."""
     return "asyncio"
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stubs and a host, shared by the tests of one module.
+    """The stub agents and a host, shared by the tests of one module.
 
-    A test that ends or restarts one of them brings it back before it returns.
+    A test that stops one of them must start it again.
     """
     with Stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
@@ -77,7 +74,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 async def host(stack: Stack) -> AsyncIterator[HostClient]:
-    """What speaks to the host of the module's `stack`."""
+    """A client of the host of `stack`."""
     async with host_at(stack.url) as client:
         yield client
 
@@ -86,8 +83,8 @@ async def host(stack: Stack) -> AsyncIterator[HostClient]:
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
     """One headless Chromium for the tests of one module.
 
-    Not for the whole run: while an async fixture lives, no plain test may call
-    `anyio.run`.
+    It cannot live for the whole run: while an async fixture is active, plain tests
+    cannot call `anyio.run`.
     """
     from playwright.async_api import async_playwright
 
@@ -103,7 +100,7 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
 async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """A fresh browser page. The test fails on any console error or CSP violation.
 
-    A test that provokes some says which, as regular expressions:
+    A test that expects errors lists them as regular expressions:
     `@pytest.mark.console_errors(r"net::ERR_CONNECTION_REFUSED")`.
     """
     marker = request.node.get_closest_marker("console_errors")
@@ -120,10 +117,10 @@ async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterato
 
     context = await browser.new_context()
     context.set_default_timeout(30_000)
-    await context.add_init_script(SAY_VIOLATIONS)
+    await context.add_init_script(LOG_VIOLATIONS)
     fresh = await context.new_page()
     fresh.on("console", on_console)
     fresh.on("pageerror", lambda error: note(f"uncaught: {error}"))
     yield fresh
     await context.close()
-    assert not errors, "the page's console says:\n" + "\n".join(errors)
+    assert not errors, "errors on the browser console:\n" + "\n".join(errors)

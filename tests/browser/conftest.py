@@ -22,7 +22,7 @@ from tests.support.stack import Stack
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-# A task then lasts about two seconds: time to press Stop on a busy machine.
+# A task then takes about two seconds, enough to press Stop on a busy machine.
 STEP_S = 0.5
 TOKEN, READ_TOKEN = "operator-0123456789", "reader-0123456789"
 
@@ -53,7 +53,7 @@ def static(bundle: Path | None) -> Path | None:
 def stack(
     tmp_path_factory: pytest.TempPathFactory, static: Path | None
 ) -> Iterator[Stack]:
-    """The stubs and a host."""
+    """The stub agents and a host."""
     folder = tmp_path_factory.mktemp("stack")
     with Stack(folder, step_s=STEP_S, static=static) as running:
         yield running
@@ -63,7 +63,7 @@ def stack(
 def odd_stack(
     tmp_path_factory: pytest.TempPathFactory, static: Path | None
 ) -> Iterator[Stack]:
-    """Carly and the scenario agent, whose tasks end in every possible way."""
+    """A host with Carly and the scenario agent, whose tasks end in every way."""
     folder = tmp_path_factory.mktemp("odd_stack")
     scenario = scenario_server(folder)
     scenario.start()
@@ -74,7 +74,7 @@ def odd_stack(
             running.wait_connected("scenario")
             yield running
     finally:
-        scenario.terminate()
+        scenario.terminate(harness.STOP_S)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def new_stack(tmp_path: Path, static: Path | None) -> Iterator[Stack]:
 def page_alone(
     tmp_path_factory: pytest.TempPathFactory, bundle: Path | None
 ) -> Iterator[str]:
-    """The URL of a server that only has the page's files."""
+    """The URL of a server that has only the files of the page."""
     port = harness.free_port()
     module, static = "tests.support.page_server", bundle or STATIC
     server = harness.Server(
@@ -129,10 +129,10 @@ def page_alone(
     )
     server.restart()
     yield server.url
-    server.terminate()
+    server.terminate(harness.STOP_S)
 
 
 @pytest.fixture
 async def screen(page: Page, stack: Stack) -> Screen:
-    """The page of `stack`, live."""
+    """The open page of `stack`, with a live feed."""
     return await Screen(page).open(stack.url)

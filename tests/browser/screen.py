@@ -1,4 +1,4 @@
-"""What a user sees and does on the page, as helpers for the browser tests.
+"""Page objects for the browser tests: what users see and do on the page.
 
 Screenshots are saved in build/artifacts.
 """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Page, Route
 
 Event = dict[str, Any]
-EPOCH = "played"
+EPOCH = "scripted"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
 
@@ -28,7 +28,7 @@ def agent(name: str, **more: Any) -> Event:
     return {
         **{"kind": "agent", "agent": name, "url": f"http://{name}.test"},
         **{"connection": "connected", "cause": None, "attempt": 0, "retry_s": None},
-        **{"title": name.capitalize(), "description": "Plays.", "version": "1"},
+        **{"title": name.capitalize(), "description": "An agent.", "version": "1"},
         **{
             "followed": "streaming",
             "skills": [skill],
@@ -52,7 +52,7 @@ def task(agent: str, task_id: str, status: str = "running", **more: Any) -> Even
 
 
 class ScriptedFeed:
-    """What it has said is what a page gets that joins or comes back."""
+    """A feed. Pages that connect or reconnect get all events since their cursor."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -67,7 +67,7 @@ class ScriptedFeed:
             page.write(_frames(fresh))
 
     def cut(self) -> None:
-        """Every connection breaks, as if a proxy had been restarted."""
+        """Close every connection, as a restarted proxy does."""
         for page in self._pages:
             page.close()
         self._pages.clear()
@@ -94,12 +94,12 @@ class ScriptedFeed:
             **{"id": 0, "epoch": EPOCH, "reset": False, "reason": None},
             **{"agents": [], "tasks": []},
         }
-        told = b"event: snapshot\nid: %b-0\ndata: %b\n\n"
+        frame = b"event: snapshot\nid: %b-0\ndata: %b\n\n"
         encoded = json.dumps(snapshot).encode()
-        return told % (EPOCH.encode(), encoded) + _frames(self.events)
+        return frame % (EPOCH.encode(), encoded) + _frames(self.events)
 
     async def serve_log(self, route: Route) -> None:
-        """GET feed.ndjson, for one task or the newest."""
+        """Answer GET feed.ndjson with the events of one task or the newest events."""
         query = parse_qs(urlsplit(route.request.url).query)
         wanted = query.get("task")
         found = [
@@ -120,16 +120,16 @@ def _frames(events: Iterable[Event]) -> bytes:
 
 @asynccontextmanager
 async def use_scripted_feed(page: Page) -> AsyncIterator[ScriptedFeed]:
-    """The feed of `page`."""
+    """Replace the feed of `page` with a scripted one."""
     feed = ScriptedFeed()
     server = await asyncio.start_server(feed.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    async def pass_on(route: Route) -> None:
+    async def redirect(route: Route) -> None:
         query = urlsplit(route.request.url).query
         await route.continue_(url=f"http://127.0.0.1:{port}/feed?{query}")
 
-    await page.route(lambda url: urlsplit(url).path == "/feed", pass_on)
+    await page.route(lambda url: urlsplit(url).path == "/feed", redirect)
     await page.route("**/feed.ndjson?*", feed.serve_log)
     await page.route("**/feed/*", lambda route: route.fulfill(json={"raw": None}))
     await page.route("**/a2a/*/tasks/*", lambda route: route.fulfill(json={}))

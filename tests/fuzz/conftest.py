@@ -1,4 +1,4 @@
-"""Prints the number of tried inputs at the end of scripts/fuzz."""
+"""Prints the number of inputs of each test at the end of scripts/fuzz."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How tests speak A2A 1.0 to one agent, over either binding, in plain dicts.
+"""An A2A 1.0 client for tests. It sends and returns plain dicts.
 
-The agent is a process of harness.py's or an app in this process; answers go to the
-test.
+The agent is a process (harness.py) or an app in the test's process
+(in_process_agent.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TERMINAL = {COMPLETED, FAILED, CANCELED, REJECTED}
 
 
 class Frame(NamedTuple):
-    """One server-sent event: its id and its name ("" for none), its data."""
+    """One server-sent event. `id` and `event` are "" if it has none."""
 
     id: str
     event: str
@@ -38,13 +38,13 @@ class Frame(NamedTuple):
 
 
 class Agent:
-    """One agent, over HTTP+JSON unless a method says JSON-RPC."""
+    """A client of one agent. It uses HTTP+JSON, except in the `rpc` methods."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
     async def start(self, text: str = "", **message: Any) -> str:
-        """Start a task without waiting for it; its id."""
+        """Start a task without waiting for its end. Return its id."""
         answer = await self.send(text, wait=False, **message)
         assert answer.status_code == 200, answer.text
         task_id: str = answer.json()["task"]["id"]
@@ -58,15 +58,15 @@ class Agent:
         return await self.http.post("/message:send", json=body)
 
     async def stream(self, text: str = "", **message: Any) -> list[Json]:
-        """Everything that the stream of one message says, to its end."""
+        """Send a message and return all events of its stream."""
         return await self._read("/message:stream", json=request(text, **message))
 
     async def subscribe(self, task_id: str) -> list[Json]:
-        """Everything that is said about a task from now on, to its end."""
+        """Subscribe to a task and return all events until its end."""
         return await self._read(f"/tasks/{task_id}:subscribe")
 
     async def resume(self, task_id: str, last: str | int) -> list[Frame]:
-        """Everything that followed the event with the id `last`, to the task's end."""
+        """Return all events after the event with the id `last`, to the task's end."""
         path, headers = f"/tasks/{task_id}:subscribe", {"Last-Event-ID": str(last)}
         return await self.frames(path, headers=headers)
 
@@ -86,18 +86,18 @@ class Agent:
         return tasks
 
     async def rpc(self, method: str, params: Json) -> Json:
-        """The answer to one JSON-RPC call: `result` or `error`."""
+        """Return the response to one JSON-RPC call, with `result` or `error`."""
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         answer: Json = (await self.http.post("/", json=call)).json()
         return answer
 
     async def rpc_stream(self, method: str, params: Json) -> list[Json]:
-        """What a JSON-RPC stream says, out of its envelopes, to its end."""
+        """Return the results of a JSON-RPC stream until its end."""
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         return [event["result"] for event in await self._read("/", json=call)]
 
     async def frames(self, path: str, **request: Any) -> list[Frame]:
-        """The server-sent events of the answer to a POST, to its end."""
+        """Send a POST request and return all server-sent events of the response."""
         async with self.http.stream("POST", path, **request) as answer:
             text = (await answer.aread()).decode()
             assert answer.status_code == 200, text
@@ -109,7 +109,7 @@ class Agent:
 
 
 def sequence_of(frames: list[Frame]) -> list[int]:
-    """The ids of a task's events, which the updates' metadata must repeat."""
+    """Return the ids of a task's events. The metadata must have the same numbers."""
     for frame in frames:
         (update,) = frame.data.get("result", frame.data).values()
         assert update["metadata"][RESUMABLE] == {"sequence": int(frame.id)}
@@ -117,7 +117,7 @@ def sequence_of(frames: list[Frame]) -> list[int]:
 
 
 def frames_of(text: str) -> list[Frame]:
-    """The server-sent events in `text`, comments left out."""
+    """Return the server-sent events in `text`, without comments."""
     blocks = text.replace("\r\n", "\n").split("\n\n")
     return [_frame_of(block) for block in blocks if "data:" in block]
 
@@ -132,7 +132,7 @@ def _frame_of(block: str) -> Frame:
 async def agent_at(
     url: str, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Agent]:
-    """An Agent at `url`, spoken to as the documentation does."""
+    """Create a client for the agent at `url`. It sends the headers that A2A wants."""
     async with httpx.AsyncClient(
         base_url=url,
         headers={"A2A-Version": "1.0"},
@@ -166,7 +166,7 @@ async def start_over_jsonrpc(
 
 
 def request(text: str = "", skill: str | None = None, **message: Any) -> Json:
-    """A SendMessageRequest from a person; `message` adds fields such as taskId."""
+    """Build a SendMessageRequest of a user. `message` adds fields such as taskId."""
     if skill is not None:
         message["metadata"] = {"skillId": skill}
     parts = [{"text": text or "please"}]
@@ -175,18 +175,18 @@ def request(text: str = "", skill: str | None = None, **message: Any) -> Json:
 
 
 def states(events: list[Json]) -> list[str]:
-    """The state of every status that a stream told, in order."""
-    told = (event.get("task") or event.get("statusUpdate") for event in events)
-    return [update["status"]["state"] for update in told if update]
+    """Return the state in each task and status update, in order."""
+    updates = (event.get("task") or event.get("statusUpdate") for event in events)
+    return [update["status"]["state"] for update in updates if update]
 
 
 def texts(events: list[Json]) -> list[str]:
-    """The words of every status update, in order."""
+    """Return the text of each status update, in order."""
     updates = (event["statusUpdate"] for event in events if "statusUpdate" in event)
     return [text_of(update["status"]) for update in updates]
 
 
 def text_of(status: Json) -> str:
-    """The text of a status's message, "" where it has none."""
+    """Return the text of a status's message, or "" if it has none."""
     parts = status.get("message", {}).get("parts", [])
     return "\n".join(part["text"] for part in parts if "text" in part)

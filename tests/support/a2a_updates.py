@@ -1,6 +1,6 @@
-"""A2A updates of one task, as the JSON that its agent sends.
+"""Builds A2A updates of one task, as the JSON that its agent sends.
 
-For the tests of host/protocol: `take` translates them.
+For the tests of host/protocol. `add_updates` translates the updates into events.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def progress(percent: float) -> Json:
 
 
 def agent_message(text: str, message_id: str, percent: float | None = None) -> Json:
-    """A message of the agent."""
+    """Build a message of the agent."""
     message: Json = {
         "messageId": message_id,
         "role": "ROLE_AGENT",
@@ -100,7 +100,7 @@ def snapshot(
 
 
 def add_sequence(sequence: float, update: Json) -> Json:
-    """Return the update with its number of the resumable-stream extension."""
+    """Return the update with a sequence number of the resumable-stream extension."""
     [(kind, fields)] = update.items()
     number = {RESUMABLE: {"sequence": sequence}}
     return {kind: {**fields, "metadata": fields.get("metadata", {}) | number}}

@@ -1,6 +1,6 @@
-"""An agent with 10,000 finished tasks, which counts what it is asked and answers.
+"""An agent with 10,000 finished tasks. It records each call and the response size.
 
-A thread of the test's own process, so that test_host_discovery.py reads its counts.
+It runs in a thread of the test's process, so that tests can read the recorded calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WORDS = "All is done. " * 20
 
 
 class Call(NamedTuple):
-    """One JSON-RPC call: when it came, what it asked for, how long the answer was."""
+    """One JSON-RPC call: its time, method, parameters and response size."""
 
     at_s: float
     method: str
@@ -30,7 +30,10 @@ class Call(NamedTuple):
 
 
 class AgentWithHistory:
-    """Its tasks, newest first, finished one a second until just now."""
+    """An agent whose tasks finished one per second until now. The newest is first.
+
+    Without `filters` it ignores the filters of ListTasks.
+    """
 
     def __init__(self, *, filters: bool = True) -> None:
         self.calls: list[Call] = []
@@ -70,7 +73,7 @@ class AgentWithHistory:
         start = int(params.get("pageToken") or 0)
         end = start + params.get("pageSize", 50)
         more = "" if end >= len(found) else str(end)
-        # An agent that is not told to leave its history out sends it.
+        # As in A2A: without historyLength=0 the response contains the history.
         dropped = () if params.get("historyLength") != 0 else ("history", "artifacts")
         page = [
             {key: value for key, value in task.items() if key not in dropped}
@@ -98,9 +101,9 @@ def _moment(task: Json) -> datetime:
 
 @contextmanager
 def serve_agent(agent: AgentWithHistory) -> Iterator[str]:
-    """The address of the agent, while the block runs."""
+    """Serve the agent. Yields its URL."""
 
-    class Door(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -119,9 +122,9 @@ def serve_agent(agent: AgentWithHistory) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
     thread.start()

@@ -1,6 +1,6 @@
-"""Bad agents: one server plays them all, each under a path of its own.
+"""Agents with wrong cards, responses or streams. One server has each under a path.
 
-test_host_bad_agents.py points a real host at them.
+The host in test_host_bad_agents.py follows all of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def error(code: int) -> Json:
     return {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "no"}}
 
 
-# What each answers to the request for its card: status and body.
+# Agents without a usable card: the status and body of the response.
 NO_CARD: dict[str, tuple[int, bytes]] = {
     "page": (200, b"<html>It works!</html>"),
     "list": (200, b"[]"),
@@ -44,7 +44,7 @@ NO_CARD: dict[str, tuple[int, bytes]] = {
     "broken": (500, b"no"),
     "moved": (302, b""),
 }
-# What each answers, with a good card, to a JSON-RPC call of any method.
+# Agents with a good card and a bad response to every JSON-RPC call.
 BAD_ANSWERS: dict[str, bytes] = {
     "rpcpage": b"<html>It works!</html>",
     "rpcnull": b"null",
@@ -62,7 +62,7 @@ BAD_ANSWERS: dict[str, bytes] = {
         result({"tasks": [task()], "nextPageToken": "1", "pageSize": 1})
     ).encode(),
 }
-# What each streams about the one task that it lists: `data:` of SubscribeToTask.
+# Agents with one task and a bad stream: the `data:` of SubscribeToTask.
 BAD_STREAMS: dict[str, list[Any]] = {
     "silent": [],
     "text": ["hello"],
@@ -91,12 +91,12 @@ BAD_STREAMS: dict[str, list[Any]] = {
 
 
 class BadAgentHandler(BaseHTTPRequestHandler):
-    """The first part of the path says which of them is asked."""
+    """The first segment of the path is the name of the agent."""
 
     def do_GET(self) -> None:
         name = self.path.split("/")[1]
         if name == "hang":
-            self.rfile.read()  # Until whoever asked goes away.
+            self.rfile.read()  # Wait until the client disconnects.
         if name in ("hang", "cut"):
             return
         status, body = NO_CARD.get(name) or (200, self.card(name))
@@ -117,8 +117,10 @@ class BadAgentHandler(BaseHTTPRequestHandler):
 
     def card(self, name: str) -> bytes:
         binding = {"gopher": "GOPHER"}.get(name, "JSONRPC")
-        shown = card(name, f"http://{self.headers['host']}/{name}/", binding=binding)
-        return json.dumps(shown | NO_INTERFACE if name == "mute" else shown).encode()
+        fields = card(name, f"http://{self.headers['host']}/{name}/", binding=binding)
+        if name == "mute":
+            fields |= NO_INTERFACE
+        return json.dumps(fields).encode()
 
     def answer(
         self, body: bytes, status: int = 200, kind: str = "application/json"
@@ -132,7 +134,7 @@ class BadAgentHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 ALL = [*NO_CARD, "hang", "cut", "mute", "gopher", *BAD_ANSWERS, *BAD_STREAMS]
@@ -140,7 +142,7 @@ ALL = [*NO_CARD, "hang", "cut", "mute", "gopher", *BAD_ANSWERS, *BAD_STREAMS]
 
 @contextmanager
 def serve_bad_agents() -> Iterator[dict[str, str]]:
-    """The name and address of each, while the block runs."""
+    """Serve all bad agents. Yields their URLs by name."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), BadAgentHandler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)

@@ -1,7 +1,7 @@
-"""Bad agents that begin well: their cards, calls or streams are the trouble.
+"""Agents with harmful cards, responses or streams: endless, huge, slow or broken.
 
-`python -m tests.support.bad_streams PORT` plays them all, each under a path of its
-own; test_host_bad_streams.py and bench/bad_agent.py point a host at them.
+`python -m tests.support.bad_streams PORT` serves all of them, each under its own path,
+for test_host_bad_streams.py and bench/bad_agent.py.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ PER_S = 20_000
 TICK_S = 0.005
 PING_S = 10.0
 BURST = 30_000
-SWARM = 5_000
+MANY_TASKS = 5_000
 MB = 1024 * 1024
 CHUNK = b"x" * 65_536
 RESUMABLE = "https://courtside.dev/extensions/resumable-stream/v1"
 
 
 class OneTaskAgent:
-    """A good one with one open task; each of the others does one thing worse."""
+    """A good agent with one open task. The bad agents override one part of it."""
 
     def __init__(self) -> None:
-        self.number = 1  # Of the task's last update.
+        self.number = 1  # The number of the task's last update.
         self.over = False
         self.status = status("update 1", 1)
 
@@ -52,7 +52,7 @@ class OneTaskAgent:
             await exchange.refuse(-32601, "no such method")
 
     async def subscribe(self, exchange: Exchange) -> None:
-        """The task, then what `stream` says."""
+        """Send the task, then the updates of `stream`."""
         task = self.task() | {"id": exchange.params.get("id", "t1")}
         await exchange.head()
         await exchange.send(exchange.event(json.dumps({"task": task}).encode()))
@@ -65,7 +65,7 @@ class OneTaskAgent:
         return {"id": "t1", "contextId": "c1", "status": self.status}
 
     def update(self, text: str) -> bytes:
-        """The task's next update as JSON."""
+        """Return the next status update as JSON. `over` makes it the last one."""
         self.number += 1
         state = "TASK_STATE_COMPLETED" if self.over else "TASK_STATE_WORKING"
         self.status = status(text, self.number, state)
@@ -74,17 +74,17 @@ class OneTaskAgent:
 
 
 class NeverSends(OneTaskAgent):
-    """Takes a subscription and never sends a byte of an answer."""
+    """Accepts a subscription and never sends a byte of the response."""
 
     async def subscribe(self, exchange: Exchange) -> None:
         await exchange.until_gone()
 
 
 class Flood(OneTaskAgent):
-    """`PER_S` updates a second, for ever or until update number `last`.
+    """Sends `PER_S` updates a second, for ever or until update number `last`.
 
-    What is on the wire is numbered without a hole; whoever does not read it slows
-    it down. The numbers are in the text and, if `numbered`, in the metadata too.
+    The numbers of the updates have no hole: a client that does not read slows the
+    agent down. Each number is in the text. With `numbered` it is in the metadata too.
     """
 
     def __init__(self, last: int | None = None, *, numbered: bool = False) -> None:
@@ -104,7 +104,7 @@ class Flood(OneTaskAgent):
             await asyncio.sleep(at - time.monotonic())
 
     def _batch(self, exchange: Exchange, count: int) -> bytes:
-        """One that is like the others but for its number costs 2 µs, not 20."""
+        """Return the next updates. Copies of one sample cost 2 µs each, not 20."""
         before = self.number
         sample = exchange.event(self.update("update MARK"))
         sample = sample.replace(f'"m{self.number}"'.encode(), b'"mMARK"')
@@ -125,8 +125,8 @@ class Flood(OneTaskAgent):
         return task
 
 
-class Spoilt(OneTaskAgent):
-    """Something no reader can use, between two good updates."""
+class BadEvent(OneTaskAgent):
+    """Sends something invalid between two good updates."""
 
     def __init__(self, *bad: bytes) -> None:
         super().__init__()
@@ -140,8 +140,8 @@ class Spoilt(OneTaskAgent):
         await exchange.until_gone(PING_S)
 
 
-class Huge(Spoilt):
-    """An event of 50 MB between two good ones."""
+class Huge(BadEvent):
+    """Sends an event of 50 MB between two good ones."""
 
     async def stream(self, exchange: Exchange) -> None:
         event = exchange.event(self.update("MARK"))
@@ -150,7 +150,7 @@ class Huge(Spoilt):
 
 
 class Heavy(OneTaskAgent):
-    """Updates of 3 MB, each of which may pass, as fast as they are read."""
+    """Sends updates of 3 MB, as fast as the client reads. Each is within the limit."""
 
     async def stream(self, exchange: Exchange) -> None:
         event = exchange.event(self.update("x" * 3 * MB))
@@ -160,21 +160,23 @@ class Heavy(OneTaskAgent):
             await exchange.send(event.replace(mark, b'"m%d"' % self.number, 1))
 
 
-class Swarm(OneTaskAgent):
-    """As many open tasks as `SWARM`; each may be subscribed to, none ever moves."""
+class ManyTasks(OneTaskAgent):
+    """Has `MANY_TASKS` open tasks, which never change."""
 
     async def call(self, exchange: Exchange) -> None:
         if exchange.method != "ListTasks":
             return await super().call(exchange)
         start = int(exchange.params.get("pageToken") or 0)
         end = start + exchange.params.get("pageSize", 50)
-        tasks = [{**self.task(), "id": f"t{n}"} for n in range(start, min(end, SWARM))]
-        more = str(end) if end < SWARM else ""
+        tasks = [
+            {**self.task(), "id": f"t{n}"} for n in range(start, min(end, MANY_TASKS))
+        ]
+        more = str(end) if end < MANY_TASKS else ""
         await exchange.result({"tasks": tasks, "nextPageToken": more})
 
 
 class Endless(OneTaskAgent):
-    """The same bytes again and again, as fast as they are read."""
+    """Sends the same bytes again and again, as fast as the client reads."""
 
     def __init__(self, begin: bytes, again: bytes) -> None:
         super().__init__()
@@ -186,8 +188,8 @@ class Endless(OneTaskAgent):
             await exchange.send(self._again)
 
 
-class Binary(OneTaskAgent):
-    """Latin-1 where UTF-8 belongs."""
+class WrongEncoding(OneTaskAgent):
+    """Sends Latin-1 instead of UTF-8."""
 
     async def stream(self, exchange: Exchange) -> None:
         await exchange.send(exchange.event(self.update("before")))
@@ -198,14 +200,14 @@ class Binary(OneTaskAgent):
 
 
 class WrongType(OneTaskAgent):
-    """A web page where a stream belongs."""
+    """Sends a web page instead of a stream."""
 
     async def subscribe(self, exchange: Exchange) -> None:
         await exchange.answer(b"<html>Welcome!</html>", kind="text/html")
 
 
-class Broken(OneTaskAgent):
-    """HTTP 500 for every call."""
+class ServerError(OneTaskAgent):
+    """Answers every call with HTTP 500."""
 
     async def call(self, exchange: Exchange) -> None:
         await exchange.answer(b"Internal Server Error", 500, "text/plain")
@@ -213,8 +215,8 @@ class Broken(OneTaskAgent):
     subscribe = call
 
 
-class Loop(OneTaskAgent):
-    """Every call is redirected to itself."""
+class RedirectLoop(OneTaskAgent):
+    """Redirects every call to itself."""
 
     async def call(self, exchange: Exchange) -> None:
         await exchange.head(SSE, 307, f"Location: {exchange.url}\r\n")
@@ -223,7 +225,7 @@ class Loop(OneTaskAgent):
 
 
 class HugeCard(OneTaskAgent):
-    """A card of 100 MB, which does not say so before."""
+    """Sends a card of 100 MB without a Content-Length."""
 
     async def card(self, exchange: Exchange) -> None:
         await exchange.head("application/json")
@@ -233,8 +235,8 @@ class HugeCard(OneTaskAgent):
         await exchange.send(b'"}')
 
 
-class PackedCard(OneTaskAgent):
-    """A card of 100 kB that unpacks to 100 MB, whether it was asked to pack or not."""
+class GzipCard(OneTaskAgent):
+    """Sends a card of 100 kB that unpacks to 100 MB. It ignores Accept-Encoding."""
 
     async def card(self, exchange: Exchange) -> None:
         packed = gzip.compress(b'{"name": "%b"}' % (b"x" * 100 * MB), 1)
@@ -243,7 +245,7 @@ class PackedCard(OneTaskAgent):
 
 
 class SlowCard(OneTaskAgent):
-    """A card that comes a byte at a time, each just soon enough."""
+    """Sends a card one byte at a time, each within the read timeout."""
 
     async def card(self, exchange: Exchange) -> None:
         await exchange.head("application/json")
@@ -253,7 +255,7 @@ class SlowCard(OneTaskAgent):
 
 
 class HugeList(OneTaskAgent):
-    """An answer of 100 MB to every call."""
+    """Answers every call with 100 MB."""
 
     async def call(self, exchange: Exchange) -> None:
         await exchange.head("application/json")
@@ -270,17 +272,17 @@ def create_agents() -> dict[str, OneTaskAgent]:
         "numberedburst": Flood(BURST, numbered=True),
         "huge": Huge(),
         "heavy": Heavy(),
-        "swarm": Swarm(),
+        "swarm": ManyTasks(),
         "endless": Endless(b"data: ", CHUNK),
         "chatter": Endless(b"", b": still here\n\n" * 5_000),
-        "binary": Binary(),
-        "garbled": Spoilt(b'data: {"jsonrpc": "2.0", "result": {\n\n'),
-        "foreign": Spoilt(b'data: {"jsonrpc": "2.0", "id": 1, "result": [5]}\n\n'),
+        "binary": WrongEncoding(),
+        "garbled": BadEvent(b'data: {"jsonrpc": "2.0", "result": {\n\n'),
+        "foreign": BadEvent(b'data: {"jsonrpc": "2.0", "id": 1, "result": [5]}\n\n'),
         "wrongtype": WrongType(),
-        "http500": Broken(),
-        "loop": Loop(),
+        "http500": ServerError(),
+        "loop": RedirectLoop(),
         "hugecard": HugeCard(),
-        "packedcard": PackedCard(),
+        "packedcard": GzipCard(),
         "slowcard": SlowCard(),
         "hugelist": HugeList(),
     }

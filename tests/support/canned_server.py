@@ -1,6 +1,6 @@
-"""An HTTP server that answers with canned bytes, whatever it is asked.
+"""An HTTP server that sends prepared bytes as responses, and records the requests.
 
-It runs in the test's own loop; the requests it got are kept for the test to look at.
+It runs in the event loop of the test.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ Json = dict[str, Any]
 
 
 class CannedServer:
-    """Answers each request with the next of its answers, the last one again and
-    again, and closes the connection."""
+    """Sends the next of `answers` for each request, and closes the connection.
+
+    It repeats the last answer. With `keeps_open` the client must close the connection.
+    With `sends_first` it also sends the answer before the request.
+    """
 
     def __init__(self, *answers: bytes) -> None:
         self.answers = list(answers)

@@ -1,7 +1,7 @@
-"""A server that has nothing but agent cards, each under a path of its own.
+"""A server of agent cards, each under its own path.
 
-The interfaces on them are those of agents that run elsewhere: so a test can say in
-what order an agent prefers them, and which of them do not work.
+The interfaces in the cards belong to other agents of the test. So a test can define
+the order of the interfaces, and which of them do not work.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 class CardServer:
-    """`cards` maps a path to the card that is there; change it as you like."""
+    """`cards` maps paths to cards. A test may change it at any time."""
 
     def __init__(self, url: str, cards: dict[str, Json]) -> None:
         self.url = url
@@ -25,10 +25,10 @@ class CardServer:
 
 
 def card_with(*interfaces: Json, streaming: bool = True, **more: Any) -> Json:
-    """A 1.0 card with these interfaces, in order."""
+    """Build a 1.0 card with these interfaces, in this order."""
     return {
         "name": "Somebody",
-        "description": "Has only a card here.",
+        "description": "An agent card for tests.",
         "version": "1",
         "supportedInterfaces": list(interfaces),
         "capabilities": {"streaming": streaming},
@@ -44,12 +44,12 @@ def interface(binding: str, version: str, url: str) -> Json:
 
 @contextmanager
 def card_server(cards: Mapping[str, Json] | None = None) -> Iterator[CardServer]:
-    """Serves while the block runs."""
-    kept = dict(cards or {})
+    """Serve the cards."""
+    by_path = dict(cards or {})
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            card = kept.get(self.path)
+            card = by_path.get(self.path)
             body = json.dumps(card).encode() if card else b"nothing here"
             self.send_response(200 if card else 404)
             self.send_header("content-type", "application/json")
@@ -58,13 +58,13 @@ def card_server(cards: Mapping[str, Json] | None = None) -> Iterator[CardServer]
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
     thread.start()
-    yield CardServer(f"http://127.0.0.1:{server.server_port}", kept)
+    yield CardServer(f"http://127.0.0.1:{server.server_port}", by_path)
     server.shutdown()
     thread.join()
     server.server_close()

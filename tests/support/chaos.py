@@ -1,16 +1,17 @@
-"""Breaks everything at random, and compares the views of all readers at the end.
+"""Injects random faults into agents and host, and compares all readers at the end.
 
 `python -m tests.support.chaos` prints the result (scripts/chaos runs it). test_chaos.py
-runs it for a short time. exactly_once.py has the faults of agents, this module those of
-the host.
+runs it for a short time. exactly_once.py has the faults of the agents, this module
+those of the host.
 
         numbered_agents.py ⇒ fault_proxy.py ⇒ host ⇒ five readers
         killed,        cut, slow,      killed, stopped,   one slow, one that stalls
         stopped        stalled         its disk full,
                                        its clock set
 
-What an agent emits it notes in a journal first, which outlives it. Three things go on
-at the same time: tasks begin, something happens to the agents, something to the host.
+An agent writes each update to a journal before it sends it. The journal survives the
+agent. Three loops run at the same time: one starts tasks, one injects faults into the
+agents, and one injects faults into the host.
 """
 
 from __future__ import annotations
@@ -34,12 +35,7 @@ import anyio.to_thread
 import httpx
 
 from tests.support.a2a_client import agent_at
-from tests.support.delivery_check import (
-    KILLED,
-    RunReport,
-    count_updates,
-    count_updates_of_lost_task,
-)
+from tests.support.delivery_check import KILLED, RunReport, count_lost, count_updates
 from tests.support.exactly_once import (
     ALL,
     JOURNAL,
@@ -63,8 +59,8 @@ SLOW_BYTES_PER_S = 20_000
 CLOCKS_S = (-86_400.0, -3_600.0, -5.0, 0.0, 5.0, 3_600.0, 86_400.0)
 
 
-class Following(FeedReader):
-    """Knows which contexts have a task, and in which it is over."""
+class TrackingReader(FeedReader):
+    """Also tracks in which contexts a task has started and ended."""
 
     def __init__(self, port: int, target: str) -> None:
         super().__init__(port, target)
@@ -81,7 +77,10 @@ class Following(FeedReader):
 
 
 class Chaos(FaultRounds):
-    """`play_for` some time, then `settle`; `begun` says which tasks there may be."""
+    """Injects faults (`run_for`), then waits for the end of all tasks (`settle`).
+
+    `begun` maps the context of each requested task to its agent.
+    """
 
     def __init__(
         self,
@@ -93,7 +92,7 @@ class Chaos(FaultRounds):
     ) -> None:
         super().__init__(stack, agents, seed)
         port = int(stack.url.rpartition(":")[2])
-        self.first = Following(port, "/feed")
+        self.first = TrackingReader(port, "/feed")
         self.stalling = FeedReader(port, "/feed")
         self.readers = [
             self.first,
@@ -103,7 +102,6 @@ class Chaos(FaultRounds):
             FeedReader(port, "/tasks/stream"),
         ]
         self.begun: dict[str, ProxiedAgent] = {}
-        """By context, whom a task was asked of."""
         self._disk, self._libc = disk, libc
         self._on_agents |= {"slow": self._slow, "agent killed": self._kill_agent}
         self._on_host |= {
@@ -113,30 +111,30 @@ class Chaos(FaultRounds):
             **({"clock set": self._set_clock} if libc else {}),
         }
 
-    async def play_for(self, seconds: float) -> None:
+    async def run_for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         async with anyio.create_task_group() as group:
-            group.start_soon(self._strike, self._on_agents, end)
-            group.start_soon(self._strike, self._on_host, end)
+            group.start_soon(self._inject_faults, self._on_agents, end)
+            group.start_soon(self._inject_faults, self._on_host, end)
             while time.monotonic() < end:
                 for agent in self._agents:
                     by_host = self._random.random() < 0.5
                     group.start_soon(self._start, agent, by_host)
                 await anyio.sleep(TASK_EVERY_S)
 
-    async def _strike(self, strikes: FaultActions, end: float) -> None:
+    async def _inject_faults(self, actions: FaultActions, end: float) -> None:
         while True:
-            order = list(strikes.items())
+            order = list(actions.items())
             self._random.shuffle(order)
-            for what, strike in order:
+            for name, inject in order:
                 await self._some_time(0.5)
                 if time.monotonic() > end:
                     return
-                await strike()
-                self.fault_counts[what] += 1
+                await inject()
+                self.fault_counts[name] += 1
 
     async def _start(self, agent: ProxiedAgent, by_host: bool) -> None:
-        """Whether there came a task of it, the journal and the feed know."""
+        """Request a task. The journal and the feed show whether it started."""
         context = str(uuid.uuid4())
         self.begun[context] = agent
         asked = f"{UPDATES} {context}"
@@ -156,7 +154,7 @@ class Chaos(FaultRounds):
             agent.proxy.clear_faults()
 
     async def _kill_agent(self) -> None:
-        """One of them: its tasks go with it."""
+        """Kill and restart one agent. Its tasks are lost."""
         doomed = self._random.choice(self._agents)
         doomed.process.kill()
         await self._some_time(0.5)
@@ -182,56 +180,56 @@ class Chaos(FaultRounds):
         self._disk.free()
         if killed:
             await anyio.to_thread.run_sync(self._stack.host.restart, SETTLE_S)
-        await self._well()
+        await self._wait_healthy()
 
     async def _set_clock(self) -> None:
         assert self._libc
         self._libc.set_clock(self._random.choice(CLOCKS_S))
         await self._some_time(0.5)
 
-    async def _well(self) -> None:
-        """The host goes on by itself once the disk has room."""
+    async def _wait_healthy(self) -> None:
+        """Wait for the host, which must recover without a restart."""
 
-        async def well() -> bool:
+        async def is_healthy() -> bool:
             with suppress(httpx.TransportError):
                 async with host_at(self._stack.url) as host:
                     return (await host.http.get("/healthz")).status_code == 200
             return False
 
-        await wait_until(well, "the host to be well again", SETTLE_S)
+        await wait_until(is_healthy, "the host to recover", SETTLE_S)
 
     async def settle(self) -> dict[int, bytes]:
-        """The whole log, once every task is over and every reader is at its end."""
+        """Wait for all tasks and readers. Return the whole log."""
         for reader in self.readers:
             reader.slow = False
 
-        async def over() -> bool:
+        async def are_over() -> bool:
             known = {context for context in self.begun if await self._task_in(context)}
             return known | self.first.begun <= self.first.over
 
-        # One that is never over is reckoned up as lost in silence.
+        # A task that never ends counts as unreported.
         with suppress(AssertionError):
-            await wait_until(over, "the end of every task", SETTLE_S)
+            await wait_until(are_over, "the end of every task", SETTLE_S)
         log = await read_log(self._stack.url, SETTLE_S)
         ends = {reader: reader.expected_from(log)[-1][0] for reader in self.readers}
 
-        async def caught_up() -> bool:
+        async def have_caught_up() -> bool:
             return all(end in reader.ids[-1:] for reader, end in ends.items())
 
         with suppress(AssertionError):
-            await wait_until(caught_up, "the readers to come to the end", SETTLE_S)
+            await wait_until(have_caught_up, "the readers to reach the end", SETTLE_S)
         return log
 
     async def _task_in(self, context: str) -> Json | None:
-        """The task as its agent has it, if it still has it."""
+        """Return the task from its agent, or None if the agent lost it."""
         async with agent_at(self.begun[context].url) as agent:
             found = await agent.tasks(contextId=context)
             return await agent.get(found[0]["id"]) if found else None
 
-    async def reckon(
+    async def check(
         self, report: RunReport, log: dict[int, bytes], journal: Path
     ) -> None:
-        """Every reader against the log, and the log against what was emitted."""
+        """Compare each reader with the log, and the log with the journal."""
         if list(log) != list(range(1, len(log) + 1)):
             report.reader_wrong.append("the log's ids are not 1, 2, 3 …")
         for number, reader in enumerate(self.readers):
@@ -249,18 +247,18 @@ class Chaos(FaultRounds):
             if task:
                 report.add(agent.name, context, count_updates(feed, task), feed)
             elif feed or context in emitted:
-                counts = count_updates_of_lost_task(feed, emitted.get(context, 0))
+                counts = count_lost(feed, emitted.get(context, 0))
                 report.add(agent.name + KILLED, context, counts, feed)
 
 
 def _emitted(journal: Path) -> dict[str, int]:
-    """The last update of each task that was begun to be told, by context."""
+    """Return the number of the last update in the journal, by context."""
     lines = (line.split() for line in journal.read_text().splitlines())
     return {context: int(number) for context, number in lines}
 
 
 def _by_context(log: dict[int, bytes]) -> dict[str, list[Json]]:
-    """The events of each task, where every one of them knows the context."""
+    """Return the events of each context."""
     found: defaultdict[str, list[Json]] = defaultdict(list)
     for line in log.values():
         event = json.loads(line)
@@ -272,7 +270,7 @@ def _by_context(log: dict[int, bytes]) -> dict[str, list[Json]]:
 async def run(
     folder: Path, seconds: float, seed: int, which: Sequence[tuple[str, str]] = ALL
 ) -> RunReport:
-    """Plays for so long in `folder`; wrong.json is there when something was wrong."""
+    """Run for `seconds`. After a failure, `folder` contains wrong.json and the logs."""
     report = RunReport(seed, f"{seconds:.0f} s of chaos")
     began = time.monotonic()
     with ExitStack() as opened:
@@ -287,29 +285,29 @@ async def run(
         except NoCompiler as reason:
             report.skipped.append(f"clock set: {reason}")
         if disk is None:
-            report.skipped.append("disk full: neither a tmpfs nor a limit can be had")
+            report.skipped.append("disk full: needs tmpfs or a file size limit")
         opened.enter_context(stack)
         stack.wait_connected(*urls)
         chaos = Chaos(stack, agents, seed, disk, libc)
         async with anyio.create_task_group() as reading:
             for reader in chaos.readers:
                 reading.start_soon(reader.run)
-            await chaos.play_for(seconds)
+            await chaos.run_for(seconds)
             log = await chaos.settle()
             reading.cancel_scope.cancel()
-        await chaos.reckon(report, log, folder / JOURNAL)
+        await chaos.check(report, log, folder / JOURNAL)
         report.fault_counts = chaos.fault_counts
         report.readers = len(chaos.readers)
         report.reader_connections = sum(reader.connections for reader in chaos.readers)
         report.events = len(log)
         report.cuts = sum(agent.proxy.counts.cuts for agent in agents)
         if report.wrong:
-            _keep(folder, report, log, chaos.readers)
+            _save_evidence(folder, report, log, chaos.readers)
     report.took_s = time.monotonic() - began
     return report
 
 
-def _keep(
+def _save_evidence(
     folder: Path,
     report: RunReport,
     log: dict[int, bytes],
@@ -327,19 +325,19 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))  # noqa: S311
-    parser.add_argument("--keep", action="store_true", help="the folder, come what may")
+    parser.add_argument("--keep", action="store_true", help="keep the folder")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix=f"courtside-chaos-{given.seed}-"))
     try:
         report = anyio.run(run, folder, given.seconds, given.seed)
     except BaseException:
         traceback.print_exc()
-        sys.exit(f"Not played to its end; the evidence is in {folder}")
+        sys.exit(f"The run was not completed. The logs are in {folder}")
     sys.stdout.write(f"{report}\n")
     if report.wrong:
-        sys.exit(f"Wrong: {', '.join(report.wrong)}; the evidence is in {folder}")
+        sys.exit(f"Wrong: {', '.join(report.wrong)}; the logs are in {folder}")
     if given.keep:
-        sys.stdout.write(f"All of it is in {folder}\n")
+        sys.stdout.write(f"The logs are in {folder}\n")
     else:
         shutil.rmtree(folder)
 

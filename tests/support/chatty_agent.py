@@ -1,7 +1,7 @@
-"""An agent with one task that has much to say, and sends as fast as it is read.
+"""An agent with one task that sends large updates as fast as the client reads.
 
-`python -m tests.support.chatty_agent PORT UPDATES BYTES`; test_storage_faults.py counts
-what of it a host takes.
+Run it with `python -m tests.support.chatty_agent PORT UPDATES BYTES`.
+test_storage_faults.py counts the bytes that a host reads from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.support.raw_agent import Exchange, serve
 
 
 class ChattyAgent(OneTaskAgent):
-    """Each update is some `size` bytes; the last one ends the task."""
+    """Sends `updates` updates of about `size` bytes. The last one ends the task."""
 
     def __init__(self, updates: int, size: int) -> None:
         super().__init__()

@@ -14,12 +14,12 @@ FLAGS = (
     "--no-first-run",
     "--no-sandbox",
 )
-# Its own pages in each new window, which nobody sees and which take a second of CPU.
-OWN_PAGES = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
+# Hidden pages that Chromium opens in each window. They take a second of CPU.
+HIDDEN_PAGES = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
 
 
 def chromium_path() -> str:
-    """Where it is, as scripts/test found it. Raises LookupError where there is none."""
+    """Return the path of Chromium. Raises LookupError if it is not installed."""
     found = os.environ.get("COURTSIDE_CHROMIUM") or shutil.which("chromium")
     if not found:
         raise LookupError("no Chromium: run scripts/test, or set COURTSIDE_CHROMIUM")
@@ -27,9 +27,9 @@ def chromium_path() -> str:
 
 
 def chromium_flags(*more: str, without: tuple[str, ...] = ()) -> list[str]:
-    """What it is started with. `without`: features of its own, by name.
+    """Return the command-line flags. `without` names features to disable.
 
-    Of several `--disable-features` it heeds the last: Playwright's own list is not.
+    Chromium uses only the last `--disable-features`, so this replaces Playwright's.
     """
-    disabled = ",".join((*OWN_PAGES, *without))
+    disabled = ",".join((*HIDDEN_PAGES, *without))
     return [*FLAGS, f"--disable-features={disabled}", *more]

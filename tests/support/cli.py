@@ -1,7 +1,4 @@
-"""How tests run `courtside`: as a process of its own, to its end, or until they end it.
-
-Against hosts of harness.py's.
-"""
+"""Runs the `courtside` command in a process, to its end or until the test ends it."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ COURTSIDE = (sys.executable, "-m", "host")
 
 
 def environment(**variables: str) -> Mapping[str, str]:
-    """What it needs of this process's, and `variables`."""
+    """Return the environment of the command, with `variables` added."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -31,7 +28,7 @@ def environment(**variables: str) -> Mapping[str, str]:
 def courtside(
     *words: str | Path, cwd: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Runs it to its end."""
+    """Run the command to its end."""
     return subprocess.run(
         [*COURTSIDE, *words],
         capture_output=True,
@@ -40,13 +37,13 @@ def courtside(
         encoding="utf-8",
         env=environment(**variables),
         stdin=subprocess.DEVNULL,
-        timeout=30,
+        timeout=60,
     )
 
 
 @contextmanager
 def running(*words: str | Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """Runs it until the block ends, with pipes to read."""
+    """Run the command until the block ends. Its output goes to pipes."""
     with subprocess.Popen(
         [*COURTSIDE, *words],
         encoding="utf-8",

@@ -1,7 +1,4 @@
-"""Counts the updates of numbered_agents.py in the feed: delivered, duplicated, lost.
-
-Reads feed events as JSON. Tests and scripts/exactly-once print and check the counts.
-"""
+"""Counts the updates of numbered_agents.py in the feed: delivered, duplicated, lost."""
 
 from __future__ import annotations
 
@@ -15,16 +12,16 @@ from typing import Any
 Json = dict[str, Any]
 
 BEGUN = 0
-"""The number of a task's first row; `completed` has the one after its last update."""
+"""The number of a task's first row. `completed` is one more than the last update."""
 
 
 KILLED = " killed"
-"""Ends the name under which the tasks are reckoned up that an agent lost."""
+"""Suffix of the table row for tasks that an agent lost because it was killed."""
 
 
 @dataclass
 class UpdateCounts:
-    """Of one task, or of many added up. All but the first two and the last: updates."""
+    """Counts of one task, or the sum of many. All except the first two are updates."""
 
     tasks: int = 0
     gaps: int = 0
@@ -33,12 +30,12 @@ class UpdateCounts:
     duplicated: int = 0
     reordered: int = 0
     unseen: int = 0
-    """Lost before the host first heard of their task."""
+    """Sent before the host received anything about the task, and lost."""
     in_gap: int = 0
     unreported: int = 0
-    """Lost where no gap says so. There must be none."""
+    """Lost, and no gap reports it. Must be 0."""
     unfetched: int = 0
-    """Not told, though the agent still knows them. There must be none."""
+    """Not in the feed, although the agent still has them. Must be 0."""
 
     def __add__(self, other: UpdateCounts) -> UpdateCounts:
         names = [each.name for each in fields(self)]
@@ -48,20 +45,20 @@ class UpdateCounts:
 
     @property
     def wrong(self) -> int:
-        """How much of it breaks the host's promises."""
+        """The number of updates for which the host broke its promises."""
         return self.duplicated + self.reordered + self.unreported + self.unfetched
 
 
 @dataclass
 class RunReport:
-    """What a run came to. `what` it was, in words."""
+    """The result of a run. `what` describes the run."""
 
     seed: int
     what: str
     took_s: float = 0.0
     fault_counts: Counter[str] = field(default_factory=Counter)
     skipped: list[str] = field(default_factory=list)
-    """What could not be tried on this machine, and why."""
+    """Faults that this machine does not support, with the reason."""
     cuts: int = 0
     readers: int = 1
     reader_connections: int = 0
@@ -69,23 +66,23 @@ class RunReport:
     reader_wrong: list[str] = field(default_factory=list)
     counts: dict[str, UpdateCounts] = field(default_factory=dict)
     feeds: dict[str, list[Json]] = field(default_factory=dict)
-    """The feed of each task in which something is wrong."""
+    """The feed of each task with an error."""
 
     @property
     def wrong(self) -> list[str]:
-        """What breaks the host's promises, in words; nothing, else."""
+        """A description of each broken promise."""
         return [*self.reader_wrong, *self.feeds]
 
     def add(
         self, agent: str, task: str, counts: UpdateCounts, feed: list[Json]
     ) -> None:
-        """One task more, whose feed is kept where something is wrong with it."""
+        """Add one task. Keep its feed if something is wrong."""
         self.counts[agent] = self.counts.get(agent, UpdateCounts()) + counts
         if is_wrong(agent, counts):
             self.feeds[f"{agent}/{task}"] = feed
 
     def __str__(self) -> str:
-        amiss = " and ".join(self.reader_wrong) or "nothing"
+        errors = " and ".join(self.reader_wrong) or "nothing"
         fault_counts = ", ".join(
             f"{n} × {what}" for what, n in sorted(self.fault_counts.items())
         )
@@ -100,8 +97,8 @@ class RunReport:
                 f"{self.what} in {self.took_s:.0f} s (seed {self.seed}): "
                 f"{fault_counts}; {self.cuts} connections cut.",
                 f"{self.readers} reader(s) came {self.reader_connections} times for "
-                f"{self.events:,} events; wrong with them: {amiss}.",
-                *(f"Not tried: {reason}." for reason in self.skipped),
+                f"{self.events:,} events; wrong with them: {errors}.",
+                *(f"Skipped: {reason}." for reason in self.skipped),
                 "",
                 head,
                 *rows,
@@ -110,8 +107,11 @@ class RunReport:
 
 
 def is_wrong(agent: str, counts: UpdateCounts) -> bool:
-    """A resumable agent's updates are all there; others' may be lost inside a gap, and
-    so may those of any agent that was killed."""
+    """Return whether the counts break a promise.
+
+    All updates of a resumable agent must be delivered. Updates of other agents, and of
+    agents that were killed, may be lost inside a gap.
+    """
     complete = counts.delivered == counts.updates and not counts.gaps
     must_be = agent.startswith("resumable") and not agent.endswith(KILLED)
     return counts.wrong > 0 or (must_be and not complete)
@@ -119,40 +119,43 @@ def is_wrong(agent: str, counts: UpdateCounts) -> bool:
 
 @dataclass
 class _Batch:
-    """What one A2A update added to the feed, and whether a gap stands before it."""
+    """The update numbers that one A2A update added to the feed.
+
+    `after_gap` is true if a gap event comes before them.
+    """
 
     after_gap: bool = False
     numbers: list[int] = field(default_factory=list)
 
 
 def count_updates(events: Sequence[Json], task: Json) -> UpdateCounts:
-    """One task: its events as the feed has them, and as its agent has it at the end.
+    """Compare the feed's events of one task with the agent's task at the end.
 
-    The agent is asked how much there was: `history` begins with "60".
+    The first message in `history` has the number of updates: "60".
     """
     count = int(text_of(task["history"][0]["parts"]).split()[0])
-    return _reckon(events, count, numbers_at_agent(task, count))
+    return _count(events, count, numbers_at_agent(task, count))
 
 
-def count_updates_of_lost_task(events: Sequence[Json], told: int) -> UpdateCounts:
-    """One task that its agent lost when it had told so many updates of it.
+def count_lost(events: Sequence[Json], sent: int) -> UpdateCounts:
+    """Count the updates of a task that its agent lost after so many updates.
 
-    The host's own word for that takes the place of the last one.
+    The host ends the task with an error. That row counts as the last update.
     """
     if not events:
-        return UpdateCounts(tasks=1, updates=told, unseen=told)
-    return _reckon(events, told, set())
+        return UpdateCounts(tasks=1, updates=sent, unseen=sent)
+    return _count(events, sent, set())
 
 
-def _reckon(events: Sequence[Json], count: int, known: set[int]) -> UpdateCounts:
+def _count(events: Sequence[Json], count: int, known: set[int]) -> UpdateCounts:
     batches = list(_batches(events, count))
-    told = Counter(number for batch in batches for number in batch.numbers)
-    missing = [n for n in range(1, count + 2) if n not in told]
+    delivered = Counter(number for batch in batches for number in batch.numbers)
+    missing = [n for n in range(1, count + 2) if n not in delivered]
     silent, unseen = 0, 0
     for number in missing:
         if _in_gap(number, batches):
             continue
-        if batches and BEGUN not in told and number < max(batches[0].numbers):
+        if batches and BEGUN not in delivered and number < max(batches[0].numbers):
             unseen += 1
         else:
             silent += 1
@@ -161,17 +164,17 @@ def _reckon(events: Sequence[Json], count: int, known: set[int]) -> UpdateCounts
         gaps=sum(batch.after_gap for batch in batches),
         updates=count + 1,
         delivered=count + 1 - len(missing),
-        duplicated=sum(times - 1 for times in told.values()),
+        duplicated=sum(times - 1 for times in delivered.values()),
         reordered=_disordered(batches),
         unseen=unseen,
         in_gap=len(missing) - silent - unseen,
         unreported=silent,
-        unfetched=len(known - told.keys()),
+        unfetched=len(known - delivered.keys()),
     )
 
 
 def numbers_at_agent(task: Json, count: int) -> set[int]:
-    """The numbers that a Task of `count` updates still shows."""
+    """Return the numbers that are still in a Task of `count` updates."""
     messages = [*task.get("history", ()), task["status"].get("message")]
     said = [text_of(m["parts"]) for m in messages if m and m["role"] == "ROLE_AGENT"]
     found = {number for text in said for number in _words(text, count)}
@@ -185,7 +188,7 @@ def text_of(parts: Iterable[Json]) -> str:
 
 
 def _batches(events: Sequence[Json], count: int) -> Iterable[_Batch]:
-    """Events that the host received as one, oldest first."""
+    """Group the events that the host received at the same time, oldest first."""
     before: Json = {}
     for _, group in groupby(events, key=lambda event: event["received_at"]):
         batch = _Batch()
@@ -203,7 +206,7 @@ def _batches(events: Sequence[Json], count: int) -> Iterable[_Batch]:
 
 
 def _number(before: Json, row: Json, count: int) -> int:
-    """Which update this row of the task tells."""
+    """Return the number of the update that this row shows."""
     if row["status"] == "submitted":
         return BEGUN
     if row["status"] == "error":
@@ -231,7 +234,7 @@ def _in_gap(number: int, batches: Sequence[_Batch]) -> bool:
 
 
 def _disordered(batches: Sequence[_Batch]) -> int:
-    """How many updates stand behind a later one, outside of what a gap repaired."""
+    """Count updates that come after a later one, except right after a gap."""
     highest, wrong = -1, 0
     for place, batch in enumerate(batches):
         for number in batch.numbers:

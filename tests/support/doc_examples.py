@@ -1,7 +1,8 @@
-"""How tests hold a page of documentation to its word: run it, compare what it shows.
+"""Runs the commands of a documentation page and compares their output with the page.
 
-A page's `sh` blocks are run in one shell; the plain block behind each is its output.
-A block with a title is a file, or what runs in a terminal of its own.
+All `sh` blocks of a page run in one shell. The plain block after a command is its
+output. An `sh` block with a title runs in its own terminal. A `py` block with a title
+is a file.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ PORT = re.compile(r"(?:--port |PORT = )(\d+)")
 
 
 class Block(NamedTuple):
-    """What stands between two lines of ```; language and title where it has them."""
+    """One fenced code block, with its language and title if it has them."""
 
     language: str
     title: str | None
@@ -31,9 +32,9 @@ class Block(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A command, and what the page says it prints (None where it says nothing).
+    """A command and its documented output (None if the page has none).
 
-    In a `terminal` of its own it goes on while the page is read.
+    With a `terminal` it keeps running during the next commands.
     """
 
     command: str
@@ -56,7 +57,7 @@ def examples_in(page: Path) -> list[Example]:
 
 
 def files_in(page: Path) -> dict[str, str]:
-    """What the reader is told to save: a title with a folder is a file of ours."""
+    """Return the files that readers save. A title with a folder is a project file."""
     return {
         block.title: block.text
         for block in blocks_in(page)
@@ -70,9 +71,10 @@ def run_examples(
     folder: Path,
     **environ: str,
 ) -> list[str]:
-    """What each command really prints, with `addresses` put in place of its own.
+    """Run the commands, and return the output of each.
 
-    `courtside` is that of the Python which runs the tests.
+    `addresses` maps documented addresses to real ones. `courtside` is the command that
+    is installed beside the Python of the tests.
     """
     bash = shutil.which("bash")
     if bash is None or shutil.which("curl") is None:
@@ -84,7 +86,7 @@ def run_examples(
     ]
     script = f"\necho '{BETWEEN}'\n".join(commands)
     assert "localhost" not in script
-    # --norc keeps a developer's own settings out; ~/.curlrc is curl's own.
+    # --norc: do not read the developer's shell settings.
     done = subprocess.run(
         [bash, "--norc", "-c", f"trap 'kill $(jobs -p) 2>/dev/null' EXIT\n{script}"],
         capture_output=True,
@@ -109,9 +111,9 @@ def replace_addresses(text: str, addresses: Mapping[str, str]) -> str:
 
 
 def matches_output(example: Example, output: str) -> bool:
-    """Whether `output` is what the page shows, whatever stands for [...]."""
-    shown = (example.output or "").strip()
-    pattern = ".*".join(re.escape(piece) for piece in shown.split(ELISION))
+    """Return whether `output` matches the page. `[...]` matches any text."""
+    documented = (example.output or "").strip()
+    pattern = ".*".join(re.escape(piece) for piece in documented.split(ELISION))
     return re.fullmatch(pattern, output.strip(), re.S) is not None
 
 
@@ -122,7 +124,7 @@ def _output(after: Block | None) -> str | None:
 
 
 def _started(command: str, folder: Path) -> str:
-    """Runs it beside the others, and waits until it answers at its port."""
+    """Return a script that starts the command and waits until its port answers."""
     files = (folder / name for name in command.split() if name.endswith(".py"))
     known = [command, *(file.read_text(encoding="utf-8") for file in files)]
     port = next(found[1] for text in known if (found := PORT.search(text)))

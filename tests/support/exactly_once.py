@@ -7,8 +7,8 @@ test_exactly_once.py runs a few rounds and checks them. delivery_check.py counts
         stopped,       cut, stalled,    killed   comes back with
         continued      refused          with -9  its last id
 
-In a round every agent gets a task, and while those run the round's fault strikes; tasks
-of several rounds overlap. In the end the feed is held against what the agents told.
+Each round starts a task at every agent and injects one fault while the tasks run. Tasks
+of several rounds overlap. At the end, the feed is compared with the agents' tasks.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ UPDATES = 60
 JOURNAL = "journal.txt"
 END_S = 30.0
 START_S = 60.0
-"""Six agents at work leave a starting host little of two cores."""
+"""Six busy agents leave little CPU time to a starting host."""
 MOST_CUT_BYTES = 12_000
 """About half of what one task sends."""
 
@@ -55,7 +55,7 @@ FaultActions = dict[str, FaultAction]
 
 
 class ProxiedAgent:
-    """One numbered agent behind a proxy of its own; the host knows only the proxy."""
+    """A numbered agent behind its own fault proxy. The host knows only the proxy."""
 
     def __init__(
         self, kind: str, binding: str, proxy: FaultProxy, port: int, grpc: str, to: Path
@@ -65,7 +65,7 @@ class ProxiedAgent:
         self.proxy = proxy
         self.url = f"http://127.0.0.1:{port}"
         is_grpc = binding == "GRPC"
-        # Over gRPC the card comes straight: the proxy has only one way through.
+        # The proxy forwards one port. For gRPC, the host gets the card directly.
         self.url_for_host = self.url if is_grpc else proxy.url
         offered = proxy.url.removeprefix("http://") if is_grpc else proxy.url
         self.process = Server(
@@ -91,7 +91,7 @@ class ProxiedAgent:
 def run_proxied_agents(
     folder: Path, which: Sequence[tuple[str, str]]
 ) -> Iterator[list[ProxiedAgent]]:
-    """These agents, running, each behind its proxy."""
+    """Run these agents, each behind its proxy."""
     with ExitStack() as stack:
         agents = []
         for kind, binding in which:
@@ -108,14 +108,14 @@ def run_proxied_agents(
 
 
 class FaultRounds:
-    """Plays rounds and remembers which tasks there were."""
+    """Runs rounds with one fault each, and records the tasks."""
 
     def __init__(self, stack: Stack, agents: Sequence[ProxiedAgent], seed: int) -> None:
         self.tasks: list[tuple[ProxiedAgent, str]] = []
         self.fault_counts: Counter[str] = Counter()
         self._stack = stack
         self._agents = agents
-        self._random = random.Random(seed)  # noqa: S311 - a run that can be repeated
+        self._random = random.Random(seed)  # noqa: S311 - repeatable
         self._on_agents: FaultActions = {
             "cut": self._cut,
             "cut at some byte": self._cut_at_some_byte,
@@ -125,28 +125,28 @@ class FaultRounds:
         }
         self._on_host: FaultActions = {"host killed": self._kill_host}
 
-    async def play(self, rounds: int) -> None:
-        """Each fault equally often, in an order of its own each time."""
+    async def run(self, rounds: int) -> None:
+        """Run each fault equally often, in random order."""
         while rounds > 0:
             order = list((self._on_agents | self._on_host).items())
             self._random.shuffle(order)
-            for what, strike in order[:rounds]:
-                await self._round(what, strike)
+            for name, inject in order[:rounds]:
+                await self._round(name, inject)
             rounds -= len(order)
 
-    async def _round(self, what: str, strike: FaultAction) -> None:
+    async def _round(self, name: str, inject: FaultAction) -> None:
         async with anyio.create_task_group() as group:
             for agent in self._agents:
                 group.start_soon(self._start, agent, self._random.random() < 0.5)
             await self._some_time(0.3)
-            await strike()
-        self.fault_counts[what] += 1
+            await inject()
+        self.fault_counts[name] += 1
 
     async def _start(self, agent: ProxiedAgent, by_host: bool) -> None:
-        """One task, started by the host or by somebody of whom it knows nothing.
+        """Start one task, through the host or directly at the agent.
 
-        The host may be cut off or killed just then: whether the task was started all
-        the same, its agent knows.
+        The host can lose its connection or be killed during the start. So the test
+        asks the agent whether the task was started.
         """
         context = str(uuid.uuid4())
         if by_host:
@@ -191,7 +191,7 @@ class FaultRounds:
             agent.proxy.clear_faults()
 
     async def _stop_agents(self) -> None:
-        """Stopped, cut off where chance will have it, and continued."""
+        """Pause the agents, cut some connections at random, and resume the agents."""
         for agent in self._agents:
             agent.process.pause()
         try:
@@ -215,46 +215,48 @@ class FaultRounds:
 async def run(
     folder: Path, rounds: int, seed: int, which: Sequence[tuple[str, str]] = ALL
 ) -> RunReport:
-    """Plays `rounds` rounds in `folder` and reckons up what came of them."""
+    """Run `rounds` rounds with logs in `folder`. Return the report."""
     began = time.monotonic()
     with run_proxied_agents(folder, which) as agents:
         urls = {agent.name: agent.url_for_host for agent in agents}
         with Stack(folder, (), extra_agents=urls) as stack:
             stack.wait_connected(*urls)
-            playing = FaultRounds(stack, agents, seed)
+            fault_rounds = FaultRounds(stack, agents, seed)
             async with watch_feed(f"{stack.url}/feed?after=0") as reader:
-                await playing.play(rounds)
-                # One that is never over is reckoned up as lost in silence.
+                await fault_rounds.run(rounds)
+                # A task that never ends counts as unreported.
                 with suppress(WaitTimeout):
                     await reader.until(
-                        lambda: reader.is_over(*(task for _, task in playing.tasks)),
+                        lambda: reader.is_over(
+                            *(task for _, task in fault_rounds.tasks)
+                        ),
                         "the end of every task",
                         END_S,
                     )
                 report = RunReport(
-                    seed, f"{rounds} rounds", fault_counts=playing.fault_counts
+                    seed, f"{rounds} rounds", fault_counts=fault_rounds.fault_counts
                 )
                 async with host_at(stack.url) as host:
                     await _check_reader(report, reader, host)
-                await _reckon(report, playing.tasks, reader)
+                await _count_updates(report, fault_rounds.tasks, reader)
         report.cuts = sum(agent.proxy.counts.cuts for agent in agents)
     report.took_s = time.monotonic() - began
     return report
 
 
 async def _check_reader(report: RunReport, reader: Watcher, host: HostClient) -> None:
-    """Whether the reader, who was cut off too, has just what the log has."""
+    """Check that the reader, which reconnected often, has the whole log once."""
     head = await host.head()
     await reader.until(lambda: reader.ids[-1:] >= [head], f"event {head}")
     report.reader_connections = reader.connections
     report.events = len(reader.ids)
     if reader.ids != list(range(1, len(reader.ids) + 1)):
-        report.reader_wrong.append("their ids are not 1, 2, 3 …")
+        report.reader_wrong.append("the ids are not 1, 2, 3 …")
     if any(got.event == "snapshot" for got in reader.seen):
-        report.reader_wrong.append("a snapshot came, which means: start again")
+        report.reader_wrong.append("it got a snapshot, so its cursor was not usable")
 
 
-async def _reckon(
+async def _count_updates(
     report: RunReport, tasks: Sequence[tuple[ProxiedAgent, str]], reader: Watcher
 ) -> None:
     feeds: dict[str, list[Json]] = {task_id: [] for _, task_id in tasks}
@@ -282,8 +284,10 @@ def main() -> None:
         prog="scripts/exactly-once", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1, help="repeats a run's faults")
-    parser.add_argument("--keep", type=Path, help="a folder for logs and wrong feeds")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the same seed repeats the faults of a run"
+    )
+    parser.add_argument("--keep", type=Path, help="folder for logs and wrong feeds")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="exactly-once-") as temporary:
         folder = given.keep or Path(temporary)

@@ -5,9 +5,9 @@ A fake agent also replaces its collector: it writes its tasks' rows into the fee
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import anyio
 from a2a.types import a2a_pb2 as pb
@@ -29,11 +29,10 @@ from host.plans.plan import Plan
 from host.protocol.a2a_parser import parse_response
 from host.protocol.messages import build_message
 from host.protocol.task_status import STATUS_OF_STATE
+from tests.support.waiting import TIMEOUT_S, WaitTimeout, wait_until
 
 Json = dict[str, Any]
-T = TypeVar("T")
 STATES = {word: state for state, word in STATUS_OF_STATE.items()}
-SOON_S = 10.0
 
 
 class FakeTask:
@@ -160,7 +159,7 @@ class FakeAgent:
 
     async def wait_for_task(self, number: int = 1) -> FakeTask:
         """Wait until the task of that number is started."""
-        await until(lambda: len(self.tasks) >= number, f"{self.name} to be asked")
+        await wait_until(lambda: len(self.tasks) >= number, f"a task of {self.name}")
         return self.tasks[number - 1]
 
     def _find(self, task_id: str) -> FakeTask:
@@ -235,15 +234,19 @@ class PlanClient:
         self, task_id: str, status: str, message: str | None = None
     ) -> TaskEvent:
         """Wait until the task has this status and message. Return its row."""
-        await until(
-            lambda: (
-                self.row(task_id).status == status
-                and message in (None, self.row(task_id).message)
-            ),
-            f"{status} {message or ''}",
-            lambda: self.row(task_id),
-        )
-        return self.row(task_id)
+
+        def found() -> TaskEvent | None:
+            row = self.row(task_id)
+            is_found = row.status == status and message in (None, row.message)
+            return row if is_found else None
+
+        what = f"{task_id} to be {status} {message or ''}"
+        try:
+            row = await wait_until(found, what)
+        except WaitTimeout as error:
+            raise WaitTimeout(what, TIMEOUT_S, self.row(task_id)) from error
+        assert row
+        return row
 
     async def task(self, task_id: str) -> Json:
         task: Json = json.decode((await self.orchestrator.get_task(task_id)).raw)[
@@ -277,25 +280,6 @@ async def run_orchestrator(
 def request(text: str, **message: Any) -> pb.SendMessageRequest:
     fields = build_message("ROLE_USER", text, message_id=f"id of {text}")
     return ParseDict({"message": fields | message}, pb.SendMessageRequest())
-
-
-async def until(
-    true: Callable[[], bool], what: str, last: Callable[[], object] = lambda: ""
-) -> None:
-    with anyio.move_on_after(SOON_S):
-        while not true():
-            await anyio.sleep(0.005)
-        return
-    raise AssertionError(f"waited {SOON_S} s for {what}; last: {last()}")
-
-
-async def eventually(get: Callable[[], Awaitable[T | None]], what: str) -> T:
-    found: T | None = None
-    with anyio.move_on_after(SOON_S):
-        while not (found := await get()):
-            await anyio.sleep(0.005)
-        return found
-    raise AssertionError(f"waited {SOON_S} s for {what}")
 
 
 def _update(body: Json) -> Update:

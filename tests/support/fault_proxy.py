@@ -1,6 +1,7 @@
-"""A TCP proxy with faults, between the host and an agent: cuts, stalls, slows, refuses.
+"""A TCP proxy between host and agent that injects faults, and counts the traffic.
 
-It runs in a thread of the test's process; what it counted goes to the test.
+It can cut, stall, slow down and refuse connections. It runs in a thread of the test's
+process.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import Any, TypeVar
 BACKLOG = 1_000
 CHUNK_BYTES = 64 * 1024
 SLOW_STEP_S = 0.02
-CALL_DEADLINE_S = 5.0
-# No time to linger: closing then sends RST, as a broken network does, and no FIN.
+CALL_DEADLINE_S = 30.0
+# With a linger time of 0, close sends RST instead of FIN, as a broken network does.
 RESET = struct.pack("ii", 1, 0)
 
 T = TypeVar("T")
@@ -27,10 +28,10 @@ T = TypeVar("T")
 
 @dataclass
 class Counts:
-    """What went through: `down` is from the agent to the host."""
+    """The traffic so far. `down` means from the agent to the host."""
 
     connections: int = 0
-    requests: int = 0  # of HTTP/1.1; gRPC speaks HTTP/2
+    requests: int = 0  # Only HTTP/1.1. gRPC uses HTTP/2.
     up_bytes: int = 0
     down_bytes: int = 0
     cuts: int = 0
@@ -38,11 +39,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Faults:
-    """What is wrong with every connection, open or to come.
+    """The faults of all connections, open and new.
 
-    `cut_after` and `stall_after` count the bytes that go down, all connections
-    together, from when the fault begins. A cut hits the connection that carried the
-    last of them, and then it is over.
+    `cut_after` and `stall_after` count the bytes that go down on all connections since
+    the fault was set. The cut breaks one connection: the one that reaches the limit.
     """
 
     cut_after: int | None = None
@@ -54,7 +54,7 @@ class Faults:
 class FaultProxy:
     """`with FaultProxy(port) as proxy:` forwards `proxy.url` to 127.0.0.1:`port`.
 
-    Methods may be called from any thread; what they ask for is so when they return.
+    Methods may be called from any thread. When they return, the change is done.
     """
 
     def __init__(self, target_port: int, port: int = 0) -> None:
@@ -95,7 +95,7 @@ class FaultProxy:
         self._loop.close()
 
     def set_faults(self, faults: Faults) -> None:
-        """From now on these faults, instead of those there were."""
+        """Replace the faults."""
 
         async def begin() -> None:
             self._begin(faults)
@@ -107,11 +107,11 @@ class FaultProxy:
         self._call(begin)
 
     def clear_faults(self) -> None:
-        """From now on no faults; what was stalled goes on."""
+        """Remove all faults. Stalled connections continue."""
         self.set_faults(Faults())
 
     def cut(self) -> int:
-        """Breaks every open connection at once; how many there were."""
+        """Break every open connection. Return how many there were."""
 
         async def break_all() -> int:
             links = list(self._links)
@@ -140,7 +140,7 @@ class FaultProxy:
     async def _close(self) -> None:
         self._stop_listening()
         self._begin(Faults())
-        # Until nothing runs: one that was just let in is no link yet.
+        # Repeat, because a connection that was just accepted is not in _links yet.
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for link in list(self._links):
                 self._cut(link)
@@ -153,7 +153,7 @@ class FaultProxy:
         self._healed = asyncio.Event()
 
     def _accept(self, listener: socket.socket) -> None:
-        # Not asyncio's server: closed while it lets one in, it forgets that socket.
+        # asyncio's server leaks the socket if it is closed while it accepts.
         with suppress(BlockingIOError):
             accepted, _ = listener.accept()
             serving = asyncio.ensure_future(self._serve(accepted))
@@ -167,13 +167,13 @@ class FaultProxy:
             agent, to_agent = await asyncio.open_connection(
                 "127.0.0.1", self._target_port
             )
-        except OSError:  # The agent is not there, so neither are we.
+        except OSError:  # The agent does not listen, so refuse too.
             _reset(to_client)
             return
         link = _Link(to_client, to_agent)
         self._links.add(link)
         try:
-            # Whichever side ends first, the other is done with: HTTP half-closes none.
+            # When one side ends, end the other: HTTP does not half-close.
             await asyncio.wait(
                 (
                     asyncio.ensure_future(self._carry_up(client, to_agent)),
@@ -210,7 +210,7 @@ class FaultProxy:
                     await link.client.drain()
 
     async def _room(self) -> int | None:
-        """How many bytes may go down now, once any may; None where to cut instead."""
+        """Wait until bytes may go down. Return how many, or None to cut."""
         while True:
             faults, healed = self._faults, self._healed
             passed = self.counts.down_bytes - self._down_bytes_before
@@ -238,7 +238,7 @@ class FaultProxy:
 
 @dataclass(frozen=True, eq=False)
 class _Link:
-    """One connection through the proxy: its two ends, to be written to."""
+    """The two ends of one connection through the proxy."""
 
     client: asyncio.StreamWriter
     agent: asyncio.StreamWriter

@@ -1,6 +1,6 @@
-"""A failing disk and a wrong clock for one process: faulty_libc.c, steered.
+"""Gives one process a failing disk and a wrong clock, with faulty_libc.c.
 
-Tests start a process with `env`; what they ask for holds from its next call on.
+Start the process with `env`. A change applies to its next system call.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ CONTROL = struct.Struct("=qq")
 
 
 class NoCompiler(Exception):
-    """There is nothing here to build a library for LD_PRELOAD with."""
+    """This machine cannot build a library for LD_PRELOAD."""
 
 
 def compile_library(name: str, folder: Path) -> Path:
-    """The library made of tests/`name`.c. Raises NoCompiler."""
+    """Compile tests/support/`name`.c. Return the library. Raises NoCompiler."""
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None or not sys.platform.startswith("linux"):
         raise NoCompiler(
@@ -36,12 +36,12 @@ def compile_library(name: str, folder: Path) -> Path:
 
 
 class FaultyLibc:
-    """For processes that use files in `data`; what they suffer is kept in `folder`."""
+    """Faults for processes with files in `data`. The control file is in `folder`."""
 
     def __init__(self, folder: Path, data: Path) -> None:
         self._control = folder / "faulty_libc.control"
         self._writes = self._ahead_ns = 0
-        self._tell()
+        self._update()
         self.env = {
             "LD_PRELOAD": str(compile_library("faulty_libc", folder)),
             "FAULTY_CONTROL": str(self._control),
@@ -50,19 +50,19 @@ class FaultyLibc:
 
     def fail_writes(self, cause: int = errno.ENOSPC) -> None:
         self._writes = cause
-        self._tell()
+        self._update()
 
     def allow_writes(self) -> None:
-        """The disk, not the clock."""
+        """Stop the write errors. The clock stays as it is."""
         self._writes = 0
-        self._tell()
+        self._update()
 
     def set_clock(self, ahead_s: float) -> None:
         self._ahead_ns = int(ahead_s * 1e9)
-        self._tell()
+        self._update()
 
-    def _tell(self) -> None:
-        told = CONTROL.pack(self._writes, self._ahead_ns)
-        # In place: the process has the file mapped.
+    def _update(self) -> None:
+        state = CONTROL.pack(self._writes, self._ahead_ns)
+        # Write in place, because the process has mapped the file.
         with self._control.open("r+b" if self._control.exists() else "wb") as control:
-            control.write(told)
+            control.write(state)

@@ -1,6 +1,6 @@
-"""A reader of the feed as strict as can be: it comes back with its last event's id.
+"""A strict reader of the feed. It keeps each complete event, and reconnects.
 
-Connects to a host that harness.py started; keeps each complete event for the test.
+It reconnects with the id of its last event, as an EventSource does.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ import httpx
 RETRY_S = 0.02
 READ_BYTES = 256 * 1024
 SLOW_BYTES, SLOW_S = 8 * 1024, 0.03
-"""Some 0.25 MB/s, less than a third of what 2,000 events a second are."""
+"""About 0.25 MB/s, less than a third of 2,000 events a second."""
 
 
 class FeedReader:
     """Reads `target` (a path with its query) from its first event, until cancelled.
 
-    A `slow` reader leaves the host's socket buffers full; one that is `held` takes
-    nothing at all. `odd` is what no reader
-    with a usable cursor ever gets: an error, a snapshot, another epoch, a frame
-    that is none.
+    A `slow` reader keeps the host's socket buffers full. With `is_paused` it reads
+    nothing. `unexpected` has everything that a reader with a usable cursor must never
+    get: an error, a snapshot, another epoch or an invalid frame.
     """
 
     def __init__(self, port: int, target: str, *, slow: bool = False) -> None:
@@ -46,15 +45,15 @@ class FeedReader:
         self._is_over = False
 
     def on_connect(self) -> None:
-        """Called for each connection that was accepted."""
+        """Is called for each new connection."""
 
     def on_event(self, event_id: int, body: bytes) -> None:
-        """Called for each complete event."""
+        """Is called for each complete event."""
         self.ids.append(event_id)
         self.bodies.append(body)
 
     async def run(self) -> None:
-        """Connects again for ever, as an EventSource does."""
+        """Read for ever, and reconnect after each end."""
         while True:
             with contextlib.suppress(OSError):
                 await self._read()
@@ -62,7 +61,7 @@ class FeedReader:
             await asyncio.sleep(RETRY_S)
 
     async def _read(self) -> None:
-        """One connection to its end. What is incomplete then was never received."""
+        """Read one connection to its end. Drop an incomplete event."""
         loop = asyncio.get_running_loop()
         with socket.socket() as sock:
             sock.setblocking(False)
@@ -95,18 +94,18 @@ class FeedReader:
         return "\r\n".join([*lines, "", ""]).encode()
 
     def on_headers_complete(self) -> None:
-        """For the parser."""
+        """Is called by the HTTP parser."""
         status = self._response.get_status_code()
         if status != 200:
             self.unexpected.append(b"status %d" % status)
 
     def on_message_complete(self) -> None:
-        """For the parser: a clean end, whatever becomes of the connection."""
+        """Is called by the HTTP parser at the end of the response."""
         self._is_over = True
         self.clean_ends += 1
 
     def on_body(self, data: bytes) -> None:
-        """For the parser: what the host wrote, without HTTP's own framing."""
+        """Is called by the HTTP parser with the data of each chunk."""
         *frames, self._rest = (self._rest + data).split(b"\n\n")
         for frame in frames:
             self._take(frame)
@@ -126,7 +125,7 @@ class FeedReader:
         return self.cursor.partition("-")[0] if self.cursor else first_seen
 
     def matches(self, event: dict[str, Any]) -> bool:
-        """Whether its target asks for the event."""
+        """Return whether the event matches the target."""
         path, query = urlsplit(self.target)[2:4]
         wanted = parse_qs(query) | (
             {"kind": ["task"]} if path == "/tasks/stream" else {}
@@ -134,12 +133,12 @@ class FeedReader:
         return all(event.get(name) in values for name, values in wanted.items())
 
     def expected_from(self, log: dict[int, bytes]) -> list[tuple[int, bytes]]:
-        """What it must have got of what `history` says, in this order."""
+        """Return the events of the log that the reader must have, in order."""
         return [item for item in log.items() if self.matches(json.loads(item[1]))]
 
 
-async def read_log(url: str, deadline_s: float = 30) -> dict[int, bytes]:
-    """Every line of /feed.ndjson by its id, in its order."""
+async def read_log(url: str, deadline_s: float = 60) -> dict[int, bytes]:
+    """Return the lines of /feed.ndjson by their ids, in order."""
     async with httpx.AsyncClient(trust_env=False, timeout=deadline_s) as client:
         answer = await client.get(f"{url}/feed.ndjson")
     lines = answer.raise_for_status().content.splitlines()

@@ -1,7 +1,4 @@
-"""A flooded host for a test: how it is started, and what its log must hold.
-
-The process is flood_host.py; feed_reader.py reads what it serves.
-"""
+"""Starts a host with many updates per second (flood_host.py), and checks its log."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from tests.support.harness import Server
 def flood_server(
     folder: Path, port: int, rate: int, *more: str, fresh: bool = False
 ) -> Server:
-    """The process, for a test: its log is in `folder`/data."""
+    """Return the process. Its log is in `folder`/data."""
     return Server(
         f"host-{rate}",
         [
@@ -43,21 +40,21 @@ def flood_server(
 
 
 async def read_log_file(folder: Path) -> dict[int, bytes]:
-    """All that the log in a data folder holds, JSON by id, as the feed tells it."""
+    """Return the events in the log of a data folder, as the feed's JSON by id."""
     async with _copy_of_log(folder) as log:
         rows = await log.read(0, KEEP_EVENTS)
     return {row.id: with_id(row.id, row.body) for row in rows}
 
 
 async def last_event_id(folder: Path) -> int:
-    """The id of the last event in the log of a data folder."""
+    """Return the id of the last event in the log of a data folder."""
     async with _copy_of_log(folder) as log:
         return (await log.bounds()).last
 
 
 @asynccontextmanager
 async def _copy_of_log(folder: Path) -> AsyncIterator[SqliteLog]:
-    """The log itself is to be found by the next host as it was left."""
+    """Open a copy, so that the log stays unchanged for the next host."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as copy:
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         log = SqliteLog(Path(copy) / LOG)
@@ -66,7 +63,7 @@ async def _copy_of_log(folder: Path) -> AsyncIterator[SqliteLog]:
 
 
 def check_each_once(log: Mapping[int, bytes]) -> None:
-    """A flood's whole log, JSON by id: ids and each task's updates are 1, 2, 3 …"""
+    """Check a whole log: the ids, and the updates of each task, are 1, 2, 3 …"""
     assert list(log) == list(range(1, len(log) + 1))
     said: Counter[str] = Counter()
     for line in log.values():

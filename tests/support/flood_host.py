@@ -1,8 +1,7 @@
-"""The real host, with producers of numbered updates in place of its collectors.
+"""The real host, with producers of numbered updates instead of its collectors.
 
 `python -m tests.support.flood_host --port P --data-dir D --rate R` appends R updates a
-second to the log in D until SIGTERM, then says how many it gave to the feed; tests read
-what it serves.
+second to the log in D until SIGTERM. Then it prints how many it gave to the feed.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from host.server import listen, serve
 TASKS = 20
 AGENTS = ("carly", "walter")
 ARTIFACT_EVERY = 5
-"""Every fifth update is no task event, so that /tasks/stream leaves some out."""
+"""Every fifth update is an artifact event, which /tasks/stream leaves out."""
 REPEATED = 3
-"""What a producer says again at its start, not knowing whether it came through."""
+"""Updates that a producer repeats at its start, because they may be lost."""
 LOG = "feed.db"
 KEEP_EVENTS = 10_000_000
 RAW = b'{"statusUpdate":{"text":"%b"}}' % (b"y" * 300)
@@ -71,7 +70,7 @@ def _event(agent: str, task_id: str, number: int) -> Event:
 
 
 class Flooded:
-    """The host as an ASGI application, with its producers for as long as it lives."""
+    """The host as an ASGI application. Its producers run as long as the host."""
 
     def __init__(self, host: Host, rate: float) -> None:
         self._host = host
@@ -93,7 +92,7 @@ class Flooded:
         self._host.stop()
 
     async def _produce(self, task: int) -> None:
-        """All that is due by a fixed timetable at once, however long it takes."""
+        """Append all updates that are due by a fixed schedule, in one batch."""
         feed = self._host.feed
         known = await feed.high_water(entry_of(task, 1).source)
         number = first = max(known - REPEATED, 0) + 1
@@ -115,7 +114,7 @@ class Flooded:
 
 
 class RelaxedLog(SqliteLog):
-    """A log that syncs less than it must: what a power cut shows, or to be quick."""
+    """A log that syncs too rarely. For power cut tests and for speed."""
 
     def __init__(self, path: Path, synchronous: str) -> None:
         super().__init__(path)

@@ -1,9 +1,8 @@
-"""Forks what tests start from a process that has imported it: half a second less each.
+"""Forks processes for tests from a process that has already imported the modules.
 
-`python -m tests.support.fork_server FD` serves one pytest worker, and ends with it;
-harness.py asks by `fork`. A child becomes what `python -m MODULE` would be: the
-interpreter itself ends it. What must be as a user has it (memory, time to start) is not
-started here.
+This saves half a second for each process. `python -m tests.support.fork_server FD`
+serves one pytest worker, and ends with it. harness.py calls `fork`. A child runs as
+`python -m MODULE` does. Tests that measure memory or start time do not use this.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [sys.executable, "-m"]
 OURS = ("host", "agents", "tests")
 AT_START = ("PYTHON", "LD_", "OTEL_")
-"""Variables that are read before or while the zygote has imported."""
+"""Prefixes of variables that Python or the imported modules read at their start."""
 PRELOADED = (
     "agents.app",
     "agents.faults",
@@ -49,7 +48,7 @@ NUMBER = struct.Struct("i")
 
 
 def can_fork(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> bool:
-    """Whether a child of the zygote is the same; `env` is what differs from ours."""
+    """Return whether a fork gives the same result. `env` has the changed variables."""
     return (
         sys.platform == "linux"
         and list(argv[:2]) == PYTHON
@@ -60,7 +59,7 @@ def can_fork(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> bool:
 
 
 class ForkedProcess:
-    """A child of the zygote, with the methods of a Popen that tests use."""
+    """A child of the fork server, with the methods of Popen that tests use."""
 
     def __init__(self, status: int) -> None:
         self.returncode: int | None = None
@@ -99,14 +98,14 @@ class ForkedProcess:
     def _number(self) -> int:
         answer = os.read(self._status, NUMBER.size)
         if not answer:
-            raise RuntimeError("the zygote has ended; what it said is on stderr")
+            raise RuntimeError("the fork server has ended; its errors are on stderr")
         number: int = NUMBER.unpack(answer)[0]
         return number
 
 
-_asking = threading.Lock()
-_asked: list[socket.socket] = []
-"""The way to this worker's zygote, once there is one."""
+_lock = threading.Lock()
+_servers: list[socket.socket] = []
+"""The socket of this worker's fork server. Empty before the first fork."""
 
 
 def fork(
@@ -116,23 +115,23 @@ def fork(
     *,
     own_group: bool = False,
 ) -> ForkedProcess:
-    """Starts `argv` with stdin, stdout and stderr. Only what `can_fork`."""
+    """Start `argv` with these stdin, stdout and stderr. `can_fork` must be true."""
     request = json.dumps({"argv": argv, "env": dict(env), "own_group": own_group})
-    status, told = os.pipe()
+    status, status_writer = os.pipe()
     try:
-        with _asking:
-            if not _asked:
-                _asked.append(_start(env))
-            socket.send_fds(_asked[0], [request.encode()], [told, *streams])
+        with _lock:
+            if not _servers:
+                _servers.append(_start(env))
+            socket.send_fds(_servers[0], [request.encode()], [status_writer, *streams])
     finally:
-        os.close(told)
+        os.close(status_writer)
     return ForkedProcess(status)
 
 
 def _start(env: Mapping[str, str]) -> socket.socket:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
-        zygote = subprocess.Popen(
+        server = subprocess.Popen(
             [*PYTHON, "tests.support.fork_server", str(its.fileno())],
             cwd=ROOT,
             env=env,
@@ -143,7 +142,7 @@ def _start(env: Mapping[str, str]) -> socket.socket:
 
     def end() -> None:
         ours.close()
-        zygote.wait()
+        server.wait()
 
     atexit.register(end)
     return ours
@@ -169,7 +168,10 @@ def main() -> None:
 
 
 def _serve(control: socket.socket) -> str | None:
-    """Returns in each child, with the module to run, and when its worker has ended."""
+    """Fork on request.
+
+    Returns the module to run in each child, and None when the pytest worker has ended.
+    """
     children: dict[int, tuple[int, int]] = {}
     waiting = select.poll()
     waiting.register(control, select.POLLIN)
@@ -184,7 +186,7 @@ def _serve(control: socket.socket) -> str | None:
                 for pidfd in children:
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 return None
-            told, *streams = fds
+            status, *streams = fds
             pid = os.fork()
             if not pid:
                 control.close()
@@ -192,9 +194,9 @@ def _serve(control: socket.socket) -> str | None:
             for stream in streams:
                 os.close(stream)
             pidfd = os.pidfd_open(pid)
-            children[pidfd] = pid, told
+            children[pidfd] = pid, status
             waiting.register(pidfd, select.POLLIN)
-            _tell(told, pid)
+            _send_number(status, pid)
 
 
 def _become(request: dict[str, Any], streams: Sequence[int]) -> str:
@@ -211,15 +213,15 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> str:
     return str(module)
 
 
-def _reap(pidfd: int, pid: int, told: int) -> None:
-    _tell(told, os.waitpid(pid, 0)[1])
+def _reap(pidfd: int, pid: int, status: int) -> None:
+    _send_number(status, os.waitpid(pid, 0)[1])
     os.close(pidfd)
-    os.close(told)
+    os.close(status)
 
 
-def _tell(told: int, number: int) -> None:
-    with suppress(BrokenPipeError):  # Nobody waits any more.
-        os.write(told, NUMBER.pack(number))
+def _send_number(status: int, number: int) -> None:
+    with suppress(BrokenPipeError):  # The test no longer waits.
+        os.write(status, NUMBER.pack(number))
 
 
 if __name__ == "__main__":

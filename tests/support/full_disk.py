@@ -1,7 +1,6 @@
-"""A disk that is full for as long as a test wants: a small one, or a limit on files.
+"""Simulates a full disk for one process, with a small tmpfs or a file size limit.
 
-`full_disk` gives what this machine allows; whoever writes there is a process of
-harness.py's.
+`full_disk` returns the one that this machine supports.
 """
 
 from __future__ import annotations
@@ -17,24 +16,24 @@ from typing import Protocol
 
 DISK_MB = 128
 LIMIT_BYTES = 64 * 1024
-"""Less than any log in use, more than a host says on its stderr."""
+"""Smaller than any log in use, larger than the host's output on stderr."""
 PIECE = bytes(256 * 1024)
 
 
 class FullDisk(Protocol):
-    """`kind` is for people to read."""
+    """`kind` is a description for people."""
 
     kind: str
 
     def fill(self) -> None:
-        """From now on there is no room."""
+        """Make all writes fail."""
 
     def free(self) -> None:
-        """From now on there is."""
+        """Make writes work again."""
 
 
 class SmallDisk:
-    """A file system of its own in memory; full of one file that says nothing."""
+    """A small file system in memory. One large file fills it."""
 
     kind = f"a tmpfs of {DISK_MB} MB"
 
@@ -56,7 +55,7 @@ class SmallDisk:
 
 
 class SmallFiles:
-    """No room beyond the first bytes of any file, for one process."""
+    """A limit on the size of each file of one process."""
 
     kind = "a limit on the size of files"
 
@@ -77,7 +76,10 @@ class SmallFiles:
 
 @contextmanager
 def full_disk(folder: Path, pid: Callable[[], int]) -> Iterator[FullDisk | None]:
-    """For `folder`, where the process `pid` will write; None where there is no way."""
+    """Yield a full disk for `folder`, where the process `pid` writes.
+
+    Yields None if this machine supports neither way.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     options = ("-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", folder)
     mounted = os.geteuid() == 0 and not _run("mount", *options)
@@ -90,7 +92,7 @@ def full_disk(folder: Path, pid: Callable[[], int]) -> Iterator[FullDisk | None]
             yield None
     finally:
         if mounted:
-            # What was on it is evidence.
+            # Keep the files of a failed test.
             kept = folder.with_name(f"{folder.name}-kept")
             subprocess.run(["cp", "-a", folder, kept], check=False)
             _run("umount", "--lazy", folder)

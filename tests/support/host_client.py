@@ -1,7 +1,4 @@
-"""How tests speak to the host: commands down, history at rest, the feed live.
-
-The host is a process of harness.py's; what it says goes to the test.
-"""
+"""A client of the host for tests: commands, history and the live feed."""
 
 from __future__ import annotations
 
@@ -25,13 +22,13 @@ RETRY_S = 0.05
 
 
 class HostClient:
-    """Requests to one host; `http` is there for what has no method."""
+    """Requests to one host. Use `http` for requests without a method here."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
     async def start(self, agent: str, text: str = "please", **ids: str) -> str:
-        """Start a task through the host, or reply to one: its id."""
+        """Start a task through the host, or reply to one. Return its id."""
         answer = await self.send(agent, text, **ids)
         assert answer.status_code == 200, answer.text
         task_id: str = answer.json()["task"]["id"]
@@ -51,7 +48,7 @@ class HostClient:
         return body
 
     async def agent(self, name: str) -> Json:
-        """The agent's row on the board."""
+        """Return the agent's row."""
         rows: list[Json] = (await self.get("/agents"))["agents"]
         return next(row for row in rows if row["agent"] == name)
 
@@ -61,11 +58,11 @@ class HostClient:
         return [json.loads(line) for line in answer.text.split("\n") if line]
 
     async def rows(self, task_id: str) -> list[Json]:
-        """What the log has of the state of a task, oldest first."""
+        """Return the rows of a task in the log, oldest first."""
         return await self.history(after=0, task=task_id, kind="task")
 
-    async def row_with(self, task_id: str, status: str, deadline_s: float = 30) -> Json:
-        """The first row of a task in which it has a status, as soon as it is there."""
+    async def row_with(self, task_id: str, status: str, deadline_s: float = 60) -> Json:
+        """Wait for the first row of a task with this status. Return the row."""
 
         async def found() -> Json | None:
             rows = await self.rows(task_id)
@@ -81,7 +78,7 @@ class HostClient:
 
 
 def client(url: str = "", timeout_s: float = 10) -> httpx.AsyncClient:
-    """For plain HTTP only: loading certificates would take 20 ms each time."""
+    """Create a client for plain HTTP. Loading certificates would take 20 ms."""
     no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.AsyncClient(
         base_url=url, timeout=timeout_s, verify=no_tls, trust_env=False
@@ -95,8 +92,10 @@ async def host_at(url: str) -> AsyncIterator[HostClient]:
 
 
 class Watcher:
-    """A reader that stays: `seen` grows; it comes back with its last id, as a
-    browser's EventSource does."""
+    """A reader of the feed that reconnects with its last id, as an EventSource does.
+
+    `seen` has all events so far.
+    """
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.seen: list[Received] = []
@@ -108,7 +107,7 @@ class Watcher:
 
     @property
     def events(self) -> list[Json]:
-        """What came live, without snapshots."""
+        """All events except snapshots."""
         return [got.data for got in self.seen if got.event == "message"]
 
     @property
@@ -119,7 +118,7 @@ class Watcher:
         return [event for event in self.events if event.get("task_id") == task_id]
 
     def is_over(self, *task_ids: str) -> bool:
-        """Whether each of these tasks has a last word."""
+        """Return whether all these tasks have ended."""
         ended = {
             event["task_id"]
             for event in self.events
@@ -128,7 +127,7 @@ class Watcher:
         return ended.issuperset(task_ids)
 
     async def until(
-        self, predicate: Callable[[], bool], what: str, deadline_s: float = 30
+        self, predicate: Callable[[], bool], what: str, deadline_s: float = 60
     ) -> None:
         await wait_until(predicate, what, deadline_s)
 
@@ -143,7 +142,7 @@ class Watcher:
                     await self._read(http)
                     self.clean_ends += 1
                 except (httpx.TransportError, SSEError):
-                    # The host is not there, or not to the end of what it began.
+                    # The host is down, or it ended during the response.
                     self.cuts += self.connections - before
                 await anyio.sleep(RETRY_S)
 
@@ -160,7 +159,7 @@ class Watcher:
 async def watch_feed(
     url: str, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[Watcher]:
-    """A Watcher that is connected, and reads while the block runs."""
+    """Create a connected Watcher, which reads while the block runs."""
     watcher = Watcher(url, headers)
     async with anyio.create_task_group() as group:
         group.start_soon(watcher.run)
@@ -170,16 +169,16 @@ async def watch_feed(
 
 
 async def message_ids_at_agent(url: str, task_id: str) -> list[str]:
-    """The ids of what an agent said about a task, in its own order."""
+    """Return the ids of the agent's messages in a task, in the agent's order."""
     async with agent_at(url) as agent:
         task = await agent.get(task_id)
-    said = [m for m in task.get("history", []) if m["role"] == "ROLE_AGENT"]
+    messages = [m for m in task.get("history", []) if m["role"] == "ROLE_AGENT"]
     last = task["status"].get("message")
-    return [message["messageId"] for message in [*said, *([last] if last else [])]]
+    return [message["messageId"] for message in [*messages, *([last] if last else [])]]
 
 
 def message_ids_in_feed(events: list[Json], task_id: str) -> list[str]:
-    """The same as the feed says it: one id for each change of words."""
+    """Return the message ids in the feed: one for each change of the message."""
     ids = [
         event["message_id"]
         for event in events

@@ -1,7 +1,4 @@
-"""What tests say to agents and host over HTTP, and how they read the answers.
-
-Requests go to processes that harness.py started; answers go to the test.
-"""
+"""HTTP requests to agents and host: reads event streams, builds message requests."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from tests.support.harness import NO_TLS, HarnessError
 
 
 class Received(NamedTuple):
-    """One SSE event as a reader sees it."""
+    """One SSE event, with its data parsed as JSON."""
 
     id: str
     event: str
@@ -29,11 +26,11 @@ async def read_events(
     *,
     until: Callable[[list[Received]], bool],
     headers: Mapping[str, str] | None = None,
-    deadline_s: float = 30.0,
+    deadline_s: float = 60.0,
 ) -> list[Received]:
-    """Events of an SSE stream, data parsed as JSON, until `until(seen)` is true.
+    """Read events of an SSE stream until `until(seen)` is true. Return the events.
 
-    Raises HarnessError, with what was seen, at the deadline or the stream's end.
+    Raises HarnessError with the events at the deadline or the end of the stream.
     """
     seen: list[Received] = []
     async with httpx.AsyncClient(
@@ -45,17 +42,19 @@ async def read_events(
             ) as source:
                 source.response.raise_for_status()
                 async for sse in source.aiter_sse():
-                    if not sse.data:  # `retry:` alone, which a browser keeps quiet too
+                    if (
+                        not sse.data
+                    ):  # A frame with only `retry:`, which browsers ignore too.
                         continue
                     seen.append(Received(sse.id, sse.event, sse.json()))
                     if until(seen):
                         return seen
             raise HarnessError(f"{url} ended after {seen}")
-    raise HarnessError(f"{url} had not sent what was awaited in {deadline_s} s: {seen}")
+    raise HarnessError(f"waited {deadline_s} s for events of {url}; got {seen}")
 
 
 def start_request(text: str, skill: str | None = None, **ids: str) -> dict[str, Any]:
-    """The body of A2A's `message:send` that starts a task, or with taskId replies."""
+    """Build the body of `message:send`. With taskId it replies to a task."""
     message: dict[str, Any] = {
         "messageId": str(uuid.uuid4()),
         "role": "ROLE_USER",

@@ -20,10 +20,11 @@ from agents.limits import DEFAULT_LIMITS, Limits
 from agents.steps import AgentSpec
 from tests.support.a2a_client import Agent, agent_at
 from tests.support.scenario_agent import SCENARIO_AGENT
+from tests.support.waiting import wait_until
 
 
 class InProcessAgent(Agent):
-    """An agent in this process, with the app that serves it."""
+    """A client of the agent, with the app that serves it."""
 
     def __init__(self, http: httpx.AsyncClient, app: Starlette) -> None:
         super().__init__(http)
@@ -31,20 +32,21 @@ class InProcessAgent(Agent):
 
 
 async def skip_sleep(seconds: float) -> None:
+    """Sleep no time, but let other tasks run."""
     await anyio.lowlevel.checkpoint()
 
 
 @asynccontextmanager
 async def run_agent(
-    character: AgentSpec = SCENARIO_AGENT,
+    spec: AgentSpec = SCENARIO_AGENT,
     *,
     sleep: Sleep = skip_sleep,
     step_s: float = 1.0,
     limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncIterator[InProcessAgent]:
-    """`character`, served in this process."""
+    """Serve the agent in this process."""
     url = "http://agent.test"
-    app = build_app(character, url, step_s=step_s, sleep=sleep, limits=limits)
+    app = build_app(spec, url, step_s=step_s, sleep=sleep, limits=limits)
     async with agent_at(url, httpx.ASGITransport(app)) as agent:
         try:
             yield InProcessAgent(agent.http, app)
@@ -53,7 +55,7 @@ async def run_agent(
 
 
 class PausedClock:
-    """A clock that stands still until it is let go, and tells when it was asked."""
+    """A clock whose sleeps last until `release`. The first sets `sleep_started`."""
 
     def __init__(self) -> None:
         self.sleep_started = anyio.Event()
@@ -68,18 +70,20 @@ class PausedClock:
 
 
 async def wait_for_state(agent: Agent, task_id: str, state: str) -> dict[str, Any]:
-    """The task, as soon as it is in `state`."""
-    with anyio.fail_after(5):
-        while (task := await agent.get(task_id))["status"]["state"] != state:
-            await anyio.sleep(0.005)
-    return task
+    """Wait until the task is in `state`. Return the task."""
+
+    async def found() -> dict[str, Any] | None:
+        task = await agent.get(task_id)
+        return task if task["status"]["state"] == state else None
+
+    task = await wait_until(found, f"{task_id} to be in {state}")
+    return task or {}
 
 
 async def wait_for_task(agent: Agent, context_id: str) -> str:
-    """The id of the one task of a context, as soon as it is stored."""
-    with anyio.fail_after(5):
-        while not (tasks := await agent.tasks(contextId=context_id)):
-            await anyio.lowlevel.checkpoint()
-    (task,) = tasks
+    """Wait until the context has a task. Return the task's id."""
+    (task,) = await wait_until(
+        lambda: agent.tasks(contextId=context_id), f"a task of {context_id}", poll_s=0
+    )
     task_id: str = task["id"]
     return task_id

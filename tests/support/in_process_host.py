@@ -1,6 +1,6 @@
-"""A host in the test's own process, on a log of the test's: it follows no agent.
+"""A host without agents in the test's process, on a log of the test.
 
-harness.py starts hosts as processes; these are looked into from inside.
+stack.py starts hosts as processes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from host.log.contract import Log
 
 
 def create_host(folder: Path, log: Log) -> Host:
-    """Its feed is there inside `async with host.running()`."""
+    """Create a host. Its feed works inside `async with host.running()`."""
     config = Config(
         host="127.0.0.1",
         port=8000,
@@ -36,7 +36,7 @@ def create_host(folder: Path, log: Log) -> Host:
 
 @asynccontextmanager
 async def serve_app(app: ASGIApp, most: int | None = None) -> AsyncIterator[int]:
-    """The port of the host's kind of server, which takes `most` connections."""
+    """Serve the app as the host does, for `most` connections. Yields the port."""
     config = uvicorn.Config(app, ws="none", log_config=None, limit_concurrency=most)
     config.load()
     state = ServerState()

@@ -1,7 +1,4 @@
-"""Agents that we did not write (tests/interop), and what the host promises of each.
-
-test_interop_js.py and test_interop_v03.py point a real host at them.
-"""
+"""Runs agents of other SDKs (tests/interop), and checks that the host follows them."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ BINDINGS = {"jsonrpc": "JSONRPC", "rest": "HTTP+JSON", "grpc": "GRPC"}
 
 @contextmanager
 def run_host_following(folder: Path, **programs: str) -> Iterator[Stack]:
-    """A host that follows each program of tests/interop over each of its bindings.
+    """Run a host that follows programs of tests/interop over each of their bindings.
 
     The program named `jess` is followed as the agents jess-jsonrpc, jess-rest and
     jess-grpc.
@@ -102,10 +99,10 @@ async def check_direct_message(host: HostClient, agent: str) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json()["message"]["parts"][0]["text"] == "Hello yourself."
 
-    async def told() -> list[Json]:
+    async def find_message() -> list[Json]:
         return await host.history(after=0, agent=agent, kind="message")
 
-    (event,) = await wait_until(told, f"{agent}'s message in the feed", 5)
+    (event,) = await wait_until(find_message, f"{agent}'s message in the feed")
     assert event["message"] == "Hello yourself."
 
 
@@ -118,7 +115,7 @@ async def check_failure(host: HostClient, agent: str) -> None:
 
 
 async def start_without_host(url: str, binding: str) -> str:
-    """The id of a task that an agent of protocol 1.0 was asked for behind our back."""
+    """Start a task directly at an agent of protocol 1.0. Return its id."""
     interface = pb.AgentInterface(
         url=url, protocol_binding=BINDINGS[binding], protocol_version="1.0"
     )
@@ -133,17 +130,19 @@ async def start_without_host(url: str, binding: str) -> str:
             grpc_channel_factory=grpc.aio.insecure_channel,
             supported_protocol_bindings=list(BINDINGS.values()),
         )
-        async with ClientFactory(config).create(card) as somebody:
+        async with ClientFactory(config).create(card) as sdk_client:
             request = pb.SendMessageRequest(message=words)
-            # To its end: what is told live and what is repaired must come to the same.
-            told = [response async for response in somebody.send_message(request)]
-    return told[0].task.id
+            # Read to the end: live and repaired updates must give the same events.
+            responses = [
+                response async for response in sdk_client.send_message(request)
+            ]
+    return responses[0].task.id
 
 
 def changes(rows: list[Json], key: str) -> list[object]:
-    """What a key of each row says, without repetition."""
-    said = [row[key] for row in rows]
-    return [now for i, now in enumerate(said) if i == 0 or now != said[i - 1]]
+    """Return the values of a key in the rows, without repetition."""
+    values = [row[key] for row in rows]
+    return [now for i, now in enumerate(values) if i == 0 or now != values[i - 1]]
 
 
 def _server(name: str, program: str, folder: Path) -> Server:

@@ -1,4 +1,4 @@
-"""What tests know of docs/lesson/: its pages in order, and how long each one takes."""
+"""Lists the pages of docs/lesson/ in order, and estimates the reading time of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMAND_S, CODE_LINE_S, OUTPUT_LINE_S = 30, 3, 2
 
 
 def minutes(text: str) -> float:
-    """To read it, to run each command and look, to read each line of code or output."""
+    """Estimate the minutes to read a page and to run its commands."""
     words = len(BLOCK.sub("", text).split())
     seconds = words * 60 / WORDS_A_MINUTE
     for language, _, block in BLOCK.findall(text):

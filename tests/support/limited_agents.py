@@ -1,7 +1,7 @@
-"""Agents of the plain SDK that can do less than A2A allows: one process plays all.
+"""Agents of the plain SDK that lack some A2A methods.
 
-`python -m tests.support.limited_agents PORT` serves each of `KINDS` under a path of its
-own; test_host_limited_agents.py and test_host_discovery.py follow them.
+`python -m tests.support.limited_agents PORT` serves all `KINDS`, each under its own
+path, for test_host_limited_agents.py and test_host_discovery.py.
 """
 
 from __future__ import annotations
@@ -42,15 +42,18 @@ KINDS: dict[str, tuple[str, ...]] = {
     "least": (LIST, STREAM, SUBSCRIBE),
     "wordy": (LIST, SUBSCRIBE),
 }
-"""The methods that each of them does not have."""
+"""The methods that each agent lacks."""
 WORDS = ("one", "two", "three", "four")
 STEP_S = 0.05
 RESULT = "five"
 
 
 class Plain(AgentExecutor):
-    """Says `WORDS` in 200 ms; `wait` it goes on with until it is cancelled; `talk` is
-    answered without a task."""
+    """Sends `WORDS` in 200 ms.
+
+    A task with the text `wait` then runs until it is cancelled. The agent replies to
+    `talk` without a task.
+    """
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         asked = context.get_user_input()
@@ -85,10 +88,12 @@ class Plain(AgentExecutor):
 
 
 def app(name: str, url: str, without: tuple[str, ...]) -> Starlette:
-    """An agent that says -32601 to the methods that it is `without`."""
-    shown = ParseDict(card(name, url, streaming=STREAM not in without), AgentCard())
+    """Create an agent that answers -32601 to the methods in `without`."""
+    agent_card = ParseDict(
+        card(name, url, streaming=STREAM not in without), AgentCard()
+    )
     handler = DefaultRequestHandler(
-        agent_executor=Plain(), task_store=InMemoryTaskStore(), agent_card=shown
+        agent_executor=Plain(), task_store=InMemoryTaskStore(), agent_card=agent_card
     )
     dispatcher = JsonRpcDispatcher(request_handler=handler)
 
@@ -99,16 +104,16 @@ def app(name: str, url: str, without: tuple[str, ...]) -> Starlette:
             return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], "error": error})
         return await dispatcher.handle_requests(request)
 
-    routes = [*create_agent_card_routes(shown), Route("/", call, methods=["POST"])]
+    routes = [*create_agent_card_routes(agent_card), Route("/", call, methods=["POST"])]
     return Starlette(routes=routes)
 
 
 @contextmanager
 def serve_limited_agents(folder: Path) -> Iterator[dict[str, str]]:
-    """The name and address of each, while the block runs."""
+    """Serve all agents in one process. Yields their URLs by name."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     server = Server(
-        "lesser_agents",
+        "limited_agents",
         [sys.executable, "-m", "tests.support.limited_agents", str(port)],
         folder=folder,
         url=url,

@@ -12,14 +12,14 @@ from host.model.event import ArtifactEvent, Event, TaskEvent
 
 AGENTS = ("carly", "walter", "logan", "nancy")
 MANY = 10_000
-"""Tasks of a long log."""
+"""The number of tasks in a long log."""
 BATCH = 5_000
 LASTS_S = 2.0
 APART_S = 0.3
 ENDS = {7: "error", 11: "cancelled"}
-"""Every so many tasks one ends in another way than completed."""
+"""Every 7th task ends as an error, every 11th is cancelled."""
 RAIN = 97
-"""Every so many tasks one speaks of rain."""
+"""The message of every 97th task contains the word rain."""
 
 
 def format_timestamp(at: datetime) -> str:
@@ -29,7 +29,7 @@ def format_timestamp(at: datetime) -> str:
 def events(
     tasks: int, start: datetime, apart_s: float = APART_S
 ) -> Iterator[tuple[str, Event]]:
-    """Five events for each of so many tasks, as the host would have put them down."""
+    """Yield five events for each task, as a host writes them."""
     for number in range(tasks):
         agent, task_id = AGENTS[number % 4], f"past-{number:05d}"
         said = "Rain at seven" if number % RAIN == 0 else f"Step of {number}"
@@ -73,7 +73,7 @@ def _task(
 
 
 async def write(data_dir: Path, tasks: int, ago_s: float = 3_600) -> datetime:
-    """The log of a host that has seen so many tasks; when the first began."""
+    """Write the log of a host with `tasks` tasks. Return the start of the first."""
     start = datetime.now(timezone.utc) - timedelta(seconds=ago_s)
     log = SqliteLog(data_dir / "feed.db")
     versions: dict[str, int] = {}

@@ -46,7 +46,7 @@ async def updates_of(manager: TaskManager, deadline_s: float = 60) -> list[Json]
 
 
 async def row_of(
-    manager: TaskManager, task_id: str, status: str, deadline_s: float = 30
+    manager: TaskManager, task_id: str, status: str, deadline_s: float = 60
 ) -> Json:
     """Return the first update of a task with this status."""
     with anyio.fail_after(deadline_s):

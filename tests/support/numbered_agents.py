@@ -1,19 +1,19 @@
 """Agents that number their updates, so that a test knows which of them arrived.
 
-`python -m tests.support.numbered_agents KIND BINDING PORT URL [GRPC_PORT]` serves one;
+`python -m tests.support.numbered_agents KIND BINDING PORT URL [GRPC_PORT]` serves one.
 delivery_check.py reads the numbers from the feed.
 
-Each update is noted in the file $NUMBERED_JOURNAL, if there is one, before it is told:
-"KEY 17" for a task that was asked for "60 KEY".
+A message "60" starts a task with updates 1 to 60, then `completed`. One of five updates
+has a text, one of five is a chunk of an artifact, and the others are ticks: updates
+with only a progress number, which the agent does not keep. "60 ticks" sends only ticks.
 
-A task that is asked for "60" tells update 1 to 60, then `completed`: every fifth has
-words, every fifth is a chunk of an artifact, the others are bare ticks; "60 ticks" has
-ticks alone. Of a tick its agent knows nothing any more once the next one came.
+With $NUMBERED_JOURNAL the agent writes each update to that file before it sends it:
+"KEY 17" for a message "60 KEY".
 
-KIND is `resumable` (our own agents and their extension), `forgetful` (the same, but it
-keeps ten updates) or `plain` (the SDK's handler as its examples have it). The card
-offers BINDING alone, at URL, which may be a proxy's: the agent itself listens at PORT,
-for gRPC at GRPC_PORT.
+KIND is `resumable` (the stubs with the resumable-stream extension), `forgetful` (the
+same, but it keeps ten updates) or `plain` (the SDK's default handler). The card offers
+only BINDING, at URL, which may be a proxy. The agent listens on PORT, and for gRPC on
+GRPC_PORT.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ ADDRESS = "127.0.0.1"
 PAUSE_S = 0.01
 EVERY = 5
 MOST = 99
-"""A tick's number is the task's progress, which ends at 100."""
+"""The number of an update is the progress of the task, which ends at 100."""
 
 
 class Update(NamedTuple):
-    """Update `number` of a task; without words and without a chunk it is a tick."""
+    """Update `number` of a task. Without words and chunk it is a tick."""
 
     number: int
     words: str = ""
@@ -65,7 +65,7 @@ class Update(NamedTuple):
 
 
 def updates_of(asked: str) -> Iterator[Update]:
-    """What a task tells that is asked for "60", "60 KEY" or "60 ticks". At most 99."""
+    """Yield the updates for "60", "60 KEY" or "60 ticks". At most 99."""
     count, _, only = asked.partition(" ")
     for number in range(1, min(int(count), MOST) + 1):
         place = number % EVERY
@@ -78,7 +78,7 @@ def updates_of(asked: str) -> Iterator[Update]:
 
 
 def journal_updates(asked: str) -> Iterator[Update]:
-    """The same, each in the journal before it is told: kill -9 takes nothing there."""
+    """Yield the updates. Write each to the journal first, which survives kill -9."""
     path, key = os.environ.get("NUMBERED_JOURNAL"), asked.partition(" ")[2]
     for update in updates_of(asked):
         if path and key:
@@ -88,7 +88,7 @@ def journal_updates(asked: str) -> Iterator[Update]:
 
 
 async def script(request: Request) -> Script:
-    """The same as a script for our own agents."""
+    """Send the updates from a script of the stubs."""
     for update in journal_updates(request.text):
         if update.chunk:
             yield Chunk("numbers", update.chunk, beats=1.0)
@@ -102,7 +102,7 @@ NUMBERED = AgentSpec("numbered", "Numbered", "Tells numbers.", (COUNTING,))
 
 
 class PlainExecutor(AgentExecutor):
-    """The same as the SDK's own examples would have it."""
+    """Sends the updates as the examples of the SDK do."""
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         task_id, context_id = str(context.task_id), str(context.context_id)
@@ -179,7 +179,7 @@ def plain_app(card: pb.AgentCard, grpc_port: int | None) -> Starlette:
         await service.stop(None)
 
     async def nothing_to_close() -> None:
-        """Our own agents have something."""
+        """The stubs need this hook."""
 
     routes = [*create_jsonrpc_routes(handler, "/"), *create_rest_routes(handler)]
     app = Starlette(routes=routes, lifespan=lifespan)
@@ -205,7 +205,7 @@ def main(kind: str, binding: str, port: str, url: str, grpc_port: str = "") -> N
         )
     else:
         app = plain_app(card, int(grpc_port) if grpc_port else None)
-    # Before the agent's own, which offers everything.
+    # Must come before the card of the agent itself, which offers all bindings.
     app.router.routes.insert(0, card_route(card))
     Server(app).run(sockets=[listener])
 

@@ -8,10 +8,8 @@ import pytest
 
 from host.orchestrator.run_state import PLAN_URI
 from host.plans.plan import Plan, Step
-from tests.support.fake_agents import (
-    PlanClient,
-    eventually,
-)
+from tests.support.fake_agents import PlanClient
+from tests.support.waiting import wait_until
 
 Plans = dict[str, Plan]
 
@@ -38,4 +36,4 @@ async def wait_until_logged(client: PlanClient, task_id: str, *children: str) ->
         steps = plan.get("steps", {}).values()
         return {step.get("taskId") for step in steps}.issuperset(children)
 
-    await eventually(are_logged, f"{children} in the log")
+    await wait_until(are_logged, f"{children} in the log")

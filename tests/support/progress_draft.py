@@ -1,6 +1,6 @@
-"""The rules of the task-progress extension's draft v1, as a JSON schema.
+"""The JSON schema of the task-progress extension, draft v1.
 
-From A2A pull request #1448, section 8; tests hold what agents send against it.
+From A2A pull request #1448, section 8.
 """
 
 from __future__ import annotations

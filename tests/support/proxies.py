@@ -1,6 +1,6 @@
-"""Real reverse proxies for tests, set up as docs/proxies.md says.
+"""Runs nginx and Caddy with the configuration in docs/proxies.md.
 
-`scripts/test` brings nginx and Caddy where Debian's packages can be had.
+`scripts/test` installs both where Debian packages are available.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from tests.support.harness import ROOT, Server, free_port
 
 PAGE = ROOT / "docs" / "proxies.md"
 PREFIX = "/courtside"
-# Debian's place for nginx, which is not on everybody's PATH.
+# Debian installs nginx in /usr/sbin, which is not always in PATH.
 PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 
-# What stands around conf.d in Debian, without its log files and its user.
+# Debian's nginx.conf, without log files and user.
 NGINX = """
 user root root;
 daemon off;
@@ -40,7 +40,7 @@ CADDY = "{\n    admin off\n}\n"
 
 
 def proxy(name: str, upstream: str, folder: Path) -> Server:
-    """nginx or caddy in front of `upstream`; skips the test where it is not there."""
+    """Create nginx or caddy in front of `upstream`. Skip the test without it."""
     binary = shutil.which(name, path=PLACES)
     if binary is None:
         pytest.skip(f"needs {name}: apt install {name}")
@@ -57,15 +57,15 @@ def proxy(name: str, upstream: str, folder: Path) -> Server:
 
 
 def documented_config(name: str, addresses: dict[str, str]) -> str:
-    """The configuration that docs/proxies.md shows, with other addresses in it."""
+    """Return the configuration in docs/proxies.md, with other addresses."""
     language = {"caddy": "caddyfile"}.get(name, name)
     text = PAGE.read_text(encoding="utf-8")
     found = re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
     assert len(found) == 1, f"{PAGE.name} has {len(found)} configurations of {name}"
     config: str = found[0]
-    for shown, real in addresses.items():
-        assert shown in config
-        config = config.replace(shown, real)
+    for documented, real in addresses.items():
+        assert documented in config
+        config = config.replace(documented, real)
     return config
 
 

@@ -1,4 +1,4 @@
-"""An A2A agent over bare sockets, so that it can send what no SDK would.
+"""An A2A agent on plain sockets, which can send invalid responses.
 
 `serve` runs one. bad_streams.py and bench/ define its responses.
 """
@@ -16,11 +16,10 @@ SSE = "text/event-stream"
 
 
 class Exchange:
-    """One request, and the way back to whoever sent it.
+    """One request, and the connection to its client.
 
-    `name` is the first segment of the path: one server plays many agents. `method`
-    is the JSON-RPC method, or that which the path of HTTP+JSON stands for, "" for a
-    card.
+    `name` is the first segment of the path, because one server has many agents.
+    `method` is the JSON-RPC method (also for an HTTP+JSON path), or "" for a card.
     """
 
     def __init__(
@@ -41,12 +40,12 @@ class Exchange:
         self._reader, self._writer = reader, writer
 
     async def send(self, data: bytes) -> None:
-        """Waits until the other side has room. Raises ConnectionError once it left."""
+        """Send when the client has room. Raises ConnectionError after a disconnect."""
         self._writer.write(data)
         await self._writer.drain()
 
     async def head(self, kind: str = SSE, status: int = 200, headers: str = "") -> None:
-        """The head of an answer that lasts until the connection ends."""
+        """Send the head of a response that ends with the connection."""
         await self.send(
             f"HTTP/1.1 {status} \r\nContent-Type: {kind}\r\n{headers}"
             "Connection: close\r\n\r\n".encode()
@@ -67,7 +66,7 @@ class Exchange:
         await self.answer(json.dumps(call).encode())
 
     def envelope(self, result: bytes) -> bytes:
-        """The JSON-RPC answer around the JSON of a result; HTTP+JSON has none."""
+        """Wrap the JSON of a result in a JSON-RPC response, except for HTTP+JSON."""
         if not self._id:
             return result
         return b'{"jsonrpc": "2.0", "id": %b, "result": %b}' % (
@@ -76,11 +75,11 @@ class Exchange:
         )
 
     def event(self, result: bytes) -> bytes:
-        """The server-sent event with that result."""
+        """Build the server-sent event with this result."""
         return b"data: %b\n\n" % self.envelope(result)
 
     async def until_gone(self, ping_s: float | None = None) -> None:
-        """Until whoever asked closes the connection; pings a stream meanwhile."""
+        """Wait until the client disconnects, and send pings to keep a stream open."""
         while True:
             try:
                 if not await asyncio.wait_for(self._reader.read(65_536), ping_s):
@@ -97,19 +96,19 @@ def _method_of(path: str) -> str:
     return "GetTask" if "/" in path else "ListTasks"
 
 
-Play = Callable[[Exchange], Awaitable[None]]
+Handler = Callable[[Exchange], Awaitable[None]]
 
 
-async def serve(port: int, play: Play) -> None:
-    """Answers each request by `play`, until cancelled. One request a connection."""
+async def serve(port: int, handle: Handler) -> None:
+    """Pass each request to `handle`, until cancelled. One request per connection."""
 
     async def answer(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
-            await play(await _read(reader, writer))
+            await handle(await _read(reader, writer))
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # Whoever asked has left.
+            pass  # The client has disconnected.
         finally:
             writer.close()
 
@@ -129,9 +128,14 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> E
 def card(
     name: str, url: str, *, streaming: bool = True, binding: str = "JSONRPC"
 ) -> Json:
-    """The card of an agent that speaks one binding at `url`."""
+    """Build the card of an agent with one binding at `url`."""
     interface = {"url": url, "protocolBinding": binding, "protocolVersion": "1.0"}
-    skill = {"id": "part", "name": "Part", "description": "Plays.", "tags": ["test"]}
+    skill = {
+        "id": "part",
+        "name": "Part",
+        "description": "A test skill.",
+        "tags": ["test"],
+    }
     return {
         "name": name,
         "description": "Plays a part in a test.",
@@ -145,7 +149,7 @@ def card(
 
 
 def status(text: str, number: int, state: str = "TASK_STATE_WORKING") -> Json:
-    """A TaskStatus of this moment; `number` makes the id of its message."""
+    """Build a TaskStatus with the current time. The message id contains `number`."""
     moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     return {
         "state": state,

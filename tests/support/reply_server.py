@@ -1,6 +1,7 @@
-"""Agents behind a lock, and the token endpoint that has their keys, on real sockets.
+"""An HTTP server that sends the replies of a test, and records the requests.
 
-`Locked` remembers every request as it arrived; tests say what it answers.
+It replaces agents that need credentials, and OAuth token endpoints. It uses real
+sockets.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import NamedTuple
 
 LOOPBACK = "127.0.0.1"
 OTHER_ADDRESS = "127.0.0.2"
-"""This machine as well, but by no name that settings or host know it by."""
+"""Also this machine, but an address that neither host nor settings know."""
 
 
 class ReceivedRequest(NamedTuple):
-    """A request as it arrived; header names in small letters."""
+    """A request. Header names are in lower case."""
 
     target: str
     headers: dict[str, str]
@@ -26,21 +27,21 @@ class ReceivedRequest(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What is answered; `endless` repeats the body until the caller goes."""
+    """A response. `endless` repeats the body until the client disconnects."""
 
     status: int = 200
     body: str = "{}"
     headers: dict[str, str] = {}  # noqa: RUF012 - never written to
     endless: bool = False
     ends: threading.Event | None = None
-    """Nothing is answered before it is set."""
+    """If set, the server waits for this event before it replies."""
 
 
 ReplyFunction = Callable[[ReceivedRequest], Reply]
 
 
 class ReplyServer(ThreadingHTTPServer):
-    """Answers what `answer` says of each request, and keeps them in `seen`."""
+    """Replies with the result of `answer`, and keeps each request in `requests`."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -71,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(seen)
         reply = self.server.answer(seen)
         if reply.ends:
-            reply.ends.wait(10)
+            reply.ends.wait(60)
         try:
             self._send(reply)
         except OSError:
@@ -92,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keeps quiet."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -110,5 +111,5 @@ def reply_server(
 
 
 def token_reply(text: str, **more: object) -> Reply:
-    """A token endpoint's answer. RFC 6749, 5.1."""
+    """Build the response of a token endpoint (RFC 6749, 5.1)."""
     return Reply(body=json.dumps({"access_token": text, "token_type": "Bearer"} | more))

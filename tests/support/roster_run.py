@@ -18,6 +18,7 @@ from host.following.roster import Roster
 from host.following.roster_file import FILE
 from host.log.memory_log import MemoryLog
 from host.model.event import AgentEvent
+from tests.support.waiting import wait_until
 
 CARLY = AgentSettings("http://127.0.0.1:8001")
 WALTER = AgentSettings("http://127.0.0.1:8002")
@@ -69,9 +70,7 @@ class RosterRun:
         return self.roster.collector(name).settings
 
     async def until(self, is_true: Callable[[], bool]) -> None:
-        with anyio.fail_after(5):
-            while not is_true():
-                await anyio.lowlevel.checkpoint()
+        await wait_until(is_true, "the actions of the collectors", poll_s=0)
 
     async def until_actions(self, name: str, count: int) -> None:
         await self.until(lambda: len(self.actions_of(name)) >= count)

@@ -138,7 +138,7 @@ SCENARIO_AGENT = AgentSpec(
 
 
 def create_ticking_agent(ticks: int) -> AgentSpec:
-    """Somebody whose task has `ticks` updates without words, and three more."""
+    """Create an agent whose task has `ticks` updates without text, and three more."""
 
     async def work(request: Request) -> Script:
         for tick in range(ticks):

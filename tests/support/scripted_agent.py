@@ -1,4 +1,4 @@
-"""Follows one task of an agent that sends exactly what the test says.
+"""Follows one task of an agent whose updates are scripted by the test.
 
 The feed is real, on a memory log. Only the connection is scripted.
 """
@@ -67,7 +67,7 @@ def task(state: str, text: str, *earlier: str, sequence: int | None = None) -> U
 
 
 class ScriptedConnection:
-    """Plays streams and results of GetTask from lists."""
+    """Returns streams and results of GetTask from lists."""
 
     can_stream = True
 
@@ -128,7 +128,7 @@ async def follow(
     await feed.open()
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             await make_follower(connection, feed).run()
         feed.close()
     return await read_events(feed)

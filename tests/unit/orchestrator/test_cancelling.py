@@ -12,9 +12,9 @@ from tests.support.fake_agents import (
     FakeAgents,
     PlanClient,
     run_orchestrator,
-    until,
 )
 from tests.support.parallel_plan import create_plans, wait_until_logged, with_step
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -104,4 +104,4 @@ class TestCancelling:
         assert client.row(task_id).status == "cancelled"
         agents["carly"].release()
 
-        await until(lambda: carly.was_cancelled, "the late child to be cancelled")
+        await wait_until(lambda: carly.was_cancelled, "the late child to be cancelled")

@@ -20,12 +20,8 @@ from tests.support.default_plan_run import (
     run_until_question,
     start_three_steps,
 )
-from tests.support.fake_agents import (
-    FakeAgents,
-    PlanClient,
-    run_orchestrator,
-    until,
-)
+from tests.support.fake_agents import FakeAgents, PlanClient, run_orchestrator
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -111,7 +107,7 @@ class TestPlan:
         await agents["carly"].tasks[0].set_status("running", "Half", 50)
         await agents["walter"].tasks[0].set_status("completed", "Dry.")
 
-        await until(lambda: client.row(task_id).progress == 37.5, "37.5 %")
+        await wait_until(lambda: client.row(task_id).progress == 37.5, "37.5 %")
         trackers = (await client.task(task_id))["metadata"][PROGRESS]["trackers"]
         assert [(t["id"], t["progress"], t["status"]) for t in trackers] == [
             ("calendar", 50, "running"),
@@ -125,13 +121,13 @@ class TestPlan:
     ) -> None:
         task_id = await start_three_steps(agents, client)
         await agents["carly"].tasks[0].set_status("running", "Much", 80)
-        await until(lambda: client.row(task_id).progress == 20, "20 %")
+        await wait_until(lambda: client.row(task_id).progress == 20, "20 %")
         await agents["carly"].tasks[0].set_status("error", "No.")
 
         await (await agents["carly"].wait_for_task(2)).set_status("running", "Again", 4)
         await agents["logan"].tasks[0].set_status("running", "A little", 4)
         await agents["walter"].tasks[0].set_status("completed", "Dry.")
-        await until(lambda: client.row(task_id).progress == 27, "27 %")
+        await wait_until(lambda: client.row(task_id).progress == 27, "27 %")
 
         progress = [row.progress for row in await client.rows(task_id) if row.progress]
         assert progress == sorted(progress)
