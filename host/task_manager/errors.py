@@ -18,7 +18,7 @@ class NotAsking(CourtsideError):
 
 
 class Refused(CourtsideError):
-    """The agent or the host refused the request. `reason` is the machine-readable one."""
+    """The agent or the host refused. `reason` is machine-readable."""
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
