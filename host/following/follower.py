@@ -235,9 +235,10 @@ class Follower:
     async def _recover(self, cause: str | None) -> None:
         self._states.break_stream(self._gap_reason)
         failures = self._states.failures
-        # A replay must not be cut short by GetTask.
+        # A replay, or an open response, must not be cut short by GetTask.
         is_unseen = self._record.row is None and failures > MAX_UNSEEN
-        if is_unseen or not self._connection.is_resumable:
+        will_replay = self._connection.is_resumable and not is_unseen
+        if not (will_replay or self._states.has_reply):
             self._states.repair()
             await self._read_task()
         if cause and failures > 2:

@@ -92,7 +92,7 @@ class FollowerStates:
         self.pending_gap: str | None = None
         self.failures = 0
         self._replies = 0
-        self._has_answered = False
+        self._is_answer = False
 
     @property
     def has_started(self) -> bool:
@@ -148,7 +148,9 @@ class FollowerStates:
 
     def break_stream(self, gap_reason: str | None) -> None:
         """Lose the stream. A clean end may hide updates too: some agents drop a slow
-        subscriber."""
+        subscriber. The response to an answer has all that the stream would have had."""
+        if self.has_reply and self._is_answer:
+            gap_reason = None
         if self._move(Broken(gap_reason), Waiting, Live):
             self.pending_gap = gap_reason
 
@@ -165,15 +167,16 @@ class FollowerStates:
             self.pending_gap = reason
 
     def expect_reply(self, *, needs_input: bool) -> None:
-        """Announce the response to a message. A task that asks has missed nothing."""
+        """Announce the response to a message. A task that asks has missed nothing: the
+        response has all that follows."""
         self._replies += 1
-        self._has_answered = needs_input and not self.is_streaming
+        self._is_answer = needs_input
 
     def take_reply(self) -> None:
         """Read the response to a message, beside the stream that is read, if any."""
         if self.is_streaming:
             return
-        if self._move(Live(Source.REPLY), *OPEN_STATES) and self._has_answered:
+        if self._move(Live(Source.REPLY), *OPEN_STATES) and self._is_answer:
             self.pending_gap = None
 
     def end_reply(self, gap_reason: str | None) -> None:

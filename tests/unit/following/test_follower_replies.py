@@ -209,3 +209,32 @@ async def test_second_reply_is_read_when_it_comes_right_after_the_first() -> Non
         events = await read_events(feed)
 
     assert summarize(events)[-1] == "completed Done."
+
+
+async def test_response_that_ends_beside_an_answer_hides_nothing() -> None:
+    """GetTask would be ahead of the response to the answer."""
+    connection = SlowConnection([[]], [task("COMPLETED", "Done.", "Red or blue?")])
+    connection.may_answer.set()
+    has_replied = anyio.Event()
+
+    async def first() -> AsyncGenerator[Batch, None]:
+        yield Batch([status("INPUT_REQUIRED", "Red or blue?")])
+        await has_replied.wait()
+
+    async with running(connection) as (follower, feed):
+        async with anyio.create_task_group() as group:
+            group.start_soon(follower.run, first())
+            await anyio.wait_all_tasks_blocked()
+            answer = await follower.expect_reply()
+            has_replied.set()
+            await anyio.wait_all_tasks_blocked()
+            updates = stream(status("WORKING", "Thanks."), status("COMPLETED", "Done."))
+            await follower.read_reply(answer, updates)
+            follower.end_reply(answer)
+        events = await read_events(feed)
+
+    assert summarize(events) == [
+        "input-required Red or blue?",
+        "running Thanks.",
+        "completed Done.",
+    ]

@@ -166,6 +166,17 @@ class TestReply:
 
         assert (states.state, states.pending_gap) == (before, None)
 
+    @pytest.mark.parametrize("needs_input", [True, False])
+    def test_stream_that_ends_beside_an_answer_leaves_no_gap(
+        self, needs_input: bool
+    ) -> None:
+        states = states_in(SUBSCRIBED)
+        states.expect_reply(needs_input=needs_input)
+
+        states.break_stream("broke")
+
+        assert states.pending_gap == (None if needs_input else "broke")
+
     def test_stream_may_be_opened_after_the_last_one(self) -> None:
         states = states_in(WAITING)
         states.expect_reply(needs_input=False)
