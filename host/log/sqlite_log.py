@@ -144,9 +144,11 @@ class SqliteLog:
 
     def _find_or_add_place(self, place: Place) -> int:
         """Return the id of a place. Adds a new one in the append's transaction."""
+        # Many places have no context, or no task: an index would find them all.
+        task, context = ("task", "+context") if place.task else ("+task", "context")
         found = self._writer.execute(
-            "SELECT id FROM place WHERE agent = ? AND task IS ? AND context IS ? "
-            "AND kind = ?",
+            f"SELECT id FROM place WHERE agent = ? AND {task} IS ? "  # noqa: S608
+            f"AND {context} IS ? AND kind = ?",
             place,
         ).fetchone()
         if found:
