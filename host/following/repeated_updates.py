@@ -12,7 +12,7 @@ from ..clients.bindings.types import Update
 from ..clients.connection import Connection
 from ..model.event import ArtifactEvent, Event
 from ..model.timestamps import now
-from ..protocol.a2a_objects import StreamResponse
+from ..protocol.a2a_objects import Status, StreamResponse
 from ..protocol.artifact_parts import end_with, start_with
 from ..protocol.event_builders import is_before, status_time
 from ..protocol.task_record import TaskRecord
@@ -42,9 +42,8 @@ class RepeatedUpdates:
         Raises what GetTask raises: then the stream ends, and the next begins with the
         Task.
         """
-        row, status = self._record.row, update.response.status_update
-        if row and status and is_before(status_time(status.status), row.at):
-            return True
+        if status := update.response.status_update:
+            return self._is_older(status.status)
         chunk = update.response.artifact_update
         kept = chunk and self._record.artifacts.get(chunk.artifact.artifact_id)
         if not chunk or not kept or not chunk.append:
@@ -60,6 +59,12 @@ class RepeatedUpdates:
             and (not event.append or start_with(event.parts, parts))
             for event in translate(self._record, task.response, now())
         )
+
+    def _is_older(self, status: Status) -> bool:
+        """Return whether the status is older than the Task, and has no new message."""
+        message, row = status.message, self._record.row
+        is_known = message is None or message.message_id in self._record.message_ids
+        return is_known and row is not None and is_before(status_time(status), row.at)
 
 
 class RepeatedDrops:

@@ -19,12 +19,21 @@ from ..model.event import ArtifactEvent, Event, TaskEvent
 from ..model.timestamps import now
 from ..protocol.a2a_objects import (
     ArtifactUpdate,
+    Message,
     Status,
     StatusUpdate,
     StreamResponse,
+    Task,
 )
 from ..protocol.event_builders import build_lost_row
-from ..protocol.gaps import DroppedUpdates, covers, gap_of_lost_task
+from ..protocol.gaps import (
+    DroppedUpdates,
+    build_gap,
+    covers,
+    covers_content,
+    gap_of_lost_task,
+)
+from ..protocol.reconcile import reconcile_content
 from ..protocol.task_record import TaskRecord
 from ..protocol.task_status import is_terminal
 from ..protocol.translate import note_time, translate
@@ -133,7 +142,7 @@ class TaskMerger:
         if _has_number(response):
             return self._add(update, received_at)
         if self._states.pending_gap and not response.task:
-            await self._close_gap(received_at)
+            await self._close_gap(response, received_at)
         if self._repeated.are_possible and await self._repeated.is_repeat(update):
             return False
         if _is_end(response):
@@ -145,16 +154,27 @@ class TaskMerger:
         self._has_messages |= response.message is not None
         return self._add(update, received_at)
 
-    async def _close_gap(self, received_at: str) -> None:
+    async def _close_gap(self, response: StreamResponse, received_at: str) -> None:
         """Read what the feed may lack, before a live update follows it.
 
-        The pending gap stays if the agent has less than the feed.
+        The pending gap stays if the agent has less than the feed. The stream has the
+        state, and all messages from this update on.
         """
         try:
-            task = await self.read_task()
+            task = (await self.read_task()).response.task
         except (AgentUnreachable, A2AError):
             return
-        self._add_task(task, received_at)
+        if task is None or not covers_content(task, self._record):
+            return
+        earlier = replace(task, history=_history_before(response, task))
+        events = reconcile_content(self._record, earlier, received_at)
+        if events and not self._record.is_empty:
+            reason = self._states.pending_gap or ""
+            events.insert(0, build_gap(self._record, reason, received_at))
+        self._states.pending_gap = None
+        raw = msgspec.json.encode(StreamResponse(task=earlier))
+        self.add_events(events, raw)
+        self._repeated.note(StreamResponse(task=task), events)
 
     def _add_task(self, update: Update, received_at: str) -> bool:
         """Add a Task. A stale one leaves the gap pending."""
@@ -308,6 +328,16 @@ class TaskMerger:
         last = StatusUpdate(task_id=self._record.task_id, status=status)
         response = StreamResponse(status_update=last)
         self.add_events(translate(self._record, response, now(), reason))
+
+
+def _history_before(response: StreamResponse, task: Task) -> list[Message]:
+    """Return the messages of the Task before that of a live update."""
+    status = response.status_update
+    message = status.status.message if status else response.message
+    ids = [one.message_id for one in task.history]
+    if message and message.message_id in ids:
+        return task.history[: ids.index(message.message_id)]
+    return task.history
 
 
 def _has_number(response: StreamResponse) -> bool:

@@ -81,6 +81,18 @@ def covers(task: Task, record: TaskRecord) -> bool:
         is_stale = is_earlier or is_unaware
     if is_stale:
         return False
+    return _has_artifacts(task, record)
+
+
+def covers_content(task: Task, record: TaskRecord) -> bool:
+    """Return whether `task` has the last message and the artifacts of the feed."""
+    row = record.row
+    if row and row.message_id and row.message_id not in task.message_ids:
+        return False
+    return _has_artifacts(task, record)
+
+
+def _has_artifacts(task: Task, record: TaskRecord) -> bool:
     artifacts = {one.artifact_id: one for one in task.artifacts}
     return all(
         artifact_id in artifacts

@@ -33,7 +33,20 @@ def reconcile(
     message, only adds. It takes nothing back: neither the state, unless it is terminal,
     nor an artifact.
     """
-    return _Reconciliation(record, task, received_at, sequence).events
+    reconciliation = _Reconciliation(record, task, received_at, sequence)
+    reconciliation.add_content()
+    reconciliation.add_state()
+    return reconciliation.events
+
+
+def reconcile_content(record: TaskRecord, task: Task, received_at: str) -> list[Event]:
+    """Return the messages and artifacts that `task` has and the feed has not.
+
+    A stream that is behind the Task brings the state itself.
+    """
+    reconciliation = _Reconciliation(record, task, received_at, UNSET)
+    reconciliation.add_content()
+    return reconciliation.events
 
 
 class _Reconciliation:
@@ -48,10 +61,11 @@ class _Reconciliation:
         row = record.row
         # Set if the task is older than the feed's row, which then keeps its state.
         self._newer_row = row if row and self._is_older_than(row) else None
-        self._add_messages(has_row=row is not None)
-        for artifact in {a.artifact_id: a for a in task.artifacts}.values():
+
+    def add_content(self) -> None:
+        self._add_messages(has_row=self._record.row is not None)
+        for artifact in {a.artifact_id: a for a in self._task.artifacts}.values():
             self._add_artifact(artifact)
-        self._add_state()
 
     def _is_older_than(self, row: TaskEvent) -> bool:
         status = self._task.status
@@ -128,7 +142,7 @@ class _Reconciliation:
         elif parts is None and not (recorded and self._newer_row):
             self._add(event)
 
-    def _add_state(self) -> None:
+    def add_state(self) -> None:
         before = self._record.row
         row = self._build_row(self._task.status, self._task.metadata, self._sequence)
         if self._newer_row and before:

@@ -14,8 +14,10 @@ from tests.support.scripted_agent import (
     Step,
     chunk,
     follow,
+    make_status,
     make_update,
     status,
+    summarize,
 )
 
 CUT = AgentUnreachable("the connection was reset")
@@ -104,3 +106,33 @@ async def test_same_gap_is_written_once_for_many_breaks() -> None:
     events = await follow(Forgetful(streams, []))
 
     assert in_brief(events) == "a|b|"
+
+
+async def test_older_message_than_the_task_has_is_not_lost() -> None:
+    """GetTask is ahead of a stream that does not begin with a Task."""
+
+    def working(text: str, second: int) -> Update:
+        body = make_status("WORKING", text)
+        body["timestamp"] = f"2026-11-23T12:00:0{second}Z"
+        return make_update({"statusUpdate": {"taskId": "t1", "status": body}})
+
+    ahead = make_update(
+        {
+            "task": {
+                "id": "t1",
+                "status": make_status("WORKING", "three")
+                | {"timestamp": "2026-11-23T12:00:03Z"},
+            }
+        }
+    )
+    stream: list[Step] = [
+        working(text, second + 1) for second, text in enumerate(("one", "two", "three"))
+    ]
+    events = await follow(Forgetful([[*stream, END]], [ahead]))
+
+    assert summarize(events) == [
+        "running one",
+        "running two",
+        "running three",
+        "completed done",
+    ]
