@@ -73,6 +73,7 @@ class Follower:
             agent_row=agent_row,
             states=self._states,
         )
+        self._events = self._merger.events
         self._reader = TaskReader(
             self._record,
             connection=connection,
@@ -92,8 +93,8 @@ class Follower:
         """Name the task that started this one in each row from now on."""
         self._record.parent_task_id = parent_task_id
         if self._started.is_set():
-            self._merger.set_parent()
-            self._merger.writer.start(self._group)
+            self._events.add_parent()
+            self._events.writer.start(self._group)
 
     async def run(self, response: AsyncGenerator[Batch] | None = None) -> None:
         """Follow the task by the `response` to the message that started it, if given.
@@ -102,9 +103,9 @@ class Follower:
         """
         async with anyio.create_task_group() as self._group:
             self._merger.group = self._group
-            has_history = await self._merger.writer.load(self._record)
+            has_history = await self._events.writer.load(self._record)
             if has_history:
-                self._merger.set_parent()
+                self._events.add_parent()
             found_late = None if response else FOUND_LATE
             self._states.start(self._away_reason if has_history else found_late)
             self._started.set()
@@ -126,7 +127,7 @@ class Follower:
         ahead of them.
         """
         last_batch_at = self._merger.last_batch_at
-        is_busy = self._merger.writer.is_writing or last_batch_at != self._checked_at
+        is_busy = self._events.writer.is_writing or last_batch_at != self._checked_at
         self._checked_at = last_batch_at
         self._quiet_checks = 0 if is_busy else self._quiet_checks + 1
         if self._quiet_checks > MAX_QUIET_CHECKS:
@@ -184,7 +185,7 @@ class Follower:
             group.cancel_scope.cancel()
 
     async def _cancel_at_end(self, scope: anyio.CancelScope) -> None:
-        await self._merger.ended.wait()
+        await self._events.ended.wait()
         scope.cancel()
 
     def end_reply(self, stream: OpenStream) -> None:
@@ -228,7 +229,7 @@ class Follower:
             cause = str(error)
             self._log_broken(error)
         if self._merger.is_ending:
-            await self._merger.ended.wait()
+            await self._events.ended.wait()
         elif not self._states.has_ended:
             await self._recover(cause)
 
@@ -276,9 +277,8 @@ class Follower:
             await self._agent_row.report_trouble(UNSTORED)
             return
         name = self._record.agent
-        self._merger.lose(f"{name} restarted and no longer knows this task")
-        self._states.end()
-        self._merger.ended.set()
+        reason = f"{name} restarted and no longer knows this task"
+        self._events.lose(reason)
 
     async def _end_listed(self, task: ListedTask) -> None:
         """End a task that the list says has ended, although nothing else does.
@@ -296,13 +296,13 @@ class Follower:
                     break
         if error and not self._connection.is_resumable:
             status = Status(cast("State", task.state), timestamp=task.timestamp)
-            self._merger.end_unread(status, f"the end could not be read: {error}")
+            self._events.end_unread(status, f"the end could not be read: {error}")
         self._is_listed_as_ended = False
 
     async def _wait_for_silence(self, delay_s: float) -> None:
         """Wait until no update has come for `delay_s`, and all are in the feed."""
         last_batch_at = -1.0
-        while self._merger.writer.is_writing or (
+        while self._events.writer.is_writing or (
             last_batch_at != self._merger.last_batch_at
         ):
             last_batch_at = self._merger.last_batch_at
@@ -311,11 +311,11 @@ class Follower:
     # The end.
 
     async def _finish_at_end(self) -> None:
-        await self._merger.ended.wait()
+        await self._events.ended.wait()
         await self._finish()
 
     async def _finish(self) -> None:
-        await self._merger.writer.flush()
+        await self._events.writer.flush()
         self._group.cancel_scope.cancel()
 
     def _log_broken(self, error: Exception) -> None:

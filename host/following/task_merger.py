@@ -21,17 +21,14 @@ from ..protocol.a2a_objects import (
     ArtifactUpdate,
     Message,
     Status,
-    StatusUpdate,
     StreamResponse,
     Task,
 )
-from ..protocol.event_builders import build_lost_row
 from ..protocol.gaps import (
     DroppedUpdates,
     build_gap,
     covers,
     covers_content,
-    gap_of_lost_task,
 )
 from ..protocol.reconcile import reconcile_content
 from ..protocol.task_record import TaskRecord
@@ -41,7 +38,7 @@ from .agent_row import AgentRow
 from .follower_states import FollowerStates
 from .open_streams import OpenStream, OpenStreams
 from .repeated_updates import RepeatedDrops, RepeatedUpdates
-from .task_writer import TaskWriter
+from .task_events import TaskEvents
 
 logger = logging.getLogger("courtside.task_merger")
 
@@ -69,11 +66,10 @@ class TaskMerger:
         states: FollowerStates,
     ) -> None:
         self.streams = OpenStreams()
-        self.writer = TaskWriter(agent_row.name, record.task_id, feed)
+        self.events = TaskEvents(record, feed, states)
         self.last_batch_at = anyio.current_time()
         self.is_stored = False  # Whether the agent has the task in a store.
         self.has_live_updates = False
-        self.ended = anyio.Event()
         self._record = record
         self._connection = connection
         self._agent_row = agent_row
@@ -81,7 +77,6 @@ class TaskMerger:
         self._dropped = DroppedUpdates(record)
         self._repeated = RepeatedUpdates(record, connection)
         self._is_reporting = False
-        self._event_count = 0
         self._drops = RepeatedDrops()
         self._last_update: Update | None = None
         self._has_messages = False
@@ -104,9 +99,11 @@ class TaskMerger:
         if batch.updates:
             self.last_batch_at = anyio.current_time()
         for update in batch.updates:
-            self._update_count += 1
-            if not self.streams.is_repeat(stream, update.response):
+            if self._is_plain(stream, update.response):
+                is_new |= self._add(update, received_at)
+            elif not self.streams.is_repeat(stream, update.response):
                 is_new |= await self._take_live(update, received_at)
+        self._update_count += len(batch.updates)
         if batch.left_out:
             await self._take_dropped(batch, stream)
         if is_new:
@@ -133,6 +130,22 @@ class TaskMerger:
         return update
 
     # Live updates.
+
+    def _is_plain(self, stream: OpenStream, response: StreamResponse) -> bool:
+        """Return whether the update can neither be a repeat nor follow a gap.
+
+        Nearly all are: this check is fast.
+        """
+        return not (
+            self._states.pending_gap
+            or self._repeated.are_possible
+            or self._last_update
+            or self.streams.count > 1
+            or stream.expected
+            or response.task
+            or response.message
+            or _is_end(response)
+        )
 
     async def _take_live(self, update: Update, received_at: str) -> bool:
         self.has_live_updates = True
@@ -173,7 +186,7 @@ class TaskMerger:
             events.insert(0, build_gap(self._record, reason, received_at))
         self._states.pending_gap = None
         raw = msgspec.json.encode(StreamResponse(task=earlier))
-        self.add_events(events, raw)
+        self.events.add(events, raw)
         self._repeated.note(StreamResponse(task=task), events)
 
     def _add_task(self, update: Update, received_at: str) -> bool:
@@ -197,9 +210,10 @@ class TaskMerger:
             self._states.pending_gap = None
         is_new = any(map(self._is_news, events)) if update.response.task else True
         if self._dropped.count:
-            self.writer.add(self._dropped.take_gap(now()))
-        self.add_events(events, update.raw)
-        note_time(self._record, update.response)
+            self.events.writer.add(self._dropped.take_gap(now()))
+        self.events.add(events, update.raw)
+        if update.response.task:
+            note_time(self._record, update.response)
         self._repeated.note(update.response, events)
         return bool(events) and is_new
 
@@ -216,30 +230,16 @@ class TaskMerger:
         is_known = event.message_id is None or event.message_id in record.message_ids
         return not is_known or event.progress != row.progress or not event.is_open
 
-    def add_events(self, events: list[Event], raw: bytes | None = None) -> None:
-        self._record.add(events)
-        self.writer.add(events, raw)
-        self._event_count += len(events)
-        if self._record.has_ended:
-            self._states.end()
-            self.ended.set()
-
-    def set_parent(self) -> None:
-        """Name the parent of a task that was found before its parent was known."""
-        row, parent = self._record.row, self._record.parent_task_id
-        if row and row.parent_task_id != parent:
-            self.add_events([replace(row, parent_task_id=parent, received_at=now())])
-
     async def _write(self) -> None:
-        self.writer.start(self.group)
-        await self.writer.wait_for_room()
+        self.events.writer.start(self.group)
+        await self.events.writer.wait_for_room()
 
     # Updates that were dropped.
 
     async def _take_dropped(self, batch: Batch, stream: OpenStream) -> None:
         cause = batch.why or ""
         await self._agent_row.report_trouble(cause)
-        count = self._drops.count_new(stream, batch.left_out, self._event_count)
+        count = self._drops.count_new(stream, batch.left_out, self.events.count)
         if not count:
             return
         self.last_batch_at = anyio.current_time()
@@ -260,7 +260,7 @@ class TaskMerger:
         while self._dropped.count or silent < 2:
             last_batch_at = self.last_batch_at
             await anyio.sleep(DROPPED_REPORT_S)
-            self.writer.add(self._dropped.take_gap(now()))
+            self.events.writer.add(self._dropped.take_gap(now()))
             await self._write()
             silent = silent + 1 if self.last_batch_at == last_batch_at else 0
         self._is_reporting = False
@@ -314,20 +314,6 @@ class TaskMerger:
             status = Status(status.state, task.status.message, status.timestamp)
         response = StreamResponse(task=replace(task, status=status))
         return Update(response, msgspec.json.encode(response))
-
-    def lose(self, reason: str) -> None:
-        """End a task that its agent no longer knows. An unseen one leaves no trace."""
-        row = self._record.row
-        if row:
-            received_at = now()
-            gap = gap_of_lost_task(self._record, reason, received_at)
-            self.add_events([gap, build_lost_row(row, reason, received_at)])
-
-    def end_unread(self, status: Status, reason: str) -> None:
-        """End a task whose end nobody can read: `status` is all that is known."""
-        last = StatusUpdate(task_id=self._record.task_id, status=status)
-        response = StreamResponse(status_update=last)
-        self.add_events(translate(self._record, response, now(), reason))
 
 
 def _history_before(response: StreamResponse, task: Task) -> list[Message]:

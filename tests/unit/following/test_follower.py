@@ -216,7 +216,7 @@ async def test_updates_of_another_task_are_ignored() -> None:
         "status": make_status("FAILED", "other"),
     }
     events = await summarize_follow(
-        [[status("WORKING", "one"), make_update({"statusUpdate": other})]],
+        [[task("WORKING", "one"), make_update({"statusUpdate": other})]],
         [task("COMPLETED", "two", "one")],
     )
 

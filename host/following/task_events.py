@@ -1,0 +1,63 @@
+"""Adds the events of one task: to the record of what the feed has, and to the feed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+from msgspec.structs import replace
+
+from ..feed.feed import Feed
+from ..model.event import Event
+from ..model.timestamps import now
+from ..protocol.a2a_objects import Status, StatusUpdate, StreamResponse
+from ..protocol.event_builders import build_lost_row
+from ..protocol.gaps import gap_of_lost_task
+from ..protocol.task_record import TaskRecord
+from ..protocol.translate import translate
+from .follower_states import FollowerStates
+from .task_writer import TaskWriter
+
+
+class TaskEvents:
+    """The events of one task. `ended` is set after the terminal row, or when the agent
+    no longer knows the task. `count` is the number of events added so far."""
+
+    def __init__(self, record: TaskRecord, feed: Feed, states: FollowerStates) -> None:
+        self.writer = TaskWriter(record.agent, record.task_id, feed)
+        self.ended = anyio.Event()
+        self.count = 0
+        self._record = record
+        self._states = states
+
+    def add(self, events: Sequence[Event], raw: bytes | None = None) -> None:
+        """Add events. `raw` is the A2A update that they came from."""
+        self._record.add(events)
+        self.writer.add(events, raw)
+        self.count += len(events)
+        if self._record.has_ended:
+            self._end()
+
+    def add_parent(self) -> None:
+        """Name the parent of a task that was found before its parent was known."""
+        row, parent = self._record.row, self._record.parent_task_id
+        if row and row.parent_task_id != parent:
+            self.add([replace(row, parent_task_id=parent, received_at=now())])
+
+    def lose(self, reason: str) -> None:
+        """End a task that its agent no longer knows. An unseen one leaves no trace."""
+        if row := self._record.row:
+            received_at = now()
+            gap = gap_of_lost_task(self._record, reason, received_at)
+            self.add([gap, build_lost_row(row, reason, received_at)])
+        self._end()
+
+    def end_unread(self, status: Status, reason: str) -> None:
+        """End a task whose end nobody can read: `status` is all that is known."""
+        last = StatusUpdate(task_id=self._record.task_id, status=status)
+        response = StreamResponse(status_update=last)
+        self.add(translate(self._record, response, now(), reason))
+
+    def _end(self) -> None:
+        self._states.end()
+        self.ended.set()
