@@ -98,6 +98,7 @@ class TaskMerger:
         is_new, received_at = False, now()
         if batch.updates:
             self.last_batch_at = anyio.current_time()
+            self.has_live_updates = True
         for update in batch.updates:
             if self._is_plain(stream, update.response):
                 is_new |= self._add(update, received_at)
@@ -148,8 +149,9 @@ class TaskMerger:
         )
 
     async def _take_live(self, update: Update, received_at: str) -> bool:
-        self.has_live_updates = True
         response = update.response
+        if response.task_id not in (None, self._record.task_id):
+            return False  # Another follower has that task.
         if self.is_ending:
             return self._take_late(update, received_at)
         if _has_number(response):
