@@ -28,7 +28,9 @@ STATUS = {
     "connected": "green",
     "lost": "red",
     "gap": "yellow",
+    "stalled": "yellow",
 }
+STATUS_FIELDS = {"task": "status", "agent": "connection", "notice": "notice"}
 AGENTS = ("blue", "magenta", "cyan", "green", "yellow", "bright_blue")
 BAR = 10
 TASK_CHARS = 4
@@ -57,7 +59,7 @@ def format_event(event: Event, *, bar: bool = True) -> Text:
 
 def _status(event: Event) -> str:
     kind = _text(event, "kind")
-    return _text(event, {"task": "status", "agent": "connection"}.get(kind, "")) or kind
+    return _text(event, STATUS_FIELDS.get(kind, "")) or kind
 
 
 def _progress(percent: object, bar: bool) -> Text:
@@ -84,6 +86,7 @@ def _words(event: Event) -> Iterator[str]:
             yield " ".join(_text(event, name) for name in ("title", "followed"))
             yield _text(event, "trouble")
     elif kind == "task":
+        yield "(stalled)" if _text(event, "stalled_since") else ""
         choices = " | ".join(map(str, _list(event, "choices")))
         yield f"[{_one_line(choices)}]" if choices else ""
 

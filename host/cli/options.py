@@ -12,7 +12,7 @@ import click
 
 from ..config.settings import CONFIG_FILE, SETTINGS
 
-KINDS = ("task", "artifact", "message", "agent", "gap")
+KINDS = ("task", "artifact", "message", "agent", "gap", "notice")
 AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]+(/\S*)?", re.ASCII)
 
 Command = TypeVar("Command", bound=Callable[..., Any])

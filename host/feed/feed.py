@@ -174,7 +174,7 @@ class Feed:
         else:
             for event_id, entry in zip(ids, entries, strict=True):
                 if event_id is not None:
-                    row = Row(event_id, entry.place, entry.body, entry.version)
+                    row = Row(event_id, entry.place, entry.body, entry.number)
                     self._publish(row, entry.event)
         self._published.set()
 

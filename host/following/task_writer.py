@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from msgspec import UNSET
 
 from ..feed.feed import Feed, FeedClosed
-from ..log.contract import Entry
+from ..log.contract import NOTICES, Entry
 from ..model.event import Event, GapEvent, decode
 from ..model.filter import Filter
 from ..protocol.task_record import TaskRecord
@@ -31,6 +31,7 @@ class TaskWriter:
         self._source = f"{agent}/{task_id}"
         self._feed = feed
         self._version = 0
+        self._notice_version = 0
         self._last_gap: str | None = None
         self._waiting: list[Entry] = []
         self._bytes = 0
@@ -46,6 +47,8 @@ class TaskWriter:
         self._version = await self._feed.committed_version(self._source)
         if not self._version:
             return False
+        notices = f"{NOTICES}{self._source}"
+        self._notice_version = await self._feed.committed_version(notices)
         where = Filter(agent=frozenset([self._agent]), task=frozenset([self._task_id]))
         cursor = 0
         while rows := await self._feed.history(cursor, None, PAGE, where):
@@ -60,14 +63,24 @@ class TaskWriter:
     def add(self, events: Sequence[Event], raw: bytes | None = None) -> None:
         """Add events in their order. `raw` is the A2A update that they came from."""
         for event in events:
+            if not event.is_update:
+                self._add_notice(event)
+                continue
             gap = event if isinstance(event, GapEvent) else None
             if gap and gap.missing is UNSET and gap.message == self._last_gap:
                 continue  # It is written once, however often the cause comes back.
             self._last_gap = gap.message if gap else None
             self._version += 1
-            entry = Entry.of(self._source, self._version, event, raw)
-            self._waiting.append(entry)
-            self._bytes += len(entry.body) + len(raw or b"")
+            self._wait(Entry.of(self._source, self._version, event, raw))
+
+    def _add_notice(self, event: Event) -> None:
+        self._notice_version += 1
+        source = f"{NOTICES}{self._source}"
+        self._wait(Entry.of(source, self._notice_version, event))
+
+    def _wait(self, entry: Entry) -> None:
+        self._waiting.append(entry)
+        self._bytes += len(entry.body) + len(entry.raw or b"")
 
     def start(self, group: TaskGroup) -> None:
         """Write the added events in the background, if no write is under way."""

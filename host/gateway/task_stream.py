@@ -20,15 +20,22 @@ from ..model.event import GapEvent, TaskEvent, decode
 from ..model.filter import Filter
 from .a2a_updates import FeedEvent, TaskBuilder, Updates, build_update
 
+UPDATES = frozenset(["task", "artifact", "gap"])
+
 
 class TaskStream:
-    """The updates of one task. The host numbers them from 1."""
+    """The updates of one task. The host numbers them from 1.
+
+    The host's own notices, and the rows that go with them, are not updates.
+    """
 
     def __init__(self, feed: Feed, agent: str, task_id: str) -> None:
         self._feed = feed
         self._agent = agent
         self.task_id = task_id
-        self._filter = Filter(agent=frozenset([agent]), task=frozenset([task_id]))
+        self._filter = Filter(
+            agent=frozenset([agent]), task=frozenset([task_id]), kind=UPDATES
+        )
         self._rows_only = self._filter._replace(kind=frozenset(["task"]))
 
     async def read_row(self) -> TaskEvent | None:
@@ -56,7 +63,9 @@ class TaskStream:
         after = 0
         while rows := await self._feed.history(after, head + 1, PAGE, self._filter):
             for row in rows:
-                builder.add(row.id, row.version, _decode(row))
+                event = _decode(row)
+                if event.is_update:
+                    builder.add(row.id, row.version, event)
             after = rows[-1].id
         if builder.known.row is None:
             # The board keeps rows longer than the feed keeps events.
@@ -98,7 +107,10 @@ class TaskStream:
             async with aclosing(
                 watch_batches(self._feed, self._filter, cursor)
             ) as found:
-                async for rows in found:
+                async for batch in found:
+                    rows = [one for one in batch if one.version]
+                    if not rows:
+                        continue  # The host's own rows.
                     raws = await asyncio.gather(*(self._feed.raw(r.id) for r in rows))
                     updates = []
                     for place, raw in zip(rows, raws, strict=True):
@@ -135,8 +147,8 @@ class TaskStream:
         newest = newest or await self._newest_number()
         if number == newest:
             return None
-        first = await self._feed.history(0, None, 1, self._filter)
-        oldest = (first[0].version if first else 0) or newest + 1
+        rows = await self._feed.history(0, None, PAGE, self._filter)
+        oldest = next((row.version for row in rows if row.version), newest + 1)
         raise self._gone(number, oldest, newest)
 
     def _gone(self, number: int, oldest: int, newest: int) -> UpdatesGone:

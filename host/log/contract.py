@@ -19,9 +19,9 @@ from ..model.filter import ALL, Filter, Place
 class Entry(Struct, frozen=True, gc=False):
     """An event to append.
 
-    `source` is `carly` or `carly/TASK_ID`. `version` numbers the events of a source: 1,
-    2, 3 …; the log stores each version once. `body` is the event's JSON without an id,
-    `raw` is the A2A update that it was made from.
+    `source` is that of `source_of`. `version` numbers the events of a source: 1, 2, 3
+    …; the log stores each version once. `body` is the event's JSON without an id, `raw`
+    is the A2A update that it was made from.
     """
 
     source: str
@@ -37,11 +37,16 @@ class Entry(Struct, frozen=True, gc=False):
     ) -> Entry:
         return cls(source, version, place_of(event), event, encode(event), raw)
 
+    @property
+    def number(self) -> int:
+        """The version as readers see it: 0 if the event is not an update."""
+        return self.version if self.event.is_update else 0
+
 
 class Row(Struct, frozen=True, gc=False):
     """An event in the log. `body` is its JSON without the id.
 
-    `version` is the Entry's. In logs of schema version 1 it is 0.
+    `version` is the Entry's `number`. In logs of schema version 1 it is 0.
     """
 
     id: int
@@ -109,8 +114,20 @@ class Log(Protocol):
     async def close(self) -> None: ...
 
 
+NOTICES = "notices:"  # No agent's name has a colon.
 READ_BYTES = 8 * 1024 * 1024  # A thousand artifacts can be a gigabyte.
 TRIM_STEP = 5_000  # Deleting 100,000 rows at once delayed appends by 70 ms.
+
+
+def source_of(event: Event) -> str:
+    """Return the source of an event: `carly`, `carly/TASK_ID`, `notices:carly/TASK_ID`.
+
+    Events that are not updates have their own source, so that the versions of a task
+    have no holes without them.
+    """
+    place = place_of(event)
+    source = f"{place.agent}/{place.task}" if place.task else place.agent
+    return source if event.is_update else f"{NOTICES}{source}"
 
 
 def place_of(event: Event) -> Place:

@@ -34,7 +34,7 @@ class MemoryLog:
                 continue
             self._versions[entry.source] = entry.version
             event_id = self._first + len(self._rows)
-            self._rows.append(Row(event_id, entry.place, entry.body, entry.version))
+            self._rows.append(Row(event_id, entry.place, entry.body, entry.number))
             self._times.append(now)
             self._raws.append(entry.raw)
             ids.append(event_id)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ..errors import CourtsideError
 from ..model.event import decode
-from .contract import Entry, place_of
+from .contract import Entry, source_of
 
 
 class RecordingError(CourtsideError):
@@ -59,8 +59,7 @@ def entries(recording: Recording) -> Iterator[Entry]:
     versions: Counter[str] = Counter()
     for _, _, line in _lines(recording.path):
         event = decode(line)
-        place = place_of(event)
-        source = f"{place.agent}/{place.task}" if place.task else place.agent
+        source = source_of(event)
         versions[source] += 1
         yield Entry.of(source, versions[source], event)
 

@@ -116,7 +116,7 @@ class SqliteLog:
                 last += 1
                 versions[source] = version
                 place = self._place_id(entry.place)
-                events += (last, place, version, now, entry.body, entry.raw)
+                events += (last, place, entry.number, now, entry.body, entry.raw)
                 ids.append(last)
                 size += len(entry.body) + len(entry.raw or b"")
                 if size > STATEMENT_BYTES:

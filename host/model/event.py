@@ -16,6 +16,14 @@ STATUSES = TERMINAL | WAITING | {"submitted", "running", "unknown"}
 class _Event(Struct, frozen=True, kw_only=True, tag_field="kind", gc=False):
     """An event is one JSON object. Its `kind` names the type."""
 
+    @property
+    def is_update(self) -> bool:
+        """Whether the event counts as an update of its agent or task.
+
+        The host's own notices do not: the gateway neither sends nor numbers them.
+        """
+        return True
+
 
 class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     """The complete current row of a task. The last row wins.
@@ -25,6 +33,8 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     set on `completed` only. `choices` are the offered answers of a question.
     `message_id` is the A2A messageId of `message`. `sequence` is the agent's own number
     of the update. `parent_task_id` is the task that started this one through the host.
+    `stalled_since` is the time of the last news, in a row that the host writes because
+    none came. It is None in a row that only ends this state.
     """
 
     agent: str
@@ -39,12 +49,21 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     choices: list[str] | UnsetType = UNSET
     message_id: str | None = None
     sequence: int | UnsetType = UNSET
+    stalled_since: str | UnsetType | None = UNSET
     at: str | None
     received_at: str
 
     @property
     def is_open(self) -> bool:
         return self.status not in TERMINAL
+
+    @property
+    def is_stalled(self) -> bool:
+        return isinstance(self.stalled_since, str)
+
+    @property
+    def is_update(self) -> bool:
+        return self.stalled_since is UNSET
 
 
 class ArtifactEvent(_Event, frozen=True, kw_only=True, tag="artifact"):
@@ -128,6 +147,21 @@ class GapEvent(_Event, frozen=True, kw_only=True, tag="gap"):
     received_at: str
 
 
+class NoticeEvent(_Event, frozen=True, kw_only=True, tag="notice"):
+    """The host noticed something about a task. `notice` is stalled or resumed."""
+
+    agent: str
+    task_id: str
+    context_id: str | None
+    notice: str
+    message: str
+    received_at: str
+
+    @property
+    def is_update(self) -> bool:
+        return False
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """The state of all agents and tasks after the event `id`.
 
@@ -144,7 +178,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     tasks: list[TaskEvent]
 
 
-Event: TypeAlias = TaskEvent | ArtifactEvent | MessageEvent | AgentEvent | GapEvent
+Event: TypeAlias = (
+    TaskEvent | ArtifactEvent | MessageEvent | AgentEvent | GapEvent | NoticeEvent
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

@@ -54,6 +54,15 @@ def now() -> str:
     return format_timestamp(time.time())
 
 
+def seconds_since(stamp: str) -> float:
+    """Return the seconds from `stamp` until now: 0 if it is invalid, or ahead."""
+    try:
+        at_s = msgspec.convert(stamp, datetime).timestamp()
+    except msgspec.ValidationError:
+        return 0.0
+    return max(0.0, time.time() - at_s)
+
+
 def subtract_seconds(stamp: str, seconds: float) -> str:
     """Return the time `seconds` before a timestamp of `parse_timestamp`."""
     try:

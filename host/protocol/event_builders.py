@@ -82,6 +82,7 @@ def build_lost_row(row: TaskEvent, reason: str, received_at: str) -> TaskEvent:
         choices=UNSET,
         message_id=None,
         sequence=UNSET,
+        stalled_since=UNSET,
         at=None,
         received_at=received_at,
     )

@@ -40,7 +40,8 @@ class TaskRecord:
     """What the feed has of one task. `sequence` is the number of its last update.
 
     `parent_task_id` goes into each row from now on. `last_message` is the text of the
-    agent's last message, and `task_at` the latest time of a Task.
+    agent's last message, and `task_at` the latest time of a Task. `news_at` is when the
+    host received the last update.
     """
 
     agent: str
@@ -54,6 +55,7 @@ class TaskRecord:
     parent_task_id: str | UnsetType = UNSET
     last_message: str | None = None
     task_at: str | None = field(default=None, compare=False)
+    news_at: str | None = field(default=None, compare=False)
 
     @property
     def is_empty(self) -> bool:
@@ -73,8 +75,10 @@ class TaskRecord:
         for event in events:
             if isinstance(event, TaskEvent):
                 self._add_row(event)
+                self.news_at = event.stalled_since or event.received_at
             elif isinstance(event, ArtifactEvent):
                 self._add_artifact(event)
+                self.news_at = event.received_at
             else:
                 continue
             if event.sequence is not UNSET:

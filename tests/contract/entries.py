@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from host.log.contract import Entry, Log, Row
-from host.model.event import AgentEvent, Event, MessageEvent, TaskEvent
+from msgspec.structs import replace
+
+from host.log.contract import Entry, Log, Row, source_of
+from host.model.event import AgentEvent, Event, MessageEvent, NoticeEvent, TaskEvent
 
 NOW = "2026-11-23T12:00:00.000Z"
 ALL_OF_IT = 1_000_000
@@ -55,6 +57,27 @@ def message(version: int, context: str | None, agent: str = "carly") -> Entry:
         received_at=NOW,
     )
     return Entry.of(agent, version, event)
+
+
+def entry_of_notice(version: int, notice: str = "stalled") -> Entry:
+    """Build the entry of a notice about the task of `entry`."""
+    event = NoticeEvent(
+        agent="carly",
+        task_id="t1",
+        context_id="c1",
+        notice=notice,
+        message="no update for 5 min",
+        received_at=NOW,
+    )
+    return Entry.of(source_of(event), version, event)
+
+
+def entry_of_stalled_row(version: int, stalled_since: str | None = NOW) -> Entry:
+    """Build the entry of a row that the host writes with a notice."""
+    event = event_of("carly/t1", 1, "c1")
+    assert isinstance(event, TaskEvent)
+    marked = replace(event, stalled_since=stalled_since)
+    return Entry.of(source_of(marked), version, marked)
 
 
 def row(event_id: int, of: Entry) -> Row:

@@ -17,6 +17,7 @@ from host.model.event import (
     Event,
     GapEvent,
     MessageEvent,
+    NoticeEvent,
     Skill,
     TaskEvent,
     decode,
@@ -163,6 +164,24 @@ EVENTS: list[Event] = [
     ),
     task("TASK_STATE_SUBMITTED", None, None, parent_task_id="c0de"),
     task("TASK_STATE_INPUT_REQUIRED", "Send?", 50, choices=["Send", "Don't send"]),
+    NoticeEvent(
+        agent="carly",
+        task_id="5f0c",
+        context_id="9b1e",
+        notice="stalled",
+        message="no update for 5 min",
+        received_at=RECEIVED,
+    ),
+    task("TASK_STATE_WORKING", "Querying team calendars…", 50, stalled_since=RECEIVED),
+    NoticeEvent(
+        agent="carly",
+        task_id="5f0c",
+        context_id=None,
+        notice="resumed",
+        message="an update came after 7 min",
+        received_at=RECEIVED,
+    ),
+    task("TASK_STATE_WORKING", "Querying team calendars…", 50, stalled_since=None),
 ]
 
 
@@ -186,6 +205,7 @@ def test_events_json_has_every_kind_and_status() -> None:
         "message",
         "agent",
         "gap",
+        "notice",
     }
     statuses = {event["status"] for event in events if event["kind"] == "task"}
     assert statuses == {*STATUS_OF_STATE.values(), "unknown"}

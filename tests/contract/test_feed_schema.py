@@ -27,6 +27,7 @@ SHARED = (
     "MessageEvent",
     "AgentEvent",
     "GapEvent",
+    "NoticeEvent",
     "Skill",
     "Snapshot",
 )

@@ -13,9 +13,12 @@ import anyio
 from host.log.contract import Log
 from host.log.memory_log import MemoryLog
 from host.log.sqlite_log import SqliteLog
+from host.model.filter import Filter
 from tests.contract.entries import (
     batch,
     entry,
+    entry_of_notice,
+    entry_of_stalled_row,
     everything,
     ids,
     row,
@@ -41,6 +44,25 @@ class TestIds:
         assert await everything(log) == []
         assert await log.append(batch(2, first=4)) == [4, 5]
         assert await ids(log) == [4, 5]
+
+
+class TestNotices:
+    async def test_have_no_number_and_are_appended_once(self, log: Log) -> None:
+        notices = [entry_of_notice(1), entry_of_stalled_row(2)]
+        await log.append([entry(1), *notices])
+        ids_again = await log.append([*notices, entry(2)])
+
+        assert ids_again == [None, None, 4]
+        assert [kept.version for kept in await everything(log)] == [1, 0, 0, 2]
+        assert await log.high_water("carly/t1") == 2
+        assert await log.high_water("notices:carly/t1") == 2
+
+    async def test_keep_the_row_of_the_task_current(self, log: Log) -> None:
+        await log.append([entry(1), entry_of_notice(1), entry_of_stalled_row(2)])
+        rows_only = Filter(kind=frozenset({"task"}))
+
+        (last,) = await log.latest(0, rows_only)
+        assert (last.id, last.version) == (3, 0)
 
 
 class TestVersions:

@@ -29,6 +29,11 @@ export interface TaskEvent extends BaseEvent {
   /** The task that started this one through the host. */
   parent_task_id?: string;
   message_id: string | null;
+  /**
+   * Only in rows that the host writes itself: the time of the last news of a stalled task,
+   * or null in a row that ends this.
+   */
+  stalled_since?: string | null;
   /** The agent's clock, or null if the agent sent no time. */
   at: string | null;
 }
@@ -100,7 +105,23 @@ export interface GapEvent extends BaseEvent {
   missing?: number;
 }
 
-export type FeedEvent = TaskEvent | ArtifactEvent | MessageEvent | AgentEvent | GapEvent;
+/** The host noticed that a task is stalled, or goes on. */
+export interface NoticeEvent extends BaseEvent {
+  kind: 'notice';
+  task_id: string;
+  context_id: string | null;
+  /** `stalled` or `resumed`. */
+  notice: string;
+  message: string;
+}
+
+export type FeedEvent =
+  | TaskEvent
+  | ArtifactEvent
+  | MessageEvent
+  | AgentEvent
+  | GapEvent
+  | NoticeEvent;
 
 export interface Snapshot {
   id: number;

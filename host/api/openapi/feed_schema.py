@@ -10,6 +10,7 @@ from ...model.event import (
     ArtifactEvent,
     GapEvent,
     MessageEvent,
+    NoticeEvent,
     Skill,
     Snapshot,
     TaskEvent,
@@ -18,7 +19,7 @@ from .builders import Json
 
 FEED_VERSION = 1
 """Increases if old readers would misread an event. New fields do not count."""
-KINDS = (TaskEvent, ArtifactEvent, MessageEvent, AgentEvent, GapEvent)
+KINDS = (TaskEvent, ArtifactEvent, MessageEvent, AgentEvent, GapEvent, NoticeEvent)
 
 _TIME = "RFC 3339 in UTC, to the millisecond"
 _DESCRIPTIONS = {
@@ -41,6 +42,7 @@ _DESCRIPTIONS = {
     "message_id": "A2A's messageId of `message`.",
     "missing": "The largest number of updates that may be missing.",
     "name": "The agent's name for it.",
+    "notice": "What the host noticed.",
     "now": f"The host's clock when it sent this: {_TIME}.",
     "parent_task_id": "The task that started this one through the host.",
     "parts": "A2A parts as the agent sent them.",
@@ -52,6 +54,7 @@ _DESCRIPTIONS = {
     "result": "The text of the artifacts, on `completed`.",
     "retry_s": "Seconds until the next attempt.",
     "sequence": "The agent's own number of the update.",
+    "stalled_since": "The time of the last news of a stalled task; null when it ends.",
     "state": "A2A's TaskState.",
     "task_id": "A2A's task id, as the agent gave it.",
     "trouble": "What is wrong with a connected agent.",
@@ -59,6 +62,7 @@ _DESCRIPTIONS = {
 }
 _LIMITS: dict[str, Json] = {
     "connection": {"enum": ["connecting", "connected", "lost", "removed"]},
+    "notice": {"enum": ["stalled", "resumed"]},
     "progress": {"minimum": 0, "maximum": 100},
     "status": {"enum": sorted(STATUSES)},
 }

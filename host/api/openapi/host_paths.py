@@ -50,7 +50,7 @@ OF_TASKS = (
     many("task", "Only this task."),
     many("context", "Only this context."),
 )
-KIND = many("kind", "Only this kind: task, artifact, message, agent, gap.")
+KIND = many("kind", "Only this kind: task, artifact, message, agent, gap, notice.")
 EVERY = query(
     "every_ms",
     "Send events that arrive within this many milliseconds together. After a pause, "

@@ -65,11 +65,16 @@ def test_each_kind_of_event_shows_its_content() -> None:
     parts = [{"text": "Slot 1\nSlot 2"}, {"data": {"n": 1}}]
     artifact = {"kind": "artifact", "task_id": "1", "name": "slots", "parts": parts}
     gap = {"kind": "gap", "task_id": "1", "message": "the stream broke"}
+    notice = {"kind": "notice", "task_id": "1", "notice": "stalled"}
+    notice |= {"message": "no update for 5 min"}
+    stalled = task(message="Working", stalled_since="2026-11-25T12:00:01.500Z")
     asks = task(status="input-required", message="Send?", choices=["Yes", "No"])
 
     assert "lost           it refused" in render(base | lost)
     assert 'slots Slot 1 Slot 2 {"data": {"n": 1}}' in render(base | artifact)
     assert "gap            the stream broke" in render(base | gap)
+    assert "stalled        no update for 5 min" in render(base | notice)
+    assert "Working (stalled)" in render(stalled)
     assert "Send? [Yes | No]" in render(asks)
 
 

@@ -18,7 +18,12 @@ from host.log.memory_log import MemoryLog
 from host.model.event import TaskEvent
 from host.model.filter import Filter
 from host.protocol.a2a_objects import RESUMABLE
-from tests.contract.entries import NOW, entry
+from tests.contract.entries import (
+    NOW,
+    entry,
+    entry_of_notice,
+    entry_of_stalled_row,
+)
 from tests.unit.feed.test_local_reader import running_feed
 
 ONE = Filter(task=frozenset(["t1"]))
@@ -158,6 +163,74 @@ async def test_stream_begins_with_the_task_and_continues_with_the_next_number() 
     assert task["status"]["message"]["parts"] == [{"text": "update 5"}]
     assert [update.number for update in seen] == [5, 6, 7, 8]
     assert seen[-1].is_terminal
+
+
+def stalled(version: int) -> list[Entry]:
+    return [entry_of_notice(version), entry_of_stalled_row(version + 1)]
+
+
+def resumed(version: int) -> list[Entry]:
+    row = entry_of_stalled_row(version + 1, None)
+    return [entry_of_notice(version, "resumed"), row]
+
+
+async def test_notices_are_not_streamed_and_leave_no_hole() -> None:
+    async with running_feed() as feed, anyio.create_task_group() as group:
+        await add_updates(feed, 1, 2)
+        await feed.append([*stalled(1), *resumed(3)])
+        await add_updates(feed, 3, 3)
+        await feed.append(stalled(5))
+        stream = TaskStream(feed, "carly", "t1")
+        whole: list[NumberedUpdate] = []
+        live: list[int | None] = []
+
+        async def read_task() -> None:
+            async for some in stream.read_task():
+                whole.extend(some)
+
+        async def read_new() -> None:
+            live.extend(await numbers(stream.read_after(3)))
+
+        group.start_soon(read_task)
+        group.start_soon(read_new)
+        await anyio.wait_all_tasks_blocked()
+        await feed.append(resumed(7))
+        await add_updates(feed, 4, 4)
+        await feed.append(stalled(9))
+        await feed.append([*resumed(11), end(5)])
+
+    assert [update.number for update in whole] == [3, 4, 5]
+    assert json.loads(whole[0].json)["task"]["metadata"][RESUMABLE] == {"sequence": 3}
+    assert live == [4, 5]
+
+
+async def test_reader_resumes_from_any_number_across_notices() -> None:
+    async with running_feed() as feed:
+        await add_updates(feed, 1, 2)
+        await feed.append([*stalled(1), *resumed(3)])
+        await add_updates(feed, 3, 4)
+        await feed.append(stalled(5))
+        await feed.append([end(5)])
+
+        for after in range(6):
+            rest = await numbers(TaskStream(feed, "carly", "t1").read_after(after))
+            assert rest == [*range(after + 1, 6)]
+
+
+async def test_trimmed_numbers_are_named_although_a_notice_is_the_oldest_event() -> (
+    None
+):
+    log = MemoryLog()
+    async with running_feed(log) as feed:
+        await add_updates(feed, 1, 3)
+        await feed.append([*stalled(1), *resumed(3)])
+        await add_updates(feed, 4, 5)
+        await log.trim(4, None)
+
+        with pytest.raises(UpdatesGone) as gone:
+            await numbers(TaskStream(feed, "carly", "t1").read_after(1))
+
+    assert gone.value.data == {"oldest": "4", "newest": "5"}
 
 
 async def test_task_that_only_the_board_knows_can_be_read() -> None:

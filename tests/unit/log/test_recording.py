@@ -47,6 +47,20 @@ def test_recording_returns_every_event_unchanged(tmp_path: Path) -> None:
     ] == (EVENTS)
 
 
+def test_notices_of_a_recording_take_no_number_of_their_task(tmp_path: Path) -> None:
+    notice = next(e for e in EVENTS if e["kind"] == "notice")
+    stalled = row(3, stalled_since="2026-11-25T12:00:00.000Z")
+    resumed = row(5, stalled_since=None)
+    path = write_recording(
+        tmp_path, row(1), notice | {"id": 2}, stalled, row(4), resumed, row(6)
+    )
+
+    found = [(e.source, e.version) for e in entries(inspect_recording(path))]
+
+    task, own = "carly/5f0c", "notices:carly/5f0c"
+    assert found == [(task, 1), (own, 1), (own, 2), (task, 2), (own, 3), (task, 3)]
+
+
 @pytest.mark.parametrize(
     ("events", "why"),
     [

@@ -19,6 +19,7 @@ from host.model.event import (
     Event,
     GapEvent,
     MessageEvent,
+    NoticeEvent,
     TaskEvent,
     decode,
     encode,
@@ -41,6 +42,7 @@ events = st.one_of(
         message=maybe,
         result=texts | st.just(msgspec.UNSET),
         sequence=number,
+        stalled_since=maybe | st.just(msgspec.UNSET),
         **dict.fromkeys(("agent", "task_id", "status", "state", "received_at"), texts),
     ),
     st.builds(
@@ -67,6 +69,13 @@ events = st.one_of(
         message=texts,
         missing=number,
         received_at=texts,
+    ),
+    st.builds(
+        NoticeEvent,
+        context_id=maybe,
+        **dict.fromkeys(
+            ("agent", "task_id", "notice", "message", "received_at"), texts
+        ),
     ),
 )
 

@@ -19,6 +19,7 @@ from host.model.event import (
     ArtifactEvent,
     GapEvent,
     MessageEvent,
+    NoticeEvent,
     TaskEvent,
     decode,
     encode,
@@ -32,7 +33,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.M)
-EVENTS = (TaskEvent, ArtifactEvent, MessageEvent, AgentEvent, GapEvent)
+EVENTS = (TaskEvent, ArtifactEvent, MessageEvent, AgentEvent, GapEvent, NoticeEvent)
 
 
 def path_of(page: Path) -> str:
@@ -148,6 +149,7 @@ def test_examples_of_the_feed_page_are_valid_events() -> None:
         "artifact",
         "message",
         "gap",
+        "notice",
     ]
 
 

@@ -37,6 +37,21 @@ async def seen(table: TaskTable) -> list[int]:
     return ids
 
 
+async def test_notice_of_an_own_task_is_an_update_and_ends_nothing() -> None:
+    table = TaskTable()
+    add_task(table, "carly", "t1")
+    for number, task_id in ((2, "t1"), (3, "of another client")):
+        notice = {"id": number, "kind": "notice", "notice": "stalled", "agent": "carly"}
+        table.add_event(json.dumps(notice | {"task_id": task_id}).encode())
+    stalled_since = "2026-11-25T12:00:01.500Z"
+    table.add_event(body(4, "carly", "t1", stalled_since=stalled_since))
+
+    assert await seen(table) == [2, 4]
+    assert len(table.open_tasks()) == 1
+    table.add_event(body(5, "carly", "t1", "completed"))
+    assert await seen(table) == [2, 4, 5]
+
+
 class TestOrder:
     async def test_event_before_the_response_is_kept(self) -> None:
         table = TaskTable()
