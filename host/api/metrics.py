@@ -111,7 +111,15 @@ class Metrics(Collector):
         for (agent, status), count in sorted(count_by.items()):
             if agent in names:
                 tasks.add_metric([agent, status], count)
-        yield from (events, gaps, tasks)
+        stalled = GaugeMetricFamily(
+            "courtside_stalled_tasks",
+            "Open tasks without news for long",
+            labels=["agent"],
+        )
+        stalled_by = Counter(row.agent for row in board.open.values() if row.is_stalled)
+        for agent in names:
+            stalled.add_metric([agent], stalled_by[agent])
+        yield from (events, gaps, tasks, stalled)
 
     def _collect_agents(self) -> Iterator[Metric]:
         connected = GaugeMetricFamily(

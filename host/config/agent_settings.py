@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from .address_rules import is_link_local, is_private, parse_address
 from .conversion import SettingError, convert
 
+STALLED_AFTER_S = 300.0
 HOST_NAME = "host"  # The host's own name: no agent can have it.
 MAX_URL = 2048
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -43,6 +44,7 @@ HEADERS = (
     'a table of names and visible ASCII values, such as { "X-Team" = "blue" }, without '
     "names that the host sets itself, such as Content-Type"
 )
+SECONDS = "a number of seconds from 0 on; 0 turns it off"
 SCOPES = 'a list of scopes, such as ["read", "write"]'
 
 Place = Literal["header", "query", "cookie"]
@@ -55,6 +57,8 @@ Username = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f:]+\Z", description=USE
 FieldName = Annotated[str, Meta(pattern=FIELD, description=FIELD_NAME)]
 HeaderValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?\Z")]
 Headers = Annotated[dict[FieldName, HeaderValue], Meta(description=HEADERS)]
+# Longer waits would need no check.
+Seconds = Annotated[float, Meta(ge=0, le=1e9, description=SECONDS)]
 Scopes = Annotated[tuple[Visible, ...], Meta(description=SCOPES)]
 Url = Annotated[
     str, Meta(description="an http(s) URL, for example http://127.0.0.1:8001")
@@ -123,6 +127,8 @@ class AgentSettings:
     trusted_hosts: tuple[str, ...] = ()
     """Other hosts that may receive the credentials."""
     credentials: CredentialSettings = field(default_factory=CredentialSettings)
+    stalled_after_s: float = STALLED_AFTER_S
+    """An open task without news for so long is stalled; 0: never."""
     public_only: bool = False
     """Whether private addresses are refused, for an agent added at run time."""
 

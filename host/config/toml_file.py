@@ -16,7 +16,9 @@ from ..plans.parser import PlanError, parse_plans
 from ..plans.plan import Plan
 from ..plans.planners import load_planner
 from .agent_settings import (
+    STALLED_AFTER_S,
     AgentSettings,
+    Seconds,
     Url,
     check_card,
     check_name,
@@ -58,6 +60,7 @@ class AgentTable(msgspec.Struct, forbid_unknown_fields=True):
     url: Url
     card: Card | None = None
     trusted_hosts: Hosts = ()
+    stalled_after_s: Seconds = STALLED_AFTER_S
     credentials: Annotated[Table, msgspec.Meta(description="a table")] = {}
 
 
@@ -136,6 +139,7 @@ class SettingsFile:
             trusted_hosts=self._check(
                 check_trusted_hosts, found.trusted_hosts, f"{key}.trusted_hosts"
             ),
+            stalled_after_s=found.stalled_after_s,
             credentials=read_credentials(
                 name,
                 environ,

@@ -182,6 +182,7 @@ class Collector:
                 self._agent_row,
                 group=group,
                 away_reason=self._away_reason,
+                stalled_after_s=self.settings.stalled_after_s,
                 wants=self._wants,
             )
             self._connection, self._group = connection, group

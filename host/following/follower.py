@@ -28,6 +28,7 @@ from ..protocol.task_status import is_terminal
 from .agent_row import AgentRow
 from .follower_states import FollowerStates, Source
 from .open_streams import OpenStream
+from .stall_check import StallCheck
 from .task_merger import TaskMerger
 from .task_reader import TaskReader
 
@@ -58,6 +59,7 @@ class Follower:
         feed: Feed,
         agent_row: AgentRow,
         away_reason: str,
+        stalled_after_s: float = 0.0,
     ) -> None:
         self._connection = connection
         self._agent_row = agent_row
@@ -81,6 +83,13 @@ class Follower:
             states=self._states,
             merger=self._merger,
         )
+        self._stall_check = StallCheck(
+            self._record,
+            connection=connection,
+            states=self._states,
+            merger=self._merger,
+            after_s=stalled_after_s,
+        )
         self._quiet_checks = 0
         self._checked_at = self._merger.last_batch_at
         self._is_listed_as_ended = False
@@ -103,9 +112,7 @@ class Follower:
         """
         async with anyio.create_task_group() as self._group:
             self._merger.group = self._group
-            has_history = await self._events.writer.load(self._record)
-            if has_history:
-                self._events.add_parent()
+            has_history = await self._events.load()
             found_late = None if response else FOUND_LATE
             self._states.start(self._away_reason if has_history else found_late)
             self._started.set()
@@ -133,6 +140,11 @@ class Follower:
         if self._quiet_checks > MAX_QUIET_CHECKS:
             self._quiet_checks = 0
             self.read_task_after(0)
+
+    def check_stalled(self) -> None:
+        """Mark the task if it is stalled. Called every 5 s."""
+        if self._started.is_set() and not self._states.has_ended:
+            self._group.start_soon(self._stall_check.run)
 
     def take_listed(self, task: ListedTask) -> None:
         """Take note of the task's state in ListTasks."""

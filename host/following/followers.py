@@ -38,6 +38,7 @@ class Followers:
         *,
         group: TaskGroup,
         away_reason: str,
+        stalled_after_s: float,
         wants: Callable[[str], bool] | None,
     ) -> None:
         self._connection = connection
@@ -45,6 +46,7 @@ class Followers:
         self._agent_row = agent_row
         self._group = group
         self._away_reason = away_reason
+        self._stalled_after_s = stalled_after_s
         self._wants = wants
         self._by_task: dict[str, Follower] = {}
         self._unanswered = 0
@@ -93,7 +95,12 @@ class Followers:
         if task_id in self._by_task:
             return
         follower = Follower(
-            task_id, self._connection, self._feed, self._agent_row, self._away_reason
+            task_id,
+            self._connection,
+            self._feed,
+            self._agent_row,
+            self._away_reason,
+            stalled_after_s=self._stalled_after_s,
         )
         self._by_task[task_id] = follower
         if parent_task_id:
@@ -109,12 +116,13 @@ class Followers:
             del self._by_task[task_id]
 
     async def check(self) -> None:
-        """Check each task that was quiet for long, again and again."""
+        """Check each task that has been quiet for long, again and again."""
         while True:
             await anyio.sleep(CHECK_S)
             await self._agent_row.clear_old_trouble()
             for follower in self._by_task.values():
                 follower.check_quiet()
+                follower.check_stalled()
 
     # A task that is found before the response to its message begins.
 

@@ -16,40 +16,51 @@ from ..protocol.gaps import gap_of_lost_task
 from ..protocol.task_record import TaskRecord
 from ..protocol.translate import translate
 from .follower_states import FollowerStates
+from .task_news import TaskNews
 from .task_writer import TaskWriter
 
 
 class TaskEvents:
     """The events of one task. `ended` is set after the terminal row, or when the agent
-    no longer knows the task. `count` is the number of events added so far."""
+    no longer knows the task. `count` is the number of the agent's events so far."""
 
     def __init__(self, record: TaskRecord, feed: Feed, states: FollowerStates) -> None:
         self.writer = TaskWriter(record.agent, record.task_id, feed)
+        self.news = TaskNews(record)
         self.ended = anyio.Event()
         self.count = 0
         self._record = record
         self._states = states
 
+    async def load(self) -> bool:
+        """Load what the feed has of the task. Return whether that is anything."""
+        has_history = await self.writer.load(self._record)
+        if has_history:
+            self.news.load()
+            self.add_parent()
+        return has_history
+
     def add(self, events: Sequence[Event], raw: bytes | None = None) -> None:
-        """Add events. `raw` is the A2A update that they came from."""
-        self._record.add(events)
-        self.writer.add(events, raw)
+        """Add events of the agent. `raw` is the A2A update that they came from."""
+        self._add(self.news.take(events), raw)
         self.count += len(events)
-        if self._record.has_ended:
-            self._end()
+
+    def add_stalled(self) -> None:
+        """Mark the task as stalled."""
+        self._add(self.news.build_stalled())
 
     def add_parent(self) -> None:
         """Name the parent of a task that was found before its parent was known."""
         row, parent = self._record.row, self._record.parent_task_id
         if row and row.parent_task_id != parent:
-            self.add([replace(row, parent_task_id=parent, received_at=now())])
+            self._add([replace(row, parent_task_id=parent, received_at=now())])
 
     def lose(self, reason: str) -> None:
         """End a task that its agent no longer knows. An unseen one leaves no trace."""
         if row := self._record.row:
             received_at = now()
             gap = gap_of_lost_task(self._record, reason, received_at)
-            self.add([gap, build_lost_row(row, reason, received_at)])
+            self._add([gap, build_lost_row(row, reason, received_at)])
         self._end()
 
     def end_unread(self, status: Status, reason: str) -> None:
@@ -57,6 +68,12 @@ class TaskEvents:
         last = StatusUpdate(task_id=self._record.task_id, status=status)
         response = StreamResponse(status_update=last)
         self.add(translate(self._record, response, now(), reason))
+
+    def _add(self, events: Sequence[Event], raw: bytes | None = None) -> None:
+        self._record.add(events)
+        self.writer.add(events, raw)
+        if self._record.has_ended:
+            self._end()
 
     def _end(self) -> None:
         self._states.end()

@@ -58,9 +58,22 @@ class TestAgent:
         assert found.card == "/my/agent.json"
         assert found.trusted_hosts == ("api.test", "::1")
 
+    @pytest.mark.parametrize("seconds", [0, 1, 0.5, 86_400])
+    def test_can_set_when_a_task_is_stalled(
+        self, tmp_path: Path, seconds: float
+    ) -> None:
+        found = agent(tmp_path, f"stalled_after_s = {seconds}")
+
+        assert found.stalled_after_s == seconds
+        assert agent(tmp_path, "").stalled_after_s == 300
+
     @pytest.mark.parametrize(
         ("text", "key"),
         [
+            ("stalled_after_s = -1", "stalled_after_s"),
+            ("stalled_after_s = '5 min'", "stalled_after_s"),
+            ("stalled_after_s = nan", "stalled_after_s"),
+            ("stalled_after_s = true", "stalled_after_s"),
             ("card = 'agent.json'", "card"),
             ("card = '//other.test/card'", "card"),
             ("card = '/a b'", "card"),
