@@ -31,6 +31,7 @@ STATUS = {
     "error": ("✕", "failed"),
     "rejected": ("−", "rejected"),
     "cancelled": ("■", "cancelled"),
+    "stalled": ("⧖", "stalled"),
     "connecting": ("◌", "connecting"),
     "connected": ("●", "connected"),
     "lost": ("✕", "lost"),

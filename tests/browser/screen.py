@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 ARTIFACTS = ROOT / "build" / "artifacts"
 
 
+async def find_overflow(page: Page) -> list[str]:
+    """List the parts of the page that are wider than their box."""
+    wider: list[str] = await page.evaluate("""() =>
+        [document.documentElement, ...document.querySelectorAll(
+            '.needs ul, .card, .list, .drawer .inner')]
+        .filter(part => part.scrollWidth > part.clientWidth + 1)
+        .map(part => `${part.className || part.tagName} ${part.scrollWidth}`)""")
+    return wider
+
+
 class Screen:
     """One open page."""
 

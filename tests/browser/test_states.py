@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import ViewportSize, expect
 
 from tests.browser.accessibility import HAS_AXE, Scheme, each_scheme, find_violations
-from tests.browser.screen import Screen
+from tests.browser.screen import Screen, find_overflow
 from tests.browser.scripted_feed import (
     Event,
     ScriptedFeed,
@@ -38,16 +38,6 @@ MAX_HELD = 50_000
 async def feed(page: Page) -> AsyncIterator[ScriptedFeed]:
     async with use_scripted_feed(page) as feed:
         yield feed
-
-
-async def find_overflow(page: Page) -> list[str]:
-    """List the parts of the page that are wider than their box."""
-    wider: list[str] = await page.evaluate("""() =>
-        [document.documentElement, ...document.querySelectorAll(
-            '.needs ul, .card, .list, .drawer .inner')]
-        .filter(part => part.scrollWidth > part.clientWidth + 1)
-        .map(part => `${part.className || part.tagName} ${part.scrollWidth}`)""")
-    return wider
 
 
 async def test_the_page_says_connecting_until_the_host_answers(

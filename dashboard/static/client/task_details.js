@@ -5,7 +5,7 @@
 import { addChunk } from '../state/artifacts.js';
 import { lintEvent, lintRaw, newLintState } from '../state/lint.js';
 import { splitKey, taskKey } from '../state/selectors.js';
-import { isWaiting } from '../state/status.js';
+import { isRepeat, isWaiting } from '../state/status.js';
 import { gatewayPath, taskPath } from './commands.js';
 import { fetchEvents } from './feed.js';
 /** @import { FeedEvent, State, TaskEvent } from '../state/types.d.ts' */
@@ -20,6 +20,7 @@ import { fetchEvents } from './feed.js';
  * @property {string} agent
  * @property {string} task_id
  * @property {TaskEvent | null} row
+ * @property {TaskEvent | null} update the row of the agent's newest status update
  * @property {FeedEvent[]} events the newest, oldest first
  * @property {number} left_out the number of older events; at least 1 if it is unknown
  * @property {Map<string, import('../state/artifacts.js').Artifact>} artifacts
@@ -139,12 +140,12 @@ export class Details {
 
   /** Load the newest raw status update, because events do not have its trackers. @param {TaskDetails} task */
   async loadLastUpdate(task) {
-    const { row } = task;
-    if (!row || this.loading_last.has(task)) return;
+    const { update } = task;
+    if (!update || this.loading_last.has(task)) return;
     this.loading_last.add(task);
     try {
-      task.last_update = await fetchRaw(row.id);
-      addFlaws(task, row.id, lintRaw(row, task.last_update));
+      task.last_update = await fetchRaw(update.id);
+      addFlaws(task, update.id, lintRaw(update, task.last_update));
     } catch {
       // The drawer then shows no trackers.
     }
@@ -152,7 +153,7 @@ export class Details {
     setTimeout(() => {
       this.loading_last.delete(task);
       const is_open = this.open.get(task.key) === task;
-      if (task.row !== row && is_open) void this.loadLastUpdate(task);
+      if (task.update !== update && is_open) void this.loadLastUpdate(task);
     }, LAST_UPDATE_MS);
   }
 
@@ -206,6 +207,7 @@ const newTaskDetails = (key) => ({
   key,
   ...splitKey(key),
   row: null,
+  update: null,
   events: [],
   left_out: 0,
   artifacts: new Map(),
@@ -221,7 +223,8 @@ const newTaskDetails = (key) => ({
 
 /** @param {TaskDetails} task @param {FeedEvent[]} events @param {boolean} is_cut true if older events are missing */
 function replaceEvents(task, events, is_cut) {
-  Object.assign(task, { events: [], artifacts: new Map(), flaws: new Map(), row: null });
+  Object.assign(task, { events: [], artifacts: new Map(), flaws: new Map() });
+  Object.assign(task, { row: null, update: null });
   task.lint_state = newLintState();
   task.lint_state.is_complete = !is_cut;
   task.left_out = is_cut ? 1 : 0;
@@ -231,8 +234,10 @@ function replaceEvents(task, events, is_cut) {
 /** @param {TaskDetails} task @param {FeedEvent} event */
 function appendEvent(task, event) {
   addFlaws(task, event.id, lintEvent(task.lint_state, event));
-  if (event.kind === 'task') task.row = event;
-  else if (event.kind === 'artifact') addChunk(task.artifacts, event);
+  if (event.kind === 'task') {
+    task.row = event;
+    if (!isRepeat(event)) task.update = event;
+  } else if (event.kind === 'artifact') addChunk(task.artifacts, event);
   task.events.push(event);
   if (task.events.length > MAX_EVENTS * 1.2) {
     task.left_out += task.events.length - MAX_EVENTS;

@@ -42,12 +42,16 @@ export function formatElapsed(ms) {
 
 /** `now`, `12 s ago`, `3 min ago`, `2 h ago`, `4 d ago`. @param {number} ms */
 export function formatAge(ms) {
-  const all_s = Math.floor(ms / 1000);
-  if (all_s < 1) return 'now';
-  if (all_s < 60) return `${all_s} s ago`;
-  if (all_s < 3600) return `${Math.floor(all_s / 60)} min ago`;
-  if (all_s < 86_400) return `${Math.floor(all_s / 3600)} h ago`;
-  return `${Math.floor(all_s / 86_400)} d ago`;
+  return ms < 1000 ? 'now' : `${formatSpan(ms)} ago`;
+}
+
+/** `12 s`, `3 min`, `2 h`, `4 d`. @param {number} ms */
+export function formatSpan(ms) {
+  const all_s = Math.max(0, Math.floor(ms / 1000));
+  if (all_s < 60) return `${all_s} s`;
+  if (all_s < 3600) return `${Math.floor(all_s / 60)} min`;
+  if (all_s < 86_400) return `${Math.floor(all_s / 3600)} h`;
+  return `${Math.floor(all_s / 86_400)} d`;
 }
 
 /** `0.4 s`, `2 s`, `3 min`. @param {number} s */

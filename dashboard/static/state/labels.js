@@ -3,6 +3,7 @@
 // event. The views and the announcer use them. Pure.
 
 import { formatSeconds, plural } from './format.js';
+import { isStalled } from './status.js';
 /** @import { Agent, AgentEvent, ArtifactEvent, FeedEvent, GapEvent, Part } from './types.d.ts' */
 /** @typedef {{ word: string, icon: import('../view/icons.js').IconName }} Label */
 
@@ -40,6 +41,12 @@ const KIND = {
   gap: { word: 'gap', icon: 'gap' },
 };
 
+/** @type {Record<string, Label>} */
+const NOTICE = {
+  stalled: { word: 'stalled', icon: 'hourglass' },
+  resumed: { word: 'resumed', icon: 'again' },
+};
+
 /** @param {string} status @returns {Label} */
 export const statusLabel = (status) => STATUS[status] ?? STATUS.unknown;
 
@@ -54,14 +61,16 @@ export const agentTone = (row) => (row?.trouble ? 'trouble' : (row?.connection ?
 
 /** @param {FeedEvent} event @returns {Label} */
 export function eventLabel(event) {
-  if (event.kind === 'task') return statusLabel(event.status);
+  if (event.kind === 'task') return isStalled(event) ? NOTICE.stalled : statusLabel(event.status);
   if (event.kind === 'agent') return agentLabel(event);
+  if (event.kind === 'notice' && event.notice in NOTICE) return NOTICE[event.notice];
   return KIND[event.kind] ?? { word: event.kind, icon: 'dashed' };
 }
 
 /** Return the `data-tone` of an event, which selects its colour. @param {FeedEvent} event */
 export function eventTone(event) {
-  if (event.kind === 'task') return event.status;
+  if (event.kind === 'task') return isStalled(event) ? 'stalled' : event.status;
+  if (event.kind === 'notice') return event.notice;
   return event.kind === 'agent' ? agentTone(event) : event.kind;
 }
 

@@ -4,7 +4,7 @@
 // The host drops updates after the end of a task, so only recordings from other programs
 // can show that mistake.
 
-import { isOpen } from './status.js';
+import { isOpen, isRepeat } from './status.js';
 import { readPercent } from './task_progress.js';
 /** @import { ArtifactEvent, FeedEvent, TaskEvent } from './types.d.ts' */
 
@@ -35,6 +35,7 @@ export function lintEvent(state, event) {
     if (event.kind === 'gap') state.is_complete = false;
     return flaws;
   }
+  if (event.kind === 'task' && isRepeat(event)) return flaws;
   if (state.row && !isOpen(state.row)) {
     flaws.push(`The task had already ended (${state.row.status}). TaskState: a terminal state is the last one.`);
   }

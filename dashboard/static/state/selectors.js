@@ -2,7 +2,7 @@
 // Answer the views' questions about the state: which task comes first, who waits for the
 // user, how many events per second, which rows match the filter. Pure.
 
-import { isFailed, isOpen, isWaiting } from './status.js';
+import { isFailed, isOpen, isWaiting, newsTimeOf } from './status.js';
 import { LINGER_MS } from './store.js';
 /** @import { Agent, FeedEvent, State, Task, TaskEvent } from './types.d.ts' */
 
@@ -113,7 +113,7 @@ export function countTotals(state) {
 export const isQuiet = (task, now_ms) =>
   isOpen(task.row) &&
   !isWaiting(task.row) &&
-  now_ms - Date.parse(task.row.received_at) > QUIET_MS;
+  now_ms - Date.parse(newsTimeOf(task.row)) > QUIET_MS;
 
 /**
  * Find the tasks around one: its parent, its children, and those with the same context.

@@ -11,5 +11,20 @@ export const isOpen = (row) => !TERMINAL.has(row.status);
 /** @param {{ status: string }} row */
 export const isFailed = (row) => FAILED.has(row.status);
 
+/** @typedef {import('./types.d.ts').TaskEvent} TaskEvent */
+
+/** @param {Pick<TaskEvent, 'stalled_since'>} row */
+export const isStalled = (row) => typeof row.stalled_since === 'string';
+
+/**
+ * Return whether the host wrote this row itself: it repeats the row before, because the
+ * task is stalled or goes on.
+ * @param {Pick<TaskEvent, 'stalled_since'>} row
+ */
+export const isRepeat = (row) => row.stalled_since !== undefined;
+
+/** Return the time of a task's last news. @param {TaskEvent} row */
+export const newsTimeOf = (row) => row.stalled_since ?? row.received_at;
+
 /** @param {{ status: string }} row */
 export const isWaiting = (row) => WAITING.has(row.status);

@@ -3,13 +3,14 @@
 // status. The drawer shows both. Pure.
 
 import { partText } from './labels.js';
+import { isRepeat } from './status.js';
 /** @import { FeedEvent, Part } from './types.d.ts' */
 
 /**
  * @typedef {{ messageId?: string, role?: string, parts?: Part[] }} Message
  *
  * @typedef {object} Step one line of the list
- * @property {'task' | 'artifact' | 'gap' | 'user'} kind
+ * @property {'task' | 'artifact' | 'gap' | 'notice' | 'user'} kind
  * @property {string} key stays the same while the step is in the list
  * @property {FeedEvent | null} event the last event of the step; null for a user's message
  * @property {number} count the number of events in the step
@@ -33,7 +34,8 @@ export function listSteps(events, history) {
   let started_ms = 0;
   for (const text of messages.get(null) ?? []) steps.push(userStep(text, steps));
   for (const event of events) {
-    if (event.kind !== 'task' && event.kind !== 'artifact' && event.kind !== 'gap') continue;
+    if (event.kind === 'agent' || event.kind === 'message') continue;
+    if (event.kind === 'task' && isRepeat(event)) continue;
     const now_ms = Date.parse(event.received_at);
     if (last && isSameStep(last.event, event)) {
       Object.assign(last, { event, count: last.count + 1 });

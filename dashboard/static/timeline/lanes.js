@@ -3,7 +3,7 @@
 // do not overlap. Pure.
 
 import { taskKey } from '../state/selectors.js';
-import { isOpen } from '../state/status.js';
+import { isOpen, isRepeat, newsTimeOf } from '../state/status.js';
 /** @import { TaskEvent } from '../state/types.d.ts' */
 
 /**
@@ -46,7 +46,7 @@ export const createLanes = () => new Map();
  * @param {TaskEvent} row
  */
 export function addUpdate(lanes, spans, row) {
-  const ms = Date.parse(row.received_at);
+  const ms = Date.parse(newsTimeOf(row));
   if (Number.isNaN(ms)) return;
   let lane = lanes.get(row.agent);
   if (!lane) lanes.set(row.agent, (lane = { spans: [], version: 0, packed: null }));
@@ -58,6 +58,10 @@ export function addUpdate(lanes, spans, row) {
     lane.spans.push(span);
   }
   const { times, statuses } = span;
+  if (isRepeat(row) && times.length > 0) {
+    if (ms >= times[times.length - 1]) span.row = row;
+    return;
+  }
   const [old_start, old_end] = [startOf(span), times.length && endOf(span)];
   const last = times.length - 1;
   if (last < 0 || ms >= times[last]) {

@@ -17,7 +17,7 @@ import {
   menuId,
   openTaskButton,
   progressBar,
-  statusView,
+  taskStatus,
   taskTime,
   textOf,
 } from './components.js';
@@ -104,7 +104,7 @@ function taskView(page, task) {
     data-open=${isOpen(row)}
   >
     <p class="line">
-      ${statusView(row.status)}
+      ${taskStatus(page, row)}
       ${row.status === 'completed'
         ? nothing
         : html`<span class="percent">${formatPercent(row.progress)}</span>`}

@@ -3,10 +3,10 @@
 // commands.
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { formatAge, formatDuration, formatElapsed } from '../state/format.js';
+import { formatAge, formatDuration, formatElapsed, formatSpan } from '../state/format.js';
 import { agentTitle, statusLabel } from '../state/labels.js';
 import { isQuiet } from '../state/selectors.js';
-import { isOpen } from '../state/status.js';
+import { isOpen, isStalled, newsTimeOf } from '../state/status.js';
 import { icon } from './icons.js';
 /** @import { Page } from '../page.js' */
 /** @import { Agent, Task, TaskEvent } from '../state/types.d.ts' */
@@ -38,6 +38,19 @@ export const labelView = (label, tone) =>
 
 /** @param {string} status of a task */
 export const statusView = (status) => labelView(statusLabel(status), status);
+
+/** `stalled for 7 min`, counted from the last news. @param {Page} page @param {TaskEvent} row */
+export function stalledView({ host_now_ms }, row) {
+  const since = newsTimeOf(row);
+  const span = formatSpan(host_now_ms - Date.parse(since));
+  return html`<span class="status" data-tone="stalled" title="last update ${since}">
+    ${icon('hourglass')}stalled for ${span}
+  </span>`;
+}
+
+/** A stalled task's status says so. @param {Page} page @param {TaskEvent} row */
+export const taskStatus = (page, row) =>
+  isStalled(row) ? stalledView(page, row) : statusView(row.status);
 
 /** Indeterminate if the agent reports no progress of an open task. @param {TaskEvent} row */
 export const progressBar = (row) =>
@@ -72,12 +85,16 @@ export const age = ({ host_now_ms }, iso) =>
  */
 export function taskTime({ host_now_ms }, task) {
   const { row, first } = task;
-  let text = formatAge(host_now_ms - Date.parse(row.received_at));
-  if (isQuiet(task, host_now_ms)) text = `last update ${text}`;
+  const news_at = newsTimeOf(row);
+  let text = formatAge(host_now_ms - Date.parse(news_at));
+  if (isStalled(row)) {
+    // Its status says when the last update came.
+    text = first ? formatElapsed(host_now_ms - Date.parse(first.received_at)) : '';
+  } else if (isQuiet(task, host_now_ms)) text = `last update ${text}`;
   else if (first && isOpen(row)) {
     text = formatElapsed(host_now_ms - Date.parse(first.received_at));
   } else if (first) text += ` · ${formatDuration(measureDuration(first, row))}`;
-  return timeView(row.received_at, text);
+  return timeView(news_at, text);
 }
 
 /**

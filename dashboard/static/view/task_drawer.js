@@ -13,7 +13,7 @@ import { isOpen, isWaiting } from '../state/status.js';
 import { readTrackers } from '../state/task_progress.js';
 import { sumTimePerStatus } from '../state/task_steps.js';
 import { isMarkdown, partView } from './artifact_parts.js';
-import { clip, curlList, errorAt, hueOf, progressBar, statusView, swatch, titleOf } from './components.js';
+import { clip, curlList, errorAt, hueOf, progressBar, statusView, swatch, taskStatus, titleOf } from './components.js';
 import { icon } from './icons.js';
 import { answerFields, onAnswer, questionOf, stopButton } from './task_controls.js';
 import { flawView, resourceView, stepList } from './task_steps.js';
@@ -98,7 +98,7 @@ function statusSection(page, row, task) {
   const lasted_ms = end_ms - Date.parse(started);
   return html`<section class="task" data-tone=${row.status} data-open=${isOpen(row)} aria-label="Status">
     <p class="line">
-      ${statusView(row.status)}
+      ${taskStatus(page, row)}
       <span class="percent">${formatPercent(row.progress)}</span>
       <span class="when" title="since ${started}">
         ${isOpen(row) ? formatElapsed(lasted_ms) : `took ${formatDuration(lasted_ms)}`}

@@ -6,7 +6,8 @@ import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { formatPercent, plural } from '../state/format.js';
 import { agentTitle, shortId } from '../state/labels.js';
 import { keyOf, listTasksOf } from '../state/selectors.js';
-import { age, clip, closeMenu, menu, menuId, statusView, textOf } from './components.js';
+import { newsTimeOf } from '../state/status.js';
+import { age, clip, closeMenu, menu, menuId, taskStatus, textOf } from './components.js';
 import { icon } from './icons.js';
 /** @import { Page } from '../page.js' */
 /** @import { Agent, Task } from '../state/types.d.ts' */
@@ -54,10 +55,10 @@ function taskRow(page, task, front) {
       aria-current=${task === front ? 'true' : nothing}
       @click=${pin}
     >
-      ${statusView(row.status)}
+      ${taskStatus(page, row)}
       <span class="percent">${formatPercent(row.progress)}</span>
       <span class="says">${clip(textOf(row))}</span>
-      ${age(page, row.received_at)}
+      ${age(page, newsTimeOf(row))}
       <code>${shortId(row.task_id)}</code>
     </button>
   </li>`;

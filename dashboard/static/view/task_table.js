@@ -6,13 +6,14 @@ import { guard } from '../vendor/lit-html/directives/guard.js';
 import { formatPercent, plural } from '../state/format.js';
 import { shortId, statusLabel } from '../state/labels.js';
 import { keyOf, listTasks } from '../state/selectors.js';
-import { isOpen } from '../state/status.js';
+import { isOpen, isStalled } from '../state/status.js';
 import {
   clip,
   idButton,
   openOnClick,
   progressBar,
   scrollBox,
+  stalledView,
   swatch,
   taskTime,
   textOf,
@@ -75,7 +76,9 @@ function taskRow(page, task, place) {
     <span role="cell" class="bar" data-tone=${row.status}>${progressBar(row)}</span>
     <span role="cell" class="percent">${formatPercent(row.progress)}</span>
     <span role="cell" class="text" title=${text}>${text}</span>
-    <span role="cell" class="time">${taskTime(page, task)}</span>
+    <span role="cell" class="time"
+      >${isStalled(row) ? stalledView(page, row) : taskTime(page, task)}</span
+    >
     <span role="cell" class="id">${idButton(page, key, row.task_id, shortId(row.task_id))}</span>
   </div>`;
 }

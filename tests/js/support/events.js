@@ -1,7 +1,7 @@
 // @ts-check
 // Build events for the tests.
 
-/** @import { AgentEvent, ArtifactEvent, GapEvent, Snapshot, TaskEvent } from '../../../dashboard/static/state/types.d.ts' */
+/** @import { AgentEvent, ArtifactEvent, GapEvent, NoticeEvent, Snapshot, TaskEvent } from '../../../dashboard/static/state/types.d.ts' */
 
 /** Return the host's time after `s` seconds. @param {number} s */
 export const at = (s) => new Date(Date.UTC(2026, 10, 22, 12, 0, s)).toISOString();
@@ -55,6 +55,19 @@ export const gap = (id, more = {}) => ({
   task_id: 't1',
   context_id: 'c1',
   message: 'updates in between may be missing',
+  received_at: at(id),
+  ...more,
+});
+
+/** @param {number} id @param {Partial<NoticeEvent>} [more] @returns {NoticeEvent} */
+export const notice = (id, more = {}) => ({
+  id,
+  kind: 'notice',
+  agent: 'carly',
+  task_id: 't1',
+  context_id: 'c1',
+  notice: 'stalled',
+  message: 'no update for 5 min',
   received_at: at(id),
   ...more,
 });

@@ -61,6 +61,15 @@ async def test_waiting_tasks_come_first_then_open_ones_then_the_newest() -> None
     assert places == sorted(places)
 
 
+async def test_a_stalled_task_shows_the_time_of_its_last_update() -> None:
+    since = "2026-11-22T11:53:01.000Z"
+    tasks = [task(1, "running", stalled_since=since), task(2, "submitted")]
+    text = (await board([agent("carly")], tasks)).text
+    assert 'data-tone="stalled"' in text
+    assert "2026-11-22 11:53:01" in text
+    assert "running" not in text
+
+
 async def test_older_finished_tasks_are_counted_and_not_listed() -> None:
     tasks = [task(number, "completed") for number in range(1_000)]
     text = (await board([], tasks)).text
