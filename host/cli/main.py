@@ -85,11 +85,11 @@ class _Commands(click.Group):
 )
 @click.version_option(package_name="courtside")
 def courtside() -> None:
-    """Shows every A2A agent you run, live, in one feed that loses nothing.
+    """Shows every A2A agent you run, live, in one feed.
 
     Without a command, courtside starts the host and its page. The host follows the
-    agents of courtside.toml, the agents whose URLs you give, and with --demo four demo
-    agents.
+    agents of courtside.toml and the agents whose URLs you give. With --demo, it also
+    starts and follows four demo agents.
     """
 
 

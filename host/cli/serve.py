@@ -40,10 +40,10 @@ Examples:
   courtside http://localhost:9000         your own agent
   courtside localhost:9000 https://agents.example.org/travel --port 9001
 
-The host also follows the agents of {CONFIG_FILE}. If there are no agents at all, it
-looks for those of `scripts/start`. Each flag has an environment variable, such as
-COURTSIDE_PORT=9000. Both override [host] in {CONFIG_FILE}. `courtside config` prints
-where each setting comes from."""
+The host also follows the agents of {CONFIG_FILE}. If no agent is configured, the host
+follows the four agents that `scripts/start` starts. Each flag has an environment
+variable, such as COURTSIDE_PORT=9000. Both override [host] in {CONFIG_FILE}.
+`courtside config` prints where each setting comes from."""
 )
 @agent_urls
 @click.option("--demo", is_flag=True, help="Start and follow four demo agents.")
