@@ -49,13 +49,14 @@ def check_access_rules(rules: AccessRules, host: str, where: str) -> AccessRules
             "read_token also needs token: without it, nobody can send commands"
         )
     if rules.token and rules.token == rules.read_token:
-        raise ConfigError("token and read_token are the same: use two")
+        raise ConfigError("token and read_token are the same; use two different tokens")
     if rules.token:
         return rules
     if host not in LOOPBACK:
         problem, flag = f"{where}: other machines can reach {host}", f" --host {host}"
     elif rules.allowed_hosts or rules.trusted_proxies:
-        problem, flag = "allowed_hosts and trusted_proxies admit other machines", ""
+        names = "allowed_hosts" if rules.allowed_hosts else "trusted_proxies"
+        problem, flag = f"{names} gives other machines access", ""
     else:
         return rules
     raise ConfigError(
