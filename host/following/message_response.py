@@ -40,7 +40,11 @@ class MessageResponse:
         self._parent_task_id = parent_task_id
 
     async def read(self, connection: Connection) -> None:
-        """Send the message, and read the response. Raises nothing that `first` has."""
+        """Send the message, and read the whole response.
+
+        Does not raise A2AError or AgentUnreachable. Before the first update, such an
+        error is set on `first`.
+        """
         task_id = self._request.message.task_id
         follower = self._followers.get(task_id) if task_id else None
         try:
