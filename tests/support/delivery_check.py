@@ -82,7 +82,7 @@ class RunReport:
             self.feeds[f"{agent}/{task}"] = feed
 
     def __str__(self) -> str:
-        errors = " and ".join(self.reader_wrong) or "nothing"
+        errors = " and ".join(self.reader_wrong) or "none"
         fault_counts = ", ".join(
             f"{n} × {what}" for what, n in sorted(self.fault_counts.items())
         )
@@ -96,8 +96,8 @@ class RunReport:
             [
                 f"{self.what} in {self.took_s:.0f} s (seed {self.seed}): "
                 f"{fault_counts}; {self.cuts} connections cut.",
-                f"{self.readers} reader(s) came {self.reader_connections} times for "
-                f"{self.events:,} events; wrong with them: {errors}.",
+                f"{self.readers} reader(s) connected {self.reader_connections} times "
+                f"and received {self.events:,} events; errors: {errors}.",
                 *(f"Skipped: {reason}." for reason in self.skipped),
                 "",
                 head,
