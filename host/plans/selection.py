@@ -34,12 +34,7 @@ def choose_plan(
             )
         return plans[key]
     text, words = request.strip().casefold(), _words(request)
-    words_of = {
-        plan.key: _words(
-            " ".join((plan.key.replace("_", " "), plan.name, *plan.examples))
-        )
-        for plan in plans.values()
-    }
+    words_of = {plan.key: _words_of(plan) for plan in plans.values()}
     counts = Counter(word for known in words_of.values() for word in known)
 
     def similarity(plan: Plan) -> tuple[bool, float]:
