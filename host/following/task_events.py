@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import anyio
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..feed.feed import Feed
@@ -53,7 +54,11 @@ class TaskEvents:
         """Name the parent of a task that was found before its parent was known."""
         row, parent = self._record.row, self._record.parent_task_id
         if row and row.parent_task_id != parent:
-            self._add([replace(row, parent_task_id=parent, received_at=now())])
+            # Without `sequence`: the row may be older than the last numbered update.
+            named = replace(
+                row, parent_task_id=parent, sequence=UNSET, received_at=now()
+            )
+            self._add([named])
 
     def lose(self, reason: str) -> None:
         """End a task that its agent no longer knows. An unseen one leaves no trace."""

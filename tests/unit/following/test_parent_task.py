@@ -8,16 +8,32 @@ import anyio
 
 from host.clients.bindings.types import Batch, Update
 from host.feed.feed import Feed
+from host.following.follower_states import FollowerStates
+from host.following.task_events import TaskEvents
 from host.log.contract import Log
 from host.log.memory_log import MemoryLog
 from host.model.event import TaskEvent
+from host.model.timestamps import now
+from host.protocol.a2a_objects import RESUMABLE
+from host.protocol.task_record import TaskRecord
+from host.protocol.translate import translate
 from tests.support.scripted_agent import (
     ScriptedConnection,
     make_follower,
+    make_update,
     read_events,
     status,
 )
 
+NUMBERED_CHUNK = make_update(
+    {
+        "artifactUpdate": {
+            "taskId": "t1",
+            "artifact": {"artifactId": "a", "parts": [{"text": "A"}]},
+            "metadata": {RESUMABLE: {"sequence": 2}},
+        }
+    }
+)
 FIRST, LAST = status("WORKING", "one", 1), status("COMPLETED", "two", 2)
 
 
@@ -62,6 +78,20 @@ async def test_task_that_was_found_first_names_the_parent_once_it_is_known() -> 
     rows = await parents(MemoryLog(), [FIRST, LAST], after=1)
 
     assert rows == [None, "p1", "p1"]
+
+
+async def test_parent_leaves_the_number_of_the_last_update_alone() -> None:
+    """The row that names it repeats an older one: its number is not the last."""
+    record = TaskRecord("carly", "t1")
+    feed = Feed(MemoryLog())
+    events = TaskEvents(record, feed, FollowerStates())
+    for update in (FIRST, NUMBERED_CHUNK):
+        events.add(translate(record, update.response, now()))
+    record.parent_task_id = "p1"
+    events.add_parent()
+
+    assert record.row and record.row.parent_task_id == "p1"
+    assert record.sequence == 2
 
 
 async def test_parent_is_kept_after_a_restart() -> None:
