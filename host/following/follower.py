@@ -16,6 +16,7 @@ import anyio
 from a2a.utils.errors import A2AError, TaskNotFoundError
 
 from ..clients.bindings.types import Batch
+from ..clients.bindings.unreachable_errors import AGENT_ERROR
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
@@ -238,7 +239,8 @@ class Follower:
                 self._states.retry()
             return
         except (AgentUnreachable, A2AError) as error:
-            cause = str(error)
+            is_refusal = isinstance(error, A2AError)
+            cause = f"{AGENT_ERROR}: {error}" if is_refusal else str(error)
             self._log_broken(error)
         if self._merger.is_ending:
             await self._events.ended.wait()
@@ -246,7 +248,11 @@ class Follower:
             await self._recover(cause)
 
     async def _recover(self, cause: str | None) -> None:
-        self._states.break_stream(self._gap_reason)
+        is_agent_error = cause is not None and AGENT_ERROR in cause
+        gap_reason = self._gap_reason
+        if gap_reason and is_agent_error:
+            gap_reason = f"{cause}: updates after it may be missing"
+        self._states.break_stream(gap_reason)
         failures = self._states.failures
         # A replay, or an open response, must not be cut short by GetTask.
         is_unseen = self._record.row is None and failures > MAX_UNSEEN
@@ -254,7 +260,7 @@ class Follower:
         if not (will_replay or self._states.has_reply):
             self._states.repair()
             await self._read_task()
-        if cause and failures > 2:
+        if cause and (failures > 2 or is_agent_error):
             await self._agent_row.report_trouble(cause)
         if not self._states.has_ended:
             self._states.retry()

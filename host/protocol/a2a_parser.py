@@ -25,6 +25,7 @@ from .a2a_objects import (
     StreamResponse,
     Task,
 )
+from .v03_forms import convert_parts, wrap_update
 
 
 class _ListItem(Struct, frozen=True):
@@ -57,7 +58,7 @@ def parse_response(data: bytes | msgspec.Raw) -> StreamResponse:
     data = bytes(data)
     if strict := parse_strict(data):
         return strict
-    body = lenient_json.decode(data)
+    body = wrap_update(lenient_json.decode(data))
     response = _normalize(body, pb.StreamResponse(), StreamResponse)
     if not _has_one_field(response):
         raise ValueError(f"not a stream response: its keys are {sorted(body)[:8]}")
@@ -86,7 +87,7 @@ def parse_task(data: bytes | msgspec.Raw) -> Task:
             return task
     except (ValueError, RecursionError):
         pass
-    body = lenient_json.decode(data)
+    body = convert_parts(lenient_json.decode(data))
     for candidate in (body.get("task"), body.get("result"), body, *body.values()):
         if (
             isinstance(candidate, dict)

@@ -88,12 +88,23 @@ def _drop_unreadable(body: Json) -> None:
 
 
 def _enum_number(value: Any, enum: Any) -> int:
-    """Return the number of an enum value, given by name or number; 0 if unknown."""
+    """Return the number of an enum value, 0 if it is unknown.
+
+    Reads numbers, and names of 1.0 and 0.3: TASK_STATE_WORKING, WORKING, working.
+    """
     try:
-        number = enum.Value(value) if value in enum.keys() else int(value)  # noqa: SIM118
+        number = NUMBERS[enum].get(_plain_name(value)) or int(value)
     except (ValueError, TypeError):
         return 0
     return number if number in enum.values() else 0
+
+
+def _plain_name(name: Any) -> str:
+    """Return an enum name without its prefix: TASK_STATE_INPUT_REQUIRED as
+    inputrequired."""
+    plain = str(name).lower().replace("_", "").replace("-", "")
+    plain = plain.removeprefix("taskstate").removeprefix("role")
+    return "canceled" if plain == "cancelled" else plain
 
 
 def _drop_null_data(parts: Any) -> None:
@@ -101,3 +112,9 @@ def _drop_null_data(parts: Any) -> None:
     for part in parts if isinstance(parts, list) else ():
         if isinstance(part, dict) and part.get("data", ...) is None:
             del part["data"]
+
+
+NUMBERS = {
+    enum: {_plain_name(name): number for name, number in enum.items()}
+    for enum in ENUMS.values()
+}

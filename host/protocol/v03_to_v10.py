@@ -20,6 +20,8 @@ STATES = {
     "auth-required": "TASK_STATE_AUTH_REQUIRED",
 }
 ROLES = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
+# Half-migrated agents send the names of 1.0.
+NAMES_OF_V10 = {name: name for name in (*STATES.values(), *ROLES.values())}
 # The fields that have the same name in 1.0. Snake case is read too.
 SAME_FIELDS = {
     "append": "append",
@@ -48,7 +50,7 @@ def convert_result(result: Json) -> Json:
 
     Raises ValueError for another object.
     """
-    kind = result.get("kind") or _infer_kind(result)
+    kind = result.get("kind") or infer_kind(result)
     if kind == "task":
         return {"task": convert_task(result)}
     if kind == "message":
@@ -59,7 +61,7 @@ def convert_result(result: Json) -> Json:
         chunk = _convert_artifact(_object(result.get("artifact")))
         return {"artifactUpdate": {**_same_fields(result), "artifact": chunk}}
     (inner,) = result.values() if len(result) == 1 else (None,)
-    if isinstance(inner, dict) and (inner.get("kind") or _infer_kind(inner)):
+    if isinstance(inner, dict) and (inner.get("kind") or infer_kind(inner)):
         return convert_result(inner)
     raise ValueError(f"not a result of A2A 0.3: its keys are {sorted(result)[:8]}")
 
@@ -72,7 +74,7 @@ def convert_task(task: Json) -> Json:
 
 
 def _convert_message(message: Json) -> Json:
-    role = ROLES.get(str(message.get("role")), "ROLE_UNSPECIFIED")
+    role = _convert_name(message.get("role"), ROLES) or "ROLE_UNSPECIFIED"
     return {**_same_fields(message), "role": role, "parts": _convert_parts(message)}
 
 
@@ -87,6 +89,8 @@ def _convert_parts(body: Json) -> list[Json]:
 def _convert_part(part: Json) -> Json:
     kind = part.get("kind") or part.get("type")
     kind = kind or next((k for k in ("text", "file", "data") if k in part), None)
+    if kind is None and ("raw" in part or "url" in part):
+        return part  # A file of 1.0.
     metadata = part.get("metadata")
     if kind == "text":
         content: Json = {"text": part.get("text")}
@@ -100,13 +104,13 @@ def _convert_part(part: Json) -> Json:
         metadata = metadata or None
         content = {"data": data}
     elif kind == "file":
-        content = _convert_file(_object(part.get("file")))
+        content = convert_file(_object(part.get("file")))
     else:
         raise ValueError(f"a part of an unknown kind: {str(kind)[:40]}")
     return content if metadata is None else {**content, "metadata": metadata}
 
 
-def _convert_file(file: Json) -> Json:
+def convert_file(file: Json) -> Json:
     fields = {
         new: file[old] for old, new in FILE_FIELDS.items() if file.get(old) is not None
     }
@@ -115,7 +119,7 @@ def _convert_file(file: Json) -> Json:
     return fields
 
 
-def _infer_kind(result: Json) -> str | None:
+def infer_kind(result: Json) -> str | None:
     if "artifact" in result:
         return "artifact-update"
     if "messageId" in result or "message_id" in result:
@@ -129,13 +133,17 @@ def _status_field(body: Json) -> Json:
     if body.get("status") is None:
         return {}
     status = _object(body["status"])
-    state = STATES.get(str(status.get("state")), "TASK_STATE_UNSPECIFIED")
+    state = _convert_name(status.get("state"), STATES) or "TASK_STATE_UNSPECIFIED"
     converted: Json = {"state": state}
     if status.get("message"):
         converted["message"] = _convert_message(_object(status["message"]))
     if status.get("timestamp"):
         converted["timestamp"] = status["timestamp"]
     return {"status": converted}
+
+
+def _convert_name(name: Any, names: dict[str, str]) -> str | None:
+    return names.get(str(name)) or NAMES_OF_V10.get(str(name))
 
 
 def _same_fields(body: Json) -> Json:

@@ -138,7 +138,7 @@ class Binding(ABC):
         after: int | None = None,
     ) -> AsyncGenerator[Batch]:
         headers = {} if after is None else {"last-event-id": str(after)}
-        read = partial(self._read, operation)
+        read = partial(self._read_streamed, operation)
         with self._map_errors(operation.name):
             request = self._request(operation, fields)
             async with aclosing(self._receive(operation, request, headers)) as arrived:
@@ -164,6 +164,10 @@ class Binding(ABC):
     @abstractmethod
     def _read(self, operation: Operation[Result], item: Item) -> Result:
         """Read a response. Raises ValueError, or the A2AError that it contains."""
+
+    def _read_streamed(self, operation: Operation[Result], item: Item) -> Result:
+        """Read a response of a stream. Also raises NotAnUpdate."""
+        return self._read(operation, item)
 
     @abstractmethod
     def _size(self, item: Item) -> int:

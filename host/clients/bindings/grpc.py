@@ -33,7 +33,7 @@ from .json_errors import UpdatesGone
 from .operations import Operation
 from .response_parsers import message_to_json
 from .stream_buffer import StreamBuffer
-from .unreachable_errors import BadResponse, NonstandardError, is_cancelled
+from .unreachable_errors import AgentError, BadResponse, is_cancelled
 
 SECURE = ("https", "grpcs")
 SCHEMES = (*SECURE, "http", "grpc")
@@ -189,7 +189,7 @@ def _map_grpc_error(error: A2AClientError) -> Exception:
     if isinstance(error, A2AClientTimeoutError):
         return BadResponse(TIMEOUT)
     if not isinstance(call, grpc.aio.AioRpcError):
-        return NonstandardError(str(error))
+        return AgentError(str(error))
     code, details = call.code(), (call.details() or "")[:200]
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return MethodNotFoundError(details)

@@ -13,11 +13,11 @@ from google.protobuf.message import Message
 
 from .http_transport import HttpResponse
 from .json_binding import JsonBinding
-from .json_errors import from_http, from_status
+from .json_errors import error_in, from_http, from_status
 from .operations import GET_TASK, SUBSCRIBE_BY_GET, SUBSCRIBE_TO_TASK, Operation
 from .sse import Frame, too_large
 from .types import Batch, Update
-from .unreachable_errors import NonstandardError
+from .unreachable_errors import AgentError
 
 Result = TypeVar("Result")
 
@@ -63,15 +63,14 @@ class HttpJson(JsonBinding):
     def _read(self, operation: Operation[Result], item: Frame) -> Result:
         if item.data is None:
             raise too_large()
-        if item.is_error:
-            text = item.data.decode(errors="replace")[:200]
-            raise from_status(item.data) or NonstandardError(text)
         try:
             return operation.read(self._upgrade(operation, item.data))
         except ValueError:
             # Some agents do not mark the event as an error.
-            if refusal := from_status(item.data):
+            if refusal := from_status(item.data) or error_in(item.data):
                 raise refusal from None
+            if item.is_error:
+                raise AgentError(item.data.decode(errors="replace")[:200]) from None
             raise
 
     def _error(self, operation: Operation[Any], response: HttpResponse) -> Exception:

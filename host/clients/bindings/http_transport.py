@@ -16,11 +16,15 @@ import httpx
 
 from .. import http_client
 from ..credentials import Credentials
+from .content_decoder import ContentDecoder
 from .stream_buffer import StreamBuffer
 from .unreachable_errors import BadResponse, map_errors
 
 # Agents ping every 15 s: two missed pings and a margin.
 STREAM_TIMEOUT = httpx.Timeout(connect=5, read=40, write=10, pool=5)
+# Some agents send nothing until their work is done, and stop when the request ends.
+RESPONSE_S = 3600.0
+RESPONSE_TIMEOUT = httpx.Timeout(connect=5, read=RESPONSE_S, write=10, pool=5)
 CALL_S = 5.0
 CONNECT_S = 4.0  # Shorter than CALL_S: only httpx's own timeout closes the socket.
 SSE = "text/event-stream"
@@ -94,7 +98,7 @@ class HttpTransport:
         request.extensions["timeout"] = timeout.as_dict()
         with anyio.fail_after(deadline_s):
             async with _send(client, request, allow_redirect) as response:
-                body = await read_body(response.aiter_raw(), max_bytes)
+                body = await read_body(_decoded(response), max_bytes)
                 return HttpResponse(response.status_code, response.headers, body)
 
     async def fetch_status(self, request: httpx.Request) -> int:
@@ -123,11 +127,6 @@ class ResponseStream:
         self.status = 0
         self.headers = httpx.Headers()
 
-    @property
-    def is_sse(self) -> bool:
-        kind = self.headers.get("content-type", "").lower()
-        return self.status == httpx.codes.OK and kind.startswith(SSE)
-
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the bytes since the last chunk. The first chunk may be empty."""
         batches = self._buffer.batches(self._transport.task_group)
@@ -146,12 +145,20 @@ class ResponseStream:
     async def _body(self, response: httpx.Response) -> AsyncGenerator[bytes]:
         yield b""
         unpaced = 0
-        async for chunk in response.aiter_raw():
+        async for chunk in _decoded(response):
             yield chunk
             unpaced += len(chunk)
             if unpaced >= PACED_BYTES:
                 await self._transport.wait_for_bandwidth(unpaced)
                 unpaced = 0
+
+
+async def _decoded(response: httpx.Response) -> AsyncGenerator[bytes]:
+    """Yield the decoded body. The limits count what it holds, not what was sent."""
+    decoder = ContentDecoder(response.headers.get("content-encoding", ""))
+    async for chunk in response.aiter_raw():
+        for piece in decoder.decode(chunk):
+            yield piece
 
 
 async def read_body(
@@ -180,11 +187,6 @@ async def _send(
             raise BadResponse(
                 f"HTTP {response.status_code}: it redirects to "
                 f"{origin(response.next_request.url)}, which the host does not follow"
-            )
-        coding = response.headers.get("content-encoding", "identity")
-        if coding != "identity":
-            raise BadResponse(
-                f"bad response: encoded as {coding[:40]}, which the host did not accept"
             )
         yield response
     finally:

@@ -3,6 +3,7 @@ as JSON or server-sent events."""
 
 from __future__ import annotations
 
+import re
 import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
@@ -18,18 +19,24 @@ from google.protobuf.message import Message
 from ...observability import trace
 from ...protocol.a2a_objects import RESUMABLE
 from .base import Binding
+from .heartbeats import is_heartbeat
 from .http_transport import (
     CALL_S,
     MAX_BODY,
+    RESPONSE_TIMEOUT,
     SSE,
     HttpResponse,
     read_body,
 )
-from .operations import Operation
-from .sse import Frame, SseParser
+from .json_lines import JsonLinesParser
+from .operations import SEND_STREAMING_MESSAGE, Operation
+from .sse import BOM, Frame, SseParser
+from .types import NotAnUpdate
 from .unreachable_errors import BadResponse
 
 JSON = "application/json"
+SSE_LINE = re.compile(rb"(data|event|id|retry|):")
+MIN_BEGIN = 8  # Bytes that show what a body is.
 DENIED = (401, 403)
 # Statuses of a proxy in front of the agent, not of the agent.
 UNREACHABLE = (*DENIED, 502, 503, 504)
@@ -108,31 +115,62 @@ class JsonBinding(Binding):
         http_request.headers.update(headers)
         http_request.headers["accept"] = f"{SSE}, {JSON};q=0.5"
         http_request.headers["cache-control"] = "no-store"
+        if operation is SEND_STREAMING_MESSAGE:
+            http_request.extensions["timeout"] = RESPONSE_TIMEOUT.as_dict()
         stream = self._http.stream(http_request)
-        parser = SseParser()
+        parser, begin = None, b""
         async with aclosing(stream.chunks()) as chunks:
             async for chunk in chunks:
-                if not stream.is_sse:
+                if not httpx.codes.is_success(stream.status):
                     with anyio.fail_after(CALL_S):
                         body = await read_body(chunks, MAX_BODY, begun=chunk)
                     response = HttpResponse(stream.status, stream.headers, body)
-                    yield [self._only_frame(operation, response)]
-                    return
+                    raise self._error(operation, response)
+                if parser is None:
+                    chunk = begin = begin + chunk
+                    parser = _choose_parser(begin, stream.headers)
+                    if parser is None:
+                        continue
                 for start in range(0, len(chunk), TURN_BYTES):
                     begun_at = time.perf_counter()
                     if frames := parser.feed(chunk[start : start + TURN_BYTES]):
                         yield frames
                     elif (spent_s := time.perf_counter() - begun_at) > IDLE_S:
                         await anyio.sleep(spent_s * IDLE_REST)
+        parser = parser or _choose_parser(begin + b"\n", stream.headers)
+        if parser and (frames := parser.finish()):
+            yield frames
 
-    def _only_frame(self, operation: Operation[Any], response: HttpResponse) -> Frame:
-        """Return the one update of an agent that does not stream, or raise an error."""
-        if not httpx.codes.is_success(response.status):
-            raise self._error(operation, response)
-        kind = response.headers.get("content-type", "no content type")
-        if "json" not in kind:
-            raise BadResponse(f"bad response: {kind[:80]} instead of {SSE}")
-        return Frame(response.body)
+    def _read_streamed(self, operation: Operation[Result], item: Frame) -> Result:
+        try:
+            return self._read(operation, item)
+        except ValueError as error:
+            if is_heartbeat(item):
+                raise NotAnUpdate(str(error)) from None
+            raise
 
     def _size(self, item: Frame) -> int:
         return len(item.data) if item.data else 0
+
+
+def _choose_parser(
+    begin: bytes, headers: httpx.Headers
+) -> SseParser | JsonLinesParser | None:
+    """Return the parser for a body that begins so, None if it is too short to tell.
+
+    Some agents give no or a wrong content type. Raises BadResponse for other bodies.
+    """
+    kind = headers.get("content-type", "")
+    start = begin.removeprefix(BOM).lstrip()
+    if start[:1] in (b"{", b"["):
+        return JsonLinesParser()
+    if kind.lower().startswith(SSE) and start:
+        return SseParser()
+    if SSE_LINE.match(start):
+        return SseParser()
+    if len(start) < MIN_BEGIN and (not start or b"\n" not in begin):
+        return None
+    raise BadResponse(
+        f"bad response: {kind[:80] or 'no content type'} instead of {SSE}; it begins: "
+        f"{start[:80].decode(errors='replace')}"
+    )

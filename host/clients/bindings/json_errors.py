@@ -12,7 +12,7 @@ from a2a.utils.errors import (
     MethodNotFoundError,
 )
 
-from .unreachable_errors import BadResponse, NonstandardError
+from .unreachable_errors import AgentError, BadResponse
 
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 UPDATES_GONE_CODE = -31410
@@ -47,15 +47,13 @@ BY_TYPE = {kind.__name__: kind for kind in BY_CODE.values()} | {
 def from_jsonrpc(error: object) -> A2AError:
     """Read the `error` of a JSON-RPC response."""
     if not isinstance(error, dict):
-        return NonstandardError(
-            f"an error that is not an object: {str(error)[:MAX_MESSAGE]}"
-        )
+        return AgentError(f"an error that is not an object: {str(error)[:MAX_MESSAGE]}")
     code, message = error.get("code"), _message(error)
     reason, data = _info(error.get("data"))
     kind = BY_CODE.get(code) if isinstance(code, int) else None
     kind = kind or BY_REASON.get(reason)
     if kind is None:
-        return NonstandardError(f"JSON-RPC error {code}: {message}")
+        return AgentError(f"JSON-RPC error {code}: {message}")
     return kind(message, data)
 
 
@@ -87,6 +85,19 @@ def from_status(body: bytes) -> A2AError | None:
     if kind is None and isinstance(error.get("code"), int):
         kind = BY_CODE.get(error["code"])
     return kind(_message(error), data) if kind else None
+
+
+def error_in(data: bytes) -> AgentError | None:
+    """Return the error in an object that has one, and nothing else that A2A knows."""
+    try:
+        body = msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return None
+    error = body.get("error") if isinstance(body, dict) else None
+    if not error:
+        return None
+    text = _message(error) if isinstance(error, dict) else str(error)[:MAX_MESSAGE]
+    return AgentError(text)
 
 
 def _message(error: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -15,10 +14,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from ...protocol import lenient_json
 from .http_transport import HttpResponse
 from .json_binding import DENIED, JsonBinding
-from .json_errors import from_jsonrpc
+from .json_errors import error_in, from_jsonrpc
 from .operations import Operation
 from .sse import Frame, too_large
-from .unreachable_errors import BadResponse, NonstandardError
+from .unreachable_errors import AgentError, BadResponse
 
 Result = TypeVar("Result")
 
@@ -49,18 +48,26 @@ class JsonRpc(JsonBinding):
     def _read(self, operation: Operation[Result], item: Frame) -> Result:
         if item.data is None:
             raise too_large()
-        if not item.is_error:
-            return operation.read(self._upgrade(operation, extract_result(item.data)))
-        with suppress(ValueError):
-            extract_result(item.data)
-        raise NonstandardError(item.data.decode(errors="replace")[:200])
+        try:
+            result = extract_result(item.data)
+        except ValueError:
+            if item.is_error:
+                raise AgentError(item.data.decode(errors="replace")[:200]) from None
+            raise
+        try:
+            return operation.read(self._upgrade(operation, result))
+        except ValueError:
+            # Some agents put an error into the result.
+            if error := error_in(result):
+                raise error from None
+            raise
 
     def _error(self, operation: Operation[Any], response: HttpResponse) -> Exception:
         cause = f"HTTP {response.status}"
         try:
             extract_result(response.body)
         except A2AError as error:
-            is_standard = not isinstance(error, NonstandardError)
+            is_standard = not isinstance(error, AgentError)
             # A2A has no error code for 401 and 403, so report the HTTP status.
             if is_standard and response.status not in DENIED:
                 return error

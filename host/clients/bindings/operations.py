@@ -13,12 +13,10 @@ from a2a.types import a2a_pb2 as pb
 from google.protobuf.message import Message
 
 from ...protocol.agent_card import parse_card
-from .http_transport import CALL_S
+from .http_transport import CALL_S, RESPONSE_S
 from .response_parsers import read_page, read_send_response, read_task, read_update
 from .types import Page, Update
 
-# An agent that cannot return at once answers a message when its work is done.
-SEND_S = 60.0
 CANCEL_S = 10.0  # Some agents answer when the work has really stopped.
 
 Result = TypeVar("Result")
@@ -56,7 +54,7 @@ SEND_MESSAGE = Operation[Update](
     sdk_method="send_message",
     request=pb.SendMessageRequest,
     read=read_send_response,
-    deadline_s=SEND_S,
+    deadline_s=RESPONSE_S,
 )
 SEND_STREAMING_MESSAGE = Operation[Update](
     name="SendStreamingMessage",

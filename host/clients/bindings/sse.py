@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 from .types import TooLarge
@@ -11,16 +12,21 @@ MIB = 1024 * 1024
 MAX_EVENT = 4 * MIB
 MAX_SKIPPED = 64 * MIB
 BOM = b"\xef\xbb\xbf"
+_any_json = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Frame(Struct, frozen=True, gc=False):
     """The data of one event, or None if it was over MAX_EVENT.
 
-    "error" is the only event type with a meaning in A2A.
+    A2A has no event types but "error". `kind` is the agent's, if there is one.
     """
 
     data: bytes | None
-    is_error: bool = False
+    kind: bytes = b""
+
+    @property
+    def is_error(self) -> bool:
+        return self.kind == b"error"
 
 
 class SseParser:
@@ -53,6 +59,14 @@ class SseParser:
         self._size = 0
         self._keep(rest)
         return list(filter(None, frames))
+
+    def finish(self) -> list[Frame]:
+        """Return the last event if only its empty line is missing."""
+        if self._size > MAX_EVENT:
+            return []
+        frame = _parse(b"".join(self._kept).rstrip(b"\n"))
+        is_whole = frame and frame.data and is_json(frame.data)
+        return [frame] if frame and is_whole else []
 
     def _with_line_feeds(self, data: bytes) -> bytes:
         if not self._has_begun:
@@ -98,9 +112,17 @@ def _parse(block: bytes) -> Frame | None:
         elif field == b"event":
             kind = value.removeprefix(b" ")
     data = b"\n".join(values)
-    return Frame(data, kind == b"error") if data else None
+    return Frame(data, kind) if data else None
 
 
 def too_large() -> TooLarge:
     """Return the error for a Frame without data."""
     return TooLarge(f"an event over {MAX_EVENT // MIB} MiB")
+
+
+def is_json(data: bytes) -> bool:
+    try:
+        _any_json.decode(data)
+    except (ValueError, RecursionError):
+        return False
+    return True

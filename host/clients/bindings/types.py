@@ -31,6 +31,10 @@ class TooLarge(ValueError):
     """An event was dropped unread because of its size."""
 
 
+class NotAnUpdate(ValueError):
+    """A frame is a ping, a heartbeat or another mark."""
+
+
 class Update(Struct, frozen=True, gc=False):
     """One A2A stream response, and its JSON in the form of A2A 1.0 for the log."""
 

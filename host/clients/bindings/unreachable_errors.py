@@ -20,13 +20,14 @@ from ...observability.redaction import redact
 
 CARD = "the agent card"
 MAX_CAUSE = 200
+AGENT_ERROR = "the agent reports an error"
 
 
 class BadResponse(Exception):
     """An unusable response. The message is the cause."""
 
 
-class NonstandardError(A2AError):
+class AgentError(A2AError):
     """An error that A2A does not define. The message is the agent's."""
 
 
@@ -36,7 +37,7 @@ def is_cancelled() -> bool:
 
 
 BROKEN = (
-    NonstandardError,
+    AgentError,
     httpx.HTTPError,
     OSError,
     RuntimeError,  # httpx and anyio raise it once the connection is closed.
@@ -75,6 +76,8 @@ def map_errors(what: str, name: str, url: str) -> Iterator[None]:
 def describe_cause(error: BaseException, what: str) -> str:
     if isinstance(error, BadResponse):
         return str(error)
+    if isinstance(error, AgentError):
+        return f"{AGENT_ERROR}: {str(error)[:MAX_CAUSE]}"
     # The innermost error has the cause. The outer ones only say that something failed.
     for link in reversed(_chain(error)):
         if cause := _known_cause(link):

@@ -22,7 +22,7 @@ from anyio.lowlevel import checkpoint
 
 from ...observability.redaction import redact
 from ..rate_limit import RateLimiter
-from .types import Batch, TooLarge, Update
+from .types import Batch, NotAnUpdate, TooLarge, Update
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -98,6 +98,8 @@ def _decode(items: Sequence[Item], read: Callable[[Item], Update]) -> Iterator[B
     for item in items:
         try:
             update = read(item)
+        except NotAnUpdate:
+            continue
         except (ValueError, RecursionError) as error:
             left_out, why = left_out + 1, redact(_reason(error))
             continue

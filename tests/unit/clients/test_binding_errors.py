@@ -51,8 +51,10 @@ async def test_invalid_response_makes_the_agent_unreachable_with_the_cause(
         http_response(b"<html>", "text/html"): "bad response: text/html",
         http_response(b"", SSE, 500): "HTTP 500",
         http_response(b"no", "text/plain", 403): "HTTP 403",
-        http_response(b"x" * 9 * 1024 * 1024): "too large: over 8 MiB",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n": "encoded as gzip",
+        http_response(b"x" * 9 * 1024 * 1024): "bad response: application/json",
+        http_response(b"x" * 9 * 1024 * 1024, status=500): "too large: over 8 MiB",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\nx": "encoded as br",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nxyz": "bad response: Error",
         b"HTTP/1.1 302 X\r\nLocation: https://evil.example/x\r\n\r\n": (
             "HTTP 302: it redirects to https://evil.example"
         ),

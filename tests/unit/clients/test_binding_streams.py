@@ -66,8 +66,8 @@ async def test_batch_has_at_most_100_updates() -> None:
     "unusable",
     [
         b"data: {not json}\n\n",
-        b"data: []\n\n",
-        b'data: {"result": null}\n\n',
+        b"data: [1]\n\n",
+        b'data: {"result": 7}\n\n',
         b'data: {"result": {"task": {}}}\n\n',
         b'data: {"result": %b1%b}\n\n' % (b"[" * 5000, b"]" * 5000),
     ],
@@ -222,7 +222,9 @@ def test_any_response_is_an_update_an_error_or_unusable(
             binding = open_binding(interface, pb.AgentCard(), transport, RateLimiter())
             assert isinstance(binding, JsonBinding)
             with suppress(ValueError, A2AError):
-                binding._read(SUBSCRIBE_TO_TASK, Frame(body, is_error))
+                binding._read(
+                    SUBSCRIBE_TO_TASK, Frame(body, b"error" if is_error else b"")
+                )
             refusal = binding._error(
                 SUBSCRIBE_TO_TASK,
                 HttpResponse(status, transport.call_client.headers, body),

@@ -53,7 +53,7 @@ def parse_by_httpx_sse(text: str) -> list[Frame]:
     found = [*lines.decode(text.removeprefix("\ufeff") or "\n"), *lines.flush()]
     decoded = [events.decode(line) for line in found]
     return [
-        Frame(event.data.encode(), event.event == "error")
+        Frame(event.data.encode(), event.event.replace("message", "").encode())
         for event in decoded
         if event and event.data
     ]

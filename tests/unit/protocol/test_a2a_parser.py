@@ -168,7 +168,7 @@ class TestUnusualUpdate:
         assert parsed(response) == parsed(status_update(state="TASK_STATE_WORKING"))
 
     @pytest.mark.parametrize(
-        "state", ["TASK_STATE_OF_A_LATER_PROTOCOL", "working", "", 42, None, [], -1.5]
+        "state", ["TASK_STATE_OF_A_LATER_PROTOCOL", "busy", "", 42, None, [], -1.5]
     )
     def test_unknown_state_is_unspecified(self, state: Any) -> None:
         assert status_of(status_update(state=state)).state == "TASK_STATE_UNSPECIFIED"
