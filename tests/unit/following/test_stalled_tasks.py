@@ -6,6 +6,7 @@ import pytest
 from a2a.utils.errors import InternalError
 from msgspec.structs import replace
 
+from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
 from host.following import stall_check
 from host.following.task_news import format_seconds
@@ -13,7 +14,15 @@ from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
 from host.model.event import NoticeEvent, TaskEvent
 from host.model.timestamps import now, seconds_since
-from tests.support.scripted_agent import chunk, read_events, status, task
+from host.protocol.a2a_objects import RESUMABLE
+from tests.support.scripted_agent import (
+    chunk,
+    make_status,
+    make_update,
+    read_events,
+    status,
+    task,
+)
 from tests.support.silent_agent import SOON_S, OpenConnection, follow
 
 LONG_S = 3600.0
@@ -71,6 +80,27 @@ async def test_repeated_task_is_no_news() -> None:
         await run.check()
 
         assert await run.lines() == ["one", "stalled", "one stalled"]
+
+
+async def test_repeated_task_with_a_newer_time_is_no_news() -> None:
+    connection = OpenConnection(task_at(0))
+    async with follow(connection) as run:
+        for second in range(1, 6):
+            connection.task = task_at(second)
+            await connection.push(task_at(second))
+        await run.until("one", "stalled", "one stalled")
+        connection.task = task_at(9)
+        await connection.push(task_at(9))
+        await run.check()
+
+        assert await run.lines() == ["one", "stalled", "one stalled"]
+
+
+def task_at(second: int) -> Update:
+    """Build the same Task with the time of `second`."""
+    working = make_status("WORKING", "one")
+    working["timestamp"] = f"2026-11-23T12:00:{second:02}.000Z"
+    return make_update({"task": {"id": "t1", "status": working}})
 
 
 async def test_agent_is_asked_before_a_task_is_stalled() -> None:
@@ -175,19 +205,26 @@ async def test_notices_leave_the_numbers_of_the_agent_alone() -> None:
     connection = OpenConnection(WORKING, resumable=True)
     async with follow(connection, log=log) as run:
         await connection.push(status("WORKING", "one", 1))
-        await connection.push(status("WORKING", "two", 2))
-        await run.until("one", "two", "stalled", "two stalled")
+        await connection.push(numbered_chunk("A", 2))
+        await run.until("one", "chunk A", "stalled", "one stalled")
         # GetTask would be ahead of a replay.
         assert connection.reads == 0
     again = OpenConnection(WORKING, resumable=True)
     async with follow(again, log=log) as run:
         await again.push(status("WORKING", "three", 3))
-        lines = ["one", "two", "stalled", "two stalled", "resumed", "three"]
+        lines = ["one", "chunk A", "stalled", "one stalled", "resumed", "three"]
         await run.until_lines(*lines)
 
     assert again.asked == [2]
     updates = [row.version for row in await log.read(0, 99) if row.version]
     assert updates == [1, 2, 3]
+
+
+def numbered_chunk(text: str, sequence: int) -> Update:
+    artifact = {"artifactId": "a", "parts": [{"text": text}]}
+    metadata = {RESUMABLE: {"sequence": sequence}}
+    body = {"taskId": "t1", "artifact": artifact, "metadata": metadata}
+    return make_update({"artifactUpdate": body})
 
 
 async def test_failed_task_is_not_stalled_any_more() -> None:
