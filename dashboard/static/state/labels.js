@@ -3,7 +3,7 @@
 // event. The views and the announcer use them. Pure.
 
 import { formatSeconds, plural } from './format.js';
-import { isStalled } from './status.js';
+import { isStalled, shownStatus } from './status.js';
 /** @import { Agent, AgentEvent, ArtifactEvent, FeedEvent, GapEvent, Part } from './types.d.ts' */
 /** @typedef {{ word: string, icon: import('../view/icons.js').IconName }} Label */
 
@@ -22,6 +22,9 @@ const STATUS = {
 
 export const STATUSES = Object.keys(STATUS);
 
+/** @type {Label} */
+const CONTINUED = { word: 'continued', icon: 'again' };
+
 /** @type {Record<string, Label>} */
 const CONNECTION = {
   connecting: { word: 'connecting', icon: 'dashed' },
@@ -30,6 +33,9 @@ const CONNECTION = {
   removed: { word: 'removed', icon: 'minus' },
   recorded: { word: 'recorded', icon: 'page' },
 };
+
+/** The trouble of an agent that cannot take messages starts with this. */
+const SEND_FAILURE = 'messages fail';
 
 /** @type {Record<string, string>} */
 const BINDING = { JSONRPC: 'JSON-RPC', GRPC: 'gRPC' };
@@ -48,11 +54,13 @@ const NOTICE = {
 };
 
 /** @param {string} status @returns {Label} */
-export const statusLabel = (status) => STATUS[status] ?? STATUS.unknown;
+export const statusLabel = (status) =>
+  status === 'continued' ? CONTINUED : (STATUS[status] ?? STATUS.unknown);
 
 /** A connected agent may have a problem too. @param {AgentEvent | null} row @returns {Label} */
 export function agentLabel(row) {
   const label = CONNECTION[row?.connection ?? 'connecting'] ?? CONNECTION.connecting;
+  if (row?.trouble?.startsWith(SEND_FAILURE)) return { word: SEND_FAILURE, icon: 'warning' };
   return row?.trouble ? { ...label, icon: 'warning' } : label;
 }
 
@@ -61,7 +69,7 @@ export const agentTone = (row) => (row?.trouble ? 'trouble' : (row?.connection ?
 
 /** @param {FeedEvent} event @returns {Label} */
 export function eventLabel(event) {
-  if (event.kind === 'task') return isStalled(event) ? NOTICE.stalled : statusLabel(event.status);
+  if (event.kind === 'task') return isStalled(event) ? NOTICE.stalled : statusLabel(shownStatus(event));
   if (event.kind === 'agent') return agentLabel(event);
   if (event.kind === 'notice' && event.notice in NOTICE) return NOTICE[event.notice];
   return KIND[event.kind] ?? { word: event.kind, icon: 'dashed' };
@@ -69,7 +77,7 @@ export function eventLabel(event) {
 
 /** Return the `data-tone` of an event, which selects its colour. @param {FeedEvent} event */
 export function eventTone(event) {
-  if (event.kind === 'task') return isStalled(event) ? 'stalled' : event.status;
+  if (event.kind === 'task') return isStalled(event) ? 'stalled' : shownStatus(event);
   if (event.kind === 'notice') return event.notice;
   return event.kind === 'agent' ? agentTone(event) : event.kind;
 }

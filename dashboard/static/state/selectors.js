@@ -116,17 +116,21 @@ export const isQuiet = (task, now_ms) =>
   now_ms - Date.parse(newsTimeOf(task.row)) > QUIET_MS;
 
 /**
- * Find the tasks around one: its parent, its children, and those with the same context.
+ * Find the tasks around one: those that it continues, and that continue it, its parent, its
+ * children, and those with the same context.
  * @param {State} state @param {TaskEvent} row
  */
 export function findRelatedTasks(state, row) {
-  /** @type {{ parents: Task[], children: Task[], siblings: Task[] }} */
-  const related = { parents: [], children: [], siblings: [] };
+  /** @type {Record<'before' | 'after' | 'parents' | 'children' | 'siblings', Task[]>} */
+  const related = { before: [], after: [], parents: [], children: [], siblings: [] };
   for (const agent of state.agents.values()) {
     for (const task of agent.tasks.values()) {
-      const { task_id, parent_task_id, context_id } = task.row;
-      if (agent.name === row.agent && task_id === row.task_id) continue;
-      if (row.parent_task_id === task_id) related.parents.push(task);
+      const { task_id, parent_task_id, context_id, continues } = task.row;
+      const is_same_agent = agent.name === row.agent;
+      if (is_same_agent && task_id === row.task_id) continue;
+      if (is_same_agent && task_id === row.continues) related.before.push(task);
+      else if (is_same_agent && continues === row.task_id) related.after.push(task);
+      else if (row.parent_task_id === task_id) related.parents.push(task);
       else if (parent_task_id === row.task_id) related.children.push(task);
       else if (context_id !== null && context_id === row.context_id) related.siblings.push(task);
     }

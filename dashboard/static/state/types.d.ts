@@ -28,6 +28,10 @@ export interface TaskEvent extends BaseEvent {
   choices?: string[];
   /** The task that started this one through the host. */
   parent_task_id?: string;
+  /** The task whose reply started this one. */
+  continues?: string;
+  /** The task with which the agent answered a reply to this one. */
+  continued_by?: string;
   message_id: string | null;
   /**
    * Only in rows that the host writes itself: the time of the last news of a stalled task,

@@ -6,7 +6,7 @@ import { guard } from '../vendor/lit-html/directives/guard.js';
 import { formatPercent, formatSeconds, plural } from '../state/format.js';
 import { agentLabel, agentTitle, agentTone, describeFollowing } from '../state/labels.js';
 import { findFrontTask, keyOf } from '../state/selectors.js';
-import { isOpen, isWaiting } from '../state/status.js';
+import { isOpen, isWaiting, shownStatus } from '../state/status.js';
 import { isPending } from '../state/ui.js';
 import { agentMenu, agentMenuButton } from './agent_menu.js';
 import {
@@ -100,7 +100,7 @@ function taskView(page, task) {
   return html`<div
     class="task"
     data-task=${row.task_id}
-    data-tone=${row.status}
+    data-tone=${shownStatus(row)}
     data-open=${isOpen(row)}
   >
     <p class="line">

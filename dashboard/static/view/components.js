@@ -6,7 +6,7 @@ import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { formatAge, formatDuration, formatElapsed, formatSpan } from '../state/format.js';
 import { agentTitle, statusLabel } from '../state/labels.js';
 import { isQuiet } from '../state/selectors.js';
-import { isOpen, isStalled, newsTimeOf } from '../state/status.js';
+import { isOpen, isStalled, newsTimeOf, shownStatus } from '../state/status.js';
 import { icon } from './icons.js';
 /** @import { Page } from '../page.js' */
 /** @import { Agent, Task, TaskEvent } from '../state/types.d.ts' */
@@ -50,7 +50,7 @@ export function stalledView({ host_now_ms }, row) {
 
 /** A stalled task's status says so. @param {Page} page @param {TaskEvent} row */
 export const taskStatus = (page, row) =>
-  isStalled(row) ? stalledView(page, row) : statusView(row.status);
+  isStalled(row) ? stalledView(page, row) : statusView(shownStatus(row));
 
 /** Indeterminate if the agent reports no progress of an open task. @param {TaskEvent} row */
 export const progressBar = (row) =>

@@ -9,7 +9,7 @@ import { formatDuration, formatElapsed, formatPercent } from '../state/format.js
 import { shortId } from '../state/labels.js';
 import { lintCard } from '../state/lint.js';
 import { findRelatedTasks, keyOf, taskKey } from '../state/selectors.js';
-import { isOpen, isWaiting } from '../state/status.js';
+import { isOpen, isWaiting, shownStatus } from '../state/status.js';
 import { readTrackers } from '../state/task_progress.js';
 import { sumTimePerStatus } from '../state/task_steps.js';
 import { isMarkdown, partView } from './artifact_parts.js';
@@ -96,7 +96,7 @@ function statusSection(page, row, task) {
   const started = page.details.open.get(key)?.events[0]?.received_at ?? row.received_at;
   const end_ms = isOpen(row) ? page.host_now_ms : Date.parse(row.received_at);
   const lasted_ms = end_ms - Date.parse(started);
-  return html`<section class="task" data-tone=${row.status} data-open=${isOpen(row)} aria-label="Status">
+  return html`<section class="task" data-tone=${shownStatus(row)} data-open=${isOpen(row)} aria-label="Status">
     <p class="line">
       ${taskStatus(page, row)}
       <span class="percent">${formatPercent(row.progress)}</span>
@@ -175,8 +175,14 @@ function timesView({ host_now_ms }, { events }, row) {
 
 /** @param {Page} page @param {TaskEvent} row */
 function relatedSection(page, row) {
-  const { parents, children, siblings } = findRelatedTasks(page.state, row);
-  const groups = Object.entries({ 'Started by': parents, Started: children, 'Same context': siblings });
+  const { before, after, parents, children, siblings } = findRelatedTasks(page.state, row);
+  const groups = Object.entries({
+    Continues: before,
+    'Continued by': after,
+    'Started by': parents,
+    Started: children,
+    'Same context': siblings,
+  });
   const found = groups.filter(([, tasks]) => tasks.length > 0);
   if (found.length === 0) return nothing;
   return html`<section class="kin" aria-label="Related tasks">
@@ -192,12 +198,12 @@ function relatedSection(page, row) {
 
 /** @param {Page} page @param {Task} task */
 function relatedTask(page, task) {
-  const { agent, status, message } = task.row;
+  const { agent, message } = task.row;
   return html`<li>
     <button class="choice quiet" @click=${() => page.controls.openTask(keyOf(task))}>
       ${swatch(page.state.agents.get(agent))}
       <b>${titleOf(page, agent)}</b>
-      ${statusView(status)}
+      ${statusView(shownStatus(task.row))}
       <span class="says">${clip(message ?? '')}</span>
     </button>
   </li>`;

@@ -6,7 +6,7 @@ import { guard } from '../vendor/lit-html/directives/guard.js';
 import { formatPercent, plural } from '../state/format.js';
 import { shortId, statusLabel } from '../state/labels.js';
 import { keyOf, listTasks } from '../state/selectors.js';
-import { isOpen, isStalled } from '../state/status.js';
+import { isOpen, isStalled, shownStatus } from '../state/status.js';
 import {
   clip,
   idButton,
@@ -56,7 +56,7 @@ function table(page) {
 function taskRow(page, task, place) {
   const { row } = task;
   const key = keyOf(task);
-  const label = statusLabel(row.status);
+  const label = statusLabel(shownStatus(row));
   const text = clip(textOf(row));
   return html`<div
     class="row"
@@ -67,13 +67,13 @@ function taskRow(page, task, place) {
     data-open=${isOpen(row)}
     @click=${openOnClick(page, key)}
   >
-    <span role="cell" class="what status" data-tone=${row.status}>
+    <span role="cell" class="what status" data-tone=${shownStatus(row)}>
       ${icon(label.icon)}${label.word}
     </span>
     <span role="cell" class="agent">
       ${swatch(page.state.agents.get(row.agent))} ${titleOf(page, row.agent)}
     </span>
-    <span role="cell" class="bar" data-tone=${row.status}>${progressBar(row)}</span>
+    <span role="cell" class="bar" data-tone=${shownStatus(row)}>${progressBar(row)}</span>
     <span role="cell" class="percent">${formatPercent(row.progress)}</span>
     <span role="cell" class="text" title=${text}>${text}</span>
     <span role="cell" class="time"

@@ -180,3 +180,35 @@ test('parents, children and siblings are found across all agents', () => {
   assert.deepEqual(ids('carly', 'a'), [['plan'], [], ['b']]);
   assert.deepEqual(ids('walter', 'd'), [[], [], []]);
 });
+
+test('a task that another one continues neither waits nor counts as open', () => {
+  const state = after(
+    task(1, { task_id: 'a', status: 'input-required' }),
+    task(2, { task_id: 'a', status: 'input-required', continued_by: 'b' }),
+    task(3, { task_id: 'b', continues: 'a' }),
+  );
+  const { waiting, running } = countTotals(state);
+  assert.deepEqual([waiting, running], [0, 1]);
+  assert.deepEqual(listWaitingTasks(state), []);
+  assert.equal(front(state, at(60)), 'b');
+
+  applyEvent(state, task(4, { task_id: 'a', status: 'input-required', message: 'Again?' }), 0);
+  assert.deepEqual(listWaitingTasks(state).map(({ row }) => row.task_id), ['a']);
+});
+
+test('a task and the one that continues it are related both ways', () => {
+  const state = after(
+    task(1, { task_id: 'a', status: 'input-required', continued_by: 'b' }),
+    task(2, { task_id: 'b', continues: 'a' }),
+    task(3, { agent: 'walter', task_id: 'a', context_id: null }),
+  );
+  const tasks = state.agents.get('carly')?.tasks;
+  /** @param {string} id @param {'before' | 'after' | 'siblings'} group */
+  const ids = (id, group) => {
+    const row = tasks?.get(id)?.row;
+    assert.ok(row);
+    return findRelatedTasks(state, row)[group].map((found) => found.row.task_id);
+  };
+  assert.deepEqual([ids('a', 'after'), ids('a', 'siblings')], [['b'], []]);
+  assert.deepEqual([ids('b', 'before'), ids('b', 'after')], [['a'], []]);
+});
