@@ -25,6 +25,7 @@ STATUS = {
     "rejected": "red",
     "input-required": "bold magenta",
     "auth-required": "bold magenta",
+    "continued": "dim",
     "connected": "green",
     "lost": "red",
     "gap": "yellow",
@@ -59,6 +60,8 @@ def format_event(event: Event, *, bar: bool = True) -> Text:
 
 def _status(event: Event) -> str:
     kind = _text(event, "kind")
+    if _text(event, "continued_by"):
+        return "continued"  # It no longer waits for an answer.
     return _text(event, STATUS_FIELDS.get(kind, "")) or kind
 
 

@@ -189,6 +189,6 @@ class Connection:
     async def list_tasks(self, query: Query) -> Page:
         return await self._binding.list_tasks(query)
 
-    async def cancel(self, task_id: str) -> Update:
-        """Return the task as the agent leaves it, which may not be cancelled."""
+    async def cancel(self, task_id: str) -> Update | None:
+        """Return the agent's answer, None if it is not a Task."""
         return await self._binding.cancel(task_id)

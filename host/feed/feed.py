@@ -66,10 +66,12 @@ class Feed:
         self._arrived = asyncio.Event()
         self._published = asyncio.Event()
         self._closed = False
+        self.opened_at = ""
         self.listeners = Listeners()
 
     async def open(self) -> None:
         """Load the board and the head from the log. Raises LogError."""
+        self.opened_at = now()
         self.epoch, _, head = await self._log.bounds()
         self._ring = Ring(head)
         at = self._checkpointed = await self._restore()

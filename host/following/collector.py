@@ -14,6 +14,7 @@ import anyio
 from a2a.types import a2a_pb2 as pb
 from anyio.abc import TaskGroup
 
+from ..clients.answer import Answer
 from ..clients.bindings.types import Update
 from ..clients.connection import MAX_STREAMS, Connection
 from ..clients.credentials import Credentials
@@ -25,17 +26,26 @@ from ..model.debug_state import MAX_SHOWN, CollectorState
 from ..observability.logfmt import Line
 from ..observability.redaction import redact
 from ..protocol.a2a_objects import ListedTask
-from ..protocol.gaps import AGENT_WAS_AWAY, HOST_WAS_AWAY
+from ..protocol.gaps import (
+    AGENT_WAS_AWAY,
+    BOTH_WERE_AWAY,
+    HOST_WAS_AWAY,
+    NOT_FOLLOWED,
+    RECONNECTED,
+)
 from ..protocol.task_status import is_terminal
 from .agent_row import AgentRow
 from .discovery import Discovery
 from .followers import Followers
 from .message_response import MessageResponse
+from .task_cancel import cancel_task
 
 logger = logging.getLogger("courtside.collector")
 
 MAX_RETRY_S = 1.5
-AFTER_CANCEL_S = 1.0
+# The reason for a gap, after an attempt to connect has failed.
+WITHOUT_AGENT = {HOST_WAS_AWAY: BOTH_WERE_AWAY, RECONNECTED: AGENT_WAS_AWAY}
+AFTER_CANCEL_S = (0.5, 2.0, 8.0)
 
 
 class Collector:
@@ -69,6 +79,7 @@ class Collector:
         self._retry_at: float | None = None
 
     async def run(self) -> None:
+        self._away_reason = self._find_away_reason()
         await self._agent_row.set_connecting()
         while True:
             try:
@@ -80,6 +91,8 @@ class Collector:
                 continue
             except AgentUnreachable as error:
                 cause = str(error)
+                reason = self._away_reason
+                self._away_reason = WITHOUT_AGENT.get(reason, reason)
             except Exception as error:
                 # No error may affect the other agents.
                 logger.exception(Line(agent=self.name, following="failed"))
@@ -141,8 +154,8 @@ class Collector:
 
     async def send(
         self, request: pb.SendMessageRequest, parent_task_id: str | None = None
-    ) -> Update:
-        """Send a message, return the first update, and follow the task it belongs to.
+    ) -> Answer:
+        """Send a message, return the answer that has begun, and follow its task.
 
         The task is followed even if the caller is cancelled. Its rows name
         `parent_task_id` as its parent.
@@ -154,16 +167,24 @@ class Collector:
             )
         response = MessageResponse(request, followers, self._agent_row, parent_task_id)
         group.start_soon(response.read, connection)
-        return await response.first
+        await response.answer.begin()
+        return response.answer
 
     async def cancel(self, task_id: str) -> Update:
-        """Cancel the task. Return the agent's Task, which may not be cancelled."""
-        update = await self.connection.cancel(task_id)
-        follower = self._followers.get(task_id) if self._followers else None
-        if follower:
-            # Some agents end the stream of a cancelled task without a last update.
-            follower.read_task_after(AFTER_CANCEL_S)
-        return update
+        """Cancel the task. Return its Task, which may not be cancelled."""
+        connection = self.connection
+        try:
+            return await cancel_task(
+                connection,
+                task_id,
+                read_task=self.get_task,
+                row=self._feed.board.task(self.name, task_id),
+            )
+        finally:
+            # Some agents cancel a task later, or end its stream without an update.
+            if follower := self._followers and self._followers.get(task_id):
+                for delay_s in AFTER_CANCEL_S:
+                    follower.read_task_after(delay_s)
 
     def follow(self, task_id: str, parent_task_id: str | None = None) -> None:
         """Follow a task of the agent, if it is not followed yet."""
@@ -186,7 +207,7 @@ class Collector:
                 wants=self._wants,
             )
             self._connection, self._group = connection, group
-            self._followers, self._away_reason = followers, AGENT_WAS_AWAY
+            self._followers, self._away_reason = followers, RECONNECTED
             try:
                 followers.follow_open_tasks()
                 group.start_soon(followers.check)
@@ -203,6 +224,16 @@ class Collector:
         return self._followers is not None and self._followers.take_listed(task)
 
     # The connection.
+
+    def _find_away_reason(self) -> str:
+        """Return why updates may be missing after those that the feed has."""
+        row = self._feed.board.agents.get(self.name)
+        if row and row.connection == "removed":
+            return NOT_FOLLOWED
+        if row is None or row.received_at < self._feed.opened_at:
+            was_lost = row is not None and row.connection == "lost"
+            return BOTH_WERE_AWAY if was_lost else HOST_WAS_AWAY
+        return AGENT_WAS_AWAY if row.connection == "lost" else RECONNECTED
 
     def _connect(self) -> Connection:
         return Connection(

@@ -99,12 +99,28 @@ class Follower:
         self._own_reading = anyio.CancelScope()
         self._replies_ended = anyio.Event()
 
-    def set_parent(self, parent_task_id: str) -> None:
-        """Name the task that started this one in each row from now on."""
-        self._record.parent_task_id = parent_task_id
+    def set_links(
+        self, parent_task_id: str | None = None, continues: str | None = None
+    ) -> None:
+        """Name the task that started this one, and the one that it continues.
+
+        None changes nothing. Each row has the names from now on.
+        """
+        self._record.parent_task_id = parent_task_id or self._record.parent_task_id
+        self._record.continues = continues or self._record.continues
         if self._started.is_set():
-            self._events.add_parent()
+            self._events.add_links()
             self._events.writer.start(self._group)
+
+    async def continue_by(self, task_id: str) -> str | None:
+        """Say that the task no longer waits: another task has the reply.
+
+        Return the task that started this one, which started the other one too.
+        """
+        await self._started.wait()
+        self._events.continue_by(task_id)
+        await self._events.writer.flush()
+        return self._record.parent_task_id or None
 
     async def run(self, response: AsyncGenerator[Batch] | None = None) -> None:
         """Follow the task by the `response` to the message that started it, if given.

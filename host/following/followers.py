@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 from anyio.abc import TaskGroup
@@ -67,8 +68,7 @@ class Followers:
     def follow(self, task_id: str, parent_task_id: str | None = None) -> bool:
         """Follow the task, if it is not followed yet. Return whether that is new."""
         if follower := self._by_task.get(task_id):
-            if parent_task_id:
-                follower.set_parent(parent_task_id)
+            follower.set_links(parent_task_id)
             return False
         self._group.start_soon(self.run, task_id, None, parent_task_id)
         return True
@@ -90,6 +90,7 @@ class Followers:
         task_id: str,
         response: AsyncGenerator[Batch] | None = None,
         parent_task_id: str | None = None,
+        continues: str | None = None,
     ) -> None:
         """Follow the task to its end, by the `response` to its message if given."""
         if task_id in self._by_task:
@@ -103,8 +104,7 @@ class Followers:
             stalled_after_s=self._stalled_after_s,
         )
         self._by_task[task_id] = follower
-        if parent_task_id:
-            follower.set_parent(parent_task_id)
+        follower.set_links(parent_task_id, continues)
         try:
             await follower.run(response)
         except Exception:
@@ -126,18 +126,20 @@ class Followers:
 
     # A task that is found before the response to its message begins.
 
-    def expect_response(self) -> None:
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
         """Announce a message that may start a task: its response is to be read first.
 
         A subscription to the task would carry a part of the response.
         """
         self._unanswered += 1
-
-    def end_expecting(self) -> None:
-        self._unanswered -= 1
-        if not self._unanswered:
-            self._answered.set()
-            self._answered = anyio.Event()
+        try:
+            yield
+        finally:
+            self._unanswered -= 1
+            if not self._unanswered:
+                self._answered.set()
+                self._answered = anyio.Event()
 
     async def _follow_after_responses(self, task_id: str) -> None:
         with anyio.move_on_after(MAX_WAIT_FOR_RESPONSE_S):

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..feed.feed import Feed
-from ..model.event import Event
+from ..model.event import Event, TaskEvent
 from ..model.timestamps import now
 from ..protocol.a2a_objects import Status, StatusUpdate, StreamResponse
 from ..protocol.event_builders import build_lost_row
@@ -38,7 +38,7 @@ class TaskEvents:
         has_history = await self.writer.load(self._record)
         if has_history:
             self.news.load()
-            self.add_parent()
+            self.add_links()
         return has_history
 
     def add(self, events: Sequence[Event], raw: bytes | None = None) -> None:
@@ -50,15 +50,21 @@ class TaskEvents:
         """Mark the task as stalled."""
         self._add(self.news.build_stalled())
 
-    def add_parent(self) -> None:
-        """Name the parent of a task that was found before its parent was known."""
-        row, parent = self._record.row, self._record.parent_task_id
-        if row and row.parent_task_id != parent:
-            # Without `sequence`: the row may be older than the last numbered update.
-            named = replace(
-                row, parent_task_id=parent, sequence=UNSET, received_at=now()
-            )
-            self._add([named])
+    def add_links(self) -> None:
+        """Name the tasks behind a task that was found before they were known."""
+        record, row = self._record, self._record.row
+        if row is None:
+            return
+        parent, continues = record.parent_task_id, record.continues
+        linked = replace(row, parent_task_id=parent, continues=continues)
+        if linked != row:
+            self._add_again(linked)
+
+    def continue_by(self, task_id: str) -> None:
+        """Say that the task no longer waits, because another task has the reply."""
+        row = self._record.row
+        if row and row.needs_input:
+            self._add_again(replace(row, continued_by=task_id))
 
     def lose(self, reason: str) -> None:
         """End a task that its agent no longer knows. An unseen one leaves no trace."""
@@ -73,6 +79,10 @@ class TaskEvents:
         last = StatusUpdate(task_id=self._record.task_id, status=status)
         response = StreamResponse(status_update=last)
         self.add(translate(self._record, response, now(), reason))
+
+    def _add_again(self, row: TaskEvent) -> None:
+        # Without `sequence`: the row may be older than the last numbered update.
+        self._add([replace(row, sequence=UNSET, received_at=now())])
 
     def _add(self, events: Sequence[Event], raw: bytes | None = None) -> None:
         self._record.add(events)

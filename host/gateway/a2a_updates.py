@@ -251,7 +251,14 @@ def _build_status(
     if source and source.task and _is_status_of(row, source.task.status):
         return _fix_timestamp(source.task.status)
     message = None
-    if row.message:
+    if source and source.message:
+        message = replace(
+            source.message,
+            message_id=source.message.message_id or message_id,
+            task_id=row.task_id,
+            context_id=row.context_id or "",
+        )
+    elif row.message:
         message = _build_message(
             row.message_id or message_id, row.task_id, row.context_id or "", row.message
         )

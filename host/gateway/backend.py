@@ -6,6 +6,7 @@ from typing import Protocol
 
 from a2a.types import a2a_pb2 as pb
 
+from ..clients.answer import Answer
 from ..clients.bindings.types import Update
 
 
@@ -21,8 +22,8 @@ class Backend(Protocol):
     def card(self) -> pb.AgentCard:
         """The agent's own card."""
 
-    async def send(self, request: pb.SendMessageRequest) -> Update:
-        """Return the first response: a Message, a Task, or an update of a Task."""
+    async def send(self, request: pb.SendMessageRequest) -> Answer:
+        """Return the answer, which has begun."""
 
     async def get_task(self, task_id: str) -> Update:
         """Return the agent's Task. From now on its updates are in the feed."""

@@ -12,10 +12,8 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError
 from anyio.abc import TaskGroup
 
-from ..clients.bindings.types import Update
-from ..errors import AgentUnreachable
+from ..clients.answer import Answer
 from ..feed.feed import Feed
-from ..protocol.a2a_objects import StreamResponse
 from .backend import Backend
 
 MAX_MESSAGES = 10_000  # Per agent.
@@ -26,15 +24,12 @@ MAX_BYTES = 8 * 1024 * 1024  # Per agent, of answers that are Messages.
 class SentMessage:
     """A message, and the agent's answer to it.
 
-    `answer` is None once the agent has answered. Then the answer is `message`, or the
-    task `task_id`. `feed_head` is the feed's last event before the message was sent.
+    `feed_head` is the feed's last event before the message was sent.
     """
 
     feed_head: int
     digest: bytes
-    answer: asyncio.Future[Update] | None
-    message: StreamResponse | None = None
-    task_id: str = ""
+    answer: asyncio.Future[Answer]
     size: int = 0
 
 
@@ -66,54 +61,46 @@ class MessageSender:
 
     async def send(
         self, agent: Backend, request: pb.SendMessageRequest
-    ) -> tuple[SentMessage, Update | None]:
+    ) -> tuple[SentMessage, Answer]:
         """Send a message, or wait for the answer if it is being sent.
 
-        The update is the answer, None if the agent answered earlier. Raises the
-        errors of the agent's `send`. The message can then be sent again.
+        The answer has begun. Raises the errors of the agent's `send`. The message can
+        then be sent again.
         """
         message = request.message
         if not self.is_known(agent.name, message):
-            answer: asyncio.Future[Update] = asyncio.get_running_loop().create_future()
+            answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             sent = SentMessage(self._feed.head, _digest(message), answer)
             self._sent[agent.name][message.message_id] = sent
-            self._group.start_soon(self._send, agent, request, sent, answer)
+            self._group.start_soon(self._send, agent, request, sent)
         sent = self._sent[agent.name][message.message_id]
-        return sent, await asyncio.shield(sent.answer) if sent.answer else None
+        return sent, await asyncio.shield(sent.answer)
 
     async def _send(
-        self,
-        agent: Backend,
-        request: pb.SendMessageRequest,
-        sent: SentMessage,
-        answer: asyncio.Future[Update],
+        self, agent: Backend, request: pb.SendMessageRequest, sent: SentMessage
     ) -> None:
         try:
-            update = await agent.send(request)
-            self._keep_answer(agent.name, sent, update)
-            answer.set_result(update)
+            answer = await agent.send(request)
         except BaseException as error:
             self._sent[agent.name].pop(request.message.message_id, None)
             if not isinstance(error, Exception):
-                answer.cancel()
+                sent.answer.cancel()
                 raise
-            answer.set_exception(error)
-            answer.exception()  # Perhaps no client waits: asyncio must not warn.
-        finally:
-            sent.answer = None
+            sent.answer.set_exception(error)
+            sent.answer.exception()  # Perhaps no client waits: asyncio must not warn.
+            return
+        sent.answer.set_result(answer)
+        self._forget_oldest(agent.name)
+        await answer.complete()
+        if self._sent[agent.name].get(request.message.message_id) is sent:
+            # Who repeats the message gets the task as it is then.
+            sent.answer = asyncio.get_running_loop().create_future()
+            sent.answer.set_result(answer.without_task())
+            sent.size = answer.size
+            self._bytes[agent.name] += sent.size
+            self._forget_oldest(agent.name)
 
-    def _keep_answer(self, name: str, sent: SentMessage, update: Update) -> None:
-        response = update.response
-        if response.message is not None:
-            sent.message, sent.size = response, len(update.raw)
-        elif response.task_id:
-            sent.task_id = response.task_id
-        else:
-            raise AgentUnreachable(
-                f"bad response: {name} answered a message with an update that names no "
-                "task"
-            )
-        self._bytes[name] += sent.size
+    def _forget_oldest(self, name: str) -> None:
         kept = self._sent[name]
         while len(kept) > MAX_MESSAGES or self._bytes[name] > MAX_BYTES:
             _, oldest = kept.popitem(last=False)

@@ -20,8 +20,8 @@ from a2a.utils.errors import (
 from a2a.utils.proto_utils import validate_proto_required_fields
 from google.protobuf.message import Message
 
+from ..clients.answer import Answer
 from ..clients.bindings.json_errors import UpdatesGone
-from ..clients.bindings.types import Update
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..protocol.a2a_objects import StreamResponse, Task
@@ -92,28 +92,30 @@ class Operations:
         agent, config = self._find_agent(call.agent), call.params.configuration
         self._check_message(call)
         max_history = _history_length(config)
-        sent, update = await self._sender.send(agent, call.params)
-        if sent.message:
-            return build_unnumbered(sent.message).json
-        task = update.response.task if update else None
+        sent, answer = await self._sender.send(agent, call.params)
+        if message := await _find_message(answer):
+            return build_unnumbered(message).json
+        task = answer.task.response.task if answer.task else None
         if not config.return_immediately and not (task and _is_settled(task)):
-            async with aclosing(self._read_response(agent, sent, update)) as updates:
+            async with aclosing(self._read_response(agent, sent, answer)) as updates:
                 async for _ in updates:
                     pass
             task = None
-        task = task or await self._read_task(agent, sent.task_id)
+        task = task or await self._read_task(agent, answer.task_id)
         task = limit_history(remove_number(task), max_history)
         return msgspec.json.encode(StreamResponse(task=task))
 
     async def stream(self, call: Call[pb.SendMessageRequest]) -> Updates:
-        """Yield a Message, or a Task and its updates until it ends or asks."""
+        """Yield Messages, and a Task and its updates until it ends or asks."""
         agent = self._find_agent(call.agent)
         self._check_message(call)
-        sent, update = await self._sender.send(agent, call.params)
-        if sent.message:
-            yield [build_unnumbered(sent.message)]
+        sent, answer = await self._sender.send(agent, call.params)
+        async with aclosing(answer.read_messages()) as messages:
+            async for message in messages:
+                yield [build_unnumbered(message.response)]
+        if not answer.task_id:
             return
-        async with aclosing(self._read_response(agent, sent, update)) as updates:
+        async with aclosing(self._read_response(agent, sent, answer)) as updates:
             async for batch in updates:
                 yield batch
 
@@ -185,19 +187,19 @@ class Operations:
         )
 
     async def _read_response(
-        self, agent: Backend, sent: SentMessage, update: Update | None
+        self, agent: Backend, sent: SentMessage, answer: Answer
     ) -> Updates:
         """Yield the Task and its updates until it ends or asks.
 
-        `update` is the agent's answer if it came just now: then the Task is as of the
-        first row after the message, so that no update is left out. Else it is current.
+        If the answer came just now, the Task is as of the first row after the message,
+        so that no update is left out. Else it is current.
         """
-        stream = TaskStream(self._feed, agent.name, sent.task_id)
+        stream, update = TaskStream(self._feed, agent.name, answer.task_id), answer.task
         task = update.response.task if update else None
         row_id = await stream.wait_for_row(sent.feed_head, FEED_TIMEOUT_S)
         if row_id is None and await stream.read_row() is None:
             # The host lost the agent before the task was in the feed.
-            task = task or await _get_task(agent, sent.task_id)
+            task = task or await _get_task(agent, answer.task_id)
             yield [build_unnumbered(StreamResponse(task=task))]
             if _is_settled(task):
                 return
@@ -308,6 +310,15 @@ def _task_id(
 async def _get_task(agent: Backend, task_id: str) -> Task:
     # The bindings make sure that there is a task.
     return (await agent.get_task(task_id)).response.task or Task()
+
+
+async def _find_message(answer: Answer) -> StreamResponse | None:
+    """Return the Message of an answer without a task: the last one of several."""
+    await answer.wait_until_quiet()
+    if answer.task:
+        response = answer.task.response
+        return response if response.message is not None else None
+    return None if answer.task_id else answer.messages[-1].response
 
 
 def _is_settled(task: Task) -> bool:

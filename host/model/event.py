@@ -35,12 +35,16 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     of the update. `parent_task_id` is the task that started this one through the host.
     `stalled_since` is the time of the last news, in a row that the host writes because
     none came. It is None in a row that only ends this state.
+    An agent may answer a reply with a new task: it `continues` the old task, whose row
+    names it as `continued_by` until the agent updates the old task again.
     """
 
     agent: str
     task_id: str
     context_id: str | None
     parent_task_id: str | UnsetType = UNSET
+    continues: str | UnsetType = UNSET
+    continued_by: str | UnsetType = UNSET
     status: str
     state: str
     progress: int | float | None
@@ -64,6 +68,11 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     @property
     def is_update(self) -> bool:
         return self.stalled_since is UNSET
+
+    @property
+    def needs_input(self) -> bool:
+        """Return whether the task waits for an answer that no other task has."""
+        return self.status in WAITING and self.continued_by is UNSET
 
 
 class ArtifactEvent(_Event, frozen=True, kw_only=True, tag="artifact"):

@@ -21,6 +21,7 @@ from a2a.utils.errors import (
 from anyio.abc import TaskGroup, TaskStatus
 from google.protobuf.json_format import MessageToDict
 
+from ..clients.answer import Answer
 from ..clients.bindings.types import Update
 from ..config.agent_settings import HOST_NAME
 from ..errors import ConfigError
@@ -76,8 +77,8 @@ class Orchestrator:
     def card(self) -> pb.AgentCard:
         return build_host_card(self._plans)
 
-    async def send(self, request: pb.SendMessageRequest) -> Update:
-        """Start a plan, or pass on the reply to a question. Return the task.
+    async def send(self, request: pb.SendMessageRequest) -> Answer:
+        """Start a plan, or pass on the reply to a question. The answer is the task.
 
         Raises InvalidParamsError, TaskNotFoundError, UnsupportedOperationError, and
         the errors of the agent that gets the reply.
@@ -88,7 +89,7 @@ class Orchestrator:
             raise InvalidParamsError("the message has no text: add a text part")
         is_reply = bool(request.message.task_id)
         work = self._reply(message, text) if is_reply else self._start(message, text)
-        return await self._finish(work)
+        return Answer.of(await self._finish(work))
 
     async def get_task(self, task_id: str) -> Update:
         """Raises TaskNotFoundError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 from contextlib import aclosing
 from typing import Any
@@ -22,6 +21,7 @@ from ..protocol.a2a_objects import join_text
 from ..protocol.messages import build_message
 from . import child_task
 from .agents import Agents, AttemptFailed
+from .pausable_timeout import PausableTimeout
 from .questions import Question
 from .reporter import Reporter
 from .run_state import StepState
@@ -229,7 +229,8 @@ class StepRunner:
         """Send the message. Cancel its task if the step has ended meanwhile."""
         try:
             request = child_task.build_request(message)
-            update = await collector.send(request, self._reporter.log.task_id)
+            reply = await collector.send(request, self._reporter.log.task_id)
+            update = await reply.settle()
         except Exception as error:
             if not answer.done():
                 answer.set_exception(error)
@@ -240,20 +241,38 @@ class StepRunner:
             await child_task.cancel_child(collector, update.response.task_id)
 
     async def _follow(self, agent: str, task_id: str) -> None:
+        """Follow the child task, and the tasks that continue it, to the end."""
+        after: str | None = task_id
+        while after:
+            self.state.task_id, self.state.stage = after, "running"
+            after = await self._follow_one(agent, after)
+
+    async def _follow_one(self, agent: str, task_id: str) -> str | None:
+        """Return the task that continues this one, None if it is completed."""
         state = self.state
-        state.stage = "running"
         rows = child_task.watch_rows(self._agents.feed, agent, task_id)
         async with aclosing(rows):
             async for row in rows:
+                if row.continued_by:
+                    self._take_continued()
+                    return row.continued_by
                 self._take_row(row)
                 if row.status == "completed":
                     state.result, state.stage = row.result or "", "completed"
-                    return
+                    return None
                 if not row.is_open:
                     is_cancelled = row.status == "cancelled"
                     why = "its task was cancelled" if is_cancelled else row.message
                     raise AttemptFailed(why or row.status, is_final=is_cancelled)
-        await anyio.sleep_forever()  # The feed is closed: the host stops.
+        # The feed is closed: the host stops.
+        await anyio.sleep_forever()
+        return None
+
+    def _take_continued(self) -> None:
+        """Close the question: another task has its answer."""
+        self.state.question = None
+        self._timeout.resume()
+        self._reporter.notify()
 
     def _take_row(self, row: TaskEvent) -> None:
         state = self.state
@@ -272,23 +291,3 @@ class StepRunner:
 def _question_id(row: TaskEvent) -> tuple[str | None, str]:
     """Return what distinguishes one question from the next, even with equal texts."""
     return row.message_id, row.at or row.received_at
-
-
-class PausableTimeout:
-    """Cancels `scope` after `seconds`, not counting the time while it is paused."""
-
-    def __init__(self, seconds: float) -> None:
-        self._left_s = seconds
-        self._resumed_at: float | None = None
-        self.scope = anyio.CancelScope()
-
-    def resume(self) -> None:
-        if self._resumed_at is None:
-            self._resumed_at = anyio.current_time()
-            self.scope.deadline = self._resumed_at + self._left_s
-
-    def pause(self) -> None:
-        if self._resumed_at is not None:
-            self._left_s -= anyio.current_time() - self._resumed_at
-            self._resumed_at = None
-            self.scope.deadline = math.inf

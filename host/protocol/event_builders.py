@@ -35,6 +35,7 @@ def build_row(
     before, message = record.row, status.message
     text = message_id = None
     choices: Choices = UNSET
+    continued_by: str | UnsetType = UNSET
     word = status_of(status.state)
     percent = percent_of(metadata) if metadata else None
     if message is not None:
@@ -47,6 +48,8 @@ def build_row(
         if message is None and before.state == status.state:
             text, message_id = before.message, before.message_id
             choices = before.choices
+        if (before.state, before.message_id) == (status.state, message_id or None):
+            continued_by = before.continued_by  # The same question again.
         if before.progress is not None:
             percent = max(before.progress, percent or 0)
         context_id = context_id or before.context_id or ""
@@ -55,6 +58,8 @@ def build_row(
         task_id=record.task_id,
         context_id=context_id or None,
         parent_task_id=record.parent_task_id,
+        continues=record.continues,
+        continued_by=continued_by,
         status=word,
         state=status.state,
         progress=percent,

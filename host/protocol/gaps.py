@@ -21,6 +21,9 @@ from .task_record import TaskRecord
 STREAM_BROKE = "the stream broke: updates in between may be missing"
 HOST_WAS_AWAY = "the host was away: updates in between may be missing"
 AGENT_WAS_AWAY = "the agent was away: updates in between may be missing"
+BOTH_WERE_AWAY = "the host and the agent were away: updates in between may be missing"
+NOT_FOLLOWED = "the host did not follow the agent: updates in between may be missing"
+RECONNECTED = "the host reconnected to the agent: updates in between may be missing"
 FOUND_LATE = "the host found the task late: earlier updates may be missing"
 
 

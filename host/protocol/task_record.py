@@ -39,9 +39,9 @@ class ArtifactRecord:
 class TaskRecord:
     """What the feed has of one task. `sequence` is the number of its last update.
 
-    `parent_task_id` goes into each row from now on. `last_message` is the text of the
-    agent's last message, and `task_at` the latest time of a Task. `news_at` is when the
-    host received the last update.
+    `parent_task_id` and `continues` go into each row from now on. `last_message` is the
+    text of the agent's last message, and `task_at` the latest time of a Task. `news_at`
+    is when the host received the last update.
     """
 
     agent: str
@@ -53,6 +53,7 @@ class TaskRecord:
     artifacts: dict[str, ArtifactRecord] = field(default_factory=dict)
     statuses: OrderedDict[StatusKey, None] = field(default_factory=OrderedDict)
     parent_task_id: str | UnsetType = UNSET
+    continues: str | UnsetType = UNSET
     last_message: str | None = None
     task_at: str | None = field(default=None, compare=False)
     news_at: str | None = field(default=None, compare=False)
@@ -93,6 +94,8 @@ class TaskRecord:
                 self.statuses.popitem(last=False)
         if event.parent_task_id is not UNSET:
             self.parent_task_id = event.parent_task_id
+        if event.continues is not UNSET:
+            self.continues = event.continues
         if event.message_id:
             self.message_ids[event.message_id] = None
             if len(self.message_ids) > MAX_MESSAGE_IDS:

@@ -64,7 +64,8 @@ class DirectTransport:
     async def send(self, agent: str, body: Update) -> StreamResponse:
         request = ParseDict(body, pb.SendMessageRequest())
         with _convert_errors(agent):
-            return (await self._collectors[agent].send(request)).response
+            answer = await self._collectors[agent].send(request)
+            return (await answer.settle()).response
 
     async def cancel(self, agent: str, task_id: str) -> str:
         with _convert_errors(agent):

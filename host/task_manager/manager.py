@@ -152,7 +152,7 @@ class TaskManager:
         if the task has ended.
         """
         self._open_group()
-        task = self._find_task(task_id, agent)
+        task = self._find_newest(task_id, agent)
         if task.is_message:
             raise UnknownTask(f"{task_id} is a message: there is no task to cancel")
         return await self._cancel(task)
@@ -160,14 +160,16 @@ class TaskManager:
     async def reply(self, task_id: str, text: str, *, agent: str | None = None) -> None:
         """Reply to a task that asks: its last status ends in "-required".
 
-        Raises UnknownTask, NotAsking, AgentUnreachable, HostUnreachable and Refused.
+        If the agent answers with a new task, `stream`, `reply` and `cancel_task` follow
+        it under the id of the old one. Raises UnknownTask, NotAsking,
+        AgentUnreachable, HostUnreachable and Refused.
         """
         self._open_group()
-        task = self._find_task(task_id, agent)
+        task = self._find_newest(task_id, agent)
         if not task.asks:
             raise NotAsking(
-                f"task {task_id} of {task.key.agent} does not wait for a reply: it is "
-                f"{task.status or 'not started'}; nothing was sent"
+                f"task {task.key.id} of {task.key.agent} does not wait for a reply: it "
+                f"is {task.status or 'not started'}; nothing was sent"
             )
         task.asks = False
         ids = {"taskId": task.key.id, "contextId": task.context_id}
@@ -255,6 +257,10 @@ class TaskManager:
     async def _cancel(self, task: StartedTask) -> str:
         state = await self._transport.cancel(task.key.agent, task.key.id)
         return status_of(state)
+
+    def _find_newest(self, task_id: str, agent: str | None) -> StartedTask:
+        """Return the task, or the newest task that continues it."""
+        return self._table.chain(self._find_task(task_id, agent).key)[-1]
 
     def _find_task(self, task_id: str, agent: str | None) -> StartedTask:
         found = [

@@ -30,21 +30,25 @@ class Key(NamedTuple):
 
 @dataclass
 class StartedTask:
-    """A task of this manager, as of its last update. `asks` ends with our reply."""
+    """A task of this manager, as of its last update. `asks` ends with our reply.
+
+    `continued_by` is the task with which the agent answered a reply to this one.
+    """
 
     key: Key
     is_message: bool
     context_id: str | None = None
     status: str | None = None
     asks: bool = False
+    continued_by: Key | None = None
 
     @property
     def has_ended(self) -> bool:
-        return self.status in TERMINAL
+        return self.status in TERMINAL or self.continued_by is not None
 
     @property
     def is_waiting(self) -> bool:
-        return self.status in WAITING
+        return self.status in WAITING and self.continued_by is None
 
 
 class _Event(Struct):
@@ -56,6 +60,8 @@ class _Event(Struct):
     message_id: str | None = None
     context_id: str | None = None
     status: str | None = None
+    continues: str | None = None
+    continued_by: str | None = None
 
     @property
     def key(self) -> Key:
@@ -140,12 +146,20 @@ class TaskTable:
         return Key(agent, task_id) in self.tasks
 
     def open_tasks(self, key: Key | None = None) -> list[StartedTask]:
-        """Return the tasks that have not ended: of all, or of one."""
-        tasks = self.tasks.values() if key is None else [self.tasks[key]]
+        """Return the tasks that have not ended: of all, or of one and its chain."""
+        tasks = self.tasks.values() if key is None else self.chain(key)
         return [task for task in tasks if not task.has_ended]
 
+    def chain(self, key: Key) -> list[StartedTask]:
+        """Return the task, and then the tasks that continue it."""
+        chain = [self.tasks[key]]
+        while (after := chain[-1].continued_by) and self.tasks[after] not in chain:
+            chain.append(self.tasks[after])
+        return chain
+
     async def stream(self, key: Key | None = None) -> AsyncGenerator[Update]:
-        """Yield all updates, or those of one task, until the tasks have ended.
+        """Yield all updates, or those of one task and of the tasks that continue it,
+        until the tasks have ended.
 
         Raises the error of `fail` if it comes before.
         """
@@ -155,7 +169,7 @@ class TaskTable:
             while position < len(self._updates):
                 owner, body = self._updates[position]
                 position += 1
-                if key in (None, owner):
+                if key is None or owner in (task.key for task in self.chain(key)):
                     # Each reader gets its own copy, which it may change.
                     yield msgspec.json.decode(body)
             if not self.open_tasks(key) and not (key is None and self.pending_starts):
@@ -173,6 +187,7 @@ class TaskTable:
         """Keep or drop held events, up to the first whose owner is not known yet."""
         while self._held:
             event, body = self._held[0]
+            self._adopt(event)
             if event.key in self.tasks:
                 self._keep(event, body)
             elif self._requests[event.agent] and event.agent in self._slow:
@@ -180,6 +195,11 @@ class TaskTable:
             elif self._requests[event.agent]:
                 return
             self._held.popleft()
+
+    def _adopt(self, event: _Event) -> None:
+        """Add a task that continues one of ours."""
+        if event.continues and Key(event.agent, event.continues) in self.tasks:
+            self.add_task(event.key, is_message=False)
 
     def _keep(self, event: _Event, body: bytes) -> None:
         task = self.tasks[event.key]
@@ -189,6 +209,11 @@ class TaskTable:
             task.status = "completed"
         elif event.kind == "task":
             task.status = event.status
+            if event.continued_by:
+                after = Key(event.agent, event.continued_by)
+                task.continued_by = self.add_task(after, is_message=False).key
+            else:
+                task.continued_by = None
             task.asks = task.is_waiting
         self.notify()
 

@@ -15,6 +15,7 @@ from a2a.utils.errors import TaskNotFoundError
 from google.protobuf.json_format import MessageToDict, ParseDict
 from msgspec import UNSET, json
 
+from host.clients.answer import Answer
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable, UnknownAgent
 from host.feed.feed import Feed
@@ -112,24 +113,25 @@ class FakeAgent:
 
     async def send(
         self, request: pb.SendMessageRequest, parent_task_id: str | None = None
-    ) -> Update:
+    ) -> Answer:
         _ = self.connection
         if self.error:
             raise self.error
         if request.message.task_id:
             task = self._find(request.message.task_id)
             task.replies.append(MessageToDict(request.message))
-            return task.update()
+            return Answer.of(task.update())
         task = FakeTask(self, MessageToDict(request), parent_task_id)
         self.tasks.append(task)
         if self._held:
             await self._held.wait()
         if self.answer is not None:
             text = {"parts": [{"text": self.answer}]}
-            return _update({"message": text | {"messageId": "a", "role": "ROLE_AGENT"}})
+            message = text | {"messageId": "a", "role": "ROLE_AGENT"}
+            return Answer.of(_update({"message": message}))
         if not self.is_silent:
             await task.set_status("submitted")
-        return task.update()
+        return Answer.of(task.update())
 
     def hold(self) -> None:
         """Delay answers until `release`."""
@@ -210,12 +212,11 @@ class PlanClient:
 
     async def start(self, text: str = "please", **message: Any) -> str:
         """Start a plan. Return the id of its task."""
-        update = await self.orchestrator.send(request(text, **message))
-        assert update.response.task
-        return update.response.task.id
+        return (await self.orchestrator.send(request(text, **message))).task_id
 
     async def reply(self, task_id: str, text: str, **message: Any) -> Update:
-        return await self.orchestrator.send(request(text, taskId=task_id, **message))
+        sent = request(text, taskId=task_id, **message)
+        return await (await self.orchestrator.send(sent)).settle()
 
     async def events(self, task_id: str) -> list[Event]:
         where = Filter(task=frozenset([task_id]))

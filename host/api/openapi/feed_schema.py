@@ -32,6 +32,8 @@ _DESCRIPTIONS = {
     "cause": "Why the agent is lost.",
     "choices": "The answers that the question offers.",
     "context_id": "A2A's contextId, if the agent has one.",
+    "continued_by": "The task with which the agent answered a reply to this one.",
+    "continues": "The task whose reply started this one.",
     "discovery": "Which of the agent's tasks are found.",
     "epoch": "The id of the log. Event ids of two epochs cannot be compared.",
     "followed": "How its tasks are followed: streaming or polling.",

@@ -23,12 +23,33 @@ MAX_CAUSE = 200
 AGENT_ERROR = "the agent reports an error"
 
 
+# The causes of an AgentUnreachable start with these.
+NO_RESPONSE = ("connection refused", "connection broken", "timeout", "DNS", "TLS")
+DENIED = (
+    *("HTTP 401", "HTTP 403", "HTTP 407", "HTTP 429"),
+    *(
+        f"connection broken: gRPC {code}"
+        for code in ("UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED")
+    ),
+)
+
+
 class BadResponse(Exception):
     """An unusable response. The message is the cause."""
 
 
 class AgentError(A2AError):
     """An error that A2A does not define. The message is the agent's."""
+
+
+def has_no_response(error: AgentUnreachable) -> bool:
+    """Return whether the agent has not responded at all."""
+    return str(error).startswith(NO_RESPONSE) and not is_denied(error)
+
+
+def is_denied(error: AgentUnreachable) -> bool:
+    """Return whether the agent refuses the credentials, or limits the rate."""
+    return str(error).startswith(DENIED)
 
 
 def is_cancelled() -> bool:

@@ -107,3 +107,10 @@ def test_any_event_becomes_one_printable_line(
 def test_every_event_of_the_contract_has_a_line() -> None:
     for event in EVENTS:
         assert len(render(event).split()) > 2
+
+
+def test_task_that_another_one_continues_no_longer_needs_input() -> None:
+    line = render(task(status="input-required", continued_by="b", message="Which?"))
+
+    assert "continued" in line
+    assert "input-required" not in line

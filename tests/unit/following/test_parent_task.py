@@ -52,13 +52,13 @@ async def parents(log: Log, updates: list[Update], **set_parent: int) -> list[An
         async def stream() -> Any:
             for number, update in enumerate(updates):
                 if set_parent.get("after") == number:
-                    follower.set_parent("p1")
+                    follower.set_links("p1")
                 yield Batch([update])
                 if update is not updates[-1]:
                     await anyio.sleep(0.01)
 
         if set_parent.get("after") == -1:
-            follower.set_parent("p1")
+            follower.set_links("p1")
         with anyio.fail_after(30):
             await follower.run(stream())
         feed.close()
@@ -88,7 +88,7 @@ async def test_parent_leaves_the_number_of_the_last_update_alone() -> None:
     for update in (FIRST, NUMBERED_CHUNK):
         events.add(translate(record, update.response, now()))
     record.parent_task_id = "p1"
-    events.add_parent()
+    events.add_links()
 
     assert record.row and record.row.parent_task_id == "p1"
     assert record.sequence == 2
@@ -102,7 +102,7 @@ async def test_parent_is_kept_after_a_restart() -> None:
         group.start_soon(feed.write)
         connection = ScriptedConnection([], [], resumable=True)
         follower = make_follower(connection, feed)
-        follower.set_parent("p1")
+        follower.set_links("p1")
 
         async def cut_off() -> Any:
             yield Batch([FIRST])

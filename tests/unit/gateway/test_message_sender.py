@@ -7,6 +7,7 @@ import pytest
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError
 
+from host.clients.answer import Answer
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
@@ -28,16 +29,17 @@ class Agent:
         self.says: str | None = None
         self.may_answer = anyio.Event()
 
-    async def send(self, request: pb.SendMessageRequest) -> Update:
+    async def send(self, request: pb.SendMessageRequest) -> Answer:
         self.received.append(request.message.message_id)
         await self.may_answer.wait()
         if self.fails:
             raise AgentUnreachable("carly cannot be reached")
         if self.says is not None:
             message = Message("answer", parts=[Part(self.says)])
-            return Update(StreamResponse(message=message), self.says.encode())
+            raw = self.says.encode()
+            return Answer.of(Update(StreamResponse(message=message), raw))
         task = Task(id=f"task of {request.message.message_id}")
-        return Update(StreamResponse(task=task), b"")
+        return Answer.of(Update(StreamResponse(task=task), b""))
 
     async def get_task(self, task_id: str) -> Update:
         raise NotImplementedError
@@ -72,8 +74,8 @@ class SenderRun:
         await self._group.__aexit__(None, None, None)
 
     async def send(self, request: pb.SendMessageRequest | None = None) -> str:
-        sent, _ = await self.sender.send(self.agent, request or send_request())
-        return sent.task_id
+        _, answer = await self.sender.send(self.agent, request or send_request())
+        return answer.task_id
 
 
 async def test_repeats_during_the_first_send_get_the_same_answer() -> None:
@@ -123,11 +125,11 @@ async def test_repeat_gets_the_stored_message_of_an_agent_without_tasks() -> Non
     async with SenderRun() as run:
         run.agent.may_answer.set()
         run.agent.says = "Hello."
-        first, _ = await run.sender.send(run.agent, send_request())
+        _, first = await run.sender.send(run.agent, send_request())
         run.agent.says = "Hello again."
-        again, _ = await run.sender.send(run.agent, send_request())
+        _, again = await run.sender.send(run.agent, send_request())
 
-    assert first.message == again.message != None  # noqa: E711
+    assert first.messages == again.messages != []
     assert run.agent.received == ["m1"]
 
 

@@ -6,6 +6,7 @@ import anyio
 import pytest
 from a2a.types import a2a_pb2 as pb
 
+from host.clients.answer import Answer
 from host.clients.bindings.json_errors import UpdatesGone
 from host.clients.bindings.types import Update
 from host.feed.feed import Feed
@@ -34,7 +35,7 @@ class FinishedAgent:
         task = Task(id=task_id, status=status)
         return Update(StreamResponse(task=task), b"")
 
-    async def send(self, request: pb.SendMessageRequest) -> Update:
+    async def send(self, request: pb.SendMessageRequest) -> Answer:
         raise NotImplementedError
 
     async def cancel(self, task_id: str) -> Update:

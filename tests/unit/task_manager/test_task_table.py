@@ -187,3 +187,46 @@ async def test_reader_may_change_its_updates() -> None:
         update.clear()
 
     assert await seen(table) == [1]
+
+
+class TestContinuedTask:
+    """An agent may answer a reply with a new task."""
+
+    async def test_stream_of_the_old_task_ends_with_the_new_one(self) -> None:
+        table = TaskTable()
+        add_task(table, "carly", "a")
+        table.add_event(body(1, "carly", "a", "input-required"))
+        table.add_event(body(2, "carly", "a", "input-required", continued_by="b"))
+        table.add_event(body(3, "carly", "b", "completed", continues="a"))
+
+        stream = table.stream(Key("carly", "a"))
+        assert [update["id"] async for update in stream] == [1, 2, 3]
+        assert await seen(table) == [1, 2, 3]
+
+    async def test_new_task_may_come_before_the_link(self) -> None:
+        table = TaskTable()
+        add_task(table, "carly", "a")
+        table.add_event(body(1, "carly", "b", "completed", continues="a"))
+        table.add_event(body(2, "carly", "a", "input-required", continued_by="b"))
+
+        assert await seen(table) == [1, 2]
+
+    def test_old_task_is_open_again_after_its_own_update(self) -> None:
+        table = TaskTable()
+        add_task(table, "carly", "a")
+        table.add_event(body(1, "carly", "a", "input-required", continued_by="b"))
+        assert [task.key.id for task in table.open_tasks()] == ["b"]
+        table.add_event(body(2, "carly", "a", "input-required"))
+
+        (old, _) = table.tasks.values()
+        assert old.asks
+        assert [task.key.id for task in table.open_tasks()] == ["a", "b"]
+
+    def test_circle_of_tasks_has_an_end(self) -> None:
+        table = TaskTable()
+        add_task(table, "carly", "a")
+        table.add_event(body(1, "carly", "a", "input-required", continued_by="b"))
+        table.add_event(body(2, "carly", "b", "input-required", continued_by="a"))
+
+        chain = table.chain(Key("carly", "a"))
+        assert [task.key.id for task in chain] == ["a", "b"]
