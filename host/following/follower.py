@@ -194,7 +194,7 @@ class Follower:
             if not is_streaming:
                 self._own_reading.cancel()
                 async with self._reading:
-                    pass
+                    self._states.interrupt()
         self._reader.read_soon()
         return self._merger.streams.open()
 
@@ -211,6 +211,7 @@ class Follower:
             except (AgentUnreachable, A2AError) as error:
                 # The task's own stream goes on where this one ended.
                 self._log_broken(error)
+                self._merger.note_cut()
             group.cancel_scope.cancel()
 
     async def _cancel_at_end(self, scope: anyio.CancelScope) -> None:
@@ -258,6 +259,7 @@ class Follower:
             is_refusal = isinstance(error, A2AError)
             cause = f"{AGENT_ERROR}: {error}" if is_refusal else str(error)
             self._log_broken(error)
+            self._merger.note_cut()
         if self._merger.is_ending:
             await self._events.ended.wait()
         elif not self._states.has_ended:

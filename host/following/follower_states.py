@@ -93,6 +93,7 @@ class FollowerStates:
         self.failures = 0
         self._replies = 0
         self._is_answer = False
+        self._stream_gap: str | None = None  # Not pending while a response is open.
 
     @property
     def has_started(self) -> bool:
@@ -150,7 +151,7 @@ class FollowerStates:
         """Lose the stream. A clean end may hide updates too: some agents drop a slow
         subscriber. The response to an answer has all that the stream would have had."""
         if self.has_reply and self._is_answer:
-            gap_reason = None
+            self._stream_gap, gap_reason = gap_reason, None
         if self._move(Broken(gap_reason), Waiting, Live):
             self.pending_gap = gap_reason
 
@@ -172,6 +173,13 @@ class FollowerStates:
         self._replies += 1
         self._is_answer = needs_input
 
+    def interrupt(self) -> None:
+        """Stop a repair: the response to a message goes first."""
+        reason = self._gap_reason
+        if isinstance(self.state, Broken | Repairing):
+            self._move(Waiting(), Broken, Repairing)
+            self.pending_gap = reason
+
     def take_reply(self) -> None:
         """Read the response to a message, beside the stream that is read, if any."""
         if self.is_streaming:
@@ -182,9 +190,17 @@ class FollowerStates:
     def end_reply(self, gap_reason: str | None) -> None:
         """Go on with the follower's own streams after the last response."""
         self._replies -= 1
-        if not self.has_reply and self.state == Live(Source.REPLY):
+        if self.has_reply:
+            return
+        stream_gap, self._stream_gap = self._stream_gap, None
+        if self.state == Live(Source.REPLY):
             self._move(Waiting(), Live)
             self.pending_gap = gap_reason
+        elif stream_gap and gap_reason and not self.is_streaming:
+            # The stream broke, and perhaps the response too.
+            if isinstance(self.state, Broken):
+                self._move(Broken(stream_gap), Broken)
+            self.pending_gap = stream_gap
 
     def reset_backoff(self) -> None:
         """Retry soon again: the agent sent something new."""

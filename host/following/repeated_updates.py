@@ -6,6 +6,8 @@ both. A chunk may also equal the one before it, so only the agent knows which it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from ..clients.bindings.types import Update
@@ -65,6 +67,38 @@ class RepeatedUpdates:
         message, row = status.message, self._record.row
         is_known = message is None or message.message_id in self._record.message_ids
         return is_known and row is not None and is_before(status_time(status), row.at)
+
+
+class ChunksAhead:
+    """Finds the chunks of a stream that a Task had first: it was read from ahead of it.
+
+    The stream brings a part of what the Task added, from some chunk to its end.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[str, tuple[str, bool]] = {}  # And whether one was found.
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Take note of what a Task has added while the stream was open."""
+        for event in events:
+            if isinstance(event, ArtifactEvent):
+                text = "".join(part.get("text") or "" for part in event.parts)
+                self._texts[event.artifact_id] = text, False
+
+    def is_repeat(self, response: StreamResponse) -> bool:
+        chunk = response.artifact_update
+        artifact_id = chunk.artifact.artifact_id if chunk else ""
+        if not chunk or artifact_id not in self._texts:
+            return False
+        rest, is_found = self._texts.pop(artifact_id)
+        parts = chunk.artifact.parts
+        text = "".join(part.text or "" for part in parts)
+        start = rest.find(text)
+        if not text or start < 0 or (is_found and start > 0):
+            return False
+        if rest := rest[start + len(text) :]:
+            self._texts[artifact_id] = rest, True
+        return True
 
 
 class RepeatedDrops:

@@ -37,7 +37,7 @@ from ..protocol.translate import note_time, translate
 from .agent_row import AgentRow
 from .follower_states import FollowerStates
 from .open_streams import OpenStream, OpenStreams
-from .repeated_updates import RepeatedDrops, RepeatedUpdates
+from .repeated_updates import ChunksAhead, RepeatedDrops, RepeatedUpdates
 from .task_events import TaskEvents
 
 logger = logging.getLogger("courtside.task_merger")
@@ -75,11 +75,13 @@ class TaskMerger:
         self._agent_row = agent_row
         self._states = states
         self._dropped = DroppedUpdates(record)
+        self._ahead = ChunksAhead()
         self._repeated = RepeatedUpdates(record, connection)
         self._is_reporting = False
         self._drops = RepeatedDrops()
         self._last_update: Update | None = None
         self._has_messages = False
+        self._is_cut_short = False
         self._update_count = 0
         self._streams_closed = anyio.Event()
 
@@ -158,6 +160,8 @@ class TaskMerger:
             return self._add(update, received_at)
         if self._states.pending_gap and not response.task:
             await self._close_gap(response, received_at)
+        if self._ahead.is_repeat(response):
+            return False
         if self._repeated.are_possible and await self._repeated.is_repeat(update):
             return False
         if _is_end(response):
@@ -189,6 +193,7 @@ class TaskMerger:
         self._states.pending_gap = None
         raw = msgspec.json.encode(StreamResponse(task=earlier))
         self.events.add(events, raw)
+        self._ahead.note(events)
         self._repeated.note(StreamResponse(task=task), events)
 
     def _add_task(self, update: Update, received_at: str) -> bool:
@@ -273,6 +278,10 @@ class TaskMerger:
 
     # The end.
 
+    def note_cut(self) -> None:
+        """Take note that a stream broke. After the end, the Task may have more."""
+        self._is_cut_short = self.is_ending
+
     def _take_late(self, update: Update, received_at: str) -> bool:
         """Add what comes after the end, except a state: the first one is final."""
         if not update.response.status_update:
@@ -299,7 +308,7 @@ class TaskMerger:
         last = self._last_update and self._last_update.response.status_update
         if not last or self._record.has_ended:
             return False
-        if self._states.pending_gap:
+        if self._states.pending_gap or self._is_cut_short:
             return True
         has_words = last.status.message or self._record.last_message
         has_result = self._record.artifacts or (has_words and not self._has_messages)
@@ -312,8 +321,10 @@ class TaskMerger:
         if not task or not ended or isinstance(ended, ArtifactUpdate):
             return update
         status = ended.status
-        if task.status.message and not status.message:
-            status = Status(status.state, task.status.message, status.timestamp)
+        message = task.status.message
+        is_new = message and message.message_id not in self._record.message_ids
+        if is_new and not status.message:
+            status = Status(status.state, message, status.timestamp)
         response = StreamResponse(task=replace(task, status=status))
         return Update(response, msgspec.json.encode(response))
 

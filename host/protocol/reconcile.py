@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..model.event import WAITING, Event, TaskEvent
-from .a2a_objects import Artifact, Message, Status, Task, join_text
+from .a2a_objects import Artifact, Message, State, Status, Task, join_text
 from .artifact_parts import new_parts
 from .event_builders import (
     Sequence,
@@ -123,9 +123,14 @@ class _Reconciliation:
 
     def _add_message(self, message: Message) -> None:
         # A message in the history has no state and no time of its own.
-        row = self._build_row(Status("TASK_STATE_WORKING", message), {})
+        is_submitted = self._task.status.state == "TASK_STATE_SUBMITTED"
+        state: State = "TASK_STATE_SUBMITTED" if is_submitted else "TASK_STATE_WORKING"
+        row = self._build_row(Status(state, message), {})
         if newer := self._newer_row:
             row = replace(row, status=newer.status, state=newer.state, at=newer.at)
+        elif before := self._record.row:
+            # Without a time, an older Task could not be told from a newer one.
+            row = replace(row, at=before.at)
         self._add(row)
 
     def _add_artifact(self, artifact: Artifact) -> None:
