@@ -1,0 +1,103 @@
+"""Puts faults back into the following core: the check of histories finds each.
+
+Otherwise the property test could pass because it sees nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from host.following import task_merger
+from host.following.follower import Follower
+from host.following.open_streams import OpenStreams
+from host.following.task_merger import TaskMerger
+from host.following.task_reader import TaskReader
+from tests.support.fast_following import fast_following
+from tests.support.model_history import History, Step, play
+from tests.support.model_wire import AgentKind
+
+ASKING = (
+    Step("say", "wait"),
+    Step("ask", "burst"),
+    Step("chunk a", "burst"),
+    Step("ask", "burst"),
+    Step("chunk a", "wait"),
+)
+CUT = (
+    Step("chunk a", "wait"),
+    Step("cut", size=20),
+    Step("chunk a", "go"),
+    Step("chunk a", "wait", 4),
+    Step("chunk a", "wait"),
+)
+# While GetTask is under way after a cut, nobody gets the chunks.
+SLOW_CUT = (
+    Step("chunk a", "wait"),
+    Step("cut", size=20),
+    *(Step("chunk a", "go", size=4) for _ in range(12)),
+    Step("chunk a", "wait"),
+)
+TWO_STREAMS = [
+    History(AgentKind(delays_ms=delays_ms), ASKING) for delays_ms in ((0, 6), (6, 0, 3))
+]
+STALE = [
+    History(AgentKind(start="stale", delays_ms=(delay_ms,)), SLOW_CUT)
+    for delay_ms in (8, 12, 16)
+]
+BARE = [
+    History(AgentKind(version=version, start="nothing", can_list=False), CUT)
+    for version in ("0.3", "1.0")
+]
+LATE = [
+    History(AgentKind(), (Step("say", "wait"),), end)
+    for end in ("artifact after", "artifact later")
+]
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def forget_streams(patch: pytest.MonkeyPatch) -> None:
+    """Count an update once for each stream that carries it."""
+    patch.setattr(OpenStreams, "is_repeat", lambda *_: False)
+
+
+def believe_stale_tasks(patch: pytest.MonkeyPatch) -> None:
+    """Take every Task for a proof that nothing is missing."""
+    patch.setattr(task_merger, "covers", lambda *_: True)
+
+
+def read_no_tasks(patch: pytest.MonkeyPatch) -> None:
+    """Do not read the Task for a stream that does not begin with it."""
+
+    async def do_nothing(*_: Any) -> None:
+        return
+
+    patch.setattr(TaskMerger, "_close_gap", do_nothing)
+    patch.setattr(TaskReader, "_close_gap", do_nothing)
+    patch.setattr(Follower, "_read_task", do_nothing)
+
+
+def end_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Take nothing after the terminal update."""
+    patch.setattr(task_merger, "_is_end", lambda _: False)
+
+
+FAULTS: list[tuple[Patch, list[History]]] = [
+    (forget_streams, TWO_STREAMS),
+    (believe_stale_tasks, STALE),
+    (read_no_tasks, BARE),
+    (end_at_once, LATE),
+]
+
+
+@pytest.mark.parametrize(("put_back", "histories"), FAULTS)
+def test_check_finds_the_fault(
+    put_back: Patch, histories: list[History], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fast_following():
+        assert [play(history) for history in histories] == [[] for _ in histories]
+        put_back(monkeypatch)
+        assert any(play(history) for history in histories)

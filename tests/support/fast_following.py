@@ -1,0 +1,38 @@
+"""Shortens the waits of the following core, so that a history takes little time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from host.following import (
+    collector,
+    discovery,
+    follower,
+    follower_states,
+    followers,
+    task_reader,
+)
+
+SHORT: list[tuple[Any, str, object]] = [
+    (collector, "MAX_RETRY_S", 0.1),
+    (discovery, "POLL_S", 0.02),
+    (discovery, "IDLE_POLL_S", 0.02),
+    (discovery, "CARD_POLL_S", 0.02),
+    (follower, "UNSTORED_S", 0.2),
+    (follower, "LISTED_END_S", (0.3, 0.3, 0.3)),
+    (follower_states, "RETRY_S", (0.0, 0.01, 0.05, 0.1)),
+    (followers, "CHECK_S", 0.1),
+    (task_reader, "PROOF_S", 0.05),
+    (task_reader, "TASK_POLL_S", 0.03),
+]
+
+
+@contextmanager
+def fast_following() -> Iterator[None]:
+    with ExitStack() as stack:
+        for module, name, value in SHORT:
+            stack.enter_context(mock.patch.object(module, name, value))
+        yield
