@@ -32,11 +32,12 @@ STATUS = {
     "rejected": ("−", "rejected"),
     "cancelled": ("■", "cancelled"),
     "stalled": ("⧖", "stalled"),
+    "continued": ("↻", "continued"),
     "connecting": ("◌", "connecting"),
     "connected": ("●", "connected"),
     "lost": ("✕", "lost"),
 }
-TERMINAL = ("completed", "error", "rejected", "cancelled")
+OVER = ("completed", "error", "rejected", "cancelled", "continued")
 WAITING = ("input-required", "auth-required")
 
 
@@ -58,8 +59,11 @@ def _build_context(state: Json) -> Json:
     """Build the template's context: waiting tasks first, then open, then the newest."""
     agents = [row for row in state["agents"] if row["connection"] != "removed"]
     newest = sorted(state["tasks"], key=lambda row: row["received_at"], reverse=True)
-    finished = [row for row in newest if row["status"] in TERMINAL]
-    open_tasks = [row for row in newest if row["status"] not in TERMINAL]
+    for row in newest:
+        if row.get("continued_by"):
+            row["status"] = "continued"  # Another task has the answer.
+    finished = [row for row in newest if row["status"] in OVER]
+    open_tasks = [row for row in newest if row["status"] not in OVER]
     open_tasks.sort(key=lambda row: row["status"] not in WAITING)
     return {
         "agents": agents,

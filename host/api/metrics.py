@@ -107,7 +107,10 @@ class Metrics(Collector):
             labels=("agent", "status"),
         )
         board = self._feed.board
-        count_by = Counter((row.agent, row.status) for row in board.open.values())
+        count_by = Counter(
+            (row.agent, "continued" if row.continued_by else row.status)
+            for row in board.open.values()
+        )
         for (agent, status), count in sorted(count_by.items()):
             if agent in names:
                 tasks.add_metric([agent, status], count)

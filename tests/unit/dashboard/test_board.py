@@ -105,3 +105,14 @@ async def test_the_page_links_to_the_board_only_with_a_host() -> None:
 @pytest.mark.parametrize("status", sorted(STATUSES - {"unknown"}))
 def test_every_status_has_a_word_and_a_character(status: str) -> None:
     assert status in STATUS
+
+
+async def test_a_task_that_another_one_continues_does_not_wait() -> None:
+    answer = await board(
+        [agent("carly")],
+        [task(1, "input-required", continued_by="task-0002"), task(2, "running")],
+    )
+
+    assert "continued" in answer.text
+    assert "needs input" not in answer.text
+    assert answer.text.index("task-0002") < answer.text.index("task-0001")
