@@ -12,7 +12,6 @@ import msgspec
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import (
     InvalidParamsError,
-    PushNotificationNotSupportedError,
     TaskNotCancelableError,
     TaskNotFoundError,
     UnsupportedOperationError,
@@ -38,6 +37,7 @@ from .a2a_updates import (
 from .backend import Backend
 from .card import build_card
 from .message_sender import MessageSender, SentMessage
+from .params import parse_history_length, parse_task_id, refuse_push
 from .requests import parse_last_event_id
 from .task_list import list_tasks
 from .task_stream import TaskStream
@@ -84,14 +84,14 @@ class Operations:
 
     async def push(self, call: Call[None]) -> bytes:
         self._find_agent(call.agent)
-        raise _push_not_supported()
+        raise refuse_push()
 
     async def send(self, call: Call[pb.SendMessageRequest]) -> bytes:
         """Return the task when it ends or asks (or at once, if the request says so), or
         a Message."""
         agent, config = self._find_agent(call.agent), call.params.configuration
         self._check_message(call)
-        max_history = _history_length(config)
+        max_history = parse_history_length(config)
         sent, answer = await self._sender.send(agent, call.params)
         if message := await _find_message(answer):
             return build_unnumbered(message).json
@@ -121,19 +121,22 @@ class Operations:
 
     async def get_task(self, call: Call[pb.GetTaskRequest]) -> bytes:
         """Return the agent's Task."""
-        agent, max_history = self._find_agent(call.agent), _history_length(call.params)
-        task = await _get_task(agent, _task_id(call.params))
+        agent, max_history = (
+            self._find_agent(call.agent),
+            parse_history_length(call.params),
+        )
+        task = await _get_task(agent, parse_task_id(call.params))
         return msgspec.json.encode(limit_history(remove_number(task), max_history))
 
     async def list_tasks(self, call: Call[pb.ListTasksRequest]) -> bytes:
         """Return the agent's tasks as the feed has them."""
         self._find_agent(call.agent)
-        _history_length(call.params)
+        parse_history_length(call.params)
         return list_tasks(self._feed.board, call.agent, call.params)
 
     async def cancel(self, call: Call[pb.CancelTaskRequest]) -> bytes:
         """Return the agent's Task after the cancel. It may have another state."""
-        agent, task_id = self._find_agent(call.agent), _task_id(call.params)
+        agent, task_id = self._find_agent(call.agent), parse_task_id(call.params)
         row = self._feed.board.task(call.agent, task_id)
         if row and not row.is_open:
             raise TaskNotCancelableError(f"Task {task_id} has ended ({row.state})")
@@ -143,7 +146,7 @@ class Operations:
     async def subscribe(self, call: Call[pb.SubscribeToTaskRequest]) -> Updates:
         """Yield the updates after `last_event_id`, or the Task and its updates."""
         after = parse_last_event_id(call.last_event_id)
-        agent, task_id = self._find_agent(call.agent), _task_id(call.params)
+        agent, task_id = self._find_agent(call.agent), parse_task_id(call.params)
         stream = TaskStream(self._feed, call.agent, task_id)
         head = self._feed.head
         if row := await stream.read_row():
@@ -239,7 +242,7 @@ class Operations:
                 f"the request lacks {', '.join(missing)}", error.data
             ) from None
         if call.params.configuration.HasField("task_push_notification_config"):
-            raise _push_not_supported()
+            raise refuse_push()
         message = call.params.message
         if self._sender.is_known(call.agent, message) or not message.task_id:
             return
@@ -278,33 +281,6 @@ OPERATIONS = {
     # All methods whose name contains this.
     "PushNotificationConfig": Operation(Operations.push),
 }
-
-
-def _push_not_supported() -> PushNotificationNotSupportedError:
-    return PushNotificationNotSupportedError(
-        "the host sends no push notifications: stream the task, or subscribe to it"
-    )
-
-
-def _history_length(
-    params: pb.SendMessageConfiguration | pb.GetTaskRequest | pb.ListTasksRequest,
-) -> int | None:
-    """Return how many messages of the history to send, None for all."""
-    if not params.HasField("history_length"):
-        return None
-    if params.history_length < 0:
-        raise InvalidParamsError(
-            f"historyLength {params.history_length}: must be 0 or more"
-        )
-    return params.history_length
-
-
-def _task_id(
-    params: pb.GetTaskRequest | pb.CancelTaskRequest | pb.SubscribeToTaskRequest,
-) -> str:
-    if not params.id:
-        raise InvalidParamsError("the request lacks the task's id")
-    return params.id
 
 
 async def _get_task(agent: Backend, task_id: str) -> Task:
