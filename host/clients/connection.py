@@ -99,6 +99,11 @@ class Connection:
         """The credentials that the card requires and the settings do not have."""
         return self._credentials.trouble
 
+    @property
+    def lint(self) -> list[str]:
+        """What is wrong with the agent's responses although the host can read them."""
+        return list(self._http.lint)
+
     async def has_card_changed(self) -> bool:
         """Return whether the public card differs from the one at the last call."""
         before = self._public_card

@@ -22,7 +22,14 @@ logger = logging.getLogger("courtside.agent_row")
 
 TROUBLE_OVER_S = 30.0  # After so long without trouble, the row no longer reports it.
 CARD_FIELDS = ("title", "description", "version", "skills")
-CONNECTION_FIELDS = ("binding", "protocol", "interface_url", "followed", "discovery")
+CONNECTION_FIELDS = (
+    "binding",
+    "protocol",
+    "interface_url",
+    "followed",
+    "discovery",
+    "lint",
+)
 
 
 class AgentRow:
@@ -82,6 +89,13 @@ class AgentRow:
         ):
             fields = _copy_fields(row, CONNECTION_FIELDS)
             await self._write("connected", **fields, trouble=trouble)
+
+    async def set_lint(self, lint: list[str]) -> None:
+        """Write what is wrong with the agent's responses, if that is new."""
+        row = self._row
+        if lint and row and row.connection == "connected" and row.lint != lint:
+            fields = _copy_fields(row, CONNECTION_FIELDS) | {"lint": lint}
+            await self._write("connected", **fields, trouble=row.trouble)
 
     async def report_send_failure(self, cause: str) -> None:
         """Report that the agent cannot take messages, until it takes one."""

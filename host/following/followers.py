@@ -120,6 +120,7 @@ class Followers:
         while True:
             await anyio.sleep(CHECK_S)
             await self._agent_row.clear_old_trouble()
+            await self._agent_row.set_lint(self._connection.lint)
             for follower in self._by_task.values():
                 follower.check_quiet()
                 follower.check_stalled()

@@ -120,7 +120,8 @@ class AgentEvent(_Event, frozen=True, kw_only=True, tag="agent"):
     number of the last failed `attempt`, and `retry_s`, the seconds until the next one.
     If it is connected: `binding` (JSONRPC, HTTP+JSON, GRPC), `protocol` (1.0, 0.3),
     `interface_url`, how its tasks are `followed` (streaming, polling every n s), which
-    tasks are found (`discovery`), and its `trouble`.
+    tasks are found (`discovery`), its `trouble`, and `lint`: what is wrong with its
+    responses although the host can read them.
     """
 
     agent: str
@@ -138,6 +139,7 @@ class AgentEvent(_Event, frozen=True, kw_only=True, tag="agent"):
     followed: str | None = None
     discovery: str | None = None
     trouble: str | None = None
+    lint: list[str] | UnsetType = UNSET
     skills: list[Skill] = []
     received_at: str
 

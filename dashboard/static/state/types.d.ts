@@ -97,6 +97,7 @@ export interface AgentEvent extends BaseEvent {
   discovery?: string | null;
   /** A problem of an agent that is connected. */
   trouble?: string | null;
+  lint?: string[];
   skills: Skill[];
 }
 

@@ -36,6 +36,7 @@ function content(page, agent) {
       ${fact('Version', row?.version)}
       ${fact('Followed', row && describeFollowing(row).join(', '))}
       ${fact('Finds', row?.discovery)} ${fact('Problem', row?.trouble, 'trouble')}
+      ${(row?.lint ?? []).map((text) => fact('Not A2A', text, 'trouble'))}
       ${fact('Lost', row?.cause, 'lost')}
     </dl>
     ${name === HOST ? nothing : [removal(page, agent), curlList(page, agentCurls(page.base, name))]}

@@ -210,7 +210,7 @@ function relatedTask(page, task) {
 }
 
 /** The agent's card with its flaws, loaded when it is opened. @param {Page} page @param {TaskDetails} task */
-function cardView({ details }, task) {
+function cardView({ details, state }, task) {
   const { card } = task;
   return html`<details
     @toggle=${(/** @type {Event} */ { currentTarget }) => {
@@ -218,6 +218,7 @@ function cardView({ details }, task) {
     }}
   >
     <summary>Agent card</summary>
+    ${(state.agents.get(task.row?.agent ?? '')?.row?.lint ?? []).map(flawView)}
     ${card?.phase === 'loaded' ? lintCard(card.value).map(flawView) : nothing}
     ${card ? resourceView(card) : nothing}
   </details>`;

@@ -60,6 +60,7 @@ _DESCRIPTIONS = {
     "state": "A2A's TaskState.",
     "task_id": "A2A's task id, as the agent gave it.",
     "trouble": "What is wrong with a connected agent.",
+    "lint": "What is wrong with its responses although the host can read them.",
     "url": "The agent's URL in the settings.",
 }
 _LIMITS: dict[str, Json] = {

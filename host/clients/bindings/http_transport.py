@@ -33,6 +33,7 @@ MAX_BODY = 8 * MIB
 # Reading 100 MB/s takes a whole core. Other data waits in the agent's connection.
 STREAM_BYTES_PER_S = 32 * MIB
 PACED_BYTES = 256 * 1024
+COMPRESSED = "Responses are compressed although the request asks for identity."
 HEADERS = {"accept-encoding": "identity", "user-agent": "courtside"}
 
 
@@ -52,6 +53,8 @@ class HttpTransport:
         self.credentials = credentials
         self.public_only = public_only
         self.task_group = anyio.create_task_group()
+        self.lint: dict[str, None] = {}
+        """What is wrong with the agent's responses although the host can read them."""
         self._paced_until = 0.0
         self._stack = AsyncExitStack()
 
@@ -98,7 +101,7 @@ class HttpTransport:
         request.extensions["timeout"] = timeout.as_dict()
         with anyio.fail_after(deadline_s):
             async with _send(client, request, allow_redirect) as response:
-                body = await read_body(_decoded(response), max_bytes)
+                body = await read_body(self.decoded(response), max_bytes)
                 return HttpResponse(response.status_code, response.headers, body)
 
     async def fetch_status(self, request: httpx.Request) -> int:
@@ -109,6 +112,16 @@ class HttpTransport:
 
     def stream(self, request: httpx.Request) -> ResponseStream:
         return ResponseStream(self, request)
+
+    async def decoded(self, response: httpx.Response) -> AsyncGenerator[bytes]:
+        """Yield the decoded body. The limits count what it holds, not what was sent."""
+        coding = response.headers.get("content-encoding", "")
+        decoder = ContentDecoder(coding)
+        if coding not in ("", "identity"):
+            self.lint[COMPRESSED] = None
+        async for chunk in response.aiter_raw():
+            for piece in decoder.decode(chunk):
+                yield piece
 
     async def wait_for_bandwidth(self, count: int) -> None:
         """Wait until the streams of this agent may read `count` more bytes."""
@@ -145,20 +158,12 @@ class ResponseStream:
     async def _body(self, response: httpx.Response) -> AsyncGenerator[bytes]:
         yield b""
         unpaced = 0
-        async for chunk in _decoded(response):
+        async for chunk in self._transport.decoded(response):
             yield chunk
             unpaced += len(chunk)
             if unpaced >= PACED_BYTES:
                 await self._transport.wait_for_bandwidth(unpaced)
                 unpaced = 0
-
-
-async def _decoded(response: httpx.Response) -> AsyncGenerator[bytes]:
-    """Yield the decoded body. The limits count what it holds, not what was sent."""
-    decoder = ContentDecoder(response.headers.get("content-encoding", ""))
-    async for chunk in response.aiter_raw():
-        for piece in decoder.decode(chunk):
-            yield piece
 
 
 async def read_body(

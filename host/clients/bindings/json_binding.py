@@ -31,12 +31,19 @@ from .http_transport import (
 from .json_lines import JsonLinesParser
 from .operations import SEND_STREAMING_MESSAGE, Operation
 from .sse import BOM, Frame, SseParser
-from .types import NotAnUpdate
+from .types import NotAnUpdate, Update
 from .unreachable_errors import BadResponse
 
 JSON = "application/json"
 SSE_LINE = re.compile(rb"(data|event|id|retry|):")
 MIN_BEGIN = 8  # Bytes that show what a body is.
+# What the page shows of an agent that the host reads nevertheless.
+NONSTANDARD = (
+    "Some updates are not in the JSON form of A2A 1.0. The host reads them as the A2A "
+    "SDK does, also in the forms of 0.3."
+)
+HEARTBEAT = "Streams have frames that are not updates, such as pings, not comments."
+NOT_SSE = f"Streams do not have the content type {SSE}."
 DENIED = (401, 403)
 # Statuses of a proxy in front of the agent, not of the agent.
 UNREACHABLE = (*DENIED, 502, 503, 504)
@@ -131,6 +138,8 @@ class JsonBinding(Binding):
                     parser = _choose_parser(begin, stream.headers)
                     if parser is None:
                         continue
+                    if not stream.headers.get("content-type", JSON).startswith(SSE):
+                        self._http.lint[NOT_SSE] = None
                 for start in range(0, len(chunk), TURN_BYTES):
                     begun_at = time.perf_counter()
                     if frames := parser.feed(chunk[start : start + TURN_BYTES]):
@@ -143,11 +152,15 @@ class JsonBinding(Binding):
 
     def _read_streamed(self, operation: Operation[Result], item: Frame) -> Result:
         try:
-            return self._read(operation, item)
+            result = self._read(operation, item)
         except ValueError as error:
             if is_heartbeat(item):
+                self._http.lint[HEARTBEAT] = None
                 raise NotAnUpdate(str(error)) from None
             raise
+        if isinstance(result, Update) and result.is_nonstandard:
+            self._http.lint[NONSTANDARD] = None
+        return result
 
     def _size(self, item: Frame) -> int:
         return len(item.data) if item.data else 0

@@ -27,7 +27,7 @@ def read_update(data: bytes) -> Update:
     if response and _is_utf8(data):
         return Update(response, data)
     raw = _repair(data)
-    return Update(parse_response(raw), raw)
+    return Update(parse_response(raw), raw, is_nonstandard=True)
 
 
 def read_send_response(data: bytes) -> Update:

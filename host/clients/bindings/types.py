@@ -36,10 +36,14 @@ class NotAnUpdate(ValueError):
 
 
 class Update(Struct, frozen=True, gc=False):
-    """One A2A stream response, and its JSON in the form of A2A 1.0 for the log."""
+    """One A2A stream response, and its JSON in the form of A2A 1.0 for the log.
+
+    `is_nonstandard` is set if the agent sent it in another form.
+    """
 
     response: StreamResponse
     raw: bytes
+    is_nonstandard: bool = False
 
 
 class Batch(NamedTuple):

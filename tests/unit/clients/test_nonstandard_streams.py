@@ -7,24 +7,29 @@ import json
 import zlib
 
 import pytest
+from a2a.types import a2a_pb2 as pb
 from hypothesis import given
 from hypothesis import strategies as st
 
 from host.clients.bindings.content_decoder import PIECE, ContentDecoder
 from host.clients.bindings.json_lines import JsonLinesParser
+from host.clients.bindings.selection import open_binding
 from host.clients.bindings.sse import Frame
+from host.clients.bindings.types import Interface
 from host.clients.bindings.unreachable_errors import BadResponse
+from host.clients.rate_limit import RateLimiter
 from host.errors import AgentUnreachable
 from tests.support.binding_server import (
     SSE,
     TASK,
     UPDATE,
     Json,
+    connect_to,
     event,
     open_agent,
     read_batches,
 )
-from tests.support.canned_server import CannedServer, http_response
+from tests.support.canned_server import CannedServer, http_response, serve
 
 RESULTS: list[Json] = [{"task": TASK}, UPDATE, UPDATE]
 LINES = [json.dumps({"jsonrpc": "2.0", "id": 1, "result": one}) for one in RESULTS]
@@ -190,3 +195,24 @@ def test_lines_are_the_same_in_any_chunks(cuts: list[int]) -> None:
         Frame(b"not JSON"),
         Frame(LINES[0].encode()),
     ]
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (http_response(EVENTS + HEARTBEATS[0], SSE), "pings"),
+        (http_response(EVENTS, "text/plain"), "content type"),
+        (http_response(event({"kind": "task", **TASK}), SSE), "forms of 0.3"),
+        (http_response(EVENTS, SSE), ""),
+    ],
+)
+async def test_nonstandard_form_is_reported(response: bytes, words: str) -> None:
+    async with serve(CannedServer(response)) as url, connect_to(url) as transport:
+        interface = Interface("JSONRPC", "1.0", url)
+        card, limiter = pb.AgentCard(), RateLimiter()
+        async with open_binding(interface, card, transport, limiter) as binding:
+            async for _ in binding.subscribe("t", None):
+                pass
+
+        assert len(transport.lint) == (1 if words else 0)
+        assert words in "".join(transport.lint)
