@@ -60,7 +60,8 @@ class Agents:
             return names[0]
         if names:
             raise AttemptFailed(
-                f"{' and '.join(names)} have the skill {skill!r}: name one in the plan"
+                f"several agents have the skill {skill!r} ({', '.join(names)}): set "
+                "the step's agent in the plan"
             )
         raise AttemptFailed(f"no followed agent has the skill {skill!r}")
 

@@ -60,8 +60,8 @@ async def find_child(
     if collector.connection.can_list:
         return None
     raise AttemptFailed(
-        f"the host was restarted, and {collector.name} cannot say whether it received "
-        "the message"
+        "the host was restarted, and cannot find out whether "
+        f"{collector.name} received the message"
     )
 
 

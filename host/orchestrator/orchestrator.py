@@ -186,7 +186,7 @@ class Orchestrator:
         """Return the plan that the run started with, even if the settings changed."""
         key = saved.get("key")
         if key is None:
-            raise ConfigError("its request is no longer in the log")
+            raise ConfigError("the task's request is no longer in the log")
         if "plan" in saved:
             return parse_plan(key, saved["plan"])
         if key not in self._plans:

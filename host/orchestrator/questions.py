@@ -57,7 +57,7 @@ def match_reply(
                 return question, match[2]
     if len(questions) > 1:
         raise AmbiguousReply(
-            "Who is this reply for? Start it with a name, as in "
+            "Which question does this reply answer? Start the reply with a name, as in "
             f"“{names[questions[0].step]}: …”. You can answer "
             f"{', '.join(names.values())}."
         )

@@ -16,14 +16,14 @@ def find_template_error(template: str, needs: Collection[str]) -> str | None:
     try:
         pieces = list(Formatter().parse(template))
     except ValueError as error:
-        return f"is not a template: {error}; a literal brace is written {{{{ or }}}}"
+        return f"is not a template: {error}; write a literal brace as {{{{ or }}}}"
     for _, name, form, conversion in pieces:
         if name is None:
             continue
         base = name.replace("[", ".").split(".")[0]
         if form or conversion or base != name:
             field = f"{{{base[:100]}}}"
-            return f"asks for more than the text of {field}: use {field} alone"
+            return f"has an attribute, index or format at {field}: use {field} alone"
         if name != REQUEST and name not in needs:
             field = f"{{{name[:100]}}}"
             return f"has {field}, which is neither {{{REQUEST}}} nor a step in needs"

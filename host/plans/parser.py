@@ -110,7 +110,7 @@ def _parse_steps(
 ) -> dict[str, Step]:
     tables = _check_keys(tables, f"{at}.steps")
     if not tables:
-        raise PlanError(at, f"has no steps: add one, [{at}.steps.calendar]")
+        raise PlanError(at, f"has no steps; add one, for example [{at}.steps.calendar]")
     if len(tables) > MAX_STEPS:
         why = f"has {len(tables)} steps: use at most {MAX_STEPS}"
         raise PlanError(f"{at}.steps", why)
@@ -136,7 +136,7 @@ def _parse_step(
         fields["retries"] = int(retries)  # Protobuf metadata has only floats.
     step = _convert(fields, Step, at)
     if step.agent is None and step.skill is None:
-        raise PlanError(at, 'needs an agent or a skill: agent = "carly"')
+        raise PlanError(at, 'needs an agent or a skill, for example agent = "carly"')
     if step.agent and agents is not None and step.agent not in agents:
         why = f"is {step.agent!r}, which is not a known agent"
         raise PlanError(f"{at}.agent", f"{why}: use {', '.join(agents) or 'skill'}")

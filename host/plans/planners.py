@@ -42,7 +42,7 @@ def load_planner(name: str, folder: Path | None = None) -> Planner:
     the module raised.
     """
     if not NAME.fullmatch(name):
-        raise ConfigError(f'is {name!r}: name a function, "my_module:my_function"')
+        raise ConfigError(f'is {name!r}: use the form "my_module:my_function"')
     if folder is not None and str(folder) not in sys.path:
         # Last, so that no file beside courtside.toml replaces an installed module.
         sys.path.append(str(folder))

@@ -154,7 +154,7 @@ class TaskManager:
         self._open_group()
         task = self._find_newest(task_id, agent)
         if task.is_message:
-            raise UnknownTask(f"{task_id} is a message: there is no task to cancel")
+            raise UnknownTask(f"{task_id} is a message, which cannot be cancelled")
         return await self._cancel(task)
 
     async def reply(self, task_id: str, text: str, *, agent: str | None = None) -> None:
@@ -229,7 +229,9 @@ class TaskManager:
             except AgentUnreachable as error:
                 failure = self._table.failure
                 if is_ending and self._has_failed:
-                    raise ManagerClosed("the block failed before the start") from None
+                    raise ManagerClosed(
+                        "the block failed before the task started"
+                    ) from None
                 if failure or waited_s >= timeout_s:
                     raise failure or error from None
             until_s = timeout_s if settled else min(SETTLE_S, timeout_s)
@@ -251,7 +253,7 @@ class TaskManager:
                 response.message.message_id if response.message else response.task_id
             )
             if not own_id:
-                raise AgentUnreachable(f"bad response: {agent} named no task")
+                raise AgentUnreachable(f"bad response: {agent} returned no task id")
             return self._table.add_task(Key(agent, own_id), is_message=is_message)
 
     async def _cancel(self, task: StartedTask) -> str:
@@ -272,7 +274,7 @@ class TaskManager:
             return found[0]
         if found:
             names = " or ".join(f"agent={task.key.agent!r}" for task in found)
-            raise UnknownTask(f"two agents have a task {task_id!r}: give {names}")
+            raise UnknownTask(f"several agents have a task {task_id!r}: pass {names}")
         known = ", ".join(key.id for key in self._table.tasks) or "none"
         raise UnknownTask(f"no task {task_id!r} was started here; there are: {known}")
 

@@ -55,13 +55,13 @@ def choose_message(target: Target, row: AgentEvent) -> str:
     for skill in row.skills:
         if target.skill in (None, skill.id):
             return next(iter(skill.examples), skill.name)
-    raise UnknownName(f"{target.agent} has no skills on its card: give a message=")
+    raise UnknownName(f"the card of {target.agent} lists no skills: pass message=")
 
 
 def _find_target(query: NameQuery, rows: Rows, settled: bool) -> Target:
     name, agent, skill = query
     if None not in query:
-        raise UnknownName(f"{name!r} is too much: agent= and skill= are enough")
+        raise UnknownName(f"pass {name!r} or agent= and skill=, not all three")
     if name is not None and agent is not None:
         name, skill = None, name
     elif name is not None and skill is not None:
@@ -73,7 +73,7 @@ def _find_target(query: NameQuery, rows: Rows, settled: bool) -> Target:
     if skill is not None:
         return _find_skill(skill, rows, settled)
     if name is None:
-        raise UnknownName(f"name an agent or a skill; there are: {_describe(rows)}")
+        raise UnknownName(f"pass an agent or a skill; there are: {_describe(rows)}")
     if name in rows:
         return Target(name, name if name in _skills(rows[name]) else None)
     before, slash, after = name.partition("/")
@@ -89,7 +89,7 @@ def _find_skill(skill: str, rows: Rows, settled: bool) -> Target:
     agents = [row.agent for row in rows.values() if skill in _skills(row)]
     if len(agents) > 1:
         choices = " or ".join(repr(f"{agent}/{skill}") for agent in agents)
-        raise UnknownName(f"several agents have {skill!r}: name {choices}")
+        raise UnknownName(f"several agents have the skill {skill!r}: pass {choices}")
     if agents:
         return Target(agents[0], skill)
     if any(_has_no_card(row) for row in rows.values()):

@@ -109,7 +109,7 @@ class HostTransport:
     async def _check_status(self, response: httpx.Response) -> None:
         if response.status_code in (401, 403):
             raise HostUnreachable(
-                f"{self._url} needs its token: set COURTSIDE_TOKEN, or give token="
+                f"{self._url} requires a token: set COURTSIDE_TOKEN, or pass token="
             )
         if response.status_code < 500 and response.status_code != 200:
             body = (await response.aread())[:200].decode("utf-8", "replace").strip()
@@ -159,7 +159,9 @@ class HostTransport:
 
     async def _post(self, agent: str, path: str, body: Update) -> bytes:
         if self._http.is_closed:
-            raise HostUnreachable(f"the host at {self._url} was away for too long")
+            raise HostUnreachable(
+                f"the host at {self._url} was unreachable for too long"
+            )
         try:
             response = await self._http.post(
                 f"{self._url}/a2a/{agent}/{path}",
@@ -173,7 +175,7 @@ class HostTransport:
             # No retry: the host may have received it.
             raise HostUnreachable(
                 f"the connection to {self._url} broke before the response "
-                f"({_describe(error)}): the request may have been done"
+                f"({_describe(error)}): the host may have processed the request"
             ) from error
         if response.status_code != 200:
             raise _error_of(agent, response)

@@ -102,7 +102,7 @@ class TestStartTask:
             ({"name": "dance"}, UnknownName, "no skill 'dance'.*carly .calendar_check"),
             ({"name": "carly/dance"}, UnknownName, "carly has no skill 'dance'"),
             ({"agent": "anna"}, UnknownAgent, "no agent 'anna'; there are: carly"),
-            ({}, UnknownName, "name an agent or a skill"),
+            ({}, UnknownName, "pass an agent or a skill"),
         ],
     )
     async def test_unknown_name_lists_the_known_ones(

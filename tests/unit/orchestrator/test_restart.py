@@ -149,7 +149,7 @@ class TestRestart:
         async with run_orchestrator(agents, create_plans(), log) as client:
             row = await client.row_with(task_id, "error")
 
-        assert "carly cannot say whether it received the message" in str(row.message)
+        assert "cannot find out whether carly received the message" in str(row.message)
         assert len(agents["carly"].tasks) == 1
 
     async def test_error_if_the_plan_of_a_planner_was_removed(

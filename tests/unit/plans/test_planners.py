@@ -75,11 +75,11 @@ class TestLoading:
     @pytest.mark.parametrize(
         ("name", "why"),
         [
-            ("my_module", 'name a function, "my_module:my_function"'),
-            (":plan", "name a function"),
-            ("..a:plan", "name a function"),
-            ("a b:plan", "name a function"),
-            ("a:b:c", "name a function"),
+            ("my_module", 'use the form "my_module:my_function"'),
+            (":plan", "use the form"),
+            ("..a:plan", "use the form"),
+            ("a b:plan", "use the form"),
+            ("a:b:c", "use the form"),
             ("courtside_nowhere:plan", "ModuleNotFoundError: No module named"),
             ("courtside_planner:plans", "AttributeError: "),
             ("courtside_planner:number", "not a function of two arguments"),

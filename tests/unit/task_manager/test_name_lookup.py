@@ -115,9 +115,9 @@ class TestRefusedName:
             found(None, BOTH, agent="anna")
 
     def test_name_must_be_given_once(self) -> None:
-        with pytest.raises(UnknownName, match="name an agent or a skill"):
+        with pytest.raises(UnknownName, match="pass an agent or a skill"):
             found(None, BOTH)
-        with pytest.raises(UnknownName, match="is too much"):
+        with pytest.raises(UnknownName, match="not all three"):
             found("x", BOTH, agent="carly", skill="availability")
 
 
