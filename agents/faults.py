@@ -45,10 +45,10 @@ KINDS = {
     "stall": Kind("stall[=N]", "streams send nothing after N updates (1)", "1"),
     "drop": Kind("drop=N", "streams break after N updates"),
     "duplicate": Kind("duplicate=N", "update N of a stream is sent twice"),
-    "malformed": Kind("malformed=N", "update N of a stream is broken"),
+    "malformed": Kind("malformed=N", "update N of a stream is cut and not valid UTF-8"),
     "401": Kind("401", "every request gets HTTP 401", "1"),
     "slow-card": Kind("slow-card=SECONDS", "the agent card is sent after this delay"),
-    "flood": Kind("flood=N", "scripts send N updates a second while they pause"),
+    "flood": Kind("flood=N", "scripts send N updates a second between their steps"),
 }
 # The values of the active faults, by name.
 Faults = Mapping[str, float]
@@ -62,7 +62,7 @@ def parse_faults(texts: Iterable[str]) -> Faults:
         kind = KINDS.get(name)
         if kind is None:
             known = ", ".join(kind.usage for kind in KINDS.values())
-            raise FaultError(f"there is no fault {name!r}; choose from: {known}")
+            raise FaultError(f"unknown fault {name!r}; use one of: {known}")
         number = _parse_number(value or kind.default, "SECONDS" in kind.usage)
         if number is None or (value and "=" not in kind.usage):
             raise FaultError(
@@ -82,7 +82,9 @@ def read_variable(environ: Mapping[str, str]) -> list[str]:
 def describe_faults() -> str:
     """List all faults for --help."""
     rows = (f"  {kind.usage:<18} {kind.effect}" for kind in KINDS.values())
-    return "\n".join(["faults, for lessons and tests:", *rows])
+    return "\n".join(
+        ["faults, for lessons and tests (defaults in parentheses):", *rows]
+    )
 
 
 def format_faults(faults: Faults) -> str:

@@ -108,7 +108,9 @@ def _build_parser() -> argparse.ArgumentParser:
         f"{default_port(stub)} for {name}" for name, stub in STUBS.items()
     )
     parser.add_argument(
-        "name", metavar="NAME", help=f"one of: {', '.join(STUBS)}; or a file: my.py"
+        "name",
+        metavar="NAME",
+        help=f"a demo agent ({', '.join(STUBS)}), or a Python file such as my.py",
     )
     parser.add_argument("--port", help=f"default: {ports}")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
@@ -118,12 +120,12 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--step-s", help="seconds per step of a script; default: 1.0")
     parser.add_argument(
         "--keep-tasks",
-        help="limit of stored finished tasks, and of stored waiting tasks; "
+        help="maximum number of stored finished tasks, and of stored waiting tasks; "
         f"default: {DEFAULT_LIMITS.tasks}",
     )
-    parser.add_argument("--keep-s", help="seconds to keep them; default: a day")
+    parser.add_argument("--keep-s", help="seconds to keep stored tasks; default: 86400")
     parser.add_argument(
-        "--until-eof", action="store_true", help="stop when standard input ends"
+        "--until-eof", action="store_true", help="stop when standard input is closed"
     )
     parser.add_argument(
         "--fault",

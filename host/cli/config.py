@@ -20,7 +20,7 @@ Examples:
   COURTSIDE_PORT=9000 courtside config http://localhost:9001
   courtside config --json | jq -r .settings.port.value
 
-Takes the arguments and options of `courtside serve`."""
+Accepts the same arguments and options as `courtside serve`."""
 )
 @agent_urls
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -23,8 +23,8 @@ Examples:
   courtside export --agent carly --since 2026-11-24T12:00:00Z -o run.ndjson
   courtside export --after 4182 >> run.ndjson
 
-You can open the recording with courtside replay, with courtside import, or in the page
-(History, Open)."""
+Show the recording with courtside replay, or on the page (History, Open). Load it into a
+log with courtside import."""
 )
 @host_options
 @click.option("--after", metavar="ID", help="Only events after this one.")
@@ -33,7 +33,9 @@ You can open the recording with courtside replay, with courtside import, or in t
     "--since", metavar="TIME", help="Only events from this time: 2026-11-24T12:00:00Z."
 )
 @click.option("--until", metavar="TIME", help="Only events up to this time.")
-@click.option("-o", "--output", metavar="FILE", help="A new file.  [stdout]")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write to this new file.  [stdout]"
+)
 def export(url: str | None, output: str | None, **query: str | Sequence[str]) -> None:
     """Save the feed of a running host as NDJSON."""
     url = find_host(url)

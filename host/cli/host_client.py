@@ -39,8 +39,8 @@ def explain_errors(url: str) -> Iterator[None]:
         yield
     except httpx.ConnectError as error:
         raise HostLost(
-            f"no host responds at {url} ({error}); start one with `courtside`, or give "
-            "the URL of another"
+            f"no host responds at {url} ({error}); start a host with `courtside`, "
+            "or give the URL of another host"
         ) from error
     except httpx.HTTPError as error:
         cause = str(error) or type(error).__name__

@@ -34,8 +34,8 @@ Examples:
   courtside export > run.ndjson         save everything so far
   courtside replay run.ndjson --open    replay it
 
-Each command has its own --help. Exit codes: 0: success, or interrupted; 1: error, with
-one line on stderr that says why; 2: invalid command line."""
+Each command has its own --help. Exit codes: 0 = success, or interrupted; 1 = error (one
+line on stderr gives the reason); 2 = invalid command line."""
 
 
 class _Commands(click.Group):

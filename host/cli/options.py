@@ -38,8 +38,8 @@ def parse_address(text: str) -> str:
     shown = repr(url.rpartition("@")[2][:100])
     if "://" not in url:
         raise InvalidAddress(
-            f"{shown} is neither a command nor an address: see courtside --help, or "
-            "write an address as http://localhost:9000 or localhost:9000"
+            f"{shown} is neither a command nor an address; see courtside --help. "
+            "An address looks like http://localhost:9000 or localhost:9000"
         )
     try:
         return check_url(url)
@@ -68,7 +68,11 @@ def host_options(command: Command) -> Command:
         ("context", "Only events of this context."),
         ("kind", f"Only events of this kind: {', '.join(KINDS)}."),
         ("task", "Only events of this task."),
-        ("agent", "Only events of this agent. All four filters are repeatable."),
+        (
+            "agent",
+            "Only events of this agent. You can repeat --agent, --task, --kind "
+            "and --context.",
+        ),
     ):
         kinds = click.Choice(KINDS) if name == "kind" else None
         option = click.option(f"--{name}", name, multiple=True, type=kinds, help=text)

@@ -53,8 +53,8 @@ Examples:
   courtside replay run.ndjson --speed max --port 9000
 
 The replay begins when the first client (a page, or courtside tail) reads the feed. The
-times are those of the recording. So are the ids, unless the recording lacks some
-events. Nothing is saved."""
+times are those of the recording. The ids are also those of the recording, unless some
+events are missing from it. Nothing is saved."""
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -62,7 +62,7 @@ events. Nothing is saved."""
     type=parse_speed,
     default="1",
     metavar="N|max",
-    help="Replay N times as fast.  [1]",
+    help="Replay N times as fast; max: without pauses.  [1]",
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @settings_flags

@@ -29,24 +29,24 @@ ENDED = ("completed", "error", "cancelled", "rejected")
 @click.command(
     epilog="""\b
 Examples:
-  courtside tail                          the host of this folder or machine
+  courtside tail                          the host that is configured in this folder
   courtside tail https://host.example     another host; set COURTSIDE_TOKEN if needed
   courtside tail --agent carly --kind task
   courtside tail --after 0                everything in the log, then new events
   courtside tail --json | jq -r .message
 
-Without --json, it first prints the current state. If the connection breaks, it
-reconnects and continues after the last event. Ctrl-C ends it, and prints how to
-continue."""
+Without --json, tail first prints the current state. If the connection breaks, tail
+reconnects and continues after the last event. When you press Ctrl-C, tail prints the
+command to continue."""
 )
 @host_options
 @click.option(
     "--after",
     metavar="CURSOR",
-    help="Start after this event: an id, or the cursor that tail printed; 0 for all.",
+    help="Start after this id, or the cursor that tail printed; 0: all events.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print NDJSON: an event per line."
+    "--json", "as_json", is_flag=True, help="Print NDJSON: one event per line."
 )
 def tail(
     url: str | None, after: str | None, as_json: bool, **filters: tuple[str, ...]

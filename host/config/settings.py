@@ -92,7 +92,7 @@ HELP = {
     "allowed_hosts": "Extra host names to accept.",
     "allowed_origins": "Origins of other websites that may call the API (CORS).",
     "private_agents": "Allow private addresses for agents added at run time: yes, no, "
-    "or auto (yes unless other machines can reach the host).",
+    "or auto (yes if only this machine can reach the host).",
 }
 SECRETS = ("token", "read_token")
 

@@ -288,4 +288,4 @@ def test_unknown_fault_lists_all_faults(how: str, tmp_path: Path) -> None:
     process = Process("agent", argv, folder=tmp_path, env=env)
     process.start()
     assert process.wait_end() == 2
-    assert f"there is no fault 'dorp'; choose from: {ALL}\n" in process.output()
+    assert f"unknown fault 'dorp'; use one of: {ALL}\n" in process.output()
