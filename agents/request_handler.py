@@ -181,8 +181,8 @@ class RequestHandler(DefaultRequestHandlerV2):
         if after is None:
             if state in TERMINAL_TASK_STATES:
                 raise UnsupportedOperationError(
-                    f"Task {params.id} is over ({TaskState.Name(state)}); read it with "
-                    "GetTask"
+                    f"Task {params.id} has ended ({TaskState.Name(state)}); read it "
+                    "with GetTask"
                 )
             after = resumable_stream.read_number(stored.task)
             yield stored.task
@@ -204,7 +204,7 @@ class RequestHandler(DefaultRequestHandlerV2):
             task: Task | None = await super().on_cancel_task(params, context)
         if task is not None and task.status.state != TaskState.TASK_STATE_CANCELED:
             state = TaskState.Name(task.status.state)
-            raise TaskNotCancelableError(f"Task {task.id} had just ended in {state}")
+            raise TaskNotCancelableError(f"Task {task.id} has already ended: {state}")
         return task
 
     async def sweep(self) -> None:
@@ -221,7 +221,7 @@ def check_text(message: Message) -> None:
     """
     kinds = {part.WhichOneof("content") for part in message.parts}
     if None in kinds:
-        raise InvalidParamsError("A part of the message is empty; give it a text")
+        raise InvalidParamsError("A part of the message is empty; add a text")
     if "text" not in kinds:
         raise ContentTypeNotSupportedError(
             f"The message has {', '.join(sorted(map(str, kinds)))} and no text; "

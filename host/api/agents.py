@@ -57,8 +57,8 @@ class AgentsApi:
             agent = msgspec.convert(await read_json(request), NewAgent)
         except msgspec.ValidationError as error:
             raise ConfigError(
-                f"the body does not describe an agent: {error}; use url, and "
-                "optionally name and card (put credentials in courtside.toml)"
+                f"the body is not a valid agent: {error}; send url, and "
+                "optionally name and card (credentials belong in courtside.toml)"
             ) from error
         settings = AddedAgent(agent.url, agent.card).to_settings()
         name = await self._roster.add(agent.name, settings)

@@ -93,7 +93,8 @@ class HistoryApi:
         cursor, kept = parse(text), await self._feed.bounds()
         if cursor.epoch not in (None, kept.epoch):
             raise CursorExpired(
-                f"{name}={text} is of another log; this log is {kept.epoch}"
+                f"{name}={text} belongs to another log; the epoch of this log is "
+                f"{kept.epoch}"
             )
         if name == "after" and 0 < cursor.id < kept.first - 1:
             raise CursorExpired(

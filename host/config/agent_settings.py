@@ -105,7 +105,9 @@ class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
                 raise SettingError("token_url", str(error)) from None
         headers = {name.lower() for name in self.headers}
         if len(headers) < len(self.headers):
-            raise SettingError("headers", "has the same name twice: case is ignored")
+            raise SettingError(
+                "headers", "has the same name twice; names are case-insensitive"
+            )
         for name in ("bearer", "username", "client_id"):
             if "authorization" in headers and name in names:
                 raise SettingError(name, "cannot be used with headers.Authorization")
@@ -178,8 +180,8 @@ def check_url(url: object) -> str:
     text = _check_http_url(url)
     if re.search(r"[?#]", text):
         raise ConfigError(
-            "must not contain ? or #: put an API key under credentials, and the "
-            "address of a card under card"
+            "must not contain ? or #; put an API key into `credentials`, and the "
+            "address of a card into `card`"
         )
     return text.rstrip("/")
 
@@ -199,7 +201,7 @@ def check_card(card: object) -> str:
     """Return an absolute path at the agent's host, or an http(s) URL."""
     if isinstance(card, str) and card.startswith("/") and not card.startswith("//"):
         if len(card) > MAX_URL or not VISIBLE.fullmatch(card):
-            raise ConfigError("is not a path: use visible characters without spaces")
+            raise ConfigError("is not a valid path; use ASCII characters, no spaces")
         return card
     return _check_http_url(card)
 

@@ -181,8 +181,8 @@ class Operations:
             return has_ended
         if has_ended:
             raise UpdatesGone(
-                f"Updates after {after} are no longer stored: task {task.id} ended "
-                "before the host knew it",
+                f"Updates after {after} are not available: task {task.id} ended "
+                "before the host found it",
                 {"oldest": "1", "newest": "0"},
             )
         raise AgentUnreachable(

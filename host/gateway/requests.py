@@ -61,7 +61,7 @@ def parse_last_event_id(text: str) -> int | None:
     if not re.fullmatch("[0-9]{1,15}", text, re.ASCII):
         raise InvalidParamsError(
             f"Last-Event-ID {text[:40]!r} is not an update's number: send the id of "
-            "the last update you received, or none to begin with the task"
+            "the last update you received, or no Last-Event-ID to start with the task"
         )
     return int(text)
 

@@ -41,8 +41,8 @@ def inspect_recording(path: Path) -> Recording:
     for number, event_id, _ in _lines(path):
         if event_id <= last:
             raise RecordingError(
-                f"{path}, line {number}: event {event_id} comes after {last}; a "
-                "recording has each event once, in order"
+                f"{path}, line {number}: event {event_id} comes after {last}; "
+                "the events of a recording must be unique and in order"
             )
         first, last, count = first or event_id, event_id, count + 1
     if not count:
@@ -80,7 +80,7 @@ def _check_line(line: bytes, where: str) -> int:
         decode(line)
         event_id = _id.decode(line).id
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{where}: not an event of a feed: {error}") from None
+        raise RecordingError(f"{where} is not a feed event: {error}") from None
     if not 0 < event_id < 2**63:
         raise RecordingError(f"{where}: {event_id} is not a valid event id")
     return event_id

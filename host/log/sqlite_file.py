@@ -144,8 +144,8 @@ def check(path: Path) -> None:
     ):
         if not _is_continuation(alone, together):
             raise LogError(
-                f"{wal.name} belongs to another file and would overwrite this one: "
-                "move it away, or restore the file it belongs to"
+                f"{wal.name} belongs to another database and would overwrite this "
+                f"one: move {wal.name} away, or restore its database"
             )
 
 
@@ -186,8 +186,8 @@ def prepare(db: sqlite3.Connection, first: int = 1) -> None:
         )
     if version > SCHEMA_VERSION:
         raise LogError(
-            f"a newer Courtside wrote this log (version {version}, this one reads up "
-            f"to {SCHEMA_VERSION}); update, or choose another --data-dir"
+            f"a newer Courtside wrote this log (format {version}; this Courtside reads "
+            f"up to {SCHEMA_VERSION}); update Courtside, or choose another --data-dir"
         )
     db.execute("PRAGMA journal_mode = WAL")
     # With NORMAL, a power cut loses events that readers saw (test_feed_power_cut.py).

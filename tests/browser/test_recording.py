@@ -124,7 +124,7 @@ async def test_an_invalid_recording_is_refused_with_its_bad_line(
     file = tmp_path / "notes.ndjson"
     file.write_text(f'{{"id": 1}}\n{MARKUP}')
     await page.locator("input[type=file]").set_input_files(file)
-    error = "notes.ndjson: Line 1 is not an event of a feed: it has no kind."
+    error = "notes.ndjson: Line 1 is not a feed event: it has no kind."
     await expect(page.get_by_role("alert").first).to_have_text(error)
     assert await find_violations(page) == []
     await Screen(page).save_screenshot("open")

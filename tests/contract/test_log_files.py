@@ -132,7 +132,7 @@ class TestWal:
         _append_and_kill(other, 500, first=2_001)
         shutil.copy(wal_of(other), wal_of(path))
 
-        assert "feed.db-wal belongs to another file" in refusal_of(path)
+        assert "feed.db-wal belongs to another database" in refusal_of(path)
 
     def test_of_another_database_is_refused(self, path: Path, tmp_path: Path) -> None:
         db = sqlite3.connect(tmp_path / "recipes.db")
@@ -143,7 +143,7 @@ class TestWal:
         shutil.copy(tmp_path / "recipes.db-wal", wal_of(path))
         db.close()
 
-        assert "belongs to another file" in refusal_of(path)
+        assert "belongs to another database" in refusal_of(path)
 
     def test_of_a_newer_copy_of_the_log_is_refused(
         self, path: Path, tmp_path: Path
@@ -154,7 +154,7 @@ class TestWal:
         _append_and_kill(path, 500, first=3_001)
         shutil.copy(tmp_path / "copy.db", path)
 
-        assert "belongs to another file" in refusal_of(path)
+        assert "belongs to another database" in refusal_of(path)
 
     def test_of_the_log_itself_is_read(self, path: Path) -> None:
         _append_and_kill(path, 500, first=1_001)

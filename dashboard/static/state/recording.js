@@ -29,7 +29,7 @@ export function parseRecording(text) {
     const missing = event && fields.find((name) => !isValid(name, event[name]));
     if (!event || missing) {
       const why = event ? `it has no ${missing}` : 'it is not a JSON object';
-      throw new Error(`Line ${at + 1} is not an event of a feed: ${why}.`);
+      throw new Error(`Line ${at + 1} is not a feed event: ${why}.`);
     }
     // A newer Courtside may write other kinds. Skip them.
     if (event.kind in REQUIRED) events.set(event.id, event);

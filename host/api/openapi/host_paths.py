@@ -131,7 +131,7 @@ AGENTS = (
         "addAgent",
         "Follow an agent. The feed says whether it can be reached.",
         json(201, "The host follows it.", ref("AgentRow")),
-        both(400, "The body does not describe an agent."),
+        both(400, "The body is not a valid agent."),
         error(409, "The name or the URL is already followed."),
         NOT_SAVED,
         body={JSON: ref("NewAgent")},

@@ -17,7 +17,7 @@ test('a file is read in the order of its ids, without duplicates', () => {
 test('an error names the first bad line and what it lacks', () => {
   /** @type {[string, RegExp][]} */
   const bad = [
-    ['{"id":1', /^Error: Line 2 is not an event of a feed: it is not a JSON object\.$/],
+    ['{"id":1', /^Error: Line 2 is not a feed event: it is not a JSON object\.$/],
     ['[]', /Line 2 .* not a JSON object/],
     ['null', /Line 2 .* not a JSON object/],
     [file({ ...task(2), id: undefined }), /Line 2 .* no id/],

@@ -66,5 +66,5 @@ async def test_updates_of_a_task_that_ended_without_the_host_are_gone(
 ) -> None:
     monkeypatch.setattr(module, "FEED_TIMEOUT_S", 0.01)
     async with running_feed() as feed:
-        with pytest.raises(UpdatesGone, match="ended before the host knew it"):
+        with pytest.raises(UpdatesGone, match="ended before the host found it"):
             await numbers_after_0(feed, FinishedAgent(feed, feed_late=False))

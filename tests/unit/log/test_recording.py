@@ -65,10 +65,13 @@ def test_notices_of_a_recording_take_no_number_of_their_task(tmp_path: Path) -> 
     ("events", "why"),
     [
         ([], "has no events"),
-        ([row(1), "not JSON"], "line 2: not an event of a feed"),
-        ([row(1), {"id": 2, "kind": "later"}], "line 2: not an event of a feed"),
-        ([row(1), row(2, status=5)], "line 2: not an event of a feed"),
-        ([{k: v for k, v in row(1).items() if k != "id"}], "line 1: not an event"),
+        ([row(1), "not JSON"], "line 2 is not a feed event"),
+        ([row(1), {"id": 2, "kind": "later"}], "line 2 is not a feed event"),
+        ([row(1), row(2, status=5)], "line 2 is not a feed event"),
+        (
+            [{k: v for k, v in row(1).items() if k != "id"}],
+            "line 1 is not a feed event",
+        ),
         ([row(0)], "line 1: 0 is not a valid event id"),
         ([row(2**64)], f"line 1: {2**64} is not a valid event id"),
         ([row(1), row(3), row(2)], "line 3: event 2 comes after 3"),
