@@ -208,8 +208,9 @@ class Operations:
                 return
             row_id = await stream.wait_for_row(sent.feed_head, math.inf)
         # After a reply, the feed may still have the question that it answers: only a
-        # new row or the agent's answer can end the response.
-        can_end = row_id is not None
+        # new row or the agent's answer can end the response. A Message may add no row.
+        is_message = update is not None and update.response.message is not None
+        can_end = row_id is not None or is_message
         is_settled = task is not None and _is_settled(task)
         updates = stream.read_task(row_id if update else None)
         async with aclosing(updates):

@@ -20,7 +20,7 @@ from tests.support.stack import Stack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     with (
-        command_agents(folder, "talks", "works") as urls,
+        command_agents(folder, "talks", "works", "repeats") as urls,
         Stack(folder, [], extra_agents=urls, log="memory") as running,
     ):
         running.wait_connected(*urls)
@@ -133,6 +133,18 @@ async def test_stream_is_the_same_over_jsonrpc(
     )
 
     assert [frame.data["result"] for frame in frames_of(answer.text)] == first
+
+
+async def test_stream_ends_if_the_agent_repeats_its_question(host: HostClient) -> None:
+    task_id = await host.start("repeats")
+    reply = build_body(str(uuid.uuid4()))
+    reply["message"]["taskId"] = task_id
+
+    answer = await host.http.post("/a2a/repeats/message:stream", json=reply)
+
+    (update,) = [frame.data for frame in frames_of(answer.text)]
+    assert update["task"]["id"] == task_id
+    assert update["task"]["status"]["state"] == "TASK_STATE_INPUT_REQUIRED"
 
 
 async def test_messages_are_in_the_feed_once(host: HostClient, message_id: str) -> None:

@@ -233,6 +233,23 @@ class Talks(CommandAgent):
         await self.write(exchange, {"statusUpdate": update})
 
 
+class RepeatsQuestion(CommandAgent):
+    """Asks, and answers each reply with the question again, as a Message."""
+
+    async def send(self, exchange: Exchange, sent: Json) -> None:
+        await exchange.head()
+        if asked := sent.get("taskId"):
+            question = self.tasks[asked]["status"]["message"]
+            same = question | {"taskId": asked, "contextId": "c1"}
+            await self.write(exchange, {"message": same})
+        else:
+            task = self.set_task(sent["messageId"], ASKING, "Which one?")
+            await self.write(exchange, {"task": task})
+
+    async def until_ended(self, exchange: Exchange, task_id: str) -> None:
+        await exchange.until_gone(PING_S)
+
+
 def build_agents() -> dict[str, CommandAgent]:
     late = {"taskId": "x", "contextId": "c1", "status": {"state": CANCELED}}
     return {
@@ -261,6 +278,7 @@ def build_agents() -> dict[str, CommandAgent]:
         "fails429": Fails(429),
         "talks": Talks(),
         "works": Talks(works=True),
+        "repeats": RepeatsQuestion(),
     }
 
 

@@ -245,6 +245,23 @@ def test_agents_update_keeps_its_content_but_gets_the_hosts_number() -> None:
     assert update == theirs
 
 
+def test_message_in_the_stream_of_a_task_becomes_the_message_of_its_status() -> None:
+    message = {
+        **{"messageId": "m2", "role": "ROLE_AGENT", "metadata": {"mood": "good"}},
+        "parts": [{"text": "Found it"}, {"data": {"price": 7}}],
+    }
+    raw = msgspec.json.encode({"message": message})
+    record = TaskRecord("carly", "t1")
+    record.add(translate(record, parse_response(status_update("Looking…")), NOW))
+    event = only(translate(record, parse_response(raw), NOW))
+
+    update = json.loads(build_update(event, 3, raw, None).json)["statusUpdate"]
+
+    ids = {"taskId": "t1", "contextId": "c"}
+    assert update["status"]["state"] == "TASK_STATE_WORKING"
+    assert update["status"]["message"] == {**message, **ids}
+
+
 def test_agents_first_task_keeps_its_content() -> None:
     user = {"messageId": "u", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
     body = {
