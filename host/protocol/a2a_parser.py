@@ -42,6 +42,10 @@ class _Page(Struct, rename="camel", frozen=True, forbid_unknown_fields=True, gc=
     total_size: int = 0
 
 
+PAGE_FIELDS = {"nextPageToken", "pageSize", "totalSize"}
+PAGE_FIELDS |= {"next_page_token", "page_size", "total_size"}
+MAX_ERROR_TEXT = 300
+
 _response_decoder = msgspec.json.Decoder(StreamResponse)
 _task_decoder = msgspec.json.Decoder(Task)
 _page_decoder = msgspec.json.Decoder(_Page)
@@ -101,14 +105,15 @@ def parse_task(data: bytes | msgspec.Raw) -> Task:
 def parse_list(data: bytes | msgspec.Raw) -> tuple[list[ListedTask], str | None]:
     """Parse a ListTasks result: its tasks, and the token of the next page, if any.
 
-    A task is listed even if only its id is readable. Raises ValueError for JSON that is
-    no such result.
+    A task is listed even if only its id is readable. A bare list of tasks counts, and
+    so does an object without fields: ProtoJSON leaves out an empty list. Raises
+    ValueError for all other JSON, with the agent's own error if it has one.
     """
     data = bytes(data)
     try:
         page = _page_decoder.decode(data)
     except (ValueError, RecursionError):
-        page = _parse_page_leniently(lenient_json.decode(data))
+        page = _parse_page_leniently(data)
     tasks = [
         ListedTask(
             task.id, task.status.state, parse_timestamp(task.status.timestamp or "")
@@ -119,17 +124,39 @@ def parse_list(data: bytes | msgspec.Raw) -> tuple[list[ListedTask], str | None]
     return tasks, page.next_page_token or None
 
 
-def _parse_page_leniently(body: Json) -> _Page:
+def _parse_page_leniently(data: bytes) -> _Page:
+    if data.strip() == b"null":
+        raise ValueError("no list of tasks, but null")
+    if data.lstrip().startswith(b"["):
+        data = b'{"tasks": %b}' % data
+    body = lenient_json.decode(data)
     if isinstance(body.get("result"), dict):
         body = body["result"]
+    if error := body.get("error"):
+        raise ValueError(f"no list of tasks, but an error: {_error_text(error)}")
     tasks = body.pop("tasks", None)
     if tasks is None:
+        if not body.keys() <= PAGE_FIELDS:
+            raise ValueError(f"no list of tasks: its keys are {sorted(body)[:8]}")
         tasks = []
     if not isinstance(tasks, list):
         raise ValueError(f"no list of tasks, but {type(tasks).__name__}")
-    fields = lenient_json.normalize(body, pb.ListTasksResponse())
     items = [_parse_item_leniently(item) for item in tasks if isinstance(item, dict)]
-    return _Page(items, fields.get("nextPageToken", ""))
+    if tasks and not any(item.id for item in items):
+        raise ValueError("no list of tasks: none of its items has an id")
+    fields = {key: value for key, value in body.items() if key in PAGE_FIELDS}
+    return _Page(items, _find_token(fields))
+
+
+def _error_text(error: Any) -> str:
+    message = error.get("message") if isinstance(error, dict) else None
+    return str(message or error)[:MAX_ERROR_TEXT]
+
+
+def _find_token(fields: Json) -> str:
+    """Return the token of the next page. The other fields may be unreadable."""
+    token = fields.get("nextPageToken", fields.get("next_page_token"))
+    return "" if token is None or isinstance(token, bool | dict | list) else str(token)
 
 
 def _parse_item_leniently(body: Json) -> _ListItem:

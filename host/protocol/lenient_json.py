@@ -20,6 +20,9 @@ from ..model.timestamps import parse_timestamp
 
 MAX_DEPTH = 100  # The SDK's limit.
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# Some agents count their tasks and messages.
+IDS = {"id", "taskId", "contextId", "messageId", "artifactId"}
+IDS |= {"task_id", "context_id", "message_id", "artifact_id"}
 ENUMS = {"state": pb.TaskState, "role": pb.Role}
 Json = dict[str, Any]
 
@@ -73,9 +76,12 @@ def _replace_invalid(value: Any, depth: int) -> Any:
 
 
 def _drop_unreadable(body: Json) -> None:
-    """Drop values for which the SDK would refuse the whole update."""
+    """Drop values for which the SDK would refuse the whole update, and read numeric
+    ids as text."""
     for key, value in body.items():
-        if key == "timestamp":
+        if key in IDS and type(value) is int:
+            body[key] = str(value)
+        elif key == "timestamp":
             body[key] = parse_timestamp(value) if isinstance(value, str) else None
         elif key in ENUMS:
             body[key] = _enum_number(value, ENUMS[key])

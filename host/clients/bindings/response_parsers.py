@@ -44,7 +44,7 @@ def read_task(data: bytes) -> Update:
     task = parse_task(data)
     whole = msgspec.json.decode(data)
     for body in (whole, *whole.values()):
-        if isinstance(body, dict) and body.get("id") == task.id:
+        if isinstance(body, dict) and str(body.get("id")) == task.id:
             break
     return Update(StreamResponse(task=task), msgspec.json.encode({"task": body}))
 

@@ -49,12 +49,28 @@ def parts_of(*parts: Json) -> list[Part]:
         ({"artifactUpdate": {"taskId": "t3", "artifact": {}}}, "t3"),
         ({"statusUpdate": {"status": {}}}, None),
         ({"message": {"messageId": "m1", "taskId": "t4"}}, None),
+        ({"task": {"id": 5}}, "5"),
+        ({"statusUpdate": {"taskId": 6, "contextId": 1, "status": {}}}, "6"),
     ],
 )
 def test_response_names_the_task_that_it_updates(
     response: Json, task_id: str | None
 ) -> None:
     assert parsed(response).task_id == task_id
+
+
+def test_numeric_ids_of_messages_and_artifacts_are_read_as_text() -> None:
+    part = {"text": "hi"}
+    message = {"messageId": 12, "contextId": 3, "parts": [part]}
+    artifact = {"artifactId": 0, "parts": [part]}
+
+    status = status_of(status_update(message=message))
+    update = parsed({"artifactUpdate": {"taskId": 9, "artifact": artifact}})
+
+    assert status.message
+    assert (status.message.message_id, status.message.context_id) == ("12", "3")
+    assert update.artifact_update
+    assert update.artifact_update.artifact.artifact_id == "0"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +88,7 @@ def test_response_names_the_task_that_it_updates(
         b'{"task": {"contextId": "c1"}}',
         b'{"task": {"task": {"id": "t1"}}}',
         b'{"task": {"id": "t1"}, "message": {"messageId": "m1"}}',
-        b'{"task": {"id": 7}}',
+        b'{"task": {"id": 7.5}}',
         b'{"task": {"id": "t1", "history": [null]}}',
         b'{"statusUpdate": {"taskId": "t1", "status": []}}' * 2,
         b'{"artifactUpdate": {"append": "yes"}}',

@@ -44,7 +44,7 @@ class TestTask:
             {"id": ""},
             {"task": {}},
             {"id": "", "status": {}, "metadata": {"id": "m"}},
-            {"id": 7, "status": {}},
+            {"id": 7.5, "status": {}},
             [],
         ],
     )
@@ -109,10 +109,42 @@ class TestListed:
         assert tasks == [
             ListedTask("t1", "TASK_STATE_WORKING", None),
             ListedTask("t2", "TASK_STATE_UNSPECIFIED", None),
+            ListedTask("3", "TASK_STATE_UNSPECIFIED", None),
         ]
         assert token == "p2"
 
-    @pytest.mark.parametrize("page", [[], "tasks", {"tasks": "t1"}, {"tasks": {}}])
-    def test_other_json_is_refused(self, page: Any) -> None:
-        with pytest.raises(ValueError, match=r".{5}"):
+    def test_bare_list_is_read(self) -> None:
+        bare = [{"id": "t1", "status": {"state": "TASK_STATE_WORKING"}}]
+
+        tasks, token = parse_list(json.dumps(bare).encode())
+
+        assert tasks == [ListedTask("t1", "TASK_STATE_WORKING", None)]
+        assert token is None
+
+    def test_numbers_are_read_as_ids_and_tokens(self) -> None:
+        page = {"tasks": [{"id": 17, "contextId": 3}], "nextPageToken": 2}
+
+        tasks, token = parse_list(json.dumps(page).encode())
+
+        assert ([task.task_id for task in tasks], token) == (["17"], "2")
+
+    @pytest.mark.parametrize(
+        ("page", "reason"),
+        [
+            ("tasks", "object"),
+            (None, "null"),
+            ({"tasks": "t1"}, "str"),
+            ({"tasks": {}}, "dict"),
+            ({"tasks": [{}]}, "id"),
+            ({"tasks": [{"taskId": "t1"}]}, "id"),
+            ({"items": []}, "items"),
+            ({"data": {"tasks": []}}, "data"),
+            ({"error": "store is down"}, "store is down"),
+            ({"error": {"code": 7, "message": "admins only"}}, "admins only"),
+            ({"error": {"code": 7}, "tasks": []}, "code"),
+            ({"result": {"error": "quota"}}, "quota"),
+        ],
+    )
+    def test_other_json_is_refused(self, page: Any, reason: str) -> None:
+        with pytest.raises(ValueError, match=reason):
             parse_list(json.dumps(page).encode())
