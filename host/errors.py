@@ -58,3 +58,7 @@ class AgentUnreachable(CourtsideError):
     """The agent does not respond, or its response is not valid A2A."""
 
     status, reason = 502, "AGENT_UNREACHABLE"
+    agent_status: int | None = None
+    """The HTTP status that the agent answered, if that is the cause."""
+    is_absent: bool = False
+    """Whether nothing answers at the agent's address."""

@@ -60,7 +60,8 @@ class FeedStream:
         cursor = start.cursor if start and not start.reset else self._feed.head
         body = self._build_opening(where, start)
         await send({"type": "http.response.body", "body": body, "more_body": True})
-        await self._fanout.serve(where, cursor, receive, send, every_s)
+        with self._feed.audience.join(where):
+            await self._fanout.serve(where, cursor, receive, send, every_s)
 
     async def _parse_start(self, headers: Headers, query: QueryParams) -> Start | None:
         """Return None for a reader without a cursor. Raises CursorError."""

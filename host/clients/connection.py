@@ -11,24 +11,33 @@ from contextlib import AsyncExitStack, aclosing
 import anyio
 import anyio.to_thread
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import A2AError, MethodNotFoundError, UnsupportedOperationError
+from a2a.utils.errors import (
+    A2AError,
+    MethodNotFoundError,
+    UnsupportedOperationError,
+)
 
 from ..config.agent_settings import AgentSettings
 from ..errors import AgentUnreachable
 from ..protocol.a2a_objects import RESUMABLE
 from .bindings.base import Binding
-from .bindings.http_transport import HttpTransport
+from .bindings.http_transport import CALL_S, HttpTransport
 from .bindings.selection import open_binding
 from .bindings.types import Batch, Interface, Page, Query, Update
 from .card import fetch_card, list_interfaces
 from .credentials import Credentials
 from .rate_limit import RateLimiter
+from .task_list import ListTasksFailed, TaskList, describe_failure
+from .throttle import TOO_MANY_REQUESTS, Throttle
 
 TASK_POLL_S = 1.0
 MAX_STREAMS = 500  # Open at once to one agent. Each is a socket and some 50 kB.
 OPEN_EVERY_S = 0.01
 MAX_GET_TASK = 16  # At once: an agent may have thousands of tasks.
 UNSUPPORTED = (MethodNotFoundError, UnsupportedOperationError)
+# Some agents use these for a single operation; others, and proxies, for all.
+DENIED = (401, 403, 502, 503, 504)
+UNKNOWN_TASK = "courtside-asks-whether-this-agent-answers"
 
 
 class Connection:
@@ -42,6 +51,7 @@ class Connection:
 
     card: pb.AgentCard
     interface: Interface
+    _binding: Binding
 
     def __init__(
         self,
@@ -49,10 +59,16 @@ class Connection:
         settings: AgentSettings,
         credentials: Credentials,
         limiter: RateLimiter,
+        throttle: Throttle | None = None,
     ) -> None:
         self.name = name
+        self.throttle = throttle or Throttle(name)
         self.can_stream = self.can_subscribe = False
         self.can_list = self.is_resumable = False
+        self.list_failure: str | None = None
+        """Why ListTasks fails now, although the agent may have it."""
+        self.list_trouble: str | None = None
+        """What is wrong with a ListTasks that works."""
         self.stream_slots = anyio.Semaphore(MAX_STREAMS)
         self._settings = settings
         self._credentials = credentials
@@ -64,11 +80,16 @@ class Connection:
     async def __aenter__(self) -> Connection:
         async with self._stack as opening:
             public_only = self._settings.public_only
-            http = HttpTransport(self.name, self._credentials, public_only=public_only)
+            http = HttpTransport(
+                self.name,
+                self._credentials,
+                public_only=public_only,
+                throttle=self.throttle,
+            )
             self._http = await opening.enter_async_context(http)
             self.card = self._public_card = await self._fetch_card()
             self._credentials.use_card(self.card)
-            self._binding = await self._choose(opening)
+            await self._choose(opening)
             await self._extend_card()
             capabilities = self.card.capabilities
             self.can_stream = self.can_subscribe = capabilities.streaming
@@ -90,14 +111,21 @@ class Connection:
     @property
     def discovery(self) -> str:
         """Which tasks of the agent the host finds, for the page."""
-        if self.can_list:
+        if self.can_list and not self.list_failure:
             return "every task"
         return "only tasks that pass through this host"
 
     @property
     def trouble(self) -> str | None:
-        """The credentials that the card requires and the settings do not have."""
-        return self._credentials.trouble
+        """What is wrong for as long as nobody changes it."""
+        troubles = [
+            self._credentials.trouble,
+            self.throttle.trouble,
+            self.list_trouble,
+        ]
+        if self.list_failure:
+            troubles.append(f"{self.discovery}: ListTasks fails: {self.list_failure}")
+        return "; ".join(filter(None, troubles)) or None
 
     @property
     def lint(self) -> list[str]:
@@ -106,6 +134,7 @@ class Connection:
 
     async def has_card_changed(self) -> bool:
         """Return whether the public card differs from the one at the last call."""
+        await self.throttle.wait()
         before = self._public_card
         self._public_card = await self._fetch_card()
         return self._public_card != before
@@ -113,39 +142,92 @@ class Connection:
     async def _fetch_card(self) -> pb.AgentCard:
         return await fetch_card(self._http, self._settings.url, self._settings.card)
 
-    async def _choose(self, opening: AsyncExitStack) -> Binding:
-        """Return the first interface that works, in the card's order."""
+    async def _choose(self, opening: AsyncExitStack) -> None:
+        """Open the first interface that works, in the card's order.
+
+        Without one, open the first where only ListTasks fails.
+        """
+        interfaces = list_interfaces(self.card)
         causes: list[str] = []
-        for interface in list_interfaces(self.card):
-            async with AsyncExitStack() as trying:
-                try:
-                    # In a thread: importing grpcio takes a second, once.
-                    opened = await anyio.to_thread.run_sync(
-                        open_binding, interface, self.card, self._http, self._limiter
-                    )
-                    binding = await trying.enter_async_context(opened)
-                    self.can_list = await self._probe(binding)
-                except AgentUnreachable as error:
-                    causes.append(str(error))
-                    continue
-                opening.push_async_exit(trying.pop_all())
-                self.interface = interface
-                return binding
+        doubtful: list[Interface] = []
+        for interface in interfaces:
+            try:
+                is_only = len(interfaces) == 1
+                return await self._open(opening, interface, accept_failure=is_only)
+            except ListTasksFailed:
+                doubtful.append(interface)
+            except AgentUnreachable as error:
+                causes.append(str(error))
+        for interface in doubtful:
+            try:
+                return await self._open(opening, interface, accept_failure=True)
+            except AgentUnreachable as error:
+                causes.append(str(error))
         raise AgentUnreachable(
             "; ".join(causes)
             or f"bad card: {self.name} at {self._settings.url} offers no interface"
         )
 
-    async def _probe(self, binding: Binding) -> bool:
-        """Call the agent once, and return whether it can list its tasks."""
+    async def _open(
+        self, opening: AsyncExitStack, interface: Interface, *, accept_failure: bool
+    ) -> None:
+        """Open an interface that the agent answers at.
+
+        Raises ListTasksFailed if ListTasks fails there, unless `accept_failure` is set.
+        """
+        self.can_list, self.list_failure = True, None
+        async with AsyncExitStack() as trying:
+            # In a thread: importing grpcio takes a second, once.
+            opened = await anyio.to_thread.run_sync(
+                open_binding, interface, self.card, self._http, self._limiter
+            )
+            self._binding = await trying.enter_async_context(opened)
+            self._task_list = TaskList(self._binding)
+            try:
+                await self._probe()
+            except ListTasksFailed as error:
+                if not accept_failure:
+                    raise
+                self.list_failure = str(error)
+            opening.push_async_exit(trying.pop_all())
+        self.interface = interface
+
+    async def _probe(self) -> None:
+        """Call the agent once, to find out whether it lists its tasks.
+
+        Raises ListTasksFailed if only that fails, else AgentUnreachable.
+        """
         try:
-            await binding.list_tasks(Query(page_size=1))
+            # A slow list must not delay the connection.
+            with anyio.fail_after(CALL_S):
+                await self._task_list.request(Query(page_size=1))
         except UNSUPPORTED:
-            await binding.reach()
-            return False
+            await self._binding.reach()
+            self.can_list = False
+        except TimeoutError:
+            await self._binding.reach()
+            raise ListTasksFailed(f"no response within {CALL_S:g} s") from None
         except A2AError as error:
-            raise AgentUnreachable(f"{self.name} refuses ListTasks: {error}") from error
-        return True
+            # It is an A2A agent, and speaks this binding.
+            self.list_failure = str(error)
+        except AgentUnreachable as error:
+            if error.agent_status == TOO_MANY_REQUESTS:
+                return
+            if error.agent_status in DENIED:
+                await self._check_access()
+            elif error.agent_status is None:
+                await self._binding.reach()
+            raise describe_failure(error) from error
+
+    async def _check_access(self) -> None:
+        """Raise AgentUnreachable if GetTask is denied as well."""
+        try:
+            await self._binding.get_task(UNKNOWN_TASK)
+        except A2AError:
+            pass
+        except AgentUnreachable as error:
+            if error.agent_status in (None, *DENIED):
+                raise
 
     async def _extend_card(self) -> None:
         if not self.card.capabilities.extended_agent_card:
@@ -159,6 +241,7 @@ class Connection:
 
     async def send(self, request: pb.SendMessageRequest) -> AsyncGenerator[Batch]:
         """Yield updates as they arrive, or one if the agent cannot stream."""
+        await self.throttle.admit_command()
         if self.can_stream:
             try:
                 stream = self._binding.send(request, streaming=True)
@@ -173,12 +256,15 @@ class Connection:
             async for batch in answer:
                 yield batch
 
-    def subscribe(
+    async def subscribe(
         self, task_id: str, after: int | None = None
     ) -> AsyncGenerator[Batch]:
-        """Return a task's updates: those after number `after`, or the Task and the
+        """Yield a task's updates: those after number `after`, or the Task and the
         updates after it."""
-        return self._binding.subscribe(task_id, after)
+        await self.throttle.wait()
+        async with aclosing(self._binding.subscribe(task_id, after)) as stream:
+            async for batch in stream:
+                yield batch
 
     async def wait_to_open(self) -> None:
         """Spread the opening of many streams: each takes some 4 ms of a core."""
@@ -188,12 +274,19 @@ class Connection:
             await anyio.sleep(self._next_at - at)
 
     async def get_task(self, task_id: str) -> Update:
+        await self.throttle.wait()
         async with self._get_task_slots:
             return await self._binding.get_task(task_id)
 
     async def list_tasks(self, query: Query) -> Page:
-        return await self._binding.list_tasks(query)
+        """Return one page. Raises ListTasksFailed for every failure."""
+        await self.throttle.wait()
+        try:
+            return await self._task_list.request(query)
+        except (A2AError, AgentUnreachable) as error:
+            raise describe_failure(error) from error
 
     async def cancel(self, task_id: str) -> Update | None:
         """Return the agent's answer, None if it is not a Task."""
+        await self.throttle.admit_command()
         return await self._binding.cancel(task_id)

@@ -19,6 +19,7 @@ from .address_rules import is_link_local, is_private, parse_address
 from .conversion import SettingError, convert
 
 STALLED_AFTER_S = 300.0
+POLL_S, POLL_IDLE_S = 0.25, 60.0
 HOST_NAME = "host"  # The host's own name: no agent can have it.
 MAX_URL = 2048
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -45,6 +46,7 @@ HEADERS = (
     "names that the host sets itself, such as Content-Type"
 )
 SECONDS = "a number of seconds from 0 on; 0 turns it off"
+PAUSE = "a number of seconds from 0.05 to 3600"
 SCOPES = 'a list of scopes, such as ["read", "write"]'
 
 Place = Literal["header", "query", "cookie"]
@@ -59,6 +61,7 @@ HeaderValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e]
 Headers = Annotated[dict[FieldName, HeaderValue], Meta(description=HEADERS)]
 # Longer waits would need no check.
 Seconds = Annotated[float, Meta(ge=0, le=1e9, description=SECONDS)]
+Pause = Annotated[float, Meta(ge=0.05, le=3600, description=PAUSE)]
 Scopes = Annotated[tuple[Visible, ...], Meta(description=SCOPES)]
 Url = Annotated[
     str, Meta(description="an http(s) URL, for example http://127.0.0.1:8001")
@@ -131,6 +134,10 @@ class AgentSettings:
     credentials: CredentialSettings = field(default_factory=CredentialSettings)
     stalled_after_s: float = STALLED_AFTER_S
     """An open task without news for so long is stalled; 0: never."""
+    poll_s: float = POLL_S
+    """The shortest pause between two requests for new tasks."""
+    poll_idle_s: float = POLL_IDLE_S
+    """The longest pause between them, while nothing happens."""
     public_only: bool = False
     """Whether private addresses are refused, for an agent added at run time."""
 
@@ -240,6 +247,16 @@ def _is_http(url: str) -> bool:
         and parts.hostname
         and httpx.URL(url).host
     )
+
+
+def check_poll_idle(poll_idle_s: float, poll_s: float) -> float:
+    """Return the longest pause. Raises ConfigError if it is shorter than `poll_s`."""
+    if poll_idle_s < poll_s:
+        raise ConfigError(
+            f"must be at least poll_s ({poll_s:g}), not {poll_idle_s:g}: it is the "
+            "pause while nothing happens"
+        )
+    return poll_idle_s
 
 
 def check_trusted_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,12 +16,16 @@ from ..plans.parser import PlanError, parse_plans
 from ..plans.plan import Plan
 from ..plans.planners import load_planner
 from .agent_settings import (
+    POLL_IDLE_S,
+    POLL_S,
     STALLED_AFTER_S,
     AgentSettings,
+    Pause,
     Seconds,
     Url,
     check_card,
     check_name,
+    check_poll_idle,
     check_trusted_hosts,
     check_url,
     read_credentials,
@@ -61,6 +65,8 @@ class AgentTable(msgspec.Struct, forbid_unknown_fields=True):
     card: Card | None = None
     trusted_hosts: Hosts = ()
     stalled_after_s: Seconds = STALLED_AFTER_S
+    poll_s: Pause = POLL_S
+    poll_idle_s: Pause = POLL_IDLE_S
     credentials: Annotated[Table, msgspec.Meta(description="a table")] = {}
 
 
@@ -140,6 +146,12 @@ class SettingsFile:
                 check_trusted_hosts, found.trusted_hosts, f"{key}.trusted_hosts"
             ),
             stalled_after_s=found.stalled_after_s,
+            poll_s=found.poll_s,
+            poll_idle_s=self._check(
+                partial(check_poll_idle, poll_s=found.poll_s),
+                found.poll_idle_s,
+                f"{key}.poll_idle_s",
+            ),
             credentials=read_credentials(
                 name,
                 environ,

@@ -25,6 +25,7 @@ from ..model.histogram import DurationHistogram
 from ..model.sse import feed_frame, frame
 from ..model.timestamps import format_timestamp, now
 from ..observability.logfmt import Line
+from .audience import Audience
 from .listeners import Listeners
 from .ring import Frames, Ring
 
@@ -68,6 +69,7 @@ class Feed:
         self._closed = False
         self.opened_at = ""
         self.listeners = Listeners()
+        self.audience = Audience()
 
     async def open(self) -> None:
         """Load the board and the head from the log. Raises LogError."""

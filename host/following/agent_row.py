@@ -43,12 +43,14 @@ class AgentRow:
         self._version: int | None = None
         self._trouble_at = 0.0
         self._send_failure: str | None = None
+        self._lasting: str | None = None
 
     async def set_connecting(self) -> None:
         await self._write("connecting")
 
     async def set_connected(self, connection: Connection) -> None:
         card, interface = connection.card, connection.interface
+        self._lasting = connection.trouble
         await self._write(
             "connected",
             title=card.name,
@@ -60,8 +62,20 @@ class AgentRow:
             interface_url=interface.url,
             followed=connection.followed,
             discovery=connection.discovery,
-            trouble=connection.trouble or self._send_failure,
+            trouble=self._trouble,
         )
+
+    async def report_discovery(self, connection: Connection) -> None:
+        """Report which tasks are found, and the lasting trouble, if that is new."""
+        row, before = self._row, self._trouble
+        self._lasting = connection.trouble
+        if row is None or row.connection != "connected":
+            return
+        is_known = row.discovery == connection.discovery
+        if not is_known or before != self._trouble:
+            fields = _copy_fields(row, CONNECTION_FIELDS)
+            fields["discovery"] = connection.discovery
+            await self._write("connected", **fields, trouble=self._trouble)
 
     async def set_lost(self, cause: str, attempt: int, retry_s: float) -> None:
         await self._write("lost", cause=cause, attempt=attempt, retry_s=retry_s)
@@ -80,7 +94,7 @@ class AgentRow:
     async def clear_old_trouble(self) -> None:
         row = self._row
         is_over = anyio.current_time() - self._trouble_at > TROUBLE_OVER_S
-        trouble = self._send_failure
+        trouble = self._trouble
         if (
             is_over
             and row
@@ -100,13 +114,21 @@ class AgentRow:
     async def report_send_failure(self, cause: str) -> None:
         """Report that the agent cannot take messages, until it takes one."""
         self._send_failure = f"messages fail: {cause}"
-        await self.report_trouble(self._send_failure)
+        await self.report_trouble(self._trouble or "")
 
     async def clear_send_failure(self) -> None:
-        failure, self._send_failure = self._send_failure, None
+        if self._send_failure is None:
+            return
+        before, self._send_failure = self._trouble, None
         row = self._row
-        if failure and row and row.trouble == failure:
-            await self._write("connected", **_copy_fields(row, CONNECTION_FIELDS))
+        if row and row.connection == "connected" and row.trouble == before:
+            fields = _copy_fields(row, CONNECTION_FIELDS)
+            await self._write("connected", **fields, trouble=self._trouble)
+
+    @property
+    def _trouble(self) -> str | None:
+        """What stays wrong: with the agent as a whole, and with sending messages."""
+        return "; ".join(filter(None, [self._lasting, self._send_failure])) or None
 
     @property
     def cause(self) -> str | None:

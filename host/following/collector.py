@@ -19,6 +19,7 @@ from ..clients.bindings.types import Update
 from ..clients.connection import MAX_STREAMS, Connection
 from ..clients.credentials import Credentials
 from ..clients.rate_limit import RateLimiter
+from ..clients.throttle import Throttle
 from ..config.agent_settings import AgentSettings
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
@@ -38,6 +39,7 @@ from .agent_row import AgentRow
 from .discovery import Discovery
 from .followers import Followers
 from .message_response import MessageResponse
+from .polling_pace import PollingPace
 from .task_cancel import cancel_task
 
 logger = logging.getLogger("courtside.collector")
@@ -69,7 +71,17 @@ class Collector:
         self._rate_limiter = rate_limiter or RateLimiter()
         self._agent_row = AgentRow(name, settings.url, feed)
         self._wants = wants
-        self._discovery = Discovery(name, feed, self._take_listed)
+        self._throttle = Throttle(name)
+        self._pace = PollingPace(
+            settings.poll_s, settings.poll_idle_s, self._is_watched
+        )
+        self._discovery = Discovery(
+            name,
+            feed,
+            self._take_listed,
+            pace=self._pace,
+            report=self._agent_row.report_discovery,
+        )
         self._connection: Connection | None = None
         self._group: TaskGroup | None = None
         self._followers: Followers | None = None
@@ -146,7 +158,9 @@ class Collector:
 
     async def get_task(self, task_id: str) -> Update:
         """Return the agent's Task. Follow it if it is open."""
-        update = await self.connection.get_task(task_id)
+        connection = self.connection
+        await self._throttle.admit_command()
+        update = await connection.get_task(task_id)
         task = update.response.task
         if task and not is_terminal(task.status.state):
             self.follow(task_id)
@@ -161,6 +175,7 @@ class Collector:
         `parent_task_id` as its parent.
         """
         connection, group, followers = self.connection, self._group, self._followers
+        self._pace.note_news()
         if group is None or followers is None:
             raise AgentUnreachable(
                 f"the connection to {self.name} was just lost: try again"
@@ -172,6 +187,7 @@ class Collector:
 
     async def cancel(self, task_id: str) -> Update:
         """Cancel the task. Return its Task, which may not be cancelled."""
+        self._pace.note_news()
         connection = self.connection
         try:
             return await cancel_task(
@@ -223,6 +239,11 @@ class Collector:
     def _take_listed(self, task: ListedTask) -> bool:
         return self._followers is not None and self._followers.take_listed(task)
 
+    def _is_watched(self) -> bool:
+        """Return whether the agent has an open task, or a reader of its events."""
+        has_open_tasks = self._followers is not None and not self._followers.is_empty
+        return has_open_tasks or self._feed.audience.watches(self.name)
+
     # The connection.
 
     def _find_away_reason(self) -> str:
@@ -237,14 +258,19 @@ class Collector:
 
     def _connect(self) -> Connection:
         return Connection(
-            self.name, self.settings, self._credentials, self._rate_limiter
+            self.name,
+            self.settings,
+            self._credentials,
+            self._rate_limiter,
+            self._throttle,
         )
 
     async def _wait_to_retry(self, cause: str) -> None:
         attempt = self._attempts
         # With jitter, agents that are lost together are not retried together.
         jitter = random.uniform(0.7, 1)  # noqa: S311
-        retry_s = round(min(0.25 * 2**attempt, MAX_RETRY_S) * jitter, 1)
+        backoff_s = min(0.25 * 2**attempt, MAX_RETRY_S) * jitter
+        retry_s = round(max(backoff_s, self._throttle.remaining_s), 1)
         # Only attempts 1, 2, 4, 8 …: a long absence must not fill the feed.
         if attempt & (attempt - 1) == 0:
             await self._agent_row.set_lost(cause, attempt, retry_s)

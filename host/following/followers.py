@@ -54,6 +54,10 @@ class Followers:
         self._answered = anyio.Event()
 
     @property
+    def is_empty(self) -> bool:
+        return not self._by_task
+
+    @property
     def states(self) -> list[TaskState]:
         return [follower.state for follower in self._by_task.values()]
 

@@ -48,6 +48,8 @@ KEYS = [
     "headers",
     "scopes",
     "trusted_hosts",
+    "poll_s",
+    "poll_idle_s",
     "api_key",
     "api_key_in",
     "port",

@@ -38,6 +38,18 @@ async def lost(host: HostClient, agent: str, attempt: int = 1) -> Json:
     return row
 
 
+async def connected(host: HostClient, agent: str) -> Json:
+    """Return the agent's row once it is connected."""
+
+    async def found() -> Json | None:
+        row = await host.agent(agent)
+        return row if row["connection"] == "connected" else None
+
+    row = await wait_until(found, f"{agent} to be connected", 30)
+    assert row
+    return row
+
+
 async def good_task(stack: Stack, host: HostClient) -> None:
     async with watch_feed(f"{stack.url}/feed") as reader:
         task_id = await host.start("carly")
@@ -80,24 +92,27 @@ async def test_agent_without_a_usable_card_is_lost_with_its_cause(
 @pytest.mark.parametrize(
     "agent", ["rpcpage", "rpcempty", "rpcerror", "rpcdeep", "rpcnumber"]
 )
-async def test_agent_that_answers_no_call_is_lost(host: HostClient, agent: str) -> None:
-    """It is retried less and less often, although its card is good."""
-    row = await lost(host, agent, attempt=2)
+async def test_agent_that_answers_no_call_loses_only_discovery(
+    host: HostClient, agent: str
+) -> None:
+    row = await connected(host, agent)
 
-    assert row["cause"]
+    assert row["discovery"] == "only tasks that pass through this host"
+    assert "ListTasks fails: " in row["trouble"]
 
 
 async def test_agent_that_cannot_list_tasks_is_connected(
     host: HostClient,
 ) -> None:
-    async def connected() -> bool:
-        return bool((await host.agent("nolist"))["connection"] == "connected")
-
-    await wait_until(connected, "the agent to be connected", 30)
+    assert (await connected(host, "nolist"))["trouble"] is None
 
 
 async def test_endless_pages_are_not_read_forever(host: HostClient) -> None:
-    assert (await lost(host, "samepage"))["cause"]
+    async def reported() -> bool:
+        return "repeats" in str((await host.agent("samepage"))["trouble"])
+
+    await wait_until(reported, "the repeated pages to be reported", 30)
+    await connected(host, "samepage")
 
 
 @pytest.mark.parametrize("agent", ["silent", "failing"])

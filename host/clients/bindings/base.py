@@ -29,7 +29,7 @@ from .operations import (
     SUBSCRIBE_TO_TASK,
     Operation,
 )
-from .types import Batch, Interface, Page, Query, Update
+from .types import Batch, Interface, ListDetail, Page, Query, Update
 from .update_decoder import UpdateDecoder
 
 Self = TypeVar("Self", bound="Binding")
@@ -100,6 +100,11 @@ class Binding(ABC):
 
     async def list_tasks(self, query: Query) -> Page:
         """Return the newest tasks first, without history and artifacts."""
+        if query.detail:
+            plain: dict[str, Any] = {"page_token": query.page_token}
+            if query.detail is ListDetail.PAGES:
+                plain["page_size"] = query.page_size
+            return await self._call(LIST_TASKS, plain)
         since = None
         if query.since:
             since = Timestamp()

@@ -16,6 +16,7 @@ import httpx
 
 from .. import http_client
 from ..credentials import Credentials
+from ..throttle import Throttle
 from .content_decoder import ContentDecoder
 from .stream_buffer import StreamBuffer
 from .unreachable_errors import BadResponse, map_errors
@@ -47,9 +48,15 @@ class HttpTransport:
     """Use as an async context manager, and its methods within `map_errors`."""
 
     def __init__(
-        self, name: str, credentials: Credentials, *, public_only: bool = False
+        self,
+        name: str,
+        credentials: Credentials,
+        *,
+        public_only: bool = False,
+        throttle: Throttle | None = None,
     ) -> None:
         self.name = name
+        self.throttle = throttle or Throttle(name)
         self.credentials = credentials
         self.public_only = public_only
         self.task_group = anyio.create_task_group()
@@ -90,25 +97,49 @@ class HttpTransport:
         max_bytes: int = MAX_BODY,
         deadline_s: float = CALL_S,
         allow_redirect: bool = False,
+        may_be_many: bool = False,
     ) -> HttpResponse:
         """Return the whole response, received within the deadline.
 
-        A redirect is an error unless `allow_redirect` is set.
+        A redirect is an error unless `allow_redirect` is set. The stream client has no
+        limit for calls that `may_be_many` at once.
         """
-        # There may be many long calls: the stream client has no limit.
-        client = self.call_client if deadline_s <= CALL_S else self.stream_client
+        client = self.stream_client if may_be_many else self.call_client
         timeout = httpx.Timeout(deadline_s, connect=CONNECT_S)
         request.extensions["timeout"] = timeout.as_dict()
         with anyio.fail_after(deadline_s):
-            async with _send(client, request, allow_redirect) as response:
+            async with self.send(client, request, allow_redirect) as response:
                 body = await read_body(self.decoded(response), max_bytes)
                 return HttpResponse(response.status_code, response.headers, body)
 
     async def fetch_status(self, request: httpx.Request) -> int:
         """Return the status of any response, without its body."""
         with anyio.fail_after(CALL_S):
-            async with _send(self.call_client, request, True) as response:
+            async with self.send(self.call_client, request, True) as response:
                 return response.status_code
+
+    @asynccontextmanager
+    async def send(
+        self,
+        client: httpx.AsyncClient,
+        request: httpx.Request,
+        allow_redirect: bool = False,
+    ) -> AsyncGenerator[httpx.Response]:
+        response = await client.send(request, stream=True)
+        status = response.status_code
+        try:
+            if demand := self.throttle.check(status, response.headers):
+                raise BadResponse(demand, status)
+            if response.next_request and not allow_redirect:
+                raise BadResponse(
+                    f"HTTP {status}: it redirects to "
+                    f"{origin(response.next_request.url)}, which the host does not "
+                    "follow",
+                    status,
+                )
+            yield response
+        finally:
+            await response.aclose()
 
     def stream(self, request: httpx.Request) -> ResponseStream:
         return ResponseStream(self, request)
@@ -149,7 +180,8 @@ class ResponseStream:
 
     @asynccontextmanager
     async def _open(self) -> AsyncGenerator[AsyncIterator[bytes]]:
-        async with _send(self._transport.stream_client, self._request) as response:
+        client = self._transport.stream_client
+        async with self._transport.send(client, self._request) as response:
             self.status = response.status_code
             self.headers = response.headers
             async with aclosing(self._body(response)) as body:
@@ -180,19 +212,3 @@ async def read_body(
 def origin(url: httpx.URL) -> str:
     """Return scheme, host and port."""
     return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
-
-
-@asynccontextmanager
-async def _send(
-    client: httpx.AsyncClient, request: httpx.Request, allow_redirect: bool = False
-) -> AsyncGenerator[httpx.Response]:
-    response = await client.send(request, stream=True)
-    try:
-        if response.next_request and not allow_redirect:
-            raise BadResponse(
-                f"HTTP {response.status_code}: it redirects to "
-                f"{origin(response.next_request.url)}, which the host does not follow"
-            )
-        yield response
-    finally:
-        await response.aclose()

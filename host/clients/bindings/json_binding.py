@@ -63,7 +63,7 @@ class JsonBinding(Binding):
             request = self._build_request("GET", self._url)
             status = await self._http.fetch_status(request)
             if status in UNREACHABLE:
-                raise BadResponse(f"HTTP {status}")
+                raise BadResponse(f"HTTP {status}", status)
 
     @abstractmethod
     def _encode(self, operation: Operation[Any], request: Message) -> httpx.Request:
@@ -109,7 +109,9 @@ class JsonBinding(Binding):
 
     async def _fetch(self, operation: Operation[Any], request: Message) -> Frame:
         response = await self._http.call(
-            self._encode(operation, request), deadline_s=operation.deadline_s
+            self._encode(operation, request),
+            deadline_s=operation.deadline_s,
+            may_be_many=operation.may_be_many,
         )
         if not httpx.codes.is_success(response.status):
             raise self._error(operation, response)

@@ -64,7 +64,7 @@ def from_http(status: int, body: bytes) -> Exception:
         return error
     if status in UNSUPPORTED:
         return MethodNotFoundError(f"HTTP {status}")
-    return BadResponse(f"HTTP {status}")
+    return BadResponse(f"HTTP {status}", status)
 
 
 def from_status(body: bytes) -> A2AError | None:

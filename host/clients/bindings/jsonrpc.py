@@ -74,7 +74,7 @@ class JsonRpc(JsonBinding):
             cause = f"{cause}: {error}"
         except ValueError:
             pass
-        return BadResponse(cause)
+        return BadResponse(cause, response.status)
 
 
 def extract_result(data: bytes) -> bytes:

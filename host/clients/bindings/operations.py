@@ -17,6 +17,7 @@ from .http_transport import CALL_S, RESPONSE_S
 from .response_parsers import read_page, read_send_response, read_task, read_update
 from .types import Page, Update
 
+LIST_S = 30.0  # An agent with a large store may be slow.
 CANCEL_S = 10.0  # Some agents answer when the work has really stopped.
 
 Result = TypeVar("Result")
@@ -45,6 +46,8 @@ class Operation(Generic[Result]):
     read: Callable[[bytes], Result]
     """Parses a response in the JSON of 1.0. Raises ValueError."""
     deadline_s: float = CALL_S
+    may_be_many: bool = False
+    """Whether many long calls may run at once."""
 
 
 SEND_MESSAGE = Operation[Update](
@@ -55,6 +58,7 @@ SEND_MESSAGE = Operation[Update](
     request=pb.SendMessageRequest,
     read=read_send_response,
     deadline_s=RESPONSE_S,
+    may_be_many=True,
 )
 SEND_STREAMING_MESSAGE = Operation[Update](
     name="SendStreamingMessage",
@@ -91,6 +95,7 @@ LIST_TASKS = Operation[Page](
     sdk_method="list_tasks",
     request=pb.ListTasksRequest,
     read=read_page,
+    deadline_s=LIST_S,
 )
 CANCEL_TASK = Operation[Update](
     name="CancelTask",
@@ -100,6 +105,7 @@ CANCEL_TASK = Operation[Update](
     request=pb.CancelTaskRequest,
     read=read_task,
     deadline_s=CANCEL_S,
+    may_be_many=True,
 )
 GET_EXTENDED_CARD = Operation[pb.AgentCard](
     name="GetExtendedAgentCard",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -57,6 +58,16 @@ class Batch(NamedTuple):
     why: str | None = None
 
 
+class ListDetail(IntEnum):
+    """Which parameters of ListTasks are sent: some agents refuse those they lack."""
+
+    FULL = 0
+    PAGES = 1
+    """Only pageSize and pageToken."""
+    LEAST = 2
+    """Only pageToken, if there is one."""
+
+
 class Query(NamedTuple):
     """The parameters of ListTasks.
 
@@ -68,6 +79,7 @@ class Query(NamedTuple):
     status: str | None = None
     page_size: int = 50
     page_token: str = ""
+    detail: ListDetail = ListDetail.FULL
 
 
 class Page(NamedTuple):

@@ -21,6 +21,7 @@ from ...observability.redaction import redact
 CARD = "the agent card"
 MAX_CAUSE = 200
 AGENT_ERROR = "the agent reports an error"
+ABSENT = ("connection refused", "DNS")
 
 
 # The causes of an AgentUnreachable start with these.
@@ -35,7 +36,11 @@ DENIED = (
 
 
 class BadResponse(Exception):
-    """An unusable response. The message is the cause."""
+    """An unusable response. The message is the cause, `status` its HTTP status."""
+
+    def __init__(self, cause: str, status: int | None = None) -> None:
+        super().__init__(cause)
+        self.status = status
 
 
 class AgentError(A2AError):
@@ -86,7 +91,10 @@ def map_errors(what: str, name: str, url: str) -> Iterator[None]:
         yield
     except FAILURES as error:
         cause = redact(describe_cause(error, what))
-        raise AgentUnreachable(f"{cause} ({name}, {what} at {url})") from error
+        unreachable = AgentUnreachable(f"{cause} ({name}, {what} at {url})")
+        unreachable.is_absent = cause.startswith(ABSENT)
+        unreachable.agent_status = getattr(error, "status", None)
+        raise unreachable from error
     except A2AError as error:
         text = redact(str(error))
         if text == str(error):

@@ -67,6 +67,15 @@ class TestAgent:
         assert found.stalled_after_s == seconds
         assert agent(tmp_path, "").stalled_after_s == 300
 
+    def test_can_have_pauses_between_polls(self, tmp_path: Path) -> None:
+        found = agent(tmp_path, "poll_s = 1\npoll_idle_s = 600.5")
+
+        assert (found.poll_s, found.poll_idle_s) == (1, 600.5)
+
+    def test_shortest_pause_above_the_longest_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"poll_idle_s must be at least poll_s"):
+            agent(tmp_path, "poll_s = 90")
+
     @pytest.mark.parametrize(
         ("text", "key"),
         [
@@ -74,6 +83,12 @@ class TestAgent:
             ("stalled_after_s = '5 min'", "stalled_after_s"),
             ("stalled_after_s = nan", "stalled_after_s"),
             ("stalled_after_s = true", "stalled_after_s"),
+            ("poll_s = 0", "poll_s"),
+            ("poll_s = '1'", "poll_s"),
+            ("poll_s = nan", "poll_s"),
+            ("poll_s = true", "poll_s"),
+            ("poll_idle_s = 3601", "poll_idle_s"),
+            ("poll_idle_s = inf", "poll_idle_s"),
             ("card = 'agent.json'", "card"),
             ("card = '//other.test/card'", "card"),
             ("card = '/a b'", "card"),
@@ -193,7 +208,15 @@ def test_examples_in_settings_md_are_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*CredentialSettings.__struct_fields__, "url", "card", "trusted_hosts"]
+    "name",
+    [
+        *CredentialSettings.__struct_fields__,
+        "url",
+        "card",
+        "trusted_hosts",
+        "poll_s",
+        "poll_idle_s",
+    ],
 )
 def test_settings_md_lists_each_agent_setting(name: str) -> None:
     page = (ROOT / "docs/settings.md").read_text("utf-8")

@@ -1,0 +1,119 @@
+"""Tests that a failure of ListTasks loses only discovery, with a scripted agent."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.clients.task_list import ListTasksFailed
+from host.errors import AgentUnreachable
+from host.following import discovery, listing
+from tests.support.scripted_list import WORKING, Agent, Search, feed_with, listed
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "CARD_POLL_S", 0.001)
+    monkeypatch.setattr(listing, "RETRY_S", (0.01, 0.02))
+
+
+async def test_failure_is_reported_and_discovery_returns_when_it_is_over() -> None:
+    agent = Agent(listed("open", 5, WORKING))
+    agent.failing = ListTasksFailed("the store is down")
+    async with feed_with() as feed:
+        search = Search(feed)
+        await search.until(agent, lambda: search.reports[-1:] == ["the store is down"])
+        agent.failing = None
+        await search.until(agent, lambda: search.found == ["open"])
+        await search.until(agent, lambda: search.reports[-1] is None)
+
+
+async def test_one_failure_among_successes_is_not_reported() -> None:
+    agent = Agent()
+    async with feed_with() as feed:
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 10)
+        agent.fail_next = 2
+        await search.until(agent, lambda: agent.fail_next == 0)
+        await search.until(agent, lambda: len(agent.queries) > 20)
+    assert set(search.reports) == {None}
+
+
+async def test_failing_list_is_called_ever_less_while_the_card_is_read() -> None:
+    agent = Agent()
+    agent.failing = ListTasksFailed("forbidden")
+    async with feed_with() as feed:
+        await Search(feed).until(agent, lambda: agent.card_reads > 100)
+    assert len(agent.queries) < 50
+
+
+async def test_agent_whose_card_fails_as_well_is_lost() -> None:
+    agent = Agent()
+    agent.failing = ListTasksFailed("HTTP 500")
+    agent.card_failure = AgentUnreachable("HTTP 500")
+    async with feed_with() as feed:
+        with pytest.raises(AgentUnreachable, match="HTTP 500"):
+            await Search(feed).run(agent)
+
+
+async def test_agent_that_refuses_connections_is_lost_at_once() -> None:
+    agent = Agent()
+    async with feed_with() as feed:
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 5)
+        agent.is_lost = True
+        with pytest.raises(AgentUnreachable, match="refused"):
+            await search.run(agent)
+
+
+async def test_silent_list_and_silent_card_lose_the_agent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "CALL_S", 0.01)
+    agent = Agent()
+    agent.is_silent = True
+    agent.card_failure = AgentUnreachable("timeout: no response in time")
+    async with feed_with() as feed:
+        with pytest.raises(AgentUnreachable, match="timeout"):
+            await Search(feed).run(agent)
+
+
+async def test_slow_list_of_an_agent_that_sends_its_card_is_awaited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "CALL_S", 0.01)
+    agent = Agent(listed("open", 5, WORKING))
+    agent.is_silent = True
+    async with feed_with() as feed:
+        search = Search(feed)
+        await search.until(agent, lambda: agent.card_reads > 3, lambda: agent.speak())
+        await search.until(agent, lambda: search.found == ["open"])
+
+
+async def test_repeated_pages_are_reported_and_the_rest_is_found() -> None:
+    agent = Agent(listed("one", 5, WORKING))
+    agent.is_endless = True
+    async with feed_with() as feed:
+        search = Search(feed)
+        await search.until(agent, lambda: agent.list_trouble is not None)
+        agent.tasks.append(listed("two", 9, WORKING))
+        await search.until(agent, lambda: search.found == ["one", "two"])
+    assert "repeats" in str(agent.list_trouble)
+
+
+async def test_new_tasks_without_end_stop_the_listing_for_a_while() -> None:
+    agent = Agent()
+    async with feed_with() as feed:
+        search = Search(feed)
+        await search.until(agent, lambda: len(agent.queries) > 10)
+        agent.makes_up_tasks = True
+        await search.until(agent, lambda: bool(search.reports[-1]))
+    assert "without end" in str(search.reports[-1])
+    assert len(agent.queries) < 2 * listing.MAX_PAGES
+
+
+async def test_card_that_has_changed_ends_the_polling() -> None:
+    agent = Agent()
+    agent.failing = ListTasksFailed("forbidden")
+    agent.has_new_card = True
+    async with feed_with() as feed:
+        await Search(feed).run(agent)
