@@ -11,6 +11,7 @@ BENCHMARKS = (
     "bad_agent",
     "discovery",
     "feed",
+    "idle",
     "ingest",
     "load",
     "orchestrator",

@@ -81,26 +81,23 @@ class Discovery:
         self._idle_steps = self._iterate_idle_steps()
         self._sweep: Query | None = None
         self._open_tasks_at = self._all_tasks_at = anyio.current_time()
+        self._has_listed = False
         self._pace.note_news()
+        misses = 0
         with self._feed.audience.call_at_join(self._wake_if_watched):
-            await self._start()
-            misses = 0
             while not self._has_card_changed:
-                if self._listing.is_due or misses:
-                    await self._pace.wait()
-                else:
-                    await self._pace.wait(CARD_POLL_S)
                 await self._wait_for_throttle()
                 try:
                     await self._poll()
                     misses = 0
                 except AgentUnreachable as error:
-                    if error.agent_status == TOO_MANY_REQUESTS:
-                        continue
-                    misses += 1
-                    self._pace.note_news()
+                    if error.agent_status != TOO_MANY_REQUESTS:
+                        misses += 1
+                        self._pace.note_news()
                     if misses == MAX_MISSES or error.is_absent:
                         raise
+                is_urgent = self._listing.is_due or misses
+                await self._pace.wait(0 if is_urgent else CARD_POLL_S)
 
     def _wake_if_watched(self) -> None:
         if self._feed.audience.watches(self._agent):
@@ -119,22 +116,13 @@ class Discovery:
 
     # What is listed when.
 
-    async def _start(self) -> None:
-        """Find the tasks that there are, if the agent lists them."""
-        if not self._connection.can_list:
-            return
-        try:
-            await self._list_first()
-        except ListTasksFailed as error:
-            await self._take_failure(error)
-
     async def _poll(self) -> None:
         """Ask the agent for new tasks, or at least for its card."""
         if not self._listing.is_due:
             # Only tasks that pass through this host are followed. Is the agent there?
             return await self._check_card()
         try:
-            if self._connection.list_failure:
+            if self._connection.list_failure or not self._has_listed:
                 await self._list_first()
             elif self._pace.is_active:
                 await self._list_active()
@@ -152,6 +140,7 @@ class Discovery:
         await self._report(self._connection)
 
     async def _list_first(self) -> None:
+        """Find the tasks that there are, in some requests at once."""
         if self._since is None:
             self._read_board()
         is_first_contact = self._since is None
@@ -159,6 +148,7 @@ class Discovery:
             await self._list_first_page()
         else:
             await self._list(self._news_query)
+        self._has_listed = True
         self._listing.note_success()
         await self._report(self._connection)
         await self._list_open_tasks()
@@ -214,10 +204,8 @@ class Discovery:
 
     async def _list_open_tasks(self) -> None:
         """Find tasks that have no timestamps, or change without them."""
-        self._is_unfiltered = False
         for state in OPEN_STATES:
-            if not self._is_unfiltered:
-                await self._list(Query(status=state, page_size=PAGE_SIZE))
+            await self._list(Query(status=state, page_size=PAGE_SIZE))
 
     async def _list_first_page(self) -> None:
         """On first contact, take of the finished tasks only the latest."""

@@ -5,8 +5,8 @@ A real host; the tasks are started at the agents themselves, not through the hos
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -122,14 +122,16 @@ def said_once(reader: Watcher, task_id: str) -> list[str]:
     return list(by_id.values())
 
 
-@contextmanager
-def following(agent: AgentWithHistory, folder: Path) -> Iterator[Stack]:
+@asynccontextmanager
+async def following(agent: AgentWithHistory, folder: Path) -> AsyncIterator[Stack]:
+    """Run a host that follows the agent, and a reader, so that the host polls fast."""
     with (
         serve_agent(agent) as url,
         Stack(folder, [], extra_agents={"agent": url}, log="memory") as running,
     ):
         running.wait_connected("agent")
-        yield running
+        async with watch_feed(f"{running.url}/feed"):
+            yield running
 
 
 async def polls(agent: AgentWithHistory, count: int) -> None:
@@ -146,7 +148,7 @@ async def test_following_an_agent_with_10_000_finished_tasks_is_cheap(
     tmp_path: Path,
 ) -> None:
     agent = AgentWithHistory()
-    with following(agent, tmp_path):
+    async with following(agent, tmp_path):
         await polls(agent, 10)
         first = list(agent.calls)
         await polls(agent, QUIET_POLLS)
@@ -167,7 +169,7 @@ async def test_agent_that_ignores_filters_is_not_read_completely_each_time(
     tmp_path: Path,
 ) -> None:
     agent = AgentWithHistory(filters=False)
-    with following(agent, tmp_path):
+    async with following(agent, tmp_path):
         await polls(agent, QUIET_POLLS)
 
     pages = [call for call in agent.list_calls() if call.params.get("pageToken")]
