@@ -44,13 +44,14 @@ class AgentRow:
         self._trouble_at = 0.0
         self._send_failure: str | None = None
         self._lasting: str | None = None
+        self._passing: str | None = None
 
     async def set_connecting(self) -> None:
         await self._write("connecting")
 
     async def set_connected(self, connection: Connection) -> None:
         card, interface = connection.card, connection.interface
-        self._lasting = connection.trouble
+        self._lasting, self._passing = connection.trouble, None
         await self._write(
             "connected",
             title=card.name,
@@ -65,44 +66,27 @@ class AgentRow:
             trouble=self._trouble,
         )
 
-    async def report_discovery(self, connection: Connection) -> None:
-        """Report which tasks are found, and the lasting trouble, if that is new."""
-        row, before = self._row, self._trouble
-        self._lasting = connection.trouble
-        if row is None or row.connection != "connected":
-            return
-        is_known = row.discovery == connection.discovery
-        if not is_known or before != self._trouble:
-            fields = _copy_fields(row, CONNECTION_FIELDS)
-            fields["discovery"] = connection.discovery
-            await self._write("connected", **fields, trouble=self._trouble)
-
     async def set_lost(self, cause: str, attempt: int, retry_s: float) -> None:
         await self._write("lost", cause=cause, attempt=attempt, retry_s=retry_s)
 
     async def set_removed(self) -> None:
         await self._write("removed")
 
+    async def report_discovery(self, connection: Connection) -> None:
+        """Report which tasks are found, and the lasting trouble, if that is new."""
+        self._lasting = connection.trouble
+        await self._update(discovery=connection.discovery)
+
     async def report_trouble(self, trouble: str) -> None:
-        """Report, once, a problem of an agent that stays connected."""
+        """Report, once, what is wrong with an agent that is connected all the same."""
         self._trouble_at = anyio.current_time()
-        row = self._row
-        if row and row.connection == "connected" and row.trouble != trouble:
-            fields = _copy_fields(row, CONNECTION_FIELDS)
-            await self._write("connected", **fields, trouble=trouble)
+        self._passing = trouble
+        await self._update()
 
     async def clear_old_trouble(self) -> None:
-        row = self._row
-        is_over = anyio.current_time() - self._trouble_at > TROUBLE_OVER_S
-        trouble = self._trouble
-        if (
-            is_over
-            and row
-            and row.connection == "connected"
-            and row.trouble not in (None, trouble)
-        ):
-            fields = _copy_fields(row, CONNECTION_FIELDS)
-            await self._write("connected", **fields, trouble=trouble)
+        if anyio.current_time() - self._trouble_at > TROUBLE_OVER_S:
+            self._passing = None
+            await self._update()
 
     async def set_lint(self, lint: list[str]) -> None:
         """Write what is wrong with the agent's responses, if that is new."""
@@ -114,21 +98,26 @@ class AgentRow:
     async def report_send_failure(self, cause: str) -> None:
         """Report that the agent cannot take messages, until it takes one."""
         self._send_failure = f"messages fail: {cause}"
-        await self.report_trouble(self._trouble or "")
+        await self._update()
 
     async def clear_send_failure(self) -> None:
-        if self._send_failure is None:
-            return
-        before, self._send_failure = self._trouble, None
+        if self._send_failure:
+            self._send_failure = None
+            await self._update()
+
+    async def _update(self, **fields: Any) -> None:
+        """Write the row if the agent is connected, and something is new."""
         row = self._row
-        if row and row.connection == "connected" and row.trouble == before:
-            fields = _copy_fields(row, CONNECTION_FIELDS)
-            await self._write("connected", **fields, trouble=self._trouble)
+        if row is None or row.connection != "connected":
+            return
+        before = _copy_fields(row, CONNECTION_FIELDS)
+        if before | fields != before or row.trouble != self._trouble:
+            await self._write("connected", **before | fields, trouble=self._trouble)
 
     @property
     def _trouble(self) -> str | None:
-        """What stays wrong: with the agent as a whole, and with sending messages."""
-        return "; ".join(filter(None, [self._lasting, self._send_failure])) or None
+        troubles = [self._lasting, self._send_failure, self._passing]
+        return "; ".join(filter(None, troubles)) or None
 
     @property
     def cause(self) -> str | None:
