@@ -1,8 +1,8 @@
-"""Delivery: one scheduler writes the feed to all readers.
+"""Sends the feed to all readers, with one scheduler.
 
 Readers at the same cursor form cohorts. In each round, every cohort gets the next
 bytes. The scheduler calls each reader's `send` itself, so a `send` that does not block
-costs no task switch. A reader whose `send` blocks gets its own task until it has caught
+needs no task switch. A reader whose `send` blocks gets its own task until it has caught
 up. Readers have no queues.
 """
 
@@ -29,15 +29,16 @@ from .ring import BLOCK_BYTES
 
 logger = logging.getLogger("courtside.fanout")
 
-SLICE_S = 0.0005  # Without slices, 5,000 readers blocked the loop for 84 ms at p99.
-REST_SHARE = 0.1  # Part of the time. 0.3 doubled p99 at 5,000 readers.
+# How often a round lets other tasks run. Without this, p99 was 84 ms (5,000 readers).
+SLICE_S = 0.0005
+REST_SHARE = 0.1  # Share of the time to sleep. 0.3 doubled the p99 of 5,000 readers.
 REST_FROM_S, LEAST_REST_S = 0.001, 0.002
 PING_S = 15.0
-END_S = 0.5  # To send the end of a stream. The host has 2 s to stop.
+END_S = 0.5  # Time to send the end of a stream. The host must stop within 2 s.
 
 
 class Fanout:
-    """Run `run` in a task group. Each request then calls `serve`."""
+    """Start `run` in a task group. After that, each request calls `serve`."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -66,7 +67,7 @@ class Fanout:
         send: Send,
         every_s: float = 0,
     ) -> None:
-        """Send the events after `cursor` until the reader disconnects or `stop`.
+        """Send the events after `cursor` until a disconnect or `stop()`.
 
         Events that arrive within `every_s` after a send are sent together.
         """
@@ -93,7 +94,7 @@ class Fanout:
             self._end(reader)
 
     def count(self) -> tuple[int, int]:
-        """Return the number of readers, and how many of them lag."""
+        """Return the number of readers, and of lagging readers."""
         return len(self._readers), sum(r.is_lagging for r in self._readers)
 
     def furthest_behind(self, most: int) -> list[ReaderState]:
@@ -118,11 +119,11 @@ class Fanout:
         self._leave(reader)
         blocked = step(reader, {"type": "http.response.body", "body": last})
         if blocked and self._tasks:
-            self._tasks.start_soon(self._finish, reader, blocked)
+            self._tasks.start_soon(self._send_end, reader, blocked)
         elif blocked:
             reader.disconnect()
 
-    async def _finish(self, reader: Reader, blocked: Blocked) -> None:
+    async def _send_end(self, reader: Reader, blocked: Blocked) -> None:
         try:
             with anyio.move_on_after(END_S):
                 return await blocked
@@ -134,7 +135,7 @@ class Fanout:
         self._readers.discard(reader)
         if reader.cohort:
             reader.cohort.readers.pop(reader, None)
-            # Else a channel without events would stay forever.
+            # Otherwise a channel that gets no events would stay forever.
             channel = self._channels.get(reader.subscription)
             if channel and not any(cohort.readers for cohort in channel.cohorts):
                 del self._channels[reader.subscription]
@@ -142,18 +143,18 @@ class Fanout:
             reader.catch_up.cancel()
 
     async def _send_fault(self) -> None:
-        """Send the fault to all cohorts. Readers that lag get it at the head."""
+        """Send the fault to all cohorts. Lagging readers get it at the head."""
         if self._sent_fault == self._feed.fault:
             return
-        self._sent_fault, trouble = self._feed.fault, self._feed.fault_frame()
+        self._sent_fault, frame = self._feed.fault, self._feed.fault_frame()
         for channel in list(self._channels.values()):
             if channel.where.matches_kind(FAULT):
                 for cohort in list(channel.cohorts):
-                    self._write(cohort, trouble)
+                    self._write(cohort, frame)
                     await asyncio.sleep(0)
 
     async def _deliver(self) -> None:
-        """Run rounds until every cohort is at the head, with rests between them."""
+        """Run rounds until every cohort is at the head. Sleep if the last took long."""
         behind = True
         while behind:
             began = perf_counter()
@@ -183,10 +184,10 @@ class Fanout:
 
     def _flush(self, channel: Channel, cohort: Cohort) -> None:
         frames = channel.frames_after(cohort.cursor)
-        # Only in the log, or too large for one send: each reader continues alone.
+        # The frames are only in the log, or too large for one send.
         if frames is None or len(frames.data) > BLOCK_BYTES:
             for reader in list(cohort.readers):
-                self._fall_behind(reader, None)
+                self._move_to_own_task(reader, None)
             return
         cohort.cursor = frames.cursor
         if frames.data:
@@ -206,9 +207,9 @@ class Fanout:
         for reader in list(cohort.readers):
             blocked = step(reader, message)
             if blocked:
-                self._fall_behind(reader, blocked)
+                self._move_to_own_task(reader, blocked)
 
-    def _fall_behind(self, reader: Reader, blocked: Blocked | None) -> None:
+    def _move_to_own_task(self, reader: Reader, blocked: Blocked | None) -> None:
         reader.leave_cohort()
         self._catch_up_soon(reader, blocked)
 
@@ -244,7 +245,7 @@ class Fanout:
                 if blocked:
                     await blocked
                 sent_fault = self._sent_fault if reader.resting else None
-                # A send also returns when the reader disconnects.
+                # `send` also returns after a disconnect, so check `_readers`.
                 while reader in self._readers:
                     if reader.resting:
                         await asyncio.sleep(reader.subscription.every_s)
@@ -280,8 +281,7 @@ class Fanout:
         if frames is None:
             frames = await self._feed.frames_from_log(reader.cursor, reader.where)
         reader.cursor = frames.cursor
-        # uvicorn copies what it cannot write at once, so never send a large event
-        # whole.
+        # uvicorn copies the bytes that it cannot write at once, so split large events.
         for start in range(0, len(frames.data), BLOCK_BYTES):
             if reader not in self._readers:
                 return
@@ -297,12 +297,12 @@ class Fanout:
         self._end(reader, f": cut: {why}\n\n".encode())
 
     async def _cut_stalled(self) -> None:
-        """Disconnect blocked readers that need events which the log has dropped."""
+        """Disconnect blocked readers whose next events were deleted from the log."""
         kept = await self._feed.bounds()
         for reader in self._readers:
-            is_past_log = reader.catch_up and reader.cursor + 1 < kept.first
+            needs_deleted_events = reader.catch_up and reader.cursor + 1 < kept.first
             if (
-                is_past_log
+                needs_deleted_events
                 and self._feed.frames_in_memory(reader.cursor, reader.where) is None
             ):
                 why = f"stalled; events up to {kept.first - 1} are no longer kept"
@@ -316,7 +316,7 @@ class Fanout:
             await self._ping_quiet_cohorts()
 
     async def _ping_quiet_cohorts(self) -> None:
-        # Not in `_ping`: its variables would keep a dead cohort while it sleeps.
+        # Not in `_ping`: its variables would keep a removed cohort during the sleep.
         due = perf_counter() - PING_S
         for channel in list(self._channels.values()):
             for cohort in list(channel.cohorts):

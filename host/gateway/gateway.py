@@ -1,4 +1,4 @@
-"""Runs the operation of an HTTP request of either binding, and builds its response."""
+"""Runs the operation of a JSON-RPC or HTTP+JSON request, and builds the response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .requests import extension_headers, run_until_disconnect
 
 
 class Gateway:
-    """Call `run` in a task group. `find_agent` raises UnknownAgent."""
+    """Start `run` in a task group. `find_agent` raises UnknownAgent."""
 
     def __init__(self, feed: Feed, find_agent: Callable[[str], Backend]) -> None:
         self.operations = Operations(feed, find_agent)
@@ -29,7 +29,7 @@ class Gateway:
         await self.operations.run()
 
     def stop(self) -> None:
-        """End every stream and every waiting request. Messages still reach agents."""
+        """End all streams and waiting requests. Pending messages still reach agents."""
         self._stopping.set()
 
     async def respond(
@@ -39,13 +39,16 @@ class Gateway:
         params: Message | None,
         encoding: Encoding,
     ) -> ASGIApp:
-        """Raises the errors of the operation until its first update."""
+        """Run the operation, and return its response.
+
+        Raises the errors that the operation has before its first update.
+        """
         agent = request.path_params["agent"]
         call = Call(agent, params, request.headers.get("last-event-id", ""))
         headers = extension_headers(request)
         if operation.streams:
             updates = operation.run(self.operations, call)
-            # Until the first update is there, an error can still be an HTTP status.
+            # Before the first update, an error can still be sent as an HTTP status.
             work = partial(anext, updates, None)
             first = await run_until_disconnect(request, self._stopping, work)
             return EventStream(first or [], updates, encoding, self._stopping, headers)
