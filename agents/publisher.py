@@ -1,6 +1,6 @@
 """Publishes the updates of one task: states, messages, progress and artifacts.
 
-executor.py calls it for each step of a script. The SDK saves the updates in
+executor.py calls this module for each step of a script. The SDK stores the updates in
 task_store.py.
 """
 
@@ -30,8 +30,8 @@ from .steps import Ask, Chunk, Deliver, NeedAuth, Parallel
 class TaskPublisher:
     """Sends the updates of one task to the SDK, and nothing after a terminal state.
 
-    It sends one update at a time. So if a cancel and the end of the script race, the
-    second one waits for the first, and then sees that the task `is_over`.
+    It sends one update at a time. If a cancel and the end of the script come together,
+    the second one waits for the first, finds `is_over`, and does nothing.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class TaskPublisher:
         self._parallel_start = 0
         self._artifact_ids: dict[str, str] = {}
         self._final_message = "Done."
-        # Without fast_acquire each update waits for one more turn of the event loop.
+        # Without fast_acquire, each update waits one more iteration of the event loop.
         self._lock = anyio.Lock(fast_acquire=True)
         self._new_task: Task | None = _build_task(updater, request)
 
@@ -61,13 +61,13 @@ class TaskPublisher:
         await self._updater.event_queue.enqueue_event(answer)
 
     async def report(self, message: str, percent: int | None = None) -> None:
-        """Publish that the task is working. The percentage never decreases."""
+        """Publish the state `working` with a message. Progress never decreases."""
         if percent is not None:
             self._percent = max(percent, self._percent or 0)
         await self._publish(TaskState.TASK_STATE_WORKING, message)
 
     def begin_parallel(self, step: Parallel) -> None:
-        """Give each branch a tracker. A branch that failed before starts again."""
+        """Create a tracker for each branch. A tracker that had failed runs again."""
         self._parallel, self._parallel_start = step, self._percent or 0
         for name in step.branches:
             before = self._trackers.get(name, Tracker(name))
@@ -91,7 +91,7 @@ class TaskPublisher:
         await self.report(message, self._parallel_start + round(span * mean / 100))
 
     async def ask(self, question: Ask) -> None:
-        """Publish that the task waits for an answer; the choices are a data part."""
+        """Publish that the task waits for an answer. The choices are in a data part."""
         choices = [new_data_part({"choices": list(question.choices)})]
         await self._publish(
             TaskState.TASK_STATE_AUTH_REQUIRED
@@ -112,13 +112,13 @@ class TaskPublisher:
         await self._add_artifact(parts, name=step.name, last_chunk=True)
 
     async def deliver_chunk(self, step: Chunk) -> None:
-        is_open = step.name in self._artifact_ids
+        has_chunks = step.name in self._artifact_ids
         new_id = f"{step.name}-{len(self._artifact_ids) + 1}"
         await self._add_artifact(
             _build_parts(step),
             artifact_id=self._artifact_ids.setdefault(step.name, new_id),
             name=step.name,
-            append=is_open,
+            append=has_chunks,
             last_chunk=step.last,
         )
 
@@ -159,8 +159,8 @@ class TaskPublisher:
             # The task-progress draft has no status for a cancelled tracker.
             if self._percent is not None and state != TaskState.TASK_STATE_CANCELED:
                 metadata = self._build_metadata(text, status)
-            # Without text there is no message, so the history stays short: the SDK
-            # copies it with every update.
+            # Without text, send no message: the SDK copies the history with every
+            # update, so the history must stay short.
             message = None
             if text:
                 parts = [new_text_part(text), *more_parts]
@@ -170,7 +170,7 @@ class TaskPublisher:
             await self._updater.update_status(state, message, metadata=metadata)
 
     async def _publish_task(self) -> None:
-        """Publish the Task once, which the SDK requires before any other update."""
+        """Publish the Task once. The SDK requires it before any other update."""
         if self._new_task is not None:
             task, self._new_task = self._new_task, None
             await self._updater.event_queue.enqueue_event(task)
