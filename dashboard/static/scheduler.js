@@ -1,12 +1,12 @@
 // @ts-check
-// Decide when the page draws, and which of its parts follow the feed in which frame.
-// In a flood of events the parts take turns, so that no frame draws all of them.
+// Decides when the page draws, and which parts are updated in a frame. With many events
+// per second, the parts are updated in turn, so that no frame draws all of them.
 
 /**
  * @typedef {object} Part a part of the page that follows the feed
  * @property {number} head the newest event id that it shows
  *
- * @typedef {object} Clock what the scheduler needs of the browser; tests pass their own
+ * @typedef {object} Clock the browser functions that the scheduler uses; tests pass a fake
  * @property {() => number} now
  * @property {(run: (ms: number) => void) => void} requestFrame
  * @property {(run: () => void, ms: number) => void} setTimeout
@@ -15,18 +15,18 @@
  * @typedef {ReturnType<typeof createLaneTurns>} LaneTurns
  */
 
-/** Nobody reads a list that changes more often; a slower one seems to stand still. */
+/** The pause between two updates of a list. Shorter: too fast to read. Longer: looks frozen. */
 const MIN_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 400;
-/** One frame at 60 per second, and some tolerance. */
+/** The duration of one frame at 60 frames per second, with some tolerance. */
 const SMOOTH_FRAME_MS = 20;
-/** The share of the time that slow frames may take. */
+/** The maximum share of the time that slow frames may take. */
 const MAX_SHARE = 1 / 12;
-/** The weight of a slow frame halves every ten frames. */
+/** Per frame: the measured duration of a slow frame halves within ten frames. */
 const DECAY = 0.93;
-/** Half of the lanes draw at each turn. */
+/** Each turn draws every second lane. */
 const LANE_TURNS = 2;
-/** Bars that move by less than a pixel must still not seem to stand still. */
+/** Lanes whose bars move slowly are still redrawn this often, so that they do not look frozen. */
 const MAX_LANE_PAUSE_MS = 500;
 
 /** @type {Clock} */
@@ -36,7 +36,7 @@ const browser = {
   setTimeout: (run, ms) => void setTimeout(run, ms),
 };
 
-/** Measures frames, and slows the feed down if drawing takes long. */
+/** Measures frames. If drawing takes long, the pause between updates gets longer. */
 export function createPace() {
   let slow_ms = 0;
   const getPause = () =>
@@ -44,23 +44,23 @@ export function createPace() {
   return {
     /** @param {number} frame_ms the duration of a frame that drew something */
     addFrame(frame_ms) {
-      // In a hidden tab one frame can last for hours.
+      // Limited, because in a hidden tab one frame can last for hours.
       slow_ms = Math.max(slow_ms * DECAY, Math.min(frame_ms, MAX_PAUSE_MS * MAX_SHARE));
     },
     /** Return the pause between two drawings of one part, in ms. */
     getPause,
-    /** Return the pause between one part and the next, in ms. */
+    /** Return the pause between the updates of two parts, in ms. */
     getStep: () => getPause() / 2,
   };
 }
 
 export class Scheduler {
-  /** Counts the changes that did not come from the feed. Views guard on it. */
+  /** Counts the changes that did not come from the feed. Views pass it to lit's `guard`. */
   revision = 0;
   pace = createPace();
   lane_turns = createLaneTurns(this.pace, (ms) => this.requestDrawAfter(ms, 'lanes'));
   is_queued = false;
-  /** The reasons of the timers that are set. */
+  /** The reasons of the running timers. */
   waiting = new Set();
   moved_at_ms = 0;
   /** The feed's head at the last drawing. */
@@ -95,7 +95,7 @@ export class Scheduler {
     this.is_queued = false;
     this.clock.requestFrame((next_ms) => this.pace.addFrame(next_ms - frame_ms));
     this.draw(this.clock.now());
-    // Parts that had no turn, or events that had to wait.
+    // Some parts were not updated in this frame, or events had to wait.
     if (this.listBehind().length > 0) this.requestFeedDraw();
   }
 
@@ -122,8 +122,8 @@ export class Scheduler {
   }
 
   /**
-   * Move the parts whose turn it is to the feed's head. `draw` calls this.
-   * @param {number} feed_head @param {boolean} has_rows the first rows do not wait
+   * Let the parts that are due show the feed up to its head. `draw` calls this.
+   * @param {number} feed_head @param {boolean} has_rows false: drawn without a pause
    * @param {number} now_ms
    */
   advance(feed_head, has_rows, now_ms) {
@@ -139,7 +139,7 @@ export class Scheduler {
 }
 
 /**
- * Let the lanes of the timeline follow the feed by turns. A lane draws again when its
+ * Redraw the timeline's lanes in turn, half of them at a time. A lane draws again when its
  * revision changes.
  * @param {Pace} pace @param {(ms: number) => void} requestDrawAfter
  */
@@ -156,19 +156,19 @@ export function createLaneTurns(pace, requestDrawAfter) {
     invalidate() {
       for (let each = 0; each < LANE_TURNS; each++) revisions[each] += 1;
     },
-    /** Draw all lanes once, by turns. */
+    /** Mark all lanes for one redraw, in turn. */
     addUpdate() {
       behind = LANE_TURNS;
     },
     /**
-     * Give the next lanes their turn if it is time, and request a drawing for the turn
-     * after it. Return a key that changes with every turn.
+     * If the pause has passed, let the next half of the lanes redraw. Request a draw for
+     * the other half. Return a key that changes with every turn.
      * @param {object} frame
      * @param {number} frame.now_ms
-     * @param {number} frame.ms_per_px a lane draws no sooner than it moves by a pixel
+     * @param {number} frame.ms_per_px a lane is not redrawn before its bars move by a pixel
      * @param {boolean} frame.is_moving true while the timeline follows the clock
      * @param {boolean} frame.is_live true if time passes on the page
-     * @param {boolean} frame.is_full true if other parts use this frame; lanes wait then
+     * @param {boolean} frame.is_full true if other parts draw in this frame: the lanes wait
      */
     advance({ now_ms, ms_per_px, is_moving, is_live, is_full }) {
       const move_ms = Math.min(MAX_LANE_PAUSE_MS, ms_per_px) / LANE_TURNS;

@@ -1,6 +1,6 @@
 // @ts-check
-// What happens when the user operates a control: send a command to the host, change the
-// view's state, redraw. Listeners are arrow functions, so that views can pass them on.
+// Handlers of the page's controls. They send a command to the host or change the view's
+// state, and redraw. Event listeners are arrow functions, so that views pass them unbound.
 
 import { CommandError, addAgent, cancelTask, removeAgent, retryAgent, sendMessage } from '../client/commands.js';
 import { findRelatedTasks, keyOf, splitKey, taskKey } from '../state/selectors.js';
@@ -18,7 +18,7 @@ function toggleIn(set, item) {
 }
 
 export class Controls {
-  /** The element that had the focus before the drawer. @type {HTMLElement | null} */
+  /** The element that had the focus before the drawer opened. @type {HTMLElement | null} */
   opener = null;
 
   /**
@@ -41,10 +41,10 @@ export class Controls {
   }
 
   /**
-   * Run one command. It is pending from the click until its event arrives or it fails.
+   * Run one command. The command is pending until its event arrives or the command fails.
    * Return whether the host accepted it.
    * @param {Pending['verb']} verb @param {string} subject an agent, or agent/task
-   * @param {unknown} row of the subject; a different row answers the command
+   * @param {unknown} row of the subject; the command is done when this row changes
    * @param {() => Promise<string | null | void>} send may return the task's id; null if no
    *   event will follow
    */
@@ -53,7 +53,7 @@ export class Controls {
     const key = `${verb}:${subject}`;
     if (ui.pending.has(key) || this.state.link.phase === 'recording') return false;
     if (this.session.is_reader) {
-      ui.errors.set(key, 'Your token only allows reading.');
+      ui.errors.set(key, 'Your token is read-only.');
       redraw();
       return false;
     }
@@ -171,7 +171,7 @@ export class Controls {
   }
 
   /**
-   * Change the view, filters or drawers: all that is in the URL.
+   * Change values that are in the URL: view, filters and drawers.
    * @param {Partial<Filter>} change @param {'replaceState' | 'pushState'} [how]
    */
   setFilter(change, how = 'replaceState') {
@@ -180,7 +180,7 @@ export class Controls {
     this.redraw();
   }
 
-  /** Change them so that the browser's Back undoes it. @param {Partial<Filter>} change */
+  /** Change values in the URL so that the browser's Back button undoes the change. @param {Partial<Filter>} change */
   navigate(change) {
     this.setFilter(change, 'pushState');
   }
@@ -199,7 +199,7 @@ export class Controls {
     if (this.ui.filter.show.join() === key) return;
     const focused = document.activeElement;
     this.navigate({ show: [key] });
-    // The drawer exists after the next drawing.
+    // The drawer exists after the next draw.
     requestAnimationFrame(() => {
       if (focused instanceof HTMLElement && !focused.closest('.drawers')) this.opener = focused;
       /** @type {HTMLElement | null} */
@@ -266,13 +266,13 @@ export class Controls {
     this.redraw();
   }
 
-  /** @param {string} name of a foldable part */
+  /** @param {string} name of a collapsible section */
   toggle(name) {
     this.ui.toggled = toggleIn(this.ui.toggled, name);
     this.redraw();
   }
 
-  /** Keep a task on its agent's card; null shows the newest. @param {string} agent @param {string | null} task_id */
+  /** Pin a task to its card; null shows the newest. @param {string} agent @param {string | null} task_id */
   pin(agent, task_id) {
     if (task_id === null) this.ui.pinned.delete(agent);
     else this.ui.pinned.set(agent, task_id);
