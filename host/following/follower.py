@@ -301,12 +301,12 @@ class Follower:
     async def _read_task_later(self, delay_s: float) -> None:
         await anyio.sleep(delay_s)
         await self._started.wait()
-        # A replay would follow; GetTask ahead of it would make a gap of it.
+        # A replay brings the missed updates. After GetTask they would look like a gap.
         if not self._connection.is_resumable:
             await self._read_task()
 
     async def _take_unknown(self) -> None:
-        """End a task that the agent no longer knows, unless it never kept it."""
+        """End a task that GetTask does not find, unless the agent stores no tasks."""
         quiet_s = anyio.current_time() - self._merger.last_batch_at
         is_unstored = self._merger.has_live_updates and not self._merger.is_stored
         if is_unstored and (self._record.needs_input or quiet_s < UNSTORED_S):
@@ -317,7 +317,7 @@ class Follower:
         self._events.lose(reason)
 
     async def _end_listed(self, task: ListedTask) -> None:
-        """End a task that the list says has ended, although nothing else does.
+        """End a task that has ended in ListTasks, but not on its streams.
 
         A stream that still brings updates is behind the list, and goes first.
         """
@@ -328,7 +328,7 @@ class Follower:
                 await self._merger.take_task(await self._merger.read_task())
             except (AgentUnreachable, A2AError) as failure:
                 error = failure
-                if "too large" in str(failure):
+                if "too large" in str(failure):  # It stays so: do not try again.
                     break
         if error and not self._connection.is_resumable:
             status = Status(cast("State", task.state), timestamp=task.timestamp)

@@ -28,7 +28,7 @@ MAX_WAIT_FOR_RESPONSE_S = 2.0
 class Followers:
     """Belongs to one connection. The followers run in the task group `group`.
 
-    `wants` tells which of the tasks that the agent lists are followed; without it, all.
+    `wants` returns whether to follow a listed task. Without it, all are followed.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Followers:
 
     @contextmanager
     def expecting(self) -> Iterator[None]:
-        """Announce a message that may start a task: its response is to be read first.
+        """Hold back listed tasks until the response to a message has begun.
 
         A subscription to the task would carry a part of the response.
         """

@@ -30,9 +30,8 @@ class OpenStream:
 class OpenStreams:
     """The open streams of one task.
 
-    Each update counts once: the first stream that has it makes the others expect it.
-    A stream begins with a Task, or where the agent got the message: it brings what it
-    is expected to, in that order.
+    Each update counts once. When a stream brings an update first, the other open
+    streams are expected to bring it too. When they do, it is a repeat.
     """
 
     def __init__(self) -> None:
@@ -75,7 +74,7 @@ class OpenStreams:
 
 
 def _key(response: StreamResponse) -> Key | None:
-    """Return the content of an update, None for a Task: it is compared by its content.
+    """Return the content of an update as a key. A Task has none: reconcile compares it.
 
     Ids are left out, because an agent may name the task in one of two streams only.
     """

@@ -135,9 +135,9 @@ class TaskMerger:
     # Live updates.
 
     def _is_plain(self, stream: OpenStream, response: StreamResponse) -> bool:
-        """Return whether the update can neither be a repeat nor follow a gap.
+        """Return whether the update needs no check for repeats, gaps, or the end.
 
-        Nearly all are: this check is fast.
+        This is true for nearly all updates, so the check must be fast.
         """
         return not (
             self._states.pending_gap

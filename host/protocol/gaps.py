@@ -56,21 +56,22 @@ def gap_before(
 ) -> GapEvent | None:
     """Return the gap that must stand before the events of `update`, if there is one.
 
-    `pending` is the reason for a pending gap. A number decides better than it does.
+    `pending` is the reason for a pending gap. If the update has a number, the number
+    decides whether updates are missing.
     """
     reason, count = pending, None
     if update.sequence is not None:
         reason, count = _missing_numbers(record, update, update.sequence, pending)
-    # Of a new task nobody can miss anything, unless the numbers say so.
+    # Before the first event of a task only numbers show that updates are missing.
     if not reason or (record.is_empty and not count):
         return None
     return build_gap(record, reason, received_at, count)
 
 
 def covers(task: Task, record: TaskRecord) -> bool:
-    """Return whether `task` proves that it has everything that the feed has.
+    """Return whether `task` contains everything that the feed contains.
 
-    A stale Task proves nothing: what the feed got later may be missing in both.
+    A stale Task does not, so it cannot show which later updates are missing.
     """
     row, status = record.row, task.status
     if row is None:

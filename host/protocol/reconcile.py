@@ -26,12 +26,12 @@ from .task_status import is_terminal
 def reconcile(
     record: TaskRecord, task: Task, received_at: str, sequence: Sequence
 ) -> list[Event]:
-    """Return what `task` has and the feed has not: messages, artifacts, then the state.
+    """Return events for the data of `task` that the feed lacks: messages, artifacts,
+    then the state.
 
-    A message is the same by its id, an artifact by its content. A later time alone is
-    no news. A task that is older than the feed's row, by the agent's clock or by its
-    message, only adds. It takes nothing back: neither the state, unless it is terminal,
-    nor an artifact.
+    Messages are compared by id, artifacts by content. A later time alone adds nothing.
+    If the task is older than the feed's row, by its timestamp or its message, its state
+    is ignored unless it is terminal, and its artifacts only add parts.
     """
     reconciliation = _Reconciliation(record, task, received_at, sequence)
     reconciliation.add_content()
@@ -40,9 +40,9 @@ def reconcile(
 
 
 def reconcile_content(record: TaskRecord, task: Task, received_at: str) -> list[Event]:
-    """Return the messages and artifacts that `task` has and the feed has not.
+    """Return events for the messages and artifacts of `task` that the feed lacks.
 
-    A stream that is behind the Task brings the state itself.
+    Use it if an open stream is still to bring the state.
     """
     reconciliation = _Reconciliation(record, task, received_at, UNSET)
     reconciliation.add_content()

@@ -31,8 +31,8 @@ def wrap_update(body: Json) -> Json:
     if len(wrapped) == 1:
         return wrapped
     kind = body.get("kind")
-    kind = kind if kind in FIELDS else infer_kind(body)
-    return {FIELDS[kind]: body} if kind else body
+    known = kind if isinstance(kind, str) and kind in FIELDS else infer_kind(body)
+    return {FIELDS[known]: body} if known else body
 
 
 def convert_parts(body: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Reads a stream in its own task and collects the items, so that the host decodes and
+"""Reads a stream in the background and collects its items, so that the host decodes and
 commits several at a time."""
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from .unreachable_errors import BadResponse, is_cancelled
 
 Item = TypeVar("Item")
 
-MAX_ITEMS = 128  # Then the source waits, and with it the agent.
+MAX_ITEMS = 128  # Then the source is not read further, which slows down the agent.
 CLOSE_DEADLINE_S = 2.0
 
 Source = Callable[[], AbstractAsyncContextManager[AsyncIterator[Item]]]
 
 
 class StreamBuffer(Generic[Item]):
-    """Reads `source` in a task, for two reasons.
+    """Reads `source` in an asyncio task, for two reasons.
 
-    Server-sent events arrive in one chunk each, and the whole host would run once for
-    each. Also, a generator must not hold a cancel scope of httpx open across its
+    Most server-sent events arrive in a chunk of their own. Without the buffer, the host
+    would decode and commit each one alone. Also, a generator must not hold a cancel scope of httpx open across its
     yields.
     """
 
