@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from typing import cast
 
 import anyio
 from a2a.utils.errors import A2AError, TaskNotFoundError
@@ -22,12 +21,12 @@ from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..model.debug_state import TaskState
 from ..observability.logfmt import Line
-from ..protocol.a2a_objects import ListedTask, State, Status
+from ..protocol.a2a_objects import ListedTask
 from ..protocol.gaps import FOUND_LATE, STREAM_BROKE
 from ..protocol.task_record import TaskRecord
-from ..protocol.task_status import is_terminal
 from .agent_row import AgentRow
 from .follower_states import FollowerStates, Source
+from .listed_end import ListedEnd
 from .open_streams import OpenStream
 from .stall_check import StallCheck
 from .task_merger import TaskMerger
@@ -43,8 +42,6 @@ UNSTORED = (
     "GetTask does not know a task that the agent has just streamed: it keeps no tasks, "
     "so updates that are lost on the way stay lost"
 )
-# After the list says that a task has ended: its stream may be about to say so.
-LISTED_END_S = (1.0, 2.0, 4.0)
 
 
 class Follower:
@@ -93,7 +90,7 @@ class Follower:
         )
         self._quiet_checks = 0
         self._checked_at = self._merger.last_batch_at
-        self._is_listed_as_ended = False
+        self._listed_end = ListedEnd(connection, self._merger)
         self._started = anyio.Event()
         self._reading = anyio.Lock(fast_acquire=True)
         self._own_reading = anyio.CancelScope()
@@ -165,9 +162,7 @@ class Follower:
 
     def take_listed(self, task: ListedTask) -> None:
         """Take note of the task's state in ListTasks."""
-        if is_terminal(task.state) and not self._is_listed_as_ended:
-            self._is_listed_as_ended = True
-            self._group.start_soon(self._end_listed, task)
+        self._listed_end.take(task)
 
     @property
     def state(self) -> TaskState:
@@ -315,34 +310,6 @@ class Follower:
         name = self._record.agent
         reason = f"{name} restarted and no longer knows this task"
         self._events.lose(reason)
-
-    async def _end_listed(self, task: ListedTask) -> None:
-        """End a task that has ended in ListTasks, but not on its streams.
-
-        A stream that still brings updates is behind the list, and goes first.
-        """
-        error: Exception | None = None
-        for delay_s in LISTED_END_S:
-            await self._wait_for_silence(delay_s)
-            try:
-                await self._merger.take_task(await self._merger.read_task())
-            except (AgentUnreachable, A2AError) as failure:
-                error = failure
-                if "too large" in str(failure):  # It stays so: do not try again.
-                    break
-        if error and not self._connection.is_resumable:
-            status = Status(cast("State", task.state), timestamp=task.timestamp)
-            self._events.end_unread(status, f"the end could not be read: {error}")
-        self._is_listed_as_ended = False
-
-    async def _wait_for_silence(self, delay_s: float) -> None:
-        """Wait until no update has come for `delay_s`, and all are in the feed."""
-        last_batch_at = -1.0
-        while self._events.writer.is_writing or (
-            last_batch_at != self._merger.last_batch_at
-        ):
-            last_batch_at = self._merger.last_batch_at
-            await anyio.sleep(delay_s)
 
     # The end.
 

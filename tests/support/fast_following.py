@@ -13,6 +13,7 @@ from host.following import (
     follower,
     follower_states,
     followers,
+    listed_end,
     task_reader,
 )
 
@@ -22,7 +23,7 @@ SHORT: list[tuple[Any, str, object]] = [
     (discovery, "IDLE_POLL_S", 0.02),
     (discovery, "CARD_POLL_S", 0.02),
     (follower, "UNSTORED_S", 0.2),
-    (follower, "LISTED_END_S", (0.3, 0.3, 0.3)),
+    (listed_end, "READ_AFTER_S", (0.3, 0.3, 0.3)),
     (follower_states, "RETRY_S", (0.0, 0.01, 0.05, 0.1)),
     (followers, "CHECK_S", 0.1),
     (task_reader, "PROOF_S", 0.05),

@@ -24,8 +24,8 @@ class StreamBuffer(Generic[Item]):
     """Reads `source` in an asyncio task, for two reasons.
 
     Most server-sent events arrive in a chunk of their own. Without the buffer, the host
-    would decode and commit each one alone. Also, a generator must not hold a cancel scope of httpx open across its
-    yields.
+    would decode and commit each one alone. Also, a generator must not hold a cancel
+    scope of httpx open across its yields.
     """
 
     def __init__(self, source: Source[Item]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import follower, task_merger
+from host.following import listed_end, task_merger
 from host.log.memory_log import MemoryLog
 from host.model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from host.protocol.a2a_objects import ListedTask
@@ -162,7 +162,7 @@ class Unreadable(ScriptedConnection):
 async def test_task_that_is_listed_as_ended_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(follower, "LISTED_END_S", (0.001, 0.001))
+    monkeypatch.setattr(listed_end, "READ_AFTER_S", (0.001, 0.001))
     feed, connection = Feed(MemoryLog()), Unreadable()
     await feed.open()
     async with anyio.create_task_group() as group:

@@ -1,0 +1,64 @@
+"""Ends a task that has ended in ListTasks, but on none of its streams.
+
+Its stream may hang, or its Task may be too large to read.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import anyio
+from a2a.utils.errors import A2AError
+
+from ..clients.connection import Connection
+from ..errors import AgentUnreachable
+from ..protocol.a2a_objects import ListedTask, State, Status
+from ..protocol.task_status import is_terminal
+from .task_merger import TaskMerger
+
+# The pauses before the tries to read the task: its stream may be about to end it.
+READ_AFTER_S = (1.0, 2.0, 4.0)
+
+
+class ListedEnd:
+    """Belongs to one follower. Runs in the task group of `merger`."""
+
+    def __init__(self, connection: Connection, merger: TaskMerger) -> None:
+        self._connection = connection
+        self._merger = merger
+        self._is_running = False
+
+    def take(self, task: ListedTask) -> None:
+        """Take note of the task's state in ListTasks."""
+        if is_terminal(task.state) and not self._is_running:
+            self._is_running = True
+            self._merger.group.start_soon(self._end, task)
+
+    async def _end(self, task: ListedTask) -> None:
+        """Read the task. If that fails, end it with the listed state after a gap.
+
+        A stream that still brings updates is behind the list, and goes first.
+        """
+        error: Exception | None = None
+        for pause_s in READ_AFTER_S:
+            await self._wait_for_silence(pause_s)
+            try:
+                await self._merger.take_task(await self._merger.read_task())
+            except (AgentUnreachable, A2AError) as failure:
+                error = failure
+                if "too large" in str(failure):  # It stays so: do not try again.
+                    break
+        if error and not self._connection.is_resumable:
+            status = Status(cast("State", task.state), timestamp=task.timestamp)
+            reason = f"the end could not be read: {error}"
+            self._merger.events.end_unread(status, reason)
+        self._is_running = False
+
+    async def _wait_for_silence(self, pause_s: float) -> None:
+        """Wait until no update has come for `pause_s`, and all are in the feed."""
+        last_batch_at = -1.0
+        while self._merger.events.writer.is_writing or (
+            last_batch_at != self._merger.last_batch_at
+        ):
+            last_batch_at = self._merger.last_batch_at
+            await anyio.sleep(pause_s)
