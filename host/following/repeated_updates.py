@@ -83,7 +83,8 @@ class ChunksAhead:
         for event in events:
             if isinstance(event, ArtifactEvent):
                 text = "".join(part.get("text") or "" for part in event.parts)
-                self._texts[event.artifact_id] = text, False
+                before, is_found = self._texts.get(event.artifact_id, ("", False))
+                self._texts[event.artifact_id] = before + text, is_found
 
     def is_repeat(self, response: StreamResponse) -> bool:
         chunk = response.artifact_update

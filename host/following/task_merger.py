@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 
 import anyio
@@ -39,8 +38,6 @@ from .follower_states import FollowerStates
 from .open_streams import OpenStream, OpenStreams
 from .repeated_updates import ChunksAhead, RepeatedDrops, RepeatedUpdates
 from .task_events import TaskEvents
-
-logger = logging.getLogger("courtside.task_merger")
 
 DROPPED_REPORT_S = 1.0  # One gap for all updates dropped meanwhile.
 END_GRACE_S = 0.5  # Some agents send artifacts after the end.
@@ -116,7 +113,8 @@ class TaskMerger:
     async def take_task(self, update: Update) -> bool:
         """Write what a Task from GetTask adds. Return whether it has news."""
         self.is_stored = True
-        is_new = self._add_task(self._with_last_status(update), now())
+        update = self._with_last_status(update)
+        is_new = self._add_task(update, now(), is_read=True)
         await self._write()
         return is_new
 
@@ -169,7 +167,7 @@ class TaskMerger:
             self.group.start_soon(self._end)
             return True
         if response.task:
-            return self._add_task(update, received_at)
+            return self._add_task(update, received_at, is_read=False)
         self._has_messages |= response.message is not None
         return self._add(update, received_at)
 
@@ -183,12 +181,12 @@ class TaskMerger:
             task = (await self.read_task()).response.task
         except (AgentUnreachable, A2AError):
             return
-        if task is None or not covers_content(task, self._record):
+        reason = self._states.pending_gap
+        if not (task and reason and covers_content(task, self._record)):
             return
         earlier = replace(task, history=_history_before(response, task))
         events = reconcile_content(self._record, earlier, received_at)
         if events and not self._record.is_empty:
-            reason = self._states.pending_gap or ""
             events.insert(0, build_gap(self._record, reason, received_at))
         self._states.pending_gap = None
         raw = msgspec.json.encode(StreamResponse(task=earlier))
@@ -196,20 +194,18 @@ class TaskMerger:
         self._ahead.note(events)
         self._repeated.note(StreamResponse(task=task), events)
 
-    def _add_task(self, update: Update, received_at: str) -> bool:
-        """Add a Task. A stale one leaves the gap pending."""
+    def _add_task(self, update: Update, received_at: str, *, is_read: bool) -> bool:
+        """Add a Task. A stale one leaves the gap pending. `is_read`: by GetTask."""
         task, gap = update.response.task, self._states.pending_gap
         is_stale = task and gap and not covers(task, self._record)
-        if not is_stale or _has_number(update.response):
-            is_new = self._add(update, received_at)
+        is_stale = is_stale and not _has_number(update.response)
+        if is_stale:
             self._states.pending_gap = None
-        else:
-            self._states.pending_gap = None
-            is_new = self._add(update, received_at)
-            self._states.pending_gap = gap
+        is_new = self._add(update, received_at, is_read=is_read)
+        self._states.pending_gap = gap if is_stale else None
         return is_new
 
-    def _add(self, update: Update, received_at: str) -> bool:
+    def _add(self, update: Update, received_at: str, *, is_read: bool = False) -> bool:
         """Return whether the update is news: from now on, more may come soon."""
         pending_gap = self._states.pending_gap
         events = translate(self._record, update.response, received_at, pending_gap)
@@ -221,6 +217,8 @@ class TaskMerger:
         self.events.add(events, update.raw)
         if update.response.task:
             note_time(self._record, update.response)
+        if is_read and self.streams.count:
+            self._ahead.note(events)
         self._repeated.note(update.response, events)
         return bool(events) and is_new
 

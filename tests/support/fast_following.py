@@ -14,14 +14,15 @@ from host.following import (
     follower_states,
     followers,
     listed_end,
+    listing,
     task_reader,
 )
 
 SHORT: list[tuple[Any, str, object]] = [
     (collector, "MAX_RETRY_S", 0.1),
-    (discovery, "POLL_S", 0.02),
-    (discovery, "IDLE_POLL_S", 0.02),
     (discovery, "CARD_POLL_S", 0.02),
+    (listing, "RETRY_S", (0.1,)),
+    (listing, "CALL_S", 1.0),
     (follower, "UNSTORED_S", 0.2),
     (listed_end, "READ_AFTER_S", (0.3, 0.3, 0.3)),
     (follower_states, "RETRY_S", (0.0, 0.01, 0.05, 0.1)),

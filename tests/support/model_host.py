@@ -36,7 +36,9 @@ class ModelHost:
     async def start(self) -> None:
         feed = Feed(self.log)
         await feed.open()
-        self.collector = Collector(AGENT, AgentSettings(self._agent.url), feed)
+        self.collector = Collector(
+            AGENT, AgentSettings(self._agent.url, poll_s=0.02), feed
+        )
         self._running = asyncio.create_task(self._run(feed))
         self.is_running = True
 
