@@ -13,11 +13,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio
 import click
 
 from ..app import Host
 from ..config.load import CommandLineAgents, Config, read, read_agents
 from ..config.settings import CONFIG_FILE, LOG_FILE
+from ..errors import CourtsideError
 from ..log.contract import Log
 from ..log.memory_log import MemoryLog
 from ..log.sqlite_log import SqliteLog
@@ -70,7 +72,12 @@ def serve(urls: tuple[str, ...], demo: bool, opens: bool, **flags: str | None) -
             _schedule_hint(config)
         file = config.file or Path(CONFIG_FILE)
         reread = partial(read_agents, file, os.environ, agents)
-        host = Host(config, _open_log(config), reread)
+        log = _open_log(config)
+        try:
+            host = Host(config, log, reread)
+        except CourtsideError:
+            anyio.run(log.close)
+            raise
         on_ready = partial(announce, config, opens)
         serve_host(host, listener, config.access, on_ready)
     sys.exit(1 if host.failed else 0)

@@ -297,7 +297,7 @@ class TestFile:
             SqliteLog(path)
 
         assert str(refused.value).startswith(f"{path}: ")
-        assert f"version {SCHEMA_VERSION + 1}" in str(refused.value)
+        assert f"format {SCHEMA_VERSION + 1}" in str(refused.value)
         assert "update" in str(refused.value)
         assert path.read_bytes() == before
 

@@ -137,8 +137,10 @@ async def test_task_started_here_is_followed_all_the_same(
 async def test_unusual_list_is_read(host: HostClient, name: str) -> None:
     await wait_for_discovery(host, name, EVERY)
 
-    await host.row_with("listed", "running")
-    assert any(row["agent"] == name for row in await host.rows("listed"))
+    async def is_followed() -> bool:
+        return any(row["agent"] == name for row in await host.rows("listed"))
+
+    await wait_until(is_followed, f"the listed task of {name} in the feed")
 
 
 async def test_task_with_a_numeric_id_is_followed(host: HostClient) -> None:

@@ -161,7 +161,7 @@ class TestStreamAll:
             message_id = await manager.start_task("replying", message="two\u2028lines")
             [update] = await updates_of(manager)
             [again] = [one async for one in manager.stream(message_id)]
-            with pytest.raises(UnknownTask, match="no task to cancel"):
+            with pytest.raises(UnknownTask, match="cannot be cancelled"):
                 await manager.cancel_task(message_id)
 
         assert update == again

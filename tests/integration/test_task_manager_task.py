@@ -42,7 +42,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def stack(tmp_path_factory: pytest.TempPathFactory, scenario: str) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     # Slow enough to act while a task runs.
-    with Stack(folder, step_s=0.25, extra_agents={"scenario": scenario}) as running:
+    with Stack(folder, step_s=0.4, extra_agents={"scenario": scenario}) as running:
         running.wait_connected("scenario")
         yield running
 
