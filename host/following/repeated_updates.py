@@ -14,7 +14,7 @@ from ..clients.bindings.types import Update
 from ..clients.connection import Connection
 from ..model.event import ArtifactEvent, Event
 from ..model.timestamps import now
-from ..protocol.a2a_objects import Status, StreamResponse
+from ..protocol.a2a_objects import Status, StreamResponse, join_text
 from ..protocol.artifact_parts import end_with, start_with
 from ..protocol.event_builders import is_before, status_time
 from ..protocol.task_record import TaskRecord
@@ -37,6 +37,23 @@ class RepeatedUpdates:
             self.are_possible = self._record.sequence is None
         elif events and not _has_no_message(response):
             self.are_possible = False
+
+    def adds_nothing(self, response: StreamResponse) -> bool:
+        """Return whether an update at the start of a stream repeats the feed's row, or
+        a message before it.
+
+        Some agents send the state to each new subscriber, with the time of now.
+        """
+        record, row = self._record, self._record.row
+        if message := response.message:
+            text = join_text(message.parts)
+            return record.message_ids.get(message.message_id) == hash(text)
+        update = response.status_update
+        if update is None or row is None or update.metadata:
+            return False
+        message = update.status.message
+        is_same = message is None or message.message_id == row.message_id is not None
+        return is_same and update.status.state == row.state
 
     async def is_repeat(self, update: Update) -> bool:
         """Return whether the Task before the update had it already.

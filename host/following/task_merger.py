@@ -156,6 +156,9 @@ class TaskMerger:
             return self._take_late(update, received_at)
         if _has_number(response):
             return self._add(update, received_at)
+        may_repeat = self._states.pending_gap or self._repeated.are_possible
+        if may_repeat and self._repeated.adds_nothing(response):
+            return False
         if self._states.pending_gap and not response.task:
             await self._close_gap(response, received_at)
         if self._ahead.is_repeat(response):
@@ -211,7 +214,7 @@ class TaskMerger:
         events = translate(self._record, update.response, received_at, pending_gap)
         if events or _has_number(update.response):
             self._states.pending_gap = None
-        is_new = any(map(self._is_news, events)) if update.response.task else True
+        is_new = self._has_news(update.response, events)
         if self._dropped.count:
             self.events.writer.add(self._dropped.take_gap(now()))
         self.events.add(events, update.raw)
@@ -220,12 +223,21 @@ class TaskMerger:
         if is_read and self.streams.count:
             self._ahead.note(events)
         self._repeated.note(update.response, events)
-        return bool(events) and is_new
+        return is_new
+
+    def _has_news(self, response: StreamResponse, events: list[Event]) -> bool:
+        status, row = response.status_update, self._record.row
+        if response.artifact_update or (
+            status and row and status.status.state != row.state
+        ):
+            return bool(events)
+        return any(map(self._is_news, events))
 
     def _is_news(self, event: Event) -> bool:
         """Return whether an event is more than another view of what the feed has.
 
-        Some agents answer from replicas that contradict each other.
+        Some agents answer from replicas that contradict each other, and some give the
+        same message a new id each time.
         """
         record, row = self._record, self._record.row
         if isinstance(event, ArtifactEvent):
@@ -233,6 +245,7 @@ class TaskMerger:
         if not isinstance(event, TaskEvent) or row is None:
             return row is None
         is_known = event.message_id is None or event.message_id in record.message_ids
+        is_known |= (event.state, event.message) == (row.state, row.message)
         return not is_known or event.progress != row.progress or not event.is_open
 
     async def _write(self) -> None:

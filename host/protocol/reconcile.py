@@ -5,6 +5,8 @@ docs/reconciliation.md has the rules with examples.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -91,11 +93,11 @@ class _Reconciliation:
         elif last:
             # Some agents have the status's message in the history too.
             status_message_id = last.message_id
-        lost_id = self._find_lost_id()
+        lost_texts = self._count_lost_texts()
         for message in messages:
-            message_id = message.message_id
-            if lost_id and join_text(message.parts) == self._record.last_message:
-                lost_id = ""
+            message_id, text = message.message_id, hash(join_text(message.parts))
+            if message_id not in self._record.message_ids and lost_texts[text]:
+                lost_texts[text] -= 1
                 continue
             if message.role != "ROLE_AGENT" or message_id == status_message_id != "":
                 continue
@@ -113,13 +115,17 @@ class _Reconciliation:
         last_id = next(reversed(self._record.message_ids), "")
         return message.message_id == last_id and part in text and part != text
 
-    def _find_lost_id(self) -> str:
-        """Return the id of the feed's last message if the Task does not have it.
+    def _count_lost_texts(self) -> Counter[int]:
+        """Count the texts of the feed's messages that the Task has with other ids.
 
-        Some agents give a message another id when they store it.
+        Some agents give a message another id when they store it: the last one, which
+        they send before, or all.
         """
-        last_id = next(reversed(self._record.message_ids), "")
-        return "" if last_id in self._task.message_ids else last_id
+        recorded, ids = self._record.message_ids, self._task.message_ids
+        if ids.isdisjoint(recorded):
+            return Counter(recorded.values())
+        last_id = next(reversed(recorded))
+        return Counter() if last_id in ids else Counter([recorded[last_id]])
 
     def _add_message(self, message: Message) -> None:
         # A message in the history has no state and no time of its own.
@@ -150,6 +156,8 @@ class _Reconciliation:
     def add_state(self) -> None:
         before = self._record.row
         row = self._build_row(self._task.status, self._task.metadata, self._sequence)
+        if before and self._has_other_id(before, row):
+            row = replace(row, message_id=before.message_id)
         if self._newer_row and before:
             # After late messages, a question must be the last row again.
             is_question = self._newer_row.status in WAITING
@@ -161,6 +169,17 @@ class _Reconciliation:
             )
         if self._sequence is not UNSET or before is None or has_news(before, row):
             self._add(row)
+
+    def _has_other_id(self, before: TaskEvent, row: TaskEvent) -> bool:
+        """Return whether `row` has the message of the row before with another id.
+
+        A question may be asked again with the same words.
+        """
+        is_question = row.status in WAITING and row.at != before.at
+        is_same = (row.state, row.message) == (before.state, before.message)
+        has_ids = row.message_id is not None and before.message_id is not None
+        is_lost = before.message_id not in self._task.message_ids
+        return is_same and has_ids and is_lost and not is_question
 
     def _build_row(
         self, status: Status, metadata: dict[str, object], sequence: Sequence = UNSET

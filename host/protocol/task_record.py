@@ -40,8 +40,9 @@ class TaskRecord:
     """What the feed has of one task. `sequence` is the number of its last update.
 
     `parent_task_id` and `continues` go into each row from now on. `last_message` is the
-    text of the agent's last message, and `task_at` the latest time of a Task. `news_at`
-    is when the host received the last update.
+    text of the agent's last message, `message_ids` has the hash of each text, and
+    `task_at` is the latest time of a Task. `news_at` is when the host received the last
+    update.
     """
 
     agent: str
@@ -49,7 +50,7 @@ class TaskRecord:
     row: TaskEvent | None = None
     sequence: int | None = None
     # An OrderedDict drops its oldest entry in constant time; a dict does not.
-    message_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    message_ids: OrderedDict[str, int] = field(default_factory=OrderedDict)
     artifacts: dict[str, ArtifactRecord] = field(default_factory=dict)
     statuses: OrderedDict[StatusKey, None] = field(default_factory=OrderedDict)
     parent_task_id: str | UnsetType = UNSET
@@ -97,7 +98,7 @@ class TaskRecord:
         if event.continues is not UNSET:
             self.continues = event.continues
         if event.message_id:
-            self.message_ids[event.message_id] = None
+            self.message_ids[event.message_id] = hash(event.message or "")
             if len(self.message_ids) > MAX_MESSAGE_IDS:
                 self.message_ids.popitem(last=False)
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio
 import pytest
+from a2a.utils.errors import MethodNotFoundError
 
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
+from host.following.follower_states import RETRY_S
 from host.following.repeated_updates import RepeatedDrops
 from host.model.event import ArtifactEvent, Event
 from host.protocol.artifact_parts import start_with
-from tests.support.a2a_updates import progress
+from tests.support.a2a_updates import Json, agent_message, progress
 from tests.support.scripted_agent import (
     ScriptedConnection,
     Step,
@@ -22,6 +25,7 @@ from tests.support.scripted_agent import (
     follow,
     make_update,
     status,
+    summarize,
 )
 
 
@@ -124,3 +128,50 @@ def test_dropped_update_counts_once_in_many_streams() -> None:
     assert [drops.count_new("first", 1, 5), drops.count_new("first", 1, 5)] == [1, 1]
     assert [drops.count_new("second", 1, 5) for _ in range(3)] == [0, 0, 1]
     assert drops.count_new("third", 1, 6) == 1, "an event came in between"
+
+
+class WithoutGetTask(ScriptedConnection):
+    async def get_task(self, task_id: str) -> Update:
+        raise MethodNotFoundError
+
+
+def state_at(second: int, text: str = "", message_id: str = "") -> Update:
+    state: Json = {"state": "TASK_STATE_WORKING"}
+    state["timestamp"] = f"2026-11-23T11:00:{second:02}Z"
+    if text:
+        state["message"] = agent_message(text, message_id)
+    return make_update({"statusUpdate": {"taskId": "t1", "status": state}})
+
+
+def message(text: str) -> Update:
+    return make_update({"message": agent_message(text, text)})
+
+
+AGAIN: dict[str, list[Step]] = {
+    "the state, at a new time": [state_at(9)],
+    "a message of the stream before": [message("one")],
+    "the whole stream before": [state_at(1), message("one"), message("two")],
+}
+
+
+@pytest.mark.parametrize("again", AGAIN.values(), ids=list(AGAIN))
+async def test_new_stream_repeats_nothing_of_the_one_before(again: list[Step]) -> None:
+    first: list[Step] = [state_at(1), message("one"), message("two")]
+    last: list[Step] = [*again, status("COMPLETED", "x")]
+
+    events = await follow(WithoutGetTask([first, again, last], []))
+
+    rows = [line for line in summarize(events) if line != "gap"]
+    assert rows == ["running None", "running one", "running two", "completed x"]
+
+
+async def test_message_with_the_same_words_and_a_new_id_does_not_end_the_backoff() -> (
+    None
+):
+    """Some agents send their state to each new subscriber, each time as a new one."""
+    streams: list[list[Step]] = [[state_at(n, "busy", f"m{n}")] for n in range(5)]
+    begun_at = anyio.current_time()
+
+    await follow(WithoutGetTask([*streams, [status("COMPLETED", "x")]], []))
+
+    assert anyio.current_time() - begun_at > sum(RETRY_S[:4])

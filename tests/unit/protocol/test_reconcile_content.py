@@ -87,6 +87,41 @@ class TestState:
         assert record.row and record.row.progress == 60
 
 
+class TestOtherIds:
+    """Some agents give a message another id when they store or send it again."""
+
+    def test_history_with_other_ids_adds_no_message_twice(
+        self, record: TaskRecord
+    ) -> None:
+        add_updates(record, status("WORKING", ONE, at=T1))
+        add_updates(record, status("WORKING", TWO, at=T2))
+        stored = [agent_message(text, f"s-{text}") for text in ("one", "two", "3")]
+
+        events = add_updates(record, snapshot("WORKING", at=T2, history=stored))
+
+        assert [row.message for row in rows(events)] == ["3"]
+
+    def test_message_that_came_again_counts_again(self, record: TaskRecord) -> None:
+        add_updates(record, status("WORKING", ONE, at=T1))
+        stored = [agent_message("one", "s1"), agent_message("one", "s2")]
+
+        events = add_updates(record, snapshot("WORKING", at=T1, history=stored))
+
+        assert [row.message_id for row in rows(events)] == ["s2"]
+
+    def test_same_words_in_the_same_state_are_no_news(self, record: TaskRecord) -> None:
+        add_updates(record, status("WORKING", ONE, at=T1))
+        again = snapshot("WORKING", agent_message("one", "again"), at=T2)
+
+        assert add_updates(record, again) == []
+
+    def test_question_with_the_same_words_is_news(self, record: TaskRecord) -> None:
+        add_updates(record, status("INPUT_REQUIRED", ONE, at=T1))
+        again = snapshot("INPUT_REQUIRED", agent_message("one", "again"), at=T2)
+
+        assert [row.message_id for row in rows(add_updates(record, again))] == ["again"]
+
+
 class TestArtifact:
     def test_grown_artifact_is_appended_to(self, record: TaskRecord) -> None:
         add_updates(record, status("WORKING", ONE, at=T2))
