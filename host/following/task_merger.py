@@ -14,7 +14,7 @@ from ..clients.bindings.types import Batch, Update
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
-from ..model.event import ArtifactEvent, Event, TaskEvent
+from ..model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from ..model.timestamps import now
 from ..protocol.a2a_objects import (
     ArtifactUpdate,
@@ -79,6 +79,7 @@ class TaskMerger:
         self._last_update: Update | None = None
         self._has_messages = False
         self._is_cut_short = False
+        self._has_open_gap = False  # A later Task may have what is missing.
         self._update_count = 0
         self._streams_closed = anyio.Event()
 
@@ -218,12 +219,19 @@ class TaskMerger:
         if self._dropped.count:
             self.events.writer.add(self._dropped.take_gap(now()))
         self.events.add(events, update.raw)
+        self._note_gap(update.response, events)
         if update.response.task:
             note_time(self._record, update.response)
         if is_read and self.streams.count:
             self._ahead.note(events)
         self._repeated.note(update.response, events)
         return is_new
+
+    def _note_gap(self, response: StreamResponse, events: list[Event]) -> None:
+        if response.task:
+            self._has_open_gap &= not covers_content(response.task, self._record)
+        elif not _has_number(response):
+            self._has_open_gap |= any(isinstance(e, GapEvent) for e in events)
 
     def _has_news(self, response: StreamResponse, events: list[Event]) -> bool:
         status, row = response.status_update, self._record.row
@@ -319,7 +327,7 @@ class TaskMerger:
         last = self._last_update and self._last_update.response.status_update
         if not last or self._record.has_ended:
             return False
-        if self._states.pending_gap or self._is_cut_short:
+        if self._states.pending_gap or self._is_cut_short or self._has_open_gap:
             return True
         has_words = last.status.message or self._record.last_message
         has_result = self._record.artifacts or (has_words and not self._has_messages)

@@ -6,15 +6,13 @@ Otherwise the property test could pass because it sees nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from host.errors import AgentUnreachable
 from host.following import task_merger
-from host.following.follower import Follower
 from host.following.open_streams import OpenStreams
 from host.following.task_merger import TaskMerger
-from host.following.task_reader import TaskReader
 from tests.support.fast_following import fast_following
 from tests.support.model_history import History, Step, play
 from tests.support.model_wire import AgentKind
@@ -70,14 +68,12 @@ def believe_stale_tasks(patch: pytest.MonkeyPatch) -> None:
 
 
 def read_no_tasks(patch: pytest.MonkeyPatch) -> None:
-    """Do not read the Task for a stream that does not begin with it."""
+    """Never read the Task, as if the agent had no GetTask."""
 
-    async def do_nothing(*_: Any) -> None:
-        return
+    async def fail(_: TaskMerger) -> None:
+        raise AgentUnreachable("the fault is back")
 
-    patch.setattr(TaskMerger, "_close_gap", do_nothing)
-    patch.setattr(TaskReader, "_close_gap", do_nothing)
-    patch.setattr(Follower, "_read_task", do_nothing)
+    patch.setattr(TaskMerger, "read_task", fail)
 
 
 def end_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
-from host.model.event import ArtifactEvent, Event, GapEvent
+from host.model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from tests.support.scripted_agent import (
     ScriptedConnection,
     Step,
@@ -89,6 +89,17 @@ async def test_gap_stands_where_updates_may_be_missing(
     events = await follow(Restarting([list(START), second], answers))
 
     assert in_brief(events) == expected
+
+
+async def test_artifact_with_a_gap_is_read_again_at_the_end() -> None:
+    second: list[Step] = [task_with(), chunk("c"), chunk("d"), END]
+    stale = task_with("")
+
+    events = await follow(Restarting([list(START), second], [stale, task_with("abcd")]))
+
+    assert in_brief(events) == "a|cdabcd"
+    assert isinstance(events[-1], TaskEvent)
+    assert events[-1].result == "abcd"
 
 
 async def test_stale_task_after_a_break_takes_no_chunk_back() -> None:
