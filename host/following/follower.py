@@ -90,7 +90,7 @@ class Follower:
         )
         self._quiet_checks = 0
         self._checked_at = self._merger.last_batch_at
-        self._listed_end = ListedEnd(connection, self._merger)
+        self._listed_end = ListedEnd(connection, self._merger, self._states)
         self._started = anyio.Event()
         self._reading = anyio.Lock(fast_acquire=True)
         self._own_reading = anyio.CancelScope()

@@ -13,7 +13,9 @@ from a2a.utils.errors import A2AError
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..protocol.a2a_objects import ListedTask, State, Status
+from ..protocol.gaps import STREAM_SILENT
 from ..protocol.task_status import is_terminal
+from .follower_states import FollowerStates
 from .task_merger import TaskMerger
 
 # The pauses before the tries to read the task: its stream may be about to end it.
@@ -23,13 +25,21 @@ READ_AFTER_S = (1.0, 2.0, 4.0)
 class ListedEnd:
     """Belongs to one follower. Runs in the task group of `merger`."""
 
-    def __init__(self, connection: Connection, merger: TaskMerger) -> None:
+    def __init__(
+        self, connection: Connection, merger: TaskMerger, states: FollowerStates
+    ) -> None:
         self._connection = connection
         self._merger = merger
+        self._states = states
         self._is_running = False
 
     def take(self, task: ListedTask) -> None:
-        """Take note of the task's state in ListTasks."""
+        """Take note of the task's state in ListTasks.
+
+        A resumable agent replays the end: GetTask must not be ahead of it.
+        """
+        if self._connection.is_resumable:
+            return
         if is_terminal(task.state) and not self._is_running:
             self._is_running = True
             self._merger.group.start_soon(self._end, task)
@@ -43,12 +53,15 @@ class ListedEnd:
         for pause_s in READ_AFTER_S:
             await self._wait_for_silence(pause_s)
             try:
-                await self._merger.take_task(await self._merger.read_task())
+                update = await self._merger.read_task()
+                if self._states.is_streaming and not self._states.pending_gap:
+                    self._states.pending_gap = STREAM_SILENT
+                await self._merger.take_task(update)
             except (AgentUnreachable, A2AError) as failure:
                 error = failure
                 if "too large" in str(failure):  # It stays so: do not try again.
                     break
-        if error and not self._connection.is_resumable:
+        if error:
             status = Status(cast("State", task.state), timestamp=task.timestamp)
             reason = f"the end could not be read: {error}"
             self._merger.events.end_unread(status, reason)

@@ -23,7 +23,7 @@ logger = logging.getLogger("courtside.task_reader")
 FREE_STREAM_S = 30.0  # How often the task is read while no stream is free.
 MAX_POLL_S = 5.0
 QUIET_POLLS = 10  # Polls without news, then each pause is TASK_POLL_S longer.
-PROOF_S = 0.5  # How long a subscription may take to begin with a Task.
+PROOF_S = 2.0  # How long a subscription may take to begin with a Task.
 NO_FREE_STREAM = (
     f"over {MAX_STREAMS} of its tasks are open: the others wait for a free stream"
 )

@@ -24,6 +24,7 @@ AGENT_WAS_AWAY = "the agent was away: updates in between may be missing"
 BOTH_WERE_AWAY = "the host and the agent were away: updates in between may be missing"
 NOT_FOLLOWED = "the host did not follow the agent: updates in between may be missing"
 RECONNECTED = "the host reconnected to the agent: updates in between may be missing"
+STREAM_SILENT = "the stream was silent: updates before the end may be missing"
 FOUND_LATE = "the host found the task late: earlier updates may be missing"
 
 

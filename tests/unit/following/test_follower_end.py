@@ -144,8 +144,8 @@ async def test_every_message_in_the_stream_is_kept() -> None:
 class Unreadable(ScriptedConnection):
     """Its Task is too large to be read, and its stream is silent."""
 
-    def __init__(self) -> None:
-        super().__init__([], [])
+    def __init__(self, *, resumable: bool = False) -> None:
+        super().__init__([], [], resumable)
         self.silent = anyio.Event()
 
     async def subscribe(
