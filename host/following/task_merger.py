@@ -79,7 +79,7 @@ class TaskMerger:
         self._last_update: Update | None = None
         self._has_messages = False
         self._is_cut_short = False
-        self._has_open_gap = False  # A later Task may have what is missing.
+        self._is_doubtful = False  # The Task may have more chunks than the feed.
         self._update_count = 0
         self._streams_closed = anyio.Event()
 
@@ -163,6 +163,7 @@ class TaskMerger:
         if self._states.pending_gap and not response.task:
             await self._close_gap(response, received_at)
         if self._ahead.is_repeat(response):
+            self._is_doubtful = True  # It may be a new chunk with the same text.
             return False
         if self._repeated.are_possible and await self._repeated.is_repeat(update):
             return False
@@ -229,9 +230,9 @@ class TaskMerger:
 
     def _note_gap(self, response: StreamResponse, events: list[Event]) -> None:
         if response.task:
-            self._has_open_gap &= not covers_content(response.task, self._record)
+            self._is_doubtful &= not covers_content(response.task, self._record)
         elif not _has_number(response):
-            self._has_open_gap |= any(isinstance(e, GapEvent) for e in events)
+            self._is_doubtful |= any(isinstance(e, GapEvent) for e in events)
 
     def _has_news(self, response: StreamResponse, events: list[Event]) -> bool:
         status, row = response.status_update, self._record.row
@@ -327,7 +328,7 @@ class TaskMerger:
         last = self._last_update and self._last_update.response.status_update
         if not last or self._record.has_ended:
             return False
-        if self._states.pending_gap or self._is_cut_short or self._has_open_gap:
+        if self._states.pending_gap or self._is_cut_short or self._is_doubtful:
             return True
         has_words = last.status.message or self._record.last_message
         has_result = self._record.artifacts or (has_words and not self._has_messages)

@@ -102,6 +102,17 @@ async def test_artifact_with_a_gap_is_read_again_at_the_end() -> None:
     assert events[-1].result == "abcd"
 
 
+async def test_new_chunk_that_equals_one_of_the_task_is_found_at_the_end() -> None:
+    # GetTask has the first "b". The stream begins after it, and brings the second.
+    second: list[Step] = [chunk("b"), END]
+
+    events = await follow(
+        Restarting([list(START), second], [task_with("ab"), task_with("abb")])
+    )
+
+    assert in_brief(events) == "a|bb"
+
+
 async def test_stale_task_after_a_break_takes_no_chunk_back() -> None:
     second: list[Step] = [task_with(), task_with("a"), END]
 
