@@ -18,10 +18,7 @@ from ..model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from ..model.timestamps import now
 from ..protocol.a2a_objects import (
     ArtifactUpdate,
-    Message,
-    Status,
     StreamResponse,
-    Task,
 )
 from ..protocol.gaps import (
     DroppedUpdates,
@@ -31,12 +28,12 @@ from ..protocol.gaps import (
 )
 from ..protocol.reconcile import reconcile_content
 from ..protocol.task_record import TaskRecord
-from ..protocol.task_status import is_terminal
 from ..protocol.translate import note_time, translate
 from .agent_row import AgentRow
 from .follower_states import FollowerStates
 from .open_streams import OpenStream, OpenStreams
 from .repeated_updates import ChunksAhead, RepeatedDrops, RepeatedUpdates
+from .responses import has_number, history_before, is_end, with_status
 from .task_events import TaskEvents
 
 DROPPED_REPORT_S = 1.0  # One gap for all updates dropped meanwhile.
@@ -146,7 +143,7 @@ class TaskMerger:
             or stream.expected
             or response.task
             or response.message
-            or _is_end(response)
+            or is_end(response)
         )
 
     async def _take_live(self, update: Update, received_at: str) -> bool:
@@ -155,7 +152,7 @@ class TaskMerger:
             return False  # Another follower has that task.
         if self.is_ending:
             return self._take_late(update, received_at)
-        if _has_number(response):
+        if has_number(response):
             return self._add(update, received_at)
         may_repeat = self._states.pending_gap or self._repeated.are_possible
         if may_repeat and self._repeated.adds_nothing(response):
@@ -167,7 +164,7 @@ class TaskMerger:
             return False
         if self._repeated.are_possible and await self._repeated.is_repeat(update):
             return False
-        if _is_end(response):
+        if is_end(response):
             self._last_update = update
             self.group.start_soon(self._end)
             return True
@@ -189,7 +186,7 @@ class TaskMerger:
         reason = self._states.pending_gap
         if not (task and reason and covers_content(task, self._record)):
             return
-        earlier = replace(task, history=_history_before(response, task))
+        earlier = replace(task, history=history_before(response, task))
         events = reconcile_content(self._record, earlier, received_at)
         if events and not self._record.is_empty:
             events.insert(0, build_gap(self._record, reason, received_at))
@@ -203,7 +200,7 @@ class TaskMerger:
         """Add a Task. A stale one leaves the gap pending. `is_read`: by GetTask."""
         task, gap = update.response.task, self._states.pending_gap
         is_stale = task and gap and not covers(task, self._record)
-        is_stale = is_stale and not _has_number(update.response)
+        is_stale = is_stale and not has_number(update.response)
         if is_stale:
             self._states.pending_gap = None
         is_new = self._add(update, received_at, is_read=is_read)
@@ -214,7 +211,7 @@ class TaskMerger:
         """Return whether the update is news: from now on, more may come soon."""
         pending_gap = self._states.pending_gap
         events = translate(self._record, update.response, received_at, pending_gap)
-        if events or _has_number(update.response):
+        if events or has_number(update.response):
             self._states.pending_gap = None
         is_new = self._has_news(update.response, events)
         if self._dropped.count:
@@ -231,7 +228,7 @@ class TaskMerger:
     def _note_gap(self, response: StreamResponse, events: list[Event]) -> None:
         if response.task:
             self._is_doubtful &= not covers_content(response.task, self._record)
-        elif not _has_number(response):
+        elif not has_number(response):
             self._is_doubtful |= any(isinstance(e, GapEvent) for e in events)
 
     def _has_news(self, response: StreamResponse, events: list[Event]) -> bool:
@@ -336,35 +333,7 @@ class TaskMerger:
 
     def _with_last_status(self, update: Update) -> Update:
         """Return a Task with the status that has ended the task, if one has."""
-        task, last = update.response.task, self._last_update
-        ended = last and last.response.update
-        if not task or not ended or isinstance(ended, ArtifactUpdate):
+        last = self._last_update.response.update if self._last_update else None
+        if last is None or isinstance(last, ArtifactUpdate):
             return update
-        status = ended.status
-        message = task.status.message
-        is_new = message and message.message_id not in self._record.message_ids
-        if is_new and not status.message:
-            status = Status(status.state, message, status.timestamp)
-        response = StreamResponse(task=replace(task, status=status))
-        return Update(response, msgspec.json.encode(response))
-
-
-def _history_before(response: StreamResponse, task: Task) -> list[Message]:
-    """Return the messages of the Task before that of a live update."""
-    status = response.status_update
-    message = status.status.message if status else response.message
-    ids = [one.message_id for one in task.history]
-    if message and message.message_id in ids:
-        return task.history[: ids.index(message.message_id)]
-    return task.history
-
-
-def _has_number(response: StreamResponse) -> bool:
-    return response.update is not None and response.update.sequence is not None
-
-
-def _is_end(response: StreamResponse) -> bool:
-    update = response.update
-    if update is None or isinstance(update, ArtifactUpdate):
-        return False
-    return is_terminal(update.status.state)
+        return with_status(update, last.status, self._record)

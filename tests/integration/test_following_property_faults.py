@@ -78,7 +78,7 @@ def read_no_tasks(patch: pytest.MonkeyPatch) -> None:
 
 def end_at_once(patch: pytest.MonkeyPatch) -> None:
     """Take nothing after the terminal update."""
-    patch.setattr(task_merger, "_is_end", lambda _: False)
+    patch.setattr(task_merger, "is_end", lambda _: False)
 
 
 FAULTS: list[tuple[Patch, list[History]]] = [
