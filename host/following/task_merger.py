@@ -101,6 +101,8 @@ class TaskMerger:
                 is_new |= self._add(update, received_at)
             elif not self.streams.is_repeat(stream, update.response):
                 is_new |= await self._take_live(update, received_at)
+            elif update.response.artifact_update:
+                self._is_doubtful = True  # It may be a new chunk with the same text.
         self._update_count += len(batch.updates)
         if batch.left_out:
             await self._take_dropped(batch, stream)

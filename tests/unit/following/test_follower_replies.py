@@ -21,6 +21,7 @@ from tests.support.scripted_agent import (
     ScriptedConnection,
     chunk,
     make_follower,
+    make_update,
     read_events,
     status,
     summarize,
@@ -238,3 +239,36 @@ async def test_response_that_ends_beside_an_answer_hides_nothing() -> None:
         "running Thanks.",
         "completed Done.",
     ]
+
+
+async def test_chunk_taken_for_a_repeat_is_found_at_the_end() -> None:
+    """The response expects a chunk that the agent sent before it got the message."""
+    parts = [{"text": "a"}, {"text": "a"}]
+    whole = {
+        "id": "t1",
+        "status": {"state": "TASK_STATE_COMPLETED"},
+        "artifacts": [{"artifactId": "a", "parts": parts}],
+    }
+    connection = SlowConnection([[]], [make_update({"task": whole})] * 2)
+    connection.may_answer.set()
+    has_replied = anyio.Event()
+
+    async def first() -> AsyncGenerator[Batch, None]:
+        yield Batch([status("WORKING", "one")])
+        await has_replied.wait()
+        yield Batch([chunk("a")])
+
+    async with running(connection) as (follower, feed):
+        async with anyio.create_task_group() as group:
+            group.start_soon(follower.run, first())
+            await anyio.wait_all_tasks_blocked()
+            answer = await follower.expect_reply()
+            has_replied.set()
+            await anyio.wait_all_tasks_blocked()
+            updates = stream(chunk("a"), status("COMPLETED", "Done."))
+            await follower.read_reply(answer, updates)
+            follower.end_reply(answer)
+        events = await read_events(feed)
+
+    found = [e.parts for e in events if isinstance(e, ArtifactEvent)]
+    assert [part["text"] for some in found for part in some] == ["a", "a"]
