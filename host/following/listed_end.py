@@ -10,12 +10,14 @@ from typing import cast
 import anyio
 from a2a.utils.errors import A2AError
 
+from ..clients.bindings.unreachable_errors import has_no_response
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..protocol.a2a_objects import ListedTask, State, Status
 from ..protocol.gaps import STREAM_SILENT
 from ..protocol.task_status import is_terminal
 from .follower_states import FollowerStates
+from .responses import is_end
 from .task_merger import TaskMerger
 
 # The pauses before the tries to read the task: its stream may be about to end it.
@@ -47,25 +49,33 @@ class ListedEnd:
     async def _end(self, task: ListedTask) -> None:
         """Read the task. If that fails, end it with the listed state after a gap.
 
-        A stream that still brings updates is behind the list, and goes first.
+        A stream that still brings updates is behind the list, and goes first. An agent
+        that does not respond may have the task when it is back: it stays open.
         """
         error: Exception | None = None
         for pause_s in READ_AFTER_S:
             await self._wait_for_silence(pause_s)
-            try:
-                update = await self._merger.read_task()
-                if self._states.is_streaming and not self._states.pending_gap:
-                    self._states.pending_gap = STREAM_SILENT
-                await self._merger.take_task(update)
-            except (AgentUnreachable, A2AError) as failure:
-                error = failure
-                if "too large" in str(failure):  # It stays so: do not try again.
-                    break
-        if error:
+            error = await self._read()
+            if error and "too large" in str(error):
+                break  # It stays too large: do not try again.
+        is_silent = isinstance(error, AgentUnreachable) and has_no_response(error)
+        if error and not is_silent:
             status = Status(cast("State", task.state), timestamp=task.timestamp)
             reason = f"the end could not be read: {error}"
             self._merger.events.end_unread(status, reason)
         self._is_running = False
+
+    async def _read(self) -> Exception | None:
+        """Add what GetTask returns. Return the error if it fails."""
+        try:
+            update = await self._merger.read_task()
+        except (AgentUnreachable, A2AError) as error:
+            return error
+        has_hung = self._states.is_streaming and is_end(update.response)
+        if has_hung and not self._states.pending_gap:
+            self._states.pending_gap = STREAM_SILENT
+        await self._merger.take_task(update)
+        return None
 
     async def _wait_for_silence(self, pause_s: float) -> None:
         """Wait until no update has come for `pause_s`, and all are in the feed."""

@@ -141,12 +141,14 @@ async def test_every_message_in_the_stream_is_kept() -> None:
     assert summarize(events)[1:-1] == [f"submitted {word}" for word in words]
 
 
-class Unreadable(ScriptedConnection):
-    """Its Task is too large to be read, and its stream is silent."""
+class Hanging(ScriptedConnection):
+    """Its stream is silent. GetTask gives or raises `answers`, then the last again."""
 
-    def __init__(self, *, resumable: bool = False) -> None:
-        super().__init__([], [], resumable)
+    def __init__(self, *answers: Update | Exception) -> None:
+        super().__init__([], [])
         self.silent = anyio.Event()
+        self.answers = list(answers)
+        self.read_count = 0
 
     async def subscribe(
         self, task_id: str, after: int | None = None
@@ -156,14 +158,19 @@ class Unreadable(ScriptedConnection):
         await anyio.sleep_forever()
 
     async def get_task(self, task_id: str) -> Update:
-        raise AgentUnreachable("too large: over 8 MiB")
+        self.read_count += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
-async def test_task_that_is_listed_as_ended_ends(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(listed_end, "READ_AFTER_S", (0.001, 0.001))
-    feed, connection = Feed(MemoryLog()), Unreadable()
+async def follow_listed(
+    connection: Hanging, monkeypatch: pytest.MonkeyPatch, reads: int = 0
+) -> list[Event]:
+    """Follow the task, which is listed as completed, to its end or for some reads."""
+    monkeypatch.setattr(listed_end, "READ_AFTER_S", (0.001, 0.001, 0.001))
+    feed = Feed(MemoryLog())
     await feed.open()
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
@@ -173,13 +180,59 @@ async def test_task_that_is_listed_as_ended_ends(
                 inner.start_soon(following.run)
                 await connection.silent.wait()
                 following.take_listed(ListedTask("t1", "TASK_STATE_COMPLETED", None))
+                while reads and connection.read_count < reads:
+                    await anyio.sleep(0.01)
+                if reads:
+                    await anyio.wait_all_tasks_blocked()
+                    inner.cancel_scope.cancel()
         feed.close()
-    events = await read_events(feed)
+    return await read_events(feed)
+
+
+TOO_LARGE = AgentUnreachable("too large: over 8 MiB")
+SILENT = AgentUnreachable("connection refused (carly, GetTask at http://x)")
+BROKEN = AgentUnreachable("HTTP 500 (carly, GetTask at http://x)")
+WHOLE = whole("COMPLETED", "part two")
+
+
+@pytest.mark.parametrize("error", [TOO_LARGE, BROKEN])
+async def test_listed_end_that_cannot_be_read_ends_the_task_after_a_gap(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    events = await follow_listed(Hanging(error), monkeypatch)
 
     assert summarize(events)[-2:] == ["gap", "completed None"]
     [gap] = [event for event in events if isinstance(event, GapEvent)]
-    assert "over 8 MiB" in gap.message
+    assert str(error) in gap.message
     assert last_row(events).result == "part"
+
+
+@pytest.mark.parametrize("error", [SILENT, BROKEN])
+async def test_listed_end_is_read_at_the_second_try(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    events = await follow_listed(Hanging(error, WHOLE), monkeypatch)
+
+    assert (last_row(events).status, last_row(events).result) == (
+        "completed",
+        "part two",
+    )
+    assert not [e for e in events if isinstance(e, GapEvent) and "read" in e.message]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [SILENT],  # The agent may have the task when it is back.
+        [BROKEN, task("WORKING", "one")],  # GetTask contradicts the list.
+    ],
+)
+async def test_listed_end_that_is_in_doubt_leaves_the_task_open(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Update | Exception]
+) -> None:
+    events = await follow_listed(Hanging(*answers), monkeypatch, reads=3)
+
+    assert last_row(events).status == "running"
 
 
 async def test_question_of_an_agent_without_a_store_stays_open() -> None:
