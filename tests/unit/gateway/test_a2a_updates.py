@@ -6,25 +6,21 @@ import json
 from typing import Any, cast, get_args
 
 import msgspec
-import pytest
 from a2a.types import a2a_pb2 as pb
 from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from host.gateway.a2a_updates import (
     FeedEvent,
     NumberedUpdate,
     TaskBuilder,
-    build_unnumbered,
     build_update,
-    limit_history,
     take_until_settled,
     task_from_row,
 )
 from host.model.event import ArtifactEvent, GapEvent, TaskEvent
-from host.protocol.a2a_objects import RESUMABLE, Message, State, StreamResponse, Task
+from host.protocol.a2a_objects import RESUMABLE, State
 from host.protocol.a2a_parser import parse_response
 from host.protocol.task_record import TaskRecord
 from host.protocol.task_status import STATUS_OF_STATE
@@ -262,23 +258,6 @@ def test_message_in_the_stream_of_a_task_becomes_the_message_of_its_status() -> 
     assert update["status"]["message"] == {**message, **ids}
 
 
-def test_agents_first_task_keeps_its_content() -> None:
-    user = {"messageId": "u", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
-    body = {
-        **{"id": "t1", "contextId": "c", "history": [user]},
-        "status": {"state": "TASK_STATE_SUBMITTED"},
-    }
-    raw = msgspec.json.encode({"task": body})
-    builder = TaskBuilder("carly", "t1")
-    builder.add(
-        9, 1, only(translate(TaskRecord("carly", "t1"), parse_response(raw), NOW))
-    )
-
-    task = json.loads(builder.build(raw).json)["task"]
-
-    assert task == {**body, "metadata": {RESUMABLE: {"sequence": 1}}}
-
-
 def test_gap_repeats_the_status_and_says_what_is_missing() -> None:
     gap = GapEvent(
         agent="carly",
@@ -298,37 +277,6 @@ def test_gap_repeats_the_status_and_says_what_is_missing() -> None:
         "sequence": 5,
         "gap": {"message": "the host was away", "missing": 3},
     }
-
-
-def test_earlier_messages_become_the_history() -> None:
-    builder = TaskBuilder("carly", "t1")
-    for number, text in enumerate(["one", "two", "three"], 1):
-        row = replace(ROW, message=text, message_id=text)
-        builder.add(number, number, row)
-
-    task = json.loads(builder.build(None).json)["task"]
-
-    assert task["status"]["message"]["messageId"] == "three"
-    assert [message["messageId"] for message in task["history"]] == ["one", "two"]
-
-
-@pytest.mark.parametrize(("length", "kept"), [(None, 3), (2, 2), (0, 0), (9, 3)])
-def test_history_is_limited(length: int | None, kept: int) -> None:
-    history = [Message(name) for name in "abc"]
-
-    task = limit_history(Task(id="t1", history=history), length)
-
-    assert task.history == history[3 - kept :]
-
-
-def test_agents_own_task_has_no_number() -> None:
-    metadata = {RESUMABLE: {"sequence": 7}, "other": 1}
-    task = Task(id="t1", metadata=metadata)
-
-    update = build_unnumbered(StreamResponse(task=task))
-
-    assert update.number is None
-    assert json.loads(update.json)["task"]["metadata"] == {"other": 1}
 
 
 @given(st.lists(rows, max_size=6))
