@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
 from msgspec import json
 
 from host.gateway.card import build_card
@@ -14,26 +11,12 @@ from host.plans.default_plan import get_default_plans
 from host.plans.plan import Plan, Planner
 from host.protocol.progress import URI as PROGRESS
 from tests.support.default_plan_run import (
-    BY_SKILL,
     NAMES,
-    WORDS,
     run_until_question,
     start_three_steps,
 )
 from tests.support.fake_agents import FakeAgents, PlanClient, run_orchestrator
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def agents() -> FakeAgents:
-    return FakeAgents(*NAMES)
-
-
-@pytest.fixture
-async def client(agents: FakeAgents) -> AsyncIterator[PlanClient]:
-    plans = {**get_default_plans(NAMES), "words": WORDS, "by-skill": BY_SKILL}
-    async with run_orchestrator(agents, plans, MemoryLog()) as started:
-        yield started
 
 
 class TestPlan:
