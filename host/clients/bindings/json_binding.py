@@ -42,7 +42,10 @@ NONSTANDARD = (
     "Some updates are not in the JSON form of A2A 1.0. The host reads them as the A2A "
     "SDK does, also in the forms of 0.3."
 )
-HEARTBEAT = "Streams have frames that are not updates, such as pings, not comments."
+HEARTBEAT = (
+    "Streams contain data that is not an update, such as pings. SSE has comments for "
+    "pings."
+)
 NOT_SSE = f"Streams do not have the content type {SSE}."
 DENIED = (401, 403)
 # Statuses of a proxy in front of the agent, not of the agent.
