@@ -45,6 +45,7 @@ from .task_cancel import cancel_task
 logger = logging.getLogger("courtside.collector")
 
 MAX_RETRY_S = 1.5
+CONNECT_WAIT_S = 10.0  # How long a command waits while the host connects.
 # The reason for a gap, after an attempt to connect has failed.
 WITHOUT_AGENT = {HOST_WAS_AWAY: BOTH_WERE_AWAY, RECONNECTED: AGENT_WAS_AWAY}
 AFTER_CANCEL_S = (0.5, 2.0, 8.0)
@@ -86,6 +87,7 @@ class Collector:
         self._group: TaskGroup | None = None
         self._followers: Followers | None = None
         self._away_reason = HOST_WAS_AWAY
+        self._has_tried = anyio.Event()
         self._retry = anyio.Event()
         self._attempts = 0
         self._retry_at: float | None = None
@@ -100,6 +102,7 @@ class Collector:
                     await self._agent_row.set_connected(connection)
                     await self._follow_agent(connection)
                 logger.info(Line(agent=self.name, card="changed"))
+                self._has_tried = anyio.Event()
                 continue
             except AgentUnreachable as error:
                 cause = str(error)
@@ -144,7 +147,7 @@ class Collector:
     def connection(self) -> Connection:
         """The connection to the agent. Raises AgentUnreachable while it is lost."""
         if self._connection is None:
-            cause = self._agent_row.cause or "still connecting"
+            cause = self._agent_row.cause or "still connecting, try again"
             raise AgentUnreachable(f"{self.name} cannot be reached: {cause}")
         return self._connection
 
@@ -158,7 +161,7 @@ class Collector:
 
     async def get_task(self, task_id: str) -> Update:
         """Return the agent's Task. Follow it if it is open."""
-        connection = self.connection
+        connection = await self._wait_for_connection()
         await self._throttle.admit_command()
         update = await connection.get_task(task_id)
         task = update.response.task
@@ -174,7 +177,8 @@ class Collector:
         The task is followed even if the caller is cancelled. Its rows name
         `parent_task_id` as its parent.
         """
-        connection, group, followers = self.connection, self._group, self._followers
+        connection = await self._wait_for_connection()
+        group, followers = self._group, self._followers
         self._pace.note_news()
         if group is None or followers is None:
             raise AgentUnreachable(
@@ -187,8 +191,8 @@ class Collector:
 
     async def cancel(self, task_id: str) -> Update:
         """Cancel the task. Return its Task, which may not be cancelled."""
+        connection = await self._wait_for_connection()
         self._pace.note_news()
-        connection = self.connection
         try:
             return await cancel_task(
                 connection,
@@ -224,6 +228,7 @@ class Collector:
             )
             self._connection, self._group = connection, group
             self._followers, self._away_reason = followers, RECONNECTED
+            self._has_tried.set()
             try:
                 followers.follow_open_tasks()
                 group.start_soon(followers.check)
@@ -256,6 +261,12 @@ class Collector:
             return BOTH_WERE_AWAY if was_lost else HOST_WAS_AWAY
         return AGENT_WAS_AWAY if row.connection == "lost" else RECONNECTED
 
+    async def _wait_for_connection(self) -> Connection:
+        """Return the connection, also if the host is about to open it."""
+        with anyio.move_on_after(CONNECT_WAIT_S):
+            await self._has_tried.wait()
+        return self.connection
+
     def _connect(self) -> Connection:
         return Connection(
             self.name,
@@ -274,6 +285,7 @@ class Collector:
         # Only attempts 1, 2, 4, 8 …: a long absence must not fill the feed.
         if attempt & (attempt - 1) == 0:
             await self._agent_row.set_lost(cause, attempt, retry_s)
+        self._has_tried.set()
         self._retry = anyio.Event()
         self._retry_at = anyio.current_time() + retry_s
         with anyio.move_on_after(retry_s):
