@@ -12,11 +12,8 @@ from .sse import Frame
 
 # Event types, texts, and values or names in JSON, in lower case.
 WORDS = frozenset(
-    {
-        *("ping", "pong", "heartbeat", "heart-beat", "keepalive", "keep-alive"),
-        *("done", "[done]", "close", "closed", "end", "eof", "complete", "finish"),
-        *("open", "connected", "ready", "ok", "noop", "null", ""),
-    }
+    "ping pong heartbeat heart-beat keepalive keep-alive noop null ok ready open "
+    "connected done [done] close closed end eof complete finish".split()
 )
 MAX_BYTES = 4096  # Anything larger is meant to be read.
 ENVELOPE = ("jsonrpc", "id", "error")
@@ -27,11 +24,11 @@ def is_heartbeat(frame: Frame) -> bool:
     if frame.data is None or len(frame.data) > MAX_BYTES:
         return False
     text = frame.data.decode(errors="replace").strip()
-    has_type = frame.kind.decode(errors="replace").strip().lower() in WORDS - {""}
+    has_type = frame.kind.decode(errors="replace").strip().lower() in WORDS
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return has_type or text.lower() in WORDS
+        return has_type or not text or text.lower() in WORDS
     return has_type or _is_empty(value)
 
 
@@ -46,6 +43,4 @@ def _is_empty(value: Any) -> bool:
     content = {k: v for k, v in value.items() if k not in ENVELOPE}
     if value.get("error") or len(content) > 2:
         return False
-    return any(
-        str(word).lower() in WORDS - {""} for pair in content.items() for word in pair
-    )
+    return any(str(word).lower() in WORDS for pair in content.items() for word in pair)
