@@ -11,16 +11,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from a2a.types import a2a_pb2 as pb
-from a2a.utils.errors import (
-    A2AError,
-    InternalError,
-    InvalidAgentResponseError,
-    JSONParseError,
-)
+from a2a.utils.errors import A2AError
 
 from ..clients.answer import Answer
 from ..clients.bindings.types import Batch, Update
-from ..clients.bindings.unreachable_errors import is_denied
+from ..clients.bindings.unreachable_errors import is_refusal
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..model.timestamps import now
@@ -28,8 +23,6 @@ from ..protocol.event_builders import build_message_event
 from .agent_row import AgentRow
 from .follower import Follower
 from .followers import Followers
-
-FAULTS = (InternalError, InvalidAgentResponseError, JSONParseError)
 
 Found = tuple[str, AsyncGenerator[Batch]]
 """The id of a task, and a response from its first update on."""
@@ -69,7 +62,7 @@ class MessageResponse:
             self.answer.end(self._describe(error))
             if not isinstance(error, A2AError | AgentUnreachable):
                 raise
-            if has_failed and _is_fault(error):
+            if has_failed and not is_refusal(error):
                 await self._agent_row.report_send_failure(_describe_fault(error))
         self.answer.end()
 
@@ -202,10 +195,3 @@ def _describe_fault(error: Exception) -> str:
     # The text of an A2AError is the agent's own, and may be anything.
     is_own = isinstance(error, A2AError)
     return f"{type(error).__name__}: {error}" if is_own else str(error)
-
-
-def _is_fault(error: Exception) -> bool:
-    """Return whether the agent cannot take messages, and does not only refuse one."""
-    if isinstance(error, AgentUnreachable):
-        return not is_denied(error)
-    return isinstance(error, FAULTS)

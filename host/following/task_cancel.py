@@ -10,23 +10,15 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 import msgspec
-from a2a.utils.errors import (
-    A2AError,
-    InternalError,
-    InvalidAgentResponseError,
-    JSONParseError,
-)
+from a2a.utils.errors import A2AError
 
 from ..clients.bindings.types import Update
-from ..clients.bindings.unreachable_errors import has_no_response, is_denied
+from ..clients.bindings.unreachable_errors import has_no_response, is_refusal
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..model.event import TaskEvent
 from ..protocol.a2a_objects import State, Status, StreamResponse, Task
 from ..protocol.task_status import is_terminal
-
-# Every other A2AError is a clear refusal.
-UNCLEAR = (InternalError, InvalidAgentResponseError, JSONParseError)
 
 
 async def cancel_task(
@@ -47,7 +39,7 @@ async def cancel_task(
         if update and _has_ended(update):
             return update
     except (AgentUnreachable, A2AError) as error:
-        if _is_refusal(error):
+        if is_refusal(error):
             raise
         failure = error
     is_lost = isinstance(failure, AgentUnreachable) and has_no_response(failure)
@@ -60,12 +52,6 @@ async def cancel_task(
     if failure and is_lost and not _has_ended(update):
         raise failure
     return update
-
-
-def _is_refusal(error: AgentUnreachable | A2AError) -> bool:
-    if isinstance(error, AgentUnreachable):
-        return is_denied(error)
-    return not isinstance(error, UNCLEAR)
 
 
 def _has_ended(update: Update) -> bool:

@@ -12,7 +12,12 @@ from contextlib import contextmanager
 
 import anyio
 import httpx
-from a2a.utils.errors import A2AError
+from a2a.utils.errors import (
+    A2AError,
+    InternalError,
+    InvalidAgentResponseError,
+    JSONParseError,
+)
 from google.protobuf import json_format
 
 from ...errors import AgentUnreachable
@@ -27,12 +32,16 @@ ABSENT = ("connection refused", "DNS")
 # The causes of an AgentUnreachable start with these.
 NO_RESPONSE = ("connection refused", "connection broken", "timeout", "DNS", "TLS")
 DENIED = (
-    *("HTTP 401", "HTTP 403", "HTTP 407", "HTTP 429"),
-    *(
-        f"connection broken: gRPC {code}"
-        for code in ("UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED")
-    ),
+    "HTTP 401",
+    "HTTP 403",
+    "HTTP 407",
+    "HTTP 429",
+    "connection broken: gRPC UNAUTHENTICATED",
+    "connection broken: gRPC PERMISSION_DENIED",
+    "connection broken: gRPC RESOURCE_EXHAUSTED",
 )
+# With these A2AErrors the agent failed. With all others it refuses the request.
+AGENT_FAULTS = (InternalError, InvalidAgentResponseError, JSONParseError)
 
 
 class BadResponse(Exception):
@@ -55,6 +64,13 @@ def has_no_response(error: AgentUnreachable) -> bool:
 def is_denied(error: AgentUnreachable) -> bool:
     """Return whether the agent refuses the credentials, or limits the rate."""
     return str(error).startswith(DENIED)
+
+
+def is_refusal(error: AgentUnreachable | A2AError) -> bool:
+    """Return whether the agent works, but refuses this request or this client."""
+    if isinstance(error, AgentUnreachable):
+        return is_denied(error)
+    return not isinstance(error, AGENT_FAULTS)
 
 
 def is_cancelled() -> bool:
