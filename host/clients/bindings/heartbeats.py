@@ -11,12 +11,41 @@ from typing import Any
 from .sse import Frame
 
 # Event types, texts, and values or names in JSON, in lower case.
-WORDS = frozenset(
-    "ping pong heartbeat heart-beat keepalive keep-alive noop null ok ready open "
-    "connected done [done] close closed end eof complete finish".split()
-)
+WORDS = {
+    "ping",
+    "pong",
+    "heartbeat",
+    "heart-beat",
+    "keepalive",
+    "keep-alive",
+    "noop",
+    "null",
+    "ok",
+    "ready",
+    "open",
+    "connected",
+    "done",
+    "[done]",
+    "close",
+    "closed",
+    "end",
+    "eof",
+    "complete",
+    "finish",
+}
 MAX_BYTES = 4096  # Anything larger is meant to be read.
 ENVELOPE = ("jsonrpc", "id", "error")
+# An object with one of these objects is meant to be an update, but is broken.
+PARTS_OF_UPDATES = (
+    "task",
+    "message",
+    "statusUpdate",
+    "artifactUpdate",
+    "status_update",
+    "artifact_update",
+    "status",
+    "artifact",
+)
 
 
 def is_heartbeat(frame: Frame) -> bool:
@@ -29,7 +58,14 @@ def is_heartbeat(frame: Frame) -> bool:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return has_type or not text or text.lower() in WORDS
-    return has_type or _is_empty(value)
+    return not _is_broken_update(value) and (has_type or _is_empty(value))
+
+
+def _is_broken_update(value: Any) -> bool:
+    body = value.get("result", value) if isinstance(value, dict) else None
+    return isinstance(body, dict) and any(
+        isinstance(body.get(name), dict) for name in PARTS_OF_UPDATES
+    )
 
 
 def _is_empty(value: Any) -> bool:

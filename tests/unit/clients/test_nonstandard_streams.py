@@ -137,6 +137,21 @@ async def test_heartbeat_is_neither_an_update_nor_a_loss(heartbeat: bytes) -> No
     assert not any(batch.left_out for batch in found)
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'data: {"result": {"statusUpdate": {"status": 7, "taskId": "t"}}}\n\n',
+        b'data: {"statusUpdate": {"status": {"state": []}, "taskId": {}}}\n\n',
+        b'data: {"result": {"task": {"status": {}}}}\n\n',
+    ],
+)
+async def test_broken_update_is_a_loss_under_any_event_name(broken: bytes) -> None:
+    for name in (b"", b"event: done\n", b"event: ping\n"):
+        found = await read_batches(event(UPDATE), name + broken, event(UPDATE))
+
+        assert sum(batch.left_out for batch in found) == 1
+
+
 @pytest.mark.parametrize("name", [b"ping", b"error", b"status-update", b"done"])
 async def test_update_is_read_under_any_event_name(name: bytes) -> None:
     found = await read_batches(b"event: %b\n" % name + event(UPDATE), event(UPDATE))
