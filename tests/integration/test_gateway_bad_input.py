@@ -32,15 +32,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 async def host(stack: Stack) -> AsyncIterator[HostClient]:
     """Fail if the feed or the agent got anything, or if the host logged a traceback."""
 
-    async def count_events_and_tasks() -> tuple[int, int]:
+    async def events_and_tasks() -> tuple[list[Json], int]:
         events = await client.history(after=0, agent="carly")
         async with agent_at(stack.agent_url("carly")) as carly:
-            return len(events), len(await carly.tasks())
+            return events, len(await carly.tasks())
 
     async with host_at(stack.url) as client:
-        before = await count_events_and_tasks()
+        before = await events_and_tasks()
         yield client
-        assert await count_events_and_tasks() == before
+        events, tasks = await events_and_tasks()
+        assert (events[len(before[0]) :], tasks) == ([], before[1])
         assert "Traceback" not in stack.host.output()
 
 

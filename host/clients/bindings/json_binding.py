@@ -26,6 +26,7 @@ from .http_transport import (
     RESPONSE_TIMEOUT,
     SSE,
     HttpResponse,
+    ResponseStream,
     read_body,
 )
 from .json_lines import JsonLinesParser
@@ -143,17 +144,22 @@ class JsonBinding(Binding):
                     parser = _choose_parser(begin, stream.headers)
                     if parser is None:
                         continue
-                    if not stream.headers.get("content-type", JSON).startswith(SSE):
-                        self._http.lint[NOT_SSE] = None
                 for start in range(0, len(chunk), TURN_BYTES):
                     begun_at = time.perf_counter()
                     if frames := parser.feed(chunk[start : start + TURN_BYTES]):
                         yield frames
+                        self._check_content_type(stream)
                     elif (spent_s := time.perf_counter() - begun_at) > IDLE_S:
                         await anyio.sleep(spent_s * IDLE_REST)
         parser = parser or _choose_parser(begin + b"\n", stream.headers)
         if parser and (frames := parser.finish()):
             yield frames
+            self._check_content_type(stream)
+
+    def _check_content_type(self, stream: ResponseStream) -> None:
+        """Call it once a frame was read: a refusal is JSON, and nothing is wrong."""
+        if not stream.headers.get("content-type", JSON).startswith(SSE):
+            self._http.lint[NOT_SSE] = None
 
     def _read_streamed(self, operation: Operation[Result], item: Frame) -> Result:
         try:
