@@ -1,5 +1,7 @@
 """Keeps the pause that an agent asks for: HTTP 429, or Retry-After with another error.
 
+gRPC has the same in other forms, which `bindings/grpc_errors` reads.
+
 During the pause, the host sends the agent no periodic requests.
 """
 
@@ -49,8 +51,13 @@ class Throttle:
         until = format_timestamp(self._until)
         return f"asks the host to wait until {until} ({self._why})"
 
-    def check(self, status: int, headers: Mapping[str, str]) -> str | None:
-        """Read a response. Return what it asks for if it starts a pause."""
+    def check(
+        self, status: int, headers: Mapping[str, str], what: str = ""
+    ) -> str | None:
+        """Read a response. Return what it asks for if it starts a pause.
+
+        `what` names the response, if it is not one of HTTP.
+        """
         retry_after = headers.get("retry-after")
         is_refused = status == TOO_MANY_REQUESTS
         if not is_refused and (status < FIRST_ERROR or retry_after is None):
@@ -58,7 +65,7 @@ class Throttle:
         pause_s = None
         if retry_after is not None:
             pause_s = self._parse(retry_after, headers.get("date"))
-        return self.pause(f"HTTP {status}", pause_s)
+        return self.pause(what or f"HTTP {status}", pause_s)
 
     def pause(self, why: str, pause_s: float | None) -> str:
         """Start a pause of `pause_s`, or of the next of PAUSE_S."""

@@ -15,41 +15,24 @@ from urllib.parse import urlsplit
 import anyio
 import grpc
 from a2a.client.client import ClientCallContext
-from a2a.client.errors import A2AClientError, A2AClientTimeoutError
 from a2a.client.transports.grpc import GrpcTransport
 from a2a.compat.v0_3.grpc_transport import CompatGrpcTransport
-from a2a.utils.errors import MethodNotFoundError, TaskNotFoundError
-from a2a.utils.grpc_status import status_from_call
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from ...config.address_rules import LOOPBACK
 from ...observability import trace
 from ...protocol.a2a_objects import RESUMABLE
 from ..http_client import addresses
 from .base import Binding
+from .grpc_errors import CALL_ERRORS, is_unauthenticated, map_grpc_error, read_refusal
 from .http_transport import CALL_S, MAX_BODY
-from .json_errors import UpdatesGone
 from .operations import Operation
 from .response_parsers import message_to_json
 from .stream_buffer import StreamBuffer
-from .unreachable_errors import AgentError, BadResponse, is_cancelled
+from .unreachable_errors import BadResponse, is_cancelled
 
 SECURE = ("https", "grpcs")
 SCHEMES = (*SECURE, "http", "grpc")
-NO_HOST = "DNS: no such host"
-NO_TLS = "TLS: no secure connection"
-TIMEOUT = "timeout: no response in time"
-# Parts of grpcio's own texts.
-UNAVAILABLE = {
-    "Connection refused": "connection refused",
-    "DNS resolution failed": NO_HOST,
-    "Domain name not found": NO_HOST,
-    "handshake": NO_TLS,
-    "SSL": NO_TLS,
-    "Timeout": TIMEOUT,
-    "timed out": TIMEOUT,
-}
 Result = TypeVar("Result")
 
 
@@ -84,8 +67,8 @@ class Grpc(Binding):
         with anyio.fail_after(operation.deadline_s):
             try:
                 return await self._invoke(operation, request)
-            except A2AClientError as error:
-                if not _is_unauthenticated(error):
+            except CALL_ERRORS as error:
+                if not is_unauthenticated(error):
                     raise
                 self._http.credentials.discard_token()
             # As over HTTP after a 401: once more, with a new token.
@@ -139,12 +122,25 @@ class Grpc(Binding):
         with super()._map_errors(what):
             try:
                 yield
-            except A2AClientError as error:
-                if _is_unauthenticated(error):
+            except CALL_ERRORS as error:
+                self._check_throttle(error)
+                if is_unauthenticated(error):
                     self._http.credentials.discard_token()
-                raise _map_grpc_error(error) from error
+                mapped = map_grpc_error(error)
+                if mapped is error:
+                    raise
+                raise mapped from error
             except grpc.RpcError as error:
                 raise BadResponse(f"connection broken: {str(error)[:200]}") from error
+
+    def _check_throttle(self, error: Exception) -> None:
+        """Raise BadResponse if the agent asks for a pause."""
+        if refusal := read_refusal(error):
+            demand = self._http.throttle.check(
+                refusal.status, refusal.headers, refusal.what
+            )
+            if demand:
+                raise BadResponse(demand, refusal.status) from error
 
 
 def _target(url: str) -> tuple[str, int, bool]:
@@ -181,44 +177,3 @@ def _channel(
         keys = grpc.ssl_channel_credentials()
         return grpc.aio.secure_channel(target, keys, options)
     return grpc.aio.insecure_channel(target, options)
-
-
-def _map_grpc_error(error: A2AClientError) -> Exception:
-    """Return the A2AError or BadResponse for an error that the SDK did not map."""
-    call = error.__cause__
-    if isinstance(error, A2AClientTimeoutError):
-        return BadResponse(TIMEOUT)
-    if not isinstance(call, grpc.aio.AioRpcError):
-        return AgentError(str(error))
-    code, details = call.code(), (call.details() or "")[:200]
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        return MethodNotFoundError(details)
-    if code is grpc.StatusCode.NOT_FOUND:
-        return TaskNotFoundError(details)
-    if code is grpc.StatusCode.OUT_OF_RANGE:
-        return UpdatesGone(details, _metadata(call))
-    if code is grpc.StatusCode.UNAVAILABLE:
-        for text, cause in UNAVAILABLE.items():
-            if text in (call.details() or ""):
-                return BadResponse(cause)
-    return BadResponse(f"connection broken: gRPC {code.name}: {details}")
-
-
-def _is_unauthenticated(error: A2AClientError) -> bool:
-    call = error.__cause__
-    return (
-        isinstance(call, grpc.aio.AioRpcError)
-        and call.code() is grpc.StatusCode.UNAUTHENTICATED
-    )
-
-
-def _metadata(call: grpc.aio.AioRpcError) -> dict[str, str] | None:
-    try:
-        status = status_from_call(call)
-    except ValueError:
-        return None
-    info = error_details_pb2.ErrorInfo()
-    for detail in status.details if status else ():
-        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
-            return dict(info.metadata)
-    return None

@@ -38,7 +38,7 @@ DENIED = (
     "HTTP 429",
     "connection broken: gRPC UNAUTHENTICATED",
     "connection broken: gRPC PERMISSION_DENIED",
-    "connection broken: gRPC RESOURCE_EXHAUSTED",
+    "gRPC RESOURCE_EXHAUSTED",
 )
 # With these A2AErrors the agent failed. With all others it refuses the request.
 AGENT_FAULTS = (InternalError, InvalidAgentResponseError, JSONParseError)

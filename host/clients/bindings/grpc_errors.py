@@ -1,0 +1,135 @@
+"""Maps the errors of gRPC calls: to errors of A2A, plain causes, and pauses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import grpc
+from a2a.client.errors import A2AClientError, A2AClientTimeoutError
+from a2a.utils.errors import A2AError, MethodNotFoundError, TaskNotFoundError
+from a2a.utils.grpc_status import status_from_call
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+
+from ..throttle import TOO_MANY_REQUESTS
+from .json_errors import UpdatesGone
+from .unreachable_errors import AgentError, BadResponse
+
+NO_HOST = "DNS: no such host"
+NO_TLS = "TLS: no secure connection"
+TIMEOUT = "timeout: no response in time"
+# Parts of grpcio's own texts.
+UNAVAILABLE = {
+    "Connection refused": "connection refused",
+    "DNS resolution failed": NO_HOST,
+    "Domain name not found": NO_HOST,
+    "handshake": NO_TLS,
+    "SSL": NO_TLS,
+    "Timeout": TIMEOUT,
+    "timed out": TIMEOUT,
+}
+OVERSIZED = "larger than max"  # RESOURCE_EXHAUSTED means this, too.
+HTTP_STATUS = re.compile(r"Received http2 header with status: (\d{3})")
+SERVICE_UNAVAILABLE = 503
+
+
+# What the SDK raises for a failed call: DecodeError if the details of the error are
+# no google.rpc.Status.
+CALL_ERRORS = (A2AError, DecodeError)
+
+
+def map_grpc_error(error: Exception) -> Exception:
+    """Return the A2AError or BadResponse for one of CALL_ERRORS."""
+    call = _find_call(error)
+    if isinstance(error, A2AClientTimeoutError):
+        return BadResponse(TIMEOUT)
+    if isinstance(error, A2AError) and not isinstance(error, A2AClientError):
+        return error
+    if call is None:
+        return AgentError(str(error))
+    code, details = call.code(), (call.details() or "")[:200]
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return MethodNotFoundError(details)
+    if code is grpc.StatusCode.NOT_FOUND:
+        return TaskNotFoundError(details)
+    if code is grpc.StatusCode.OUT_OF_RANGE:
+        info = _find_detail(call, error_details_pb2.ErrorInfo())
+        return UpdatesGone(details, dict(info.metadata) if info else None)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        for text, cause in UNAVAILABLE.items():
+            if text in (call.details() or ""):
+                return BadResponse(cause)
+    if _is_oversized(call):
+        return BadResponse(f"too large: {details}")
+    return BadResponse(f"connection broken: gRPC {code.name}: {details}")
+
+
+def is_unauthenticated(error: Exception) -> bool:
+    call = _find_call(error)
+    return call is not None and call.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+class Refusal(NamedTuple):
+    """A failed call, as HTTP would have it."""
+
+    what: str
+    status: int
+    headers: dict[str, str]
+
+
+def read_refusal(error: Exception) -> Refusal | None:
+    """Return the call that failed, None if no call failed.
+
+    `retry-after` is set if the agent names a pause in any of the ways of gRPC.
+    """
+    call = _find_call(error)
+    if call is None:
+        return None
+    status, code = SERVICE_UNAVAILABLE, call.code()
+    http_status = HTTP_STATUS.search(call.details() or "")
+    if http_status:
+        status = int(http_status[1])  # From a proxy in front of the agent.
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not _is_oversized(call):
+        status = TOO_MANY_REQUESTS
+    retry_after = _find_retry_after(call)
+    headers = {} if retry_after is None else {"retry-after": retry_after}
+    return Refusal(f"gRPC {code.name}", status, headers)
+
+
+def _find_call(error: Exception) -> grpc.aio.AioRpcError | None:
+    call = error.__cause__ or error.__context__
+    return call if isinstance(call, grpc.aio.AioRpcError) else None
+
+
+def _find_retry_after(call: grpc.aio.AioRpcError) -> str | None:
+    """Return the pause that the agent asks for, in the form of Retry-After."""
+    if info := _find_detail(call, error_details_pb2.RetryInfo()):
+        return str(info.retry_delay.ToTimedelta().total_seconds())
+    metadata = {
+        key: value
+        for part in (call.initial_metadata(), call.trailing_metadata())
+        for key, value in part or ()
+        if isinstance(value, str)
+    }
+    pushback_ms = metadata.get("grpc-retry-pushback-ms", "")
+    if pushback_ms.isdecimal():  # A negative number forbids retries without a time.
+        return str(int(pushback_ms) / 1000)
+    return metadata.get("retry-after")
+
+
+def _is_oversized(call: grpc.aio.AioRpcError) -> bool:
+    is_exhausted = call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    return is_exhausted and OVERSIZED in (call.details() or "")
+
+
+def _find_detail(call: grpc.aio.AioRpcError, into: Any) -> Any:
+    """Return the detail of the error that has the type of `into`, or None."""
+    try:
+        status = status_from_call(call)
+        for detail in status.details if status else ():
+            if detail.Is(into.DESCRIPTOR) and detail.Unpack(into):
+                return into
+    except (ValueError, DecodeError):
+        pass
+    return None
