@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 from ...config.address_rules import LOOPBACK
 from ...observability import trace
 from ...protocol.a2a_objects import RESUMABLE
-from ..http_client import addresses
+from ..address_check import addresses
 from .base import Binding
 from .grpc_errors import CALL_ERRORS, is_unauthenticated, map_grpc_error, read_refusal
 from .http_transport import CALL_S, MAX_BODY

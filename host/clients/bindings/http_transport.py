@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -18,7 +18,6 @@ from .. import http_client
 from ..credentials import Credentials
 from ..throttle import Throttle
 from .content_decoder import ContentDecoder
-from .stream_buffer import StreamBuffer
 from .unreachable_errors import BadResponse, map_errors
 
 # Agents ping every 15 s: two missed pings and a margin.
@@ -62,6 +61,7 @@ class HttpTransport:
         self.task_group = anyio.create_task_group()
         self.lint: dict[str, None] = {}
         """What is wrong with the agent's responses although the host can read them."""
+        self.is_closed = False
         self._paced_until = 0.0
         self._stack = AsyncExitStack()
 
@@ -78,6 +78,7 @@ class HttpTransport:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.is_closed = True
         await self._stack.aclose()
 
     def _client(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
@@ -167,35 +168,26 @@ class ResponseStream:
     def __init__(self, transport: HttpTransport, request: httpx.Request) -> None:
         self._transport = transport
         self._request = request
-        self._buffer = StreamBuffer(self._open)
         self.status = 0
         self.headers = httpx.Headers()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield the bytes since the last chunk. The first chunk may be empty."""
-        batches = self._buffer.batches(self._transport.task_group)
-        async with aclosing(batches):
-            async for chunks in batches:
-                yield b"".join(chunks)
-
-    @asynccontextmanager
-    async def _open(self) -> AsyncGenerator[AsyncIterator[bytes]]:
-        client = self._transport.stream_client
-        async with self._transport.send(client, self._request) as response:
+        """Yield the bytes since the last chunk. The first chunk is empty."""
+        transport = self._transport
+        async with transport.send(transport.stream_client, self._request) as response:
             self.status = response.status_code
             self.headers = response.headers
-            async with aclosing(self._body(response)) as body:
-                yield body
-
-    async def _body(self, response: httpx.Response) -> AsyncGenerator[bytes]:
-        yield b""
-        unpaced = 0
-        async for chunk in self._transport.decoded(response):
-            yield chunk
-            unpaced += len(chunk)
-            if unpaced >= PACED_BYTES:
-                await self._transport.wait_for_bandwidth(unpaced)
-                unpaced = 0
+            yield b""
+            unpaced = 0
+            async with aclosing(transport.decoded(response)) as body:
+                async for chunk in body:
+                    yield chunk
+                    unpaced += len(chunk)
+                    if unpaced >= PACED_BYTES:
+                        await transport.wait_for_bandwidth(unpaced)
+                        unpaced = 0
+            if transport.is_closed:  # aiohttp takes this for the end of the body.
+                raise BadResponse("connection broken: it was closed")
 
 
 async def read_body(

@@ -21,11 +21,10 @@ Source = Callable[[], AbstractAsyncContextManager[AsyncIterator[Item]]]
 
 
 class StreamBuffer(Generic[Item]):
-    """Reads `source` in an asyncio task, for two reasons.
+    """Reads `source` in a background task.
 
-    Most server-sent events arrive in a chunk of their own. Without the buffer, the host
-    would decode and commit each one alone. Also, a generator must not hold a cancel
-    scope of httpx open across its yields.
+    grpcio returns one message at a time. Without the buffer, the host would decode and
+    commit each one alone.
     """
 
     def __init__(self, source: Source[Item]) -> None:

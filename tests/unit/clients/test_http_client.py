@@ -12,12 +12,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
-import httpcore
 import httpx
 import pytest
 from anyio.abc import SocketStream
 
-from host.clients.http_client import addresses, client
+from host.clients.address_check import addresses
+from host.clients.http_client import client
 from host.errors import AgentUnreachable
 from tests.support.harness import free_port
 from tests.support.reply_server import reply_server
@@ -170,7 +170,7 @@ async def test_request_is_not_lost_when_the_agent_closes_an_idle_connection(
     port = free_port()
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
     clock, ahead_s = time.monotonic, 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: clock() + ahead_s)
+    monkeypatch.setattr("aiohttp.connector.monotonic", lambda: clock() + ahead_s)
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, once)
         async with client(httpx.Timeout(30)) as http:
@@ -181,11 +181,21 @@ async def test_request_is_not_lost_when_the_agent_closes_an_idle_connection(
         group.cancel_scope.cancel()
 
 
-async def test_private_parts_of_httpx_and_httpcore_still_exist() -> None:
-    """If this fails, adapt `client` and the upper bounds in pyproject.toml."""
-    async with httpx.AsyncClient() as http:
-        pool = http._transport._pool  # type: ignore[attr-defined]
-        backend = pool._network_backend
+async def test_proxy_of_the_environment_is_used_for_other_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with reply_server() as proxy, reply_server() as agent:
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.setenv(name, "direct.example")
 
-    assert isinstance(pool, httpcore.AsyncConnectionPool)
-    assert isinstance(backend, httpcore.AsyncNetworkBackend)
+        await get("http://agent.example/a%2Fb?c=%20")
+        await get(agent.url)
+        with resolving(["127.0.0.1"]):
+            await get(f"http://direct.example:{agent.port}")
+
+    assert [one.target for one in proxy.requests] == [
+        "http://agent.example/a%2Fb?c=%20"
+    ]
+    assert len(agent.requests) == 2

@@ -1,0 +1,165 @@
+"""Sends the requests of httpx with aiohttp, whose HTTP parser is written in C.
+
+The parser of httpx needs most of the time in which the host reads a stream
+(docs/decisions).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from ..config.address_rules import LOOPBACK, parse_address
+from .address_check import addresses
+
+# Servers close idle connections: gunicorn after 2 s, uvicorn and Node.js after 5. So
+# does aiohttp, and a request sent at that moment is lost: a POST is not sent twice.
+KEEPALIVE_S = 1.5
+MAX_HEAD_LINE = 32 * 1024
+OWN_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")
+SCHEMES = ("http", "https")
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Connects only to addresses that it has checked, and keeps no cookies.
+
+    Requests to other machines use the proxy of the environment.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, *, public_only: bool = False) -> None:
+        self._tls = tls
+        self._public_only = public_only
+        self._proxies = getproxies()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the response, whose body is still to be read. Raises httpx's errors
+        and AgentUnreachable."""
+        url = request.url
+        if url.scheme not in SCHEMES or not url.host:
+            raise httpx.UnsupportedProtocol(f"not an http or https URL: {url}")
+        if parse_address(url.host):  # aiohttp looks up names, but not addresses.
+            await addresses(url.host, 0, self._public_only)
+        timeout = request.extensions.get("timeout", {})
+        with _httpx_errors():
+            response = await self._open().request(
+                request.method,
+                URL(str(url), encoded=True),
+                data=await request.aread() or None,
+                headers=[
+                    (name.decode("latin-1"), value.decode("latin-1"))
+                    for name, value in request.headers.raw
+                ],
+                proxy=self._proxy(url),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    connect=timeout.get("connect"), sock_read=timeout.get("read")
+                ),
+            )
+        return httpx.Response(
+            response.status,
+            headers=list(response.raw_headers),
+            stream=_Body(response),
+            extensions={"reason_phrase": (response.reason or "").encode()},
+        )
+
+    async def aclose(self) -> None:
+        if self._session:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        """aiohttp needs a running event loop for its session."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    ssl=self._tls,
+                    keepalive_timeout=KEEPALIVE_S,
+                    use_dns_cache=False,
+                    resolver=_CheckedResolver(self._public_only),
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=OWN_HEADERS,
+                max_line_size=MAX_HEAD_LINE,
+                max_field_size=MAX_HEAD_LINE,
+            )
+        return self._session
+
+    def _proxy(self, url: httpx.URL) -> str | None:
+        if url.host in LOOPBACK or proxy_bypass(url.netloc.decode("ascii")):
+            return None
+        return self._proxies.get(url.scheme) or self._proxies.get("all")
+
+
+class _CheckedResolver(AbstractResolver):
+    """Looks up a name once for each connection, and checks its addresses."""
+
+    def __init__(self, public_only: bool) -> None:
+        self._public_only = public_only
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in await addresses(host, port, self._public_only)
+        ]
+
+    async def close(self) -> None:
+        return None
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body as it arrives: each chunk is everything since the last one."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _httpx_errors():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def aclose(self) -> None:
+        self._response.close()
+
+
+@contextmanager
+def _httpx_errors() -> Iterator[None]:
+    try:
+        yield
+    except aiohttp.SocketTimeoutError as error:
+        raise httpx.ReadTimeout(str(error)) from error
+    except asyncio.TimeoutError as error:
+        raise httpx.ConnectTimeout(str(error)) from error
+    except aiohttp.ClientConnectorError as error:
+        raise httpx.ConnectError(str(error.os_error)) from error
+    except aiohttp.ClientPayloadError as error:
+        raise httpx.RemoteProtocolError("the response is incomplete") from error
+    except aiohttp.ClientResponseError as error:
+        raise httpx.RemoteProtocolError(f"bad HTTP: {error.message}") from error
+    except aiohttp.ServerDisconnectedError as error:
+        text = "Server disconnected without sending a response."
+        raise httpx.RemoteProtocolError(text) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise httpx.ReadError(str(error)) from error
