@@ -19,11 +19,7 @@ def parse_timestamp(text: str) -> str | None:
     A time without a zone is UTC. Digits after the millisecond are cut off, which keeps
     the order.
     """
-    if (
-        (len(text) == 24 and text[19] == "." and text[23] == "Z")
-        and (text[20:23].isdecimal() and text.isascii())
-        and _is_time(text[:19])
-    ):
+    if _is_time(text[:19]) and _is_fraction(text[19:]):
         return text
     utc = text[:-6] + "Z" if text.endswith("+00:00") else text
     try:
@@ -39,8 +35,15 @@ def _is_time(text: str) -> bool:
     """Check a time to the second. Cached, because many updates share it."""
     try:
         return text[10] == "T" and bool(msgspec.convert(text + "Z", datetime))
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, IndexError):
         return False
+
+
+@lru_cache(1_024)
+def _is_fraction(text: str) -> bool:
+    """Check the rest of a time, with milliseconds in UTC. There are only a thousand."""
+    has_form = len(text) == 5 and text[0] == "." and text[4] == "Z"
+    return has_form and text.isascii() and text[1:4].isdecimal()
 
 
 def format_timestamp(at_s: float) -> str:

@@ -184,7 +184,8 @@ def _is_shallow(data: bytes, response: StreamResponse) -> bool:
 
     Counting the brackets is cheap, and mostly enough.
     """
-    if data.count(b"{") + data.count(b"[") <= lenient_json.MAX_DEPTH:
+    brackets = len(data) - len(data.translate(None, b"{["))  # Faster than two counts.
+    if brackets <= lenient_json.MAX_DEPTH:
         return True
     values = _free_form_values(response)
     return all(_depth(value) <= lenient_json.MAX_DEPTH for value in values)

@@ -6,6 +6,7 @@ A2A PR #1448.
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import Any
 
 URI = "https://a2a-protocol.org/extensions/task-progress/v1"
@@ -37,9 +38,13 @@ def _percent(progress: dict[str, Any]) -> int | float | None:
         if not shares:
             return None
         share = sum(shares) / len(shares)
-    percent = 100 * share if share < 1 else 100.0
-    if not percent.is_integer():
-        percent = round(percent, 1)
+    return _round_to_percent(share)
+
+
+@lru_cache(1_024)
+def _round_to_percent(share: float) -> int | float:
+    """Cached, because many updates have the same share."""
+    percent = round(100 * share, 1) if share < 1 else 100.0
     return int(percent) if percent.is_integer() else percent
 
 

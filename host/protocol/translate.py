@@ -62,6 +62,8 @@ def translate(
         return []
     sequence = UNSET if number is None else number
     events = _build_events(record, update, received_at, sequence)
+    if number is None and not pending_gap:
+        return events
     gap = gap_before(record, update, received_at, pending_gap)
     return [gap, *events] if gap and (events or _is_later(record, update)) else events
 

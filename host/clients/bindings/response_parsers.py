@@ -23,8 +23,7 @@ _any_json = msgspec.json.Decoder(msgspec.Raw)
 
 def read_update(data: bytes) -> Update:
     """Read a StreamResponse."""
-    response = parse_strict(data)
-    if response and _is_utf8(data):
+    if response := parse_strict(data):
         return Update(response, data)
     raw = _repair(data)
     return Update(parse_response(raw), raw, is_nonstandard=True)
