@@ -225,6 +225,7 @@ class Collector:
                 away_reason=self._away_reason,
                 stalled_after_s=self.settings.stalled_after_s,
                 wants=self._wants,
+                after_quiet=self._pace.note_news,
             )
             self._connection, self._group = connection, group
             self._followers, self._away_reason = followers, RECONNECTED
@@ -245,9 +246,9 @@ class Collector:
         return self._followers is not None and self._followers.take_listed(task)
 
     def _is_watched(self) -> bool:
-        """Return whether the agent has an open task, or a reader of its events."""
-        has_open_tasks = self._followers is not None and not self._followers.is_empty
-        return has_open_tasks or self._feed.audience.watches(self.name)
+        """Return whether the agent has a task with news, or a reader of its events."""
+        has_news = self._followers is not None and not self._followers.is_quiet
+        return has_news or self._feed.audience.watches(self.name)
 
     # The connection.
 

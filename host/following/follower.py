@@ -30,6 +30,7 @@ from .listed_end import ListedEnd
 from .open_streams import OpenStream
 from .stall_check import StallCheck
 from .task_merger import TaskMerger
+from .task_news import TaskNews
 from .task_reader import TaskReader
 
 logger = logging.getLogger("courtside.follower")
@@ -163,6 +164,10 @@ class Follower:
     def take_listed(self, task: ListedTask) -> None:
         """Take note of the task's state in ListTasks."""
         self._listed_end.take(task)
+
+    @property
+    def news(self) -> TaskNews:
+        return self._events.news
 
     @property
     def state(self) -> TaskState:

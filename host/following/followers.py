@@ -29,6 +29,7 @@ class Followers:
     """Belongs to one connection. The followers run in the task group `group`.
 
     `wants` returns whether to follow a listed task. Without it, all are followed.
+    `after_quiet` is called when a quiet task has news.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Followers:
         away_reason: str,
         stalled_after_s: float,
         wants: Callable[[str], bool] | None,
+        after_quiet: Callable[[], None] | None = None,
     ) -> None:
         self._connection = connection
         self._feed = feed
@@ -49,13 +51,15 @@ class Followers:
         self._away_reason = away_reason
         self._stalled_after_s = stalled_after_s
         self._wants = wants
+        self._after_quiet = after_quiet
         self._by_task: dict[str, Follower] = {}
         self._unanswered = 0
         self._answered = anyio.Event()
 
     @property
-    def is_empty(self) -> bool:
-        return not self._by_task
+    def is_quiet(self) -> bool:
+        """Whether no task had news lately."""
+        return all(follower.news.is_quiet for follower in self._by_task.values())
 
     @property
     def states(self) -> list[TaskState]:
@@ -108,6 +112,7 @@ class Followers:
             stalled_after_s=self._stalled_after_s,
         )
         self._by_task[task_id] = follower
+        follower.news.after_quiet = self._after_quiet
         follower.set_links(parent_task_id, continues)
         try:
             await follower.run(response)

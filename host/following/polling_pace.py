@@ -18,7 +18,8 @@ class PollingPace:
     """The pauses are `poll_s` while the agent is active, and grow to a share of
     `poll_idle_s` otherwise.
 
-    `is_watched` returns whether the agent has an open task or a reader.
+    `is_watched` returns whether the agent has an open task that is not quiet, or a
+    reader.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ that repeats what the feed has, and the host's own notice are not news.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -16,11 +16,19 @@ from ..model.event import Event, GapEvent, NoticeEvent, TaskEvent
 from ..model.timestamps import now, seconds_since
 from ..protocol.task_record import TaskRecord
 
+# Without news for so long, a task is no reason to poll its agent fast.
+QUIET_S = 300.0
+QUIET_WAITING_S = 60.0  # For a task that waits for a person.
+
 
 class TaskNews:
-    """The news of the task of `record`. Call `load` when the record is loaded."""
+    """The news of the task of `record`. Call `load` when the record is loaded.
+
+    `after_quiet` is called for news of a quiet task.
+    """
 
     def __init__(self, record: TaskRecord) -> None:
+        self.after_quiet: Callable[[], None] | None = None
         self._record = record
         self._news_at = time.monotonic()
 
@@ -28,6 +36,12 @@ class TaskNews:
     def quiet_s(self) -> float:
         """Seconds since the last news."""
         return time.monotonic() - self._news_at
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the last news is so old that more need not be expected soon."""
+        limit_s = QUIET_WAITING_S if self._record.needs_input else QUIET_S
+        return self.quiet_s > limit_s
 
     def load(self) -> None:
         """Continue from the last news of the record: the host may have been away."""
@@ -41,6 +55,8 @@ class TaskNews:
         """
         if all(isinstance(event, GapEvent) for event in events):
             return events
+        if self.after_quiet and self.is_quiet:
+            self.after_quiet()
         quiet_s, self._news_at = self.quiet_s, time.monotonic()
         row = self._record.row
         if row is None or not row.is_stalled:
