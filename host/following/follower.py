@@ -251,19 +251,19 @@ class Follower:
                 await self._reader.read()
         except TaskNotFoundError:
             await self._take_unknown()
-            if not self._states.has_ended:
+            if not self._merger.is_ending:
                 self._states.break_stream(self._gap_reason)
                 self._states.retry()
-            return
+                return
         except (AgentUnreachable, A2AError) as error:
             is_refusal = isinstance(error, A2AError)
             cause = f"{AGENT_ERROR}: {error}" if is_refusal else str(error)
             self._log_broken(error)
             self._merger.note_cut()
+        if not self._merger.is_ending:
+            await self._recover(cause)
         if self._merger.is_ending:
             await self._events.ended.wait()
-        elif not self._states.has_ended:
-            await self._recover(cause)
 
     async def _recover(self, cause: str | None) -> None:
         is_agent_error = cause is not None and AGENT_ERROR in cause
@@ -280,7 +280,7 @@ class Follower:
             await self._read_task()
         if cause and (failures > 2 or is_agent_error):
             await self._agent_row.report_trouble(cause)
-        if not self._states.has_ended:
+        if not self._merger.is_ending:
             self._states.retry()
 
     @property
@@ -307,6 +307,8 @@ class Follower:
 
     async def _take_unknown(self) -> None:
         """End a task that GetTask does not find, unless the agent stores no tasks."""
+        if self._merger.is_ending:
+            return
         quiet_s = anyio.current_time() - self._merger.last_batch_at
         is_unstored = self._merger.has_live_updates and not self._merger.is_stored
         if is_unstored and (self._record.needs_input or quiet_s < UNSTORED_S):

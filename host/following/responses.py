@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
-from msgspec.structs import replace
-
-from ..clients.bindings.types import Update
 from ..protocol.a2a_objects import (
     ArtifactUpdate,
     Message,
-    Status,
     StreamResponse,
     Task,
 )
-from ..protocol.task_record import TaskRecord
 from ..protocol.task_status import is_terminal
 
 
@@ -38,19 +32,3 @@ def history_before(response: StreamResponse, task: Task) -> list[Message]:
     if message and message.message_id in ids:
         return task.history[: ids.index(message.message_id)]
     return task.history
-
-
-def with_status(update: Update, status: Status, record: TaskRecord) -> Update:
-    """Return a Task with another status. Other updates stay as they are.
-
-    The message of the Task stays if it is new and the status has none.
-    """
-    task = update.response.task
-    if not task:
-        return update
-    message = task.status.message
-    is_new = message and message.message_id not in record.message_ids
-    if is_new and not status.message:
-        status = Status(status.state, message, status.timestamp)
-    response = StreamResponse(task=replace(task, status=status))
-    return Update(response, msgspec.json.encode(response))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 
 import anyio
 import msgspec
@@ -16,12 +16,8 @@ from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from ..model.timestamps import now
-from ..protocol.a2a_objects import (
-    ArtifactUpdate,
-    StreamResponse,
-)
+from ..protocol.a2a_objects import StreamResponse, Task
 from ..protocol.gaps import (
-    DroppedUpdates,
     build_gap,
     covers,
     covers_content,
@@ -30,14 +26,14 @@ from ..protocol.reconcile import reconcile_content
 from ..protocol.task_record import TaskRecord
 from ..protocol.translate import note_time, translate
 from .agent_row import AgentRow
-from .follower_states import FollowerStates
+from .dropped_updates import DroppedReport
+from .follower_states import FollowerStates, Live, Source
 from .open_streams import OpenStream, OpenStreams
-from .repeated_updates import ChunksAhead, RepeatedDrops, RepeatedUpdates
-from .responses import has_number, history_before, is_end, with_status
+from .repeated_updates import ChunksAhead, RepeatedUpdates
+from .responses import has_number, history_before, is_end
+from .task_end import TaskEnd
 from .task_events import TaskEvents
 
-DROPPED_REPORT_S = 1.0  # One gap for all updates dropped meanwhile.
-END_GRACE_S = 0.5  # Some agents send artifacts after the end.
 MAX_READS = 3
 
 
@@ -45,7 +41,7 @@ class TaskMerger:
     """Writes what each update adds. Use it while the task group `group` is open.
 
     Updates come from streams by `take`, and Tasks from GetTask by `take_task`. After a
-    terminal update the task is still open for END_GRACE_S, or until its streams end.
+    terminal update the task is still open for late updates: see `task_end`.
     """
 
     group: TaskGroup
@@ -66,29 +62,22 @@ class TaskMerger:
         self.has_live_updates = False
         self._record = record
         self._connection = connection
-        self._agent_row = agent_row
         self._states = states
-        self._dropped = DroppedUpdates(record)
+        self._dropped = DroppedReport(record, events=self.events, agent_row=agent_row)
         self._ahead = ChunksAhead()
         self._repeated = RepeatedUpdates(record, connection)
-        self._is_reporting = False
-        self._drops = RepeatedDrops()
-        self._last_update: Update | None = None
-        self._has_messages = False
-        self._is_cut_short = False
-        self._is_doubtful = False  # The Task may have more chunks than the feed.
+        self._end = TaskEnd(record, states=states, events=self.events)
         self._update_count = 0
-        self._streams_closed = anyio.Event()
 
     @property
     def is_ending(self) -> bool:
         """Whether the agent has ended the task. It is still open for late updates."""
-        return self._last_update is not None
+        return self._end.is_held or self.events.ended.is_set()
 
     def close_stream(self, stream: OpenStream) -> None:
         self.streams.close(stream)
         if not self.streams.count:
-            self._streams_closed.set()
+            self._end.note_closed()
 
     async def take(self, batch: Batch, stream: OpenStream) -> None:
         """Write what a batch of a stream adds to the feed."""
@@ -102,10 +91,11 @@ class TaskMerger:
             elif not self.streams.is_repeat(stream, update.response):
                 is_new |= await self._take_live(update, received_at)
             elif update.response.artifact_update:
-                self._is_doubtful = True  # It may be a new chunk with the same text.
+                # It may be a new chunk with the same text.
+                self._end.is_doubtful = True
         self._update_count += len(batch.updates)
-        if batch.left_out:
-            await self._take_dropped(batch, stream)
+        if batch.left_out and await self._dropped.take(batch, stream):
+            self._report_dropped()
         if is_new:
             self._states.reset_backoff()
         await self._write()
@@ -113,8 +103,11 @@ class TaskMerger:
     async def take_task(self, update: Update) -> bool:
         """Write what a Task from GetTask adds. Return whether it has news."""
         self.is_stored = True
-        update = self._with_last_status(update)
-        is_new = self._add_task(update, now(), is_read=True)
+        if is_end(update.response) and not self.is_ending:
+            self._begin_end(update, now(), is_read=True)
+            is_new = True
+        else:
+            is_new = self._add_task(update, now(), is_read=True)
         await self._write()
         return is_new
 
@@ -140,7 +133,7 @@ class TaskMerger:
         return not (
             self._states.pending_gap
             or self._repeated.are_possible
-            or self._last_update
+            or self._end.is_held
             or self.streams.count > 1
             or stream.expected
             or response.task
@@ -152,28 +145,36 @@ class TaskMerger:
         response = update.response
         if response.task_id not in (None, self._record.task_id):
             return False  # Another follower has that task.
-        if self.is_ending:
-            return self._take_late(update, received_at)
-        if has_number(response):
-            return self._add(update, received_at)
-        may_repeat = self._states.pending_gap or self._repeated.are_possible
-        if may_repeat and self._repeated.adds_nothing(response):
+        if not has_number(response) and await self._is_known(update, received_at):
             return False
-        if self._states.pending_gap and not response.task:
-            await self._close_gap(response, received_at)
-        if self._ahead.is_repeat(response):
-            self._is_doubtful = True  # It may be a new chunk with the same text.
-            return False
-        if self._repeated.are_possible and await self._repeated.is_repeat(update):
-            return False
-        if is_end(response):
-            self._last_update = update
-            self.group.start_soon(self._end)
+        if response.status_update and self.is_ending:
+            self._end.note_live()
+            return False  # The first terminal state is final.
+        if is_end(response) and not self.is_ending:
+            self._begin_end(update, received_at)
             return True
         if response.task:
             return self._add_task(update, received_at, is_read=False)
-        self._has_messages |= response.message is not None
-        return self._add(update, received_at)
+        if has_number(response) and self._end.is_held:
+            self._end.hold_late(update)
+            return False
+        self._end.has_messages |= response.message is not None
+        return self._add(update, received_at) and not self.is_ending
+
+    async def _is_known(self, update: Update, received_at: str) -> bool:
+        """Return whether the feed has an update without a number. Close the gap first,
+        if one is pending."""
+        response = update.response
+        may_repeat = self._states.pending_gap or self._repeated.are_possible
+        if may_repeat and self._repeated.adds_nothing(response):
+            return True
+        if self._states.pending_gap and not response.task:
+            await self._close_gap(response, received_at)
+        if self._ahead.is_repeat(response):
+            # It may be a new chunk with the same text.
+            self._end.is_doubtful = True
+            return True
+        return self._repeated.are_possible and await self._repeated.is_repeat(update)
 
     async def _close_gap(self, response: StreamResponse, received_at: str) -> None:
         """Read what the feed may lack, before a live update follows it.
@@ -200,6 +201,8 @@ class TaskMerger:
 
     def _add_task(self, update: Update, received_at: str, *, is_read: bool) -> bool:
         """Add a Task. A stale one leaves the gap pending. `is_read`: by GetTask."""
+        if self.is_ending:
+            return self._add_late_task(update, received_at, is_read=is_read)
         task, gap = update.response.task, self._states.pending_gap
         is_stale = task and gap and not covers(task, self._record)
         is_stale = is_stale and not has_number(update.response)
@@ -216,8 +219,13 @@ class TaskMerger:
         if events or has_number(update.response):
             self._states.pending_gap = None
         is_new = self._has_news(update.response, events)
-        if self._dropped.count:
-            self.events.writer.add(self._dropped.take_gap(now()))
+        self._add_events(events, update, is_read=is_read)
+        return is_new
+
+    def _add_events(
+        self, events: list[Event], update: Update, *, is_read: bool
+    ) -> None:
+        self._dropped.add_gap()
         self.events.add(events, update.raw)
         self._note_gap(update.response, events)
         if update.response.task:
@@ -225,13 +233,12 @@ class TaskMerger:
         if is_read and self.streams.count:
             self._ahead.note(events)
         self._repeated.note(update.response, events)
-        return is_new
 
     def _note_gap(self, response: StreamResponse, events: list[Event]) -> None:
         if response.task:
-            self._is_doubtful &= not covers_content(response.task, self._record)
+            self._end.is_doubtful &= not covers_content(response.task, self._record)
         elif not has_number(response):
-            self._is_doubtful |= any(isinstance(e, GapEvent) for e in events)
+            self._end.is_doubtful |= any(isinstance(e, GapEvent) for e in events)
 
     def _has_news(self, response: StreamResponse, events: list[Event]) -> bool:
         status, row = response.status_update, self._record.row
@@ -256,86 +263,76 @@ class TaskMerger:
         is_known |= (event.state, event.message) == (row.state, row.message)
         return not is_known or event.progress != row.progress or not event.is_open
 
+    def _report_dropped(self) -> None:
+        self.last_batch_at = anyio.current_time()
+        if not self._dropped.is_running:
+            report = partial(
+                self._dropped.run,
+                last_batch_at=lambda: self.last_batch_at,
+                write=self._write,
+                read_task=self._read_again,
+            )
+            self._dropped.is_running = True
+            self.group.start_soon(report)
+
+    async def _read_again(self) -> None:
+        await self.take_task(await self.read_task())
+
     async def _write(self) -> None:
         self.events.writer.start(self.group)
         await self.events.writer.wait_for_room()
-
-    # Updates that were dropped.
-
-    async def _take_dropped(self, batch: Batch, stream: OpenStream) -> None:
-        cause = batch.why or ""
-        await self._agent_row.report_trouble(cause)
-        count = self._drops.count_new(stream, batch.left_out, self.events.count)
-        if not count:
-            return
-        self.last_batch_at = anyio.current_time()
-        self._dropped.add(count, cause)
-        self._agent_row.left_out += count
-        if not self._is_reporting:
-            self._is_reporting = True
-            self.group.start_soon(self._report_dropped)
-
-    async def _report_dropped(self) -> None:
-        """Write a gap for dropped updates also when no update follows them.
-
-        Then read the task, for what they led to: but only when the stream is silent,
-        or GetTask would be ahead of it. It must be silent twice, because a suspended
-        host runs this before it reads.
-        """
-        silent = 0
-        while self._dropped.count or silent < 2:
-            last_batch_at = self.last_batch_at
-            await anyio.sleep(DROPPED_REPORT_S)
-            self.events.writer.add(self._dropped.take_gap(now()))
-            await self._write()
-            silent = silent + 1 if self.last_batch_at == last_batch_at else 0
-        self._is_reporting = False
-        try:
-            await self.take_task(await self.read_task())
-        except (AgentUnreachable, A2AError):
-            return
 
     # The end.
 
     def note_cut(self) -> None:
         """Take note that a stream broke. After the end, the Task may have more."""
-        self._is_cut_short = self.is_ending
+        self._end.is_cut_short |= self.is_ending
 
-    def _take_late(self, update: Update, received_at: str) -> bool:
-        """Add what comes after the end, except a state: the first one is final."""
-        if not update.response.status_update:
-            self._add(self._with_last_status(update), received_at)
+    def _begin_end(
+        self, update: Update, received_at: str, *, is_read: bool = False
+    ) -> None:
+        """Hold the terminal state, and add what a Task has beside it."""
+        response = update.response
+        if response.task and not has_number(response):
+            self._add_content(update, response.task, received_at, is_read=is_read)
+        # A Task may be the answer to a subscription that came after the end.
+        is_subscribed = self._states.state == Live(Source.SUBSCRIPTION)
+        is_live = not is_read and not (response.task and is_subscribed)
+        self._end.hold(update, is_live=is_live)
+        self.group.start_soon(self._run_end)
+
+    async def _run_end(self) -> None:
+        has_streams = self.streams.count > 0
+        await self._end.wait(self._read_again, has_streams=has_streams)
+        self._dropped.add_gap()
+        self._end.finish()
+        await self._write()
+
+    def _add_late_task(
+        self, update: Update, received_at: str, *, is_read: bool
+    ) -> bool:
+        """Add what a Task has that came after the end, except its state."""
+        task = update.response.task
+        if task is None or self._record.has_ended:
+            return False
+        self._end.take_message(task)
+        if has_number(update.response):
+            self._end.hold_late(update)
+        else:
+            self._add_content(update, task, received_at, is_read=is_read)
         return False
 
-    async def _end(self) -> None:
-        """End the task when all its streams have ended, or after the grace period."""
-        with anyio.move_on_after(END_GRACE_S):
-            if self.streams.count:
-                self._streams_closed = anyio.Event()
-                await self._streams_closed.wait()
-        if self._is_result_missing:
-            # The agent may keep no tasks.
-            with suppress(AgentUnreachable, A2AError):
-                await self.take_task(await self.read_task())
-        if self._last_update:
-            self._add(self._last_update, now())
-            await self._write()
-
-    @property
-    def _is_result_missing(self) -> bool:
-        """Whether the Task may have more than the updates had."""
-        last = self._last_update and self._last_update.response.status_update
-        if not last or self._record.has_ended:
-            return False
-        if self._states.pending_gap or self._is_cut_short or self._is_doubtful:
-            return True
-        has_words = last.status.message or self._record.last_message
-        has_result = self._record.artifacts or (has_words and not self._has_messages)
-        return last.status.state == "TASK_STATE_COMPLETED" and not has_result
-
-    def _with_last_status(self, update: Update) -> Update:
-        """Return a Task with the status that has ended the task, if one has."""
-        last = self._last_update.response.update if self._last_update else None
-        if last is None or isinstance(last, ArtifactUpdate):
-            return update
-        return with_status(update, last.status, self._record)
+    def _add_content(
+        self, update: Update, task: Task, received_at: str, *, is_read: bool
+    ) -> None:
+        """Add the messages and artifacts of a Task, after a gap if one is due."""
+        events = reconcile_content(self._record, task, received_at)
+        reason = self._states.pending_gap
+        # A Task from before the end does not know what came until then.
+        is_proof = is_end(update.response) and covers(task, self._record)
+        if reason and is_proof:
+            self._states.pending_gap = None
+            is_due = events or not self._end.is_held
+            if is_due and not self._record.is_empty:
+                events.insert(0, build_gap(self._record, reason, received_at))
+        self._add_events(events, update, is_read=is_read)

@@ -86,7 +86,7 @@ class TaskReader:
     async def _take_stream_slot(self) -> bool:
         """Wait for a slot and read the task meanwhile. Return False if it ended."""
         slots = self._connection.stream_slots
-        while not self._record.has_ended:
+        while not self._merger.is_ending:
             if slots.value:
                 slots.acquire_nowait()
                 return True
@@ -152,15 +152,17 @@ class TaskReader:
         await self._read_task()
         if self._record.needs_input:
             await self._poll(while_needs_input=True)
-        elif not self._record.has_ended and not needed_input:
+        elif not self._merger.is_ending and not needed_input:
             self._connection.can_subscribe = False
             await self._agent_row.set_connected(self._connection)
 
     async def _poll(self, *, while_needs_input: bool = False) -> None:
         record, quiet = self._record, 0
-        while not record.has_ended and (record.needs_input or not while_needs_input):
+        while record.needs_input or not while_needs_input:
             self._states.poll()
             quiet = 0 if await self._read_task() else quiet + 1
+            if self._merger.is_ending:
+                return
             self._poll_soon = anyio.Event()
             pause_s = min(TASK_POLL_S * (1 + quiet // QUIET_POLLS), MAX_POLL_S)
             with anyio.move_on_after(pause_s):

@@ -47,7 +47,7 @@ steps = st.builds(
 
 def make_valid(history: History) -> History:
     """Agents with numbers keep to our extension. A2A 0.3 has no ListTasks."""
-    kind, steps, end = history.kind, history.steps, history.end
+    kind, steps = history.kind, history.steps
     if kind.version == "0.3":
         kind = kind._replace(can_list=False)
     if any(kind.ages) and kind.start in ("nothing", "stale"):
@@ -55,13 +55,12 @@ def make_valid(history: History) -> History:
         kind = kind._replace(ages=(99, 0))
     if kind.is_numbered:
         kind = kind._replace(start="fresh", ages=(0,))
-        end = "text" if end.startswith("artifact") else end
         # A Message has no number.
         steps = tuple(
             step._replace(action="say") if step.action == "message" else step
             for step in steps
         )
-    return history._replace(kind=kind, steps=steps, end=end)
+    return history._replace(kind=kind, steps=steps)
 
 
 histories = st.builds(

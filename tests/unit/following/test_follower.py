@@ -12,7 +12,7 @@ from host.clients.bindings.json_errors import UpdatesGone
 from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import task_merger, task_reader
+from host.following import dropped_updates, task_reader
 from host.following.follower import MAX_QUIET_CHECKS
 from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
@@ -166,7 +166,7 @@ async def test_unusable_updates_are_counted_before_the_end() -> None:
 async def test_unusable_updates_are_counted_while_the_stream_continues(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(task_merger, "DROPPED_REPORT_S", 0.001)
+    monkeypatch.setattr(dropped_updates, "DROPPED_REPORT_S", 0.001)
 
     class Waiting(ScriptedConnection):
         async def subscribe(
@@ -188,7 +188,7 @@ async def test_unusable_updates_are_counted_while_the_stream_continues(
 async def test_dropped_updates_are_counted_although_the_task_has_ended_at_its_agent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(task_merger, "DROPPED_REPORT_S", 0.2)
+    monkeypatch.setattr(dropped_updates, "DROPPED_REPORT_S", 0.2)
 
     class Flooding(ScriptedConnection):
         async def subscribe(

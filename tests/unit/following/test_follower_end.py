@@ -10,7 +10,7 @@ import pytest
 from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import listed_end, task_merger
+from host.following import listed_end, task_end
 from host.log.memory_log import MemoryLog
 from host.model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from host.protocol.a2a_objects import ListedTask
@@ -117,7 +117,7 @@ async def test_first_terminal_state_is_final() -> None:
 async def test_open_stream_does_not_delay_the_end_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(task_merger, "END_GRACE_S", 0.01)
+    monkeypatch.setattr(task_end, "END_GRACE_S", 0.01)
 
     class NeverEnding(ScriptedConnection):
         async def subscribe(
