@@ -16,7 +16,7 @@ from ..model.event import ArtifactEvent, Event
 from ..model.timestamps import now
 from ..protocol.a2a_objects import Status, StreamResponse, join_text
 from ..protocol.artifact_parts import end_with, start_with
-from ..protocol.event_builders import is_before, status_time
+from ..protocol.event_builders import agent_message, is_before, status_time
 from ..protocol.task_record import TaskRecord
 from ..protocol.translate import translate
 
@@ -51,7 +51,7 @@ class RepeatedUpdates:
         update = response.status_update
         if update is None or row is None or update.metadata:
             return False
-        message = update.status.message
+        message = agent_message(update.status)
         is_same = message is None or message.message_id == row.message_id is not None
         return is_same and update.status.state == row.state
 
@@ -81,7 +81,7 @@ class RepeatedUpdates:
 
     def _is_older(self, status: Status) -> bool:
         """Return whether the status is older than the Task, and has no new message."""
-        message, row = status.message, self._record.row
+        message, row = agent_message(status), self._record.row
         is_known = message is None or message.message_id in self._record.message_ids
         return is_known and row is not None and is_before(status_time(status), row.at)
 
@@ -149,4 +149,4 @@ class RepeatedDrops:
 def _has_no_message(response: StreamResponse) -> bool:
     """Return whether the update leaves no trace in a Task: its place is unknown."""
     update = response.status_update
-    return update is not None and update.status.message is None
+    return update is not None and agent_message(update.status) is None

@@ -24,7 +24,7 @@ from ..protocol.a2a_objects import (
     StreamResponse,
     Task,
 )
-from ..protocol.event_builders import status_time
+from ..protocol.event_builders import agent_message, status_time
 from ..protocol.gaps import gap_before
 from ..protocol.reconcile import reconcile_content
 from ..protocol.task_record import TaskRecord
@@ -89,9 +89,9 @@ class TaskEnd:
 
     def take_message(self, task: Task) -> None:
         """Take the message of a later Task if it is new and the state has none."""
-        message = task.status.message
+        message = agent_message(task.status)
         is_new = message and message.message_id not in self._record.message_ids
-        if is_new and not self._status.message:
+        if is_new and not agent_message(self._status):
             self._status = replace(self._status, message=message)
 
     def note_closed(self) -> None:
@@ -139,7 +139,7 @@ class TaskEnd:
         if not self._is_live:
             return True
         has_result = self._has_artifacts or (
-            self._status.message and not self.has_messages
+            agent_message(self._status) and not self.has_messages
         )
         return self._status.state == "TASK_STATE_COMPLETED" and not has_result
 

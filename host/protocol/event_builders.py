@@ -32,7 +32,7 @@ def build_row(
     sequence: Sequence = UNSET,
 ) -> TaskEvent:
     """Build the task's row. What `status` leaves out is as in the row before."""
-    before, message = record.row, status.message
+    before, message = record.row, agent_message(status)
     text = message_id = None
     choices: Choices = UNSET
     continued_by: str | UnsetType = UNSET
@@ -127,6 +127,16 @@ def build_message_event(agent: str, message: Message, received_at: str) -> Messa
         message=join_text(message.parts),
         received_at=received_at,
     )
+
+
+def agent_message(status: Status) -> Message | None:
+    """Return the message of a status, unless it is the user's: some agents repeat it.
+
+    A question is the agent's, whatever its role says.
+    """
+    message = status.message
+    is_users = message is not None and message.role == "ROLE_USER"
+    return None if is_users and status_of(status.state) not in WAITING else message
 
 
 def status_time(status: Status) -> str | None:

@@ -2,16 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from msgspec import UNSET
 
 from host.protocol.task_record import TaskRecord
-from tests.support.a2a_updates import add_updates, agent_message, chunk, rows, status
+from tests.support.a2a_updates import (
+    Json,
+    add_updates,
+    agent_message,
+    chunk,
+    rows,
+    snapshot,
+    status,
+)
 
 
 @pytest.fixture
 def record() -> TaskRecord:
     return TaskRecord("carly", "t1")
+
+
+def user_message(text: str, message_id: str) -> Json:
+    return agent_message(text, message_id) | {"role": "ROLE_USER"}
+
+
+class TestUserMessage:
+    """Some agents repeat the user's message in the status of the task."""
+
+    @pytest.mark.parametrize("build", [status, snapshot])
+    @pytest.mark.parametrize(
+        ("before", "result"),
+        [(None, ""), (agent_message("42", "m1"), "42")],
+    )
+    def test_is_not_the_message_or_the_result(
+        self,
+        record: TaskRecord,
+        build: Callable[[str, Json], Json],
+        before: Json | None,
+        result: str,
+    ) -> None:
+        echo = user_message("How much is 6 * 7?", "u1")
+        events = add_updates(
+            record,
+            build("SUBMITTED", echo),
+            status("WORKING", before),
+            status("WORKING", echo),
+            build("COMPLETED", echo),
+        )
+
+        assert "How much is 6 * 7?" not in [row.message for row in rows(events)]
+        assert rows(events)[-1].result == result
+
+    def test_is_the_question_of_a_task_that_waits(self, record: TaskRecord) -> None:
+        question = user_message("Red or blue?", "m1")
+
+        [row] = rows(add_updates(record, status("INPUT_REQUIRED", question)))
+
+        assert row.message == "Red or blue?"
 
 
 class TestProgress:
