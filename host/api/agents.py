@@ -12,7 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..config.agent_settings import HOST_NAME
+from ..config.agent_settings import (
+    HOST_NAME,
+    POLL_IDLE_S,
+    POLL_S,
+    STALLED_AFTER_S,
+    Pause,
+    Seconds,
+)
 from ..errors import ConfigError
 from ..feed.feed import Feed
 from ..following.config_reloader import ConfigReloader
@@ -29,6 +36,12 @@ class NewAgent(Struct, frozen=True, forbid_unknown_fields=True):
     url: str
     name: str | None = None
     card: str | None = None
+    stalled_after_s: Seconds = STALLED_AFTER_S
+    poll_s: Pause = POLL_S
+    poll_idle_s: Pause = POLL_IDLE_S
+
+
+OPTIONAL = [name for name in NewAgent.__struct_fields__ if name != "url"]
 
 
 class AgentsApi:
@@ -57,11 +70,12 @@ class AgentsApi:
             agent = msgspec.convert(await read_json(request), NewAgent)
         except msgspec.ValidationError as error:
             raise ConfigError(
-                f"the body is not a valid agent: {error}; send url, and "
-                "optionally name and card (credentials belong in courtside.toml)"
+                f"the body is not a valid agent: {error}; send url, and optionally "
+                f"{', '.join(OPTIONAL)} (credentials belong in courtside.toml)"
             ) from error
-        settings = AddedAgent(agent.url, agent.card).to_settings()
-        name = await self._roster.add(agent.name, settings)
+        values = msgspec.structs.asdict(agent)
+        name = values.pop("name")
+        name = await self._roster.add(name, AddedAgent(**values).to_settings())
         # Relative, because a proxy may serve the host below a base path.
         return json_response(
             self._roster.row(name), 201, {"location": f"agents/{name}"}

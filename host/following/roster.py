@@ -124,8 +124,8 @@ class Roster:
                     f"an agent {name!r} is already followed, at "
                     f"{self._entries[name].settings.url}: choose another name"
                 )
-            agent = AddedAgent(settings.url, settings.card)
-            await self._save(self._changes.add(name, agent, self._configured))
+            changes = self._changes.add(name, AddedAgent.of(settings), self._configured)
+            await self._save(changes)
             self._start(name, self._apply_changes()[name])
         return name
 

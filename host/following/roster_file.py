@@ -7,15 +7,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from ..config.agent_settings import AgentSettings, check_card, check_name, check_url
+from ..config.agent_settings import (
+    POLL_IDLE_S,
+    POLL_S,
+    STALLED_AFTER_S,
+    AgentSettings,
+    Pause,
+    Seconds,
+    check_card,
+    check_name,
+    check_poll_idle,
+    check_url,
+)
 from ..errors import ConfigError, CourtsideError
 
 FILE = "agents.json"
+T = TypeVar("T")
 
 
 class RosterNotSaved(CourtsideError):
@@ -29,16 +43,44 @@ class AddedAgent(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
 
     url: str
     card: str | None = None
+    stalled_after_s: Seconds = STALLED_AFTER_S
+    poll_s: Pause = POLL_S
+    poll_idle_s: Pause = POLL_IDLE_S
+
+    @classmethod
+    def of(cls, settings: AgentSettings) -> AddedAgent:
+        return cls(**{name: getattr(settings, name) for name in cls.__struct_fields__})
+
+    def restores(self, settings: AgentSettings) -> bool:
+        """Return whether it has that URL, and no value that differs from the default
+        and from these settings."""
+        plain = AddedAgent(self.url)
+        return self.url == settings.url and all(
+            getattr(self, name) in (getattr(plain, name), getattr(settings, name))
+            for name in self.__struct_fields__
+        )
 
     def to_settings(self, *, public_only: bool = False) -> AgentSettings:
         """Raises ConfigError that names the unusable value."""
         url, card = check("url", check_url, self.url), self.card
         if card is not None:
             card = check("card", check_card, card)
-        return AgentSettings(url, card, public_only=public_only)
+        poll_idle_s = check(
+            "poll_idle_s",
+            partial(check_poll_idle, poll_s=self.poll_s),
+            self.poll_idle_s,
+        )
+        return AgentSettings(
+            url,
+            card,
+            stalled_after_s=self.stalled_after_s,
+            poll_s=self.poll_s,
+            poll_idle_s=poll_idle_s,
+            public_only=public_only,
+        )
 
 
-def check(subject: str, checker: Callable[[object], str], value: object) -> str:
+def check(subject: str, checker: Callable[[T], T], value: T) -> T:
     """Return `checker(value)`. A ConfigError that it raises then names the subject."""
     try:
         return checker(value)
@@ -73,7 +115,7 @@ class RosterChanges(Struct, frozen=True, forbid_unknown_fields=True):
         self, name: str, agent: AddedAgent, configured: Mapping[str, AgentSettings]
     ) -> RosterChanges:
         before = configured.get(name)
-        if before and before.url == agent.url and agent.card in (None, before.card):
+        if before and agent.restores(before):
             # It was removed before: restore it with its configured settings.
             removed = {n: url for n, url in self.removed.items() if n != name}
             return RosterChanges(self.added, removed)
