@@ -1,30 +1,93 @@
 """Finds the updates that several open streams of one task carry.
 
 While a subscription is open, the response to a message carries the same updates. Either
-of the two may be ahead.
+of the two may be ahead, and a Task may be ahead of both.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from ..protocol.a2a_objects import StreamResponse
+from ..model.event import ArtifactEvent, Event
+from ..protocol.a2a_objects import Message, StreamResponse
 
 MAX_EXPECTED = 1_000  # A stream that is further behind is no longer used.
 
-Key = bytes
-_encode_key = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-@dataclass(eq=False)
+class Repeat(Enum):
+    """Whether an update of a stream is already in the feed."""
+
+    NO = "no other stream and no Task had it"
+    YES = "another stream or a Task had it first"
+    PERHAPS = "another stream had an equal chunk, perhaps before this stream began"
+
+
+class Key(NamedTuple):
+    """The content of an update. `artifact_id` is None unless it is a chunk."""
+
+    artifact_id: str | None
+    content: bytes
+
+
 class OpenStream:
-    """One stream. `expected` are the updates that other streams had first."""
+    """One stream. `expected` are the updates that other streams had first, in order.
 
-    expected: Counter[Key] = field(default_factory=Counter)
-    is_too_late: bool = False
+    Until the stream is in step, some of them may never come: the agent may have sent
+    them before this stream began.
+    """
+
+    def __init__(self) -> None:
+        self.expected: list[Key] = []
+        self.read_ahead = ChunksAhead()
+        self.is_in_step = False
+        self.is_too_late = False
+
+    @property
+    def expects_nothing(self) -> bool:
+        return not (self.expected or self.read_ahead.texts)
+
+    def begin_batch(self) -> None:
+        """Call it before the updates of each batch are taken."""
+        self.is_in_step |= not self.expected
+
+    def expect(self, key: Key) -> None:
+        self.expected.append(key)
+        self.is_too_late = len(self.expected) > MAX_EXPECTED
+
+    def take(self, key: Key, response: StreamResponse) -> Repeat:
+        """Take an update of the stream off those that it was expected to bring."""
+        is_chunk = key.artifact_id is not None
+        if key not in self.expected:
+            if self.read_ahead.is_repeat(response):
+                return Repeat.YES
+            if is_chunk:
+                self._skip_chunks(len(self.expected), key.artifact_id)
+            return Repeat.NO
+        place = self.expected.index(key)
+        was_in_step, self.is_in_step = self.is_in_step, True
+        del self.expected[place]
+        if not was_in_step:
+            del self.expected[:place]
+        elif is_chunk:
+            self._skip_chunks(place, key.artifact_id)
+        return Repeat.YES if was_in_step or not is_chunk else Repeat.PERHAPS
+
+    def _skip_chunks(self, end: int, artifact_id: str | None) -> None:
+        """Expect no more chunks that the agent would have sent before this one."""
+        self.expected[:end] = [
+            key
+            for key in self.expected[:end]
+            if key.artifact_id is None
+            or (self.is_in_step and key.artifact_id != artifact_id)
+        ]
+        self.is_in_step = True
 
 
 class OpenStreams:
@@ -49,38 +112,98 @@ class OpenStreams:
     def close(self, stream: OpenStream) -> None:
         self._streams.remove(stream)
 
-    def is_repeat(self, stream: OpenStream, response: StreamResponse) -> bool:
-        """Return whether another stream had this update of `stream` first."""
+    def take(self, stream: OpenStream, response: StreamResponse) -> Repeat:
+        """Return whether the feed already has this update of `stream`."""
         if stream.is_too_late:
-            return True
-        if len(self._streams) == 1 and not stream.expected:
-            return False
+            return Repeat.YES
+        if stream.expects_nothing:
+            return Repeat.NO
         key = _key(response)
         if key is None:
-            return False
-        if stream.expected[key]:
-            stream.expected.subtract([key])
-            if not stream.expected[key]:
-                del stream.expected[key]
-            return True
-        if len(self._streams) == 1:
+            return Repeat.NO
+        repeat = stream.take(key, response)
+        if repeat is Repeat.NO and len(self._streams) == 1:
             # The only stream is past the updates that it was expected to bring.
             stream.expected.clear()
+        return repeat
+
+    def note_first(self, stream: OpenStream, response: StreamResponse) -> None:
+        """Take note that `stream` brought this update, and no other stream before."""
+        if len(self._streams) == 1:
+            return
+        key = _key(response)
+        if key is None:
+            return
         for other in self._streams:
             if other is not stream:
-                other.expected[key] += 1
-                other.is_too_late = len(other.expected) > MAX_EXPECTED
-        return False
+                other.expect(key)
+
+    def note_read(
+        self, events: Iterable[Event], reader: OpenStream | None = None
+    ) -> None:
+        """Take note of what a Task has added: the streams may bring it too.
+
+        `reader` is the stream that brought the Task. What it brings next is newer.
+        """
+        for stream in self._streams:
+            if stream is not reader:
+                stream.read_ahead.note(events)
+
+
+class ChunksAhead:
+    """Finds the chunks of a stream that a Task had first: it was read from ahead of it.
+
+    The stream brings a part of what the Task added, from some chunk to its end.
+    `texts` has what it may still bring, for each artifact.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self._begun: set[str] = set()  # Artifacts of which it has brought a part.
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Take note of what a Task has added while the stream was open."""
+        for event in events:
+            if isinstance(event, ArtifactEvent):
+                text = "".join(part.get("text") or "" for part in event.parts)
+                before = self.texts.get(event.artifact_id, "")
+                self.texts[event.artifact_id] = before + text
+
+    def is_repeat(self, response: StreamResponse) -> bool:
+        chunk = response.artifact_update
+        artifact_id = chunk.artifact.artifact_id if chunk else ""
+        if not chunk or artifact_id not in self.texts:
+            return False
+        expected = self.texts.pop(artifact_id)
+        is_begun = artifact_id in self._begun
+        self._begun.discard(artifact_id)
+        text = "".join(part.text or "" for part in chunk.artifact.parts)
+        start = expected.find(text)
+        if not text or start < 0 or (is_begun and start > 0):
+            return False
+        if rest := expected[start + len(text) :]:
+            self.texts[artifact_id] = rest
+            self._begun.add(artifact_id)
+        return True
 
 
 def _key(response: StreamResponse) -> Key | None:
     """Return the content of an update as a key. A Task has none: reconcile compares it.
 
-    Ids are left out, because an agent may name the task in one of two streams only.
+    Ids of the task are left out: an agent may name it in one of two streams only.
     """
-    if status := response.status_update:
-        return _encode_key((status.status, status.metadata))
+    if update := response.status_update:
+        message = _without_ids(update.status.message)
+        status = replace(update.status, message=message)
+        return Key(None, _encode((status, update.metadata)))
     if chunk := response.artifact_update:
         flags = chunk.append, chunk.last_chunk
-        return _encode_key((chunk.artifact, flags, chunk.metadata))
-    return _encode_key(response.message) if response.message else None
+        content = _encode((chunk.artifact, flags, chunk.metadata))
+        return Key(chunk.artifact.artifact_id, content)
+    if response.message:
+        return Key(None, _encode(_without_ids(response.message)))
+    return None
+
+
+def _without_ids(message: Message | None) -> Message | None:
+    return message and replace(message, task_id="", context_id="")

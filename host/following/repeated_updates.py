@@ -6,15 +6,13 @@ both. A chunk may also equal the one before it, so only the agent knows which it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from ..clients.bindings.types import Update
 from ..clients.connection import Connection
-from ..model.event import ArtifactEvent, Event
+from ..model.event import ArtifactEvent, Event, TaskEvent
 from ..model.timestamps import now
-from ..protocol.a2a_objects import Status, StreamResponse, join_text
+from ..protocol.a2a_objects import Message, Status, StreamResponse, join_text
 from ..protocol.artifact_parts import end_with, start_with
 from ..protocol.event_builders import agent_message, is_before, status_time
 from ..protocol.task_record import TaskRecord
@@ -47,12 +45,14 @@ class RepeatedUpdates:
         record, row = self._record, self._record.row
         if message := response.message:
             text = join_text(message.parts)
-            return record.message_ids.get(message.message_id) == hash(text)
+            is_known = record.message_ids.get(message.message_id) == hash(text)
+            return is_known or _is_row_again(message, row)
         update = response.status_update
         if update is None or row is None or update.metadata:
             return False
         message = agent_message(update.status)
         is_same = message is None or message.message_id == row.message_id is not None
+        is_same = is_same or _is_row_again(message, row)
         return is_same and update.status.state == row.state
 
     async def is_repeat(self, update: Update) -> bool:
@@ -86,39 +86,6 @@ class RepeatedUpdates:
         return is_known and row is not None and is_before(status_time(status), row.at)
 
 
-class ChunksAhead:
-    """Finds the chunks of a stream that a Task had first: it was read from ahead of it.
-
-    The stream brings a part of what the Task added, from some chunk to its end.
-    """
-
-    def __init__(self) -> None:
-        self._texts: dict[str, tuple[str, bool]] = {}  # And whether one was found.
-
-    def note(self, events: Iterable[Event]) -> None:
-        """Take note of what a Task has added while the stream was open."""
-        for event in events:
-            if isinstance(event, ArtifactEvent):
-                text = "".join(part.get("text") or "" for part in event.parts)
-                before, is_found = self._texts.get(event.artifact_id, ("", False))
-                self._texts[event.artifact_id] = before + text, is_found
-
-    def is_repeat(self, response: StreamResponse) -> bool:
-        chunk = response.artifact_update
-        artifact_id = chunk.artifact.artifact_id if chunk else ""
-        if not chunk or artifact_id not in self._texts:
-            return False
-        rest, is_found = self._texts.pop(artifact_id)
-        parts = chunk.artifact.parts
-        text = "".join(part.text or "" for part in parts)
-        start = rest.find(text)
-        if not text or start < 0 or (is_found and start > 0):
-            return False
-        if rest := rest[start + len(text) :]:
-            self._texts[artifact_id] = rest, True
-        return True
-
-
 class RepeatedDrops:
     """Counts dropped updates once, although each new stream may begin with them.
 
@@ -144,6 +111,13 @@ class RepeatedDrops:
         new = max(0, self._in_stream - self._counted)
         self._counted += new
         return new
+
+
+def _is_row_again(message: Message | None, row: TaskEvent | None) -> bool:
+    """Return whether a message without an id has the text of the feed's row."""
+    if message is None or row is None or message.message_id or row.message_id:
+        return False
+    return join_text(message.parts) == row.message
 
 
 def _has_no_message(response: StreamResponse) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
@@ -18,6 +20,7 @@ from ..model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from ..model.timestamps import now
 from ..protocol.a2a_objects import StreamResponse, Task
 from ..protocol.gaps import (
+    EQUAL_CHUNKS,
     build_gap,
     covers,
     covers_content,
@@ -28,8 +31,8 @@ from ..protocol.translate import note_time, translate
 from .agent_row import AgentRow
 from .dropped_updates import DroppedReport
 from .follower_states import FollowerStates, Live, Source
-from .open_streams import OpenStream, OpenStreams
-from .repeated_updates import ChunksAhead, RepeatedUpdates
+from .open_streams import OpenStream, OpenStreams, Repeat
+from .repeated_updates import RepeatedUpdates
 from .responses import has_number, history_before, is_end
 from .task_end import TaskEnd
 from .task_events import TaskEvents
@@ -64,10 +67,11 @@ class TaskMerger:
         self._connection = connection
         self._states = states
         self._dropped = DroppedReport(record, events=self.events, agent_row=agent_row)
-        self._ahead = ChunksAhead()
         self._repeated = RepeatedUpdates(record, connection)
         self._end = TaskEnd(record, states=states, events=self.events)
         self._update_count = 0
+        self._may_lack_chunk = False  # Read the Task before the next update.
+        self._taking = anyio.Lock()
 
     @property
     def is_ending(self) -> bool:
@@ -85,14 +89,12 @@ class TaskMerger:
         if batch.updates:
             self.last_batch_at = anyio.current_time()
             self.has_live_updates = True
+            stream.begin_batch()
         for update in batch.updates:
             if self._is_plain(stream, update.response):
-                is_new |= self._add(update, received_at)
-            elif not self.streams.is_repeat(stream, update.response):
-                is_new |= await self._take_live(update, received_at)
-            elif update.response.artifact_update:
-                # It may be a new chunk with the same text.
-                self._end.is_doubtful = True
+                is_new |= self._add(update, received_at, stream)
+            else:
+                is_new |= await self._take_checked(update, received_at, stream)
         self._update_count += len(batch.updates)
         if batch.left_out and await self._dropped.take(batch, stream):
             self._report_dropped()
@@ -103,11 +105,12 @@ class TaskMerger:
     async def take_task(self, update: Update) -> bool:
         """Write what a Task from GetTask adds. Return whether it has news."""
         self.is_stored = True
-        if is_end(update.response) and not self.is_ending:
-            self._begin_end(update, now(), is_read=True)
-            is_new = True
-        else:
-            is_new = self._add_task(update, now(), is_read=True)
+        async with self._turn():
+            if is_end(update.response) and not self.is_ending:
+                self._begin_end(update, now(), None)
+                is_new = True
+            else:
+                is_new = self._add_task(update, now(), None)
         await self._write()
         return is_new
 
@@ -135,44 +138,80 @@ class TaskMerger:
             or self._repeated.are_possible
             or self._end.is_held
             or self.streams.count > 1
-            or stream.expected
+            or self._may_lack_chunk
+            or not stream.expects_nothing
             or response.task
             or response.message
             or is_end(response)
         )
 
-    async def _take_live(self, update: Update, received_at: str) -> bool:
+    async def _take_checked(
+        self, update: Update, received_at: str, stream: OpenStream
+    ) -> bool:
+        response = update.response
+        async with self._turn():
+            repeat = self.streams.take(stream, response)
+            if repeat is Repeat.NO and self._must_read_task(response):
+                await self._close_gap(response, received_at)
+                if stream.read_ahead.is_repeat(response):
+                    repeat = Repeat.YES
+            if repeat is not Repeat.NO:
+                # It may be a new chunk with the same text.
+                self._end.is_doubtful |= response.artifact_update is not None
+                self._may_lack_chunk |= repeat is Repeat.PERHAPS
+                return False
+            is_new = await self._take_live(update, received_at, stream)
+            # Only now: if it could not be taken, another stream still brings it.
+            self.streams.note_first(stream, response)
+            return is_new
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """Wait until no other update waits for GetTask: it would be overtaken."""
+        try:
+            self._taking.acquire_nowait()  # A cancelled stream has its turn too.
+        except anyio.WouldBlock:
+            await self._taking.acquire()
+        try:
+            yield
+        finally:
+            self._taking.release()
+
+    async def _take_live(
+        self, update: Update, received_at: str, stream: OpenStream
+    ) -> bool:
         response = update.response
         if response.task_id not in (None, self._record.task_id):
             return False  # Another follower has that task.
-        if not has_number(response) and await self._is_known(update, received_at):
+        if not has_number(response) and await self._is_known(update):
             return False
         if response.status_update and self.is_ending:
             self._end.note_live()
             return False  # The first terminal state is final.
         if is_end(response) and not self.is_ending:
-            self._begin_end(update, received_at)
+            self._begin_end(update, received_at, stream)
             return True
         if response.task:
-            return self._add_task(update, received_at, is_read=False)
+            return self._add_task(update, received_at, stream)
         if has_number(response) and self._end.is_held:
             self._end.hold_late(update)
             return False
         self._end.has_messages |= response.message is not None
-        return self._add(update, received_at) and not self.is_ending
+        return self._add(update, received_at, stream) and not self.is_ending
 
-    async def _is_known(self, update: Update, received_at: str) -> bool:
-        """Return whether the feed has an update without a number. Close the gap first,
-        if one is pending."""
-        response = update.response
+    def _must_read_task(self, response: StreamResponse) -> bool:
+        """Return whether the feed may lack something before this update."""
+        return (
+            (self._states.pending_gap is not None or self._may_lack_chunk)
+            and not (response.task or has_number(response))
+            and response.task_id in (None, self._record.task_id)
+            and not self._repeated.adds_nothing(response)
+        )
+
+    async def _is_known(self, update: Update) -> bool:
+        """Return whether the feed has an update without a number."""
         may_repeat = self._states.pending_gap or self._repeated.are_possible
-        if may_repeat and self._repeated.adds_nothing(response):
-            return True
-        if self._states.pending_gap and not response.task:
-            await self._close_gap(response, received_at)
-        if self._ahead.is_repeat(response):
-            # It may be a new chunk with the same text.
-            self._end.is_doubtful = True
+        if may_repeat and self._repeated.adds_nothing(update.response):
             return True
         return self._repeated.are_possible and await self._repeated.is_repeat(update)
 
@@ -182,6 +221,9 @@ class TaskMerger:
         The pending gap stays if the agent has less than the feed. The stream has the
         state, and all messages from this update on.
         """
+        if self._may_lack_chunk:
+            self._may_lack_chunk = False
+            self._states.pending_gap = self._states.pending_gap or EQUAL_CHUNKS
         try:
             task = (await self.read_task()).response.task
         except (AgentUnreachable, A2AError):
@@ -191,47 +233,50 @@ class TaskMerger:
             return
         earlier = replace(task, history=history_before(response, task))
         events = reconcile_content(self._record, earlier, received_at)
-        if events and not self._record.is_empty:
+        # Nothing was missed if the streams were open.
+        if events and reason != EQUAL_CHUNKS and not self._record.is_empty:
             events.insert(0, build_gap(self._record, reason, received_at))
         self._states.pending_gap = None
         raw = msgspec.json.encode(StreamResponse(task=earlier))
         self.events.add(events, raw)
-        self._ahead.note(events)
+        self.streams.note_read(events)
         self._repeated.note(StreamResponse(task=task), events)
 
-    def _add_task(self, update: Update, received_at: str, *, is_read: bool) -> bool:
-        """Add a Task. A stale one leaves the gap pending. `is_read`: by GetTask."""
+    def _add_task(
+        self, update: Update, received_at: str, stream: OpenStream | None
+    ) -> bool:
+        """Add a Task. A stale one leaves the gap pending. `stream` is None if the Task
+        is from GetTask."""
         if self.is_ending:
-            return self._add_late_task(update, received_at, is_read=is_read)
+            return self._add_late_task(update, received_at, stream)
         task, gap = update.response.task, self._states.pending_gap
         is_stale = task and gap and not covers(task, self._record)
         is_stale = is_stale and not has_number(update.response)
         if is_stale:
             self._states.pending_gap = None
-        is_new = self._add(update, received_at, is_read=is_read)
+        is_new = self._add(update, received_at, stream)
         self._states.pending_gap = gap if is_stale else None
         return is_new
 
-    def _add(self, update: Update, received_at: str, *, is_read: bool = False) -> bool:
+    def _add(self, update: Update, received_at: str, stream: OpenStream | None) -> bool:
         """Return whether the update is news: from now on, more may come soon."""
         pending_gap = self._states.pending_gap
         events = translate(self._record, update.response, received_at, pending_gap)
         if events or has_number(update.response):
             self._states.pending_gap = None
         is_new = self._has_news(update.response, events)
-        self._add_events(events, update, is_read=is_read)
+        self._add_events(events, update, stream)
         return is_new
 
     def _add_events(
-        self, events: list[Event], update: Update, *, is_read: bool
+        self, events: list[Event], update: Update, stream: OpenStream | None
     ) -> None:
         self._dropped.add_gap()
         self.events.add(events, update.raw)
         self._note_gap(update.response, events)
         if update.response.task:
             note_time(self._record, update.response)
-        if is_read and self.streams.count:
-            self._ahead.note(events)
+            self.streams.note_read(events, reader=stream)
         self._repeated.note(update.response, events)
 
     def _note_gap(self, response: StreamResponse, events: list[Event]) -> None:
@@ -289,15 +334,15 @@ class TaskMerger:
         self._end.is_cut_short |= self.is_ending
 
     def _begin_end(
-        self, update: Update, received_at: str, *, is_read: bool = False
+        self, update: Update, received_at: str, stream: OpenStream | None
     ) -> None:
         """Hold the terminal state, and add what a Task has beside it."""
         response = update.response
         if response.task and not has_number(response):
-            self._add_content(update, response.task, received_at, is_read=is_read)
+            self._add_content(update, response.task, received_at, stream=stream)
         # A Task may be the answer to a subscription that came after the end.
         is_subscribed = self._states.state == Live(Source.SUBSCRIPTION)
-        is_live = not is_read and not (response.task and is_subscribed)
+        is_live = stream is not None and not (response.task and is_subscribed)
         self._end.hold(update, is_live=is_live)
         self.group.start_soon(self._run_end)
 
@@ -309,7 +354,7 @@ class TaskMerger:
         await self._write()
 
     def _add_late_task(
-        self, update: Update, received_at: str, *, is_read: bool
+        self, update: Update, received_at: str, stream: OpenStream | None
     ) -> bool:
         """Add what a Task has that came after the end, except its state."""
         task = update.response.task
@@ -319,11 +364,11 @@ class TaskMerger:
         if has_number(update.response):
             self._end.hold_late(update)
         else:
-            self._add_content(update, task, received_at, is_read=is_read)
+            self._add_content(update, task, received_at, stream=stream)
         return False
 
     def _add_content(
-        self, update: Update, task: Task, received_at: str, *, is_read: bool
+        self, update: Update, task: Task, received_at: str, *, stream: OpenStream | None
     ) -> None:
         """Add the messages and artifacts of a Task, after a gap if one is due."""
         events = reconcile_content(self._record, task, received_at)
@@ -335,4 +380,4 @@ class TaskMerger:
             is_due = events or not self._end.is_held
             if is_due and not self._record.is_empty:
                 events.insert(0, build_gap(self._record, reason, received_at))
-        self._add_events(events, update, is_read=is_read)
+        self._add_events(events, update, stream)

@@ -25,6 +25,7 @@ BOTH_WERE_AWAY = "the host and the agent were away: updates in between may be mi
 NOT_FOLLOWED = "the host did not follow the agent: updates in between may be missing"
 RECONNECTED = "the host reconnected to the agent: updates in between may be missing"
 STREAM_SILENT = "the stream was silent: updates before the end may be missing"
+EQUAL_CHUNKS = "two streams had equal chunks: one of them may be missing"
 FOUND_LATE = "the host found the task late: earlier updates may be missing"
 
 

@@ -103,7 +103,8 @@ def _translate_message(
     )
     if before:
         row = replace(row, at=before.at)
-        if row.message == before.message and row.message_id == before.message_id:
+        is_same = (row.message_id, row.message) == (before.message_id, before.message)
+        if row.message_id and is_same:
             return []
     if pending_gap and not record.is_empty:
         return [build_gap(record, pending_gap, received_at), row]
@@ -144,7 +145,11 @@ def _build_events(
         received_at=received_at,
         sequence=sequence,
     )
-    return [row] if sequence is not UNSET or _is_new_row(record, row) else []
+    message = update.status.message
+    # Nothing but its place in the stream tells such a message from an equal one.
+    is_unmarked = message is not None and not message.message_id and row.at is None
+    is_new = sequence is not UNSET or is_unmarked or _is_new_row(record, row)
+    return [row] if is_new else []
 
 
 def _is_new_row(record: TaskRecord, row: TaskEvent) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from host.errors import AgentUnreachable
 from host.following import task_merger
-from host.following.open_streams import OpenStreams
+from host.following.open_streams import OpenStreams, Repeat
 from host.following.task_merger import TaskMerger
 from tests.support.fast_following import fast_following
 from tests.support.model_history import History, Step, play
@@ -59,7 +59,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 def forget_streams(patch: pytest.MonkeyPatch) -> None:
     """Count an update once for each stream that carries it."""
-    patch.setattr(OpenStreams, "is_repeat", lambda *_: False)
+    patch.setattr(OpenStreams, "take", lambda *_: Repeat.NO)
 
 
 def believe_stale_tasks(patch: pytest.MonkeyPatch) -> None:

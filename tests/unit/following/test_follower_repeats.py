@@ -147,6 +147,21 @@ def message(text: str) -> Update:
     return make_update({"message": agent_message(text, text)})
 
 
+UNMARKED = agent_message("two", "")
+
+
+async def test_new_stream_does_not_repeat_a_message_without_an_id() -> None:
+    said = make_update({"message": UNMARKED})
+    state = {"state": "TASK_STATE_WORKING", "message": UNMARKED}
+    working = make_update({"statusUpdate": {"taskId": "t1", "status": state}})
+    last: list[Step] = [working, status("COMPLETED", "x")]
+
+    events = await follow(WithoutGetTask([[state_at(1), said], [said], last], []))
+
+    rows = [line for line in summarize(events) if line != "gap"]
+    assert rows == ["running None", "running two", "completed x"]
+
+
 AGAIN: dict[str, list[Step]] = {
     "the state, at a new time": [state_at(9)],
     "a message of the stream before": [message("one")],

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.following import open_streams
-from host.following.open_streams import OpenStreams
+from host.following.open_streams import OpenStream, OpenStreams, Repeat
+from host.model.event import ArtifactEvent
+from host.model.timestamps import now
 from host.protocol.a2a_objects import StreamResponse
 from host.protocol.a2a_parser import parse_response
 
@@ -24,6 +26,16 @@ def status(state: str) -> StreamResponse:
     return parse_response(json.dumps(body).encode())
 
 
+def is_repeat(
+    streams: OpenStreams, stream: OpenStream, response: StreamResponse
+) -> bool:
+    stream.begin_batch()
+    repeat = streams.take(stream, response)
+    if repeat is Repeat.NO:
+        streams.note_first(stream, response)
+    return repeat is not Repeat.NO
+
+
 @given(st.lists(st.sampled_from("ab")), st.data())
 def test_each_update_counts_once_whichever_stream_is_ahead(
     texts: list[str], data: st.DataObject
@@ -35,7 +47,7 @@ def test_each_update_counts_once_whichever_stream_is_ahead(
     while any(queues.values()):
         stream = data.draw(st.sampled_from([s for s, q in queues.items() if q]))
         text = queues[stream].pop(0)
-        if not streams.is_repeat(stream, chunk(text)):
+        if not is_repeat(streams, stream, chunk(text)):
             taken.append(text)
 
     assert sorted(taken) == sorted(texts)
@@ -45,47 +57,117 @@ def test_slow_stream_repeats_what_a_closed_one_had_first() -> None:
     streams = OpenStreams()
     slow, fast = streams.open(), streams.open()
     for text in "ab":
-        assert not streams.is_repeat(fast, chunk(text))
+        assert not is_repeat(streams, fast, chunk(text))
     streams.close(fast)
 
-    assert streams.is_repeat(slow, chunk("a"))
-    assert streams.is_repeat(slow, chunk("b"))
-    assert not streams.is_repeat(slow, chunk("b"))
+    assert is_repeat(streams, slow, chunk("a"))
+    assert is_repeat(streams, slow, chunk("b"))
+    assert not is_repeat(streams, slow, chunk("b"))
 
 
 def test_stream_past_the_expected_updates_expects_them_no_more() -> None:
     """The agent forgot this subscriber for a while."""
     streams = OpenStreams()
     forgotten, reply = streams.open(), streams.open()
-    assert not streams.is_repeat(reply, chunk("a"))
+    assert not is_repeat(streams, reply, chunk("a"))
     streams.close(reply)
 
-    assert not streams.is_repeat(forgotten, chunk("b"))
-    assert not streams.is_repeat(forgotten, chunk("a"))
+    assert not is_repeat(streams, forgotten, chunk("b"))
+    assert not is_repeat(streams, forgotten, chunk("a"))
 
 
 def test_update_is_the_same_without_the_ids_of_its_task() -> None:
     streams = OpenStreams()
     one, other = streams.open(), streams.open()
 
-    assert not streams.is_repeat(one, chunk("a", taskId="t1", contextId="c1"))
-    assert streams.is_repeat(other, chunk("a"))
+    assert not is_repeat(streams, one, chunk("a", taskId="t1", contextId="c1"))
+    assert is_repeat(streams, other, chunk("a"))
 
 
 def test_task_is_never_a_repeat() -> None:
     streams = OpenStreams()
     task = parse_response(b'{"task": {"id": "t1"}}')
 
-    assert not streams.is_repeat(streams.open(), task)
-    assert not streams.is_repeat(streams.open(), task)
+    assert not is_repeat(streams, streams.open(), task)
+    assert not is_repeat(streams, streams.open(), task)
+
+
+def test_equal_chunk_from_before_a_stream_began_may_be_a_new_one() -> None:
+    """The agent may have sent the first one before it opened the second stream."""
+    streams = OpenStreams()
+    first, second = streams.open(), streams.open()
+    first.begin_batch()
+    assert not is_repeat(streams, first, chunk("a"))
+
+    second.begin_batch()
+    assert streams.take(second, chunk("a")) is Repeat.PERHAPS
+
+
+def test_equal_chunk_is_a_repeat_once_the_stream_is_in_step() -> None:
+    streams = OpenStreams()
+    first, second = streams.open(), streams.open()
+    for stream in (first, second):
+        is_repeat(streams, stream, status("WORKING"))
+    assert not is_repeat(streams, first, chunk("a"))
+
+    assert streams.take(second, chunk("a")) is Repeat.YES
+
+
+def test_chunks_that_a_stream_has_passed_are_expected_no_more() -> None:
+    streams = OpenStreams()
+    first, second = streams.open(), streams.open()
+    for text in "ab":
+        assert not is_repeat(streams, first, chunk(text))
+    assert is_repeat(streams, second, chunk("b"))
+
+    assert not is_repeat(streams, second, chunk("a"))
+
+
+def artifact_event(text: str) -> ArtifactEvent:
+    return ArtifactEvent(
+        agent="carly",
+        task_id="t1",
+        context_id=None,
+        artifact_id="a",
+        name=None,
+        parts=[{"text": text}],
+        append=True,
+        last_chunk=False,
+        received_at=now(),
+    )
+
+
+def test_each_stream_may_repeat_what_a_task_has_added() -> None:
+    streams = OpenStreams()
+    one, other, reader = streams.open(), streams.open(), streams.open()
+    streams.note_read([artifact_event("ab")], reader)
+
+    for stream in (one, other):
+        assert is_repeat(streams, stream, chunk("a"))
+        assert is_repeat(streams, stream, chunk("b"))
+        assert stream.expects_nothing
+    assert not is_repeat(streams, reader, chunk("b"))
+
+
+def test_stream_behind_a_task_keeps_what_it_is_expected_to_bring() -> None:
+    """Another stream is ahead of the Task."""
+    streams = OpenStreams()
+    ahead, behind = streams.open(), streams.open()
+    is_repeat(streams, ahead, status("WORKING"))
+    streams.note_read([artifact_event("a")], ahead)
+    assert not is_repeat(streams, ahead, chunk("b"))
+
+    assert is_repeat(streams, behind, status("WORKING"))
+    assert is_repeat(streams, behind, chunk("a"))
+    assert is_repeat(streams, behind, chunk("b"))
 
 
 def test_stream_too_far_behind_is_no_longer_used() -> None:
     streams = OpenStreams()
     ahead, behind = streams.open(), streams.open()
     for number in range(open_streams.MAX_EXPECTED + 1):
-        streams.is_repeat(ahead, chunk(str(number)))
+        is_repeat(streams, ahead, chunk(str(number)))
 
     assert behind.is_too_late
-    assert streams.is_repeat(behind, status("WORKING"))
+    assert is_repeat(streams, behind, status("WORKING"))
     assert not ahead.is_too_late
