@@ -22,7 +22,7 @@ from ..feed.feed import Feed
 from ..model.debug_state import TaskState
 from ..observability.logfmt import Line
 from ..protocol.a2a_objects import ListedTask
-from ..protocol.gaps import FOUND_LATE, STREAM_BROKE
+from ..protocol.gaps import FOUND_LATE, STREAM_BROKE, STREAM_ENDED
 from ..protocol.task_record import TaskRecord
 from .agent_row import AgentRow
 from .follower_states import FollowerStates, Source
@@ -96,6 +96,7 @@ class Follower:
         self._reading = anyio.Lock(fast_acquire=True)
         self._own_reading = anyio.CancelScope()
         self._replies_ended = anyio.Event()
+        self._reply_gap = STREAM_ENDED
 
     def set_links(
         self, parent_task_id: str | None = None, continues: str | None = None
@@ -212,6 +213,7 @@ class Follower:
                 # The task's own stream goes on where this one ended.
                 self._log_broken(error)
                 self._merger.note_cut()
+                self._reply_gap = STREAM_BROKE
             group.cancel_scope.cancel()
 
     async def _cancel_at_end(self, scope: anyio.CancelScope) -> None:
@@ -222,8 +224,9 @@ class Follower:
         self._merger.close_stream(stream)
         if self._connection.can_stream:
             is_ending = self._merger.is_ending
-            self._states.end_reply(None if is_ending else self._gap_reason)
+            self._states.end_reply(None if is_ending else self._reply_gap)
         if not self._states.has_reply:
+            self._reply_gap = STREAM_ENDED
             self._replies_ended.set()
         self._reader.read_soon()
 
@@ -252,7 +255,8 @@ class Follower:
         except TaskNotFoundError:
             await self._take_unknown()
             if not self._merger.is_ending:
-                self._states.break_stream(self._gap_reason)
+                can_stream = self._connection.can_stream
+                self._states.break_stream(STREAM_BROKE if can_stream else None)
                 self._states.retry()
                 return
         except (AgentUnreachable, A2AError) as error:
@@ -261,13 +265,15 @@ class Follower:
             self._log_broken(error)
             self._merger.note_cut()
         if not self._merger.is_ending:
-            await self._recover(cause)
+            has_ended = response is not None and cause is None
+            await self._recover(cause, STREAM_ENDED if has_ended else STREAM_BROKE)
         if self._merger.is_ending:
             await self._events.ended.wait()
 
-    async def _recover(self, cause: str | None) -> None:
+    async def _recover(self, cause: str | None, gap_reason: str | None) -> None:
         is_agent_error = cause is not None and AGENT_ERROR in cause
-        gap_reason = self._gap_reason
+        if not self._connection.can_stream:
+            gap_reason = None
         if gap_reason and is_agent_error:
             gap_reason = f"{cause}: updates after it may be missing"
         self._states.break_stream(gap_reason)
@@ -282,10 +288,6 @@ class Follower:
             await self._agent_row.report_trouble(cause)
         if not self._merger.is_ending:
             self._states.retry()
-
-    @property
-    def _gap_reason(self) -> str | None:
-        return STREAM_BROKE if self._connection.can_stream else None
 
     # The Task as its agent has it.
 

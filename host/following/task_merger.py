@@ -21,6 +21,7 @@ from ..model.timestamps import now
 from ..protocol.a2a_objects import StreamResponse, Task
 from ..protocol.gaps import (
     EQUAL_CHUNKS,
+    STREAM_ENDED,
     build_gap,
     covers,
     covers_content,
@@ -252,11 +253,21 @@ class TaskMerger:
         task, gap = update.response.task, self._states.pending_gap
         is_stale = task and gap and not covers(task, self._record)
         is_stale = is_stale and not has_number(update.response)
-        if is_stale:
+        if is_stale or (task and self._is_whole(task, received_at)):
             self._states.pending_gap = None
         is_new = self._add(update, received_at, stream)
         self._states.pending_gap = gap if is_stale else None
         return is_new
+
+    def _is_whole(self, task: Task, received_at: str) -> bool:
+        """Return whether a Task proves that the end of a stream has hidden nothing.
+
+        All that it has beside its state is in the feed. After a break, updates that
+        leave no trace in a Task may be missing as well.
+        """
+        if self._states.pending_gap != STREAM_ENDED:
+            return False
+        return not reconcile_content(self._record, task, received_at)
 
     def _add(self, update: Update, received_at: str, stream: OpenStream | None) -> bool:
         """Return whether the update is news: from now on, more may come soon."""
@@ -377,7 +388,7 @@ class TaskMerger:
         is_proof = is_end(update.response) and covers(task, self._record)
         if reason and is_proof:
             self._states.pending_gap = None
-            is_due = events or not self._end.is_held
+            is_due = events or not (self._end.is_held or reason == STREAM_ENDED)
             if is_due and not self._record.is_empty:
                 events.insert(0, build_gap(self._record, reason, received_at))
         self._add_events(events, update, stream)

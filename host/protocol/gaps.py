@@ -19,6 +19,7 @@ from .event_builders import status_time
 from .task_record import TaskRecord
 
 STREAM_BROKE = "the stream broke: updates in between may be missing"
+STREAM_ENDED = "the stream ended before the task: updates in between may be missing"
 HOST_WAS_AWAY = "the host was away: updates in between may be missing"
 AGENT_WAS_AWAY = "the agent was away: updates in between may be missing"
 BOTH_WERE_AWAY = "the host and the agent were away: updates in between may be missing"
