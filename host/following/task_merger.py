@@ -388,7 +388,15 @@ class TaskMerger:
         is_proof = is_end(update.response) and covers(task, self._record)
         if reason and is_proof:
             self._states.pending_gap = None
-            is_due = events or not (self._end.is_held or reason == STREAM_ENDED)
-            if is_due and not self._record.is_empty:
+            if self._needs_gap(reason, events) and not self._record.is_empty:
                 events.insert(0, build_gap(self._record, reason, received_at))
         self._add_events(events, update, stream)
+
+    def _needs_gap(self, reason: str, content: list[Event]) -> bool:
+        """Return whether a gap must stand before the content of a terminal Task."""
+        if reason == EQUAL_CHUNKS:
+            return False  # Nothing was missed: the streams were open.
+        if content:
+            return True
+        # A state that is the only news was not streamed either.
+        return not self._end.is_held and reason != STREAM_ENDED
