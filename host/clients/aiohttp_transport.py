@@ -18,7 +18,7 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from ..config.address_rules import LOOPBACK, parse_address
+from ..config.address_rules import LOOPBACK
 from .address_check import addresses
 
 # Servers close idle connections: gunicorn after 2 s, uvicorn and Node.js after 5. So
@@ -47,13 +47,15 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         url = request.url
         if url.scheme not in SCHEMES or not url.host:
             raise httpx.UnsupportedProtocol(f"not an http or https URL: {url}")
-        if parse_address(url.host):  # aiohttp looks up names, but not addresses.
-            await addresses(url.host, 0, self._public_only)
+        target = URL(str(url), encoded=True)
+        if _is_numeric(url.host):  # aiohttp looks up names only.
+            found = await addresses(url.host, 0, self._public_only)
+            target = target.with_host(found[0])
         timeout = request.extensions.get("timeout", {})
         with _httpx_errors():
             response = await self._open().request(
                 request.method,
-                URL(str(url), encoded=True),
+                target,
                 data=await request.aread() or None,
                 headers=[
                     (name.decode("latin-1"), value.decode("latin-1"))
@@ -142,6 +144,11 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._response.close()
+
+
+def _is_numeric(host: str) -> bool:
+    """Return whether a host is an address, also in a form as 2130706433 or 127.1."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 @contextmanager

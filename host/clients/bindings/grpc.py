@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import anyio
 import grpc
@@ -41,7 +42,10 @@ class Grpc(Binding):
         with self._map_errors("gRPC"), anyio.fail_after(CALL_S):
             host, port, is_secure = _target(self._url)
             found = await addresses(host, port, self._http.public_only)
-            pinned = found if self._http.public_only else ()
+            # A proxy looks up the name itself, and a server on this machine may listen
+            # on one of its addresses only.
+            is_direct = host not in LOOPBACK and not getproxies()
+            pinned = found if self._http.public_only or is_direct else ()
             self._channel = _channel(host, port, is_secure, pinned)
             # The credentials depend on whether the connection is encrypted.
             scheme = "https" if is_secure else "http"

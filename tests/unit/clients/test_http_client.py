@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -21,39 +20,10 @@ from host.clients.http_client import client
 from host.errors import AgentUnreachable
 from tests.support.harness import free_port
 from tests.support.reply_server import reply_server
+from tests.support.resolver import resolving
 
 # How long gunicorn keeps an idle connection, the shortest time of common servers.
 KEPT_S = 2.0
-
-
-class Resolver:
-    """Returns the answers in turn, then the last one. Counts the look-ups."""
-
-    def __init__(self, *answers: list[str]) -> None:
-        self.asked = 0
-        self._answers = answers
-
-    def __call__(self, host: str, port: int, *_: Any, **__: Any) -> list[Any]:
-        found = self._answers[min(self.asked, len(self._answers) - 1)]
-        self.asked += 1
-        return [
-            (
-                socket.AF_INET6 if ":" in one else socket.AF_INET,
-                socket.SOCK_STREAM,
-                socket.IPPROTO_TCP,
-                "",
-                (one, port),
-            )
-            for one in found
-        ]
-
-
-@contextmanager
-def resolving(*answers: list[str]) -> Iterator[Resolver]:
-    resolver = Resolver(*answers)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", resolver)
-        yield resolver
 
 
 async def get(url: str, *, public_only: bool = False) -> httpx.Response:
@@ -71,6 +41,11 @@ async def get(url: str, *, public_only: bool = False) -> httpx.Response:
         "fd00:ec2::254",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
+        "168.63.129.16",
+        "fd20:ce::254",
+        "64:ff9b:1::a9fe:a9fe",
+        "::ffff:0:a9fe:a9fe",
+        "::169.254.169.254",
     ],
 )
 @pytest.mark.parametrize("beside", [[], ["127.0.0.1"]])
@@ -118,14 +93,27 @@ async def test_public_only_client_refuses_private_addresses(
     assert agent.requests == []
 
 
-async def test_literal_address_is_checked() -> None:
+LOCAL_SPELLINGS = ["127.0.0.1", "2130706433", "127.1", "0x7f000001", "0177.1"]
+
+
+@pytest.mark.parametrize("host", [*LOCAL_SPELLINGS, "[::ffff:127.0.0.1]"])
+async def test_address_in_a_url_is_checked_in_any_spelling(host: str) -> None:
     with (
         reply_server() as agent,
         pytest.raises(AgentUnreachable, match="private address"),
     ):
-        await get(f"http://127.0.0.1:{agent.port}", public_only=True)
+        await get(f"http://{host}:{agent.port}", public_only=True)
 
     assert agent.requests == []
+
+
+@pytest.mark.parametrize("host", LOCAL_SPELLINGS)
+async def test_address_in_any_spelling_works_where_it_is_allowed(host: str) -> None:
+    with reply_server() as agent:
+        answer = await get(f"http://{host}:{agent.port}")
+
+    assert answer.status_code == 200
+    assert agent.requests[0].headers["host"] == f"{host}:{agent.port}"
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111"])
