@@ -29,7 +29,18 @@ class LogError(CourtsideError):
 
 
 class LogDamaged(LogError):
-    """The log's file is corrupt. Retrying does not help."""
+    """The log's file is corrupt. Retrying does not help.
+
+    `event_id` is the damaged event, if it is only one.
+    """
+
+    def __init__(self, message: str, event_id: int | None = None) -> None:
+        super().__init__(message)
+        self.event_id = event_id
+
+
+class LogRefused(LogError):
+    """The log can never accept one of the entries. Retrying does not help."""
 
 
 class QueryError(CourtsideError):

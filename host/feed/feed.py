@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Sequence
-from time import perf_counter, time
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -18,34 +17,28 @@ import msgspec
 from ..errors import CursorExpired, LogDamaged, LogError
 from ..log.contract import Bounds, Entry, Log, Row
 from ..model.board import Board
-from ..model.debug_state import Commit, FeedState
+from ..model.debug_state import FeedState
 from ..model.event import Event, Snapshot, decode
 from ..model.filter import ALL, Filter
 from ..model.histogram import DurationHistogram
 from ..model.sse import feed_frame, frame
-from ..model.timestamps import format_timestamp, now
+from ..model.timestamps import now
 from ..observability.logfmt import Line
 from .audience import Audience
+from .commit_queue import MAX_BATCH, CommitQueue
 from .listeners import Listeners
 from .ring import Frames, Ring
 
 logger = logging.getLogger("courtside.feed")
 
-MAX_BATCH = 5_000
 PAGE = 1_000
 CHECKPOINT_EVERY = 20_000  # The next start folds at most this many: about 0.1 s.
 ON_THE_BOARD = Filter(kind=frozenset({"task", "agent"}))
-COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-RETRY_S = 1.0
 
 FAULT = "fault"
 """The SSE event name of `fault_frame`, and its name in a reader's `kind=`."""
 
 T = TypeVar("T")
-
-
-class FeedClosed(Exception):
-    """The host is shutting down. The feed accepts no more events."""
 
 
 class Feed:
@@ -56,17 +49,11 @@ class Feed:
     ) -> None:
         self.board = Board()
         self.published_by: Counter[tuple[str, str]] = Counter()  # Agent and kind.
-        self.commits = DurationHistogram(*COMMIT_S)
-        self._last_commit: Commit | None = None
-        self._unwritten: LogError | None = None
         self._unread: LogError | None = None
         self._log = log
         self._keep = (keep_events, keep_s)
-        self._pending: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
-        self._committing: list[Entry] = []
-        self._arrived = asyncio.Event()
+        self._queue = CommitQueue(log, self)
         self._published = asyncio.Event()
-        self._closed = False
         self.opened_at = ""
         self.listeners = Listeners()
         self.audience = Audience()
@@ -97,7 +84,7 @@ class Feed:
     @property
     def fault(self) -> str | None:
         """Why the log cannot be written or read now, or None."""
-        error = self._unwritten or self._unread
+        error = self._queue.failure or self._unread
         return str(error) if error else None
 
     @property
@@ -108,7 +95,12 @@ class Feed:
     @property
     def queued(self) -> int:
         """The number of entries that are not durable yet."""
-        return sum(1 for _ in self._not_durable())
+        return sum(1 for _ in self._queue.not_durable())
+
+    @property
+    def commits(self) -> DurationHistogram:
+        """The durations of the commits."""
+        return self._queue.durations
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Append entries, and return when they are durable. Known versions are dropped.
@@ -119,80 +111,27 @@ class Feed:
 
     def submit(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
         """Append without waiting. The future is done when the entries are durable."""
-        if self._closed:
-            raise FeedClosed
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((entries, done))
-        self._arrived.set()
-        return done
+        return self._queue.submit(entries)
 
     async def write(self) -> None:
         """Commit batches until `close`. The next batch collects while a commit runs."""
-        while self._pending or not self._closed:
-            if not self._pending:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            self._committing, waiting = self._take()
-            await self._commit(self._committing)
-            self._committing = []
-            for done in waiting:
-                if not done.done():
-                    done.set_result(None)
+        await self._queue.run()
 
-    def _take(self) -> tuple[list[Entry], list[asyncio.Future[None]]]:
-        entries: list[Entry] = []
-        waiting: list[asyncio.Future[None]] = []
-        for some, done in self._pending:
-            if entries and len(entries) + len(some) > MAX_BATCH:
-                break
-            entries.extend(some)
-            waiting.append(done)
-        del self._pending[: len(waiting)]
-        return entries, waiting
-
-    async def _commit(self, entries: list[Entry]) -> None:
-        """Append until it succeeds. A failed append may have been stored."""
-        while True:
-            try:
-                began = perf_counter()
-                ids = await self._log.append(entries)
-                took_s = perf_counter() - began
-                self.commits.add(took_s)
-                self._last_commit = Commit(
-                    format_timestamp(time()), took_s, len(entries)
-                )
-                if self._unwritten:
-                    await self._publish_from_log()
-            except LogError as error:
-                if self._unwritten is None:
-                    logger.error(Line(log="failing", cause=error, retry_s=RETRY_S))
-                self._unwritten = error
-                self._published.set()
-                await asyncio.sleep(RETRY_S)
-                continue
-            break
-        if self._unwritten:
-            logger.warning(Line(log="writing"))
-            self._unwritten = None
-        else:
-            for event_id, entry in zip(ids, entries, strict=True):
-                if event_id is not None:
-                    row = Row(event_id, entry.place, entry.body, entry.number)
-                    self._publish(row, entry.event)
-        self._published.set()
-
-    async def _publish_from_log(self) -> None:
+    async def publish_from_log(self) -> None:
         """Publish what is in the log. After a failure only the log knows the ids."""
         while rows := await self._log.read(self.head, MAX_BATCH):
             for row in rows:
-                self._publish(row, decode(row.body))
+                self.publish(row, decode(row.body))
 
-    def _publish(self, row: Row, event: Event) -> None:
+    def publish(self, row: Row, event: Event) -> None:
         self._ring.append(row.place, feed_frame(self.epoch, row.id, row.body))
         self.board.fold(event)
         self.published_by[row.place.agent, row.place.kind] += 1
         self.listeners.notify(row)
+
+    def notify(self) -> None:
+        """Wake the fan-out: something was published, or `fault` has changed."""
+        self._published.set()
 
     async def _guarded(self, read: Awaitable[T]) -> T:
         """Await a read, and keep its failure in `fault` until a read succeeds.
@@ -235,8 +174,7 @@ class Feed:
 
     def close(self) -> None:
         """Accept no more events. `write` commits the waiting ones and returns."""
-        self._closed = True
-        self._arrived.set()
+        self._queue.close()
         self.listeners.close()
 
     async def wait_until_published(self) -> None:
@@ -305,18 +243,12 @@ class Feed:
 
         Their sender may be gone, but their versions must not be used again.
         """
-        waiting = [e.version for e in self._not_durable() if e.source == source]
+        waiting = [e.version for e in self._queue.not_durable() if e.source == source]
         return max([await self._log.high_water(source), *waiting])
-
-    def _not_durable(self) -> Iterator[Entry]:
-        """Iterate over the entries that are not durable yet."""
-        yield from self._committing
-        for entries, _ in self._pending:
-            yield from entries
 
     async def committed_version(self, source: str) -> int:
         """Return the last version of a source when all its entries are durable."""
-        if any(entry.source == source for entry in self._not_durable()):
+        if any(entry.source == source for entry in self._queue.not_durable()):
             await self.append(())  # Batches commit in order.
         return await self._log.high_water(source)
 
@@ -337,6 +269,6 @@ class Feed:
             ring_first=self._ring.first,
             ring_bytes=self._ring.size,
             queued=self.queued,
-            last_commit=self._last_commit,
+            last_commit=self._queue.last_commit,
             fault=self.fault,
         )

@@ -12,7 +12,8 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec import UNSET
 
-from ..feed.feed import Feed, FeedClosed
+from ..feed.commit_queue import FeedClosed
+from ..feed.feed import Feed
 from ..log.contract import NOTICES, Entry
 from ..model.event import Event, GapEvent, decode
 from ..model.filter import Filter

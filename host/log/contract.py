@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from ..errors import LogRefused
 from ..model.event import Event, encode
 from ..model.filter import ALL, Filter, Place
 
@@ -36,6 +37,11 @@ class Entry(Struct, frozen=True, gc=False):
         cls, source: str, version: int, event: Event, raw: bytes | None = None
     ) -> Entry:
         return cls(source, version, place_of(event), event, encode(event), raw)
+
+    @property
+    def size(self) -> int:
+        """The bytes that the log stores for the event."""
+        return len(self.body) + len(self.raw or b"")
 
     @property
     def number(self) -> int:
@@ -72,6 +78,7 @@ class Log(Protocol):
 
     Every method raises LogError if the store fails. A failed append may have been
     stored: append the same entries again. The log drops the entries that it has.
+    LogRefused means that it never accepts one of them: append the others without it.
     """
 
     async def append(self, entries: Sequence[Entry]) -> list[int | None]:
@@ -115,8 +122,17 @@ class Log(Protocol):
 
 
 NOTICES = "notices:"  # No agent's name has a colon.
+MAX_ROW_BYTES = 32 * 1024 * 1024  # Of one event. An agent's responses have 8 MiB.
 READ_BYTES = 8 * 1024 * 1024  # A thousand artifacts can be a gigabyte.
 TRIM_STEP = 5_000  # Deleting 100,000 rows at once delayed appends by 70 ms.
+
+
+def refuse_size(entry: Entry) -> LogRefused:
+    """Build the error for an entry that is larger than MAX_ROW_BYTES."""
+    return LogRefused(
+        f"an event of {entry.source} has {entry.size:,} bytes; the log takes at most "
+        f"{MAX_ROW_BYTES:,} for one event"
+    )
 
 
 def source_of(event: Event) -> str:

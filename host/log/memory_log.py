@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from ..model.filter import ALL, Filter
-from .contract import TRIM_STEP, Bounds, Entry, Row
+from .contract import MAX_ROW_BYTES, TRIM_STEP, Bounds, Entry, Row, refuse_size
 
 
 class MemoryLog:
@@ -28,6 +28,9 @@ class MemoryLog:
     async def append(self, entries: Sequence[Entry]) -> list[int | None]:
         ids: list[int | None] = []
         now = time.time()
+        for entry in entries:
+            if entry.size > MAX_ROW_BYTES:
+                raise refuse_size(entry)
         for entry in entries:
             if entry.version <= self._versions.get(entry.source, 0):
                 ids.append(None)

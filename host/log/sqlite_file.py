@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import LogDamaged, LogError
+from ..errors import LogDamaged, LogError, LogRefused
 
 APPLICATION_ID = 0x436F7572
 SCHEMA_VERSION = 2
@@ -92,12 +92,23 @@ class transaction:
             self._db.execute("ROLLBACK")
 
 
-def to_log_error(
-    path: Path, error: sqlite3.Error | OSError, doing: str = ""
-) -> LogError:
-    """Convert an error of the store. A damaged file becomes LogDamaged."""
-    # Errors of the disk are subclasses, so only this exact class means damage.
-    if type(error) is sqlite3.DatabaseError:
+# A value or row that SQLite never takes: too big, out of range or not encodable.
+REFUSALS = (
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    OverflowError,
+    UnicodeError,
+)
+StoreError = sqlite3.Error | OSError | OverflowError | UnicodeError
+
+
+def to_log_error(path: Path, error: StoreError, doing: str = "") -> LogError:
+    """Convert an error of the store: LogDamaged, LogRefused, or one that may pass."""
+    if isinstance(error, REFUSALS):
+        return LogRefused(f"{path}: {doing}{error}")
+    # Errors of the disk are subclasses, so only this exact class means damage. No entry
+    # is against a constraint, so a failed one means that the file contradicts itself.
+    if type(error) in (sqlite3.DatabaseError, sqlite3.IntegrityError):
         return LogDamaged(
             f"{path}: {doing}{error}: the file is damaged, or not a log of Courtside; "
             "stop the host, then restore a backup or choose another --data-dir"

@@ -19,8 +19,17 @@ from typing import Any, TypeVar
 
 from ..errors import LogError
 from ..model.filter import ALL, Filter, Place
-from .contract import READ_BYTES, TRIM_STEP, Bounds, Entry, Row
+from .contract import (
+    MAX_ROW_BYTES,
+    READ_BYTES,
+    TRIM_STEP,
+    Bounds,
+    Entry,
+    Row,
+    refuse_size,
+)
 from .sqlite_file import (
+    REFUSALS,
     Insert,
     check,
     connect,
@@ -91,7 +100,7 @@ class SqliteLog:
     async def _run(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, *REFUSALS) as error:
             raise to_log_error(self._path, error) from error
 
     async def append(self, entries: Sequence[Entry]) -> list[int | None]:
@@ -118,7 +127,9 @@ class SqliteLog:
                 place = self._place_id(entry.place)
                 events += (last, place, entry.number, now, entry.body, entry.raw)
                 ids.append(last)
-                size += len(entry.body) + len(entry.raw or b"")
+                if (row_bytes := entry.size) > MAX_ROW_BYTES:
+                    raise refuse_size(entry)
+                size += row_bytes
                 if size > STATEMENT_BYTES:
                     EVENTS.run(db, events)
                     total += size

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from host.app import Host
 from host.config.load import Config
-from host.feed.feed import FeedClosed
+from host.feed.commit_queue import FeedClosed
 from host.log.contract import Entry
 from host.log.sqlite_log import SqliteLog
 from host.model.event import ArtifactEvent, Event, TaskEvent
