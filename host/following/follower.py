@@ -180,6 +180,16 @@ class Follower:
             round(anyio.current_time() - self._merger.last_batch_at, 1),
         )
 
+    @property
+    def is_streaming(self) -> bool:
+        """Whether updates arrive by a stream."""
+        return self._states.is_streaming
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether the task waits for the answer to a question."""
+        return self._record.needs_input
+
     # The responses to later messages.
 
     async def expect_reply(self) -> OpenStream:

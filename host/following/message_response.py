@@ -8,8 +8,9 @@ task.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
+import anyio
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError
 
@@ -23,6 +24,8 @@ from ..protocol.event_builders import build_message_event
 from .agent_row import AgentRow
 from .follower import Follower
 from .followers import Followers
+from .open_streams import OpenStream
+from .response_parts import Part, ResponseParts
 
 Found = tuple[str, AsyncGenerator[Batch]]
 """The id of a task, and a response from its first update on."""
@@ -44,6 +47,9 @@ class MessageResponse:
         self._agent_row = agent_row
         self._parent_task_id = parent_task_id
         self._asked_id: str = request.message.task_id
+        self._linked_id = ""  # The task that continues the asked one.
+        self._reply: OpenStream | None = None
+        self._parts: ResponseParts | None = None
 
     async def read(self, connection: Connection) -> None:
         """Send the message, and read the whole response.
@@ -51,12 +57,9 @@ class MessageResponse:
         Does not raise A2AError or AgentUnreachable. Before the first update, such an
         error is the end of `answer`.
         """
-        follower = self._followers.get(self._asked_id) if self._asked_id else None
         try:
-            if follower:
-                await self._read_reply(connection, follower)
-            else:
-                await self._read_first_response(connection)
+            async with aclosing(connection.send(self._request)) as response:
+                await self._read_response(response)
         except BaseException as error:
             has_failed = not self.answer.has_begun
             self.answer.end(self._describe(error))
@@ -66,54 +69,76 @@ class MessageResponse:
                 await self._agent_row.report_send_failure(_describe_fault(error))
         self.answer.end()
 
-    async def _read_reply(self, connection: Connection, follower: Follower) -> None:
-        async with aclosing(connection.send(self._request)) as response:
-            found = await self._read_same_task(response, follower)
-            if found:
-                await self._follow(*found)
-
-    async def _read_same_task(
-        self, response: AsyncGenerator[Batch], follower: Follower
-    ) -> Found | None:
-        """Read the response up to another task. Return that task, if there is one."""
-        stream = await follower.expect_reply()
+    async def _read_response(self, response: AsyncGenerator[Batch]) -> None:
+        """Read the response, and follow each task that it shows."""
+        asked = self._followers.get(self._asked_id) if self._asked_id else None
+        self._reply = await asked.expect_reply() if asked else None
         try:
             found = await self._find_task(response)
             if not found or found[0] != self._asked_id:
-                return found
-            part = _TaskPart(*found)
-            await follower.read_reply(stream, part.read())
-        finally:
-            follower.end_reply(stream)
-        if part.other:
-            await self._link(part.other[0])
-        return part.other
-
-    async def _read_first_response(self, connection: Connection) -> None:
-        async with aclosing(connection.send(self._request)) as response:
-            found = await self._find_task(response)
+                self._end_reply(asked)
             if found:
-                await self._follow(*found)
+                await self._follow_tasks(*found)
+        finally:
+            self._end_reply(asked)
 
-    async def _follow(self, task_id: str, response: AsyncGenerator[Batch]) -> None:
-        continues = self._asked_id if task_id != self._asked_id else None
-        follower = self._followers.get(task_id)
-        if follower is None:
-            parent = self._parent_task_id
-            await self._followers.run(task_id, response, parent, continues)
-            return
-        # The task was found too long ago: its stream is ahead of this one.
-        follower.set_links(self._parent_task_id, continues)
-        async for _ in response:
-            pass
-        follower.read_task_after(0)
+    def _end_reply(self, asked: Follower | None) -> None:
+        reply, self._reply = self._reply, None
+        if asked and reply:
+            asked.end_reply(reply)
 
-    async def _link(self, task_id: str) -> None:
-        """Say that the task of the reply no longer waits, if another one has it."""
+    async def _follow_tasks(
+        self, task_id: str, response: AsyncGenerator[Batch]
+    ) -> None:
+        async with anyio.create_task_group() as group:
+
+            def follow(task_id: str, part: Part) -> None:
+                group.start_soon(self._follow, task_id, part)
+
+            self._parts = ResponseParts(task_id, follow)
+            await self._parts.read(response)
+
+    async def _follow(self, task_id: str, part: Part) -> None:
+        async with aclosing(part):
+            continues = await self._link(task_id)
+            follower = self._followers.get(task_id)
+            if follower is None:
+                parent = self._parent_task_id
+                await self._followers.run(task_id, part, parent, continues)
+                return
+            follower.set_links(self._parent_task_id, continues)
+            reply, self._reply = self._reply, None
+            if reply is None and follower.is_streaming:
+                # Its own stream is ahead of the response, and has the same updates.
+                with suppress(A2AError, AgentUnreachable):
+                    async for _ in part:
+                        pass
+                follower.read_task_after(0)
+                return
+            reply = reply or await follower.expect_reply()
+            try:
+                await follower.read_reply(reply, part)
+            finally:
+                follower.end_reply(reply)
+
+    async def _link(self, task_id: str) -> str | None:
+        """Say that the task of the reply no longer waits, if another one has it.
+
+        Return the task that `task_id` continues.
+        """
+        if not self._asked_id or self._linked_id not in ("", task_id):
+            return None
+        if task_id == self._asked_id:
+            return None
         asked = self._followers.get(self._asked_id)
-        if asked and task_id != self._asked_id:
+        if asked and not self._linked_id:
+            if self._parts and asked.needs_input:
+                # Its own stream says how it goes on.
+                self._parts.end(self._asked_id)
             parent = await asked.continue_by(task_id)
             self._parent_task_id = self._parent_task_id or parent
+        self._linked_id = task_id
+        return self._asked_id
 
     async def _find_task(self, response: AsyncGenerator[Batch]) -> Found | None:
         """Return the task of the response, None if it has none.
@@ -160,29 +185,6 @@ class MessageResponse:
             return error
         name = self._agent_row.name
         return AgentUnreachable(f"{name} was lost before it answered: {error!r}")
-
-
-class _TaskPart:
-    """The updates of one task at the begin of a response.
-
-    `other` is set if an update of another task follows them.
-    """
-
-    def __init__(self, task_id: str, response: AsyncGenerator[Batch]) -> None:
-        self.other: Found | None = None
-        self._task_id = task_id
-        self._response = response
-
-    async def read(self) -> AsyncGenerator[Batch]:
-        async for batch in self._response:
-            for place, update in enumerate(batch.updates):
-                task_id = update.response.task_id
-                if task_id and task_id != self._task_id:
-                    rest = batch._replace(updates=batch.updates[place:])
-                    self.other = task_id, _chain(rest, self._response)
-                    yield Batch(batch.updates[:place])
-                    return
-            yield batch
 
 
 async def _chain(first: Batch, rest: AsyncGenerator[Batch]) -> AsyncGenerator[Batch]:
