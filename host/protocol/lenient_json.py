@@ -1,4 +1,4 @@
-"""Parses nonstandard A2A JSON as leniently as the SDK does, and as slowly.
+"""Parses nonstandard A2A JSON as leniently as the SDK does and more, but slowly.
 
 `a2a_parser` uses it for JSON that its strict structs refuse.
 """
@@ -17,13 +17,19 @@ from google.protobuf.json_format import Error, MessageToDict
 from google.protobuf.message import Message
 
 from ..model.timestamps import parse_timestamp
+from .trailing_commas import blank_trailing_commas
 
 MAX_DEPTH = 100  # The SDK's limit.
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Some agents count their tasks and messages.
 IDS = {"id", "taskId", "contextId", "messageId", "artifactId"}
 IDS |= {"task_id", "context_id", "message_id", "artifact_id"}
+FLAGS = {"append", "lastChunk", "last_chunk", "final"}
+WORDS = {"true": True, "1": True, "false": False, "0": False, "": False}
+WORDS |= {"none": False, "null": False}
+TEXTS = {"text", "name", "description", "filename", "mediaType", "media_type", "url"}
 ENUMS = {"state": pb.TaskState, "role": pb.Role}
+FREE_FORM = {"metadata", "data"}  # They hold any JSON.
 Json = dict[str, Any]
 
 
@@ -31,10 +37,11 @@ def decode(data: bytes) -> Json:
     """Return the JSON object in `data`. Raises ValueError if it has none.
 
     Replaces what protobuf and UTF-8 cannot hold: lone surrogates (a text that was cut
-    within an emoji) by U+FFFD, NaN and too large numbers by null.
+    within an emoji) by U+FFFD, NaN and too large numbers by null. Accepts trailing
+    commas.
     """
     try:
-        body = json.loads(data.decode("utf-8-sig", "replace"))
+        body = _load(data.decode("utf-8-sig", "replace"))
     except RecursionError as error:
         raise ValueError("JSON nested too deeply") from error
     if not isinstance(body, dict):
@@ -43,11 +50,22 @@ def decode(data: bytes) -> Json:
     return valid
 
 
+def _load(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        repaired = blank_trailing_commas(text)
+        if repaired == text:
+            raise
+        return json.loads(repaired)
+
+
 def normalize(body: Json, message: Message) -> Json:
     """Return `body` as canonical ProtoJSON, as the SDK reads it into `message`.
 
     Changes `body`. Raises ValueError with the SDK's reason.
     """
+    convert_scalars(body)
     _drop_unreadable(body)
     try:
         as_json: Json = MessageToDict(parse_lenient(body, message))
@@ -76,12 +94,9 @@ def _replace_invalid(value: Any, depth: int) -> Any:
 
 
 def _drop_unreadable(body: Json) -> None:
-    """Drop values for which the SDK would refuse the whole update, and read numeric
-    ids as text."""
+    """Drop values for which the SDK would refuse the whole update."""
     for key, value in body.items():
-        if key in IDS and type(value) is int:
-            body[key] = str(value)
-        elif key == "timestamp":
+        if key == "timestamp":
             body[key] = parse_timestamp(value) if isinstance(value, str) else None
         elif key in ENUMS:
             body[key] = _enum_number(value, ENUMS[key])
@@ -91,6 +106,21 @@ def _drop_unreadable(body: Json) -> None:
             for inner in value if isinstance(value, list) else [value]:
                 if isinstance(inner, dict):
                     _drop_unreadable(inner)
+
+
+def convert_scalars(body: Json) -> None:
+    """Read numbers as text where text belongs, and words as true and false."""
+    for key, value in body.items():
+        if key in FLAGS and isinstance(value, str | int):
+            body[key] = WORDS.get(str(value).strip().lower(), value)
+        elif key in IDS and type(value) is int:
+            body[key] = str(value)
+        elif key in TEXTS and isinstance(value, bool | int | float):
+            body[key] = json.dumps(value)
+        elif key not in FREE_FORM:
+            for inner in value if isinstance(value, list) else [value]:
+                if isinstance(inner, dict):
+                    convert_scalars(inner)
 
 
 def _enum_number(value: Any, enum: Any) -> int:

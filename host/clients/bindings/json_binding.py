@@ -40,8 +40,8 @@ SSE_LINE = re.compile(rb"(data|event|id|retry|):")
 MIN_BEGIN = 8  # Bytes that show what a body is.
 # What the page shows of an agent that the host reads nevertheless.
 NONSTANDARD = (
-    "Some updates are not in the JSON form of A2A 1.0. The host reads them as the A2A "
-    "SDK does, also in the forms of 0.3."
+    "Some updates are not in the JSON form of A2A 1.0: for example, they have forms of "
+    "0.3, true as text, or trailing commas. The host reads them nevertheless."
 )
 HEARTBEAT = (
     "Streams contain data that is not an update, such as pings. SSE has comments for "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ def from_jsonrpc(error: object) -> A2AError:
     """Read the `error` of a JSON-RPC response."""
     if not isinstance(error, dict):
         return AgentError(f"an error that is not an object: {str(error)[:MAX_MESSAGE]}")
-    code, message = error.get("code"), _message(error)
+    code, message = _code(error), _message(error)
     reason, data = _info(error.get("data"))
     kind = BY_CODE.get(code) if isinstance(code, int) else None
     kind = kind or BY_REASON.get(reason)
@@ -82,8 +83,9 @@ def from_status(body: bytes) -> A2AError | None:
     kind = BY_REASON.get(reason) or BY_TYPE.get(
         str(error.get("type")).rpartition("/")[2]
     )
-    if kind is None and isinstance(error.get("code"), int):
-        kind = BY_CODE.get(error["code"])
+    code = _code(error)
+    if kind is None and isinstance(code, int):
+        kind = BY_CODE.get(code)
     return kind(_message(error), data) if kind else None
 
 
@@ -98,6 +100,14 @@ def error_in(data: bytes) -> AgentError | None:
         return None
     text = _message(error) if isinstance(error, dict) else str(error)[:MAX_MESSAGE]
     return AgentError(text)
+
+
+def _code(error: dict[str, Any]) -> object:
+    """Return the code, which some agents write as text."""
+    code = error.get("code")
+    if isinstance(code, str) and re.fullmatch(r"-?\d{1,9}", code):
+        return int(code)
+    return code
 
 
 def _message(error: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...protocol import lenient_json
 from .sse import MAX_EVENT, Frame, is_json
 
 
@@ -32,7 +33,7 @@ class JsonLinesParser:
     def _add(self, line: bytes) -> list[Frame]:
         line = line.strip()
         value = self._value + b"\n" + line if self._value else line
-        if not line or is_json(value):
+        if not line or is_json(value) or (not self._value and _is_lenient(line)):
             self._value = b"" if line else self._value
             return [Frame(value)] if line else []
         if self._value and line.startswith(b'{"') and is_json(line):
@@ -41,3 +42,14 @@ class JsonLinesParser:
             return [unreadable, Frame(line)]
         self._value = value
         return []
+
+
+def _is_lenient(line: bytes) -> bool:
+    """Return whether a line is an object that has only trailing commas too much."""
+    if not (line.startswith(b'{"') and line.endswith(b"}")):
+        return False
+    try:
+        lenient_json.decode(line)
+    except ValueError:
+        return False
+    return True

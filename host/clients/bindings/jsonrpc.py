@@ -13,10 +13,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ...protocol import lenient_json
 from .http_transport import HttpResponse
-from .json_binding import DENIED, JsonBinding
+from .json_binding import DENIED, NONSTANDARD, JsonBinding
 from .json_errors import error_in, from_jsonrpc
 from .operations import Operation
-from .sse import Frame, too_large
+from .sse import Frame, is_json, too_large
 from .unreachable_errors import AgentError, BadResponse
 
 Result = TypeVar("Result")
@@ -49,7 +49,11 @@ class JsonRpc(JsonBinding):
         if item.data is None:
             raise too_large()
         try:
-            result = extract_result(item.data)
+            result = _find_result(item.data)
+            if result is None:
+                result = _extract_leniently(item.data)
+                if not is_json(item.data):
+                    self._http.lint[NONSTANDARD] = None
         except ValueError:
             if item.is_error:
                 raise AgentError(item.data.decode(errors="replace")[:200]) from None
@@ -82,6 +86,10 @@ def extract_result(data: bytes) -> bytes:
 
     Raises the A2AError in the response, or ValueError if there is no result or error.
     """
+    return _find_result(data) or _extract_leniently(data)
+
+
+def _find_result(data: bytes) -> bytes | None:
     try:
         envelope = _envelopes.decode(data)
         result, error = envelope.result, envelope.error
@@ -91,6 +99,10 @@ def extract_result(data: bytes) -> bytes:
                 return unparsed
     except (ValueError, RecursionError):
         pass
+    return None
+
+
+def _extract_leniently(data: bytes) -> bytes:
     body = lenient_json.decode(data)
     if body.get("error") is not None:
         raise from_jsonrpc(body["error"])

@@ -15,11 +15,12 @@ from a2a.compat.v0_3 import conversions, types
 from a2a.compat.v0_3.proto_utils import FromProto, ToProto
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError
-from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
 
 from ...protocol import lenient_json, v03_to_v10
 from .http_json import HttpJson
+from .json_binding import NONSTANDARD
 from .jsonrpc import JsonRpc
 from .operations import GET_EXTENDED_CARD, Operation
 from .response_parsers import as_value_error, message_to_json
@@ -73,15 +74,23 @@ class HttpJsonV03(HttpJson):
             return data
         body = lenient_json.decode(data)
         with as_value_error():
-            response = ParseDict(
-                body, pb_v03.StreamResponse(), ignore_unknown_fields=True
-            )
-            if not response.WhichOneof("payload"):
-                task = ParseDict(body, pb_v03.Task(), ignore_unknown_fields=True)
-                response = pb_v03.StreamResponse(task=task)
+            try:
+                response = _parse(body)
+            except ParseError:
+                lenient_json.convert_scalars(body)
+                response = _parse(body)
+                self._http.lint[NONSTANDARD] = None
             result = FromProto.stream_response(response)
             success = types.SendStreamingMessageSuccessResponse(result=result)
             return message_to_json(conversions.to_core_stream_response(success))
+
+
+def _parse(body: Json) -> pb_v03.StreamResponse:
+    response = ParseDict(body, pb_v03.StreamResponse(), ignore_unknown_fields=True)
+    if not response.WhichOneof("payload"):
+        task = ParseDict(body, pb_v03.Task(), ignore_unknown_fields=True)
+        response = pb_v03.StreamResponse(task=task)
+    return response
 
 
 def _message_params(request: pb.SendMessageRequest) -> types.MessageSendParams:
