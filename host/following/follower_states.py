@@ -22,6 +22,8 @@ from ..errors import CourtsideError
 
 # At once the first time: many agents end the stream where they ask a question.
 RETRY_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+MAX_LARGE = 3  # Failures in a row. A stream without its Task may still have updates.
+TOO_LARGE_S = 60.0
 
 
 class Source(Enum):
@@ -158,10 +160,15 @@ class FollowerStates:
     def repair(self) -> None:
         self._move(Repairing(self._gap_reason), Broken)
 
-    def retry(self) -> None:
-        """Wait for the next stream, longer after each that brought nothing new."""
+    def retry(self, *, is_too_large: bool = False) -> None:
+        """Wait for the next stream, longer after each that brought nothing new.
+
+        `is_too_large`: each may begin with a Task that the host cannot read.
+        """
         reason = self._gap_reason
         delay_s = RETRY_S[min(self.failures, len(RETRY_S) - 1)]
+        if is_too_large and self.failures >= MAX_LARGE:
+            delay_s = TOO_LARGE_S
         if self._move(Waiting(delay_s), Broken, Repairing):
             self.failures += 1
             # Between a repair and the next stream, more updates may pass.

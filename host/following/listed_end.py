@@ -59,7 +59,7 @@ class ListedEnd:
             if error and "too large" in str(error):
                 break  # It stays too large: do not try again.
         is_silent = isinstance(error, AgentUnreachable) and has_no_response(error)
-        if error and not is_silent:
+        if error and not (is_silent or self._merger.is_ending):
             status = Status(cast("State", task.state), timestamp=task.timestamp)
             reason = f"the end could not be read: {error}"
             self._merger.events.end_unread(status, reason)

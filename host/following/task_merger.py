@@ -12,7 +12,7 @@ from a2a.utils.errors import A2AError
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
-from ..clients.bindings.types import Batch, Update
+from ..clients.bindings.types import Batch, TaskTooLarge, Update
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
@@ -37,6 +37,7 @@ from .repeated_updates import RepeatedUpdates
 from .responses import has_number, history_before, is_end
 from .task_end import TaskEnd
 from .task_events import TaskEvents
+from .task_source import TaskSource
 
 MAX_READS = 3
 
@@ -65,7 +66,8 @@ class TaskMerger:
         self.is_stored = False  # Whether the agent has the task in a store.
         self.has_live_updates = False
         self._record = record
-        self._connection = connection
+        self._source = TaskSource(connection, record.task_id)
+        self._has_large_gap = False
         self._states = states
         self._dropped = DroppedReport(record, events=self.events, agent_row=agent_row)
         self._repeated = RepeatedUpdates(record, connection)
@@ -78,6 +80,11 @@ class TaskMerger:
     def is_ending(self) -> bool:
         """Whether the agent has ended the task. It is still open for late updates."""
         return self._end.is_held or self.events.ended.is_set()
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the Task was over the limit when it was last read."""
+        return self._source.is_too_large
 
     def close_stream(self, stream: OpenStream) -> None:
         self.streams.close(stream)
@@ -122,10 +129,33 @@ class TaskMerger:
         """
         for _ in range(MAX_READS):
             count = self._update_count
-            update = await self._connection.get_task(self._record.task_id)
+            try:
+                update = await self._source.read()
+            except TaskTooLarge as error:
+                self._take_too_large(error)
+                raise
             if count == self._update_count:
                 break
         return update
+
+    def _take_too_large(self, error: TaskTooLarge) -> None:
+        """Take the state of a Task that is too large, after a gap.
+
+        Without its state, only the gap is written, once. A stream has newer states.
+        """
+        if self.is_ending or (error.known is None and self._has_large_gap):
+            return
+        reason = f"the task could not be read: {error}"
+        if error.known and is_end(error.known.response):
+            self._states.pending_gap = reason
+            self._begin_end(error.known, now(), None)
+        elif error.known and not self._states.is_streaming:
+            self._states.pending_gap = reason
+            self._add(error.known, now(), None)
+        elif error.known is None and not self._record.is_empty:
+            self._has_large_gap = True
+            self.events.add([build_gap(self._record, reason, now())])
+        self.events.writer.start(self.group)
 
     # Live updates.
 

@@ -128,6 +128,10 @@ class FollowedAgent:
         where = Filter(task=frozenset([task_id]))
         return [decode(row.body) for row in await self.log.read(0, 10_000, where)]
 
+    async def agent_events(self) -> list[Event]:
+        where = Filter(kind=frozenset(["agent"]))
+        return [decode(row.body) for row in await self.log.read(0, 10_000, where)]
+
     async def rows(self) -> list[TaskEvent]:
         return [e for e in await self.events() if isinstance(e, TaskEvent)]
 

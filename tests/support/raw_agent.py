@@ -160,3 +160,9 @@ def status(text: str, number: int, state: str = "TASK_STATE_WORKING") -> Json:
             "parts": [{"text": text}],
         },
     }
+
+
+def message_of(text: str, message_id: str) -> Json:
+    """Build a message of the agent."""
+    parts = [{"text": text}]
+    return {"messageId": message_id, "role": "ROLE_AGENT", "parts": parts}

@@ -16,6 +16,7 @@ from a2a.utils.errors import MethodNotFoundError
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ...errors import AgentUnreachable
 from ...protocol.a2a_objects import RESUMABLE
 from ..rate_limit import RateLimiter
 from .http_transport import HttpTransport
@@ -29,7 +30,16 @@ from .operations import (
     SUBSCRIBE_TO_TASK,
     Operation,
 )
-from .types import Batch, Interface, ListDetail, Page, Query, Update
+from .types import (
+    Batch,
+    Interface,
+    ListDetail,
+    Page,
+    Query,
+    TaskTooLarge,
+    Update,
+)
+from .unreachable_errors import BodyTooLarge
 from .update_decoder import UpdateDecoder
 
 Self = TypeVar("Self", bound="Binding")
@@ -95,8 +105,18 @@ class Binding(ABC):
         return self._stream(SUBSCRIBE_TO_TASK, {"id": task_id}, after)
 
     async def get_task(self, task_id: str) -> Update:
-        """Return the Task; `response.task` is set."""
-        return await self._call(GET_TASK, {"id": task_id})
+        """Return the Task; `response.task` is set. Raises TaskTooLarge."""
+        try:
+            return await self._call(GET_TASK, {"id": task_id})
+        except AgentUnreachable as error:
+            if not isinstance(error.__cause__, BodyTooLarge):
+                raise
+            known = await self._read_begin(error.__cause__.begin)
+            raise TaskTooLarge(str(error), known) from None
+
+    async def _read_begin(self, begin: bytes) -> Update | None:
+        """Return a status update with the state of a Task that is too large."""
+        return None
 
     async def list_tasks(self, query: Query) -> Page:
         """Return the newest tasks first, without history and artifacts."""

@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from ..throttle import TOO_MANY_REQUESTS
 from .json_errors import UpdatesGone
-from .unreachable_errors import AgentError, BadResponse
+from .unreachable_errors import AgentError, BadResponse, BodyTooLarge
 
 NO_HOST = "DNS: no such host"
 NO_TLS = "TLS: no secure connection"
@@ -61,7 +61,7 @@ def map_grpc_error(error: Exception) -> Exception:
             if text in (call.details() or ""):
                 return BadResponse(cause)
     if _is_oversized(call):
-        return BadResponse(f"too large: {details}")
+        return BodyTooLarge(f"too large: {details}")
     return BadResponse(f"connection broken: gRPC {code.name}: {details}")
 
 

@@ -18,7 +18,7 @@ from .. import http_client
 from ..credentials import Credentials
 from ..throttle import Throttle
 from .content_decoder import ContentDecoder
-from .unreachable_errors import BadResponse, map_errors
+from .unreachable_errors import BadResponse, BodyTooLarge, map_errors
 
 # Agents ping every 15 s: two missed pings and a margin.
 STREAM_TIMEOUT = httpx.Timeout(connect=5, read=40, write=10, pool=5)
@@ -197,7 +197,8 @@ async def read_body(
     async for chunk in chunks:
         body += chunk
         if len(body) > max_bytes:
-            raise BadResponse(f"too large: over {max_bytes // MIB} MiB")
+            cause = f"too large: over {max_bytes // MIB} MiB"
+            raise BodyTooLarge(cause, bytes(body))
     return bytes(body)
 
 

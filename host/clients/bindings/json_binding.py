@@ -8,16 +8,20 @@ import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
 import httpx
 import msgspec
+from a2a.utils.errors import A2AError
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from ...observability import trace
-from ...protocol.a2a_objects import RESUMABLE
+from ...protocol.a2a_objects import RESUMABLE, StatusUpdate, StreamResponse
+from ...protocol.json_begin import read_begin
+from ...protocol.task_status import status_of
 from .base import Binding
 from .heartbeats import is_heartbeat
 from .http_transport import (
@@ -30,7 +34,7 @@ from .http_transport import (
     read_body,
 )
 from .json_lines import JsonLinesParser
-from .operations import SEND_STREAMING_MESSAGE, Operation
+from .operations import GET_TASK, SEND_STREAMING_MESSAGE, Operation
 from .sse import BOM, Frame, SseParser
 from .types import NotAnUpdate, Update
 from .unreachable_errors import BadResponse
@@ -120,6 +124,28 @@ class JsonBinding(Binding):
         if not httpx.codes.is_success(response.status):
             raise self._error(operation, response)
         return Frame(response.body)
+
+    async def _read_begin(self, begin: bytes) -> Update | None:
+        try:
+            return await self._decoder.run(
+                partial(self._parse_begin, begin), len(begin)
+            )
+        except (ValueError, A2AError):
+            return None
+
+    def _parse_begin(self, begin: bytes) -> Update | None:
+        frame = Frame(msgspec.json.encode(read_begin(begin)))
+        task = self._read(GET_TASK, frame).response.task
+        if task is None or status_of(task.status.state) == "unknown":
+            return None
+        update = StatusUpdate(
+            task_id=task.id,
+            context_id=task.context_id,
+            status=task.status,
+            metadata=task.metadata,
+        )
+        response = StreamResponse(status_update=update)
+        return Update(response, msgspec.json.encode(response))
 
     async def _receive(
         self, operation: Operation[Any], request: Message, headers: dict[str, str]

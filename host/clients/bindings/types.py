@@ -28,6 +28,17 @@ class UnsupportedInterface(AgentUnreachable):
     """The host does not support the binding or its version."""
 
 
+class TaskTooLarge(AgentUnreachable):
+    """The Task of GetTask is over the limit.
+
+    `known` is a status update with its state, if the agent sent that first.
+    """
+
+    def __init__(self, cause: str, known: Update | None) -> None:
+        super().__init__(cause)
+        self.known = known
+
+
 class TooLarge(ValueError):
     """An event was dropped unread because of its size."""
 

@@ -52,6 +52,14 @@ class BadResponse(Exception):
         self.status = status
 
 
+class BodyTooLarge(BadResponse):
+    """A response over the limit. `begin` is what was read of it."""
+
+    def __init__(self, cause: str, begin: bytes = b"") -> None:
+        super().__init__(cause)
+        self.begin = begin
+
+
 class AgentError(A2AError):
     """An error that A2A does not define. The message is the agent's."""
 

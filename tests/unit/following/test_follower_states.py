@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from host.following.follower_states import (
+    MAX_LARGE,
     RETRY_S,
+    TOO_LARGE_S,
     Broken,
     Ended,
     FollowerStates,
@@ -210,6 +212,16 @@ class TestBackoff:
             delays.append(states.delay_s)
 
         assert delays == [*RETRY_S, RETRY_S[-1], RETRY_S[-1]]
+
+    def test_delay_is_long_if_the_task_is_too_large(self) -> None:
+        states = states_in(WAITING)
+        delays = []
+        for _ in range(MAX_LARGE + 2):
+            states.break_stream(None)
+            states.retry(is_too_large=True)
+            delays.append(states.delay_s)
+
+        assert delays == [*RETRY_S[:MAX_LARGE], TOO_LARGE_S, TOO_LARGE_S]
 
     def test_delay_is_short_again_after_news(self) -> None:
         states = states_in(WAITING)
