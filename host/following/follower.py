@@ -297,7 +297,7 @@ class Follower:
         if cause and (failures > 2 or is_agent_error):
             await self._agent_row.report_trouble(cause)
         if not self._merger.is_ending:
-            self._states.retry(is_too_large=self._merger.is_too_large)
+            self._states.retry(is_too_large=self._merger.source.is_too_large)
 
     # The Task as its agent has it.
 
@@ -309,7 +309,7 @@ class Follower:
             await self._take_unknown()
         except (AgentUnreachable, A2AError) as error:
             logger.info(Line(task=self._name, state="unread", cause=error))
-            if self._merger.is_too_large:
+            if self._merger.source.is_too_large:
                 await self._agent_row.report_trouble(str(error))
 
     async def _read_task_later(self, delay_s: float) -> None:

@@ -7,39 +7,30 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
-import msgspec
 from a2a.utils.errors import A2AError
 from anyio.abc import TaskGroup
-from msgspec.structs import replace
 
 from ..clients.bindings.types import Batch, TaskTooLarge, Update
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
-from ..model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from ..model.timestamps import now
-from ..protocol.a2a_objects import StreamResponse, Task
+from ..protocol.a2a_objects import StreamResponse
 from ..protocol.gaps import (
     EQUAL_CHUNKS,
-    STREAM_ENDED,
     build_gap,
-    covers,
-    covers_content,
 )
-from ..protocol.reconcile import reconcile_content
 from ..protocol.task_record import TaskRecord
-from ..protocol.translate import note_time, translate
 from .agent_row import AgentRow
 from .dropped_updates import DroppedReport
 from .follower_states import FollowerStates, Live, Source
 from .open_streams import OpenStream, OpenStreams, Repeat
 from .repeated_updates import RepeatedUpdates
-from .responses import has_number, history_before, is_end
+from .responses import has_number, is_end
+from .task_adder import TaskAdder
 from .task_end import TaskEnd
 from .task_events import TaskEvents
 from .task_source import TaskSource
-
-MAX_READS = 3
 
 
 class TaskMerger:
@@ -66,13 +57,21 @@ class TaskMerger:
         self.is_stored = False  # Whether the agent has the task in a store.
         self.has_live_updates = False
         self._record = record
-        self._source = TaskSource(connection, record.task_id)
+        self.source = TaskSource(connection, record.task_id)
         self._has_large_gap = False
         self._states = states
         self._dropped = DroppedReport(record, events=self.events, agent_row=agent_row)
         self._repeated = RepeatedUpdates(record, connection)
         self._end = TaskEnd(record, states=states, events=self.events)
-        self._update_count = 0
+        self._adder = TaskAdder(
+            record,
+            states=states,
+            events=self.events,
+            streams=self.streams,
+            repeated=self._repeated,
+            dropped=self._dropped,
+            end=self._end,
+        )
         self._may_lack_chunk = False  # Read the Task before the next update.
         self._taking = anyio.Lock()
 
@@ -80,11 +79,6 @@ class TaskMerger:
     def is_ending(self) -> bool:
         """Whether the agent has ended the task. It is still open for late updates."""
         return self._end.is_held or self.events.ended.is_set()
-
-    @property
-    def is_too_large(self) -> bool:
-        """Whether the Task was over the limit when it was last read."""
-        return self._source.is_too_large
 
     def close_stream(self, stream: OpenStream) -> None:
         self.streams.close(stream)
@@ -100,10 +94,10 @@ class TaskMerger:
             stream.begin_batch()
         for update in batch.updates:
             if self._is_plain(stream, update.response):
-                is_new |= self._add(update, received_at, stream)
+                is_new |= self._adder.add_update(update, received_at, stream)
             else:
                 is_new |= await self._take_checked(update, received_at, stream)
-        self._update_count += len(batch.updates)
+        self.source.update_count += len(batch.updates)
         if batch.left_out and await self._dropped.take(batch, stream):
             self._report_dropped()
         if is_new:
@@ -118,25 +112,17 @@ class TaskMerger:
                 self._begin_end(update, now(), None)
                 is_new = True
             else:
-                is_new = self._add_task(update, now(), None)
+                is_new = self._adder.add_task(update, now(), None)
         await self._write()
         return is_new
 
     async def read_task(self) -> Update:
-        """Read the Task from the agent, and again if it may be older than an update.
-
-        Raises what GetTask raises.
-        """
-        for _ in range(MAX_READS):
-            count = self._update_count
-            try:
-                update = await self._source.read()
-            except TaskTooLarge as error:
-                self._take_too_large(error)
-                raise
-            if count == self._update_count:
-                break
-        return update
+        """Read the Task from the agent. Raises what GetTask raises."""
+        try:
+            return await self.source.read()
+        except TaskTooLarge as error:
+            self._take_too_large(error)
+            raise
 
     def _take_too_large(self, error: TaskTooLarge) -> None:
         """Take the state of a Task that is too large, after a gap.
@@ -151,7 +137,7 @@ class TaskMerger:
             self._begin_end(error.known, now(), None)
         elif error.known and not self._states.is_streaming:
             self._states.pending_gap = reason
-            self._add(error.known, now(), None)
+            self._adder.add_update(error.known, now(), None)
         elif error.known is None and not self._record.is_empty:
             self._has_large_gap = True
             self.events.add([build_gap(self._record, reason, now())])
@@ -223,12 +209,14 @@ class TaskMerger:
             self._begin_end(update, received_at, stream)
             return True
         if response.task:
-            return self._add_task(update, received_at, stream)
+            return self._adder.add_task(update, received_at, stream)
         if has_number(response) and self._end.is_held:
             self._end.hold_late(update)
             return False
         self._end.has_messages |= response.message is not None
-        return self._add(update, received_at, stream) and not self.is_ending
+        return (
+            self._adder.add_update(update, received_at, stream) and not self.is_ending
+        )
 
     def _must_read_task(self, response: StreamResponse) -> bool:
         """Return whether the feed may lack something before this update."""
@@ -259,95 +247,8 @@ class TaskMerger:
             task = (await self.read_task()).response.task
         except (AgentUnreachable, A2AError):
             return
-        reason = self._states.pending_gap
-        if not (task and reason and covers_content(task, self._record)):
-            return
-        earlier = replace(task, history=history_before(response, task))
-        events = reconcile_content(self._record, earlier, received_at)
-        # Nothing was missed if the streams were open.
-        if events and reason != EQUAL_CHUNKS and not self._record.is_empty:
-            events.insert(0, build_gap(self._record, reason, received_at))
-        self._states.pending_gap = None
-        raw = msgspec.json.encode(StreamResponse(task=earlier))
-        self.events.add(events, raw)
-        self.streams.note_read(events)
-        self._repeated.note(StreamResponse(task=task), events)
-
-    def _add_task(
-        self, update: Update, received_at: str, stream: OpenStream | None
-    ) -> bool:
-        """Add a Task. A stale one leaves the gap pending. `stream` is None if the Task
-        is from GetTask."""
-        if self.is_ending:
-            return self._add_late_task(update, received_at, stream)
-        task, gap = update.response.task, self._states.pending_gap
-        is_stale = task and gap and not covers(task, self._record)
-        is_stale = is_stale and not has_number(update.response)
-        if is_stale or (task and self._is_whole(task, received_at)):
-            self._states.pending_gap = None
-        is_new = self._add(update, received_at, stream)
-        self._states.pending_gap = gap if is_stale else None
-        return is_new
-
-    def _is_whole(self, task: Task, received_at: str) -> bool:
-        """Return whether a Task proves that the end of a stream has hidden nothing.
-
-        All that it has beside its state is in the feed. After a break, updates that
-        leave no trace in a Task may be missing as well.
-        """
-        if self._states.pending_gap != STREAM_ENDED:
-            return False
-        return not reconcile_content(self._record, task, received_at)
-
-    def _add(self, update: Update, received_at: str, stream: OpenStream | None) -> bool:
-        """Return whether the update is news: from now on, more may come soon."""
-        pending_gap = self._states.pending_gap
-        events = translate(self._record, update.response, received_at, pending_gap)
-        if events or has_number(update.response):
-            self._states.pending_gap = None
-        is_new = self._has_news(update.response, events)
-        self._add_events(events, update, stream)
-        return is_new
-
-    def _add_events(
-        self, events: list[Event], update: Update, stream: OpenStream | None
-    ) -> None:
-        self._dropped.add_gap()
-        self.events.add(events, update.raw)
-        self._note_gap(update.response, events)
-        if update.response.task:
-            note_time(self._record, update.response)
-            self.streams.note_read(events, reader=stream)
-        self._repeated.note(update.response, events)
-
-    def _note_gap(self, response: StreamResponse, events: list[Event]) -> None:
-        if response.task:
-            self._end.is_doubtful &= not covers_content(response.task, self._record)
-        elif not has_number(response):
-            self._end.is_doubtful |= any(isinstance(e, GapEvent) for e in events)
-
-    def _has_news(self, response: StreamResponse, events: list[Event]) -> bool:
-        status, row = response.status_update, self._record.row
-        if response.artifact_update or (
-            status and row and status.status.state != row.state
-        ):
-            return bool(events)
-        return any(map(self._is_news, events))
-
-    def _is_news(self, event: Event) -> bool:
-        """Return whether an event is more than another view of what the feed has.
-
-        Some agents answer from replicas that contradict each other, and some give the
-        same message a new id each time.
-        """
-        record, row = self._record, self._record.row
-        if isinstance(event, ArtifactEvent):
-            return event.append or event.artifact_id not in record.artifacts
-        if not isinstance(event, TaskEvent) or row is None:
-            return row is None
-        is_known = event.message_id is None or event.message_id in record.message_ids
-        is_known |= (event.state, event.message) == (row.state, row.message)
-        return not is_known or event.progress != row.progress or not event.is_open
+        if task:
+            self._adder.add_before(response, task, received_at)
 
     def _report_dropped(self) -> None:
         self.last_batch_at = anyio.current_time()
@@ -380,7 +281,7 @@ class TaskMerger:
         """Hold the terminal state, and add what a Task has beside it."""
         response = update.response
         if response.task and not has_number(response):
-            self._add_content(update, response.task, received_at, stream=stream)
+            self._adder.add_content(update, response.task, received_at, stream=stream)
         # A Task may be the answer to a subscription that came after the end.
         is_subscribed = self._states.state == Live(Source.SUBSCRIPTION)
         is_live = stream is not None and not (response.task and is_subscribed)
@@ -393,40 +294,3 @@ class TaskMerger:
         self._dropped.add_gap()
         self._end.finish()
         await self._write()
-
-    def _add_late_task(
-        self, update: Update, received_at: str, stream: OpenStream | None
-    ) -> bool:
-        """Add what a Task has that came after the end, except its state."""
-        task = update.response.task
-        if task is None or self._record.has_ended:
-            return False
-        self._end.take_message(task)
-        if has_number(update.response):
-            self._end.hold_late(update)
-        else:
-            self._add_content(update, task, received_at, stream=stream)
-        return False
-
-    def _add_content(
-        self, update: Update, task: Task, received_at: str, *, stream: OpenStream | None
-    ) -> None:
-        """Add the messages and artifacts of a Task, after a gap if one is due."""
-        events = reconcile_content(self._record, task, received_at)
-        reason = self._states.pending_gap
-        # A Task from before the end does not know what came until then.
-        is_proof = is_end(update.response) and covers(task, self._record)
-        if reason and is_proof:
-            self._states.pending_gap = None
-            if self._needs_gap(reason, events) and not self._record.is_empty:
-                events.insert(0, build_gap(self._record, reason, received_at))
-        self._add_events(events, update, stream)
-
-    def _needs_gap(self, reason: str, content: list[Event]) -> bool:
-        """Return whether a gap must stand before the content of a terminal Task."""
-        if reason == EQUAL_CHUNKS:
-            return False  # Nothing was missed: the streams were open.
-        if content:
-            return True
-        # A state that is the only news was not streamed either.
-        return not self._end.is_held and reason != STREAM_ENDED

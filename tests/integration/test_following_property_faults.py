@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from host.errors import AgentUnreachable
-from host.following import task_merger
+from host.following import task_adder, task_merger
 from host.following.open_streams import OpenStreams, Repeat
 from host.following.task_merger import TaskMerger
 from tests.support.fast_following import fast_following
@@ -64,7 +64,7 @@ def forget_streams(patch: pytest.MonkeyPatch) -> None:
 
 def believe_stale_tasks(patch: pytest.MonkeyPatch) -> None:
     """Take every Task for a proof that nothing is missing."""
-    patch.setattr(task_merger, "covers", lambda *_: True)
+    patch.setattr(task_adder, "covers", lambda *_: True)
 
 
 def read_no_tasks(patch: pytest.MonkeyPatch) -> None:
