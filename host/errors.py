@@ -31,12 +31,21 @@ class LogError(CourtsideError):
 class LogDamaged(LogError):
     """The log's file is corrupt. Retrying does not help.
 
-    `event_id` is the damaged event, if it is only one.
+    If it is only one event: its `event_id`, and its `agent` and `task` if known.
     """
 
-    def __init__(self, message: str, event_id: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        event_id: int | None = None,
+        *,
+        agent: str | None = None,
+        task: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.event_id = event_id
+        self.agent = agent
+        self.task = task
 
 
 class LogRefused(LogError):

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import click
 
 from ..errors import CourtsideError
+from ..log.private_files import opener
 from .host_client import HostLost, check_response, explain_errors, open_client
 from .options import find_host, host_options
 from .stdout import ignore_broken_pipe
@@ -75,7 +76,7 @@ def _open_output(path: str | None) -> AbstractContextManager[BinaryIO]:
     if path is None:
         return nullcontext(sys.stdout.buffer)
     try:
-        return open(path, "xb")
+        return open(path, "xb", opener=opener)
     except OSError as error:
         raise CourtsideError(
             f"{path}: cannot be created: {error.strerror}; choose another file"

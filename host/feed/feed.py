@@ -65,21 +65,52 @@ class Feed:
         self._ring = Ring(head)
         at = self._checkpointed = await self._restore()
         # Rows are complete, so the last row of each task and agent is enough.
-        while rows := await self._log.latest(at, ON_THE_BOARD):
+        while rows := await self._latest(at):
             for row in rows:
                 self.board.fold(decode(row.body))
             at = rows[-1].id
 
     async def _restore(self) -> int:
         """Restore the saved board. Return the id of its last event, else 0."""
-        event_id, board = await self._log.checkpoint() or (0, None)
         try:
+            event_id, board = await self._log.checkpoint() or (0, None)
             if board is not None:
                 self.board.restore(board)
-        except msgspec.DecodeError as error:
-            logger.warning(Line(board="unreadable", cause=error))
+        except (LogDamaged, msgspec.DecodeError, UnicodeDecodeError) as error:
+            logger.warning(Line(board="rebuilt", cause=error))
+            self.board = Board()
             return 0
         return event_id
+
+    async def _latest(self, after: int) -> list[Row]:
+        """Return the last rows of tasks and agents, without damaged ones.
+
+        The row before a damaged one takes its place, if the board has not seen it.
+        """
+        at = after
+        while True:
+            try:
+                return await self._guarded(self._log.latest(at, ON_THE_BOARD))
+            except LogDamaged as damage:
+                if damage.event_id is None:
+                    raise
+                at = damage.event_id
+                row = await self._read_before(damage)
+                if row and row.id > after:
+                    self.board.fold(decode(row.body))
+
+    async def _read_before(self, damage: LogDamaged) -> Row | None:
+        """Return the last undamaged row of the agent or task before a damaged one."""
+        if damage.event_id is None or damage.agent is None:
+            return None
+        where = ON_THE_BOARD._replace(agent=frozenset([damage.agent]))
+        if damage.task is not None:
+            where = where._replace(task=frozenset([damage.task]))
+        try:
+            rows = await self._log.tail(damage.event_id, 1, where)
+        except LogDamaged as earlier:
+            return await self._read_before(earlier)
+        return rows[0] if rows else None
 
     @property
     def fault(self) -> str | None:
@@ -237,6 +268,19 @@ class Feed:
             return await self._guarded(self._log.tail(before, limit, where))
         rows = await self._guarded(self._log.read(after, limit, where))
         return [row for row in rows if row.id < before]
+
+    async def readable(self, after: int, where: Filter) -> list[Row]:
+        """Read the first events after an id, without damaged ones.
+
+        For state that is built from events: a task goes on in spite of the damage.
+        """
+        while True:
+            try:
+                return await self.history(after, None, PAGE, where)
+            except LogDamaged as damage:
+                if damage.event_id is None:
+                    raise
+                after = damage.event_id
 
     async def high_water(self, source: str) -> int:
         """Return the last version of a source, waiting entries included.

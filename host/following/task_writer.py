@@ -20,7 +20,6 @@ from ..model.filter import Filter
 from ..protocol.task_record import TaskRecord
 
 MAX_WAITING, MAX_WAITING_BYTES = 1_000, 4 * 1024 * 1024
-PAGE = 1_000
 
 
 class TaskWriter:
@@ -52,7 +51,7 @@ class TaskWriter:
         self._notice_version = await self._feed.committed_version(notices)
         where = Filter(agent=frozenset([self._agent]), task=frozenset([self._task_id]))
         cursor = 0
-        while rows := await self._feed.history(cursor, None, PAGE, where):
+        while rows := await self._feed.readable(cursor, where):
             record.add(decode(row.body) for row in rows)
             cursor = rows[-1].id
         # The board keeps rows whose events were trimmed.

@@ -1,46 +1,15 @@
-"""The file of the SQLite log: its schema, its lock, its checks, its transactions."""
+"""The file of the SQLite log: its lock, its checks, its transactions."""
 
 from __future__ import annotations
 
 import fcntl
-import secrets
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import LogDamaged, LogError, LogRefused
-
-APPLICATION_ID = 0x436F7572
-SCHEMA_VERSION = 2
-SCHEMA = """
-CREATE TABLE source (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE place (
-    id INTEGER PRIMARY KEY, agent TEXT NOT NULL, task TEXT, context TEXT,
-    kind TEXT NOT NULL);
-CREATE INDEX place_task ON place (task);
-CREATE INDEX place_context ON place (context);
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, version INTEGER NOT NULL,
-    at REAL NOT NULL, body BLOB NOT NULL, raw BLOB);
-CREATE INDEX event_place ON event (place, id);
-CREATE TABLE checkpoint (one INTEGER PRIMARY KEY, event_id INTEGER, board BLOB);
-CREATE TABLE bounds (one INTEGER PRIMARY KEY, epoch TEXT, first INTEGER, last INTEGER);
-"""
-# Version 1 had a separate table for A2A updates, and no versions.
-FROM_1_TO_2 = """
-ALTER TABLE event RENAME TO old_event;
-DROP INDEX event_place;
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY, place INTEGER NOT NULL, version INTEGER NOT NULL,
-    at REAL NOT NULL, body BLOB NOT NULL, raw BLOB);
-INSERT INTO event
-    SELECT old_event.id, place, 0, at, old_event.body, raw.body
-    FROM old_event LEFT JOIN raw ON raw.id = old_event.id ORDER BY old_event.id;
-CREATE INDEX event_place ON event (place, id);
-DROP TABLE old_event;
-DROP TABLE raw
-"""
+from .private_files import opener, restrict_file
 
 
 class Insert:
@@ -49,13 +18,14 @@ class Insert:
     After each statement the thread waits for the GIL, which the event loop may hold.
     """
 
-    MAX_ROWS = 128  # With six columns: older SQLite versions allow 999 values.
+    MAX_ROWS = 128  # With seven columns: older SQLite versions allow 999 values.
 
-    def __init__(self, table: str, columns: int, then: str = "") -> None:
-        self._columns = columns
-        row = f"({', '.join('?' * columns)})"
+    def __init__(self, table: str, columns: str, then: str = "") -> None:
+        self._columns = columns.count(",") + 1
+        row = f"({', '.join('?' * self._columns)})"
+        into = f"INSERT INTO {table} ({columns}) VALUES"
         self._statements = {
-            count: f"INSERT INTO {table} VALUES {', '.join([row] * count)} {then}"  # noqa: S608
+            count: f"{into} {', '.join([row] * count)} {then}"
             for count in (1, 2, 4, 8, 16, 32, 64, self.MAX_ROWS)
         }
 
@@ -111,14 +81,29 @@ def to_log_error(path: Path, error: StoreError, doing: str = "") -> LogError:
     if type(error) in (sqlite3.DatabaseError, sqlite3.IntegrityError):
         return LogDamaged(
             f"{path}: {doing}{error}: the file is damaged, or not a log of Courtside; "
-            "stop the host, then restore a backup or choose another --data-dir"
+            "stop the host, then restore a backup, run courtside repair, or choose "
+            "another --data-dir"
         )
     return LogError(f"{path}: {doing}{error}")
 
 
+def wal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def restrict(path: Path) -> None:
+    """Take the log's files away from other users. SQLite copies the mode of the log."""
+    for file in (path, wal_of(path), path.with_name(f"{path.name}-shm"), lock_of(path)):
+        restrict_file(file)
+
+
 def lock(path: Path) -> IO[str]:
     """Lock the log until the file is closed. The kernel unlocks it if we die."""
-    held = path.with_name(path.name + ".lock").open("w")
+    held = open(lock_of(path), "w", opener=opener)  # noqa: SIM115 - open until we end
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -131,23 +116,45 @@ def lock(path: Path) -> IO[str]:
 
 def connect(path: Path) -> sqlite3.Connection:
     # One thread uses each connection, but another thread opens it.
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    # Damaged text fails its checksum, not the read of its row.
+    db.text_factory = _decode
+    return db
 
 
-def check(path: Path) -> None:
-    """Refuse a file that cannot be written, and a WAL of another file.
+def _decode(text: bytes) -> str:
+    return text.decode(errors="replace")
+
+
+def check(path: Path) -> bool:
+    """Return whether the log exists. Refuse an unusable file, and a WAL of another one.
 
     SQLite does not check to which file a WAL belongs. If a WAL was left beside a
     restored backup, SQLite would write it over the backup. Raises LogError, OSError,
     sqlite3.Error.
     """
+    wal = wal_of(path)
+    has_wal = wal.exists() and wal.stat().st_size > 0
     if not path.exists():
-        return
+        if has_wal:
+            raise LogError(
+                f"the file is missing, but its {wal.name} is here: restore a backup of "
+                f"the file, or move {wal.name} away to start a new log"
+            )
+        return False
+    if not path.stat().st_size:
+        raise LogError(
+            "the file is empty, so its events are lost: restore a backup, or remove "
+            "the file to start a new log"
+        )
     with path.open("rb+"):  # SQLite would not say why it is not writable.
         pass
-    wal = path.with_name(f"{path.name}-wal")
-    if not wal.exists() or not wal.stat().st_size:
-        return
+    if has_wal:
+        _check_wal(path, wal)
+    return True
+
+
+def _check_wal(path: Path, wal: Path) -> None:
     # Both connections are read-only, also when they are closed.
     with (
         closing(_reading(path, "immutable=1")) as alone,
@@ -181,40 +188,3 @@ def _is_continuation(alone: sqlite3.Connection, together: sqlite3.Connection) ->
     except (sqlite3.Error, TypeError, ValueError):
         return False
     return same == event and all(row[0] == event[0] + 1 for row in more)
-
-
-def prepare(db: sqlite3.Connection, first: int = 1) -> None:
-    """Check the schema, migrate an old one, and create it in an empty file.
-
-    The ids of a new log start with `first`. Raises LogError.
-    """
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application != APPLICATION_ID:
-        raise LogError(
-            "this database belongs to another program; choose another --data-dir"
-        )
-    if version > SCHEMA_VERSION:
-        raise LogError(
-            f"a newer Courtside wrote this log (format {version}; this Courtside reads "
-            f"up to {SCHEMA_VERSION}); update Courtside, or choose another --data-dir"
-        )
-    db.execute("PRAGMA journal_mode = WAL")
-    # With NORMAL, a power cut loses events that readers saw (test_feed_power_cut.py).
-    db.execute("PRAGMA synchronous = FULL")
-    if not tables:
-        with transaction(db):
-            for statement in SCHEMA.split(";"):
-                db.execute(statement)
-            db.execute(
-                "INSERT INTO bounds VALUES (1, ?, ?, ?)",
-                (secrets.token_hex(4), first, first - 1),
-            )
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    elif version == 1:
-        with transaction(db):
-            for statement in FROM_1_TO_2.split(";"):
-                db.execute(statement)
-            db.execute("PRAGMA user_version = 2")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import lru_cache
@@ -17,39 +17,41 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import LogError
+from ..errors import LogDamaged, LogError
 from ..model.filter import ALL, Filter, Place
-from .contract import (
-    MAX_ROW_BYTES,
-    READ_BYTES,
-    TRIM_STEP,
-    Bounds,
-    Entry,
-    Row,
-    refuse_size,
+from .checksums import (
+    check_board,
+    check_event,
+    check_place,
+    check_source,
+    is_source_intact,
 )
+from .contract import MAX_ROW_BYTES, TRIM_STEP, Bounds, Entry, Row, refuse_size
+from .private_files import prepare_folder
 from .sqlite_file import (
     REFUSALS,
     Insert,
     check,
     connect,
     lock,
-    prepare,
+    restrict,
     to_log_error,
     transaction,
 )
+from .sqlite_reader import MAX_CACHED, SqliteReader
+from .sqlite_schema import create, describe_source, prepare
 from .wal_checkpoint import WalCheckpointer
 
 T = TypeVar("T")
 
-SELECT = "SELECT id, place, body, version FROM event"
-EVENTS = Insert("event", 6)
+EVENTS = Insert("event", "id, place, version, at, crc, body, raw")
 SOURCES = Insert(
-    "source", 2, "ON CONFLICT (name) DO UPDATE SET version = excluded.version"
+    "source",
+    "name, version, crc",
+    "ON CONFLICT (name) DO UPDATE SET version = excluded.version, crc = excluded.crc",
 )
 STATEMENT_BYTES = 1024 * 1024  # SQLite copies the values of a statement.
 ROW_BYTES = 1024  # An estimate, for rows that are deleted unread.
-MAX_CACHED = 100_000  # Only a limit: about 20 MB.
 
 
 class SqliteLog:
@@ -64,24 +66,26 @@ class SqliteLog:
         self._path = path
         self._writing = ThreadPoolExecutor(1, "log-writer")
         self._reading = ThreadPoolExecutor(1, "log-reader")
-        self._place = lru_cache(MAX_CACHED)(self._read_place)
         with ExitStack() as opened:
             try:
-                path.parent.mkdir(0o700, parents=True, exist_ok=True)
+                prepare_folder(path.parent)
                 opened.callback(lock(path).close)
-                check(path)
+                if not check(path):
+                    create(path, first)
+                restrict(path)
                 self._writer = connect(path)
                 opened.callback(self._writer.close)
-                prepare(self._writer, first)
+                prepare(self._writer)
                 self._checkpointer = WalCheckpointer(path, self._writer)
                 opened.callback(self._checkpointer.close)
-                self._reader = connect(path)
+                self._reader = SqliteReader(path)
                 opened.callback(self._reader.close)
+                self._reader.check_tables()
                 self._load()
             except (sqlite3.Error, OSError) as error:
                 raise to_log_error(path, error, "cannot be opened: ") from error
             except LogError as error:
-                raise LogError(f"{path}: {error}") from error
+                raise type(error)(f"{path}: {error}") from error
             self._opened = opened.pop_all()
 
     def _load(self) -> None:
@@ -125,7 +129,9 @@ class SqliteLog:
                 last += 1
                 versions[source] = version
                 place = self._place_id(entry.place)
-                events += (last, place, entry.number, now, entry.body, entry.raw)
+                number, body, raw = entry.number, entry.body, entry.raw
+                crc = check_event(last, place, number, body, raw)
+                events += (last, place, number, now, crc, body, raw)
                 ids.append(last)
                 if (row_bytes := entry.size) > MAX_ROW_BYTES:
                     raise refuse_size(entry)
@@ -135,7 +141,7 @@ class SqliteLog:
                     total += size
                     events, size = [], 0
             EVENTS.run(db, events)
-            SOURCES.run(db, list(chain.from_iterable(versions.items())))
+            SOURCES.run(db, list(chain.from_iterable(_source_rows(versions))))
         self._last = last
         self._versions.update(versions)
         self._in_doubt = False
@@ -148,9 +154,12 @@ class SqliteLog:
             if len(self._versions) > MAX_CACHED:
                 self._versions.clear()
             found = self._writer.execute(
-                "SELECT version FROM source WHERE name = ?", (source,)
+                "SELECT version, crc FROM source WHERE name = ?", (source,)
             ).fetchone()
-            known = self._versions[source] = found[0] if found else 0
+            version, crc = found or (0, None)
+            if found and not is_source_intact(source, version, crc):
+                raise LogDamaged(f"{self._path}: {describe_source(source)}")
+            known = self._versions[source] = int(version)
         return known
 
     def _find_or_add_place(self, place: Place) -> int:
@@ -165,52 +174,27 @@ class SqliteLog:
         if found:
             return int(found[0])
         self._last_place += 1
+        new = self._last_place
         self._writer.execute(
-            "INSERT INTO place VALUES (?, ?, ?, ?, ?)", (self._last_place, *place)
+            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?)",
+            (new, *place, check_place(new, place)),
         )
-        return self._last_place
+        return new
 
     async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
-        condition, values = _condition(where)
-        sql = f"{SELECT} WHERE id > ? {condition} LIMIT ?"
-        return await self._rows(sql, (after, *values, limit))
+        return await self._read(lambda reader: reader.read(after, limit, where))
 
     async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
-        condition, values = _condition(where, newest_first=True)
-        sql = f"{SELECT} WHERE id < ? {condition} LIMIT ?"
-        return (await self._rows(sql, (before, *values, limit)))[::-1]
+        return await self._read(lambda reader: reader.tail(before, limit, where))
 
     async def latest(self, after: int, where: Filter) -> list[Row]:
-        places, values = _places(where)
-        # Uses the index: a million rows of a thousand tasks take a thousand look-ups.
-        newest = "SELECT max(e.id) FROM event e WHERE e.place = p.id"
-        ids = f"SELECT ({newest}) FROM place p WHERE p.id IN ({places})"  # noqa: S608
-        sql = f"{SELECT} WHERE id IN ({ids}) AND id > ? ORDER BY id"
-        return await self._rows(sql, (*values, after))
-
-    async def _rows(self, sql: str, values: tuple[object, ...]) -> list[Row]:
-        def fetch() -> list[Row]:
-            rows: list[Row] = []
-            size = 0
-            for event_id, place, body, version in self._reader.execute(sql, values):
-                size += len(body)
-                if rows and size > READ_BYTES:
-                    break
-                rows.append(Row(event_id, self._place(place), body, version))
-            return rows
-
-        return await self._run(self._reading, fetch)
-
-    def _read_place(self, place_id: int) -> Place:
-        sql = "SELECT agent, task, context, kind FROM place WHERE id = ?"
-        return Place._make(self._reader.execute(sql, (place_id,)).fetchone())
+        return await self._read(lambda reader: reader.latest(after, where))
 
     async def raw(self, event_id: int) -> bytes | None:
-        sql = "SELECT raw FROM event WHERE id = ?"
-        found = await self._run(
-            self._reading, lambda: self._reader.execute(sql, (event_id,)).fetchone()
-        )
-        return found[0] if found else None
+        return await self._read(lambda reader: reader.raw(event_id))
+
+    async def _read(self, work: Callable[[SqliteReader], T]) -> T:
+        return await self._run(self._reading, lambda: work(self._reader))
 
     async def bounds(self) -> Bounds:
         return Bounds(self._epoch, self._first, self._last)
@@ -227,19 +211,15 @@ class SqliteLog:
         def save() -> None:
             with transaction(self._writer) as db:
                 db.execute(
-                    "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)",
-                    (event_id, board),
+                    "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)",
+                    (event_id, board, check_board(event_id, board)),
                 )
             self._checkpointer.note_commit(len(board))
 
         await self._run(self._writing, save)
 
     async def checkpoint(self) -> tuple[int, bytes] | None:
-        sql = "SELECT event_id, board FROM checkpoint"
-        found = await self._run(
-            self._reading, lambda: self._reader.execute(sql).fetchone()
-        )
-        return (found[0], found[1]) if found else None
+        return await self._read(lambda reader: reader.checkpoint())
 
     async def trim(self, keep_count: int, max_age_s: float | None) -> int:
         return await self._run(self._writing, lambda: self._trim(keep_count, max_age_s))
@@ -273,23 +253,6 @@ class SqliteLog:
         self._opened.close()
 
 
-def _condition(where: Filter, newest_first: bool = False) -> tuple[str, list[str]]:
-    """Build the rest of a WHERE clause, and its ORDER BY."""
-    order = f"ORDER BY id {'DESC' if newest_first else 'ASC'}"
-    if where == ALL:
-        return order, []
-    places, values = _places(where)
-    # A task has few events, so use the index on place. An agent has many: scan in the
-    # order of ids, or each page would sort them all. The plus disables the index.
-    column = "place" if where.task or where.context else "+place"
-    return f"AND {column} IN ({places}) {order}", values
-
-
-def _places(where: Filter) -> tuple[str, list[str]]:
-    """Build a SELECT of the matching places. Its text has only our own names."""
-    clauses, values = ["TRUE"], []
-    for column, wanted in zip(Place._fields, where, strict=True):
-        if wanted:
-            clauses.append(f"{column} IN ({', '.join('?' * len(wanted))})")
-            values.extend(sorted(wanted))
-    return f"SELECT id FROM place WHERE {' AND '.join(clauses)}", values  # noqa: S608
+def _source_rows(versions: dict[str, int]) -> Iterator[tuple[str, int, int]]:
+    for name, version in versions.items():
+        yield name, version, check_source(name, version)

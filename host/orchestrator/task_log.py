@@ -5,11 +5,13 @@ Each event has its A2A update beside it. Its source is `host/{task_id}`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ..config.agent_settings import HOST_NAME
+from ..errors import LogDamaged
 from ..feed.feed import Feed
 from ..following.task_writer import TaskWriter
 from ..model.event import Event, TaskEvent, decode
@@ -22,8 +24,6 @@ from ..protocol.task_record import TaskRecord
 from .run_state import PLAN_URI
 
 Json = dict[str, Any]
-
-PAGE = 1_000
 
 
 class TaskLog:
@@ -123,11 +123,12 @@ async def read_task(feed: Feed, row: TaskEvent) -> SavedTask:
     saved = SavedTask(task, {})
     where = Filter(agent=frozenset([HOST_NAME]), task=frozenset([row.task_id]))
     cursor = 0
-    while events := await feed.history(cursor, None, PAGE, where):
+    while events := await feed.readable(cursor, where):
         for event in events:
-            raw = await feed.raw(event.id)
-            if raw is not None:
-                _apply(saved, msgspec.json.decode(raw))
+            with suppress(LogDamaged):
+                raw = await feed.raw(event.id)
+                if raw is not None:
+                    _apply(saved, msgspec.json.decode(raw))
         cursor = events[-1].id
     return saved
 

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from host.errors import LogError
 from host.feed.feed import Feed
 from host.log.contract import Entry, Row
-from host.log.sqlite_file import APPLICATION_ID
 from host.log.sqlite_log import SqliteLog
+from host.log.sqlite_schema import APPLICATION_ID
 from host.model.filter import Filter
 from tests.contract.entries import entry, everything, ids, row
 
@@ -158,7 +158,7 @@ def _failing(due: int) -> type[sqlite3.Connection]:
     return Failing
 
 
-@pytest.mark.parametrize("schema", [1, 2])
+@pytest.mark.parametrize("schema", [1, 2, 3])
 async def test_log_of_a_release_opens_and_the_feed_continues(
     schema: int, tmp_path: Path
 ) -> None:

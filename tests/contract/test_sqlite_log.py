@@ -18,8 +18,9 @@ import pytest
 
 from host.errors import LogError
 from host.log.contract import Entry
-from host.log.sqlite_file import SCHEMA_VERSION
+from host.log.sqlite_file import wal_of
 from host.log.sqlite_log import SqliteLog
+from host.log.sqlite_schema import SCHEMA_VERSION
 from tests.contract.entries import batch, entry, everything, ids, rows
 from tests.support.harness import Process
 from tests.support.waiting import wait_until_sync
@@ -191,6 +192,7 @@ async def test_failed_trim_can_be_repeated(
 OTHER_PROCESS = """
 import asyncio, sys
 from pathlib import Path
+from host.log.sqlite_file import wal_of
 from host.log.sqlite_log import SqliteLog
 from tests.contract.entries import batch
 
@@ -326,9 +328,30 @@ def test_error_names_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
         SqliteLog(path)
 
 
-def test_empty_file_becomes_a_log(path: Path) -> None:
+def test_empty_file_is_refused_and_unchanged(path: Path) -> None:
     path.touch()
+
+    with pytest.raises(LogError, match=f"{path}: the file is empty.*restore a backup"):
+        SqliteLog(path)
+
+    assert path.stat().st_size == 0
+
+
+def test_missing_file_beside_its_wal_is_refused(path: Path) -> None:
+    wal_of(path).write_bytes(b"committed events")
+
+    with pytest.raises(LogError, match=f"{path}: the file is missing, but its feed"):
+        SqliteLog(path)
+
+    assert not path.exists()
+
+
+def test_creation_that_was_killed_is_repeated(path: Path) -> None:
+    path.with_name("feed.db.new").write_bytes(b"half a fi")
 
     anyio.run(SqliteLog(path).close)
 
-    assert path.stat().st_size > 0
+    assert [file.name for file in sorted(path.parent.iterdir())] == [
+        "feed.db",
+        "feed.db.lock",
+    ]

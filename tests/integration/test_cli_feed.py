@@ -39,6 +39,7 @@ def saved(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = courtside("export", stack.url, "-o", file)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{len(read_events(file))} events in {file}\n"
+    assert file.stat().st_mode & 0o777 == 0o600
     return file
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from host.log.sqlite_file import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from host.log.sqlite_schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from host.model.event import (
     TERMINAL,
     WAITING,
