@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import anyio
 from starlette.types import Message, Send
 
+from ..model.debug_state import ReaderState
 from ..model.filter import Filter
+from ..model.timestamps import format_timestamp
 from ..observability.logfmt import Line
 from .feed import Feed
 from .ring import Frames
@@ -74,6 +76,16 @@ class Reader:
     def position(self) -> int:
         """The last event that was sent to it."""
         return self.cohort.cursor if self.cohort else self.cursor
+
+    def describe(self, head: int) -> ReaderState:
+        """Return its state for the debug page."""
+        return ReaderState(
+            self.position,
+            head - self.position,
+            self.is_lagging,
+            format_timestamp(self.since),
+            {k: sorted(v) for k, v in self.where._asdict().items() if v},
+        )
 
     def leave_cohort(self) -> None:
         if self.cohort:

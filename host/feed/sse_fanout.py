@@ -21,10 +21,10 @@ from ..errors import CursorExpired, LogError
 from ..model.debug_state import ReaderState
 from ..model.filter import Filter
 from ..model.sse import PING
-from ..model.timestamps import format_timestamp
 from ..observability.logfmt import Line
 from .cohort import Blocked, Channel, Cohort, Reader, Subscription, step
 from .feed import FAULT, Feed
+from .own_task import send_body, send_next
 from .ring import BLOCK_BYTES
 
 logger = logging.getLogger("courtside.fanout")
@@ -99,17 +99,8 @@ class Fanout:
 
     def furthest_behind(self, most: int) -> list[ReaderState]:
         """Return the readers with the oldest cursors, for the debug page."""
-        head = self._feed.head
-        return [
-            ReaderState(
-                reader.position,
-                head - reader.position,
-                reader.is_lagging,
-                format_timestamp(reader.since),
-                {k: sorted(v) for k, v in reader.where._asdict().items() if v},
-            )
-            for reader in nsmallest(most, self._readers, key=lambda r: r.position)
-        ]
+        furthest = nsmallest(most, self._readers, key=lambda r: r.position)
+        return [reader.describe(self._feed.head) for reader in furthest]
 
     def _end(self, reader: Reader, last: bytes = b"") -> None:
         """Send `last` and end the response, in the reader's own task if it has one."""
@@ -251,14 +242,14 @@ class Fanout:
                         await asyncio.sleep(reader.subscription.every_s)
                         reader.resting = False
                     elif reader.cursor < self._feed.head:
-                        await self._next(reader)
+                        await send_next(self._feed, reader, self._readers)
                         at_head = reader.cursor == self._feed.head
                         reader.resting = at_head and reader.subscription.every_s > 0
                     elif sent_fault != self._feed.fault and reader.where.matches_kind(
                         FAULT
                     ):
                         sent_fault = self._feed.fault
-                        await self._send(reader, self._feed.fault_frame())
+                        await send_body(reader, self._feed.fault_frame())
                     else:
                         self._join(reader)
                         reader.since = time()
@@ -275,22 +266,6 @@ class Fanout:
                 reader.catch_up, reader.resting = None, False
         if self._stopped and reader in self._readers:
             self._end(reader)
-
-    async def _next(self, reader: Reader) -> None:
-        frames = self._feed.frames_in_memory(reader.cursor, reader.where)
-        if frames is None:
-            frames = await self._feed.frames_from_log(reader.cursor, reader.where)
-        reader.cursor = frames.cursor
-        # uvicorn copies the bytes that it cannot write at once, so split large events.
-        for start in range(0, len(frames.data), BLOCK_BYTES):
-            if reader not in self._readers:
-                return
-            await self._send(reader, frames.data[start : start + BLOCK_BYTES])
-
-    async def _send(self, reader: Reader, body: bytes) -> None:
-        await reader.send(
-            {"type": "http.response.body", "body": body, "more_body": True}
-        )
 
     def _cut(self, reader: Reader, why: str) -> None:
         logger.warning(Line(reader="cut", cursor=reader.cursor, cause=why))

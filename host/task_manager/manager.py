@@ -20,7 +20,7 @@ from ..protocol.messages import build_message
 from ..protocol.task_status import status_of
 from .errors import ManagerClosed, NotAsking, Refused, UnknownTask
 from .name_lookup import NameQuery, Target, choose_message, resolve
-from .pending_start import PendingStart
+from .pending_start import PendingStart, PendingStarts
 from .task_table import Key, StartedTask, TaskTable, Update
 from .transport import create_transport
 
@@ -60,7 +60,7 @@ class TaskManager:
         self._transport = create_transport(agents, host, token)
         self._leave_running = leave_running
         self._table = TaskTable()
-        self._starts: list[PendingStart] = []
+        self._starts = PendingStarts()
         self._group: TaskGroup | None = None
         self._serving: asyncio.Task[None] | None = None
         self._is_leaving = False
@@ -97,7 +97,7 @@ class TaskManager:
         finally:
             await self._close()
         if error is None:
-            self._raise_unseen_error()
+            self._starts.raise_unseen_error()
 
     def start_task(
         self,
@@ -118,8 +118,7 @@ class TaskManager:
         AgentUnreachable after 10 s, HostUnreachable and Refused.
         """
         group = self._open_group()
-        start = PendingStart()
-        self._starts.append(start)
+        start = self._starts.add()
         self._table.pending_starts += 1
         group.start_soon(self._start, start, NameQuery(name, agent, skill), message)
         return start
@@ -143,7 +142,7 @@ class TaskManager:
         with this id.
         """
         self._open_group()
-        return self._table.stream(self._find_task(task_id, agent).key)
+        return self._table.stream(self._table.find(task_id, agent).key)
 
     async def cancel_task(self, task_id: str, *, agent: str | None = None) -> str:
         """Ask the agent to cancel a task. Return the task's status after that.
@@ -152,7 +151,7 @@ class TaskManager:
         if the task has ended.
         """
         self._open_group()
-        task = self._find_newest(task_id, agent)
+        task = self._table.find_newest(task_id, agent)
         if task.is_message:
             raise UnknownTask(f"{task_id} is a message, which cannot be cancelled")
         return await self._cancel(task)
@@ -165,7 +164,7 @@ class TaskManager:
         AgentUnreachable, HostUnreachable and Refused.
         """
         self._open_group()
-        task = self._find_newest(task_id, agent)
+        task = self._table.find_newest(task_id, agent)
         if not task.asks:
             raise NotAsking(
                 f"task {task.key.id} of {task.key.agent} does not wait for a reply: it "
@@ -229,9 +228,8 @@ class TaskManager:
             except AgentUnreachable as error:
                 failure = self._table.failure
                 if is_ending and self._has_failed:
-                    raise ManagerClosed(
-                        "the block failed before the task started"
-                    ) from None
+                    why = "the block failed before the task started"
+                    raise ManagerClosed(why) from None
                 if failure or waited_s >= timeout_s:
                     raise failure or error from None
             until_s = timeout_s if settled else min(SETTLE_S, timeout_s)
@@ -248,41 +246,21 @@ class TaskManager:
             )
         with self._table.expect_response(agent):
             response = await self._transport.send(agent, body)
-            is_message = response.message is not None
-            own_id = (
-                response.message.message_id if response.message else response.task_id
-            )
+            answer = response.message
+            own_id = answer.message_id if answer else response.task_id
             if not own_id:
                 raise AgentUnreachable(f"bad response: {agent} returned no task id")
+            is_message = answer is not None
             return self._table.add_task(Key(agent, own_id), is_message=is_message)
 
     async def _cancel(self, task: StartedTask) -> str:
-        state = await self._transport.cancel(task.key.agent, task.key.id)
-        return status_of(state)
-
-    def _find_newest(self, task_id: str, agent: str | None) -> StartedTask:
-        """Return the task, or the newest task that continues it."""
-        return self._table.chain(self._find_task(task_id, agent).key)[-1]
-
-    def _find_task(self, task_id: str, agent: str | None) -> StartedTask:
-        found = [
-            task
-            for key, task in self._table.tasks.items()
-            if key.id == task_id and agent in (None, key.agent)
-        ]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = " or ".join(f"agent={task.key.agent!r}" for task in found)
-            raise UnknownTask(f"several agents have a task {task_id!r}: pass {names}")
-        known = ", ".join(key.id for key in self._table.tasks) or "none"
-        raise UnknownTask(f"no task {task_id!r} was started here; there are: {known}")
+        return status_of(await self._transport.cancel(task.key.agent, task.key.id))
 
     async def _stream_all(self) -> AsyncGenerator[Update]:
         async with aclosing(self._table.stream()) as updates:
             async for update in updates:
                 yield update
-        self._raise_unseen_error()
+        self._starts.raise_unseen_error()
 
     def _open_group(self) -> TaskGroup:
         if self._group is None:
@@ -290,13 +268,6 @@ class TaskManager:
         if self._is_leaving:
             raise ManagerClosed("the block of this TaskManager has ended")
         return self._group
-
-    def _raise_unseen_error(self) -> None:
-        """Raise the error of a start that nobody awaited."""
-        for start in self._starts:
-            if start.error and not start.is_awaited:
-                start.is_awaited = True
-                raise start.error
 
     async def _finish_tasks(self) -> None:
         """Wait for pending starts, then cancel the open tasks."""

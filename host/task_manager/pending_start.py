@@ -1,4 +1,4 @@
-"""The result of `start_task`: awaitable, but nobody has to await it."""
+"""The results of `start_task`: awaitable, but nobody has to await them."""
 
 from __future__ import annotations
 
@@ -28,3 +28,22 @@ class PendingStart(Awaitable[str]):
         if self.error:
             raise self.error
         return self.task_id
+
+
+class PendingStarts:
+    """All starts of one manager."""
+
+    def __init__(self) -> None:
+        self._starts: list[PendingStart] = []
+
+    def add(self) -> PendingStart:
+        start = PendingStart()
+        self._starts.append(start)
+        return start
+
+    def raise_unseen_error(self) -> None:
+        """Raise the error of a start that nobody awaited, once."""
+        for start in self._starts:
+            if start.error and not start.is_awaited:
+                start.is_awaited = True
+                raise start.error

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from ..errors import CourtsideError
 from ..model.event import TERMINAL, WAITING, AgentEvent, decode
+from .errors import UnknownTask
 
 Update = dict[str, Any]
 
@@ -106,6 +107,25 @@ class TaskTable:
         else:
             self._held.append((event, body))
             self._release()
+
+    def find(self, task_id: str, agent: str | None = None) -> StartedTask:
+        """Return a task of this manager. Raises UnknownTask."""
+        found = [
+            task
+            for key, task in self.tasks.items()
+            if key.id == task_id and agent in (None, key.agent)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " or ".join(f"agent={task.key.agent!r}" for task in found)
+            raise UnknownTask(f"several agents have a task {task_id!r}: pass {names}")
+        known = ", ".join(key.id for key in self.tasks) or "none"
+        raise UnknownTask(f"no task {task_id!r} was started here; there are: {known}")
+
+    def find_newest(self, task_id: str, agent: str | None = None) -> StartedTask:
+        """Return the task, or the newest task that continues it. Raises UnknownTask."""
+        return self.chain(self.find(task_id, agent).key)[-1]
 
     def set_agent(self, row: AgentEvent) -> None:
         if row.connection == "removed":

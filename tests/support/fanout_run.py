@@ -22,6 +22,7 @@ from starlette.types import Message
 
 import host.feed.cohort
 import host.feed.feed
+import host.feed.own_task
 import host.feed.ring
 import host.feed.sse_fanout
 from host.feed.feed import Feed
@@ -189,6 +190,7 @@ def small_limits(*, pinging: bool = False) -> Iterator[None]:
     with (
         mock.patch.object(host.feed.ring, "BLOCK_BYTES", 400),
         mock.patch.object(host.feed.sse_fanout, "BLOCK_BYTES", 400),
+        mock.patch.object(host.feed.own_task, "BLOCK_BYTES", 400),
         mock.patch.object(host.feed.feed, "Ring", partial(Ring, max_bytes=1_200)),
         mock.patch.object(host.feed.feed, "PAGE", 3),
         mock.patch.object(host.feed.cohort, "COHORT", 3),
