@@ -6,8 +6,9 @@ The agent's card decides which credentials: see security_schemes.
 from __future__ import annotations
 
 import base64
+import re
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -16,9 +17,14 @@ from a2a.types import a2a_pb2 as pb
 
 from ..config.address_rules import LOOPBACK
 from ..config.agent_settings import AgentSettings
-from ..observability.redaction import protect, redact
+from ..observability.redaction import Secrets, protect, redact
 from .oauth import TokenSource
 from .security_schemes import Choice, choose_schemes, choose_without_card
+
+# Headers may have values that are no secrets, such as the name of a team.
+WORDS = re.compile(r"[A-Za-z /_.,-]{1,24}")
+SECRET_NAME = re.compile(r"auth|cookie|cred|key|pass|secret|session|token", re.I)
+SCHEMES = ("apikey", "basic", "bearer", "key", "token")
 
 
 class Credentials:
@@ -41,16 +47,14 @@ class Credentials:
         self._clock = clock
         self._tokens: TokenSource | None = None
         self._choice = Choice()
-        secrets = list(credentials.headers.values())
-        if credentials.username:
-            secrets.append(self._basic())
-        protect(
+        self._secrets = protect(
             self,
             credentials.bearer,
             credentials.api_key,
             credentials.password,
             credentials.client_secret,
-            *secrets,
+            self._basic() if credentials.username else None,
+            *_header_secrets(credentials.headers),
         )
         self._apply(choose_without_card(credentials))
         self.auth: httpx.Auth = _Auth(self)
@@ -59,6 +63,12 @@ class Credentials:
     def trouble(self) -> str | None:
         """The credentials that the card requires and the settings do not have."""
         return self._choice.trouble
+
+    @property
+    def secrets(self) -> list[Secrets]:
+        """What to redact in the agent's data."""
+        tokens = self._tokens.secrets if self._tokens else Secrets()
+        return [one for one in (self._secrets, tokens) if one]
 
     def use_card(self, card: pb.AgentCard) -> None:
         """Choose among the card's security schemes. Call it for each new card."""
@@ -195,6 +205,26 @@ class _Auth(httpx.Auth):
         finally:
             # Errors quote the URL. It must not contain an API key.
             request.url = url
+
+
+def _header_secrets(headers: Mapping[str, str]) -> Iterator[str]:
+    """Yield the values that may be secret, also without a scheme before them."""
+    for name, value in headers.items():
+        if WORDS.fullmatch(value) and not SECRET_NAME.search(name):
+            continue
+        yield value
+        scheme, _, rest = value.partition(" ")
+        if scheme.lower() in SCHEMES:
+            yield rest
+        if scheme.lower() == "basic":
+            yield _password(rest)
+
+
+def _password(basic: str) -> str:
+    try:
+        return base64.b64decode(basic).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _add_cookie(cookies: str | None, name: str, value: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from ..config.agent_settings import VISIBLE, CredentialSettings
 from ..errors import AgentUnreachable
-from ..observability.redaction import protect
+from ..observability.redaction import Secrets, protect
 from .http_client import client
 
 DEADLINE_S = 5.0
@@ -70,6 +70,7 @@ class TokenSource:
         self._token: _Token | None = None
         # A late error may still quote the token before.
         self._recent: deque[str] = deque(maxlen=2)
+        self.secrets = Secrets()
         self._failure = ""
         self._failed_at = -math.inf
         # Whether the secret goes into the form. Every endpoint must support HTTP Basic,
@@ -100,7 +101,7 @@ class TokenSource:
                 self._failure, self._failed_at = str(error), self._clock()
                 raise
             self._recent.append(self._token.text)
-            protect(self, *self._recent)
+            self.secrets = protect(self, *self._recent)
             return self._token.text
 
     def discard(self, token: str | None) -> bool:

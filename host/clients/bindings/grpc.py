@@ -22,6 +22,7 @@ from google.protobuf.message import Message
 
 from ...config.address_rules import LOOPBACK
 from ...observability import trace
+from ...observability.redaction import redact
 from ...protocol.a2a_objects import RESUMABLE
 from ..address_check import addresses
 from .base import Binding
@@ -116,7 +117,8 @@ class Grpc(Binding):
         )
 
     def _read(self, operation: Operation[Result], item: Message) -> Result:
-        return operation.read(message_to_json(item))
+        data = self._http.echoes.redact_small(message_to_json(item))
+        return operation.read(data)
 
     def _size(self, item: Message) -> int:
         return item.ByteSize()
@@ -135,7 +137,9 @@ class Grpc(Binding):
                     raise
                 raise mapped from error
             except grpc.RpcError as error:
-                raise BadResponse(f"connection broken: {str(error)[:200]}") from error
+                raise BadResponse(
+                    f"connection broken: {redact(str(error))[:200]}"
+                ) from error
 
     def _check_throttle(self, error: Exception) -> None:
         """Raise BadResponse if the agent asks for a pause."""

@@ -12,6 +12,7 @@ from a2a.utils.grpc_status import status_from_call
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
+from ...observability.redaction import redact
 from ..throttle import TOO_MANY_REQUESTS
 from .json_errors import UpdatesGone
 from .unreachable_errors import AgentError, BadResponse, BodyTooLarge
@@ -48,7 +49,7 @@ def map_grpc_error(error: Exception) -> Exception:
         return error
     if call is None:
         return AgentError(str(error))
-    code, details = call.code(), (call.details() or "")[:200]
+    code, details = call.code(), redact(call.details() or "")[:200]
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return MethodNotFoundError(details)
     if code is grpc.StatusCode.NOT_FOUND:

@@ -18,6 +18,7 @@ from .. import http_client
 from ..credentials import Credentials
 from ..throttle import Throttle
 from .content_decoder import ContentDecoder
+from .echoes import EchoFilter
 from .unreachable_errors import BadResponse, BodyTooLarge, map_errors
 
 # Agents ping every 15 s: two missed pings and a margin.
@@ -57,6 +58,7 @@ class HttpTransport:
         self.name = name
         self.throttle = throttle or Throttle(name)
         self.credentials = credentials
+        self.echoes = EchoFilter(credentials)
         self.public_only = public_only
         self.task_group = anyio.create_task_group()
         self.lint: dict[str, None] = {}
@@ -111,6 +113,7 @@ class HttpTransport:
         with anyio.fail_after(deadline_s):
             async with self.send(client, request, allow_redirect) as response:
                 body = await read_body(self.decoded(response), max_bytes)
+                body = await self.echoes.redact(body)
                 return HttpResponse(response.status_code, response.headers, body)
 
     async def fetch_status(self, request: httpx.Request) -> int:

@@ -19,6 +19,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from ...observability import trace
+from ...observability.redaction import redact
 from ...protocol.a2a_objects import RESUMABLE, StatusUpdate, StreamResponse
 from ...protocol.json_begin import read_begin
 from ...protocol.task_status import status_of
@@ -41,6 +42,7 @@ from .unreachable_errors import BadResponse
 
 JSON = "application/json"
 SSE_LINE = re.compile(rb"(data|event|id|retry|):")
+MAX_SHOWN = 8192  # Bytes that are searched for credentials, to show the first few.
 MIN_BEGIN = 8  # Bytes that show what a body is.
 # What the page shows of an agent that the host reads nevertheless.
 NONSTANDARD = (
@@ -134,7 +136,8 @@ class JsonBinding(Binding):
             return None
 
     def _parse_begin(self, begin: bytes) -> Update | None:
-        frame = Frame(msgspec.json.encode(read_begin(begin)))
+        data = msgspec.json.encode(read_begin(begin))
+        frame = Frame(self._http.echoes.redact_small(data))
         task = self._read(GET_TASK, frame).response.task
         if task is None or status_of(task.status.state) == "unknown":
             return None
@@ -163,6 +166,7 @@ class JsonBinding(Binding):
                 if not httpx.codes.is_success(stream.status):
                     with anyio.fail_after(CALL_S):
                         body = await read_body(chunks, MAX_BODY, begun=chunk)
+                    body = await self._http.echoes.redact(body)
                     response = HttpResponse(stream.status, stream.headers, body)
                     raise self._error(operation, response)
                 if parser is None:
@@ -173,13 +177,13 @@ class JsonBinding(Binding):
                 for start in range(0, len(chunk), TURN_BYTES):
                     begun_at = time.perf_counter()
                     if frames := parser.feed(chunk[start : start + TURN_BYTES]):
-                        yield frames
+                        yield await self._http.echoes.redact_frames(frames)
                         self._check_content_type(stream)
                     elif (spent_s := time.perf_counter() - begun_at) > IDLE_S:
                         await anyio.sleep(spent_s * IDLE_REST)
         parser = parser or _choose_parser(begin + b"\n", stream.headers)
         if parser and (frames := parser.finish()):
-            yield frames
+            yield await self._http.echoes.redact_frames(frames)
             self._check_content_type(stream)
 
     def _check_content_type(self, stream: ResponseStream) -> None:
@@ -220,7 +224,9 @@ def _choose_parser(
         return SseParser()
     if len(start) < MIN_BEGIN and (not start or b"\n" not in begin):
         return None
+    # Redacted before they are cut: a part of a credential is not recognized.
+    kind, text = redact(kind), redact(start[:MAX_SHOWN].decode(errors="replace"))
     raise BadResponse(
         f"bad response: {kind[:80] or 'no content type'} instead of {SSE}; it begins: "
-        f"{start[:80].decode(errors='replace')}"
+        f"{text[:80]}"
     )

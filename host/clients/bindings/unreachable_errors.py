@@ -21,7 +21,7 @@ from a2a.utils.errors import (
 from google.protobuf import json_format
 
 from ...errors import AgentUnreachable
-from ...observability.redaction import redact
+from ...observability.redaction import redact, redact_value
 
 CARD = "the agent card"
 MAX_CAUSE = 200
@@ -120,17 +120,17 @@ def map_errors(what: str, name: str, url: str) -> Iterator[None]:
         unreachable.agent_status = getattr(error, "status", None)
         raise unreachable from error
     except A2AError as error:
-        text = redact(str(error))
-        if text == str(error):
+        text, data = redact(str(error)), redact_value(error.data)
+        if (text, data) == (str(error), error.data):
             raise
-        raise type(error)(text, error.data) from None
+        raise type(error)(text, data) from None
 
 
 def describe_cause(error: BaseException, what: str) -> str:
     if isinstance(error, BadResponse):
         return str(error)
     if isinstance(error, AgentError):
-        return f"{AGENT_ERROR}: {str(error)[:MAX_CAUSE]}"
+        return f"{AGENT_ERROR}: {redact(str(error))[:MAX_CAUSE]}"
     # The innermost error has the cause. The outer ones only say that something failed.
     for link in reversed(_chain(error)):
         if cause := _known_cause(link):
@@ -141,7 +141,7 @@ def describe_cause(error: BaseException, what: str) -> str:
         kind = "connection broken"
     else:
         kind = "bad card" if what == CARD else "bad response"
-    text = str(error) or f"the connection ended ({type(error).__name__})"
+    text = redact(str(error)) or f"the connection ended ({type(error).__name__})"
     return f"{kind}: {text[:MAX_CAUSE]}"
 
 

@@ -101,7 +101,7 @@ def _decode(items: Sequence[Item], read: Callable[[Item], Update]) -> Iterator[B
         except NotAnUpdate:
             continue
         except (ValueError, RecursionError) as error:
-            left_out, why = left_out + 1, redact(_reason(error))
+            left_out, why = left_out + 1, _reason(error)
             continue
         except A2AError as error:
             refusal = error
@@ -120,5 +120,6 @@ def _decode(items: Sequence[Item], read: Callable[[Item], Update]) -> Iterator[B
 def _reason(error: Exception) -> str:
     if isinstance(error, TooLarge):
         return f"bad response: {error}"
+    text = redact(str(error))[:200]
     kind = "JSON" if isinstance(error, json.JSONDecodeError) else "A2A update"
-    return f"bad response: an event is no {kind} ({str(error)[:200]})"
+    return f"bad response: an event is no {kind} ({text})"

@@ -1,0 +1,62 @@
+"""Redacts the credentials that an agent repeats in its responses.
+
+Everything that an agent sends passes through here before it is parsed, so that no
+credential reaches the feed. Without credentials, nothing is searched.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio
+import anyio.to_thread
+
+from ...observability.redaction import Secrets
+from ...protocol import lenient_json
+from ..credentials import Credentials
+from .sse import Frame
+
+SMALL = 64 * 1024  # A larger response is searched in a thread.
+
+
+class EchoFilter:
+    """Belongs to one agent. Uses one thread at most."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._limiter = anyio.CapacityLimiter(1)
+
+    def redact_small(self, data: bytes) -> bytes:
+        return _redact(self._credentials.secrets, data)
+
+    async def redact(self, data: bytes) -> bytes:
+        """Redact a whole response: JSON or a text."""
+        secrets = self._credentials.secrets
+        if not secrets or len(data) <= SMALL:
+            return _redact(secrets, data)
+        redact_all = partial(_redact, secrets, data)
+        return await anyio.to_thread.run_sync(redact_all, limiter=self._limiter)
+
+    async def redact_frames(self, frames: list[Frame]) -> list[Frame]:
+        """Redact events that arrived together, and search them together."""
+        secrets = self._credentials.secrets
+        if not secrets:
+            return frames
+        small = [
+            data for frame in frames if 0 < len(data := frame.data or b"") <= SMALL
+        ]
+        joined = b"\n".join(small)
+        if len(small) == len(frames) and not any(
+            one.may_be_in(joined) for one in secrets
+        ):
+            return frames
+        return [
+            Frame(await self.redact(frame.data), frame.kind) if frame.data else frame
+            for frame in frames
+        ]
+
+
+def _redact(secrets: list[Secrets], data: bytes) -> bytes:
+    for one in secrets:
+        data = one.redact_data(data, lenient_json.decode)
+    return data
