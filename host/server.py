@@ -7,16 +7,20 @@ import gc
 import resource
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from .api.slow_clients import DeadlineProtocol
+from .api.connections import Connection
+from .api.refusals import Warnings
+from .api.tls import TlsListener
 from .config.access_rules import AccessRules
 from .config.load import Config
 from .errors import CourtsideError
@@ -67,19 +71,54 @@ class _Server(uvicorn.Server):
 
     def __init__(
         self,
-        config: uvicorn.Config,
         host: Stoppable,
+        tls: ssl.SSLContext | None,
         on_ready: Callable[[], None] | None,
     ) -> None:
+        self._warnings = Warnings()
+        config = uvicorn.Config(
+            host,
+            http=partial(Connection, warnings=self._warnings),  # type: ignore[arg-type]
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_S,
+            limit_concurrency=_max_connections(),
+        )
         super().__init__(config)
         self._host = host
+        self._tls = tls
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup([] if self._tls else sockets)
+        if self._tls and self.started:
+            self._listen_with_tls(self._tls, sockets or [])
         settle_memory()
         if self.started and self._on_ready:
             self._on_ready()
+
+    def _listen_with_tls(
+        self, tls: ssl.SSLContext, sockets: list[socket.socket]
+    ) -> None:
+        for listener in sockets:
+            server = TlsListener(
+                tls,
+                partial(
+                    Connection,
+                    self.config,
+                    self.server_state,
+                    self.lifespan.state,
+                    warnings=self._warnings,
+                ),
+                self.server_state.connections,
+                self.config.limit_concurrency,
+                self._warnings,
+            )
+            server.listen(listener)
+            self.servers.append(server)  # type: ignore[arg-type]
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -118,27 +157,23 @@ def serve(
     Calls `on_ready` once, when the host answers requests. Raises CourtsideError for an
     unusable certificate.
     """
-    settings = uvicorn.Config(
-        host,
-        http=DeadlineProtocol,
-        ws="none",
-        ssl_certfile=rules.tls_cert,
-        ssl_keyfile=rules.tls_key,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_S,
-        limit_concurrency=_max_connections(),
-    )
+    tls = _load_certificate(rules)
+    _Server(host, tls, on_ready).run(sockets=[listener])
+
+
+def _load_certificate(rules: AccessRules) -> ssl.SSLContext | None:
+    """Return None without a certificate. Raises CourtsideError."""
+    if not (rules.tls_cert and rules.tls_key):
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        settings.load()
+        context.load_cert_chain(rules.tls_cert, rules.tls_key)
     except OSError as error:  # ssl.SSLError is one.
         raise CourtsideError(
             f"tls_cert {rules.tls_cert} and tls_key {rules.tls_key} cannot be used: "
             f"{error.strerror or error}; they must be the PEM files of one certificate"
         ) from error
-    _Server(settings, host, on_ready).run(sockets=[listener])
+    return context
 
 
 def listen(config: Config) -> socket.socket:

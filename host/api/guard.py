@@ -7,8 +7,10 @@ The guard also refuses requests from other origins, unless the user followed a l
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv6Address
 from math import ceil
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -16,7 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope
 
 from ..config.access_rules import AccessRules
-from ..config.address_rules import ANY_ADDRESS, LOOPBACK, parse_address
+from ..config.address_rules import ANY_ADDRESS, LOOPBACK, parse_address, unmap_address
 from .sessions import READER, ROLE, Sessions, get_client
 
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -26,6 +28,12 @@ READER_PATHS = ("/login", "/logout")  # A reader may send POST to these.
 FOREIGN_SITES = ("cross-site", "same-site")
 FORWARDED = b"x-forwarded-"
 EXPOSED_HEADERS = ("courtside-next", "date", "location", "www-authenticate")
+# Only this. A lenient parser finds "::1" in "[::1].evil.example", too.
+AUTHORITY = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9._-]{1,255})|\[(?P<address>[0-9A-Fa-f:.]{2,45})\])"
+    r"(?::[0-9]{1,5})?",
+    re.ASCII,
+)
 CHALLENGE = {"www-authenticate": 'Bearer realm="courtside"'}
 
 
@@ -68,16 +76,17 @@ class Guard:
             scope["scheme"] = forwarded[b"x-forwarded-proto"].decode()
         # Each proxy appends its peer. The client is the last one that is not a proxy.
         chain = forwarded.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        clients = [one for one in map(str.strip, chain) if not self._rules.trusts(one)]
-        if clients and clients[-1]:
-            scope["client"] = (clients[-1], 0)
+        hops = map(str.strip, reversed(chain))
+        client = next((hop for hop in hops if not self._rules.trusts(hop)), "")
+        if client:
+            scope["client"] = (unmap_address(client), 0)
 
     def _refuse(
         self, scope: Scope, headers: Headers, *, foreign: bool
     ) -> Response | None:
         """Return the response that refuses the request, or None."""
         authority = _get_authority(headers)
-        if not self._is_known_host(authority):
+        if not self.knows_host(authority):
             return PlainTextResponse(
                 f"Host {authority[:100]!r} is not a name of this host: use "
                 f"{' or '.join(LOOPBACK[:2])}, or add it to allowed_hosts\n",
@@ -91,13 +100,18 @@ class Guard:
             )
         return self._check_access(scope, headers)
 
-    def _is_known_host(self, authority: str) -> bool:
-        try:
-            name = urlsplit(f"//{authority}").hostname or ""
-        except ValueError:
+    def knows_host(self, authority: str) -> bool:
+        """Return whether a Host header names this host."""
+        parts = AUTHORITY.fullmatch(authority)
+        if parts is None:
             return False
-        is_address = parse_address(name) is not None
-        return name in self._names or (self._accepts_addresses and is_address)
+        name = (parts["name"] or parts["address"]).lower()
+        address = parse_address(name)
+        if parts["address"] and not isinstance(address, IPv6Address):
+            return False
+        if address is None:
+            return name in self._names
+        return self._accepts_addresses or str(address) in self._names
 
     def _check_access(self, scope: Scope, headers: Headers) -> Response | None:
         """Store the role in the scope, or return the response that refuses access."""
@@ -138,7 +152,8 @@ class Guard:
 
 
 def _get_authority(headers: Headers) -> str:
-    return headers.get("x-forwarded-host") or headers.get("host", "")
+    # Several Host headers make a text that is no name.
+    return headers.get("x-forwarded-host") or ", ".join(headers.getlist("host"))
 
 
 def _is_link(scope: Scope, headers: Headers) -> bool:

@@ -166,12 +166,12 @@ class WrongTokenLimit:
 
     def wait_s(self, address: str) -> float:
         """Return how long to reject all tokens from this address, or 0."""
-        free_at = self._free_at.get(_network(address), 0.0)
+        free_at = self._free_at.get(find_network(address), 0.0)
         burst_s = (MAX_WRONG_TOKENS - 1) * WRONG_TOKEN_EVERY_S
         return max(0.0, free_at - self._clock() - burst_s)
 
     def count(self, address: str) -> None:
-        now, network = self._clock(), _network(address)
+        now, network = self._clock(), find_network(address)
         free_at = max(now, self._free_at.pop(network, now)) + WRONG_TOKEN_EVERY_S
         if len(self._free_at) >= MAX_ADDRESSES:
             del self._free_at[next(iter(self._free_at))]
@@ -203,7 +203,7 @@ def _expiry(payload: str) -> int:
     return int(payload.split(".")[1])
 
 
-def _network(address: str) -> str:
+def find_network(address: str) -> str:
     """Return the address, or the /64 of an IPv6 address: one client has all of it."""
     parsed = parse_address(address)
     if parsed is None or parsed.version == 4:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from ..errors import ConfigError
-from .address_rules import LOOPBACK, parse_address
+from .address_rules import LOOPBACK, parse_address, unmap_address
 from .settings import Network
 
 
@@ -32,9 +33,17 @@ class AccessRules:
         return not (host in LOOPBACK or self.tls_cert or self.trusted_proxies)
 
     def trusts(self, address: str) -> bool:
-        """Return whether to trust X-Forwarded-* headers from this peer."""
-        peer = parse_address(address)
-        return peer is not None and any(peer in one for one in self.trusted_proxies)
+        """Return whether to trust X-Forwarded-* headers from this peer.
+
+        An IPv4 peer also matches a network of IPv4-mapped addresses.
+        """
+        peer = parse_address(unmap_address(address))
+        if peer is None:
+            return False
+        forms = [peer]
+        if peer.version == 4:
+            forms.append(IPv6Address(f"::ffff:{peer}"))
+        return any(form in one for form in forms for one in self.trusted_proxies)
 
 
 def check_access_rules(rules: AccessRules, host: str, where: str) -> AccessRules:

@@ -60,6 +60,17 @@ def parse_address(text: str) -> Address | None:
         return None
 
 
+def unmap_address(text: str) -> str:
+    """Return the IPv4 address of an IPv4-mapped one, such as ::ffff:192.0.2.1.
+
+    A socket that listens on `::` gives all IPv4 peers such an address.
+    """
+    address = parse_address(text)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return text
+
+
 def is_link_local(host: str) -> bool:
     """Return whether a host name or address is link-local or a metadata service.
 

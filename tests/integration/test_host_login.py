@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import httpx
 import pytest
 from httpx_sse import aconnect_sse
 
+from tests.support.certificates import create_certificate
 from tests.support.host_client import client
 from tests.support.stack import Stack
 
@@ -104,28 +104,7 @@ class TestLoginPage:
 async def test_host_serves_feed_and_secure_cookie_over_tls(
     tmp_path: Path,
 ) -> None:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-nodes",
-        "-days",
-        "1",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-subj",
-        "/CN=127.0.0.1",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        str(key),
-        "-out",
-        str(cert),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    cert, key = create_certificate(tmp_path)
     settings = f'tls_cert = "{cert}"\ntls_key = "{key}"'
     with Stack(
         tmp_path,

@@ -1,4 +1,4 @@
-"""Tests that uvicorn has the private parts that server.py and slow_clients.py use.
+"""Tests that uvicorn has the private parts that server.py and connections.py use.
 
 If a test fails after an upgrade, adapt the two modules and the bound in pyproject.toml.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import (
@@ -18,17 +19,54 @@ from uvicorn.protocols.http.httptools_impl import (
 def test_protocol_has_the_methods_that_ours_overrides() -> None:
     for name in ("connection_made", "connection_lost", "data_received"):
         assert len(inspect.signature(getattr(HttpToolsProtocol, name)).parameters) == 2
-    for name in ("on_message_begin", "on_headers_complete", "on_message_complete"):
+    for name in (
+        "on_headers_complete",
+        "on_message_complete",
+        "on_response_complete",
+        "timeout_keep_alive_handler",
+        "_unset_keepalive_if_required",
+    ):
         assert len(inspect.signature(getattr(HttpToolsProtocol, name)).parameters) == 1
+    for name, count in (("on_url", 2), ("on_header", 3), ("on_body", 2)):
+        found = inspect.signature(getattr(HttpToolsProtocol, name)).parameters
+        assert len(found) == count
 
 
 def test_protocol_has_the_fields_that_ours_reads() -> None:
     source = inspect.getsource(HttpToolsProtocol.__init__)
-    for name in ("loop", "client", "connections", "limit_concurrency", "cycle"):
+    for name in (
+        "app",
+        "client",
+        "connections",
+        "cycle",
+        "limit_concurrency",
+        "loop",
+        "parser",
+        "pipeline",
+        "transport",
+    ):
         assert f"self.{name}" in source
     source = inspect.getsource(RequestResponseCycle.__init__)
-    for name in ("response_started", "response_complete"):
+    for name in (
+        "chunked_encoding",
+        "disconnected",
+        "expected_content_length",
+        "message_event",
+        "response_complete",
+        "response_started",
+    ):
         assert f"self.{name}" in source
+    assert "self.cycle = RequestResponseCycle(" in inspect.getsource(
+        HttpToolsProtocol.on_headers_complete
+    )
+
+
+def test_config_passes_everything_to_the_factory_of_protocols() -> None:
+    factory: Any = object()
+    assert uvicorn.Config("none:app", http=factory).http is factory
+    source = inspect.getsource(uvicorn.Server.startup)
+    for name in ("config", "server_state", "app_state", "_loop"):
+        assert f"{name}=" in source
 
 
 def test_server_has_the_methods_that_ours_overrides() -> None:

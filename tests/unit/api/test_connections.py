@@ -1,6 +1,6 @@
 """Tests that clients with slow or endless requests get an error and are closed.
 
-Covers host/api/slow_clients.py on a real socket, with short deadlines.
+Covers host/api/connections.py on a real socket, with short deadlines.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from host.api import slow_clients
-from host.api.slow_clients import MAX_HEAD_BYTES
+from host.api import connections
 from tests.support.in_process_host import serve_app
+from tests.support.raw_requests import exchange
 
 SHORT_S = 0.3
-DEADLINE_S = 30.0
 
 
 @pytest.fixture(autouse=True)
 def use_short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slow_clients, "HEAD_S", SHORT_S)
-    monkeypatch.setattr(slow_clients, "BODY_S", SHORT_S)
+    monkeypatch.setattr(connections, "HEAD_S", SHORT_S)
+    monkeypatch.setattr(connections, "BODY_S", SHORT_S)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,30 +41,6 @@ async def _send_slowly() -> AsyncIterator[bytes]:
     for _ in range(6):
         await anyio.sleep(SHORT_S / 2)
         yield b"still here\n"
-
-
-async def exchange(port: int, *pieces: bytes, pause_s: float = 0.0) -> bytes:
-    """Send the pieces, and return all received bytes until the server closes."""
-    with anyio.fail_after(DEADLINE_S):
-        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
-            received = b""
-
-            async def listen() -> None:
-                nonlocal received
-                end_errors = (anyio.EndOfStream, anyio.BrokenResourceError)
-                try:
-                    while True:
-                        received += await stream.receive()
-                except end_errors:
-                    group.cancel_scope.cancel()
-
-            async with anyio.create_task_group() as group:
-                group.start_soon(listen)
-                for piece in pieces:
-                    await stream.send(piece)
-                    await anyio.sleep(pause_s)
-                await anyio.sleep_forever()
-            return received
 
 
 async def test_silent_connection_is_closed() -> None:
@@ -101,15 +76,6 @@ async def test_slow_body_is_refused() -> None:
         answer = await exchange(port, head, *[b"x"] * 100, pause_s=0.05)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
-
-
-@pytest.mark.parametrize("line", [b"X-Long: " + b"x" * 200_000, b"A: b\r\n" * 40_000])
-async def test_too_large_request_head_is_refused(line: bytes) -> None:
-    async with serve_app(app) as port:
-        answer = await exchange(port, b"GET / HTTP/1.1\r\n", line)
-
-    assert answer.startswith(b"HTTP/1.1 431 ")
-    assert str(MAX_HEAD_BYTES).encode() in answer
 
 
 async def test_response_stream_has_no_deadline() -> None:

@@ -1,0 +1,62 @@
+"""Counts the bytes of one request, and says which limit the request exceeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import CourtsideError
+from .responses import MAX_BODY_BYTES
+
+MAX_HEAD_BYTES = 64 * 1024  # Chunk headers and trailers count, too.
+MAX_HEADERS = 256
+MAX_URL_BYTES = 16 * 1024
+BODY_PER_FRAMING = 8  # A chunked body may have one byte of chunk headers for 8 of data.
+# Endpoints refuse a body over MAX_BODY_BYTES with an error of their own. The rest is
+# what the connection has received by then.
+MAX_RECEIVED_BODY_BYTES = MAX_BODY_BYTES + 512 * 1024
+
+
+class RequestRefused(CourtsideError):
+    """The request exceeds a limit, or is not valid. `status` is the HTTP status."""
+
+    def __init__(self, status: int, cause: str) -> None:
+        super().__init__(cause)
+        self.status = status
+
+
+@dataclass
+class RequestMeter:
+    """Each method raises RequestRefused when its limit is exceeded."""
+
+    _url_bytes: int = 0
+    _headers: int = 0
+    _framing_bytes: int = 0
+    _body_bytes: int = 0
+
+    def count_url(self, size: int) -> None:
+        self._url_bytes += size
+        if self._url_bytes > MAX_URL_BYTES:
+            raise RequestRefused(
+                414, f"the URL is over {MAX_URL_BYTES} bytes: send a shorter query"
+            )
+
+    def count_header(self) -> None:
+        self._headers += 1
+        if self._headers > MAX_HEADERS:
+            raise RequestRefused(431, f"the request has over {MAX_HEADERS} headers")
+
+    def count_body(self, size: int) -> None:
+        self._body_bytes += size
+        if self._body_bytes > MAX_RECEIVED_BODY_BYTES:
+            raise RequestRefused(413, f"the body is over {MAX_BODY_BYTES} bytes")
+
+    def count_framing(self, size: int) -> None:
+        """Count bytes that are not body: head, chunk headers, extensions, trailers."""
+        self._framing_bytes += size
+        allowed = MAX_HEAD_BYTES + self._body_bytes // BODY_PER_FRAMING
+        if self._framing_bytes > allowed:
+            raise RequestRefused(
+                431,
+                f"the headers, trailers and chunk headers are over {MAX_HEAD_BYTES} "
+                "bytes: send fewer headers, or larger chunks",
+            )
