@@ -1,9 +1,8 @@
 """Follows one open task of one agent: puts its updates into the feed, until it ends.
 
-The collector runs one follower for each task that it finds or starts. `follower_states`
-has the states of a follower. When a stream breaks, the follower resumes it where the
-agent can do that. Elsewhere it reads the Task, and writes a gap unless the Task proves
-that nothing is missing.
+The collector runs one follower for each task that it finds or starts. When a stream
+breaks, the follower resumes it where the agent can do that. Elsewhere it reads the
+Task, and writes a gap unless the Task proves that nothing is missing.
 """
 
 from __future__ import annotations
@@ -32,17 +31,11 @@ from .stall_check import StallCheck
 from .task_merger import TaskMerger
 from .task_news import TaskNews
 from .task_reader import TaskReader
+from .task_repair import TaskRepair
 
 logger = logging.getLogger("courtside.follower")
 
 MAX_UNSEEN = 4  # Failures in a row before an unseen task is read from its agent.
-# Some agents forget a subscriber, and neither send nor end anything.
-MAX_QUIET_CHECKS = 12
-UNSTORED_S = 30.0  # An agent without a store may still answer for so long.
-UNSTORED = (
-    "GetTask does not know a task that the agent has just streamed: it keeps no tasks, "
-    "so updates that are lost on the way stay lost"
-)
 
 
 class Follower:
@@ -62,8 +55,6 @@ class Follower:
     ) -> None:
         self._connection = connection
         self._agent_row = agent_row
-        self._task_id = task_id
-        self._name = f"{agent_row.name}/{task_id}"
         self._away_reason = away_reason
         self._record = TaskRecord(agent_row.name, task_id)
         self._states = FollowerStates()
@@ -89,8 +80,7 @@ class Follower:
             merger=self._merger,
             after_s=stalled_after_s,
         )
-        self._quiet_checks = 0
-        self._checked_at = self._merger.last_batch_at
+        self._repair = TaskRepair(self._record, agent_row, self._merger)
         self._listed_end = ListedEnd(connection, self._merger, self._states)
         self._started = anyio.Event()
         self._reading = anyio.Lock(fast_acquire=True)
@@ -143,18 +133,8 @@ class Follower:
         self._group.start_soon(self._read_task_later, delay_s)
 
     def check_quiet(self) -> None:
-        """Read the task if it was quiet for a minute. Called every 5 s.
-
-        Counts calls, not time: a host that was suspended has yet to read what came
-        meanwhile. A task whose events wait for the log is not quiet: GetTask would be
-        ahead of them.
-        """
-        last_batch_at = self._merger.last_batch_at
-        is_busy = self._events.writer.is_writing or last_batch_at != self._checked_at
-        self._checked_at = last_batch_at
-        self._quiet_checks = 0 if is_busy else self._quiet_checks + 1
-        if self._quiet_checks > MAX_QUIET_CHECKS:
-            self._quiet_checks = 0
+        """Read the task if it was quiet for a minute. Called every 5 s."""
+        if self._repair.count_quiet_check():
             self.read_task_after(0)
 
     def check_stalled(self) -> None:
@@ -174,7 +154,7 @@ class Follower:
     def state(self) -> TaskState:
         row = self._record.row
         return TaskState(
-            self._task_id,
+            self._record.task_id,
             row.status if row else None,
             "stream" if self._states.is_streaming else "looks",
             round(anyio.current_time() - self._merger.last_batch_at, 1),
@@ -221,8 +201,7 @@ class Follower:
                     await self._merger.take(batch, stream)
             except (AgentUnreachable, A2AError) as error:
                 # The task's own stream goes on where this one ended.
-                self._log_broken(error)
-                self._merger.note_cut()
+                self._note_broken(error)
                 self._reply_gap = STREAM_BROKE
             group.cancel_scope.cancel()
 
@@ -233,8 +212,7 @@ class Follower:
     def end_reply(self, stream: OpenStream) -> None:
         self._merger.close_stream(stream)
         if self._connection.can_stream:
-            is_ending = self._merger.is_ending
-            self._states.end_reply(None if is_ending else self._reply_gap)
+            self._states.end_reply(None if self._merger.is_ending else self._reply_gap)
         if not self._states.has_reply:
             self._reply_gap = STREAM_ENDED
             self._replies_ended.set()
@@ -263,74 +241,48 @@ class Follower:
             else:
                 await self._reader.read()
         except TaskNotFoundError:
-            await self._take_unknown()
+            await self._repair.take_unknown()
             if not self._merger.is_ending:
-                can_stream = self._connection.can_stream
-                self._states.break_stream(STREAM_BROKE if can_stream else None)
+                self._break(STREAM_BROKE)
                 self._states.retry()
                 return
         except (AgentUnreachable, A2AError) as error:
             is_refusal = isinstance(error, A2AError)
             cause = f"{AGENT_ERROR}: {error}" if is_refusal else str(error)
-            self._log_broken(error)
-            self._merger.note_cut()
+            self._note_broken(error)
         if not self._merger.is_ending:
-            has_ended = response is not None and cause is None
-            await self._recover(cause, STREAM_ENDED if has_ended else STREAM_BROKE)
+            is_clean = response and cause is None
+            await self._recover(cause, STREAM_ENDED if is_clean else STREAM_BROKE)
         if self._merger.is_ending:
             await self._events.ended.wait()
 
-    async def _recover(self, cause: str | None, gap_reason: str | None) -> None:
+    def _break(self, gap_reason: str) -> None:
+        can_stream = self._connection.can_stream
+        self._states.break_stream(gap_reason if can_stream else None)
+
+    async def _recover(self, cause: str | None, gap_reason: str) -> None:
         is_agent_error = cause is not None and AGENT_ERROR in cause
-        if not self._connection.can_stream:
-            gap_reason = None
-        if gap_reason and is_agent_error:
+        if is_agent_error:
             gap_reason = f"{cause}: updates after it may be missing"
-        self._states.break_stream(gap_reason)
+        self._break(gap_reason)
         failures = self._states.failures
         # A replay, or an open response, must not be cut short by GetTask.
         is_unseen = self._record.row is None and failures > MAX_UNSEEN
         will_replay = self._connection.is_resumable and not is_unseen
         if not (will_replay or self._states.has_reply):
             self._states.repair()
-            await self._read_task()
+            await self._repair.read()
         if cause and (failures > 2 or is_agent_error):
             await self._agent_row.report_trouble(cause)
         if not self._merger.is_ending:
             self._states.retry(is_too_large=self._merger.source.is_too_large)
-
-    # The Task as its agent has it.
-
-    async def _read_task(self) -> None:
-        """Add what GetTask returns to the feed, or end a task that the agent lost."""
-        try:
-            await self._merger.take_task(await self._merger.read_task())
-        except TaskNotFoundError:
-            await self._take_unknown()
-        except (AgentUnreachable, A2AError) as error:
-            logger.info(Line(task=self._name, state="unread", cause=error))
-            if self._merger.source.is_too_large:
-                await self._agent_row.report_trouble(str(error))
 
     async def _read_task_later(self, delay_s: float) -> None:
         await anyio.sleep(delay_s)
         await self._started.wait()
         # A replay brings the missed updates. After GetTask they would look like a gap.
         if not self._connection.is_resumable:
-            await self._read_task()
-
-    async def _take_unknown(self) -> None:
-        """End a task that GetTask does not find, unless the agent stores no tasks."""
-        if self._merger.is_ending:
-            return
-        quiet_s = anyio.current_time() - self._merger.last_batch_at
-        is_unstored = self._merger.has_live_updates and not self._merger.is_stored
-        if is_unstored and (self._record.needs_input or quiet_s < UNSTORED_S):
-            await self._agent_row.report_trouble(UNSTORED)
-            return
-        name = self._record.agent
-        reason = f"{name} restarted and no longer knows this task"
-        self._events.lose(reason)
+            await self._repair.read()
 
     # The end.
 
@@ -342,5 +294,7 @@ class Follower:
         await self._events.writer.flush()
         self._group.cancel_scope.cancel()
 
-    def _log_broken(self, error: Exception) -> None:
-        logger.info(Line(task=self._name, stream="broken", cause=error))
+    def _note_broken(self, error: Exception) -> None:
+        task = f"{self._record.agent}/{self._record.task_id}"
+        logger.info(Line(task=task, stream="broken", cause=error))
+        self._merger.note_cut()

@@ -10,12 +10,12 @@ from unittest import mock
 from host.following import (
     collector,
     discovery,
-    follower,
     follower_states,
     followers,
     listed_end,
     listing,
     task_reader,
+    task_repair,
 )
 
 SHORT: list[tuple[Any, str, object]] = [
@@ -23,7 +23,7 @@ SHORT: list[tuple[Any, str, object]] = [
     (discovery, "CARD_POLL_S", 0.02),
     (listing, "RETRY_S", (0.1,)),
     (listing, "CALL_S", 1.0),
-    (follower, "UNSTORED_S", 0.2),
+    (task_repair, "UNSTORED_S", 0.2),
     (listed_end, "READ_AFTER_S", (0.3, 0.3, 0.3)),
     (follower_states, "RETRY_S", (0.0, 0.01, 0.05, 0.1)),
     (followers, "CHECK_S", 0.1),

@@ -13,7 +13,7 @@ from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
 from host.following import dropped_updates, task_reader
-from host.following.follower import MAX_QUIET_CHECKS
+from host.following.task_repair import MAX_QUIET_CHECKS
 from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
 from host.model.event import GapEvent
