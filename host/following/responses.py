@@ -24,6 +24,13 @@ def is_end(response: StreamResponse) -> bool:
     return is_terminal(update.status.state)
 
 
+def is_interim(response: StreamResponse) -> bool:
+    """Return whether the response has a chunk, or a state that is not terminal."""
+    if update := response.status_update:
+        return not is_terminal(update.status.state)
+    return response.artifact_update is not None
+
+
 def history_before(response: StreamResponse, task: Task) -> list[Message]:
     """Return the messages of the Task before that of a live update."""
     status = response.status_update

@@ -53,6 +53,17 @@ class TaskAdder:
         self._dropped = dropped
         self._end = end
 
+    def add_plain(self, update: Update, received_at: str, is_new: bool) -> bool:
+        """Add a chunk or a state that is neither a repeat nor late, without a gap.
+
+        Return whether it is news, or `is_new`: an earlier one of its batch was.
+        """
+        events = translate(self._record, update.response, received_at)
+        is_new = is_new or has_news(self._record, update.response, events)
+        self._dropped.add_gap()
+        self._events.add(events, update.raw)
+        return is_new
+
     def add_update(
         self, update: Update, received_at: str, stream: OpenStream | None
     ) -> bool:

@@ -26,7 +26,7 @@ from .dropped_updates import DroppedReport
 from .follower_states import FollowerStates, Live, Source
 from .open_streams import OpenStream, OpenStreams, Repeat
 from .repeated_updates import RepeatedUpdates
-from .responses import has_number, is_end
+from .responses import has_number, is_end, is_interim
 from .task_adder import TaskAdder
 from .task_end import TaskEnd
 from .task_events import TaskEvents
@@ -92,11 +92,13 @@ class TaskMerger:
             self.last_batch_at = anyio.current_time()
             self.has_live_updates = True
             stream.begin_batch()
+        is_plain = self._is_plain(stream)
         for update in batch.updates:
-            if self._is_plain(stream, update.response):
-                is_new |= self._adder.add_update(update, received_at, stream)
+            if is_plain and is_interim(update.response):
+                is_new = self._adder.add_plain(update, received_at, is_new)
             else:
                 is_new |= await self._take_checked(update, received_at, stream)
+                is_plain = self._is_plain(stream)
         self.source.update_count += len(batch.updates)
         if batch.left_out and await self._dropped.take(batch, stream):
             self._report_dropped()
@@ -145,10 +147,10 @@ class TaskMerger:
 
     # Live updates.
 
-    def _is_plain(self, stream: OpenStream, response: StreamResponse) -> bool:
-        """Return whether the update needs no check for repeats, gaps, or the end.
+    def _is_plain(self, stream: OpenStream) -> bool:
+        """Return whether the stream needs no check for repeats, gaps, or the end.
 
-        This is true for nearly all updates, so the check must be fast.
+        This is so for nearly all updates, which makes them fast.
         """
         return not (
             self._states.pending_gap
@@ -157,9 +159,6 @@ class TaskMerger:
             or self.streams.count > 1
             or self._may_lack_chunk
             or not stream.expects_nothing
-            or response.task
-            or response.message
-            or is_end(response)
         )
 
     async def _take_checked(

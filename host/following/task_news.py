@@ -40,8 +40,11 @@ class TaskNews:
     @property
     def is_quiet(self) -> bool:
         """Whether the last news is so old that more need not be expected soon."""
-        limit_s = QUIET_WAITING_S if self._record.needs_input else QUIET_S
-        return self.quiet_s > limit_s
+        return self.quiet_s > self._limit_s
+
+    @property
+    def _limit_s(self) -> float:
+        return QUIET_WAITING_S if self._record.needs_input else QUIET_S
 
     def load(self) -> None:
         """Continue from the last news of the record: the host may have been away."""
@@ -51,13 +54,15 @@ class TaskNews:
     def take(self, events: Sequence[Event]) -> Sequence[Event]:
         """Note the news in the events of one update.
 
-        Returns the events. If the task was stalled, those that end this come first.
+        A gap is the first of them. Returns the events. If the task was stalled, those
+        that end this come first.
         """
-        if all(isinstance(event, GapEvent) for event in events):
+        if not events or isinstance(events[-1], GapEvent):
             return events
-        if self.after_quiet and self.is_quiet:
+        quiet_s = self.quiet_s
+        if self.after_quiet and quiet_s > self._limit_s:
             self.after_quiet()
-        quiet_s, self._news_at = self.quiet_s, time.monotonic()
+        self._news_at = time.monotonic()
         row = self._record.row
         if row is None or not row.is_stalled:
             return events

@@ -21,12 +21,14 @@ class Entry(Struct, frozen=True, gc=False):
     """An event to append.
 
     `source` is that of `source_of`. `version` numbers the events of a source: 1, 2, 3
-    …; the log stores each version once. `body` is the event's JSON without an id, `raw`
-    is the A2A update that it was made from.
+    …; the log stores each version once. `number` is the version as readers see it: 0
+    if the event is not an update. `body` is the event's JSON without an id, `raw` is
+    the A2A update that it was made from.
     """
 
     source: str
     version: int
+    number: int
     place: Place
     event: Event
     body: bytes
@@ -36,17 +38,20 @@ class Entry(Struct, frozen=True, gc=False):
     def of(
         cls, source: str, version: int, event: Event, raw: bytes | None = None
     ) -> Entry:
-        return cls(source, version, place_of(event), event, encode(event), raw)
+        return cls(
+            source,
+            version,
+            number=version if event.is_update else 0,
+            place=place_of(event),
+            event=event,
+            body=encode(event),
+            raw=raw,
+        )
 
     @property
     def size(self) -> int:
         """The bytes that the log stores for the event."""
         return len(self.body) + len(self.raw or b"")
-
-    @property
-    def number(self) -> int:
-        """The version as readers see it: 0 if the event is not an update."""
-        return self.version if self.event.is_update else 0
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -152,10 +157,12 @@ def place_of(event: Event) -> Place:
         event.agent,
         getattr(event, "task_id", None),
         getattr(event, "context_id", None),
-        str(event.__struct_config__.tag),
+        type(event),
     )
 
 
 @lru_cache(4_096)
-def _place(agent: str, task: str | None, context: str | None, kind: str) -> Place:
-    return Place(agent, task, context, kind)
+def _place(
+    agent: str, task: str | None, context: str | None, kind: type[Event]
+) -> Place:
+    return Place(agent, task, context, str(kind.__struct_config__.tag))

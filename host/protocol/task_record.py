@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from ..model.event import WAITING, ArtifactEvent, Event, TaskEvent
+from ..model.event import TERMINAL, WAITING, ArtifactEvent, Event, TaskEvent
 
 # A task that never ends must not fill the memory.
 MAX_MESSAGE_IDS = 10_000
@@ -65,7 +65,8 @@ class TaskRecord:
 
     @property
     def has_ended(self) -> bool:
-        return self.row is not None and not self.row.is_open
+        row = self.row
+        return row is not None and row.status in TERMINAL
 
     @property
     def needs_input(self) -> bool:

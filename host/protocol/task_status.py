@@ -17,9 +17,14 @@ STATUS_OF_STATE = {
 }
 
 
+TERMINAL_STATES = {
+    state for state, status in STATUS_OF_STATE.items() if status in TERMINAL
+}
+
+
 def status_of(state: str) -> str:
     return STATUS_OF_STATE.get(state, "unknown")
 
 
 def is_terminal(state: str) -> bool:
-    return status_of(state) in TERMINAL
+    return state in TERMINAL_STATES
