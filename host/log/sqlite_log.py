@@ -131,7 +131,9 @@ class SqliteLog:
                 place = self._place_id(entry.place)
                 number, body, raw = entry.number, entry.body, entry.raw
                 crc = check_event(last, place, number, body, raw)
-                events += (last, place, number, now, crc, body, raw)
+                # sqlite3 looks for an adapter of bytes in vain, which takes 0.8 µs.
+                blobs = bytearray(body), raw and bytearray(raw)
+                events += (last, place, number, now, crc, *blobs)
                 ids.append(last)
                 if (row_bytes := entry.size) > MAX_ROW_BYTES:
                     raise refuse_size(entry)
