@@ -90,3 +90,22 @@ async def test_equal_chunks_of_two_replies_at_once_are_all_there_at_once(
     assert text == "ha " * 10
     assert text_of(events) == text
     assert not has_gap(events)
+
+
+@pytest.mark.parametrize("delays_ms", [(30, 0), (0, 30)])
+async def test_chunk_that_cannot_be_checked_is_not_lost(
+    delays_ms: tuple[int, ...],
+) -> None:
+    """The response begins with a Task, and its next chunk equals the last of it."""
+    kind = UNLISTED._replace(can_get=False, delays_ms=delays_ms)
+    async with conversation(kind) as talk:
+        await talk.ask()
+        talk.say("ha")
+        await talk.until_in_feed("ha ")
+        await talk.reply("red")
+        talk.say("ha")
+        talk.say("end")
+        await talk.until_in_feed("end ")
+        events = await talk.end()
+
+    assert text_of(events) == "ha ha end "

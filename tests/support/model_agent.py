@@ -26,6 +26,7 @@ from tests.support.model_wire import (
 Json = dict[str, Any]
 NOT_FOUND, UNSUPPORTED, UNKNOWN_METHOD = -32001, -32004, -32601
 INVALID_PARAMS, UPDATES_GONE = -32602, -31410
+INTERNAL_ERROR = -32603
 CARD = "/.well-known/agent-card.json"
 V10_NAMES = {
     "message/stream": "SendStreamingMessage",
@@ -226,8 +227,8 @@ class ModelAgent:
 
     async def _answer_get(self, exchange: Exchange) -> None:
         task = self.tasks.get(exchange.params["id"])
-        if task is None:
-            exchange.refuse(NOT_FOUND)
+        if task is None or not self.kind.can_get:
+            exchange.refuse(INTERNAL_ERROR if task else NOT_FOUND)
             return
         read = task.read(next(self._ages))
         await asyncio.sleep(next(self._delays_ms) / 1_000)

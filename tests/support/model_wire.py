@@ -27,6 +27,7 @@ class AgentKind(NamedTuple):
     version: Literal["1.0", "0.3"] = "1.0"
     start: Start = "fresh"
     can_list: bool = True
+    can_get: bool = True
     is_numbered: bool = False
     ends_at_questions: bool = False
     replies_with_task: bool = True
