@@ -17,6 +17,7 @@ from ..model.event import ArtifactEvent, Event
 from ..protocol.a2a_objects import Message, StreamResponse
 
 MAX_EXPECTED = 1_000  # A stream that is further behind is no longer used.
+MAX_PLACES = 100
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -65,11 +66,10 @@ class OpenStream:
         """Take an update of the stream off those that it was expected to bring."""
         is_chunk = key.artifact_id is not None
         if key not in self.expected:
-            if self.read_ahead.is_repeat(response):
-                return Repeat.YES
-            if is_chunk:
+            repeat = self.read_ahead.take(response)
+            if is_chunk and repeat is Repeat.NO:
                 self._skip_chunks(len(self.expected), key.artifact_id)
-            return Repeat.NO
+            return repeat
         place = self.expected.index(key)
         was_in_step, self.is_in_step = self.is_in_step, True
         del self.expected[place]
@@ -78,6 +78,14 @@ class OpenStream:
         elif is_chunk:
             self._skip_chunks(place, key.artifact_id)
         return Repeat.YES if was_in_step or not is_chunk else Repeat.PERHAPS
+
+    def ignore(self, key: Key, response: StreamResponse) -> Repeat:
+        """Take a chunk of a stream that is not in step: another stream brings it."""
+        if key in self.expected:
+            self.expected.remove(key)
+            return Repeat.YES
+        is_known = self.read_ahead.take(response) is not Repeat.NO
+        return Repeat.YES if is_known else Repeat.PERHAPS
 
     def _skip_chunks(self, end: int, artifact_id: str | None) -> None:
         """Expect no more chunks that the agent would have sent before this one."""
@@ -116,16 +124,23 @@ class OpenStreams:
         """Return whether the feed already has this update of `stream`."""
         if stream.is_too_late:
             return Repeat.YES
-        if stream.expects_nothing:
+        if stream.expects_nothing and stream.is_in_step:
             return Repeat.NO
         key = _key(response)
         if key is None:
             return Repeat.NO
+        is_chunk = key.artifact_id is not None
+        if is_chunk and not stream.is_in_step and self._is_any_in_step:
+            return stream.ignore(key, response)
         repeat = stream.take(key, response)
         if repeat is Repeat.NO and len(self._streams) == 1:
             # The only stream is past the updates that it was expected to bring.
             stream.expected.clear()
         return repeat
+
+    @property
+    def _is_any_in_step(self) -> bool:
+        return any(stream.is_in_step for stream in self._streams)
 
     def note_first(self, stream: OpenStream, response: StreamResponse) -> None:
         """Take note that `stream` brought this update, and no other stream before."""
@@ -139,52 +154,77 @@ class OpenStreams:
                 other.expect(key)
 
     def note_read(
-        self, events: Iterable[Event], reader: OpenStream | None = None
+        self,
+        events: Iterable[Event],
+        *,
+        has_gap: bool,
+        reader: OpenStream | None = None,
     ) -> None:
         """Take note of what a Task has added: the streams may bring it too.
 
-        `reader` is the stream that brought the Task. What it brings next is newer.
+        `has_gap`: some of it was sent while no stream was open. `reader` is the stream
+        that brought the Task. What it brings next is newer.
         """
         for stream in self._streams:
             if stream is not reader:
-                stream.read_ahead.note(events)
+                is_whole = stream.is_in_step and not has_gap
+                stream.read_ahead.note(events, is_whole=is_whole)
 
 
 class ChunksAhead:
     """Finds the chunks of a stream that a Task had first: it was read from ahead of it.
 
-    The stream brings a part of what the Task added, from some chunk to its end.
-    `texts` has what it may still bring, for each artifact.
+    The stream brings all that the Task has added, or only its last chunks. `texts` has
+    what the Task has added, for each artifact.
     """
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
-        self._begun: set[str] = set()  # Artifacts of which it has brought a part.
+        # Where in the text the stream may be: equal chunks leave several places. None
+        # is anywhere.
+        self._places: dict[str, set[int] | None] = {}
 
-    def note(self, events: Iterable[Event]) -> None:
-        """Take note of what a Task has added while the stream was open."""
+    def note(self, events: Iterable[Event], *, is_whole: bool) -> None:
+        """Take note of what a Task has added while the stream was open.
+
+        `is_whole`: the stream brings all of it.
+        """
         for event in events:
             if isinstance(event, ArtifactEvent):
                 text = "".join(part.get("text") or "" for part in event.parts)
                 before = self.texts.get(event.artifact_id, "")
                 self.texts[event.artifact_id] = before + text
+                self._places.setdefault(event.artifact_id, {0} if is_whole else None)
 
-    def is_repeat(self, response: StreamResponse) -> bool:
+    def take(self, response: StreamResponse) -> Repeat:
         chunk = response.artifact_update
         artifact_id = chunk.artifact.artifact_id if chunk else ""
         if not chunk or artifact_id not in self.texts:
-            return False
+            return Repeat.NO
         expected = self.texts.pop(artifact_id)
-        is_begun = artifact_id in self._begun
-        self._begun.discard(artifact_id)
+        before = self._places.pop(artifact_id)
         text = "".join(part.text or "" for part in chunk.artifact.parts)
-        start = expected.find(text)
-        if not text or start < 0 or (is_begun and start > 0):
-            return False
-        if rest := expected[start + len(text) :]:
-            self.texts[artifact_id] = rest
-            self._begun.add(artifact_id)
-        return True
+        if not text:
+            return Repeat.NO
+        starts = _find_all(expected, text) if before is None else before
+        places = {
+            place + len(text) for place in starts if expected.startswith(text, place)
+        }
+        if places - {len(expected)}:
+            self.texts[artifact_id], self._places[artifact_id] = expected, places
+        if not places:
+            return Repeat.NO
+        may_be_past = before is not None and len(expected) in before
+        return Repeat.PERHAPS if may_be_past or len(places) > 1 else Repeat.YES
+
+
+def _find_all(text: str, part: str) -> set[int]:
+    found: set[int] = set()
+    start = text.find(part)
+    while start >= 0 and len(found) < MAX_PLACES:
+        found.add(start)
+        start = text.find(part, start + 1)
+    return found
 
 
 def _key(response: StreamResponse) -> Key | None:

@@ -110,7 +110,7 @@ class TaskAdder:
         self._states.pending_gap = None
         raw = msgspec.json.encode(StreamResponse(task=earlier))
         self._events.add(events, raw)
-        self._streams.note_read(events)
+        self._streams.note_read(events, has_gap=reason != EQUAL_CHUNKS)
         self._repeated.note(StreamResponse(task=task), events)
 
     def add_content(
@@ -168,7 +168,8 @@ class TaskAdder:
         self._note_gap(update.response, events)
         if update.response.task:
             note_time(self._record, update.response)
-            self._streams.note_read(events, reader=stream)
+            has_gap = any(isinstance(event, GapEvent) for event in events)
+            self._streams.note_read(events, has_gap=has_gap, reader=stream)
         self._repeated.note(update.response, events)
 
     def _note_gap(self, response: StreamResponse, events: list[Event]) -> None:

@@ -169,8 +169,7 @@ class TaskMerger:
             repeat = self.streams.take(stream, response)
             if repeat is Repeat.NO and self._must_read_task(response):
                 await self._close_gap(response, received_at)
-                if stream.read_ahead.is_repeat(response):
-                    repeat = Repeat.YES
+                repeat = stream.read_ahead.take(response)
             if repeat is not Repeat.NO:
                 # It may be a new chunk with the same text.
                 self._end.is_doubtful |= response.artifact_update is not None

@@ -27,6 +27,7 @@ kinds = st.builds(
     version=st.sampled_from(["1.0", "0.3"]),
     start=st.sampled_from(["fresh", "late", "nothing", "stale", "refused"]),
     can_list=st.booleans(),
+    can_get=st.just(True),
     is_numbered=st.sampled_from([False, False, False, True]),
     ends_at_questions=st.booleans(),
     replies_with_task=st.booleans(),

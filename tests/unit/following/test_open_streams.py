@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.following import open_streams
-from host.following.open_streams import OpenStream, OpenStreams, Repeat
+from host.following.open_streams import (
+    ChunksAhead,
+    OpenStream,
+    OpenStreams,
+    Repeat,
+)
 from host.model.event import ArtifactEvent
 from host.model.timestamps import now
 from host.protocol.a2a_objects import StreamResponse
@@ -98,9 +103,32 @@ def test_equal_chunk_from_before_a_stream_began_may_be_a_new_one() -> None:
     first, second = streams.open(), streams.open()
     first.begin_batch()
     assert not is_repeat(streams, first, chunk("a"))
+    streams.close(first)
 
     second.begin_batch()
     assert streams.take(second, chunk("a")) is Repeat.PERHAPS
+
+
+def test_chunk_of_a_stream_that_began_late_is_left_to_the_others() -> None:
+    """It may come before or after those that the others have not brought yet."""
+    streams = OpenStreams()
+    first, second = streams.open(), streams.open()
+    assert not is_repeat(streams, first, chunk("a"))
+    second.begin_batch()
+
+    assert streams.take(second, chunk("b")) is Repeat.PERHAPS
+    assert not is_repeat(streams, first, chunk("b"))
+
+
+def test_status_shows_where_a_stream_began() -> None:
+    streams = OpenStreams()
+    first, second = streams.open(), streams.open()
+    for update in (chunk("a"), status("WORKING"), chunk("b")):
+        assert not is_repeat(streams, first, update)
+
+    assert is_repeat(streams, second, status("WORKING"))
+    assert is_repeat(streams, second, chunk("b"))
+    assert not is_repeat(streams, second, chunk("a"))
 
 
 def test_equal_chunk_is_a_repeat_once_the_stream_is_in_step() -> None:
@@ -116,8 +144,9 @@ def test_equal_chunk_is_a_repeat_once_the_stream_is_in_step() -> None:
 def test_chunks_that_a_stream_has_passed_are_expected_no_more() -> None:
     streams = OpenStreams()
     first, second = streams.open(), streams.open()
-    for text in "ab":
-        assert not is_repeat(streams, first, chunk(text))
+    is_repeat(streams, second, status("WORKING"))
+    for update in (status("WORKING"), chunk("a"), chunk("b")):
+        is_repeat(streams, first, update)
     assert is_repeat(streams, second, chunk("b"))
 
     assert not is_repeat(streams, second, chunk("a"))
@@ -140,7 +169,7 @@ def artifact_event(text: str) -> ArtifactEvent:
 def test_each_stream_may_repeat_what_a_task_has_added() -> None:
     streams = OpenStreams()
     one, other, reader = streams.open(), streams.open(), streams.open()
-    streams.note_read([artifact_event("ab")], reader)
+    streams.note_read([artifact_event("ab")], has_gap=False, reader=reader)
 
     for stream in (one, other):
         assert is_repeat(streams, stream, chunk("a"))
@@ -149,12 +178,40 @@ def test_each_stream_may_repeat_what_a_task_has_added() -> None:
     assert not is_repeat(streams, reader, chunk("b"))
 
 
+def take_ahead(ahead: ChunksAhead, texts: str) -> list[Repeat]:
+    return [ahead.take(chunk(text)) for text in texts]
+
+
+def test_stream_may_begin_anywhere_in_what_a_task_has_added() -> None:
+    ahead = ChunksAhead()
+    ahead.note([artifact_event("aabab")], is_whole=False)
+
+    perhaps, yes = Repeat.PERHAPS, Repeat.YES
+    assert take_ahead(ahead, "aabab") == [perhaps, yes, yes, yes, yes]
+    assert ahead.texts == {}
+
+
+def test_equal_chunk_after_what_a_task_has_added_may_be_a_new_one() -> None:
+    ahead = ChunksAhead()
+    ahead.note([artifact_event("aa")], is_whole=False)
+
+    perhaps = Repeat.PERHAPS
+    assert take_ahead(ahead, "aaa") == [perhaps, perhaps, Repeat.NO]
+
+
+def test_stream_in_step_brings_all_that_a_task_has_added() -> None:
+    ahead = ChunksAhead()
+    ahead.note([artifact_event("aa")], is_whole=True)
+
+    assert take_ahead(ahead, "aaa") == [Repeat.YES, Repeat.YES, Repeat.NO]
+
+
 def test_stream_behind_a_task_keeps_what_it_is_expected_to_bring() -> None:
     """Another stream is ahead of the Task."""
     streams = OpenStreams()
     ahead, behind = streams.open(), streams.open()
     is_repeat(streams, ahead, status("WORKING"))
-    streams.note_read([artifact_event("a")], ahead)
+    streams.note_read([artifact_event("a")], has_gap=False, reader=ahead)
     assert not is_repeat(streams, ahead, chunk("b"))
 
     assert is_repeat(streams, behind, status("WORKING"))
