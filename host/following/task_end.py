@@ -34,7 +34,7 @@ from .responses import has_number
 from .task_events import TaskEvents
 
 END_GRACE_S = 0.5
-SETTLED_S = 60.0  # So long after its end, a Task changes no more.
+SETTLED_S = 10.0  # So long after its end, a Task changes no more.
 
 
 class TaskEnd:
