@@ -10,7 +10,7 @@ import asyncio
 import sys
 import time
 
-from tests.support.bad_streams import OneTaskAgent
+from tests.support.one_task_agent import OneTaskAgent
 from tests.support.raw_agent import Exchange, serve
 
 NAMES = ("good-1", "good-2", "good-3", "good-4")

@@ -23,9 +23,9 @@ import anyio
 import httpx
 
 from bench.table import print_table
-from tests.support.bad_streams import OneTaskAgent
 from tests.support.harness import Server, free_port
 from tests.support.host_client import watch_feed
+from tests.support.one_task_agent import OneTaskAgent
 from tests.support.raw_agent import Exchange, serve
 from tests.support.stack import Stack
 

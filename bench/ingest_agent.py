@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 
-from tests.support.bad_streams import OneTaskAgent
+from tests.support.one_task_agent import OneTaskAgent
 from tests.support.raw_agent import Exchange, card, serve
 
 PROGRESS = "https://a2a-protocol.org/extensions/task-progress/v1"

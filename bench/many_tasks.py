@@ -11,7 +11,7 @@ import json
 import sys
 
 from bench.good_agents import name_of
-from tests.support.bad_streams import OneTaskAgent
+from tests.support.one_task_agent import OneTaskAgent
 from tests.support.raw_agent import Exchange, Json, serve, status
 
 UPDATES, PAUSE_S = 3, 5.0

@@ -11,20 +11,24 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from ..config.address_rules import LOOPBACK
 from .address_check import addresses
+from .loop_budget import HTTP, LoopBudget
 
 # Servers close idle connections: gunicorn after 2 s, uvicorn and Node.js after 5. So
 # does aiohttp, and a request sent at that moment is lost: a POST is not sent twice.
 KEEPALIVE_S = 1.5
 MAX_HEAD_LINE = 32 * 1024
+MAX_READ = 32 * 1024
 OWN_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")
 SCHEMES = ("http", "https")
 
@@ -35,8 +39,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     Requests to other machines use the proxy of the environment.
     """
 
-    def __init__(self, tls: ssl.SSLContext, *, public_only: bool = False) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext, budget: LoopBudget, *, public_only: bool = False
+    ) -> None:
         self._tls = tls
+        self._budget = budget
         self._public_only = public_only
         self._proxies = getproxies()
         self._session: aiohttp.ClientSession | None = None
@@ -81,14 +88,21 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def _open(self) -> aiohttp.ClientSession:
         """aiohttp needs a running event loop for its session."""
         if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=0,
+                ssl=self._tls,
+                keepalive_timeout=KEEPALIVE_S,
+                use_dns_cache=False,
+                resolver=_CheckedResolver(self._public_only),
+                socket_factory=_create_socket,
+            )
+            # Private: aiohttp has no parameter for it. pyproject.toml has the upper
+            # bound, test_http_client.py the test.
+            connector._factory = partial(  # type: ignore[assignment]
+                _MeteredConnection, asyncio.get_running_loop(), self._budget
+            )
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    ssl=self._tls,
-                    keepalive_timeout=KEEPALIVE_S,
-                    use_dns_cache=False,
-                    resolver=_CheckedResolver(self._public_only),
-                ),
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 skip_auto_headers=OWN_HEADERS,
@@ -101,6 +115,57 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if url.host in LOOPBACK or proxy_bypass(url.netloc.decode("ascii")):
             return None
         return self._proxies.get(url.scheme) or self._proxies.get("all")
+
+
+class _MeteredConnection(ResponseHandler):
+    """Counts the time that the parser takes, and pauses as the budget says."""
+
+    __slots__ = ("_budget",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, budget: LoopBudget) -> None:
+        super().__init__(loop)
+        self._budget = budget
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._budget.attach(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._budget.detach(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not data:  # From resume_reading.
+            return super().data_received(data)
+        self._budget.spend_bytes(len(data))
+        with self._budget.spend(HTTP):
+            super().data_received(data)
+        self._budget.pause_connections()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        # aiohttp calls it for each HTTP chunk, although there is mostly nothing to do.
+        if self._reading_paused:
+            with self._budget.spend(HTTP):
+                super().resume_reading(resume_parser)
+
+    def pause(self) -> None:
+        self._pause_transport_reading()
+
+    def go_on(self) -> None:
+        if not (self._reading_paused or self._buffer_paused):
+            super()._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._budget.is_paused:
+            super()._resume_transport_reading()
+
+
+def _create_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Limit what one read can return: a large part of tiny chunks takes 0.1 s."""
+    family, kind, protocol, *_ = address
+    created = socket.socket(family, kind, protocol)
+    created.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_READ)
+    return created
 
 
 class _CheckedResolver(AbstractResolver):

@@ -26,6 +26,7 @@ from .bindings.selection import open_binding
 from .bindings.types import Batch, Interface, Page, Query, Update
 from .card import fetch_card, list_interfaces
 from .credentials import Credentials
+from .loop_budget import LoopBudget
 from .rate_limit import RateLimiter
 from .task_list import ListTasksFailed, TaskList, describe_failure
 from .throttle import TOO_MANY_REQUESTS, Throttle
@@ -60,8 +61,10 @@ class Connection:
         credentials: Credentials,
         limiter: RateLimiter,
         throttle: Throttle | None = None,
+        budget: LoopBudget | None = None,
     ) -> None:
         self.name = name
+        self.budget = budget or LoopBudget()
         self.throttle = throttle or Throttle(name)
         self.can_stream = self.can_subscribe = False
         self.can_list = self.is_resumable = False
@@ -85,6 +88,7 @@ class Connection:
                 self._credentials,
                 public_only=public_only,
                 throttle=self.throttle,
+                budget=self.budget,
             )
             self._http = await opening.enter_async_context(http)
             self.card = self._public_card = await self._fetch_card()

@@ -9,6 +9,7 @@ import httpx
 
 from ..config.address_rules import LOOPBACK
 from .aiohttp_transport import AiohttpTransport
+from .loop_budget import LoopBudget
 
 # Requests to this machine do not use the proxy of the environment.
 DIRECT = {
@@ -21,6 +22,7 @@ def client(
     auth: httpx.Auth | None = None,
     *,
     public_only: bool = False,
+    budget: LoopBudget | None = None,
 ) -> httpx.AsyncClient:
     """Return a client that connects only to addresses that it has checked.
 
@@ -29,7 +31,9 @@ def client(
     return httpx.AsyncClient(
         auth=auth,
         timeout=timeout,
-        transport=AiohttpTransport(_ssl_context(), public_only=public_only),
+        transport=AiohttpTransport(
+            _ssl_context(), budget or LoopBudget(), public_only=public_only
+        ),
         follow_redirects=False,
     )
 

@@ -18,6 +18,7 @@ from ..clients.answer import Answer
 from ..clients.bindings.types import Update
 from ..clients.connection import MAX_STREAMS, Connection
 from ..clients.credentials import Credentials
+from ..clients.loop_budget import LoopBudget
 from ..clients.rate_limit import RateLimiter
 from ..clients.throttle import Throttle
 from ..config.agent_settings import AgentSettings
@@ -73,6 +74,7 @@ class Collector:
         self._agent_row = AgentRow(name, settings.url, feed)
         self._wants = wants
         self._throttle = Throttle(name)
+        self._budget = LoopBudget()
         self._pace = PollingPace(
             settings.poll_s, settings.poll_idle_s, self._is_watched
         )
@@ -106,6 +108,8 @@ class Collector:
                 continue
             except AgentUnreachable as error:
                 cause = str(error)
+                if slowness := self._budget.take_report():
+                    cause = f"{cause}; {slowness}"
                 reason = self._away_reason
                 self._away_reason = WITHOUT_AGENT.get(reason, reason)
             except Exception as error:
@@ -275,6 +279,7 @@ class Collector:
             self._credentials,
             self._rate_limiter,
             self._throttle,
+            self._budget,
         )
 
     async def _wait_to_retry(self, cause: str) -> None:

@@ -130,6 +130,8 @@ class Followers:
             await anyio.sleep(CHECK_S)
             await self._agent_row.clear_old_trouble()
             await self._agent_row.set_lint(self._connection.lint)
+            if slowness := self._connection.budget.take_report():
+                await self._agent_row.report_trouble(slowness)
             for follower in self._by_task.values():
                 follower.check_quiet()
                 follower.check_stalled()

@@ -19,7 +19,20 @@ from tests.support.host_client import HostClient, Json, host_at, watch_feed
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
-LOUD = ("flood", "burst", "numberedburst", "heavy", "swarm", "endless", "chatter")
+COSTLY = {
+    "tinycard": "it slowly: its HTTP has very many small chunks",
+    "interimcard": "interim responses",
+    "tinychunks": "very many small chunks",
+    "interim": "interim responses",
+    "trailers": "Too many headers",
+    "comments": "very many comments",
+    "oddjson": "its JSON takes very long to read",
+}
+"""Each takes the host much time to read, and the words with which the host says so."""
+LOUD = (
+    *("flood", "burst", "numberedburst", "heavy", "swarm", "endless", "chatter"),
+    *COSTLY,
+)
 """These send as much as the host reads. Each runs almost alone on the machine."""
 MAX_PEAK_MB = 250
 """The host alone needs about 80 MB. The largest stream sends 100 MB at once."""
@@ -132,6 +145,18 @@ async def test_good_agent_is_followed_while_a_flood_is_slowed_and_reported(
         await follow_good_task(stack, host)
 
         assert row["connection"] == "connected"
+        assert peak_mb(stack.host.pid) < MAX_PEAK_MB
+        assert "Traceback" not in stack.host.output()
+
+
+@pytest.mark.parametrize(("agent", "words"), COSTLY.items())
+async def test_good_agent_is_followed_beside_an_agent_that_is_costly_to_read(
+    tmp_path: Path, agent: str, words: str
+) -> None:
+    async with host_with(agent, tmp_path) as (stack, host):
+        await wait_for_row(host, agent, words)
+        await follow_good_task(stack, host)
+
         assert peak_mb(stack.host.pid) < MAX_PEAK_MB
         assert "Traceback" not in stack.host.output()
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import anyio
 import httpx
 
-from tests.support.bad_streams import OneTaskAgent
 from tests.support.gateway import Subscriber, is_over, update_in
 from tests.support.harness import free_port
 from tests.support.host_client import HostClient, host_at, watch_feed
+from tests.support.one_task_agent import OneTaskAgent
 from tests.support.raw_agent import Exchange, Json, serve
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until

@@ -8,69 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
 import sys
 import time
 
-from tests.support.raw_agent import SSE, Exchange, Json, card, serve, status
+from tests.support.costly_agents import Endless, create_costly_agents
+from tests.support.one_task_agent import PING_S, OneTaskAgent
+from tests.support.raw_agent import SSE, Exchange, Json, serve, status
 
 PER_S = 20_000
 TICK_S = 0.005
-PING_S = 10.0
 BURST = 30_000
 MANY_TASKS = 5_000
 MB = 1024 * 1024
 CHUNK = b"x" * 65_536
 RESUMABLE = "https://courtside.dev/extensions/resumable-stream/v1"
-
-
-class OneTaskAgent:
-    """A good agent with one open task. The bad agents override one part of it."""
-
-    def __init__(self) -> None:
-        self.number = 1  # The number of the task's last update.
-        self.over = False
-        self.status = status("update 1", 1)
-
-    async def handle(self, exchange: Exchange) -> None:
-        if not exchange.method:
-            await self.card(exchange)
-        elif exchange.method == "SubscribeToTask":
-            await self.subscribe(exchange)
-        else:
-            await self.call(exchange)
-
-    async def card(self, exchange: Exchange) -> None:
-        await exchange.answer(json.dumps(card(exchange.name, exchange.url)).encode())
-
-    async def call(self, exchange: Exchange) -> None:
-        if exchange.method == "ListTasks":
-            await exchange.result({"tasks": [self.task()], "nextPageToken": ""})
-        elif exchange.method == "GetTask":
-            await exchange.result(self.task() | {"id": exchange.params.get("id", "t1")})
-        else:
-            await exchange.refuse(-32601, "no such method")
-
-    async def subscribe(self, exchange: Exchange) -> None:
-        """Send the task, then the updates of `stream`."""
-        task = self.task() | {"id": exchange.params.get("id", "t1")}
-        await exchange.head()
-        await exchange.send(exchange.event(json.dumps({"task": task}).encode()))
-        await self.stream(exchange)
-
-    async def stream(self, exchange: Exchange) -> None:
-        await exchange.until_gone(PING_S)
-
-    def task(self) -> Json:
-        return {"id": "t1", "contextId": "c1", "status": self.status}
-
-    def update(self, text: str) -> bytes:
-        """Return the next status update as JSON. `over` makes it the last one."""
-        self.number += 1
-        state = "TASK_STATE_COMPLETED" if self.over else "TASK_STATE_WORKING"
-        self.status = status(text, self.number, state)
-        update = {"taskId": "t1", "contextId": "c1", "status": self.status}
-        return json.dumps({"statusUpdate": update}).encode()
 
 
 class NeverSends(OneTaskAgent):
@@ -175,19 +126,6 @@ class ManyTasks(OneTaskAgent):
         await exchange.result({"tasks": tasks, "nextPageToken": more})
 
 
-class Endless(OneTaskAgent):
-    """Sends the same bytes again and again, as fast as the client reads."""
-
-    def __init__(self, begin: bytes, again: bytes) -> None:
-        super().__init__()
-        self._begin, self._again = begin, again
-
-    async def stream(self, exchange: Exchange) -> None:
-        await exchange.send(self._begin)
-        while True:
-            await exchange.send(self._again)
-
-
 class WrongEncoding(OneTaskAgent):
     """Sends Latin-1 instead of UTF-8."""
 
@@ -285,6 +223,7 @@ def create_agents() -> dict[str, OneTaskAgent]:
         "packedcard": GzipCard(),
         "slowcard": SlowCard(),
         "hugelist": HugeList(),
+        **create_costly_agents(),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.support.bad_streams import OneTaskAgent
+from tests.support.one_task_agent import OneTaskAgent
 from tests.support.raw_agent import Exchange, serve
 
 

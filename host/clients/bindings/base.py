@@ -69,7 +69,7 @@ class Binding(ABC):
         self._tenant = "" if self._is_v03 else interface.tenant
         self._card = card
         self._http = http
-        self._decoder = UpdateDecoder(limiter)
+        self._decoder = UpdateDecoder(limiter, http.budget)
         self._is_resumable = any(
             extension.uri == RESUMABLE for extension in card.capabilities.extensions
         )

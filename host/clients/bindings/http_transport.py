@@ -16,6 +16,7 @@ import httpx
 
 from .. import http_client
 from ..credentials import Credentials
+from ..loop_budget import LoopBudget
 from ..throttle import Throttle
 from .content_decoder import ContentDecoder
 from .echoes import EchoFilter
@@ -31,9 +32,6 @@ CONNECT_S = 4.0  # Shorter than CALL_S: only httpx's own timeout closes the sock
 SSE = "text/event-stream"
 MIB = 1024 * 1024
 MAX_BODY = 8 * MIB
-# Reading 100 MB/s takes a whole core. Other data waits in the agent's connection.
-STREAM_BYTES_PER_S = 32 * MIB
-PACED_BYTES = 256 * 1024
 COMPRESSED = "Responses are compressed although the request asks for identity."
 HEADERS = {"accept-encoding": "identity", "user-agent": "courtside"}
 
@@ -54,8 +52,10 @@ class HttpTransport:
         *,
         public_only: bool = False,
         throttle: Throttle | None = None,
+        budget: LoopBudget | None = None,
     ) -> None:
         self.name = name
+        self.budget = budget or LoopBudget()
         self.throttle = throttle or Throttle(name)
         self.credentials = credentials
         self.echoes = EchoFilter(credentials)
@@ -64,7 +64,6 @@ class HttpTransport:
         self.lint: dict[str, None] = {}
         """What is wrong with the agent's responses although the host can read them."""
         self.is_closed = False
-        self._paced_until = 0.0
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> HttpTransport:
@@ -85,7 +84,10 @@ class HttpTransport:
 
     def _client(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
         client = http_client.client(
-            timeout, self.credentials.auth, public_only=self.public_only
+            timeout,
+            self.credentials.auth,
+            public_only=self.public_only,
+            budget=self.budget,
         )
         client.headers.update(HEADERS)
         return client
@@ -129,7 +131,9 @@ class HttpTransport:
         request: httpx.Request,
         allow_redirect: bool = False,
     ) -> AsyncGenerator[httpx.Response]:
-        response = await client.send(request, stream=True)
+        # An absolute deadline: interim responses would renew the one of `read`.
+        with anyio.fail_after(request.extensions["timeout"]["read"]):
+            response = await client.send(request, stream=True)
         status = response.status_code
         try:
             if demand := self.throttle.check(status, response.headers):
@@ -156,13 +160,10 @@ class HttpTransport:
             self.lint[COMPRESSED] = None
         async for chunk in response.aiter_raw():
             for piece in decoder.decode(chunk):
+                if piece is not chunk:
+                    self.budget.spend_bytes(len(piece))
                 yield piece
-
-    async def wait_for_bandwidth(self, count: int) -> None:
-        """Wait until the streams of this agent may read `count` more bytes."""
-        begun_at = max(self._paced_until, anyio.current_time())
-        self._paced_until = begun_at + count / STREAM_BYTES_PER_S
-        await anyio.sleep_until(self._paced_until)
+                await self.budget.wait()
 
 
 class ResponseStream:
@@ -181,14 +182,9 @@ class ResponseStream:
             self.status = response.status_code
             self.headers = response.headers
             yield b""
-            unpaced = 0
             async with aclosing(transport.decoded(response)) as body:
                 async for chunk in body:
                     yield chunk
-                    unpaced += len(chunk)
-                    if unpaced >= PACED_BYTES:
-                        await transport.wait_for_bandwidth(unpaced)
-                        unpaced = 0
             if transport.is_closed:  # aiohttp takes this for the end of the body.
                 raise BadResponse("connection broken: it was closed")
 

@@ -8,7 +8,6 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     Callable,
-    Iterable,
     Iterator,
     Sequence,
 )
@@ -21,6 +20,7 @@ from a2a.utils.errors import A2AError
 from anyio.lowlevel import checkpoint
 
 from ...observability.redaction import redact
+from ..loop_budget import JSON, LoopBudget
 from ..rate_limit import RateLimiter
 from .types import Batch, NotAnUpdate, TooLarge, Update
 
@@ -30,6 +30,7 @@ Result = TypeVar("Result")
 MAX_BATCH = 100  # Takes about 0.5 ms to decode. Then other tasks run.
 # Unusual JSON takes 0.25 s a megabyte. A larger item is decoded in a thread,
 LARGE = 64 * 1024
+TURN_BYTES = 32 * 1024
 # and at this rate. The rest waits in the agent's connection.
 LARGE_BYTES_PER_S = 4 * 1024 * 1024
 
@@ -37,8 +38,9 @@ LARGE_BYTES_PER_S = 4 * 1024 * 1024
 class UpdateDecoder:
     """Belongs to one binding. Decodes one large item at a time, in all its streams."""
 
-    def __init__(self, limiter: RateLimiter) -> None:
+    def __init__(self, limiter: RateLimiter, budget: LoopBudget) -> None:
         self._limiter = limiter
+        self._budget = budget
         self._lock = anyio.Lock()
 
     async def batches(
@@ -55,20 +57,22 @@ class UpdateDecoder:
         async for items in arrived:
             for turn in _turns(items, size):
                 admitted = await self._limiter.admit(len(turn))
-                decoded: Iterable[Batch] = _decode(turn[:admitted], read)
-                if admitted and size(turn[0]) > LARGE:  # Then it is alone in its turn.
-                    read_all = partial(list[Batch], decoded)
-                    decoded = await self.run(read_all, size(turn[0]))
-                for batch in decoded:
+                decode = partial(_decode, turn[:admitted], read)
+                batches, refusal = await self.run(decode, size(turn[0]))
+                for batch in batches:
                     yield batch
+                if refusal:
+                    raise refusal
                 if admitted < len(turn):
                     yield Batch([], len(turn) - admitted, self._limiter.why)
+                await self._budget.wait()
                 await checkpoint()
 
     async def run(self, decode: Callable[[], Result], size: int) -> Result:
         """Return the result of `decode`, which runs in a thread if `size` is large."""
         if size <= LARGE:
-            return decode()
+            with self._budget.spend(JSON):
+                return decode()
         async with self._lock:
             result = await anyio.to_thread.run_sync(decode, abandon_on_cancel=True)
             await anyio.sleep(size / LARGE_BYTES_PER_S)
@@ -78,21 +82,25 @@ class UpdateDecoder:
 def _turns(
     items: Sequence[Item], size: Callable[[Item], int]
 ) -> Iterator[Sequence[Item]]:
-    """Split the items into turns of at most MAX_BATCH, with large items alone."""
-    start = 0
+    """Split the items into turns of at most MAX_BATCH items and TURN_BYTES bytes.
+
+    An item that is larger than that is alone in its turn.
+    """
+    start = total = 0
     for here, item in enumerate(items):
-        is_large = size(item) > LARGE
-        if here > start and (is_large or here - start == MAX_BATCH):
+        total += size(item)
+        if here > start and (total > TURN_BYTES or here - start == MAX_BATCH):
             yield items[start:here]
-            start = here
-        if is_large:
-            yield items[here : here + 1]
-            start = here + 1
+            start, total = here, size(item)
     if start < len(items):
         yield items[start:]
 
 
-def _decode(items: Sequence[Item], read: Callable[[Item], Update]) -> Iterator[Batch]:
+def _decode(
+    items: Sequence[Item], read: Callable[[Item], Update]
+) -> tuple[list[Batch], A2AError | None]:
+    """Return the batches, and the error that ends the stream after them."""
+    batches: list[Batch] = []
     updates: list[Update] = []
     left_out, why, refusal = 0, None, None
     for item in items:
@@ -108,13 +116,12 @@ def _decode(items: Sequence[Item], read: Callable[[Item], Update]) -> Iterator[B
             break
         if left_out:
             # The gap goes where the unusable updates were.
-            yield Batch(updates, left_out, why)
+            batches.append(Batch(updates, left_out, why))
             updates, left_out = [], 0
         updates.append(update)
     if updates or left_out:
-        yield Batch(updates, left_out, why if left_out else None)
-    if refusal:
-        raise refusal
+        batches.append(Batch(updates, left_out, why if left_out else None))
+    return batches, refusal
 
 
 def _reason(error: Exception) -> str:

@@ -10,9 +10,11 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import anyio
 import httpx
 import pytest
+from aiohttp.client_proto import ResponseHandler
 from anyio.abc import SocketStream
 
 from host.clients.address_check import addresses
@@ -187,3 +189,10 @@ async def test_proxy_of_the_environment_is_used_for_other_machines(
         "http://agent.example/a%2Fb?c=%20"
     ]
     assert len(agent.requests) == 2
+
+
+async def test_private_part_of_aiohttp_still_exists() -> None:
+    """If this fails, adapt `AiohttpTransport` and the upper bound in pyproject.toml."""
+    connector = aiohttp.TCPConnector()
+    assert connector._factory.func is ResponseHandler
+    await connector.close()

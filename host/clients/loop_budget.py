@@ -1,0 +1,110 @@
+"""Limits how much of the event loop's time the responses of one agent may take.
+
+The time is measured where the host reads for the agent: HTTP, streams and JSON. When
+the agent has used up its share, all its connections wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import anyio
+
+SHARE = 0.25  # Of the event loop's time. 2,500 updates a second need less than half.
+BURST_S = 0.025  # Of the event loop's time, after a quiet period.
+BYTES_PER_S = 32 * 1024 * 1024  # Reading 100 MB/s takes a whole core.
+REPORT_S = 1.0  # A shorter wait is not worth a report.
+
+HTTP = "its HTTP has very many small chunks, trailers or interim responses"
+STREAM = "its streams have very many comments or empty lines"
+JSON = "its JSON takes very long to read"
+SIZE = "its responses have more than 32 MiB a second"
+
+
+class Pausable(Protocol):
+    """A connection to the agent."""
+
+    def pause(self) -> None:
+        """Read nothing from the connection."""
+
+    def go_on(self) -> None:
+        """Read again."""
+
+
+class LoopBudget:
+    """`clock` counts seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._balanced_at = clock() - BURST_S / SHARE
+        self._spent: dict[str, float] = defaultdict(float)
+        self._waited_s = 0.0
+        self._connections: set[Pausable] = set()
+        self.is_paused = False
+
+    @contextmanager
+    def spend(self, reason: str) -> Iterator[None]:
+        """Count the time of the block, which must not await anything."""
+        begun = self._clock()
+        try:
+            yield
+        finally:
+            self._add(reason, (self._clock() - begun) / SHARE)
+
+    def spend_bytes(self, count: int) -> None:
+        self._add(SIZE, count / BYTES_PER_S)
+
+    def _add(self, reason: str, cost_s: float) -> None:
+        self._spent[reason] += cost_s
+        earliest = self._clock() - BURST_S / SHARE
+        self._balanced_at = max(self._balanced_at, earliest) + cost_s
+
+    @property
+    def wait_s(self) -> float:
+        """How long the agent's connections must wait now."""
+        return max(0.0, self._balanced_at - self._clock())
+
+    async def wait(self) -> None:
+        """Wait until the agent has used no more than its share."""
+        while (wait_s := self.wait_s) > 0:
+            self._waited_s += wait_s
+            await anyio.sleep(wait_s)
+
+    def attach(self, connection: Pausable) -> None:
+        self._connections.add(connection)
+
+    def detach(self, connection: Pausable) -> None:
+        self._connections.discard(connection)
+
+    def pause_connections(self) -> None:
+        """Pause all connections at once until the agent has not used too much.
+
+        Otherwise each of 500 streams would take its turn before it pauses.
+        """
+        wait_s = self.wait_s
+        if self.is_paused or not wait_s:
+            return
+        self.is_paused = True
+        self._waited_s += wait_s
+        for connection in self._connections:
+            connection.pause()
+        asyncio.get_running_loop().call_later(wait_s, self._go_on)
+
+    def _go_on(self) -> None:
+        self.is_paused = False
+        for connection in self._connections:
+            connection.go_on()
+
+    def take_report(self) -> str | None:
+        """Return what the agent does that takes so long, if it had to wait lately."""
+        waited_s, self._waited_s = self._waited_s, 0.0
+        spent, self._spent = self._spent, defaultdict(float)
+        if waited_s < REPORT_S:
+            return None
+        reason = max(spent, key=spent.__getitem__)
+        return f"the host reads it slowly: {reason}"
