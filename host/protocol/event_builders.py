@@ -52,7 +52,8 @@ def build_row(
             continued_by = before.continued_by  # The same question again.
         if before.progress is not None:
             percent = max(before.progress, percent or 0)
-        context_id = context_id or before.context_id or ""
+        # It never changes. Some agents answer from replicas that differ.
+        context_id = before.context_id or context_id
     return TaskEvent(
         agent=record.agent,
         task_id=record.task_id,

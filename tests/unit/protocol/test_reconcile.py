@@ -280,3 +280,13 @@ class TestMessages:
         )
 
         assert [row.progress for row in rows(add_updates(record, task))] == [20, 40]
+
+
+def test_other_context_id_of_the_same_task_adds_no_row() -> None:
+    """Replicas of an agent may give a task different ones."""
+    record = TaskRecord("carly", "t1")
+    updates = [status("WORKING", context=context) for context in ("c1", "c2", "c1")]
+
+    assert len(rows(add_updates(record, *updates))) == 1
+    assert record.row
+    assert record.row.context_id == "c1"
