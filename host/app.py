@@ -32,6 +32,7 @@ from .api.responses import (
     add_safety_headers,
     error_response,
     query_error_response,
+    send_failure,
     wrong_method_response,
 )
 from .config.agent_settings import HOST_NAME, AgentSettings
@@ -138,7 +139,14 @@ class Host:
         # Streams bypass Starlette: each layer costs one coroutine per open reader.
         stream = self._streams.get(scope.get("path", ""))
         app = self._guard.check_request(scope, stream or self._traced)
-        await app(scope, receive, send if app is stream else add_safety_headers(send))
+        try:
+            await app(
+                scope, receive, send if app is stream else add_safety_headers(send)
+            )
+        except Exception:
+            if scope["type"] == "http":
+                await send_failure(scope, receive, send)
+            raise
 
     def _get_start_agents(self) -> Mapping[str, AgentSettings]:
         return self._start_agents

@@ -10,21 +10,22 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from ..config.settings import is_number
-from ..errors import QueryError
+from ..errors import LogError, QueryError
 from ..feed.cursor import Start, parse, resolve_start
 from ..feed.feed import FAULT, Feed
 from ..feed.sse_fanout import Fanout
 from ..model.event import encode
 from ..model.filter import Filter, Place
 from ..model.sse import feed_frame
+from .responses import SAFETY_HEADERS, add_safety_headers
 
 MAX_EVERY_MS = 1_000
 RETRY = b"retry: 1000\n\n"
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
     (b"x-accel-buffering", b"no"),  # Keeps nginx from buffering.
+    *SAFETY_HEADERS,
 ]
 
 
@@ -45,14 +46,14 @@ class FeedStream:
             refusal = PlainTextResponse(
                 "use GET to read the feed\n", 405, {"allow": "GET, HEAD"}
             )
-            return await refusal(scope, receive, send)
+            return await refusal(scope, receive, add_safety_headers(send))
         query = QueryParams(scope["query_string"])
         try:
             start = await self._parse_start(Headers(scope=scope), query)
             where, every_s = self._parse_filter(query), parse_every(query)
-        except QueryError as error:
+        except (QueryError, LogError) as error:
             refusal = PlainTextResponse(f"{error}\n", error.status)
-            return await refusal(scope, receive, send)
+            return await refusal(scope, receive, add_safety_headers(send))
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         if scope["method"] == "HEAD":
             return await send({"type": "http.response.body", "body": b""})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ..clients.bindings.json_errors import ERROR_INFO, UPDATES_GONE_CODE, UpdatesGone
 from ..errors import CourtsideError, QueryError
@@ -81,6 +82,13 @@ def add_safety_headers(send: Send) -> Send:
         return send(message)
 
     return send_safely
+
+
+async def send_failure(scope: Scope, receive: Receive, send: Send) -> None:
+    """Respond with 500, unless a response has begun."""
+    failure = PlainTextResponse("Internal Server Error\n", 500)
+    with suppress(RuntimeError):  # The server has begun another response.
+        await failure(scope, receive, add_safety_headers(send))
 
 
 async def read_json(request: Request) -> dict[str, Any]:
