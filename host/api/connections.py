@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import httptools
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 # Not public, but uvicorn has no timeout for the time within a request:
 # https://github.com/Kludex/uvicorn/issues/157. pyproject.toml bounds uvicorn's version,
@@ -66,6 +67,8 @@ class Connection(HttpToolsProtocol):
         self._body_in_piece = 0
         self._unread_bytes = 0
         self._refusal: RequestRefused | None = None
+        self._content_length: int | None = None
+        self._ends_after_response = False
         self._has_received = False
         # The response in progress. uvicorn's `cycle` is of the newest request.
         self._current: RequestResponseCycle | None = None
@@ -152,8 +155,11 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._check(self._meter.count_header)
-        if not self._is_in_body:  # Trailers must not become headers of the request.
-            super().on_header(name, value)
+        if self._is_in_body:
+            return  # Trailers must not become headers of the request.
+        super().on_header(name, value)
+        if name.lower() == b"content-length":
+            self._content_length = int(value)
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
@@ -176,9 +182,12 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._is_in_body = False
+        self._content_length = None
         self._meter = RequestMeter()
         self._clear_deadline()
         super().on_message_complete()
+        if self._ends_after_response and self.cycle.response_complete:
+            self._close()
 
     def on_response_complete(self) -> None:
         if self.pipeline:
@@ -188,6 +197,10 @@ class Connection(HttpToolsProtocol):
             self._close()
         elif self._is_in_body and self.cycle.response_complete:
             self._set_deadline(UNREAD_S)
+            if self._ends_after_response and self.transport.can_write_eof():
+                self.transport.write_eof()
+        elif self._ends_after_response:
+            self._close()
         if self._unparsed:
             # Not at once: each request must wait for the other connections.
             self.loop.call_soon(self._parse_next)
@@ -200,8 +213,25 @@ class Connection(HttpToolsProtocol):
         # Not a coroutine function, because every reader would keep one more.
         if scope["http_version"] == "1.0" and self._current:
             send = send_without_chunks(self._current)
+        elif self._is_in_body and self._current and self._current is self.cycle:
+            send = partial(self._send_early, self._current)
         running: Awaitable[None] = self._app(scope, receive, send)
         return running
+
+    async def _send_early(self, cycle: RequestResponseCycle, message: Message) -> None:
+        """Announce that the connection ends if the request has much more to come."""
+        is_start = message["type"] == "http.response.start"
+        if not (is_start and self._is_in_body and self._has_much_to_come()):
+            return await cycle.send(message)  # type: ignore[arg-type]
+        self._ends_after_response = True
+        headers = [*message["headers"], (b"connection", b"close")]
+        await cycle.send({**message, "headers": headers})  # type: ignore[arg-type]
+        cycle.keep_alive = True  # uvicorn would close the connection too early.
+
+    def _has_much_to_come(self) -> bool:
+        if self._content_length is None:
+            return True
+        return self._meter.has_more_than(MAX_UNREAD_BYTES, self._content_length)
 
     def _parse_next(self) -> None:
         self._unset_keepalive_if_required()

@@ -60,3 +60,7 @@ class RequestMeter:
                 f"the headers, trailers and chunk headers are over {MAX_HEAD_BYTES} "
                 "bytes: send fewer headers, or larger chunks",
             )
+
+    def has_more_than(self, size: int, content_length: int) -> bool:
+        """Return whether more than `size` bytes of the body are still to come."""
+        return content_length - self._body_bytes > size

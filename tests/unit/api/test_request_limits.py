@@ -5,12 +5,13 @@ Covers host/api/request_limits.py and host/api/connections.py on a real socket.
 
 from __future__ import annotations
 
+import anyio
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from host.api.connections import MAX_AHEAD_BYTES, MAX_UNREAD_BYTES
+from host.api.connections import MAX_AHEAD_BYTES, MAX_UNREAD_BYTES, UNREAD_S
 from host.api.request_limits import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
@@ -93,6 +94,30 @@ async def test_little_rest_of_a_refused_request_keeps_the_connection() -> None:
 
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert b"0 bytes" in answer
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 9000000", b"Transfer-Encoding: chunked"]
+)
+async def test_response_before_a_long_rest_ends_the_connection(framing: bytes) -> None:
+    """It says so, and it ends before the rest is there: a client can read it."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % framing
+
+    async with (
+        serve_app(app) as port,
+        await anyio.connect_tcp("127.0.0.1", port) as stream,
+    ):
+        answer = b""
+        await stream.send(head)
+        with anyio.fail_after(UNREAD_S / 2):
+            try:
+                while True:
+                    answer += await stream.receive()
+            except anyio.EndOfStream:
+                pass
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"connection: close" in answer
 
 
 async def test_rest_that_never_comes_ends_the_connection(
