@@ -12,6 +12,7 @@ import click
 
 from ..errors import CourtsideError
 from ..log.private_files import opener
+from ..observability.printable import escape
 from .host_client import HostLost, check_response, explain_errors, open_client
 from .options import find_host, host_options
 from .stdout import ignore_broken_pipe
@@ -42,6 +43,8 @@ def export(url: str | None, output: str | None, **query: str | Sequence[str]) ->
     url = find_host(url)
     parameters = {name: value for name, value in query.items() if value}
     count, last = 0, b""
+    # A terminal could obey some characters. A file gets the bytes of the host.
+    is_shown = output is None and sys.stdout.isatty()
     try:
         with (
             open_client(url) as client,
@@ -51,7 +54,8 @@ def export(url: str | None, output: str | None, **query: str | Sequence[str]) ->
             check_response(response, url)
             with ignore_broken_pipe(), _open_output(output) as file:
                 for line in _split_lines(response.iter_bytes()):
-                    file.write(line + b"\n")
+                    text = escape(line.decode()).encode() if is_shown else line
+                    file.write(text + b"\n")
                     count, last = count + 1, line
     except HostLost as error:
         if not count:

@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..errors import CourtsideError
+from ..observability.printable import escape
 
 COMMANDS = {
     "serve": "Start the host and its page (the default command).",
@@ -98,4 +99,5 @@ def main() -> None:
     try:
         courtside(prog_name="courtside")
     except CourtsideError as error:
-        sys.exit(f"courtside: {error}")
+        # A host or a file may have chosen parts of the text.
+        sys.exit(escape(f"courtside: {error}", keep="\n"))

@@ -23,6 +23,7 @@ from ..errors import CourtsideError
 from ..log.contract import Log
 from ..log.memory_log import MemoryLog
 from ..log.sqlite_log import SqliteLog
+from ..observability.log_writer import LogWriter
 from ..observability.logfmt import Line, LogFormatter
 from ..server import exit_on_signal, listen, raise_file_limit
 from ..server import serve as serve_host
@@ -92,9 +93,11 @@ def announce(config: Config, opens: bool) -> None:
 
 
 def log_to_stderr(log_format: str = "logfmt") -> None:
-    handler = logging.StreamHandler()
+    # Without a stderr, its descriptor may belong to another file.
+    handler = LogWriter(sys.stderr.fileno()) if sys.stderr else logging.NullHandler()
     handler.setFormatter(LogFormatter(log_format))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("a2a").setLevel(logging.WARNING)
 

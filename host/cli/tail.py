@@ -17,12 +17,14 @@ from httpx_sse import ServerSentEvent, SSEError, connect_sse
 from rich.console import Console
 
 from ..model.filter import Filter, Place
+from ..observability.printable import escape
 from .event_line import format_event
 from .host_client import HostLost, check_response, explain_errors, open_client
 from .options import find_host, host_options
 from .stdout import exit_when_pipe_closes, ignore_broken_pipe
 
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+WHITE_SPACE = str.maketrans("\n\r\t", "   ")
 ENDED = ("completed", "error", "cancelled", "rejected")
 
 
@@ -66,7 +68,7 @@ def tail(
                 words += [word for value in values for word in (f"--{name}", value)]
             words += ["--json"] if as_json else []
             words += ["--after", reader.cursor]
-            click.echo(f"\nContinue with: {shlex.join(words)}", err=True)
+            click.echo(f"\nContinue with: {escape(shlex.join(words))}", err=True)
 
 
 class _Reader:
@@ -106,7 +108,7 @@ class _Reader:
 
     def _read(self, client: httpx.Client, is_retry: bool) -> None:
         """Read one connection until it ends."""
-        headers = {"last-event-id": self.cursor} if self.cursor else {}
+        headers = {"last-event-id": self.cursor.encode()} if self.cursor else {}
         with connect_sse(
             client, "GET", "/feed", params=self._query, headers=headers
         ) as source:
@@ -153,10 +155,10 @@ class _Printer:
     def print_event(self, data: str) -> None:
         if not self._as_json:
             return self.print_row(json.loads(data))
-        if self._is_terminal:
-            # A terminal could obey some characters. JSON escapes keep them inert.
-            data = json.dumps(json.loads(data))
-        sys.stdout.buffer.write(data.encode() + b"\n")
+        # A terminal could obey some characters, also at the other end of a pipe. White
+        # space between the values of JSON stays white space.
+        line = escape(data.translate(WHITE_SPACE))
+        sys.stdout.buffer.write(line.encode() + b"\n")
         sys.stdout.buffer.flush()
 
     def print_row(self, row: dict[str, Any]) -> None:
@@ -172,4 +174,4 @@ class _Printer:
 
 
 def _print_note(text: str) -> None:
-    click.echo(f"courtside: {text}", err=True)
+    click.echo(escape(f"courtside: {text}"), err=True)

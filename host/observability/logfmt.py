@@ -11,9 +11,11 @@ import re
 
 from ..errors import CourtsideError
 from ..model.timestamps import format_timestamp
+from .printable import escape
 from .redaction import redact
 
 MAX_CHARS = 2_000  # Per value: a text of an agent can be megabytes.
+MAX_TRACEBACK = 20_000  # Its begin and its end: an error can have such a text, too.
 BARE = re.compile(r"[\w.:/@+,%*~()\[\]&;!?-]+", re.ASCII)
 
 
@@ -54,7 +56,11 @@ class LogFormatter(logging.Formatter):
         if our_error:
             fields["cause"] = _short(our_error)
         elif record.exc_info:
-            fields["traceback"] = redact(self.formatException(record.exc_info))
+            text = redact(self.formatException(record.exc_info))
+            if len(text) > MAX_TRACEBACK:
+                half = MAX_TRACEBACK // 2
+                text = f"{text[:half]}…{text[-half:]}"
+            fields["traceback"] = text
         return _json(fields) if self._is_json else str(Line(**fields))
 
 
@@ -80,11 +86,4 @@ def _word(value: object) -> str:
 
 def _json(value: object) -> str:
     """Encode as JSON without line ends and terminal control characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else "".join(map(_printable, text))
-
-
-def _printable(char: str) -> str:
-    if char.isprintable():
-        return char
-    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
+    return escape(json.dumps(value, ensure_ascii=False))

@@ -14,7 +14,10 @@ import pytest
 from host.observability.logfmt import MAX_CHARS, Line, LogFormatter
 from tests.support.harness import ROOT
 
-ATTACK = 'x" level=CRITICAL\nat=1 \x1b[2J\x7f\u2028\u202e\x85 ö'
+ATTACK = (
+    'x" level=CRITICAL\nat=1 \x1b[2J\x7f\u2028\u202e\x85\x9b2J\u2066\u200f\ufeff '
+    "\U000e0041 ö"
+)
 
 
 def format_line(message: object, form: str = "logfmt", *, failed: bool = False) -> str:
