@@ -54,10 +54,8 @@ class Warnings:
         if len(self._warned) >= MAX_WARNED_ADDRESSES:
             return
         self._warned[network] = (now, 0)
-        line = Line(
-            client=client, refused=status, cause=cause, unlogged=unlogged or None
-        )
-        logger.warning(line)
+        more = unlogged or None
+        logger.warning(Line(client=client, refused=status, cause=cause, unlogged=more))
 
     def _forget_old(self, now: float) -> None:
         for network, (warned_at, _) in list(self._warned.items()):
