@@ -21,7 +21,9 @@ from ..observability.logfmt import Line
 logger = logging.getLogger("courtside.agent_row")
 
 TROUBLE_OVER_S = 30.0  # After so long without trouble, the row no longer reports it.
-CARD_FIELDS = ("title", "description", "version", "skills")
+FOUND_EVERY_S = 3_600.0  # After so long, or so many events, the row says again until
+FOUND_EVERY_EVENTS = 5_000  # when all tasks are found: a new host continues there.
+CARD_FIELDS = ("title", "description", "version", "skills", "found_from", "found_until")
 CONNECTION_FIELDS = (
     "binding",
     "protocol",
@@ -45,6 +47,9 @@ class AgentRow:
         self._send_failure: str | None = None
         self._lasting: str | None = None
         self._passing: str | None = None
+        self._found: dict[str, str] = {}
+        self._written_at = 0.0
+        self._written_events = 0
 
     async def set_connecting(self) -> None:
         await self._write("connecting")
@@ -72,8 +77,15 @@ class AgentRow:
     async def set_removed(self) -> None:
         await self._write("removed")
 
-    async def report_discovery(self, connection: Connection) -> None:
-        """Report which tasks are found, and the lasting trouble, if that is new."""
+    async def report_discovery(
+        self, connection: Connection, found_from: str | None, found_until: str | None
+    ) -> None:
+        """Report which tasks are found, and the lasting trouble, if that is new.
+
+        The times between which all are found are in the next row that is written.
+        """
+        if found_until:
+            self._found = {"found_from": found_from or "", "found_until": found_until}
         self._lasting = connection.trouble
         await self._update(discovery=connection.discovery)
 
@@ -111,8 +123,22 @@ class AgentRow:
         if row is None or row.connection != "connected":
             return
         before = _copy_fields(row, CONNECTION_FIELDS)
-        if before | fields != before or row.trouble != self._trouble:
+        is_new = before | fields != before or row.trouble != self._trouble
+        if is_new or self._is_found_old(row):
             await self._write("connected", **before | fields, trouble=self._trouble)
+
+    def _is_found_old(self, row: AgentEvent) -> bool:
+        """Return whether a new host would have to list many tasks again."""
+        if not self._found or row.found_until == self._found["found_until"]:
+            return False
+        age_s = anyio.current_time() - self._written_at
+        count = self._event_count - self._written_events
+        return age_s >= FOUND_EVERY_S or count >= FOUND_EVERY_EVENTS
+
+    @property
+    def _event_count(self) -> int:
+        """The number of events of the agent's tasks since the start."""
+        return self._feed.published_by[self.name, "task"]
 
     @property
     def _trouble(self) -> str | None:
@@ -137,6 +163,8 @@ class AgentRow:
 
     async def _write(self, connection: str, **fields: Any) -> None:
         """Write the row. The fields of the card stay while the agent is lost."""
+        self._written_at = anyio.current_time()
+        self._written_events = self._event_count
         cause = fields.get("cause") or fields.get("trouble")
         logger.info(Line(agent=self.name, connection=connection, cause=cause))
         card = _copy_fields(self._row, CARD_FIELDS) if self._row else {}
@@ -145,7 +173,7 @@ class AgentRow:
             url=self._url,
             connection=connection,
             received_at=now(),
-            **(card | fields),
+            **(card | self._found | fields),
         )
         await self.append(event)
 

@@ -83,7 +83,8 @@ class Collector:
             feed,
             self._take_listed,
             pace=self._pace,
-            report=self._agent_row.report_discovery,
+            report=self._report_discovery,
+            skips=self._skips_listed,
         )
         self._connection: Connection | None = None
         self._group: TaskGroup | None = None
@@ -248,6 +249,13 @@ class Collector:
 
     def _take_listed(self, task: ListedTask) -> bool:
         return self._followers is not None and self._followers.take_listed(task)
+
+    def _skips_listed(self, task: ListedTask) -> bool:
+        return self._followers is None or self._followers.skips(task)
+
+    async def _report_discovery(self, connection: Connection) -> None:
+        mark = self._discovery.mark
+        await self._agent_row.report_discovery(connection, mark.horizon, mark.until)
 
     def _is_watched(self) -> bool:
         """Return whether the agent has a task with news, or a reader of its events."""

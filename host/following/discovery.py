@@ -1,13 +1,13 @@
 """Finds the tasks of an agent, also those that other clients started: polls ListTasks.
 
 The collector follows each task that is found. `polling_pace` has the pauses, `listing`
-the calls. While ListTasks fails, the card shows whether the agent is there.
+the calls, `list_walk` the reading of long lists, `list_mark` until when all tasks are
+in the log. While ListTasks fails, the card shows whether the agent is there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing
 from functools import partial
 
 import anyio
@@ -18,33 +18,33 @@ from ..clients.task_list import ListTasksFailed
 from ..clients.throttle import TOO_MANY_REQUESTS
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
-from ..model.timestamps import subtract_seconds
 from ..protocol.a2a_objects import ListedTask
 from ..protocol.task_status import STATUS_OF_STATE, is_terminal
-from .listing import MAX_PAGES, Listing, endless_news
+from .list_mark import ListMark
+from .list_walk import MAX_PAGES, ListWalk, PageBudget
+from .listed_tasks import ListedTasks
+from .listing import ENDLESS, REPEATS, Listing
 from .polling_pace import PollingPace
 
 CARD_POLL_S = 2.0
 OPEN_TASKS_S = 15.0
 ALL_TASKS_S = 600.0
-OVERLAP_S = 2.0  # A task may get its timestamp a moment before it is listed.
-AWAY_S = 60.0  # Timestamps on the board come from streams: they are ahead of the list.
-MAX_MISSES = 3  # A busy agent may be late; one that refuses connections is lost.
+DOUBTFUL_S = 60.0  # The same, when an earlier task was missing.
 PAGE_SIZE = 50
-MAX_NEWS_PAGES = 20  # In one poll. An agent may make up new tasks without end.
+MAX_MISSES = 3  # A busy agent may be late; one that refuses connections is lost.
+HISTORY_PAGES = 200  # The sweep goes so far, also into the history.
 MAX_UNFILTERED_PAGES = 10  # At first, for the open tasks of an agent without filters.
-MAX_SETTLED = 10_000
 OPEN_STATES = [state for state in STATUS_OF_STATE if not is_terminal(state)]
+NEWS, ALL = "news", "all"  # Names of walks; the others have the name of a state.
 
 
 class Discovery:
     """Calls `found` with each task to follow, repeatedly while it is open.
 
     `found` returns whether the task is new. `report` writes how the agent is followed
-    into its row. All timestamps are the agent's: `_since` is the latest that it has
-    listed, `_horizon` the earliest that counts. A task that ended before the horizon
-    is history. Both outlast a connection, so that tasks that end while the agent is
-    lost are found later.
+    into its row. For `skips` and `give_up`, see ListedTasks. The mark and the walks
+    outlast a connection, so that tasks that end while the agent is lost are found
+    later.
     """
 
     _connection: Connection
@@ -58,15 +58,21 @@ class Discovery:
         *,
         pace: PollingPace,
         report: Callable[[Connection], Awaitable[None]],
+        skips: Callable[[ListedTask], bool] = lambda _: False,
+        give_up: Callable[[ListedTask], None] = lambda _: None,
     ) -> None:
         self._agent = agent
         self._feed = feed
-        self._found = found
         self._pace = pace
         self._report = report
-        self._settled: dict[str, None] = {}
-        self._since: str | None = None
-        self._horizon: str | None = None
+        self.mark = ListMark(agent, feed)
+        self._tasks = ListedTasks(
+            agent, feed, self.mark, follow=found, skips=skips, give_up=give_up
+        )
+        self._walks: dict[str, ListWalk] = {}
+        self._budget = PageBudget()
+        self._first_page: Page | None = None
+        self._all_tasks_at: float | None = None
         self._has_card_changed = False
         self._is_unfiltered = False  # Some agents ignore the filters of ListTasks.
 
@@ -79,8 +85,9 @@ class Discovery:
         self._listing = Listing(connection, self._check_card)
         self._has_card_changed = False
         self._idle_steps = self._iterate_idle_steps()
-        self._sweep: Query | None = None
-        self._open_tasks_at = self._all_tasks_at = anyio.current_time()
+        self._open_tasks_at = anyio.current_time()
+        if self._all_tasks_at is None:
+            self._all_tasks_at = anyio.current_time()
         self._has_listed = False
         self._pace.note_news()
         misses = 0
@@ -141,19 +148,21 @@ class Discovery:
 
     async def _list_first(self) -> None:
         """Find the tasks that there are, in some requests at once."""
-        if self._since is None:
-            self._read_board()
-        is_first_contact = self._since is None
+        is_first_contact = self.mark.until is None and not self.mark.load()
         if is_first_contact:
             await self._list_first_page()
         else:
-            await self._list(self._news_query)
+            await self._list_news()
         self._has_listed = True
         self._listing.note_success()
         await self._report(self._connection)
+        self._tasks.follow_again()
         await self._list_open_tasks()
         if self._is_unfiltered and is_first_contact:
-            await self._list(Query(page_size=PAGE_SIZE), MAX_UNFILTERED_PAGES)
+            self._sweep(MAX_UNFILTERED_PAGES)
+        elif self.mark.is_doubtful:
+            self._sweep()
+        await self._continue_walks()
 
     async def _list_active(self) -> None:
         """List new tasks, and now and then more. Takes some requests at once."""
@@ -163,22 +172,13 @@ class Discovery:
             self._open_tasks_at = now
             await self._list_open_tasks()
             # Finds the latest tasks also if the agent's clock was set back.
-            await self._list_page(Query(page_size=PAGE_SIZE))
+            await self._list_newest()
             await self._check_card()
-        if now - self._all_tasks_at >= ALL_TASKS_S:
-            self._all_tasks_at = now
-            self._sweep = Query(page_size=PAGE_SIZE)
-            self._sweep_pages = 0
-        if self._sweep:
-            await self._continue_sweep(self._sweep)
+        pause_s = DOUBTFUL_S if self.mark.is_doubtful else ALL_TASKS_S
+        if now - (self._all_tasks_at or 0) >= pause_s:
+            self._sweep()
+        await self._continue_walks()
         self._listing.note_success()
-
-    async def _continue_sweep(self, query: Query) -> None:
-        """Read one page more of all tasks: new tasks must not wait for all pages."""
-        token = await self._list_page(query)
-        self._sweep_pages += 1
-        is_over = not token or self._sweep_pages == MAX_PAGES
-        self._sweep = None if is_over else query._replace(page_token=token or "")
 
     def _iterate_idle_steps(self) -> Iterator[Callable[[], Awaitable[object]]]:
         """Iterate over what an idle agent is asked: one request each time."""
@@ -188,92 +188,114 @@ class Discovery:
                 yield self._list_news
                 yield self._check_card
                 yield self._list_news
-                yield partial(self._list_page, query)
-
-    async def _list_news(self) -> None:
-        """Take pages with new tasks, up to the first page without one."""
-        pages = self._listing.pages(self._news_query, MAX_NEWS_PAGES)
-        async with aclosing(pages):
-            async for page in pages:
-                if not await self._take(page):
-                    return
-                self._pace.note_news()
-                is_last = not page.next_token
-        if not is_last:
-            raise endless_news(MAX_NEWS_PAGES)
-
-    async def _list_open_tasks(self) -> None:
-        """Find tasks that have no timestamps, or change without them."""
-        for state in OPEN_STATES:
-            await self._list(Query(status=state, page_size=PAGE_SIZE))
+                yield partial(self._step, ListWalk(query), status or ALL)
 
     async def _list_first_page(self) -> None:
         """On first contact, take of the finished tasks only the latest."""
         page = await self._listing.request(Query(page_size=PAGE_SIZE))
-        if page.next_token:
-            timestamps = [task.timestamp for task in page.tasks if task.timestamp]
-            self._horizon = min(timestamps, default=None)
-        await self._take(page)
-
-    async def _list_page(self, query: Query) -> str | None:
-        """Take one page. Return the token of the next."""
-        page = await self._listing.request(query)
-        if await self._take(page):
-            self._pace.note_news()
-        return page.next_token
-
-    async def _list(self, query: Query, max_pages: int = MAX_PAGES) -> None:
-        """Take the listed tasks, page by page."""
-        async with aclosing(self._listing.pages(query, max_pages)) as pages:
-            async for page in pages:
-                await self._take(page)
-                states = {task.state for task in page.tasks}
-                if query.status and states - {query.status}:
-                    self._is_unfiltered = True
-                    return
-
-    @property
-    def _news_query(self) -> Query:
-        since = self._since and subtract_seconds(self._since, OVERLAP_S)
-        return Query(since, page_size=PAGE_SIZE)
-
-    def _read_board(self) -> None:
-        """Continue where the host ended, as far as its board shows it."""
-        rows = [row for row in self._feed.board.tasks() if row.agent == self._agent]
-        timestamps = sorted(row.at for row in rows if row.at)
-        if timestamps:
-            still_open = [row.at for row in rows if row.at and row.is_open]
-            self._since = subtract_seconds(min([*still_open, timestamps[-1]]), AWAY_S)
-            # A row has its task's last timestamp. Other tasks may have ended earlier,
-            # and the feed does not have them.
-            self._horizon = min(timestamps[0], self._since)
-
-    # Which of the listed tasks are followed.
-
-    async def _take(self, page: Page) -> bool:
-        """Follow the tasks of a page. Return whether any was new."""
-        wanted = [task for task in page.tasks if await self._is_wanted(task)]
-        are_new = [self._found(task) for task in wanted]
         timestamps = [task.timestamp for task in page.tasks if task.timestamp]
-        self._since = max([self._since or "", *timestamps]) or None
-        return any(are_new)
+        horizon = min(timestamps, default="") if page.next_token else ""
+        self.mark.begin(horizon)
+        self._first_page = page if timestamps else None
+        await self._tasks.take(page)
 
-    async def _is_wanted(self, task: ListedTask) -> bool:
-        row = self._feed.board.task(self._agent, task.task_id)
-        if row:
-            return row.is_open
-        if not is_terminal(task.state):
-            return True
-        if task.task_id in self._settled or self._is_history(task):
+    async def _list_news(self) -> None:
+        """List the tasks since the mark. A walk reads those after the first page."""
+        if self._first_page and not await self._is_recorded(self._first_page):
+            await self._step(ListWalk(Query(page_size=PAGE_SIZE)), ALL)
+            return
+        since = self.mark.since
+        walk = ListWalk(Query(since, page_size=PAGE_SIZE), stop_before=since)
+        await self._step(walk, NEWS)
+        is_missing = walk.oldest_missing is not None
+        if walk.is_over:
+            self._walks.pop(NEWS, None)
+            self._finish(walk, NEWS)
+        elif is_missing or not self.mark.is_settled(walk.newest):
+            self._walks.setdefault(NEWS, walk)
+            self._pace.note_news()
+
+    async def _is_recorded(self, page: Page) -> bool:
+        """Return whether the tasks of the first page are in the log. Then use it as the
+        list since the horizon, which would be the same page again."""
+        if (await self._tasks.take(page)).missing:
             return False
-        # The board may have dropped a finished task. The log still has its numbers.
-        has_events = await self._feed.high_water(f"{self._agent}/{task.task_id}") > 0
-        if has_events:
-            self._settled[task.task_id] = None
-            if len(self._settled) > MAX_SETTLED:
-                del self._settled[next(iter(self._settled))]
-        return not has_events
+        newest = max(task.timestamp for task in page.tasks if task.timestamp)
+        self.mark.advance(newest, None, at_once=True)
+        self._first_page = None
+        return True
 
-    def _is_history(self, task: ListedTask) -> bool:
-        """Return whether the task ended before the host first saw the agent."""
-        return self._horizon is not None and (task.timestamp or "") < self._horizon
+    async def _list_open_tasks(self) -> None:
+        """Find tasks that have no timestamps, or change without them."""
+        for state in OPEN_STATES:
+            walk = ListWalk(Query(status=state, page_size=PAGE_SIZE))
+            states = await self._step(walk, state)
+            if states - {state}:
+                self._is_unfiltered = True
+                return
+            if not walk.is_over:
+                self._walks.setdefault(state, walk)
+
+    async def _list_newest(self) -> None:
+        walk = ListWalk(Query(page_size=PAGE_SIZE))
+        await self._step(walk, ALL)
+        self.mark.fall_back(walk.newest)
+
+    def _sweep(self, max_pages: int = MAX_PAGES) -> None:
+        """Read all tasks, also those that no other list shows."""
+        self._all_tasks_at = anyio.current_time()
+        self.mark.is_doubtful = False
+        walk = ListWalk(
+            Query(page_size=PAGE_SIZE),
+            stop_before=self.mark.horizon,
+            min_pages=HISTORY_PAGES,
+            max_pages=max_pages,
+        )
+        self._walks.setdefault(ALL, walk)
+
+    # The reading of lists.
+
+    async def _continue_walks(self) -> None:
+        """Read more pages: many of new tasks, else one, for new tasks must not wait."""
+        while NEWS in self._walks and self._budget.take():
+            await self._continue_walk(NEWS)
+        if self._walks and self._budget.take():
+            await self._continue_walk(next(iter(self._walks)))
+
+    async def _continue_walk(self, name: str) -> None:
+        """Read a page. The next turn is that of another walk."""
+        walk = self._walks.pop(name)
+        try:
+            await self._step(walk, name)
+        finally:
+            if not walk.is_over:
+                self._walks[name] = walk
+        if walk.is_over:
+            self._finish(walk, name)
+
+    async def _step(self, walk: ListWalk, name: str) -> set[str]:
+        """Read and take the next page of a walk. Return the states of its tasks."""
+        try:
+            page = await self._listing.request(walk.query)
+        except ListTasksFailed as error:
+            if not error.is_absent and error.agent_status != TOO_MANY_REQUESTS:
+                walk.note_failure()
+            raise
+        taken = await self._tasks.take(page)
+        walk.take(page, taken.missing)
+        if taken.is_new:
+            self._pace.note_news()
+        elif name == NEWS and not (walk.newest or taken.missing):
+            walk.end()  # Without timestamps, a page without news is all that ends it.
+        if taken.is_late and name != NEWS:
+            self.mark.is_doubtful = True
+        return {task.state for task in page.tasks}
+
+    def _finish(self, walk: ListWalk, name: str) -> None:
+        if walk.has_repeats:
+            self._connection.list_trouble = REPEATS
+        elif not walk.is_complete and name != ALL:
+            self._connection.list_trouble = ENDLESS
+        if name == NEWS and walk.is_complete:
+            at_once = walk.page_count == 1
+            self.mark.advance(walk.newest, walk.oldest_missing, at_once=at_once)

@@ -93,6 +93,10 @@ class Followers:
         self._group.start_soon(self._follow_after_responses, task.task_id)
         return True
 
+    def skips(self, task: ListedTask) -> bool:
+        """Return whether a listed task stays out of the feed."""
+        return self._wants is not None and not self._wants(task.task_id)
+
     async def run(
         self,
         task_id: str,

@@ -3,7 +3,7 @@ as long as the agent is there."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -13,10 +13,13 @@ from ..clients.connection import Connection
 from ..clients.task_list import ListTasksFailed
 from ..errors import AgentUnreachable
 
-MAX_PAGES = 200
 SILENT_CHECKS = 2  # Of the card, CALL_S each, until a silent agent is lost.
 RETRY_S = (5.0, 10.0, 20.0, 40.0, 60.0)
 REPEATS = "ListTasks repeats the same tasks on every page: the host reads only these"
+ENDLESS = (
+    "ListTasks has no end: the host reads its first pages again and again. Delete old "
+    "tasks at the agent"
+)
 MAX_QUICK_FAILURES = 3  # A busy agent may fail now and then.
 
 
@@ -56,23 +59,6 @@ class Listing:
         retry_s = RETRY_S[min(self._failures, len(RETRY_S)) - 1]
         self._retry_at = anyio.current_time() + retry_s
 
-    async def pages(
-        self, query: Query, max_pages: int = MAX_PAGES
-    ) -> AsyncGenerator[Page]:
-        """Yield up to `max_pages` pages. Raises what `request` raises."""
-        listed: set[str] = set()
-        for _ in range(max_pages):
-            page = await self.request(query)
-            yield page
-            task_ids = {task.task_id for task in page.tasks}
-            if not page.next_token:
-                return
-            if task_ids <= listed:
-                self._connection.list_trouble = REPEATS
-                return
-            listed |= task_ids
-            query = query._replace(page_token=page.next_token)
-
     async def request(self, query: Query) -> Page:
         """Return one page. Raises ListTasksFailed, or AgentUnreachable if the agent is
         lost."""
@@ -110,11 +96,3 @@ class Listing:
                     self._absence = error
                     waiting.cancel()
                     return
-
-
-def endless_news(page_count: int) -> ListTasksFailed:
-    error = ListTasksFailed(
-        f"bad response: it lists new tasks without end, on each of {page_count} pages"
-    )
-    error.is_lasting = True
-    return error

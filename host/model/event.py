@@ -122,6 +122,8 @@ class AgentEvent(_Event, frozen=True, kw_only=True, tag="agent"):
     `interface_url`, how its tasks are `followed` (streaming, polling every n s), which
     tasks are found (`discovery`), its `trouble`, and `lint`: what is wrong with its
     responses although the host can read them.
+    `found_from` and `found_until` are times of the agent's clock: the feed has every
+    listed task with a status from between them.
     """
 
     agent: str
@@ -140,6 +142,8 @@ class AgentEvent(_Event, frozen=True, kw_only=True, tag="agent"):
     discovery: str | None = None
     trouble: str | None = None
     lint: list[str] | UnsetType = UNSET
+    found_from: str | UnsetType = UNSET
+    found_until: str | UnsetType = UNSET
     skills: list[Skill] = []
     received_at: str
 

@@ -5,6 +5,7 @@ The feed is real, on a memory log. The connection is fake.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
@@ -21,7 +22,7 @@ from host.following.discovery import Discovery
 from host.following.polling_pace import PollingPace
 from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
-from host.model.event import TaskEvent
+from host.model.event import AgentEvent, TaskEvent
 from host.protocol.a2a_objects import ListedTask
 
 DONE, WORKING = "TASK_STATE_COMPLETED", "TASK_STATE_WORKING"
@@ -48,6 +49,10 @@ class Agent:
         self.list_trouble: str | None = None
         self.failing: ListTasksFailed | None = None
         self.fail_next = 0
+        self.before_page: Callable[[], None] = lambda: None
+        """Called before each page after the first."""
+        self.lost_at: int | None = None
+        """The number of the query at which the connection breaks."""
         self.card_failure: AgentUnreachable | None = None
         self.card_reads = 0
         self.has_new_card = False
@@ -76,8 +81,10 @@ class Agent:
             number = len(self.queries)
             made_up = [listed(f"{number}-{n}", number, WORKING) for n in range(50)]
             return Page(made_up, str(number))
-        if self.is_lost:
+        if self.is_lost or len(self.queries) == self.lost_at:
             raise lost_error(ListTasksFailed)
+        if query.page_token:
+            self.before_page()
         tasks = sorted(self.tasks, key=lambda t: t.timestamp or "", reverse=True)
         if self.has_filters:
             tasks = [task for task in tasks if _passes(task, query)]
@@ -121,6 +128,11 @@ async def feed_with(*tasks: ListedTask) -> AsyncIterator[Feed]:
 
 
 async def write(feed: Feed, task: ListedTask) -> None:
+    await feed.append(entries_of(task))
+
+
+def entries_of(task: ListedTask, version: int = 1) -> list[Entry]:
+    """Build the row of a task."""
     row = TaskEvent(
         agent="carly",
         task_id=task.task_id,
@@ -132,33 +144,71 @@ async def write(feed: Feed, task: ListedTask) -> None:
         at=task.timestamp,
         received_at=format_timestamp(0),
     )
-    await feed.append([Entry.of(f"carly/{task.task_id}", 1, row)])
+    return [Entry.of(f"carly/{task.task_id}", version, row)]
 
 
 class Search:
-    """A discovery and the tasks that it found. It takes each task once."""
+    """A discovery and the tasks that it found. It takes each task once.
 
-    def __init__(self, feed: Feed) -> None:
+    Its followers write each found task into the feed, unless `writes` is False. With
+    `saves`, the agent's row says until when all tasks are found.
+    """
+
+    def __init__(self, feed: Feed, *, writes: bool = True, saves: bool = False) -> None:
         self.found: list[str] = []
+        self.tries: Counter[str] = Counter()
+        self.written: dict[str, str] = {}
+        self.versions: Counter[str] = Counter()
+        self.given_up: list[str] = []
         self.reports: list[str | None] = []
+        self.writes = writes
+        self.saves = saves
+        self._feed = feed
         pace = PollingPace(0.001, 60, lambda: True)
-        self._discovery = Discovery(
-            "carly", feed, self._follow, pace=pace, report=self._report
+        self.discovery = Discovery(
+            "carly",
+            feed,
+            self._follow,
+            pace=pace,
+            report=self._report,
+            give_up=lambda task: self.given_up.append(task.task_id),
         )
 
     async def _report(self, connection: Connection) -> None:
         if self.reports[-1:] != [connection.list_failure]:
             self.reports.append(connection.list_failure)
+        if self.saves:
+            await self._save()
+
+    async def _save(self) -> None:
+        mark = self.discovery.mark
+        if not mark.until:
+            return
+        row = AgentEvent(
+            agent="carly",
+            url="http://carly",
+            connection="connected",
+            found_from=mark.horizon or "",
+            found_until=mark.until,
+            received_at=format_timestamp(0),
+        )
+        version = await self._feed.high_water("carly") + 1
+        await self._feed.append([Entry.of("carly", version, row)])
 
     def _follow(self, task: ListedTask) -> bool:
+        self.tries[task.task_id] += 1
         is_new = task.task_id not in self.found
         if is_new:
             self.found.append(task.task_id)
+        if self.writes and self.written.get(task.task_id) != task.state:
+            self.written[task.task_id] = task.state
+            self.versions[task.task_id] += 1
+            self._feed.submit(entries_of(task, self.versions[task.task_id]))
         return is_new
 
     async def run(self, agent: Agent) -> None:
         with anyio.fail_after(30):
-            await self._discovery.run(cast(Connection, agent))
+            await self.discovery.run(cast(Connection, agent))
 
     async def until(
         self,
@@ -170,7 +220,7 @@ class Search:
         with anyio.fail_after(30):
             async with anyio.create_task_group() as group:
                 connection = cast(Connection, agent)
-                group.start_soon(self._discovery.run, connection)
+                group.start_soon(self.discovery.run, connection)
                 while not is_true():
                     await anyio.sleep(0.001)
                 if then:

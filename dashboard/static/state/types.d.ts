@@ -98,6 +98,9 @@ export interface AgentEvent extends BaseEvent {
   /** A problem of an agent that is connected. */
   trouble?: string | null;
   lint?: string[];
+  /** The feed has every listed task between these times of the agent's clock. */
+  found_from?: string;
+  found_until?: string;
   skills: Skill[];
 }
 

@@ -60,6 +60,8 @@ _DESCRIPTIONS = {
     "state": "A2A's TaskState.",
     "task_id": "A2A's task id, as the agent gave it.",
     "trouble": "What is wrong with a connected agent.",
+    "found_from": "The agent's clock: the host ignores tasks that ended before.",
+    "found_until": "The agent's clock: the feed has every listed task up to then.",
     "lint": "What is wrong with its responses although the host can read them.",
     "url": "The agent's URL in the settings.",
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 import pytest
 
 from host.clients.task_list import ListTasksFailed
 from host.errors import AgentUnreachable
 from host.following import discovery, listing
+from host.following.list_walk import PAGE_BURST, PAGES_PER_S, ListWalk
 from tests.support.scripted_list import WORKING, Agent, Search, feed_with, listed
 
 
@@ -100,15 +104,26 @@ async def test_repeated_pages_are_reported_and_the_rest_is_found() -> None:
     assert "repeats" in str(agent.list_trouble)
 
 
-async def test_new_tasks_without_end_stop_the_listing_for_a_while() -> None:
+async def test_list_without_end_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "ListWalk", partial(ListWalk, max_pages=5))
     agent = Agent()
+    agent.makes_up_tasks = True
     async with feed_with() as feed:
         search = Search(feed)
-        await search.until(agent, lambda: len(agent.queries) > 10)
-        agent.makes_up_tasks = True
-        await search.until(agent, lambda: bool(search.reports[-1]))
-    assert "without end" in str(search.reports[-1])
-    assert len(agent.queries) < 2 * listing.MAX_PAGES
+        await search.until(agent, lambda: agent.list_trouble is not None)
+    assert "no end" in str(agent.list_trouble)
+
+
+async def test_list_without_end_is_read_slowly() -> None:
+    agent = Agent()
+    agent.makes_up_tasks = True
+    async with feed_with() as feed:
+        search = Search(feed)
+        began_at = time.monotonic()
+        await search.until(agent, lambda: len(agent.queries) > 300)
+        seconds = time.monotonic() - began_at
+    pages = [query for query in agent.queries if query.page_token]
+    assert len(pages) <= PAGE_BURST + PAGES_PER_S * seconds + 1
 
 
 async def test_card_that_has_changed_ends_the_polling() -> None:

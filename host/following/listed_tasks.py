@@ -1,0 +1,121 @@
+"""Decides which of the listed tasks are followed: those whose end is not in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import NamedTuple
+
+from ..clients.bindings.types import Page
+from ..feed.feed import Feed
+from ..protocol.a2a_objects import ListedTask
+from ..protocol.task_status import is_terminal
+from .found_tasks import FoundTasks
+from .list_mark import ListMark
+
+MAX_SETTLED = 10_000
+
+
+class Verdict(Enum):
+    """What the log has of a listed task."""
+
+    SETTLED = auto()
+    """All of it, or it is history."""
+    OPEN = auto()
+    """Its row, which is open, as the task is in the list."""
+    MISSING = auto()
+    """Nothing yet, or not its end."""
+
+
+class Taken(NamedTuple):
+    """What one page had: anything new, and the tasks that are not in the log yet.
+
+    `is_late`: a new task should have been listed before, by its timestamp.
+    """
+
+    is_new: bool
+    missing: list[ListedTask]
+    is_late: bool
+
+
+class ListedTasks:
+    """Calls `follow` with each task to follow, repeatedly while it is open.
+
+    `follow` returns whether that is new. `skips` returns whether a task stays out of
+    the feed. `give_up` gets a task that left no trace in the feed, again and again.
+    """
+
+    def __init__(
+        self,
+        agent: str,
+        feed: Feed,
+        mark: ListMark,
+        *,
+        follow: Callable[[ListedTask], bool],
+        skips: Callable[[ListedTask], bool],
+        give_up: Callable[[ListedTask], None],
+    ) -> None:
+        self._agent = agent
+        self._feed = feed
+        self._mark = mark
+        self._follow = follow
+        self._skips = skips
+        self._give_up = give_up
+        self._found = FoundTasks()
+        self._settled: dict[str, None] = {}
+
+    async def take(self, page: Page) -> Taken:
+        """Follow the tasks of a page."""
+        judged = [(task, await self._judge(task)) for task in page.tasks]
+        is_new = is_late = False
+        missing: list[ListedTask] = []
+        for task, verdict in judged:
+            if verdict is not Verdict.MISSING:
+                self._found.drop(task.task_id)
+            if verdict is Verdict.SETTLED or self._skips(task):
+                continue
+            if verdict is Verdict.OPEN:
+                self._follow(task)
+                continue
+            if self._found.note(task):
+                missing.append(task)
+            if self._try(task):
+                is_new = True
+                is_late |= self._mark.is_late(task.timestamp)
+        return Taken(is_new, missing, is_late)
+
+    def follow_again(self) -> None:
+        """Follow the tasks that were found before the connection broke."""
+        self._found.forgive()
+        for task in self._found:
+            if not self._skips(task):
+                self._try(task)
+
+    def _try(self, task: ListedTask) -> bool:
+        """Follow a task. Return whether it is new."""
+        if not self._found.is_due(task.task_id):
+            return False
+        if self._found.is_hopeless(task.task_id):
+            self._give_up(task)
+            return False
+        is_followed = self._follow(task)
+        return is_followed and self._found.note_try(task.task_id) == 1
+
+    async def _judge(self, task: ListedTask) -> Verdict:
+        row = self._feed.board.task(self._agent, task.task_id)
+        has_ended = is_terminal(task.state)
+        if row:
+            if not row.is_open:
+                return Verdict.SETTLED
+            return Verdict.MISSING if has_ended else Verdict.OPEN
+        if not has_ended:
+            return Verdict.MISSING
+        if task.task_id in self._settled or self._mark.is_history(task.timestamp):
+            return Verdict.SETTLED
+        # The board may have dropped a finished task. The log still has its numbers.
+        if not await self._feed.high_water(f"{self._agent}/{task.task_id}"):
+            return Verdict.MISSING
+        self._settled[task.task_id] = None
+        if len(self._settled) > MAX_SETTLED:
+            del self._settled[next(iter(self._settled))]
+        return Verdict.SETTLED
