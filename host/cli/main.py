@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "Save the feed of a running host as NDJSON.",
     "import": "Import a recording into a log.",
     "replay": "Replay a recording in the page.",
+    "repair": "Write a repaired copy of a damaged log.",
     "config": "Print the effective settings and where each comes from.",
     "completion": "Print a shell completion script.",
 }

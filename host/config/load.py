@@ -151,6 +151,14 @@ def read_address(environ: Mapping[str, str], cwd: Path) -> str:
     return _url(scheme, settings.host, settings.port)
 
 
+def read_data_dir(environ: Mapping[str, str], cwd: Path) -> Path:
+    """Return the data folder of the host in `cwd`. Raises ConfigError."""
+    _, file = _open_file({}, environ, cwd)
+    used = [one for one in SETTINGS if one.name == "data_dir"]
+    settings, _ = _read_settings(used, {}, environ, cwd, file)
+    return cwd / settings.data_dir
+
+
 def read_demo_ports(environ: Mapping[str, str]) -> dict[str, int]:
     """Return the ports of the demo agents; the Procfile reads the same variables.
 

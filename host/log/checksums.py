@@ -70,9 +70,10 @@ def check_source(name: str, version: int) -> int:
 
 
 def is_source_intact(name: Any, version: Any, crc: Any) -> bool:
+    """Check the columns of a source. In older formats, it has no checksum."""
     if type(name) is not str or type(version) is not int:
         return False
-    return bool(crc == check_source(name, version))
+    return crc is None or crc == check_source(name, version)
 
 
 def check_board(event_id: int, board: bytes) -> int:

@@ -9,28 +9,24 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import LogDamaged, LogError
 from ..model.filter import ALL, Filter, Place
 from .checksums import (
-    check_board,
     check_event,
     check_place,
-    check_source,
     is_source_intact,
 )
 from .contract import MAX_ROW_BYTES, TRIM_STEP, Bounds, Entry, Row, refuse_size
 from .private_files import prepare_folder
 from .sqlite_file import (
     REFUSALS,
-    Insert,
     check,
     connect,
     lock,
@@ -39,17 +35,18 @@ from .sqlite_file import (
     transaction,
 )
 from .sqlite_reader import MAX_CACHED, SqliteReader
-from .sqlite_schema import create, describe_source, prepare
+from .sqlite_schema import (
+    EVENTS,
+    create,
+    describe_source,
+    insert_sources,
+    prepare,
+    save_checkpoint,
+)
 from .wal_checkpoint import WalCheckpointer
 
 T = TypeVar("T")
 
-EVENTS = Insert("event", "id, place, version, at, crc, body, raw")
-SOURCES = Insert(
-    "source",
-    "name, version, crc",
-    "ON CONFLICT (name) DO UPDATE SET version = excluded.version, crc = excluded.crc",
-)
 STATEMENT_BYTES = 1024 * 1024  # SQLite copies the values of a statement.
 ROW_BYTES = 1024  # An estimate, for rows that are deleted unread.
 
@@ -143,7 +140,7 @@ class SqliteLog:
                     total += size
                     events, size = [], 0
             EVENTS.run(db, events)
-            SOURCES.run(db, list(chain.from_iterable(_source_rows(versions))))
+            insert_sources(db, versions)
         self._last = last
         self._versions.update(versions)
         self._in_doubt = False
@@ -212,10 +209,7 @@ class SqliteLog:
     async def save_checkpoint(self, event_id: int, board: bytes) -> None:
         def save() -> None:
             with transaction(self._writer) as db:
-                db.execute(
-                    "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)",
-                    (event_id, board, check_board(event_id, board)),
-                )
+                save_checkpoint(db, event_id, board)
             self._checkpointer.note_commit(len(board))
 
         await self._run(self._writing, save)
@@ -253,8 +247,3 @@ class SqliteLog:
         self._writing.shutdown()
         self._reading.shutdown()
         self._opened.close()
-
-
-def _source_rows(versions: dict[str, int]) -> Iterator[tuple[str, int, int]]:
-    for name, version in versions.items():
-        yield name, version, check_source(name, version)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 from ..errors import LogDamaged, LogError
 from ..model.filter import Place
-from .checksums import check_place, check_source
+from .checksums import check_board, check_place, check_source
 from .private_files import opener
-from .sqlite_file import connect, transaction
+from .sqlite_file import Insert, connect, transaction
 
 APPLICATION_ID = 0x436F7572
 SCHEMA_VERSION = 3
@@ -54,7 +55,28 @@ ALTER TABLE source ADD COLUMN crc INTEGER;
 UPDATE place SET crc = check_place(id, agent, task, context, kind);
 UPDATE source SET crc = check_source(name, version)
 """
+EVENTS = Insert("event", "id, place, version, at, crc, body, raw")
+SOURCES = Insert(
+    "source",
+    "name, version, crc",
+    "ON CONFLICT (name) DO UPDATE SET version = excluded.version, crc = excluded.crc",
+)
 REPAIR = "stop the host and run courtside repair, which works on a copy"
+
+
+def insert_sources(db: sqlite3.Connection, versions: Mapping[str, int]) -> None:
+    """Store the last version of each source."""
+    values: list[object] = []
+    for name, version in versions.items():
+        values += (name, version, check_source(name, version))
+    SOURCES.run(db, values)
+
+
+def save_checkpoint(db: sqlite3.Connection, event_id: int, board: bytes) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)",
+        (event_id, board, check_board(event_id, board)),
+    )
 
 
 def describe_source(name: object) -> str:
