@@ -50,6 +50,7 @@ class Feed:
         self.board = Board()
         self.published_by: Counter[tuple[str, str]] = Counter()  # Agent and kind.
         self._unread: LogError | None = None
+        self._misplaced: LogError | None = None
         self._log = log
         self._keep = (keep_events, keep_s)
         self._queue = CommitQueue(log, self)
@@ -115,7 +116,7 @@ class Feed:
     @property
     def fault(self) -> str | None:
         """Why the log cannot be written or read now, or None."""
-        error = self._queue.failure or self._unread
+        error = self._queue.failure or self._misplaced or self._unread
         return str(error) if error else None
 
     @property
@@ -185,6 +186,7 @@ class Feed:
 
     async def maintain(self) -> None:
         """Trim the log, and save the board when many events are new."""
+        await self._verify()
         if self._unread:
             await self._guarded(self._log.tail(self.head + 1, 1))
         keep_events, keep_s = self._keep
@@ -196,6 +198,18 @@ class Feed:
             await self.checkpoint()
         while await self._log.trim(*self._keep):
             pass
+
+    async def _verify(self) -> None:
+        """Keep in `fault` that the log's file was deleted, replaced or cut off."""
+        before, self._misplaced = self._misplaced, None
+        try:
+            await self._log.verify()
+        except LogError as error:
+            self._misplaced = error
+            raise
+        finally:
+            if (before is None) != (self._misplaced is None):
+                self.notify()
 
     async def checkpoint(self) -> None:
         """Save the board, so that the next start only reads newer events."""

@@ -38,8 +38,8 @@ def is_event_intact(row: tuple[Any, Any, Any, Any, Any], place: Place) -> bool:
     event_id, place_id, version, crc, body = row
     if crc is None:
         return type(body) is bytes and _is_event_of(body, place)
-    start = event_id * ID_FACTOR + place_id * PLACE_FACTOR + version
     try:
+        start = event_id * ID_FACTOR + place_id * PLACE_FACTOR + version
         return bool(crc & MASK_32 == crc32(body, start & MASK_32))
     except TypeError:  # SQLite columns have no fixed type.
         return False

@@ -123,6 +123,9 @@ class Log(Protocol):
         Drops events over `keep_count` or `max_age_s`. Call it until it returns 0.
         """
 
+    async def verify(self) -> None:
+        """Check that the store is still in its place. Raises LogDamaged."""
+
     async def close(self) -> None: ...
 
 

@@ -16,6 +16,7 @@ from .contract import place_of
 CHUNK = 1_000
 MAX_MISSING = 1_000_000  # At the start or the end. A bound beyond them is damaged.
 MAX_EVENTS = 1_000_000_000
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError, OverflowError)
 RAW_OF_1 = "(SELECT raw.body FROM raw WHERE raw.id = event.id)"
 
 
@@ -69,7 +70,7 @@ class DamagedFile:
             sql = f"{self._select} WHERE id BETWEEN ? AND ? ORDER BY id"
             try:
                 rows = self._db.execute(sql, (start, end)).fetchall()
-            except sqlite3.Error:
+            except UNREADABLE:
                 rows = [row for i in range(start, end + 1) for row in self._one(i)]
             yield from map(self._check, rows)
 
@@ -118,7 +119,7 @@ class DamagedFile:
         try:
             for row in self._db.execute(sql, values):
                 rows.append(row)
-        except (sqlite3.Error, OverflowError):
+        except UNREADABLE:
             pass
         return rows
 

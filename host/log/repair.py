@@ -73,7 +73,7 @@ def repair(path: Path, output: Path) -> Report:
         try:
             with closing(connect(copy)) as db:
                 report = _Repair(DamagedFile(db)).write(draft)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise RepairFailed(
                 f"{path} cannot be repaired: {error}; restore a backup, or choose "
                 "another --data-dir"

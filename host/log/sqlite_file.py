@@ -67,18 +67,20 @@ REFUSALS = (
     sqlite3.DataError,
     sqlite3.InterfaceError,
     OverflowError,
-    UnicodeError,
+    UnicodeEncodeError,
 )
-StoreError = sqlite3.Error | OSError | OverflowError | UnicodeError
+# Errors of the disk are subclasses, so only this exact class means damage. No entry is
+# against a constraint, so a failed one means that the file contradicts itself.
+DAMAGES = (sqlite3.DatabaseError, sqlite3.IntegrityError, UnicodeDecodeError)
+# The message of SQLite can quote damaged text, which is no UTF-8.
+STORE_ERRORS = (sqlite3.Error, OSError, UnicodeDecodeError, *REFUSALS)
 
 
-def to_log_error(path: Path, error: StoreError, doing: str = "") -> LogError:
+def to_log_error(path: Path, error: Exception, doing: str = "") -> LogError:
     """Convert an error of the store: LogDamaged, LogRefused, or one that may pass."""
     if isinstance(error, REFUSALS):
         return LogRefused(f"{path}: {doing}{error}")
-    # Errors of the disk are subclasses, so only this exact class means damage. No entry
-    # is against a constraint, so a failed one means that the file contradicts itself.
-    if type(error) in (sqlite3.DatabaseError, sqlite3.IntegrityError):
+    if type(error) in DAMAGES:
         return LogDamaged(
             f"{path}: {doing}{error}: the file is damaged, or not a log of Courtside; "
             "stop the host, then restore a backup, run courtside repair, or choose "
@@ -168,7 +170,9 @@ def _check_wal(path: Path, wal: Path) -> None:
 
 
 def _reading(path: Path, how: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+    db.text_factory = _decode
+    return db
 
 
 def _is_continuation(alone: sqlite3.Connection, together: sqlite3.Connection) -> bool:
@@ -177,7 +181,7 @@ def _is_continuation(alone: sqlite3.Connection, together: sqlite3.Connection) ->
     last = "SELECT id, body FROM event ORDER BY id DESC LIMIT 1"
     try:
         (epoch, _), event = (alone.execute(sql).fetchone() for sql in (bounds, last))
-    except (sqlite3.Error, TypeError):
+    except (sqlite3.Error, UnicodeDecodeError, TypeError):
         return True  # A new file, or the host was killed while it copied the WAL.
     try:
         now, first = together.execute(bounds).fetchone()

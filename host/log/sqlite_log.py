@@ -7,7 +7,6 @@ their own connection and thread.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +23,10 @@ from .checksums import (
     is_source_intact,
 )
 from .contract import MAX_ROW_BYTES, TRIM_STEP, Bounds, Entry, Row, refuse_size
+from .file_watch import FileWatch
 from .private_files import prepare_folder
 from .sqlite_file import (
-    REFUSALS,
+    STORE_ERRORS,
     check,
     connect,
     lock,
@@ -79,7 +79,8 @@ class SqliteLog:
                 opened.callback(self._reader.close)
                 self._reader.check_tables()
                 self._load()
-            except (sqlite3.Error, OSError) as error:
+                self._watch = FileWatch(path)
+            except STORE_ERRORS as error:
                 raise to_log_error(path, error, "cannot be opened: ") from error
             except LogError as error:
                 raise type(error)(f"{path}: {error}") from error
@@ -101,13 +102,14 @@ class SqliteLog:
     async def _run(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
-        except (sqlite3.Error, *REFUSALS) as error:
+        except STORE_ERRORS as error:
             raise to_log_error(self._path, error) from error
 
     async def append(self, entries: Sequence[Entry]) -> list[int | None]:
         return await self._run(self._writing, lambda: self._append(entries))
 
     def _append(self, entries: Sequence[Entry]) -> list[int | None]:
+        self._watch.check()
         if self._in_doubt:
             self._load()
         ids: list[int | None] = []
@@ -181,16 +183,34 @@ class SqliteLog:
         return new
 
     async def read(self, after: int, limit: int, where: Filter = ALL) -> list[Row]:
-        return await self._read(lambda reader: reader.read(after, limit, where))
+        last = self._last
+        rows = await self._read(lambda reader: reader.read(after, limit, where))
+        if where == ALL and limit:
+            # `_first` is at most too large: a trim sets it before it deletes.
+            due, found = max(after + 1, self._first), rows[0].id if rows else last + 1
+            if found > due:
+                raise self._reader.report_damage(due)
+        return rows
 
     async def tail(self, before: int, limit: int, where: Filter = ALL) -> list[Row]:
-        return await self._read(lambda reader: reader.tail(before, limit, where))
+        last = self._last
+        rows = await self._read(lambda reader: reader.tail(before, limit, where))
+        if where == ALL and limit:
+            due, found = min(before - 1, last), rows[-1].id if rows else self._first - 1
+            if found < due:
+                raise self._reader.report_damage(due)
+        return rows
 
     async def latest(self, after: int, where: Filter) -> list[Row]:
         return await self._read(lambda reader: reader.latest(after, where))
 
     async def raw(self, event_id: int) -> bytes | None:
-        return await self._read(lambda reader: reader.raw(event_id))
+        try:
+            return await self._read(lambda reader: reader.raw(event_id))
+        except KeyError:
+            if self._first <= event_id <= self._last:
+                raise self._reader.report_damage(event_id) from None
+            return None
 
     async def _read(self, work: Callable[[SqliteReader], T]) -> T:
         return await self._run(self._reading, lambda: work(self._reader))
@@ -234,14 +254,17 @@ class SqliteLog:
         dropped: int = first - self._first
         if dropped:
             self._in_doubt = True
+            self._first = first  # Before the events are gone: `read` finds a hole.
             with transaction(self._writer) as db:
                 db.execute("DELETE FROM event WHERE id < ?", (first,))
                 # Only here: an append need not repeat what the events contain.
                 db.execute("UPDATE bounds SET first = ?, last = ?", (first, self._last))
-            self._first = first
             self._in_doubt = False
             self._checkpointer.note_commit(dropped * ROW_BYTES)
         return dropped
+
+    async def verify(self) -> None:
+        await self._run(self._writing, self._watch.check)
 
     async def close(self) -> None:
         self._writing.shutdown()

@@ -41,12 +41,15 @@ class SqliteReader:
     def read(self, after: int, limit: int, where: Filter) -> list[Row]:
         condition, values = _condition(where)
         sql = f"{SELECT} WHERE id > ? {condition} LIMIT ?"
-        return self._rows(sql, (after, *values, limit))
+        return self._rows(sql, (after, *values, limit), after, is_whole=where == ALL)
 
     def tail(self, before: int, limit: int, where: Filter) -> list[Row]:
         condition, values = _condition(where, newest_first=True)
         sql = f"{SELECT} WHERE id < ? {condition} LIMIT ?"
-        return self._rows(sql, (before, *values, limit))[::-1]
+        rows = self._rows(
+            sql, (before, *values, limit), before, step=-1, is_whole=where == ALL
+        )
+        return rows[::-1]
 
     def latest(self, after: int, where: Filter) -> list[Row]:
         places, values = _places(where)
@@ -54,13 +57,18 @@ class SqliteReader:
         newest = "SELECT max(e.id) FROM event e WHERE e.place = p.id"
         ids = f"SELECT ({newest}) FROM place p WHERE p.id IN ({places})"  # noqa: S608
         sql = f"{SELECT} WHERE id IN ({ids}) AND id > ? ORDER BY id"
-        return self._rows(sql, (*values, after))
+        return self._rows(sql, (*values, after), after)
 
     def raw(self, event_id: int) -> bytes | None:
+        """Raises KeyError if the event is not there."""
         sql = "SELECT crc, raw FROM event WHERE id = ?"
-        crc, raw = self._db.execute(sql, (event_id,)).fetchone() or (None, None)
+        found = self._db.execute(sql, (event_id,)).fetchone()
+        if not found:
+            raise KeyError(event_id)
+        crc: Any = found[0]
+        raw: bytes | None = found[1]
         if not is_raw_intact(crc, raw):
-            raise self._report_damage(event_id)
+            raise self.report_damage(event_id)
         return raw
 
     def checkpoint(self) -> tuple[int, bytes] | None:
@@ -84,16 +92,34 @@ class SqliteReader:
             if not is_source_intact(name, version, crc):
                 raise LogDamaged(describe_source(name))
 
-    def _rows(self, sql: str, values: tuple[object, ...]) -> list[Row]:
+    def _rows(
+        self,
+        sql: str,
+        values: tuple[object, ...],
+        previous: int,
+        *,
+        step: int = 1,
+        is_whole: bool = False,
+    ) -> list[Row]:
+        """Return the rows, in steps from the id `previous`. `is_whole`: without holes.
+
+        A damaged index can lead SQLite to wrong rows.
+        """
         rows: list[Row] = []
         size = 0
         for row in self._db.execute(sql, values):
+            distance = (row[0] - previous) * step
+            if distance <= 0 or (is_whole and rows and distance != 1):
+                if rows:
+                    break
+                raise LogDamaged(f"{self._path}: the events are out of order: {REPAIR}")
             try:
                 rows.append(self._check(row))
             except LogDamaged:
                 if not rows:
                     raise
                 break
+            previous = row[0]
             size += len(row[-1])
             if size > READ_BYTES and len(rows) > 1:
                 rows.pop()
@@ -104,10 +130,10 @@ class SqliteReader:
         event_id, place_id, version, _, body = row
         place = self._place(place_id)
         if place is None or not is_event_intact(row, place):
-            raise self._report_damage(event_id, place)
+            raise self.report_damage(event_id, place)
         return Row(event_id, place, body, version)
 
-    def _report_damage(self, event_id: int, place: Place | None = None) -> LogDamaged:
+    def report_damage(self, event_id: int, place: Place | None = None) -> LogDamaged:
         agent, task = (place.agent, place.task) if place else (None, None)
         of = f" of {agent}" if agent else ""
         text = f"{self._path}: event {event_id}{of} is damaged: {REPAIR}"

@@ -51,7 +51,7 @@ class WalCheckpointer:
         """Copy. If it fails, nothing is lost: the events stay readable in the WAL."""
         try:
             db.execute(how).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             logger.warning(Line(log="not copied", cause=error))
 
     def close(self) -> None:
