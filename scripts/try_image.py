@@ -154,6 +154,8 @@ def copy(stage: Stage, words: list[str], stages: dict[str, Stage]) -> None:
             sys.exit(f"COPY {name}: .dockerignore does not allow it")
         source, to = ROOT / name, stage.path(target) / name
         if source.is_dir():
+            # Named alone, a folder's contents go into the target.
+            to = stage.path(target) if names == [name] else to
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(source, to, ignore=ignored, dirs_exist_ok=True)
         else:

@@ -20,9 +20,11 @@ SHELL_SCRIPTS = [
 HOST_NAME = re.compile(r"://|\b[\w-]+\.(?:com|org|io|net|dev)\b")
 
 
-@pytest.mark.parametrize(
-    "name", ["constraints.txt", "package.json", "package-lock.json", ".npmrc"]
-)
+PINS = ("constraints.txt", "package.json", "package-lock.json", ".npmrc")
+LOCKS = (f"requirements/{path.name}" for path in (ROOT / "requirements").iterdir())
+
+
+@pytest.mark.parametrize("name", [*PINS, *LOCKS])
 def test_pins_name_packages_and_versions_only(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
 
