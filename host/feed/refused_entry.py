@@ -40,7 +40,14 @@ def _shorten(event: Event, why: str) -> Event | None:
         return replace(event, message=why)
     if isinstance(event, TaskEvent) and not event.is_open:
         # Without its end, the task would stay open.
-        return replace(event, message=why, result=UNSET, choices=UNSET)
+        return replace(
+            event,
+            message=why,
+            result=UNSET,
+            shortened=UNSET,
+            result_artifacts=UNSET,
+            choices=UNSET,
+        )
     return GapEvent(
         agent=event.agent,
         task_id=event.task_id,

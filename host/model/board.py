@@ -8,9 +8,17 @@ import msgspec
 from msgspec import Struct
 
 from .event import AgentEvent, Event, TaskEvent
+from .shorten import shorten_row
 
 # Enough for the page to show a day of work. The log has the rest.
 MAX_FINISHED = 1_000
+# For the rows of old logs and for long messages: new results are at most this long.
+MAX_TEXT_BYTES = 64 * 1024
+# Only the newest finished tasks, if their texts are long.
+MAX_FINISHED_BYTES = 16 * 1024 * 1024
+# After this, open tasks keep only the start of each text.
+MAX_OPEN_BYTES = 16 * 1024 * 1024
+SHORT_TEXT_BYTES = 1024
 
 TaskKey = tuple[str, str]
 
@@ -25,13 +33,15 @@ class Checkpoint(Struct, frozen=True):
 class Board:
     """Rows by agent name and by (agent, task id). Finished tasks are in order of end.
 
-    A removed agent keeps its row, so its history stays readable.
+    A removed agent keeps its row, so its history stays readable. Long texts are
+    shortened: the log has the rows with their whole texts.
     """
 
     def __init__(self) -> None:
         self.agents: dict[str, AgentEvent] = {}
         self.open: dict[TaskKey, TaskEvent] = {}
         self.finished: dict[TaskKey, TaskEvent] = {}
+        self._open_bytes = self._finished_bytes = 0
 
     def fold(self, event: Event) -> None:
         """Apply an event. Its row replaces the earlier one."""
@@ -48,15 +58,25 @@ class Board:
 
     def _fold_task(self, row: TaskEvent) -> None:
         key = (row.agent, row.task_id)
+        if before := self.open.get(key):
+            self._open_bytes -= _count_text(before)
+        if before := self.finished.pop(key, None):
+            self._finished_bytes -= _count_text(before)
         if row.is_open:
+            is_full = self._open_bytes > MAX_OPEN_BYTES
+            row = shorten_row(row, SHORT_TEXT_BYTES if is_full else MAX_TEXT_BYTES)
+            self._open_bytes += _count_text(row)
             self.open[key] = row
-            self.finished.pop(key, None)
             return
         self.open.pop(key, None)
-        self.finished.pop(key, None)
-        self.finished[key] = row
-        if len(self.finished) > MAX_FINISHED:
-            del self.finished[next(iter(self.finished))]
+        self.finished[key] = row = shorten_row(row, MAX_TEXT_BYTES)
+        self._finished_bytes += _count_text(row)
+        while (
+            len(self.finished) > MAX_FINISHED
+            or self._finished_bytes > MAX_FINISHED_BYTES
+        ):
+            oldest = self.finished.pop(next(iter(self.finished)))
+            self._finished_bytes -= _count_text(oldest)
 
     def task(self, agent: str, task_id: str) -> TaskEvent | None:
         key = (agent, task_id)
@@ -82,3 +102,8 @@ class Board:
             self.fold(agent)
         for task in saved.tasks:
             self.fold(task)
+
+
+def _count_text(row: TaskEvent) -> int:
+    """Return the size of a row's texts in memory, roughly: in characters."""
+    return len(row.message or "") + len(row.result or "")

@@ -30,7 +30,9 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
 
     `progress` is 0-100, or None if the agent does not report it. `at` is the time of
     the agent's clock, `received_at` of the host's clock: RFC 3339 in UTC. `result` is
-    set on `completed` only. `choices` are the offered answers of a question.
+    set on `completed` only. If a text is cut, `shortened` has its name and the size of
+    the whole in bytes, and `result_artifacts` are the artifacts with the whole result.
+    `choices` are the offered answers of a question.
     `message_id` is the A2A messageId of `message`. `sequence` is the agent's own number
     of the update. `parent_task_id` is the task that started this one through the host.
     `stalled_since` is the time of the last news, in a row that the host writes because
@@ -50,6 +52,8 @@ class TaskEvent(_Event, frozen=True, kw_only=True, tag="task"):
     progress: int | float | None
     message: str | None
     result: str | UnsetType = UNSET
+    shortened: dict[str, int] | UnsetType = UNSET
+    result_artifacts: list[str] | UnsetType = UNSET
     choices: list[str] | UnsetType = UNSET
     message_id: str | None = None
     sequence: int | UnsetType = UNSET
@@ -181,7 +185,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """The state of all agents and tasks after the event `id`.
 
     A reader without a usable cursor gets it, and continues from it. `reset`: the reader
-    had a cursor that could not be continued, because of `reason`.
+    had a cursor that could not be continued, because of `reason`. It has a limit in
+    bytes: texts of its rows may be shortened, and `tasks_left_out` rows are missing.
     """
 
     id: int
@@ -191,6 +196,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     reason: str | None
     agents: list[AgentEvent]
     tasks: list[TaskEvent]
+    tasks_left_out: int | UnsetType = UNSET
 
 
 Event: TypeAlias = (

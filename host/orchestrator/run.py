@@ -17,6 +17,7 @@ from .agents import POLL_S, Agents
 from .questions import STEP_KEY, AmbiguousReply, match_reply
 from .reporter import Reporter
 from .run_state import restore_steps
+from .step_result import read_result
 from .step_runner import StepFailed, StepRunner
 from .task_log import TaskLog, find_row
 
@@ -145,7 +146,8 @@ class Run:
                         "longer in its log: start the plan again."
                     )
                     return
-                state.result, state.message = row.result, row.message or ""
+                state.result = await read_result(self._agents.feed, row)
+                state.message = row.message or ""
 
     async def _run_steps(self) -> None:
         self._order: TopologicalSorter[str] = self._plan.order()

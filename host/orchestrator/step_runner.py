@@ -25,6 +25,7 @@ from .pausable_timeout import PausableTimeout
 from .questions import Question
 from .reporter import Reporter
 from .run_state import StepState
+from .step_result import read_result
 
 logger = logging.getLogger("courtside.orchestrator")
 
@@ -258,7 +259,8 @@ class StepRunner:
                     return row.continued_by
                 self._take_row(row)
                 if row.status == "completed":
-                    state.result, state.stage = row.result or "", "completed"
+                    state.result = await read_result(self._agents.feed, row)
+                    state.stage = "completed"
                     return None
                 if not row.is_open:
                     is_cancelled = row.status == "cancelled"

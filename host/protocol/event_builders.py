@@ -13,6 +13,7 @@ from ..model.timestamps import parse_timestamp
 from .a2a_objects import Artifact, Message, Part, Status, join_text
 from .progress import percent_of
 from .task_record import TaskRecord
+from .task_result import add_result
 from .task_status import status_of
 
 Sequence = int | UnsetType
@@ -35,6 +36,7 @@ def build_row(
     before, message = record.row, agent_message(status)
     text = message_id = None
     choices: Choices = UNSET
+    shortened: dict[str, int] | UnsetType = UNSET
     continued_by: str | UnsetType = UNSET
     word = status_of(status.state)
     percent = percent_of(metadata) if metadata else None
@@ -47,14 +49,14 @@ def build_row(
     if before is not None:
         if message is None and before.state == status.state:
             text, message_id = before.message, before.message_id
-            choices = before.choices
+            choices, shortened = before.choices, before.shortened
         if (before.state, before.message_id) == (status.state, message_id or None):
             continued_by = before.continued_by  # The same question again.
         if before.progress is not None:
             percent = max(before.progress, percent or 0)
         # It never changes. Some agents answer from replicas that differ.
         context_id = before.context_id or context_id
-    return TaskEvent(
+    row = TaskEvent(
         agent=record.agent,
         task_id=record.task_id,
         context_id=context_id or None,
@@ -65,17 +67,16 @@ def build_row(
         state=status.state,
         progress=percent,
         message=text or None,
-        result=(
-            _build_result(record, text or record.last_message)
-            if word == "completed"
-            else UNSET
-        ),
+        shortened=shortened,
         choices=choices,
         message_id=message_id or None,
         sequence=sequence,
         at=status_time(status),
         received_at=received_at,
     )
+    if word != "completed":
+        return row
+    return add_result(row, record, text or record.last_message or "")
 
 
 def build_lost_row(row: TaskEvent, reason: str, received_at: str) -> TaskEvent:
@@ -85,6 +86,7 @@ def build_lost_row(row: TaskEvent, reason: str, received_at: str) -> TaskEvent:
         status="error",
         state="TASK_STATE_FAILED",
         message=reason,
+        shortened=UNSET,
         choices=UNSET,
         message_id=None,
         sequence=UNSET,
@@ -158,11 +160,6 @@ def has_news(before: TaskEvent, row: TaskEvent) -> bool:
         or row.message_id != before.message_id
         or row.context_id != before.context_id
     )
-
-
-def _build_result(record: TaskRecord, last_text: str | None) -> str:
-    texts = (artifact.text for artifact in record.artifacts.values())
-    return "\n\n".join(text for text in texts if text) or last_text or ""
 
 
 def _find_choices(parts: list[Part]) -> Choices:

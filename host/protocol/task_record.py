@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 
 from ..model.event import TERMINAL, WAITING, ArtifactEvent, Event, TaskEvent
+from ..model.shorten import count_bytes, cut_text
 
 # A task that never ends must not fill the memory.
 MAX_MESSAGE_IDS = 10_000
@@ -30,9 +31,22 @@ class ArtifactRecord:
     is_whole: bool = False
 
     @property
-    def text(self) -> str:
+    def text_bytes(self) -> int:
+        return sum(count_bytes(text) for text in self._texts())
+
+    def read_text(self, max_bytes: int) -> str:
+        """Return the start of its text, at most `max_bytes`."""
+        texts, size = [], 0
+        for text in self._texts():
+            if size >= max_bytes:
+                break
+            texts.append(cut_text(text, max_bytes))
+            size += len(text)
         # Chunks of one artifact carry their own spaces and line ends.
-        return "".join(part["text"] for part in self.parts if part.get("text"))
+        return cut_text("".join(texts), max_bytes)
+
+    def _texts(self) -> Iterator[str]:
+        return (part["text"] for part in self.parts if part.get("text"))
 
 
 @dataclass

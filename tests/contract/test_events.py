@@ -182,6 +182,14 @@ EVENTS: list[Event] = [
         received_at=RECEIVED,
     ),
     task("TASK_STATE_WORKING", "Querying team calendars…", 50, stalled_since=None),
+    task(
+        "TASK_STATE_COMPLETED",
+        "Done.",
+        100,
+        result="The first 64 KiB",
+        shortened={"result": 3_900_000},
+        result_artifacts=["a1"],
+    ),
 ]
 
 

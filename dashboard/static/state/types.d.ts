@@ -24,6 +24,8 @@ export interface TaskEvent extends BaseEvent {
   progress: number | null;
   message: string | null;
   result?: string;
+  /** The size in bytes of each text of the row that is cut, by field. */
+  shortened?: Record<string, number>;
   /** The answers that the agent's question offers. */
   choices?: string[];
   /** The task that started this one through the host. */

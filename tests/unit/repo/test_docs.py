@@ -93,6 +93,8 @@ WORDS: dict[object, str] = {
     int: "number",
     float: "number",
     bool: "true or false",
+    list: "list",
+    dict: "object",
 }
 
 
@@ -101,7 +103,7 @@ def name_type(hint: object) -> str:
     union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
     parts = list(typing.get_args(hint)) if union else [hint]
     words = [
-        "list" if typing.get_origin(part) is list else WORDS[part]
+        WORDS[typing.get_origin(part) or part]
         for part in parts
         if part not in (type(None), msgspec.UnsetType)
     ]

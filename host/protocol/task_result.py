@@ -1,0 +1,39 @@
+"""Builds the result of a completed task: the text of its artifacts, with a limit."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from ..model.event import TaskEvent
+from ..model.shorten import count_bytes, cut_text
+from .task_record import TaskRecord
+
+# The text of a short report. The artifacts in the feed have the whole.
+MAX_RESULT_BYTES = 64 * 1024
+MAX_RESULT_ARTIFACTS = 20
+
+
+def add_result(row: TaskEvent, record: TaskRecord, last_text: str) -> TaskEvent:
+    """Return the row with its result. Without artifacts, it is the last message."""
+    texts: list[str] = []
+    artifacts: list[str] = []
+    size = 0
+    for artifact_id, artifact in record.artifacts.items():
+        if not artifact.text_bytes:
+            continue
+        room = MAX_RESULT_BYTES - size
+        separator = "\n\n" if texts else ""
+        if room > 0:
+            texts.append(separator + artifact.read_text(room))
+        size += len(separator) + artifact.text_bytes
+        artifacts.append(artifact_id)
+    if not artifacts:
+        texts, size = [last_text], count_bytes(last_text)
+    if size <= MAX_RESULT_BYTES:
+        return replace(row, result="".join(texts))
+    return replace(
+        row,
+        result=cut_text("".join(texts), MAX_RESULT_BYTES),
+        shortened={"result": size},
+        result_artifacts=artifacts[:MAX_RESULT_ARTIFACTS],
+    )
