@@ -47,7 +47,7 @@ class Credentials:
         self._clock = clock
         self._tokens: TokenSource | None = None
         self._choice = Choice()
-        self._secrets = protect(
+        own = protect(
             self,
             credentials.bearer,
             credentials.api_key,
@@ -56,6 +56,7 @@ class Credentials:
             self._basic() if credentials.username else None,
             *_header_secrets(credentials.headers),
         )
+        self._own_secrets = (own,) if own else ()
         self._apply(choose_without_card(credentials))
         self.auth: httpx.Auth = _Auth(self)
 
@@ -65,10 +66,11 @@ class Credentials:
         return self._choice.trouble
 
     @property
-    def secrets(self) -> list[Secrets]:
+    def secrets(self) -> tuple[Secrets, ...]:
         """What to redact in the agent's data."""
-        tokens = self._tokens.secrets if self._tokens else Secrets()
-        return [one for one in (self._secrets, tokens) if one]
+        if self._tokens and self._tokens.secrets:
+            return (*self._own_secrets, self._tokens.secrets)
+        return self._own_secrets
 
     def use_card(self, card: pb.AgentCard) -> None:
         """Choose among the card's security schemes. Call it for each new card."""

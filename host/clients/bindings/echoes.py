@@ -17,6 +17,7 @@ from ..credentials import Credentials
 from .sse import Frame
 
 SMALL = 64 * 1024  # A larger response is searched in a thread.
+MAX_SEARCHED = 256 * 1024  # More events are not searched together: it takes 0.3 ms.
 
 
 class EchoFilter:
@@ -42,13 +43,11 @@ class EchoFilter:
         secrets = self._credentials.secrets
         if not secrets:
             return frames
-        small = [
-            data for frame in frames if 0 < len(data := frame.data or b"") <= SMALL
-        ]
-        joined = b"\n".join(small)
-        if len(small) == len(frames) and not any(
-            one.may_be_in(joined) for one in secrets
-        ):
+        if len(frames) == 1:
+            joined = frames[0].data or b""
+        else:
+            joined = b"\n".join([frame.data for frame in frames if frame.data])
+        if len(joined) <= MAX_SEARCHED and not _may_be_in(secrets, joined):
             return frames
         return [
             Frame(await self.redact(frame.data), frame.kind) if frame.data else frame
@@ -56,7 +55,11 @@ class EchoFilter:
         ]
 
 
-def _redact(secrets: list[Secrets], data: bytes) -> bytes:
+def _may_be_in(secrets: tuple[Secrets, ...], data: bytes) -> bool:
+    return any(one.may_be_in(data) for one in secrets)
+
+
+def _redact(secrets: tuple[Secrets, ...], data: bytes) -> bytes:
     for one in secrets:
         data = one.redact_data(data, lenient_json.decode)
     return data
