@@ -5,6 +5,8 @@ Events in the feed report the results.
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from msgspec import Struct
 from starlette.exceptions import HTTPException
@@ -27,7 +29,8 @@ from ..following.roster import Roster
 from ..following.roster_file import AddedAgent
 from ..model.board import Board
 from ..model.event import AgentEvent
-from .responses import json_response, read_json
+from .json_body import read_json
+from .responses import json_response
 
 
 class NewAgent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +70,7 @@ class AgentsApi:
     async def add(self, request: Request) -> Response:
         """Follow one more agent. Respond with 201 and its row, before it connects."""
         try:
-            agent = msgspec.convert(await read_json(request), NewAgent)
+            agent = await read_json(request, partial(msgspec.convert, type=NewAgent))
         except msgspec.ValidationError as error:
             raise ConfigError(
                 f"the body is not a valid agent: {error}; send url, and optionally "

@@ -40,6 +40,7 @@ MAX_AHEAD_BYTES = 64 * 1024  # Requests that are sent before the response to ano
 CLOSE_S = 30.0  # To read the end of the last response.
 # The parser gets this much at once. The limits are checked after each piece.
 PIECE_BYTES = 512
+MAX_BODY_PIECE_BYTES = 64 * 1024  # A body of known length has no other limits.
 VERSIONS = ("1.0", "1.1")
 
 
@@ -110,13 +111,25 @@ class Connection(HttpToolsProtocol):
         is_open = self.cycle is not None and not self.cycle.response_complete
         return bool(self.pipeline) or (is_open and not self._is_in_body)
 
+    @property
+    def _rest_of_body(self) -> int:
+        """Return the bytes that are still to come, 0 if it is unknown."""
+        if self._content_length is None or not self._is_in_body:
+            return 0
+        return self._meter.count_rest(self._content_length)
+
+    @property
+    def _has_much_to_come(self) -> bool:
+        return self._content_length is None or self._rest_of_body > MAX_UNREAD_BYTES
+
     def _parse(self) -> None:
         """Parse pieces until a request is complete. The next one waits for its turn."""
         while self._unparsed and not self._is_responding:
             if self.transport.is_closing():
                 return
-            piece = bytes(self._unparsed[:PIECE_BYTES])
-            del self._unparsed[:PIECE_BYTES]
+            size = max(PIECE_BYTES, min(self._rest_of_body, MAX_BODY_PIECE_BYTES))
+            piece = bytes(self._unparsed[:size])
+            del self._unparsed[:size]
             self._parse_piece(piece)
         is_idle = self._is_responding or self.transport.is_closing()
         if self._deadline is None and not is_idle:
@@ -221,17 +234,12 @@ class Connection(HttpToolsProtocol):
     async def _send_early(self, cycle: RequestResponseCycle, message: Message) -> None:
         """Announce that the connection ends if the request has much more to come."""
         is_start = message["type"] == "http.response.start"
-        if not (is_start and self._is_in_body and self._has_much_to_come()):
+        if not (is_start and self._is_in_body and self._has_much_to_come):
             return await cycle.send(message)  # type: ignore[arg-type]
         self._ends_after_response = True
         headers = [*message["headers"], (b"connection", b"close")]
         await cycle.send({**message, "headers": headers})  # type: ignore[arg-type]
         cycle.keep_alive = True  # uvicorn would close the connection too early.
-
-    def _has_much_to_come(self) -> bool:
-        if self._content_length is None:
-            return True
-        return self._meter.has_more_than(MAX_UNREAD_BYTES, self._content_length)
 
     def _parse_next(self) -> None:
         self._unset_keepalive_if_required()

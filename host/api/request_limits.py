@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import CourtsideError
-from .responses import MAX_BODY_BYTES
 
 MAX_HEAD_BYTES = 64 * 1024  # Chunk headers and trailers count, too.
 MAX_HEADERS = 256
 MAX_URL_BYTES = 16 * 1024
+MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_PER_FRAMING = 8  # A chunked body may have one byte of chunk headers for 8 of data.
 # Endpoints refuse a body over MAX_BODY_BYTES with an error of their own. The rest is
 # what the connection has received by then.
@@ -61,6 +61,6 @@ class RequestMeter:
                 "bytes: send fewer headers, or larger chunks",
             )
 
-    def has_more_than(self, size: int, content_length: int) -> bool:
-        """Return whether more than `size` bytes of the body are still to come."""
-        return content_length - self._body_bytes > size
+    def count_rest(self, content_length: int) -> int:
+        """Return how many bytes of the body are still to come."""
+        return content_length - self._body_bytes

@@ -1,11 +1,10 @@
-"""Reads JSON bodies, and writes JSON responses and errors as A2A defines them.
+"""Writes JSON responses and errors as A2A defines them.
 
 The gateway uses it too.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import Annotated, Any
@@ -24,8 +23,6 @@ from starlette.types import Message, Receive, Scope, Send
 from ..clients.bindings.json_errors import ERROR_INFO, UPDATES_GONE_CODE, UpdatesGone
 from ..errors import CourtsideError, QueryError
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-JSON_TYPES = ("application/json", "application/a2a+json")
 INTERNAL_CODE = -32603
 EXPECTED_ERRORS = (A2AError, ParseError, CourtsideError)
 # The google.rpc.Code of each HTTP status.
@@ -48,18 +45,6 @@ SAFETY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
 )
-
-
-class BodyTooLarge(CourtsideError):
-    """The body is over MAX_BODY_BYTES."""
-
-    status, reason = 413, "BODY_TOO_LARGE"
-
-
-class WrongContentType(CourtsideError):
-    """The body is not declared as JSON."""
-
-    status, reason = 415, "CONTENT_TYPE_NOT_SUPPORTED"
 
 
 class HostStopping(CourtsideError):
@@ -89,28 +74,6 @@ async def send_failure(scope: Scope, receive: Receive, send: Send) -> None:
     failure = PlainTextResponse("Internal Server Error\n", 500)
     with suppress(RuntimeError):  # The server has begun another response.
         await failure(scope, receive, add_safety_headers(send))
-
-
-async def read_json(request: Request) -> dict[str, Any]:
-    """Read a JSON object. Raises ParseError, BodyTooLarge and WrongContentType."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip()
-    if content_type not in JSON_TYPES:
-        raise WrongContentType(
-            f"the content type is {content_type or 'missing'}: "
-            "send it as application/json"
-        )
-    data = b""
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"the body is over {MAX_BODY_BYTES} bytes")
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ParseError(f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise ParseError("the body must be a JSON object")
-    return body
 
 
 def json_response(

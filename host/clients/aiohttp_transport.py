@@ -7,6 +7,7 @@ The parser of httpx needs most of the time in which the host reads a stream
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -27,6 +28,7 @@ from .loop_budget import HTTP, LoopBudget
 # Servers close idle connections: gunicorn after 2 s, uvicorn and Node.js after 5. So
 # does aiohttp, and a request sent at that moment is lost: a POST is not sent twice.
 KEEPALIVE_S = 1.5
+LARGE_BODY = 64 * 1024
 MAX_HEAD_LINE = 32 * 1024
 MAX_READ = 32 * 1024
 OWN_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")
@@ -63,7 +65,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             response = await self._open().request(
                 request.method,
                 target,
-                data=await request.aread() or None,
+                data=_to_body(await request.aread()),
                 headers=[
                     (name.decode("latin-1"), value.decode("latin-1"))
                     for name, value in request.headers.raw
@@ -209,6 +211,11 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._response.close()
+
+
+def _to_body(content: bytes) -> bytes | io.BytesIO | None:
+    """Let aiohttp write a large body in pieces: it warns about large bytes."""
+    return io.BytesIO(content) if len(content) > LARGE_BODY else content or None
 
 
 def _is_numeric(host: str) -> bool:

@@ -13,13 +13,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ..api.responses import Error, describe_error, read_json
+from ..api.json_body import read_json
+from ..api.responses import Error, describe_error
 from ..api.sessions import is_token_required
 from ..config.agent_settings import HOST_NAME
 from .event_stream import Encoding
 from .gateway import Gateway
+from .message_parser import parse_message
 from .operations import OPERATIONS, Operation
-from .requests import check_version, find_public_url, parse_message, parse_query
+from .requests import check_version, find_public_url, parse_query
 
 TASK = "/tasks/{task_id:path}"  # An agent may use slashes in a task's id.
 GET, POST, GET_OR_POST = ["GET"], ["POST"], ["GET", "POST"]
@@ -69,7 +71,7 @@ async def _read_params(request: Request, operation: Operation) -> Message | None
     if operation.params is None:
         return None
     if operation.params is pb.SendMessageRequest:
-        return parse_message(await read_json(request), operation.params)
+        return await read_json(request, partial(parse_message, kind=operation.params))
     params = parse_query(request.query_params, operation.params)
     task_id = request.path_params.get("task_id", "")
     if request.method == "GET" and task_id.endswith(":cancel"):

@@ -7,23 +7,20 @@ from typing import Any
 
 import msgspec
 from a2a.utils.errors import InvalidRequestError, MethodNotFoundError
+from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ..api.responses import (
-    EXPECTED_ERRORS,
-    BodyTooLarge,
-    WrongContentType,
-    describe_error,
-    read_json,
-)
+from ..api.json_body import BodyTooLarge, WrongContentType, read_json
+from ..api.responses import EXPECTED_ERRORS, describe_error
 from ..errors import UnknownAgent
 from .event_stream import Encoding
 from .gateway import Gateway
+from .message_parser import parse_message
 from .operations import OPERATIONS, Operation
-from .requests import check_version, parse_message
+from .requests import check_version
 
 # Errors of the URL or of the whole request have their HTTP status. All others have
 # 200: they are the result of the call.
@@ -39,24 +36,34 @@ def build_routes(gateway: Gateway) -> list[Route]:
 
 
 async def _respond(gateway: Gateway, request: Request) -> ASGIApp:
-    call_id = b"null"
+    call = _Call(request)
     try:
-        call = await read_json(request)
-        if type(call.get("id")) in (str, int, float):
-            call_id = msgspec.json.encode(call["id"])
-        check_version(request)
-        operation = _find_operation(call)
-        params = None
-        if operation.params is not None:
-            params = parse_message(call.get("params", {}), operation.params)
+        operation, params = await read_json(request, call.parse)
         encoding = Encoding(
-            partial(_encode_result, call_id), partial(_encode_error, call_id)
+            partial(_encode_result, call.id), partial(_encode_error, call.id)
         )
         return await gateway.respond(request, operation, params, encoding)
     except EXPECTED_ERRORS as error:
         status = error.status if isinstance(error, HTTP_ERRORS) else 200
-        body = _encode_error(call_id, error)
+        body = _encode_error(call.id, error)
         return Response(body, status, media_type="application/json")
+
+
+class _Call:
+    """A JSON-RPC call. `id` is JSON; errors need it even if `parse` fails."""
+
+    def __init__(self, request: Request) -> None:
+        self.id = b"null"
+        self._request = request
+
+    def parse(self, call: dict[str, Any]) -> tuple[Operation, Message | None]:
+        if type(call.get("id")) in (str, int, float):
+            self.id = msgspec.json.encode(call["id"])
+        check_version(self._request)
+        operation = _find_operation(call)
+        if operation.params is None:
+            return operation, None
+        return operation, parse_message(call.get("params", {}), operation.params)
 
 
 def _find_operation(call: dict[str, Any]) -> Operation:

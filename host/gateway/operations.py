@@ -11,12 +11,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import (
-    InvalidParamsError,
     TaskNotCancelableError,
     TaskNotFoundError,
     UnsupportedOperationError,
 )
-from a2a.utils.proto_utils import validate_proto_required_fields
 from google.protobuf.message import Message
 
 from ..clients.answer import Answer
@@ -37,7 +35,12 @@ from .a2a_updates import (
 from .backend import Backend
 from .card import build_card
 from .message_sender import MessageSender, SentMessage
-from .params import parse_history_length, parse_task_id, refuse_push
+from .params import (
+    check_required_fields,
+    parse_history_length,
+    parse_task_id,
+    refuse_push,
+)
 from .requests import parse_last_event_id
 from .task_list import list_tasks
 from .task_stream import TaskStream
@@ -235,13 +238,7 @@ class Operations:
 
     def _check_message(self, call: Call[pb.SendMessageRequest]) -> None:
         """Raise A2AError for a message that the agent could not accept."""
-        try:
-            validate_proto_required_fields(call.params)
-        except InvalidParamsError as error:
-            missing = [one["field"] for one in (error.data or {}).get("errors", [])]
-            raise InvalidParamsError(
-                f"the request lacks {', '.join(missing)}", error.data
-            ) from None
+        check_required_fields(call.params)
         if call.params.configuration.HasField("task_push_notification_config"):
             raise refuse_push()
         message = call.params.message

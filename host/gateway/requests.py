@@ -11,7 +11,7 @@ import anyio
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import InvalidParamsError, VersionNotSupportedError
 from a2a.utils.proto_utils import parse_params
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -66,23 +66,6 @@ def parse_last_event_id(text: str) -> int | None:
     return int(text)
 
 
-def parse_message(body: Any, kind: type[AnyMessage]) -> AnyMessage:
-    """Parse a request from its JSON. Ignores unknown fields: a later A2A may have them.
-
-    Raises InvalidParamsError.
-    """
-    message = kind()
-    name = message.DESCRIPTOR.name
-    if not isinstance(body, dict):
-        raise InvalidParamsError(f"invalid {name}: it must be a JSON object")
-    try:
-        ParseDict(body, message, ignore_unknown_fields=True)
-    except (ParseError, TypeError, AttributeError, ValueError) as error:
-        raise InvalidParamsError(f"invalid {name}: {error}") from error
-    _check_status(body.get("status"), message)
-    return message
-
-
 def parse_query(query: QueryParams, kind: type[AnyMessage]) -> AnyMessage:
     """Parse a request from its URL's query. Raises InvalidParamsError."""
     message = kind()
@@ -90,11 +73,11 @@ def parse_query(query: QueryParams, kind: type[AnyMessage]) -> AnyMessage:
         parse_params(query, message)
     except (ParseError, ValueError) as error:
         raise InvalidParamsError(f"invalid query: {error}") from error
-    _check_status(query.get("status"), message)
+    check_status(query.get("status"), message)
     return message
 
 
-def _check_status(status: object, message: Message) -> None:
+def check_status(status: object, message: Message) -> None:
     """Raise InvalidParamsError for an unknown state in a ListTasks request.
 
     The SDK parses it as no state at all, and ListTasks would list every task.

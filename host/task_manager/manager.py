@@ -12,7 +12,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
-from ..api.responses import MAX_BODY_BYTES
+from ..api.request_limits import MAX_BODY_BYTES
 from ..errors import AgentUnreachable, CourtsideError
 from ..model.event import TERMINAL
 from ..observability.logfmt import Line

@@ -25,11 +25,11 @@ from host.config.access_rules import AccessRules
 from host.errors import CursorError
 from host.feed.cursor import parse, resolve_start
 from host.feed.search import CLOCK_SLACK_S, MAX_CHARS, parse_search
+from host.gateway.message_parser import parse_message
 from host.gateway.requests import (
     check_version,
     find_public_url,
     parse_last_event_id,
-    parse_message,
 )
 from host.gateway.task_list import list_tasks
 from host.log.contract import Bounds, Row, place_of

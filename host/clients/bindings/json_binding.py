@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 import httpx
 import msgspec
 from a2a.utils.errors import A2AError
@@ -58,6 +59,7 @@ DENIED = (401, 403)
 # Statuses of a proxy in front of the agent, not of the agent.
 UNREACHABLE = (*DENIED, 502, 503, 504)
 
+LARGE_REQUEST = 16 * 1024
 TURN_BYTES = 32 * 1024  # Splitting it takes 5 ms if it consists of comments.
 
 Json = dict[str, Any]
@@ -114,9 +116,17 @@ class JsonBinding(Binding):
             params=params,
         )
 
+    async def _encode_request(
+        self, operation: Operation[Any], request: Message
+    ) -> httpx.Request:
+        """Encode a large request in a thread: each value takes 5 µs."""
+        if request.ByteSize() <= LARGE_REQUEST:
+            return self._encode(operation, request)
+        return await anyio.to_thread.run_sync(self._encode, operation, request)
+
     async def _fetch(self, operation: Operation[Any], request: Message) -> Frame:
         response = await self._http.call(
-            self._encode(operation, request),
+            await self._encode_request(operation, request),
             deadline_s=operation.deadline_s,
             may_be_many=operation.may_be_many,
         )
@@ -150,7 +160,7 @@ class JsonBinding(Binding):
     async def _receive(
         self, operation: Operation[Any], request: Message, headers: dict[str, str]
     ) -> AsyncGenerator[list[Frame]]:
-        http_request = self._encode(operation, request)
+        http_request = await self._encode_request(operation, request)
         http_request.headers.update(headers)
         http_request.headers["accept"] = f"{SSE}, {JSON};q=0.5"
         http_request.headers["cache-control"] = "no-store"
