@@ -7,27 +7,18 @@ of the two may be ahead, and a Task may be ahead of both.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from ..model.event import ArtifactEvent, Event
+from ..model.event import Event
 from ..protocol.a2a_objects import Message, StreamResponse
+from .chunks_ahead import ChunksAhead, Repeat
 
 MAX_EXPECTED = 1_000  # A stream that is further behind is no longer used.
-MAX_PLACES = 100
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
-
-
-class Repeat(Enum):
-    """Whether an update of a stream is already in the feed."""
-
-    NO = "no other stream and no Task had it"
-    YES = "another stream or a Task had it first"
-    PERHAPS = "another stream had an equal chunk, perhaps before this stream began"
 
 
 class Key(NamedTuple):
@@ -52,7 +43,7 @@ class OpenStream:
 
     @property
     def expects_nothing(self) -> bool:
-        return not (self.expected or self.read_ahead.texts)
+        return not (self.expected or self.read_ahead)
 
     def begin_batch(self) -> None:
         """Call it before the updates of each batch are taken."""
@@ -158,73 +149,18 @@ class OpenStreams:
         events: Iterable[Event],
         *,
         has_gap: bool,
+        is_proof: bool,
         reader: OpenStream | None = None,
     ) -> None:
         """Take note of what a Task has added: the streams may bring it too.
 
-        `has_gap`: some of it was sent while no stream was open. `reader` is the stream
-        that brought the Task. What it brings next is newer.
+        `has_gap`: some of it was sent while no stream was open. `is_proof`: the Task
+        has all that is in the feed. `reader` is the stream that brought the Task.
         """
         for stream in self._streams:
             if stream is not reader:
                 is_whole = stream.is_in_step and not has_gap
-                stream.read_ahead.note(events, is_whole=is_whole)
-
-
-class ChunksAhead:
-    """Finds the chunks of a stream that a Task had first: it was read from ahead of it.
-
-    The stream brings all that the Task has added, or only its last chunks. `texts` has
-    what the Task has added, for each artifact.
-    """
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-        # Where in the text the stream may be: equal chunks leave several places. None
-        # is anywhere.
-        self._places: dict[str, set[int] | None] = {}
-
-    def note(self, events: Iterable[Event], *, is_whole: bool) -> None:
-        """Take note of what a Task has added while the stream was open.
-
-        `is_whole`: the stream brings all of it.
-        """
-        for event in events:
-            if isinstance(event, ArtifactEvent):
-                text = "".join(part.get("text") or "" for part in event.parts)
-                before = self.texts.get(event.artifact_id, "")
-                self.texts[event.artifact_id] = before + text
-                self._places.setdefault(event.artifact_id, {0} if is_whole else None)
-
-    def take(self, response: StreamResponse) -> Repeat:
-        chunk = response.artifact_update
-        artifact_id = chunk.artifact.artifact_id if chunk else ""
-        if not chunk or artifact_id not in self.texts:
-            return Repeat.NO
-        expected = self.texts.pop(artifact_id)
-        before = self._places.pop(artifact_id)
-        text = "".join(part.text or "" for part in chunk.artifact.parts)
-        if not text:
-            return Repeat.NO
-        starts = _find_all(expected, text) if before is None else before
-        places = {
-            place + len(text) for place in starts if expected.startswith(text, place)
-        }
-        if places - {len(expected)}:
-            self.texts[artifact_id], self._places[artifact_id] = expected, places
-        if not places:
-            return Repeat.NO
-        may_be_past = before is not None and len(expected) in before
-        return Repeat.PERHAPS if may_be_past or len(places) > 1 else Repeat.YES
-
-
-def _find_all(text: str, part: str) -> set[int]:
-    found: set[int] = set()
-    start = text.find(part)
-    while start >= 0 and len(found) < MAX_PLACES:
-        found.add(start)
-        start = text.find(part, start + 1)
-    return found
+                stream.read_ahead.note(events, is_whole=is_whole, is_proof=is_proof)
 
 
 def _key(response: StreamResponse) -> Key | None:

@@ -1,40 +1,40 @@
-"""Finds updates that an agent sends twice: in a Task and in the stream after it.
+"""Finds states and messages that an agent sends twice: at the start of a stream, or in
+a Task and in the stream after it.
 
 Some agents open the stream before they read the Task. What they send in between is in
-both. A chunk may also equal the one before it, so only the agent knows which it is.
+both. `chunks_ahead` finds the chunks.
 """
 
 from __future__ import annotations
 
-import msgspec
-
-from ..clients.bindings.types import Update
-from ..clients.connection import Connection
-from ..model.event import ArtifactEvent, Event, TaskEvent
-from ..model.timestamps import now
-from ..protocol.a2a_objects import Message, Status, StreamResponse, join_text
-from ..protocol.artifact_parts import end_with, start_with
+from ..model.event import Event, TaskEvent
+from ..protocol.a2a_objects import Message, StreamResponse, join_text
 from ..protocol.event_builders import agent_message, is_before, status_time
 from ..protocol.task_record import TaskRecord
-from ..protocol.translate import translate
+from .open_streams import OpenStream
 
 
 class RepeatedUpdates:
     """Finds the repeated updates of the task of `record`."""
 
-    def __init__(self, record: TaskRecord, connection: Connection) -> None:
+    def __init__(self, record: TaskRecord) -> None:
         self._record = record
-        self._connection = connection
         self.are_possible = False
         """Whether nothing came since the last Task that tells what is newer than it."""
 
-    def note(self, response: StreamResponse, events: list[Event]) -> None:
-        """Take note of an update, and of the events that it became."""
+    def note(
+        self, response: StreamResponse, events: list[Event], stream: OpenStream | None
+    ) -> None:
+        """Take note of an update of `stream`, and of the events that it became."""
         if response.task:
             # A number shows what is a repeat.
             self.are_possible = self._record.sequence is None
+            if stream and self.are_possible:
+                stream.read_ahead.begin(self._record)
         elif events and not _has_no_message(response):
             self.are_possible = False
+            if stream:
+                stream.read_ahead.pass_start()
 
     def adds_nothing(self, response: StreamResponse) -> bool:
         """Return whether an update at the start of a stream repeats the feed's row, or
@@ -55,35 +55,15 @@ class RepeatedUpdates:
         is_same = is_same or _is_row_again(message, row)
         return is_same and update.status.state == row.state
 
-    async def is_repeat(self, update: Update) -> bool:
-        """Return whether the Task before the update had it already.
-
-        Raises what GetTask raises: then the stream ends, and the next begins with the
-        Task.
-        """
-        if status := update.response.status_update:
-            return self._is_older(status.status)
-        chunk = update.response.artifact_update
-        kept = chunk and self._record.artifacts.get(chunk.artifact.artifact_id)
-        if not chunk or not kept or not chunk.append:
+    def is_older(self, response: StreamResponse) -> bool:
+        """Return whether a status is older than the Task, and has no new message."""
+        update = response.status_update
+        if update is None:
             return False
-        parts = msgspec.to_builtins(chunk.artifact.parts)
-        if not end_with(kept.parts, parts):
-            return False
-        task = await self._connection.get_task(self._record.task_id)
-        # The agent may be further by now: its next parts must be the chunk itself.
-        return not any(
-            isinstance(event, ArtifactEvent)
-            and event.artifact_id == chunk.artifact.artifact_id
-            and (not event.append or start_with(event.parts, parts))
-            for event in translate(self._record, task.response, now())
-        )
-
-    def _is_older(self, status: Status) -> bool:
-        """Return whether the status is older than the Task, and has no new message."""
-        message, row = agent_message(status), self._record.row
+        message, row = agent_message(update.status), self._record.row
         is_known = message is None or message.message_id in self._record.message_ids
-        return is_known and row is not None and is_before(status_time(status), row.at)
+        is_older = row is not None and is_before(status_time(update.status), row.at)
+        return is_known and is_older
 
 
 class RepeatedDrops:

@@ -93,15 +93,15 @@ class TaskAdder:
 
     def add_before(
         self, response: StreamResponse, task: Task, received_at: str
-    ) -> None:
+    ) -> bool:
         """Add what a Task has from before a live update.
 
-        The pending gap stays if the agent has less than the feed. The stream has the
-        state, and all messages from the update on.
+        Return False if the agent has less than the feed: the pending gap stays. The
+        stream has the state, and all messages from the update on.
         """
         reason = self._states.pending_gap
         if not (reason and covers_content(task, self._record)):
-            return
+            return False
         earlier = replace(task, history=history_before(response, task))
         events = reconcile_content(self._record, earlier, received_at)
         # Nothing was missed if the streams were open.
@@ -110,8 +110,9 @@ class TaskAdder:
         self._states.pending_gap = None
         raw = msgspec.json.encode(StreamResponse(task=earlier))
         self._events.add(events, raw)
-        self._streams.note_read(events, has_gap=reason != EQUAL_CHUNKS)
-        self._repeated.note(StreamResponse(task=task), events)
+        self._streams.note_read(events, has_gap=reason != EQUAL_CHUNKS, is_proof=True)
+        self._repeated.note(StreamResponse(task=task), events, None)
+        return True
 
     def add_content(
         self, update: Update, task: Task, received_at: str, *, stream: OpenStream | None
@@ -169,8 +170,13 @@ class TaskAdder:
         if update.response.task:
             note_time(self._record, update.response)
             has_gap = any(isinstance(event, GapEvent) for event in events)
-            self._streams.note_read(events, has_gap=has_gap, reader=stream)
-        self._repeated.note(update.response, events)
+            self._streams.note_read(
+                events,
+                has_gap=has_gap,
+                is_proof=covers_content(update.response.task, self._record),
+                reader=stream,
+            )
+        self._repeated.note(update.response, events, stream)
 
     def _note_gap(self, response: StreamResponse, events: list[Event]) -> None:
         if response.task:

@@ -22,9 +22,10 @@ from ..protocol.gaps import (
 )
 from ..protocol.task_record import TaskRecord
 from .agent_row import AgentRow
+from .chunks_ahead import Repeat
 from .dropped_updates import DroppedReport
 from .follower_states import FollowerStates, Live, Source
-from .open_streams import OpenStream, OpenStreams, Repeat
+from .open_streams import OpenStream, OpenStreams
 from .repeated_updates import RepeatedUpdates
 from .responses import has_number, is_end, is_interim
 from .task_adder import TaskAdder
@@ -61,7 +62,7 @@ class TaskMerger:
         self._has_large_gap = False
         self._states = states
         self._dropped = DroppedReport(record, events=self.events, agent_row=agent_row)
-        self._repeated = RepeatedUpdates(record, connection)
+        self._repeated = RepeatedUpdates(record)
         self._end = TaskEnd(record, states=states, events=self.events)
         self._adder = TaskAdder(
             record,
@@ -168,12 +169,14 @@ class TaskMerger:
         async with self._turn():
             repeat = self.streams.take(stream, response)
             if repeat is Repeat.NO and self._must_read_task(response):
-                await self._close_gap(response, received_at)
-                repeat = stream.read_ahead.take(response)
+                is_in_task = await self._close_gap(response, received_at)
+                repeat = stream.read_ahead.take(response, is_in_task=is_in_task)
             if repeat is not Repeat.NO:
                 # It may be a new chunk with the same text.
                 self._end.is_doubtful |= response.artifact_update is not None
                 self._may_lack_chunk |= repeat is Repeat.PERHAPS
+                if stream.read_ahead.is_unsure:
+                    await self._find_chunk(response, received_at)
                 return False
             is_new = await self._take_live(update, received_at, stream)
             # Only now: if it could not be taken, another stream still brings it.
@@ -198,7 +201,7 @@ class TaskMerger:
         response = update.response
         if response.task_id not in (None, self._record.task_id):
             return False  # Another follower has that task.
-        if not has_number(response) and await self._is_known(update):
+        if not has_number(response) and self._is_known(response):
             return False
         if response.status_update and self.is_ending:
             self._end.note_live()
@@ -225,28 +228,32 @@ class TaskMerger:
             and not self._repeated.adds_nothing(response)
         )
 
-    async def _is_known(self, update: Update) -> bool:
+    def _is_known(self, response: StreamResponse) -> bool:
         """Return whether the feed has an update without a number."""
         may_repeat = self._states.pending_gap or self._repeated.are_possible
-        if may_repeat and self._repeated.adds_nothing(update.response):
+        if may_repeat and self._repeated.adds_nothing(response):
             return True
-        return self._repeated.are_possible and await self._repeated.is_repeat(update)
+        return self._repeated.are_possible and self._repeated.is_older(response)
 
-    async def _close_gap(self, response: StreamResponse, received_at: str) -> None:
+    async def _close_gap(self, response: StreamResponse, received_at: str) -> bool:
         """Read what the feed may lack, before a live update follows it.
 
-        The pending gap stays if the agent has less than the feed. The stream has the
-        state, and all messages from this update on.
+        Return whether the Task has all that is in the feed. Otherwise the gap stays
+        pending.
         """
+        try:
+            return await self._find_chunk(response, received_at)
+        except (AgentUnreachable, A2AError):
+            return False
+
+    async def _find_chunk(self, response: StreamResponse, received_at: str) -> bool:
+        """Read whether the feed lacks a chunk. Raises what GetTask raises: then the
+        stream ends, and the next begins with the Task."""
         if self._may_lack_chunk:
             self._may_lack_chunk = False
             self._states.pending_gap = self._states.pending_gap or EQUAL_CHUNKS
-        try:
-            task = (await self.read_task()).response.task
-        except (AgentUnreachable, A2AError):
-            return
-        if task:
-            self._adder.add_before(response, task, received_at)
+        task = (await self.read_task()).response.task
+        return task is not None and self._adder.add_before(response, task, received_at)
 
     def _report_dropped(self) -> None:
         self.last_batch_at = anyio.current_time()

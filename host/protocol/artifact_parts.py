@@ -34,28 +34,6 @@ def has_all_parts(recorded: Parts, current: Parts) -> bool:
     return _parts_after(_join_texts(recorded), _join_texts(current)) is not None
 
 
-def start_with(parts: Parts, head: Parts) -> bool:
-    """Return whether `parts` start with `head`, which may end within a text."""
-    head = _join_texts(head)
-    start = _join_texts(parts)[: len(head)]
-    if not head or len(start) < len(head) or start[:-1] != head[:-1]:
-        return False
-    whole, cut = start[-1], head[-1]
-    is_same = _without_text(whole) == _without_text(cut)
-    return is_same and str(whole.get("text", "")).startswith(cut.get("text", ""))
-
-
-def end_with(parts: Parts, tail: Parts) -> bool:
-    """Return whether `parts` end with `tail`, which may start within a text."""
-    tail = _join_texts(tail)
-    end = _join_texts(parts)[-len(tail) :]
-    if not tail or len(end) < len(tail) or end[1:] != tail[1:]:
-        return False
-    whole, cut = end[0], tail[0]
-    is_same = _without_text(whole) == _without_text(cut)
-    return is_same and str(whole.get("text", "")).endswith(cut.get("text", ""))
-
-
 def _parts_after(start: Parts, parts: Parts) -> Parts | None:
     """Return the rest of `parts` after `start`, also within a text, or None."""
     if not start:

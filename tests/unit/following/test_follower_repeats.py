@@ -16,7 +16,6 @@ from host.errors import AgentUnreachable
 from host.following.follower_states import RETRY_S
 from host.following.repeated_updates import RepeatedDrops
 from host.model.event import ArtifactEvent, Event
-from host.protocol.artifact_parts import start_with
 from tests.support.a2a_updates import Json, agent_message, progress
 from tests.support.scripted_agent import (
     ScriptedConnection,
@@ -58,10 +57,10 @@ def chunks(events: Sequence[Event]) -> list[str]:
     [
         (task_with("4 ", "9 "), ["4 ", "9 "]),
         # The agent has sent more in the meantime.
-        (task_with("4 ", "9 ", "14 "), ["4 ", "9 "]),
+        (task_with("4 ", "9 ", "14 "), ["4 ", "9 ", "14 "]),
         # The agent has sent the same chunk again.
         (task_with("4 ", "9 ", "9 "), ["4 ", "9 ", "9 "]),
-        (task_with("4 ", "9 ", "9 ", "14 "), ["4 ", "9 ", "9 "]),
+        (task_with("4 ", "9 ", "9 ", "14 "), ["4 ", "9 ", "9 ", "14 "]),
     ],
 )
 async def test_chunk_is_a_repeat_unless_the_agent_has_it_twice(
@@ -76,6 +75,25 @@ async def test_chunk_is_a_repeat_unless_the_agent_has_it_twice(
     events = await follow(ScriptedConnection([stream], [now]))
 
     assert chunks(events) == expected
+
+
+@pytest.mark.parametrize("overlap", [["4 ", "9 "], ["9 ", "4 ", "9 "], ["1 ", "4 "]])
+@pytest.mark.parametrize("new", [[], ["14 "], ["9 "], ["4 ", "9 "], ["1 ", "4 ", "9 "]])
+async def test_several_chunks_in_the_task_and_after_it_are_there_once(
+    overlap: list[str], new: list[str]
+) -> None:
+    before = ["1 ", *overlap]
+    stream: list[Step] = [
+        task_with(*before),
+        *map(chunk, [*overlap, *new]),
+        status("COMPLETED", "done"),
+    ]
+    tasks = [task_with(*before, *new) for _ in range(9)]
+
+    events = await follow(ScriptedConnection([stream], tasks))
+
+    assert chunks(events) == [*before, *new]
+    assert "gap" not in summarize(events)
 
 
 async def test_progress_between_the_task_and_the_chunk_does_not_order_them() -> None:
@@ -104,22 +122,6 @@ async def test_stream_restarts_with_the_task_when_get_task_fails() -> None:
     )
 
     assert chunks(await follow(connection)) == ["4 ", "9 ", "14 "]
-
-
-@pytest.mark.parametrize(
-    ("parts", "head", "expected"),
-    [
-        ("a b", "a", True),
-        ("a b", "b", False),
-        ("", "a", False),
-        ("a", "a b", False),
-        ("a", "", False),
-    ],
-)
-def test_parts_start_with(parts: str, head: str, expected: bool) -> None:
-    of = [[{"text": f"{word} "} for word in text.split()] for text in (parts, head)]
-
-    assert start_with(*of) == expected
 
 
 def test_dropped_update_counts_once_in_many_streams() -> None:

@@ -8,12 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.following import open_streams
-from host.following.open_streams import (
-    ChunksAhead,
-    OpenStream,
-    OpenStreams,
-    Repeat,
-)
+from host.following.chunks_ahead import Repeat
+from host.following.open_streams import OpenStream, OpenStreams
 from host.model.event import ArtifactEvent
 from host.model.timestamps import now
 from host.protocol.a2a_objects import StreamResponse
@@ -169,7 +165,11 @@ def artifact_event(text: str) -> ArtifactEvent:
 def test_each_stream_may_repeat_what_a_task_has_added() -> None:
     streams = OpenStreams()
     one, other, reader = streams.open(), streams.open(), streams.open()
-    streams.note_read([artifact_event("ab")], has_gap=False, reader=reader)
+    one.begin_batch()
+    other.begin_batch()
+    streams.note_read(
+        [artifact_event("ab")], has_gap=False, is_proof=True, reader=reader
+    )
 
     for stream in (one, other):
         assert is_repeat(streams, stream, chunk("a"))
@@ -178,40 +178,12 @@ def test_each_stream_may_repeat_what_a_task_has_added() -> None:
     assert not is_repeat(streams, reader, chunk("b"))
 
 
-def take_ahead(ahead: ChunksAhead, texts: str) -> list[Repeat]:
-    return [ahead.take(chunk(text)) for text in texts]
-
-
-def test_stream_may_begin_anywhere_in_what_a_task_has_added() -> None:
-    ahead = ChunksAhead()
-    ahead.note([artifact_event("aabab")], is_whole=False)
-
-    perhaps, yes = Repeat.PERHAPS, Repeat.YES
-    assert take_ahead(ahead, "aabab") == [perhaps, yes, yes, yes, yes]
-    assert ahead.texts == {}
-
-
-def test_equal_chunk_after_what_a_task_has_added_may_be_a_new_one() -> None:
-    ahead = ChunksAhead()
-    ahead.note([artifact_event("aa")], is_whole=False)
-
-    perhaps = Repeat.PERHAPS
-    assert take_ahead(ahead, "aaa") == [perhaps, perhaps, Repeat.NO]
-
-
-def test_stream_in_step_brings_all_that_a_task_has_added() -> None:
-    ahead = ChunksAhead()
-    ahead.note([artifact_event("aa")], is_whole=True)
-
-    assert take_ahead(ahead, "aaa") == [Repeat.YES, Repeat.YES, Repeat.NO]
-
-
 def test_stream_behind_a_task_keeps_what_it_is_expected_to_bring() -> None:
     """Another stream is ahead of the Task."""
     streams = OpenStreams()
     ahead, behind = streams.open(), streams.open()
     is_repeat(streams, ahead, status("WORKING"))
-    streams.note_read([artifact_event("a")], has_gap=False, reader=ahead)
+    streams.note_read([artifact_event("a")], has_gap=False, is_proof=True, reader=ahead)
     assert not is_repeat(streams, ahead, chunk("b"))
 
     assert is_repeat(streams, behind, status("WORKING"))

@@ -1,0 +1,188 @@
+"""Finds the chunks of a stream that are in the feed already, because a Task had them.
+
+The Task was read from ahead of the stream. Or the stream began with it, and the agent
+had opened the stream before it read the Task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from ..model.event import ArtifactEvent, Event
+from ..protocol.a2a_objects import StreamResponse
+from ..protocol.task_record import TaskRecord
+
+MAX_PLACES = 100
+MAX_CHECKS = 20  # Then an equal chunk counts as a new one.
+
+
+class Repeat(Enum):
+    """Whether an update of a stream is already in the feed."""
+
+    NO = "no other stream and no Task had it"
+    YES = "another stream or a Task had it first"
+    PERHAPS = "an equal chunk was first, perhaps before this stream began"
+
+
+class ChunksAhead:
+    """What Tasks have added to the feed from ahead of one stream, by artifact."""
+
+    def __init__(self) -> None:
+        self._artifacts: dict[str, _TextAhead] = {}
+
+    def __bool__(self) -> bool:
+        """Whether the stream may bring a chunk that a Task had."""
+        return bool(self._artifacts)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a chunk was left out that may be a new one."""
+        return any(ahead.is_unsure for ahead in self._artifacts.values())
+
+    def begin(self, record: TaskRecord) -> None:
+        """Take note that the stream has brought a Task, which is in `record` now.
+
+        The stream may bring the Task's last chunks too.
+        """
+        self._artifacts = {
+            artifact_id: _TextAhead(text, None, start=len(text))
+            for artifact_id, artifact in record.artifacts.items()
+            if (text := _join(artifact.parts))
+        }
+
+    def note(self, events: Iterable[Event], *, is_whole: bool, is_proof: bool) -> None:
+        """Take note of what a Task has added while the stream was open.
+
+        `is_whole`: the stream brings all of it. `is_proof`: the Task had all chunks
+        that the stream has brought so far.
+        """
+        added: dict[str, str] = {}
+        for event in events:
+            if isinstance(event, ArtifactEvent):
+                text = added.get(event.artifact_id, "") + _join(event.parts)
+                added[event.artifact_id] = text
+        for artifact_id, text in added.items():
+            ahead = self._artifacts.get(artifact_id)
+            if ahead is None:
+                places = {0} if is_whole else None
+                self._artifacts[artifact_id] = _TextAhead(text, places)
+            else:
+                ahead.extend(text)
+        if is_proof:
+            for artifact_id in self._artifacts.keys() - added.keys():
+                self._artifacts[artifact_id].extend("")
+                self._drop_if_passed(artifact_id)
+
+    def pass_start(self) -> None:
+        """Take note that the stream is past the Task that it began with."""
+        for artifact_id, ahead in list(self._artifacts.items()):
+            ahead.pass_start()
+            self._drop_if_passed(artifact_id)
+
+    def take(self, response: StreamResponse, *, is_in_task: bool = False) -> Repeat:
+        """Take a chunk of the stream. `is_in_task`: the last Task had it."""
+        chunk = response.artifact_update
+        ahead = self._artifacts.get(chunk.artifact.artifact_id) if chunk else None
+        if not chunk or not ahead:
+            return Repeat.NO
+        text = _join(msgspec.to_builtins(chunk.artifact.parts))
+        if text and chunk.append:
+            repeat = ahead.take(text, is_in_task)
+        else:
+            repeat = ahead.take_first(text)
+        if repeat is Repeat.NO:
+            del self._artifacts[chunk.artifact.artifact_id]
+        else:
+            self._drop_if_passed(chunk.artifact.artifact_id)
+        return repeat
+
+    def _drop_if_passed(self, artifact_id: str) -> None:
+        if self._artifacts[artifact_id].is_passed:
+            del self._artifacts[artifact_id]
+
+
+class _TextAhead:
+    """The text of one artifact, and the places in it where the stream may be.
+
+    Equal chunks leave several places; None is any place. A chunk that may also be a
+    new one is left out until a Task tells: `_unproven` are those chunks.
+    """
+
+    def __init__(self, text: str, places: set[int] | None, *, start: int = 0) -> None:
+        self._text = text
+        self._places = places
+        self._start = start
+        self._unproven = ""
+        self._check_count = 0
+
+    @property
+    def is_unsure(self) -> bool:
+        return bool(self._unproven)
+
+    @property
+    def is_passed(self) -> bool:
+        return self._places == {len(self._text)} and not self._unproven
+
+    def extend(self, text: str) -> None:
+        """Add what the feed has now. It begins with the unproven chunks, if new."""
+        if self._unproven and self._places is not None:
+            if text.startswith(self._unproven):
+                self._places.add(len(self._text) + len(self._unproven))
+            self._unproven = ""
+        self._text += text
+
+    def pass_start(self) -> None:
+        if not self._start:
+            return
+        later = {place for place in self._places or () if place >= self._start}
+        self._places = later or {self._start}
+
+    def take_first(self, chunk: str) -> Repeat:
+        """Take the first chunk of the artifact, or another artifact in its place."""
+        is_possible = self._places is None or 0 in self._places
+        if not (chunk and is_possible and self._text.startswith(chunk)):
+            return Repeat.NO
+        self._places, self._unproven = {len(chunk)}, ""
+        return Repeat.YES
+
+    def take(self, chunk: str, is_in_task: bool) -> Repeat:
+        end = len(self._text)
+        starts = self._places
+        if starts is None:
+            starts = {end, *_find_all(self._text, chunk)}
+        may_be_new = not is_in_task and (end in starts or bool(self._unproven))
+        places = {
+            place + len(chunk)
+            for place in starts
+            if self._text.startswith(chunk, place)
+        }
+        if not places or (may_be_new and self._check_count == MAX_CHECKS):
+            return Repeat.NO
+        self._check_count += may_be_new
+        self._places = places
+        self._unproven = self._unproven + chunk if may_be_new else ""
+        return Repeat.PERHAPS if may_be_new else Repeat.YES
+
+
+def _join(parts: Sequence[dict[str, Any]]) -> str:
+    """Return the parts as one text, in which all others are as JSON."""
+    texts = (
+        part["text"] if isinstance(part.get("text"), str) else f"\0{json.dumps(part)}\0"
+        for part in parts
+    )
+    return "".join(texts)
+
+
+def _find_all(text: str, part: str) -> set[int]:
+    """Return the last places of `part` in `text`."""
+    found: set[int] = set()
+    start = text.rfind(part)
+    while start >= 0 and len(found) < MAX_PLACES:
+        found.add(start)
+        start = text.rfind(part, 0, start + len(part) - 1)
+    return found
