@@ -1,7 +1,8 @@
 """The agent of the ingest benchmark: one task with prepared updates.
 
 `python -m bench.ingest_agent PORT UPDATES` sends all updates to each subscriber, as
-fast as it reads: over JSON-RPC at /jsonrpc, and over HTTP+JSON at /rest.
+fast as it reads: over JSON-RPC at /jsonrpc, and over HTTP+JSON at /rest. As with the
+SDK's agents, each event is an HTTP chunk of its own.
 """
 
 from __future__ import annotations
@@ -53,10 +54,12 @@ class PreparedTask(OneTaskAgent):
 
     async def subscribe(self, exchange: Exchange) -> None:
         """Send the updates. The stream does not start with a Task."""
-        await exchange.head()
+        await exchange.head(headers="Transfer-Encoding: chunked\r\n")
         events = [exchange.event(result) for result in self._results]
-        for start in range(0, len(events), BATCH):
-            await exchange.send(b"".join(events[start : start + BATCH]))
+        chunks = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]
+        for start in range(0, len(chunks), BATCH):
+            await exchange.send(b"".join(chunks[start : start + BATCH]))
+        await exchange.send(b"0\r\n\r\n")
 
 
 async def main() -> None:

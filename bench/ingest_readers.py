@@ -23,6 +23,7 @@ from a2a.types.a2a_pb2 import SubscribeToTaskRequest
 from a2a.utils.constants import TransportProtocol
 from httpx_sse import aconnect_sse
 
+from host.clients.loop_budget import LoopBudget
 from host.clients.rate_limit import RateLimiter
 from host.config.agent_settings import AgentSettings
 from host.feed.feed import Feed
@@ -103,7 +104,7 @@ def _subscription(url: str) -> dict[str, Any]:
 
 
 async def sqlite(url: str, updates: int) -> None:
-    """Read with the host into a log on disk, without the limit of 2,500/s."""
+    """Read with the host into a log on disk, without the limits of time and 2,500/s."""
     with tempfile.TemporaryDirectory(prefix="courtside-bench-") as folder:
         await _host(SqliteLog(Path(folder) / "feed.db"), url, updates)
 
@@ -117,8 +118,9 @@ async def _host(log: Log, url: str, updates: int) -> None:
     feed = Feed(log, keep_events=10_000_000)
     await feed.open()
     limiter = RateLimiter(rate_per_s=UNLIMITED)
+    budget = LoopBudget(share=UNLIMITED)
     settle_memory()  # The host does this at the end of its start.
-    collector = Collector("agent", AgentSettings(url=url), feed, limiter)
+    collector = Collector("agent", AgentSettings(url=url), feed, limiter, budget)
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
         group.start_soon(collector.run)
@@ -131,7 +133,8 @@ async def _host(log: Log, url: str, updates: int) -> None:
         watch.print_result()
         group.cancel_scope.cancel()
     read = feed.head - AGENT_EVENTS
-    assert read == updates, f"the feed has {read} of {updates}"  # noqa: S101
+    # The row may change once more, when a list was read to its end.
+    assert 0 <= read - updates <= 1, f"the feed has {read} of {updates}"  # noqa: S101
     await log.close()
 
 

@@ -39,9 +39,12 @@ class Pausable(Protocol):
 class LoopBudget:
     """`clock` counts seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.perf_counter, share: float = SHARE
+    ) -> None:
         self._clock = clock
-        self._balanced_at = clock() - BURST_S / SHARE
+        self._share = share
+        self._balanced_at = clock() - BURST_S / share
         self._spent: dict[str, float] = defaultdict(float)
         self._waited_s = 0.0
         self._connections: set[Pausable] = set()
@@ -54,14 +57,14 @@ class LoopBudget:
         try:
             yield
         finally:
-            self._add(reason, (self._clock() - begun) / SHARE)
+            self._add(reason, (self._clock() - begun) / self._share)
 
     def spend_bytes(self, count: int) -> None:
         self._add(SIZE, count / BYTES_PER_S)
 
     def _add(self, reason: str, cost_s: float) -> None:
         self._spent[reason] += cost_s
-        earliest = self._clock() - BURST_S / SHARE
+        earliest = self._clock() - BURST_S / self._share
         self._balanced_at = max(self._balanced_at, earliest) + cost_s
 
     @property

@@ -64,6 +64,7 @@ class Collector:
         settings: AgentSettings,
         feed: Feed,
         rate_limiter: RateLimiter | None = None,
+        budget: LoopBudget | None = None,
         wants: Callable[[str], bool] | None = None,
     ) -> None:
         self.name = name
@@ -74,7 +75,7 @@ class Collector:
         self._agent_row = AgentRow(name, settings.url, feed)
         self._wants = wants
         self._throttle = Throttle(name)
-        self._budget = LoopBudget()
+        self._budget = budget or LoopBudget()
         self._pace = PollingPace(
             settings.poll_s, settings.poll_idle_s, self._is_watched
         )
