@@ -6,6 +6,7 @@ half a second. Without a subcommand, `courtside` is `courtside serve`.
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 
@@ -100,5 +101,7 @@ def main() -> None:
     try:
         courtside(prog_name="courtside")
     except CourtsideError as error:
+        for handler in logging.getLogger().handlers:
+            handler.flush()  # The error is the last line.
         # A host or a file may have chosen parts of the text.
         sys.exit(escape(f"courtside: {error}", keep="\n"))
