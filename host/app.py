@@ -80,7 +80,7 @@ class Host:
         self._also = also
         self._start_agents = config.agents
         self._log = log
-        self.feed = Feed(log, config.keep_events, config.keep_s)
+        self.feed = Feed(log, config.keep_events, config.keep_s, config.keep_bytes)
         self._fanout = Fanout(self.feed)
         self._roster = Roster(
             self.feed,

@@ -61,6 +61,7 @@ class Config:
     keep_events: int
     keep_s: float | None
     agents: Mapping[str, AgentSettings]
+    keep_bytes: int | None = None
     log_format: str = "logfmt"
     trace: bool = False
     otel_service: str | None = None
@@ -121,6 +122,7 @@ def read(
         log=settings.log,
         keep_events=settings.keep_events,
         keep_s=settings.keep_s or None,
+        keep_bytes=settings.keep_bytes or None,
         agents=agents,
         log_format=settings.log_format,
         trace=settings.trace == "on",

@@ -19,6 +19,7 @@ from .conversion import SettingError
 CONFIG_FILE = "courtside.toml"
 LOG_FILE = "feed.db"
 MIN_TOKEN = 16  # Short passwords can be guessed; 16 random characters cannot.
+MIN_KEEP_BYTES = 67_108_864  # 64 MiB: twice the largest event.
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Each description completes the sentence "SETTING must be …".
@@ -52,6 +53,7 @@ class HostSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     log: Literal["sqlite", "memory"] = "sqlite"
     keep_events: Count = 1_000_000
     keep_s: Count = 0
+    keep_bytes: Count = 1_073_741_824
     log_format: Literal["logfmt", "json"] = "logfmt"
     trace: Literal["on", "off"] = "off"
     token: Token = ""
@@ -64,6 +66,8 @@ class HostSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     private_agents: Literal["auto", "yes", "no"] = "auto"
 
     def __post_init__(self) -> None:
+        if 0 < self.keep_bytes < MIN_KEEP_BYTES:
+            raise SettingError("keep_bytes", f"must be 0, or {MIN_KEEP_BYTES} or more")
         try:
             self.proxy_networks()
         except ValueError as error:
@@ -82,6 +86,7 @@ HELP = {
     "log": "Log storage: sqlite or memory.",
     "keep_events": "Number of events to keep in the log.",
     "keep_s": "Seconds to keep an event in the log; 0 means no limit.",
+    "keep_bytes": "Bytes to keep in the log; 0 means no limit.",
     "log_format": "Format of the log lines on stderr: logfmt or json.",
     "trace": "Forward the trace context of requests to agents: on or off.",
     "token": "Full-access token (or env:NAME, file:PATH).",

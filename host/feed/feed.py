@@ -27,6 +27,7 @@ from ..observability.logfmt import Line
 from .audience import Audience
 from .commit_queue import MAX_BATCH, CommitQueue
 from .listeners import Listeners
+from .retention import Retention
 from .ring import Frames, Ring
 
 logger = logging.getLogger("courtside.feed")
@@ -45,14 +46,18 @@ class Feed:
     """Call `open`, then run `write` in a task group until `close`."""
 
     def __init__(
-        self, log: Log, keep_events: int = 1_000_000, keep_s: float | None = None
+        self,
+        log: Log,
+        keep_events: int = 1_000_000,
+        keep_s: float | None = None,
+        keep_bytes: int | None = None,
     ) -> None:
         self.board = Board()
         self.published_by: Counter[tuple[str, str]] = Counter()  # Agent and kind.
         self._unread: LogError | None = None
         self._misplaced: LogError | None = None
         self._log = log
-        self._keep = (keep_events, keep_s)
+        self.retention = Retention(keep_events, keep_s, keep_bytes)
         self._queue = CommitQueue(log, self)
         self._published = asyncio.Event()
         self.opened_at = ""
@@ -130,6 +135,11 @@ class Feed:
         return sum(1 for _ in self._queue.not_durable())
 
     @property
+    def refused(self) -> int:
+        """The number of events that the log refused since the start."""
+        return self._queue.refused
+
+    @property
     def commits(self) -> DurationHistogram:
         """The durations of the commits."""
         return self._queue.durations
@@ -189,15 +199,13 @@ class Feed:
         await self._verify()
         if self._unread:
             await self._guarded(self._log.tail(self.head + 1, 1))
-        keep_events, keep_s = self._keep
-        kept = await self._log.bounds()
         # Before a trim, the saved board must contain the trimmed events.
-        trims = keep_s is not None or kept.last - kept.first >= keep_events
+        trims = await self.retention.is_due(self._log)
         unsaved = self.head - self._checkpointed
         if unsaved >= CHECKPOINT_EVERY or (trims and unsaved):
             await self.checkpoint()
-        while await self._log.trim(*self._keep):
-            pass
+        if trims:
+            await self.retention.trim(self._log)
 
     async def _verify(self) -> None:
         """Keep in `fault` that the log's file was deleted, replaced or cut off."""
@@ -329,4 +337,6 @@ class Feed:
             queued=self.queued,
             last_commit=self._queue.last_commit,
             fault=self.fault,
+            log=self.retention.state,
+            refused=self._queue.refused,
         )

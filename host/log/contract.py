@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -117,11 +117,20 @@ class Log(Protocol):
 
     async def checkpoint(self) -> tuple[int, bytes] | None: ...
 
-    async def trim(self, keep_count: int, max_age_s: float | None) -> int:
-        """Drop the oldest events, at most TRIM_STEP, and return how many.
+    async def trim(
+        self,
+        keep_count: int,
+        max_age_s: float | None,
+        max_bytes: int | None = None,
+    ) -> int:
+        """Drop the oldest events, and return how many.
 
-        Drops events over `keep_count` or `max_age_s`. Call it until it returns 0.
+        Drops events over `keep_count`, `max_age_s` or `max_bytes`, at most TRIM_STEP or
+        about TRIM_BYTES. Call it until it returns 0.
         """
+
+    async def size(self) -> int:
+        """Return the bytes in use, without space that new events can reuse."""
 
     async def verify(self) -> None:
         """Check that the store is still in its place. Raises LogDamaged."""
@@ -132,7 +141,20 @@ class Log(Protocol):
 NOTICES = "notices:"  # No agent's name has a colon.
 MAX_ROW_BYTES = 32 * 1024 * 1024  # Of one event. An agent's responses have 8 MiB.
 READ_BYTES = 8 * 1024 * 1024  # A thousand artifacts can be a gigabyte.
+TRIM_BYTES = 16 * 1024 * 1024
 TRIM_STEP = 5_000  # Deleting 100,000 rows at once delayed appends by 70 ms.
+
+
+def count_excess(sizes: Iterable[int], excess: int) -> int:
+    """Return how many of the oldest events have `excess` bytes, or TRIM_BYTES."""
+    excess = min(excess, TRIM_BYTES)
+    count = 0
+    for size in sizes:
+        if excess <= 0:
+            break
+        excess -= size
+        count += 1
+    return count
 
 
 def refuse_size(entry: Entry) -> LogRefused:

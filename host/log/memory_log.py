@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from itertools import islice
 
 from ..model.filter import ALL, Filter
-from .contract import MAX_ROW_BYTES, TRIM_STEP, Bounds, Entry, Row, refuse_size
+from .contract import (
+    MAX_ROW_BYTES,
+    TRIM_STEP,
+    Bounds,
+    Entry,
+    Row,
+    count_excess,
+    refuse_size,
+)
 
 
 class MemoryLog:
@@ -22,6 +30,8 @@ class MemoryLog:
         self._rows: list[Row] = []
         self._times: list[float] = []
         self._raws: list[bytes | None] = []
+        self._sizes: list[int] = []
+        self._bytes = 0
         self._versions: dict[str, int] = {}
         self._checkpoint: tuple[int, bytes] | None = None
 
@@ -40,6 +50,8 @@ class MemoryLog:
             self._rows.append(Row(event_id, entry.place, entry.body, entry.number))
             self._times.append(now)
             self._raws.append(entry.raw)
+            self._sizes.append(entry.size)
+            self._bytes += entry.size
             ids.append(event_id)
         return ids
 
@@ -77,12 +89,23 @@ class MemoryLog:
     async def checkpoint(self) -> tuple[int, bytes] | None:
         return self._checkpoint
 
-    async def trim(self, keep_count: int, max_age_s: float | None) -> int:
+    async def size(self) -> int:
+        return self._bytes
+
+    async def trim(
+        self,
+        keep_count: int,
+        max_age_s: float | None,
+        max_bytes: int | None = None,
+    ) -> int:
         drop = max(len(self._rows) - keep_count, 0)
         if max_age_s is not None:
             drop = max(drop, bisect_right(self._times, time.time() - max_age_s))
+        if max_bytes is not None:
+            drop = max(drop, count_excess(self._sizes, self._bytes - max_bytes))
         drop = min(drop, TRIM_STEP)
-        for kept in (self._rows, self._times, self._raws):
+        self._bytes -= sum(self._sizes[:drop])
+        for kept in (self._rows, self._times, self._raws, self._sizes):
             del kept[:drop]
         self._first += drop
         return drop

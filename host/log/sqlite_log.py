@@ -22,7 +22,7 @@ from .checksums import (
     check_place,
     is_source_intact,
 )
-from .contract import MAX_ROW_BYTES, TRIM_STEP, Bounds, Entry, Row, refuse_size
+from .contract import MAX_ROW_BYTES, Bounds, Entry, Row, refuse_size
 from .file_watch import FileWatch
 from .private_files import prepare_folder
 from .sqlite_file import (
@@ -43,6 +43,7 @@ from .sqlite_schema import (
     prepare,
     save_checkpoint,
 )
+from .trimming import delete_before, find_first, used_bytes
 from .wal_checkpoint import WalCheckpointer
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class SqliteLog:
     def __init__(self, path: Path, first: int = 1) -> None:
         """Open the log, or create it with `first` as the id of its first event."""
         self._path = path
+        self._last_place = 0
         self._writing = ThreadPoolExecutor(1, "log-writer")
         self._reading = ThreadPoolExecutor(1, "log-reader")
         with ExitStack() as opened:
@@ -94,7 +96,8 @@ class SqliteLog:
         )
         self._epoch, self._first, self._last = bounds.fetchone()
         newest = self._writer.execute("SELECT coalesce(max(id), 0) FROM place")
-        self._last_place: int = newest.fetchone()[0]
+        # Readers keep the places that they have seen, so no id is used twice.
+        self._last_place = max(self._last_place, newest.fetchone()[0])
         self._versions: dict[str, int] = {}
         self._place_id = lru_cache(MAX_CACHED)(self._find_or_add_place)
         self._in_doubt = False
@@ -237,31 +240,42 @@ class SqliteLog:
     async def checkpoint(self) -> tuple[int, bytes] | None:
         return await self._read(lambda reader: reader.checkpoint())
 
-    async def trim(self, keep_count: int, max_age_s: float | None) -> int:
-        return await self._run(self._writing, lambda: self._trim(keep_count, max_age_s))
+    async def size(self) -> int:
+        return await self._run(self._writing, lambda: used_bytes(self._writer))
 
-    def _trim(self, keep_count: int, max_age_s: float | None) -> int:
+    async def trim(
+        self,
+        keep_count: int,
+        max_age_s: float | None,
+        max_bytes: int | None = None,
+    ) -> int:
+        return await self._run(
+            self._writing, lambda: self._trim(keep_count, max_age_s, max_bytes)
+        )
+
+    def _trim(
+        self, keep_count: int, max_age_s: float | None, max_bytes: int | None
+    ) -> int:
         if self._in_doubt:
             self._load()
-        first: int = max(self._first, self._last - keep_count + 1)
-        if max_age_s is not None:
-            young = self._writer.execute(
-                "SELECT id FROM event WHERE at > ? ORDER BY id LIMIT 1",
-                (time.time() - max_age_s,),
-            ).fetchone()
-            first = max(first, young[0] if young else self._last + 1)
-        first = min(first, self._first + TRIM_STEP)
-        dropped: int = first - self._first
-        if dropped:
+        before: int = self._first
+        first = find_first(
+            self._writer,
+            before,
+            self._last,
+            keep_count=keep_count,
+            max_age_s=max_age_s,
+            max_bytes=max_bytes,
+        )
+        if first > before:
             self._in_doubt = True
             self._first = first  # Before the events are gone: `read` finds a hole.
             with transaction(self._writer) as db:
-                db.execute("DELETE FROM event WHERE id < ?", (first,))
-                # Only here: an append need not repeat what the events contain.
-                db.execute("UPDATE bounds SET first = ?, last = ?", (first, self._last))
+                if delete_before(db, first, self._last):
+                    self._place_id.cache_clear()
             self._in_doubt = False
-            self._checkpointer.note_commit(dropped * ROW_BYTES)
-        return dropped
+            self._checkpointer.note_commit((first - before) * ROW_BYTES)
+        return first - before
 
     async def verify(self) -> None:
         await self._run(self._writing, self._watch.check)

@@ -13,10 +13,22 @@ class Commit(Struct, frozen=True):
     entries: int
 
 
+class LogState(Struct, frozen=True):
+    """The log uses `bytes` of `keep_bytes`, if that is set.
+
+    `dropped`: the oldest events that were deleted since the start.
+    """
+
+    bytes: int
+    keep_bytes: int | None
+    dropped: int
+
+
 class FeedState(Struct, frozen=True):
     """The log has the ids `first` to `head`. From `ring_first` on they are in memory.
 
     `queued` entries are not committed yet. `fault` is why the log cannot be written.
+    `refused` events were too large for the log.
     """
 
     epoch: str
@@ -27,6 +39,8 @@ class FeedState(Struct, frozen=True):
     queued: int
     last_commit: Commit | None
     fault: str | None
+    log: LogState
+    refused: int
 
 
 class TaskState(Struct, frozen=True):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from host.log.contract import TRIM_STEP, Log
+from host.log.contract import TRIM_BYTES, TRIM_STEP, Entry, Log
 from tests.contract.clock import Clock
 from tests.contract.entries import (
     ALL_OF_IT,
     batch,
+    entry,
     everything,
     ids,
     rows,
@@ -75,3 +76,36 @@ class TestTrim:
 
     async def test_of_an_empty_log_drops_nothing(self, log: Log) -> None:
         assert await log.trim(0, 0.0) == 0
+
+
+class TestTrimByBytes:
+    RAW = b'"%b"' % (b"x" * 100_000)
+
+    def large(self, count: int, first: int = 1) -> list[Entry]:
+        return [entry(n, raw=self.RAW) for n in range(first, first + count)]
+
+    async def test_keeps_the_newest_that_fit(self, log: Log) -> None:
+        await log.append(self.large(50))
+        limit = await log.size() - 10 * len(self.RAW)
+
+        dropped = 0
+        while count := await log.trim(ALL_OF_IT, None, limit):
+            dropped += count
+
+        assert 10 <= dropped <= 12
+        assert await log.size() <= limit
+        assert await everything(log) == rows(*self.large(50))[dropped:]
+        assert (await log.bounds()).first == dropped + 1
+
+    async def test_drops_nothing_below_the_limit(self, log: Log) -> None:
+        await log.append(self.large(5))
+
+        assert await log.trim(ALL_OF_IT, None, await log.size()) == 0
+        assert await log.trim(ALL_OF_IT, None, None) == 0
+
+    async def test_drops_a_limited_size_per_call(self, log: Log) -> None:
+        await log.append(self.large(400))
+
+        dropped = await log.trim(ALL_OF_IT, None, 1)
+
+        assert abs(dropped * len(self.RAW) - TRIM_BYTES) < 2 * len(self.RAW)
