@@ -86,6 +86,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         if self._session:
             await self._session.close()
+            await asyncio.sleep(0)  # Then the sockets are closed, too.
 
     def _open(self) -> aiohttp.ClientSession:
         """aiohttp needs a running event loop for its session."""
