@@ -72,6 +72,8 @@ class Connection:
         """Why ListTasks fails now, although the agent may have it."""
         self.list_trouble: str | None = None
         """What is wrong with a ListTasks that works."""
+        self.tasks_trouble: str | None = None
+        """What the host does because the agent has too many tasks."""
         self.stream_slots = anyio.Semaphore(MAX_STREAMS)
         self._settings = settings
         self._credentials = credentials
@@ -126,6 +128,7 @@ class Connection:
             self._credentials.trouble,
             self.throttle.trouble,
             self.list_trouble,
+            self.tasks_trouble,
         ]
         if self.list_failure:
             troubles.append(f"{self.discovery}: ListTasks fails: {self.list_failure}")

@@ -20,6 +20,7 @@ from .conversion import SettingError, convert
 
 STALLED_AFTER_S = 300.0
 POLL_S, POLL_IDLE_S = 0.25, 60.0
+MAX_TASKS = 2_000
 HOST_NAME = "host"  # The host's own name: no agent can have it.
 MAX_URL = 2048
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -46,6 +47,7 @@ HEADERS = (
     "names that the host sets itself, such as Content-Type"
 )
 SECONDS = "a number of seconds from 0 on; 0 turns it off"
+TASK_COUNT = "a whole number from 1 to 100000"
 PAUSE = "a number of seconds from 0.05 to 3600"
 SCOPES = 'a list of scopes, such as ["read", "write"]'
 
@@ -61,6 +63,7 @@ HeaderValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e]
 Headers = Annotated[dict[FieldName, HeaderValue], Meta(description=HEADERS)]
 # Longer waits would need no check.
 Seconds = Annotated[float, Meta(ge=0, le=1e9, description=SECONDS)]
+TaskCount = Annotated[int, Meta(ge=1, le=100_000, description=TASK_COUNT)]
 Pause = Annotated[float, Meta(ge=0.05, le=3600, description=PAUSE)]
 Scopes = Annotated[tuple[Visible, ...], Meta(description=SCOPES)]
 Url = Annotated[
@@ -138,6 +141,8 @@ class AgentSettings:
     """The shortest pause between two requests for new tasks."""
     poll_idle_s: float = POLL_IDLE_S
     """The longest pause between them, while nothing happens."""
+    max_tasks: int = MAX_TASKS
+    """How many tasks are followed at once."""
     public_only: bool = False
     """Whether private addresses are refused, for an agent added at run time."""
 

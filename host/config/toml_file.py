@@ -16,12 +16,14 @@ from ..plans.parser import PlanError, parse_plans
 from ..plans.plan import Plan
 from ..plans.planners import load_planner
 from .agent_settings import (
+    MAX_TASKS,
     POLL_IDLE_S,
     POLL_S,
     STALLED_AFTER_S,
     AgentSettings,
     Pause,
     Seconds,
+    TaskCount,
     Url,
     check_card,
     check_name,
@@ -67,6 +69,7 @@ class AgentTable(msgspec.Struct, forbid_unknown_fields=True):
     stalled_after_s: Seconds = STALLED_AFTER_S
     poll_s: Pause = POLL_S
     poll_idle_s: Pause = POLL_IDLE_S
+    max_tasks: TaskCount = MAX_TASKS
     credentials: Annotated[Table, msgspec.Meta(description="a table")] = {}
 
 
@@ -152,6 +155,7 @@ class SettingsFile:
                 found.poll_idle_s,
                 f"{key}.poll_idle_s",
             ),
+            max_tasks=found.max_tasks,
             credentials=read_credentials(
                 name,
                 environ,

@@ -38,6 +38,7 @@ from ..protocol.gaps import (
 from ..protocol.task_status import is_terminal
 from .agent_row import AgentRow
 from .discovery import Discovery
+from .follow_limit import FollowLimit
 from .followers import Followers
 from .message_response import MessageResponse
 from .polling_pace import PollingPace
@@ -76,6 +77,7 @@ class Collector:
         self._wants = wants
         self._throttle = Throttle(name)
         self._budget = budget or LoopBudget()
+        self._limit = FollowLimit(settings.max_tasks)
         self._pace = PollingPace(
             settings.poll_s, settings.poll_idle_s, self._is_watched
         )
@@ -86,6 +88,7 @@ class Collector:
             pace=self._pace,
             report=self._report_discovery,
             skips=self._skips_listed,
+            give_up=self._give_up_listed,
         )
         self._connection: Connection | None = None
         self._group: TaskGroup | None = None
@@ -186,6 +189,8 @@ class Collector:
         connection = await self._wait_for_connection()
         group, followers = self._group, self._followers
         self._pace.note_news()
+        if request.message.task_id:
+            self._limit.ask(request.message.task_id)
         if group is None or followers is None:
             raise AgentUnreachable(
                 f"the connection to {self.name} was just lost: try again"
@@ -230,6 +235,7 @@ class Collector:
                 group=group,
                 away_reason=self._away_reason,
                 stalled_after_s=self.settings.stalled_after_s,
+                limit=self._limit,
                 wants=self._wants,
                 after_quiet=self._pace.note_news,
             )
@@ -237,8 +243,7 @@ class Collector:
             self._followers, self._away_reason = followers, RECONNECTED
             self._has_tried.set()
             try:
-                followers.follow_open_tasks()
-                group.start_soon(followers.check)
+                followers.start()
                 await self._discovery.run(connection)
             except AgentUnreachable as error:
                 lost = error
@@ -254,7 +259,13 @@ class Collector:
     def _skips_listed(self, task: ListedTask) -> bool:
         return self._followers is None or self._followers.skips(task)
 
+    def _give_up_listed(self, task: ListedTask) -> None:
+        if self._followers:
+            self._followers.give_up(task)
+
     async def _report_discovery(self, connection: Connection) -> None:
+        if self._followers:
+            connection.tasks_trouble = self._followers.trouble
         mark = self._discovery.mark
         await self._agent_row.report_discovery(connection, mark.horizon, mark.until)
 

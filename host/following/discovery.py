@@ -21,10 +21,11 @@ from ..feed.feed import Feed
 from ..protocol.a2a_objects import ListedTask
 from ..protocol.task_status import STATUS_OF_STATE, is_terminal
 from .list_mark import ListMark
-from .list_walk import MAX_PAGES, ListWalk, PageBudget
+from .list_walk import MAX_PAGES, PAGE_BURST, PAGES_PER_S, ListWalk
 from .listed_tasks import ListedTasks
 from .listing import ENDLESS, REPEATS, Listing
 from .polling_pace import PollingPace
+from .token_bucket import TokenBucket
 
 CARD_POLL_S = 2.0
 OPEN_TASKS_S = 15.0
@@ -70,7 +71,7 @@ class Discovery:
             agent, feed, self.mark, follow=found, skips=skips, give_up=give_up
         )
         self._walks: dict[str, ListWalk] = {}
-        self._budget = PageBudget()
+        self._budget = TokenBucket(PAGES_PER_S, PAGE_BURST)
         self._first_page: Page | None = None
         self._all_tasks_at: float | None = None
         self._has_card_changed = False

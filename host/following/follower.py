@@ -24,7 +24,7 @@ from ..protocol.a2a_objects import ListedTask
 from ..protocol.gaps import FOUND_LATE, STREAM_BROKE, STREAM_ENDED
 from ..protocol.task_record import TaskRecord
 from .agent_row import AgentRow
-from .follower_states import FollowerStates, Source
+from .follower_states import FollowerStates, Live, Source
 from .listed_end import ListedEnd
 from .open_streams import OpenStream
 from .stall_check import StallCheck
@@ -145,6 +145,17 @@ class Follower:
     def take_listed(self, task: ListedTask) -> None:
         """Take note of the task's state in ListTasks."""
         self._listed_end.take(task)
+
+    @property
+    def at(self) -> str | None:
+        """The time of the task's last status, by the agent's clock."""
+        return self._record.row.at if self._record.row else None
+
+    @property
+    def has_response(self) -> bool:
+        """Whether the response to a message is read, on which its agent may depend."""
+        responses = (Live(Source.RESPONSE), Live(Source.REPLY))
+        return self._states.has_reply or self._states.state in responses
 
     @property
     def news(self) -> TaskNews:

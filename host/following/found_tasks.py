@@ -37,20 +37,19 @@ class FoundTasks:
         self._by_id.pop(task_id, None)
 
     def note(self, task: ListedTask) -> bool:
-        """Remember a task. Return whether the mark must wait until it is in the log."""
-        now = time.monotonic()
+        """Remember a task. Return whether to try now to follow it."""
         found = self._by_id.get(task.task_id)
-        if found is None:
-            if len(self._by_id) >= MAX_FOUND:
-                return True
-            found = self._by_id[task.task_id] = _Found(task, now)
-        found.task = task
-        return now - found.at_s < HOLD_S
+        if found:
+            found.task = task
+            return time.monotonic() >= found.retry_at_s
+        if len(self._by_id) < MAX_FOUND:
+            self._by_id[task.task_id] = _Found(task, time.monotonic())
+        return True
 
-    def is_due(self, task_id: str) -> bool:
-        """Return whether to try now to follow the task."""
-        found = self._by_id.get(task_id)
-        return found is None or time.monotonic() >= found.retry_at_s
+    def holds(self, task: ListedTask) -> bool:
+        """Return whether the mark must wait until the task is in the log."""
+        found = self._by_id.get(task.task_id)
+        return found is None or time.monotonic() - found.at_s < HOLD_S
 
     def is_hopeless(self, task_id: str) -> bool:
         """Return whether the task was followed again and again, without a trace."""

@@ -1,12 +1,10 @@
 """Reads one list of tasks to its end, page by page, over as many polls as that takes.
 
 A walk outlasts a connection: an agent that is lost again and again is still read to
-the end. `PageBudget` limits how many pages of all walks are read.
+the end. A budget limits how many pages of all walks are read.
 """
 
 from __future__ import annotations
-
-import time
 
 from ..clients.bindings.types import Page, Query
 from ..protocol.a2a_objects import ListedTask
@@ -15,24 +13,6 @@ MAX_PAGES = 4_000  # Of one walk. An agent may make up pages without end.
 PAGES_PER_S = 6.0  # Some 3 % of a core, with pages of 50 tasks.
 PAGE_BURST = 20  # After an absence, or at first contact.
 MAX_FAILURES = 2  # In a row at one page: its token may be no longer valid.
-
-
-class PageBudget:
-    """A token bucket for the pages after the first ones, of one agent."""
-
-    def __init__(self) -> None:
-        self._left = float(PAGE_BURST)
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        """Return whether one more page may be read now."""
-        now = time.monotonic()
-        refilled = self._left + (now - self._at) * PAGES_PER_S
-        self._left, self._at = min(refilled, PAGE_BURST), now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 class ListWalk:

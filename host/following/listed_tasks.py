@@ -12,8 +12,11 @@ from ..protocol.a2a_objects import ListedTask
 from ..protocol.task_status import is_terminal
 from .found_tasks import FoundTasks
 from .list_mark import ListMark
+from .token_bucket import TokenBucket
 
 MAX_SETTLED = 10_000
+# Tasks of one agent to follow. The others stay in the list until then.
+STARTS_PER_S, START_BURST = 100.0, 1_000
 
 
 class Verdict(Enum):
@@ -62,6 +65,7 @@ class ListedTasks:
         self._skips = skips
         self._give_up = give_up
         self._found = FoundTasks()
+        self._starts = TokenBucket(STARTS_PER_S, START_BURST)
         self._settled: dict[str, None] = {}
 
     async def take(self, page: Page) -> Taken:
@@ -72,14 +76,18 @@ class ListedTasks:
         for task, verdict in judged:
             if verdict is not Verdict.MISSING:
                 self._found.drop(task.task_id)
-            if verdict is Verdict.SETTLED or self._skips(task):
-                continue
             if verdict is Verdict.OPEN:
                 self._follow(task)
+            if verdict is not Verdict.MISSING:
                 continue
-            if self._found.note(task):
+            is_due = self._found.note(task) and self._starts.take()
+            is_first = is_due and self._try(task)
+            if is_due and not is_first and self._skips(task):
+                self._found.drop(task.task_id)
+                continue
+            if self._found.holds(task):
                 missing.append(task)
-            if self._try(task):
+            if is_first:
                 is_new = True
                 is_late |= self._mark.is_late(task.timestamp)
         return Taken(is_new, missing, is_late)
@@ -88,13 +96,10 @@ class ListedTasks:
         """Follow the tasks that were found before the connection broke."""
         self._found.forgive()
         for task in self._found:
-            if not self._skips(task):
-                self._try(task)
+            self._try(task)
 
     def _try(self, task: ListedTask) -> bool:
         """Follow a task. Return whether it is new."""
-        if not self._found.is_due(task.task_id):
-            return False
         if self._found.is_hopeless(task.task_id):
             self._give_up(task)
             return False

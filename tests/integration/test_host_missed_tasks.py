@@ -118,3 +118,22 @@ async def test_agent_that_is_lost_again_and_again_is_read_to_the_end(
 
                 await wait_until(is_cut, "a cut", DEADLINE_S)
             await have_ended(host, expected)
+
+
+async def test_task_that_only_the_list_knows_is_recorded(tmp_path: Path) -> None:
+    agent = PagedAgent()
+    expected = agent.add_many(1, "only-listed")
+    agent.answers["GetTask"] = lambda _: (
+        200,
+        {},
+        b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32001, "message": "unknown"}}',
+    )
+    with (
+        serve_list_agent(agent) as url,
+        Stack(tmp_path, [], extra_agents={"agent": url}, log="memory") as stack,
+    ):
+        async with host_at(stack.url) as host:
+            await have_ended(host, expected)
+            events = await host.history(agent="agent", kind="gap")
+            assert [gap["task_id"] for gap in events] == expected
+            assert "GetTask does not know it" in events[0]["message"]

@@ -88,6 +88,8 @@ class TestAgent:
             ("poll_s = nan", "poll_s"),
             ("poll_s = true", "poll_s"),
             ("poll_idle_s = 3601", "poll_idle_s"),
+            ("max_tasks = 0", "max_tasks"),
+            ("max_tasks = 1.5", "max_tasks"),
             ("poll_idle_s = inf", "poll_idle_s"),
             ("card = 'agent.json'", "card"),
             ("card = '//other.test/card'", "card"),
@@ -216,6 +218,7 @@ def test_examples_in_settings_md_are_valid(tmp_path: Path) -> None:
         "trusted_hosts",
         "poll_s",
         "poll_idle_s",
+        "max_tasks",
     ],
 )
 def test_settings_md_lists_each_agent_setting(name: str) -> None:

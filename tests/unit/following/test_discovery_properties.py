@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import list_walk
+from host.following import discovery, listed_tasks
 from tests.support.harness import THOROUGH
 from tests.support.scripted_list import (
     DONE,
@@ -157,7 +157,8 @@ class Run:
 def test_every_task_that_ends_is_found(
     phases: list[Phase], is_filtering: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_walk, "PAGES_PER_S", 10_000)
+    monkeypatch.setattr(discovery, "PAGES_PER_S", 10_000)
+    monkeypatch.setattr(listed_tasks, "STARTS_PER_S", 10_000)
 
     async def check() -> None:
         async with feed_with() as feed:
