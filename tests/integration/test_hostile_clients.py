@@ -77,6 +77,19 @@ REFUSED_REQUESTS = [
     b"DELETE /healthz HTTP/1.1\r\n" + HOST + CLOSE,
     b"GET /feed HTTP/1.1\r\n" + HOST + b"Authorization: Bearer \xff\xfe\r\n" + CLOSE,
     b"GET /feed HTTP/1.1\r\n" + HOST + b"Cookie: courtside_1=\xff; ;=;,\r\n" + CLOSE,
+    # Python's parser takes a minute for this (CVE-2024-7592).
+    b"GET /feed HTTP/1.1\r\n"
+    + HOST
+    + b'Cookie: a="'
+    + b"\\" * 60_000
+    + b'"\r\n'
+    + CLOSE,
+    b"GET /static/favicon.svg HTTP/1.1\r\n"
+    + HOST
+    + b"Range: bytes="
+    + b"0-," * 20_000
+    + b"1-\r\n"
+    + CLOSE,
     b"GET /feed HTTP/1.1\r\n" + HOST + b"Origin: \xff\r\n" + CLOSE,
     b"GET / HTTP/1.1\r\n"
     + HOST

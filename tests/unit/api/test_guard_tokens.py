@@ -111,6 +111,19 @@ class TestBrowserSession:
         )
         assert deep.headers["location"] == "../login?then=feed%2F41"
 
+    @pytest.mark.parametrize(
+        "around",
+        ["{}", "a=1; {}", "{}; a=1", "a=1;{} ;b", 'a="x{}"; {}', "courtside_80=x; {}"],
+    )
+    async def test_session_is_found_among_other_cookies(self, around: str) -> None:
+        guard = Guard("127.0.0.1", 8000, LOCKED)
+        _, cookie = guard.sessions.sign_in(http_scope(), TOKEN)
+        session = cookie.partition(";")[0]
+
+        answer = await ask(guard, app=show_role, cookie=around.replace("{}", session))
+
+        assert answer.text == "operator"
+
     async def test_cookie_does_not_contain_the_token(self) -> None:
         guard = Guard("127.0.0.1", 8000, LOCKED)
 
