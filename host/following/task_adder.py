@@ -20,7 +20,7 @@ from ..protocol.gaps import (
 )
 from ..protocol.reconcile import reconcile_content
 from ..protocol.task_record import TaskRecord
-from ..protocol.translate import note_time, translate
+from ..protocol.translate import note_last_message, note_time, translate
 from .dropped_updates import DroppedReport
 from .follower_states import FollowerStates
 from .open_streams import OpenStream, OpenStreams
@@ -110,6 +110,7 @@ class TaskAdder:
         self._states.pending_gap = None
         raw = msgspec.json.encode(StreamResponse(task=earlier))
         self._events.add(events, raw)
+        note_last_message(self._record, task)
         self._streams.note_read(events, has_gap=reason != EQUAL_CHUNKS, is_proof=True)
         self._repeated.note(StreamResponse(task=task), events, None)
         return True
@@ -169,6 +170,7 @@ class TaskAdder:
         self._note_gap(update.response, events)
         if update.response.task:
             note_time(self._record, update.response)
+            note_last_message(self._record, update.response.task)
             has_gap = any(isinstance(event, GapEvent) for event in events)
             self._streams.note_read(
                 events,

@@ -16,10 +16,7 @@ from ..errors import AgentUnreachable
 from ..feed.feed import Feed
 from ..model.timestamps import now
 from ..protocol.a2a_objects import StreamResponse
-from ..protocol.gaps import (
-    EQUAL_CHUNKS,
-    build_gap,
-)
+from ..protocol.gaps import EQUAL_CHUNKS, build_gap
 from ..protocol.task_record import TaskRecord
 from .agent_row import AgentRow
 from .chunks_ahead import Repeat

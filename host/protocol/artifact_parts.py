@@ -5,6 +5,7 @@ An agent may keep chunks of text as they were sent, or joined: both are the same
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 from typing import Any
 
@@ -32,6 +33,11 @@ def has_all_parts(recorded: Parts, current: Parts) -> bool:
     if current[: len(recorded)] == recorded:
         return True
     return _parts_after(_join_texts(recorded), _join_texts(current)) is not None
+
+
+def hash_parts(parts: Parts) -> int:
+    """Return a hash of the content of `parts`, however its texts are split."""
+    return hash(json.dumps(_join_texts(parts), sort_keys=True))
 
 
 def _parts_after(start: Parts, parts: Parts) -> Parts | None:

@@ -10,9 +10,9 @@ from collections import Counter
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ..model.event import WAITING, Event, TaskEvent
+from ..model.event import WAITING, ArtifactEvent, Event, TaskEvent
 from .a2a_objects import Artifact, Message, State, Status, Task, join_text
-from .artifact_parts import new_parts
+from .artifact_parts import hash_parts, new_parts
 from .event_builders import (
     Sequence,
     build_artifact_event,
@@ -21,7 +21,7 @@ from .event_builders import (
     is_before,
     status_time,
 )
-from .task_record import TaskRecord
+from .task_record import ArtifactRecord, TaskRecord
 from .task_status import is_terminal
 
 
@@ -63,6 +63,7 @@ class _Reconciliation:
         row = record.row
         # Set if the task is older than the feed's row, which then keeps its state.
         self._newer_row = row if row and self._is_older_than(row) else None
+        self._known_row = row if row and self._is_state_of(row) else None
 
     def add_content(self) -> None:
         self._add_messages(has_row=self._record.row is not None)
@@ -80,6 +81,15 @@ class _Reconciliation:
             message_id != row.message_id and message_id in self._record.message_ids
         )
         return is_earlier_message and status.state == row.state
+
+    def _is_state_of(self, row: TaskEvent) -> bool:
+        """Return whether the row has the state of the task, and its message."""
+        state = self._build_state()
+        return (state.state, state.message_id, state.message) == (
+            row.state,
+            row.message_id,
+            row.message,
+        )
 
     def _add(self, event: Event) -> None:
         self.events.append(event)
@@ -150,19 +160,29 @@ class _Reconciliation:
         parts = new_parts(recorded.parts, event.parts) if recorded else None
         if parts:
             self._add(replace(event, parts=parts, append=True))
-        elif parts is None and not (recorded and self._newer_row):
+        elif parts is None and not (recorded and self._is_earlier(recorded, event)):
             self._add(event)
 
+    def _is_earlier(self, recorded: ArtifactRecord, event: ArtifactEvent) -> bool:
+        """Return whether the artifact was so before. Some agents answer from replicas
+        that differ. The last Task counts, and the last number."""
+        if self._newer_row:
+            return True
+        is_last = is_terminal(self._task.status.state) or self._sequence is not UNSET
+        return not is_last and hash_parts(event.parts) in recorded.earlier
+
     def add_state(self) -> None:
-        before = self._record.row
-        row = self._build_row(self._task.status, self._task.metadata, self._sequence)
+        before, row = self._record.row, self._build_state()
         if before and self._has_other_id(before, row):
             row = replace(row, message_id=before.message_id)
-        if self._newer_row and before:
-            # After late messages, a question must be the last row again.
-            is_question = self._newer_row.status in WAITING
+        newest = self._newer_row
+        if before is not self._known_row and self._sequence is UNSET:
+            newest = newest or self._known_row
+        if newest and before:
+            # After late messages, a question must be the last row again. No other row
+            # is written twice.
             row = replace(
-                self._newer_row if is_question else before,
+                newest if newest.status in WAITING else before,
                 progress=row.progress,
                 sequence=UNSET,
                 received_at=self._received_at,
@@ -180,6 +200,9 @@ class _Reconciliation:
         has_ids = row.message_id is not None and before.message_id is not None
         is_lost = before.message_id not in self._task.message_ids
         return is_same and has_ids and is_lost and not is_question
+
+    def _build_state(self) -> TaskEvent:
+        return self._build_row(self._task.status, self._task.metadata, self._sequence)
 
     def _build_row(
         self, status: Status, metadata: dict[str, object], sequence: Sequence = UNSET

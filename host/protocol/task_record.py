@@ -14,21 +14,27 @@ from msgspec import UNSET, UnsetType
 
 from ..model.event import TERMINAL, WAITING, ArtifactEvent, Event, TaskEvent
 from ..model.shorten import count_bytes, cut_text
+from .artifact_parts import hash_parts
 
 # A task that never ends must not fill the memory.
 MAX_MESSAGE_IDS = 10_000
 MAX_STATUSES = 1_000
+MAX_EARLIER = 100
 
 StatusKey = tuple[object, ...]
 
 
 @dataclass
 class ArtifactRecord:
-    """One artifact in the feed: its parts so far, and whether it is complete."""
+    """One artifact in the feed: its parts so far, and whether it is complete.
+
+    `earlier` are the hashes of the contents that it has replaced.
+    """
 
     parts: list[dict[str, Any]]
     name: str | None = None
     is_whole: bool = False
+    earlier: frozenset[int] = field(default=frozenset(), compare=False)
 
     @property
     def text_bytes(self) -> int:
@@ -120,7 +126,9 @@ class TaskRecord:
     def _add_artifact(self, event: ArtifactEvent) -> None:
         artifact = self.artifacts.get(event.artifact_id)
         if artifact is None or not event.append:
-            artifact = self.artifacts[event.artifact_id] = ArtifactRecord([])
+            earlier = _add_earlier(artifact) if artifact else frozenset()
+            artifact = ArtifactRecord([], earlier=earlier)
+            self.artifacts[event.artifact_id] = artifact
         artifact.parts.extend(event.parts)
         artifact.name = event.name or artifact.name
         artifact.is_whole = event.last_chunk
@@ -137,6 +145,12 @@ class TaskRecord:
             statuses=self.statuses.copy(),
             artifacts=artifacts,
         )
+
+
+def _add_earlier(artifact: ArtifactRecord) -> frozenset[int]:
+    if len(artifact.earlier) >= MAX_EARLIER:
+        return artifact.earlier
+    return artifact.earlier | {hash_parts(artifact.parts)}
 
 
 def status_key(row: TaskEvent) -> StatusKey:

@@ -20,6 +20,7 @@ from .a2a_objects import (
     StreamResponse,
     Task,
     TaskUpdate,
+    join_text,
 )
 from .event_builders import (
     Sequence,
@@ -81,6 +82,22 @@ def note_time(record: TaskRecord, response: StreamResponse) -> None:
     """Remember the time of a Task, which may add nothing else."""
     at = status_time(response.task.status) if response.task else None
     record.task_at = max(record.task_at or "", at or "") or None
+
+
+def note_last_message(record: TaskRecord, task: Task) -> None:
+    """Remember the agent's last message, if older ones came after it.
+
+    A Task without the message that was the last one so far is too old to tell.
+    """
+    last = task.status.message
+    messages = [*task.history, last] if last else task.history
+    texts = [
+        join_text(message.parts)
+        for message in messages
+        if message.message_id in record.message_ids
+    ]
+    if texts and record.last_message in texts:
+        record.last_message = texts[-1]
 
 
 def _translate_message(

@@ -6,9 +6,13 @@ the table of all cases.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from host.protocol.a2a_parser import parse_response
 from host.protocol.task_record import TaskRecord
+from host.protocol.translate import note_last_message
 from tests.support.a2a_updates import (
     LATER,
     add_updates,
@@ -87,6 +91,50 @@ class TestState:
         assert record.row and record.row.progress == 60
 
 
+class TestLateMessage:
+    """Its message is in the Task, but a newer one came before it."""
+
+    def test_does_not_repeat_the_newer_one(self, record: TaskRecord) -> None:
+        add_updates(record, status("WORKING", TWO, at=T2))
+        task = snapshot("WORKING", TWO, at=T2, history=[ONE], metadata=progress(60))
+
+        events = add_updates(record, task)
+
+        assert [row.message for row in rows(events)] == ["one", "one"]
+        assert [row.progress for row in rows(events)] == [None, 60]
+        assert add_updates(record, task) == []
+
+    def test_comes_before_an_open_question(self, record: TaskRecord) -> None:
+        add_updates(record, status("INPUT_REQUIRED", TWO, at=T2))
+        task = snapshot("INPUT_REQUIRED", TWO, at=T2, history=[ONE])
+
+        events = add_updates(record, task)
+
+        assert summarize(events) == ["running one", "input-required two"]
+        assert add_updates(record, task) == []
+
+    def test_is_not_the_result(self, record: TaskRecord) -> None:
+        add_updates(record, status("WORKING", TWO, at=T2))
+        task = snapshot("WORKING", TWO, at=T2, history=[ONE])
+        add_updates(record, task)
+        parsed = parse_response(json.dumps(task).encode()).task
+        assert parsed
+        note_last_message(record, parsed)
+
+        [row] = rows(add_updates(record, status("COMPLETED", at=T3)))
+
+        assert row.result == "two"
+
+    def test_of_an_old_task_is_not_the_last_one(self, record: TaskRecord) -> None:
+        add_updates(record, status("WORKING", ONE, at=T1))
+        add_updates(record, status("WORKING", TWO, at=T2))
+        old = parse_response(json.dumps(snapshot("WORKING", ONE, at=T1)).encode()).task
+        assert old
+        note_last_message(record, old)
+
+        assert record.last_message == "two"
+
+
 class TestOtherIds:
     """Some agents give a message another id when they store or send it again."""
 
@@ -139,6 +187,29 @@ class TestArtifact:
 
         assert summarize(add_updates(record, task)) == ["a1 = final"]
         assert add_updates(record, task) == []
+
+    def test_contents_that_alternate_are_added_once_each(
+        self, record: TaskRecord
+    ) -> None:
+        """Each replica of the agent has its own."""
+        texts = ["one", "two", "one", "two", "three", "one"]
+        tasks = [snapshot(artifacts=[make_artifact("a1", text)]) for text in texts]
+
+        events = [event for task in tasks for event in add_updates(record, task)]
+
+        assert summarize(events) == ["a1 = one", "running -", "a1 = two", "a1 = three"]
+
+    @pytest.mark.parametrize("last", ["a stream", "a terminal Task"])
+    def test_earlier_content_can_be_the_last_one(
+        self, record: TaskRecord, last: str
+    ) -> None:
+        for text in ("one", "two"):
+            add_updates(record, snapshot(artifacts=[make_artifact("a1", text)]))
+        task = snapshot("COMPLETED", artifacts=[make_artifact("a1", "one")])
+
+        events = add_updates(record, chunk("one") if last == "a stream" else task)
+
+        assert summarize(events)[0] == "a1 = one"
 
     def test_new_artifact_is_added_beside_the_others(self, record: TaskRecord) -> None:
         add_updates(record, chunk("one"))
