@@ -93,11 +93,13 @@ class Metrics(Collector):
         dropped = _counter("log_dropped_events", "Oldest events that were deleted")
         dropped.add_metric([], log.dropped)
         refused = _counter("log_refused_events", "Events too large for the log")
-        refused.add_metric([], feed.refused)
+        refused.add_metric([], feed.queue.refused)
         yield from (dropped, refused)
         yield _gauge("readers", "Open responses of /feed and /tasks/stream", readers)
         yield _gauge("readers_lagging", "Readers that are catching up", lagging)
-        yield _histogram("log_commit_seconds", "Duration of a commit", feed.commits)
+        yield _histogram(
+            "log_commit_seconds", "Duration of a commit", feed.queue.durations
+        )
         yield _histogram("event_loop_lag_seconds", "Lag of the event loop", self._lag)
 
     def _collect_events(self) -> Iterator[Metric]:

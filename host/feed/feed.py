@@ -20,11 +20,12 @@ from ..model.board import Board
 from ..model.debug_state import FeedState
 from ..model.event import Event, Snapshot, decode
 from ..model.filter import ALL, Filter
-from ..model.histogram import DurationHistogram
 from ..model.sse import feed_frame, frame
 from ..model.timestamps import now
 from ..observability.logfmt import Line
+from .agent_budget import AgentBudget
 from .audience import Audience
+from .board_loader import BoardLoader
 from .commit_queue import MAX_BATCH, CommitQueue
 from .listeners import Listeners
 from .retention import Retention
@@ -34,7 +35,6 @@ logger = logging.getLogger("courtside.feed")
 
 PAGE = 1_000
 CHECKPOINT_EVERY = 20_000  # The next start folds at most this many: about 0.1 s.
-ON_THE_BOARD = Filter(kind=frozenset({"task", "agent"}))
 
 FAULT = "fault"
 """The SSE event name of `fault_frame`, and its name in a reader's `kind=`."""
@@ -58,7 +58,8 @@ class Feed:
         self._misplaced: LogError | None = None
         self._log = log
         self.retention = Retention(keep_events, keep_s, keep_bytes)
-        self._queue = CommitQueue(log, self)
+        self._budgets: dict[str, AgentBudget] = {}
+        self.queue = CommitQueue(log, self)
         self._published = asyncio.Event()
         self.opened_at = ""
         self.listeners = Listeners()
@@ -69,59 +70,13 @@ class Feed:
         self.opened_at = now()
         self.epoch, _, head = await self._log.bounds()
         self._ring = Ring(head)
-        at = self._checkpointed = await self._restore()
-        # Rows are complete, so the last row of each task and agent is enough.
-        while rows := await self._latest(at):
-            for row in rows:
-                self.board.fold(decode(row.body))
-            at = rows[-1].id
-
-    async def _restore(self) -> int:
-        """Restore the saved board. Return the id of its last event, else 0."""
-        try:
-            event_id, board = await self._log.checkpoint() or (0, None)
-            if board is not None:
-                self.board.restore(board)
-        except (LogDamaged, msgspec.DecodeError, UnicodeDecodeError) as error:
-            logger.warning(Line(board="rebuilt", cause=error))
-            self.board = Board()
-            return 0
-        return event_id
-
-    async def _latest(self, after: int) -> list[Row]:
-        """Return the last rows of tasks and agents, without damaged ones.
-
-        The row before a damaged one takes its place, if the board has not seen it.
-        """
-        at = after
-        while True:
-            try:
-                return await self._guarded(self._log.latest(at, ON_THE_BOARD))
-            except LogDamaged as damage:
-                if damage.event_id is None:
-                    raise
-                at = damage.event_id
-                row = await self._read_before(damage)
-                if row and row.id > after:
-                    self.board.fold(decode(row.body))
-
-    async def _read_before(self, damage: LogDamaged) -> Row | None:
-        """Return the last undamaged row of the agent or task before a damaged one."""
-        if damage.event_id is None or damage.agent is None:
-            return None
-        where = ON_THE_BOARD._replace(agent=frozenset([damage.agent]))
-        if damage.task is not None:
-            where = where._replace(task=frozenset([damage.task]))
-        try:
-            rows = await self._log.tail(damage.event_id, 1, where)
-        except LogDamaged as earlier:
-            return await self._read_before(earlier)
-        return rows[0] if rows else None
+        loader = BoardLoader(self.board, self._log, self._note_unread)
+        self._checkpointed = await loader.load()
 
     @property
     def fault(self) -> str | None:
         """Why the log cannot be written or read now, or None."""
-        error = self._queue.failure or self._misplaced or self._unread
+        error = self.queue.failure or self._misplaced or self._unread
         return str(error) if error else None
 
     @property
@@ -132,17 +87,7 @@ class Feed:
     @property
     def queued(self) -> int:
         """The number of entries that are not durable yet."""
-        return sum(1 for _ in self._queue.not_durable())
-
-    @property
-    def refused(self) -> int:
-        """The number of events that the log refused since the start."""
-        return self._queue.refused
-
-    @property
-    def commits(self) -> DurationHistogram:
-        """The durations of the commits."""
-        return self._queue.durations
+        return sum(1 for _ in self.queue.not_durable())
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Append entries, and return when they are durable. Known versions are dropped.
@@ -151,13 +96,19 @@ class Feed:
         """
         await self.submit(entries)
 
+    def budget(self, agent: str) -> AgentBudget:
+        """Return the bytes that an agent may write. Its writers wait for it."""
+        if agent not in self._budgets:
+            self._budgets[agent] = AgentBudget(self.retention.state.keep_bytes)
+        return self._budgets[agent]
+
     def submit(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
         """Append without waiting. The future is done when the entries are durable."""
-        return self._queue.submit(entries)
+        return self.queue.submit(entries)
 
     async def write(self) -> None:
         """Commit batches until `close`. The next batch collects while a commit runs."""
-        await self._queue.run()
+        await self.queue.run()
 
     async def publish_from_log(self) -> None:
         """Publish what is in the log. After a failure only the log knows the ids."""
@@ -183,16 +134,19 @@ class Feed:
         try:
             found = await read
         except LogError as error:
-            if self._unread is None:
-                logger.error(Line(log="unreadable", cause=error))
-            self._unread = error
-            self._published.set()
+            self._note_unread(error)
             raise
         if self._unread and not isinstance(self._unread, LogDamaged):
             logger.warning(Line(log="readable"))
             self._unread = None
             self._published.set()
         return found
+
+    def _note_unread(self, error: LogError) -> None:
+        if self._unread is None:
+            logger.error(Line(log="unreadable", cause=error))
+        self._unread = error
+        self._published.set()
 
     async def maintain(self) -> None:
         """Trim the log, and save the board when many events are new."""
@@ -227,7 +181,7 @@ class Feed:
 
     def close(self) -> None:
         """Accept no more events. `write` commits the waiting ones and returns."""
-        self._queue.close()
+        self.queue.close()
         self.listeners.close()
 
     async def wait_until_published(self) -> None:
@@ -309,12 +263,12 @@ class Feed:
 
         Their sender may be gone, but their versions must not be used again.
         """
-        waiting = [e.version for e in self._queue.not_durable() if e.source == source]
+        waiting = [e.version for e in self.queue.not_durable() if e.source == source]
         return max([await self._log.high_water(source), *waiting])
 
     async def committed_version(self, source: str) -> int:
         """Return the last version of a source when all its entries are durable."""
-        if any(entry.source == source for entry in self._queue.not_durable()):
+        if any(entry.source == source for entry in self.queue.not_durable()):
             await self.append(())  # Batches commit in order.
         return await self._log.high_water(source)
 
@@ -335,8 +289,8 @@ class Feed:
             ring_first=self._ring.first,
             ring_bytes=self._ring.size,
             queued=self.queued,
-            last_commit=self._queue.last_commit,
+            last_commit=self.queue.last_commit,
             fault=self.fault,
             log=self.retention.state,
-            refused=self._queue.refused,
+            refused=self.queue.refused,
         )

@@ -152,10 +152,15 @@ class AgentRow:
 
     async def append(self, event: Event, raw: bytes | None = None) -> None:
         """Write an event of the agent. `raw` is the A2A update that it came from."""
+        budget = self._feed.budget(self.name)
+        if raw is not None:  # The host's own rows are few, and do not wait.
+            await budget.wait()
         if self._version is None:
             self._version = await self._feed.high_water(self.name)
         self._version += 1
-        await self._feed.append([Entry.of(self.name, self._version, event, raw)])
+        entry = Entry.of(self.name, self._version, event, raw)
+        budget.spend(entry.size)
+        await self._feed.append([entry])
 
     @property
     def _row(self) -> AgentEvent | None:

@@ -209,6 +209,8 @@ class Followers:
             await self._agent_row.set_lint(self._connection.lint)
             if slowness := self._connection.budget.take_report():
                 await self._agent_row.report_trouble(slowness)
+            if trouble := self._feed.budget(self._agent_row.name).trouble:
+                await self._agent_row.report_trouble(trouble)
             for follower in self._by_task.values():
                 follower.check_quiet()
                 follower.check_stalled()

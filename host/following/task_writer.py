@@ -30,6 +30,7 @@ class TaskWriter:
         self._task_id = task_id
         self._source = f"{agent}/{task_id}"
         self._feed = feed
+        self._budget = feed.budget(agent)
         self._version = 0
         self._notice_version = 0
         self._last_gap: str | None = None
@@ -109,6 +110,8 @@ class TaskWriter:
     async def _write(self) -> None:
         try:
             while self._waiting:
+                await self._budget.wait()
+                self._budget.spend(self._bytes)
                 entries, self._waiting, self._bytes = self._waiting, [], 0
                 await self._feed.append(entries)
         except anyio.get_cancelled_exc_class():

@@ -46,9 +46,9 @@ async def test_stopping_host_is_not_ready(host: Host) -> None:
 
 async def test_host_with_a_failing_log_is_not_ready(host: Host) -> None:
     async with host.running():
-        host.feed._queue.failure = LogError("database or disk is full")
+        host.feed.queue.failure = LogError("database or disk is full")
         result = await readiness(host)
-        host.feed._queue.failure = None
+        host.feed.queue.failure = None
 
     assert result == (503, "the log fails: database or disk is full")
 

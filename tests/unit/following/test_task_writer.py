@@ -131,7 +131,7 @@ async def test_next_writer_continues_after_a_cancelled_one_without_loss() -> Non
             writer = TaskWriter("carly", "t1", feed)
             writer.add([gap("one")])
             writer.start(group)
-            while not feed._queue._pending and not feed._queue._committing:
+            while not feed.queue._pending and not feed.queue._committing:
                 await anyio.lowlevel.checkpoint()
             writer.add([gap("two")])
             group.cancel_scope.cancel()
