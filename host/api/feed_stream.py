@@ -14,9 +14,7 @@ from ..errors import LogError, QueryError
 from ..feed.cursor import Start, parse, resolve_start
 from ..feed.feed import FAULT, Feed
 from ..feed.sse_fanout import Fanout
-from ..model.event import encode
-from ..model.filter import Filter, Place
-from ..model.sse import feed_frame
+from ..model.filter import Filter
 from .responses import SAFETY_HEADERS, add_safety_headers
 
 MAX_EVERY_MS = 1_000
@@ -57,12 +55,37 @@ class FeedStream:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         if scope["method"] == "HEAD":
             return await send({"type": "http.response.body", "body": b""})
-        # No await between these two: the opening must describe the feed at `cursor`.
-        cursor = start.cursor if start and not start.reset else self._feed.head
-        body = self._build_opening(where, start)
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+        first = RETRY
+        if start and not start.reset and self._feed.fault and where.matches_kind(FAULT):
+            first += self._feed.fault_frame()
+        await send({"type": "http.response.body", "body": first, "more_body": True})
         with self._feed.audience.join(where):
-            await self._fanout.serve(where, cursor, receive, send, every_s)
+            await self._serve(start, where, every_s, receive=receive, send=send)
+
+    async def _serve(
+        self,
+        start: Start | None,
+        where: Filter,
+        every_s: float,
+        *,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        opening = None
+        if start and not start.reset:
+            cursor = start.cursor
+        else:
+            snapshot = self._feed.snapshot()
+            cursor, epoch = snapshot.id, self._feed.epoch
+            opening = (
+                snapshot.open_rows(epoch, where)
+                if self._lesson
+                else snapshot.frame(epoch, start.reset if start else None)
+            )
+            del snapshot  # Only the opening keeps it in memory, until it is sent.
+        await self._fanout.serve(
+            where, cursor, receive, send, every_s=every_s, opening=opening
+        )
 
     async def _parse_start(self, headers: Headers, query: QueryParams) -> Start | None:
         """Return None for a reader without a cursor. Raises CursorError."""
@@ -72,28 +95,6 @@ class FeedStream:
     def _parse_filter(self, query: QueryParams) -> Filter:
         where = parse_filter(query)
         return where._replace(kind=frozenset({"task"})) if self._lesson else where
-
-    def _build_opening(self, where: Filter, start: Start | None) -> bytes:
-        """Build the frames before the first live event."""
-        opening = RETRY
-        if start is None or start.reset:
-            reset = start.reset if start else None
-            opening += (
-                self._build_open_rows(where)
-                if self._lesson
-                else self._feed.snapshot(reset)
-            )
-        if self._feed.fault and where.matches_kind(FAULT):
-            opening += self._feed.fault_frame()
-        return opening
-
-    def _build_open_rows(self, where: Filter) -> bytes:
-        epoch, head = self._feed.epoch, self._feed.head
-        return b"".join(
-            feed_frame(epoch, head, encode(row))
-            for row in self._feed.board.open_tasks()
-            if where.matches(Place(row.agent, row.task_id, row.context_id, "task"))
-        )
 
 
 def parse_filter(query: QueryParams) -> Filter:

@@ -128,6 +128,8 @@ class _Reader:
         snapshot: dict[str, Any] = json.loads(event.data)
         if snapshot["reset"]:
             _print_note(f"{snapshot['reason']}; continuing from {event.id}")
+        if left_out := snapshot.get("tasks_left_out"):
+            _print_note(f"{left_out} tasks are not in the snapshot; use --after 0")
         rows = [
             *(row for row in snapshot["agents"] if row["connection"] != "removed"),
             *(row for row in snapshot["tasks"] if row["status"] not in ENDED),

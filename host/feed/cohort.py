@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Iterator
 from time import perf_counter, time
 from typing import Any, NamedTuple
 
@@ -44,8 +44,10 @@ class Reader:
         "cohort",
         "cursor",
         "is_disconnected",
+        "opening",
         "resting",
         "send",
+        "send_began_at",
         "since",
         "subscription",
         "task",
@@ -59,7 +61,9 @@ class Reader:
         self.resting = False  # Waits between two sends, in its own task.
         self.cursor = cursor  # In a cohort, the cohort's cursor counts.
         self.cohort: Cohort | None = None
+        self.opening: Iterator[bytes] | None = None  # To send before the events.
         self.catch_up: anyio.CancelScope | None = None
+        self.send_began_at: float | None = None  # In its own task, where it may block.
         self.task = asyncio.current_task()
         self.is_disconnected = False
         self.since = time()  # When `is_lagging` last changed.

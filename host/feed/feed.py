@@ -18,7 +18,7 @@ from ..errors import CursorExpired, LogDamaged, LogError
 from ..log.contract import Bounds, Entry, Log, Row
 from ..model.board import Board
 from ..model.debug_state import FeedState
-from ..model.event import Event, Snapshot, decode
+from ..model.event import Event, decode
 from ..model.filter import ALL, Filter
 from ..model.sse import feed_frame, frame
 from ..model.timestamps import now
@@ -30,6 +30,7 @@ from .commit_queue import MAX_BATCH, CommitQueue
 from .listeners import Listeners
 from .retention import Retention
 from .ring import Frames, Ring
+from .snapshots import SharedSnapshot, Snapshots
 
 logger = logging.getLogger("courtside.feed")
 
@@ -64,6 +65,7 @@ class Feed:
         self.opened_at = ""
         self.listeners = Listeners()
         self.audience = Audience()
+        self._snapshots = Snapshots()
 
     async def open(self) -> None:
         """Load the board and the head from the log. Raises LogError."""
@@ -207,22 +209,9 @@ class Feed:
         frames = (feed_frame(self.epoch, row.id, row.body) for row in visible)
         return Frames(visible[-1].id, b"".join(frames))
 
-    def snapshot(self, reset: str | None = None) -> bytes:
-        """Build the snapshot frame. Its id is the cursor to continue from.
-
-        `reset`: why the reader's own cursor cannot be continued.
-        """
-        snapshot = Snapshot(
-            id=self.head,
-            now=now(),
-            epoch=self.epoch,
-            reset=reset is not None,
-            reason=reset,
-            agents=list(self.board.agents.values()),
-            tasks=list(self.board.tasks()),
-        )
-        data = msgspec.json.encode(snapshot)
-        return frame(data, event_id=f"{self.epoch}-{self.head}", name="snapshot")
+    def snapshot(self) -> SharedSnapshot:
+        """Return the snapshot for a reader that joins now."""
+        return self._snapshots.get(self.board, self.head)
 
     def fault_frame(self) -> bytes:
         """Build the frame that reports `fault`; its cause is null when it is over.

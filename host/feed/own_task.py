@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Set
+from time import monotonic
 
 from .cohort import Reader
 from .feed import Feed
@@ -25,5 +27,17 @@ async def send_next(feed: Feed, reader: Reader, readers: Set[Reader]) -> None:
         await send_body(reader, frames.data[start : start + BLOCK_BYTES])
 
 
+async def send_opening(reader: Reader, readers: Set[Reader]) -> None:
+    """Send the pieces of the reader's opening, while it is in `readers`."""
+    for piece in reader.opening or ():
+        if reader not in readers:
+            return
+        await send_body(reader, piece)
+        await asyncio.sleep(0)  # Many readers may join at once.
+    reader.opening = None
+
+
 async def send_body(reader: Reader, body: bytes) -> None:
+    reader.send_began_at = monotonic()
     await reader.send({"type": "http.response.body", "body": body, "more_body": True})
+    reader.send_began_at = None

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from heapq import nsmallest
-from time import perf_counter, time
+from time import monotonic, perf_counter, time
 
 import anyio
 from anyio.abc import TaskGroup
@@ -24,8 +25,9 @@ from ..model.sse import PING
 from ..observability.logfmt import Line
 from .cohort import Blocked, Channel, Cohort, Reader, Subscription, step
 from .feed import FAULT, Feed
-from .own_task import send_body, send_next
+from .own_task import send_body, send_next, send_opening
 from .ring import BLOCK_BYTES
+from .stalled_readers import cut_stalled
 
 logger = logging.getLogger("courtside.fanout")
 
@@ -66,12 +68,15 @@ class Fanout:
         receive: Receive,
         send: Send,
         every_s: float = 0,
+        *,
+        opening: Iterator[bytes] | None = None,
     ) -> None:
-        """Send the events after `cursor` until a disconnect or `stop()`.
+        """Send `opening` and the events after `cursor` until a disconnect or `stop()`.
 
         Events that arrive within `every_s` after a send are sent together.
         """
         reader = Reader(send, where, cursor, every_s)
+        reader.opening, opening = opening, None
         self._readers.add(reader)
         try:
             if self._stopped:
@@ -212,7 +217,8 @@ class Fanout:
             self._tasks.start_soon(self._catch_up, reader, None)
 
     def _catch_up_soon(self, reader: Reader, blocked: Blocked | None) -> None:
-        if blocked is None and reader.cursor == self._feed.head:
+        is_at_head = reader.cursor == self._feed.head and reader.opening is None
+        if blocked is None and is_at_head:
             self._join(reader)
         elif self._tasks:
             reader.catch_up, reader.since = anyio.CancelScope(), time()
@@ -234,7 +240,10 @@ class Fanout:
         with scope:
             try:
                 if blocked:
+                    reader.send_began_at = monotonic()
                     await blocked
+                    reader.send_began_at = None
+                await send_opening(reader, self._readers)
                 sent_fault = self._sent_fault if reader.resting else None
                 # `send` also returns after a disconnect, so check `_readers`.
                 while reader in self._readers:
@@ -264,6 +273,7 @@ class Fanout:
                 reader.disconnect()
             finally:
                 reader.catch_up, reader.resting = None, False
+                reader.opening = reader.send_began_at = None
         if self._stopped and reader in self._readers:
             self._end(reader)
 
@@ -271,23 +281,10 @@ class Fanout:
         logger.warning(Line(reader="cut", cursor=reader.cursor, cause=why))
         self._end(reader, f": cut: {why}\n\n".encode())
 
-    async def _cut_stalled(self) -> None:
-        """Disconnect blocked readers whose next events were deleted from the log."""
-        kept = await self._feed.bounds()
-        for reader in self._readers:
-            needs_deleted_events = reader.catch_up and reader.cursor + 1 < kept.first
-            if (
-                needs_deleted_events
-                and self._feed.frames_in_memory(reader.cursor, reader.where) is None
-            ):
-                why = f"stalled; events up to {kept.first - 1} are no longer kept"
-                logger.warning(Line(reader="cut", cursor=reader.cursor, cause=why))
-                reader.disconnect()
-
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(PING_S / 3)
-            await self._cut_stalled()
+            cut_stalled(self._feed, self._readers, await self._feed.bounds())
             await self._ping_quiet_cohorts()
 
     async def _ping_quiet_cohorts(self) -> None:

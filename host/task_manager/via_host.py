@@ -15,7 +15,7 @@ from ..api.responses import Error
 from ..clients import http_client
 from ..config.agent_settings import check_url
 from ..errors import AgentUnreachable, ConfigError, CourtsideError, UnknownAgent
-from ..model.event import GapEvent, Snapshot, encode, with_id
+from ..model.event import GapEvent, Snapshot, TaskEvent, decode, encode, with_id
 from ..model.timestamps import now
 from ..observability.logfmt import Line
 from ..protocol.a2a_objects import StreamResponse
@@ -100,7 +100,7 @@ class HostTransport:
                 data = event.data.encode()
                 if event.event == "snapshot":
                     snapshot = msgspec.json.decode(data, type=Snapshot)
-                    self._apply_snapshot(table, snapshot)
+                    await self._apply_snapshot(table, snapshot)
                 elif event.event == "message":
                     table.add_event(data)
                 # Only now: an event that was cut off was not received.
@@ -119,17 +119,38 @@ class HostTransport:
             )
         response.raise_for_status()
 
-    def _apply_snapshot(self, table: TaskTable, snapshot: Snapshot) -> None:
+    async def _apply_snapshot(self, table: TaskTable, snapshot: Snapshot) -> None:
+        rows = await self._read_rows(table, snapshot) if snapshot.reset else {}
         table.agents.clear()
         for row in snapshot.agents:
             table.set_agent(row)
         if snapshot.reset:
-            self._add_gaps(table, snapshot)
+            self._add_gaps(table, snapshot, rows)
         table.set_ready()
 
-    def _add_gaps(self, table: TaskTable, snapshot: Snapshot) -> None:
-        """The host cannot replay: give each open task a gap, then its current row."""
+    async def _read_rows(
+        self, table: TaskTable, snapshot: Snapshot
+    ) -> dict[Key, TaskEvent]:
+        """Return the snapshot's rows, those of our open tasks without cut texts."""
         rows = {Key(row.agent, row.task_id): row for row in snapshot.tasks}
+        for key in [task.key for task in table.open_tasks()]:
+            row = rows.get(key)
+            is_left_out = row is None and snapshot.tasks_left_out
+            if is_left_out or (row and row.shortened):
+                query = {"agent": key.agent, "task": key.id, "kind": "task"}
+                query |= {"before": str(snapshot.id + 1), "limit": "1"}
+                url = f"{self._url}/feed.ndjson"
+                response = await self._http.get(url, params=query)
+                response.raise_for_status()
+                event = decode(response.content) if response.content else None
+                if isinstance(event, TaskEvent):
+                    rows[key] = event
+        return rows
+
+    def _add_gaps(
+        self, table: TaskTable, snapshot: Snapshot, rows: dict[Key, TaskEvent]
+    ) -> None:
+        """The host cannot replay: give each open task a gap, then its current row."""
         for task in table.open_tasks():
             gap = GapEvent(
                 agent=task.key.agent,

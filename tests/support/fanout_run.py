@@ -134,18 +134,29 @@ class FanoutRun:
         await self.feed.append(entries)
 
     async def join(
-        self, where: Filter = ALL, cursor: int | None = None, every_s: float = 0
+        self,
+        where: Filter = ALL,
+        cursor: int | None = None,
+        every_s: float = 0,
+        opening: Iterator[bytes] | None = None,
     ) -> Client:
         client = Client()
         at = self.feed.head if cursor is None else cursor
-        self._group.start_soon(self._serve, client, where, at, every_s)
+        self._group.start_soon(self._serve, client, where, at, every_s, opening)
         await asyncio.sleep(0)
         return client
 
     async def _serve(
-        self, client: Client, where: Filter, cursor: int, every_s: float
+        self,
+        client: Client,
+        where: Filter,
+        cursor: int,
+        every_s: float,
+        opening: Iterator[bytes] | None,
     ) -> None:
-        await self.fanout.serve(where, cursor, client.receive, client.send, every_s)
+        await self.fanout.serve(
+            where, cursor, client.receive, client.send, every_s, opening=opening
+        )
         client.is_done = True
 
     def frames_after(self, cursor: int, where: Filter) -> list[bytes]:

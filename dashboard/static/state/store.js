@@ -32,6 +32,7 @@ export function createState() {
     has_older: false,
     skipped: 0,
     reset_reason: null,
+    tasks_left_out: 0,
     rate: { second: 0, counts: new Array(60).fill(0) },
     task_count: 0,
     roster_version: 0,
@@ -87,13 +88,14 @@ export function applySnapshot(state, snapshot) {
   state.epoch = snapshot.epoch;
   state.head = snapshot.id;
   state.reset_reason = snapshot.reset ? snapshot.reason : null;
+  state.tasks_left_out = snapshot.tasks_left_out ?? 0;
 }
 
 /**
  * Build a snapshot of all agents and tasks, as the host would send it.
  * @param {State} state @returns {Snapshot}
  */
-export function toSnapshot({ epoch, head, agents }) {
+export function toSnapshot({ epoch, head, agents, tasks_left_out }) {
   const all = [...agents.values()];
   const tasks = all.flatMap((agent) => [...agent.tasks.values()]);
   return {
@@ -104,6 +106,7 @@ export function toSnapshot({ epoch, head, agents }) {
     reason: null,
     agents: all.flatMap(({ row }) => row ?? []),
     tasks: tasks.sort((a, b) => a.order - b.order).map(({ row }) => row),
+    tasks_left_out,
   };
 }
 

@@ -142,6 +142,7 @@ export interface Snapshot {
   reason: string | null;
   agents: AgentEvent[];
   tasks: TaskEvent[];
+  tasks_left_out?: number;
 }
 
 export interface Task {
@@ -200,6 +201,8 @@ export interface State {
   skipped: number;
   /** Why the last snapshot replaced everything, or null if it did not. */
   reset_reason: string | null;
+  /** The number of tasks that the last snapshot had no room for. */
+  tasks_left_out: number;
   /** Events per second in the last minute: counts[second % 60]. */
   rate: { second: number; counts: number[] };
   task_count: number;
