@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import uvicorn
@@ -28,7 +28,8 @@ from uvicorn.server import ServerState
 from ..config.address_rules import unmap_address
 from .http10 import send_without_chunks
 from .refusals import Warnings, build_refusal
-from .request_limits import RequestMeter, RequestRefused
+from .request_limits import RequestMeter, RequestRefused, check_version
+from .sessions import ROLE
 
 HEAD_S = 10.0  # From the connection, or the request's first byte, to its last header.
 BODY_S = 60.0  # 4 MiB, the largest body, at 70 kB/s.
@@ -38,10 +39,10 @@ UNREAD_S = 5.0
 MAX_UNREAD_BYTES = 64 * 1024
 MAX_AHEAD_BYTES = 64 * 1024  # Requests that are sent before the response to another.
 CLOSE_S = 30.0  # To read the end of the last response.
+READ_S = 30.0  # To read a little of a response, without a token.
 # The parser gets this much at once. The limits are checked after each piece.
 PIECE_BYTES = 512
 MAX_BODY_PIECE_BYTES = 64 * 1024  # A body of known length has no other limits.
-VERSIONS = ("1.0", "1.1")
 
 
 class Connection(HttpToolsProtocol):
@@ -62,6 +63,7 @@ class Connection(HttpToolsProtocol):
         self._app, self.app = self.app, self._call_app
         self._warnings = warnings
         self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
         self._meter = RequestMeter()
         self._unparsed = bytearray()
         self._is_in_body = False
@@ -90,6 +92,7 @@ class Connection(HttpToolsProtocol):
         self._clear_deadline()
         self._unparsed.clear()
         self._disconnect_current()
+        self.resume_writing()
         super().connection_lost(exc)
         self.app = self._app  # Otherwise the connection would keep itself in memory.
 
@@ -99,11 +102,8 @@ class Connection(HttpToolsProtocol):
         self._unparsed += data
         self._parse()
         if len(self._unparsed) > MAX_AHEAD_BYTES:
-            self._refuse(
-                413,
-                f"over {MAX_AHEAD_BYTES} bytes were sent before the response to an "
-                "earlier request: wait for it",
-            )
+            cause = f"over {MAX_AHEAD_BYTES} bytes came before an earlier response"
+            self._refuse(413, f"{cause}: wait for it")
 
     @property
     def _is_responding(self) -> bool:
@@ -131,8 +131,7 @@ class Connection(HttpToolsProtocol):
             piece = bytes(self._unparsed[:size])
             del self._unparsed[:size]
             self._parse_piece(piece)
-        is_idle = self._is_responding or self.transport.is_closing()
-        if self._deadline is None and not is_idle:
+        if not (self._deadline or self._is_responding or self.transport.is_closing()):
             self._set_deadline(HEAD_S)
 
     def _parse_piece(self, piece: bytes) -> None:
@@ -175,12 +174,7 @@ class Connection(HttpToolsProtocol):
             self._content_length = int(value)
 
     def on_headers_complete(self) -> None:
-        version = self.parser.get_http_version()
-        if version not in VERSIONS:
-            self._refusal = RequestRefused(
-                505, f"HTTP/{version} is not supported: send HTTP/1.1"
-            )
-            raise self._refusal
+        self._check(check_version, self.parser.get_http_version())
         previous = self.cycle
         super().on_headers_complete()
         if previous is None or previous.response_complete:
@@ -216,7 +210,19 @@ class Connection(HttpToolsProtocol):
             self._close()
         if self._unparsed:
             # Not at once: each request must wait for the other connections.
-            self.loop.call_soon(self._parse_next)
+            self.loop.call_soon(self.data_received, b"")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # Otherwise an unknown client could take all connections. Others may pause.
+        if self._current and ROLE not in self._current.scope:
+            self._stall = self.loop.call_later(READ_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stall:
+            self._stall.cancel()
+            self._stall = None
 
     def timeout_keep_alive_handler(self) -> None:
         if not self.transport.is_closing():
@@ -228,8 +234,7 @@ class Connection(HttpToolsProtocol):
             send = send_without_chunks(self._current)
         elif self._is_in_body and self._current and self._current is self.cycle:
             send = partial(self._send_early, self._current)
-        running: Awaitable[None] = self._app(scope, receive, send)
-        return running
+        return cast("Awaitable[None]", self._app(scope, receive, send))
 
     async def _send_early(self, cycle: RequestResponseCycle, message: Message) -> None:
         """Announce that the connection ends if the request has much more to come."""
@@ -237,18 +242,14 @@ class Connection(HttpToolsProtocol):
         if not (is_start and self._is_in_body and self._has_much_to_come):
             return await cycle.send(message)  # type: ignore[arg-type]
         self._ends_after_response = True
-        headers = [*message["headers"], (b"connection", b"close")]
-        await cycle.send({**message, "headers": headers})  # type: ignore[arg-type]
+        message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await cycle.send(message)  # type: ignore[arg-type]
         cycle.keep_alive = True  # uvicorn would close the connection too early.
 
-    def _parse_next(self) -> None:
-        self._unset_keepalive_if_required()
-        self._parse()
-
-    def _check(self, count: Callable[..., None], *size: int) -> None:
-        """Count within a callback of the parser, which replaces its errors."""
+    def _check(self, check: Callable[..., None], *values: Any) -> None:
+        """Check within a callback of the parser, which replaces its errors."""
         try:
-            count(*size)
+            check(*values)
         except RequestRefused as refusal:
             self._refusal = refusal
             raise

@@ -24,6 +24,12 @@ class RequestRefused(CourtsideError):
         self.status = status
 
 
+def check_version(version: str) -> None:
+    """Raise RequestRefused for another HTTP version than 1.0 and 1.1."""
+    if version not in ("1.0", "1.1"):
+        raise RequestRefused(505, f"HTTP/{version} is not supported: send HTTP/1.1")
+
+
 @dataclass
 class RequestMeter:
     """Each method raises RequestRefused when its limit is exceeded."""

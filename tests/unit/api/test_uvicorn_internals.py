@@ -23,6 +23,8 @@ def test_protocol_has_the_methods_that_ours_overrides() -> None:
         "on_headers_complete",
         "on_message_complete",
         "on_response_complete",
+        "pause_writing",
+        "resume_writing",
         "timeout_keep_alive_handler",
         "_unset_keepalive_if_required",
     ):
