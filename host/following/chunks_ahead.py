@@ -7,7 +7,7 @@ had opened the stream before it read the Task.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -51,9 +51,30 @@ class ChunksAhead:
         """
         self._artifacts = {
             artifact_id: _TextAhead(text, None, start=len(text))
-            for artifact_id, artifact in record.artifacts.items()
-            if (text := _join(artifact.parts))
+            for artifact_id, text in _texts(record)
         }
+
+    def find(self, record: TaskRecord) -> None:
+        """Find out anew where in the artifacts of `record` the stream is."""
+        self._artifacts = {
+            artifact_id: _TextAhead(text, None) for artifact_id, text in _texts(record)
+        }
+
+    def add(self, response: StreamResponse) -> bool:
+        """Take note of a chunk that another stream brought first.
+
+        Return False if the stream is past all that a Task had of the artifact.
+        """
+        chunk = response.artifact_update
+        ahead = self._artifacts.get(chunk.artifact.artifact_id) if chunk else None
+        if not chunk or not ahead:
+            return False
+        text = _join(msgspec.to_builtins(chunk.artifact.parts))
+        if chunk.append:
+            ahead.extend(text)
+        else:
+            self._artifacts[chunk.artifact.artifact_id] = _TextAhead(text, None)
+        return True
 
     def note(self, events: Iterable[Event], *, is_whole: bool, is_proof: bool) -> None:
         """Take note of what a Task has added while the stream was open.
@@ -130,10 +151,13 @@ class _TextAhead:
 
     def extend(self, text: str) -> None:
         """Add what the feed has now. It begins with the unproven chunks, if new."""
-        if self._unproven and self._places is not None:
-            if text.startswith(self._unproven):
-                self._places.add(len(self._text) + len(self._unproven))
-            self._unproven = ""
+        unproven, self._unproven = self._unproven, ""
+        if unproven and self._places is not None:
+            if text.startswith(unproven):
+                self._places.add(len(self._text) + len(unproven))
+            elif text:
+                # One of several chunks.
+                self._unproven = unproven[len(text) :] * unproven.startswith(text)
         self._text += text
 
     def pass_start(self) -> None:
@@ -176,6 +200,12 @@ def _join(parts: Sequence[dict[str, Any]]) -> str:
         for part in parts
     )
     return "".join(texts)
+
+
+def _texts(record: TaskRecord) -> Iterator[tuple[str, str]]:
+    for artifact_id, artifact in record.artifacts.items():
+        if text := _join(artifact.parts):
+            yield artifact_id, text
 
 
 def _find_all(text: str, part: str) -> set[int]:

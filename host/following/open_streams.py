@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ..model.event import Event
 from ..protocol.a2a_objects import Message, StreamResponse
+from ..protocol.task_record import TaskRecord
 from .chunks_ahead import ChunksAhead, Repeat
 
 MAX_EXPECTED = 1_000  # A stream that is further behind is no longer used.
@@ -39,6 +40,7 @@ class OpenStream:
         self.expected: list[Key] = []
         self.read_ahead = ChunksAhead()
         self.is_in_step = False
+        self.is_sure = False  # Otherwise only equal chunks show where the stream is.
         self.is_too_late = False
 
     @property
@@ -48,22 +50,25 @@ class OpenStream:
     def begin_batch(self) -> None:
         """Call it before the updates of each batch are taken."""
         self.is_in_step |= not self.expected
+        self.is_sure |= self.expects_nothing
 
-    def expect(self, key: Key) -> None:
-        self.expected.append(key)
+    def expect(self, key: Key, response: StreamResponse) -> None:
+        if not self.read_ahead.add(response):
+            self.expected.append(key)
         self.is_too_late = len(self.expected) > MAX_EXPECTED
 
     def take(self, key: Key, response: StreamResponse) -> Repeat:
         """Take an update of the stream off those that it was expected to bring."""
         is_chunk = key.artifact_id is not None
         if key not in self.expected:
-            repeat = self.read_ahead.take(response)
+            repeat = self._take_ahead(response)
             if is_chunk and repeat is Repeat.NO:
                 self._skip_chunks(len(self.expected), key.artifact_id)
             return repeat
         place = self.expected.index(key)
         was_in_step, self.is_in_step = self.is_in_step, True
         del self.expected[place]
+        self.is_sure = self.is_sure if is_chunk and was_in_step else not is_chunk
         if not was_in_step:
             del self.expected[:place]
         elif is_chunk:
@@ -75,8 +80,30 @@ class OpenStream:
         if key in self.expected:
             self.expected.remove(key)
             return Repeat.YES
-        is_known = self.read_ahead.take(response) is not Repeat.NO
-        return Repeat.YES if is_known else Repeat.PERHAPS
+        repeat = self._take_ahead(response)
+        return Repeat.PERHAPS if repeat is Repeat.NO else repeat
+
+    def _take_ahead(self, response: StreamResponse) -> Repeat:
+        repeat = self.read_ahead.take(response)
+        if repeat is Repeat.YES and self.expects_nothing:
+            self.is_in_step = self.is_sure = True
+        return repeat
+
+    def note_read(
+        self,
+        record: TaskRecord,
+        events: Iterable[Event],
+        *,
+        has_gap: bool,
+        is_proof: bool,
+    ) -> None:
+        """Take note of what a Task has added. See OpenStreams.note_read."""
+        if is_proof and not self.is_sure:
+            self.expected = [key for key in self.expected if key.artifact_id is None]
+            self.read_ahead.find(record)
+        else:
+            is_whole = self.is_in_step and not has_gap
+            self.read_ahead.note(events, is_whole=is_whole, is_proof=is_proof)
 
     def _skip_chunks(self, end: int, artifact_id: str | None) -> None:
         """Expect no more chunks that the agent would have sent before this one."""
@@ -142,10 +169,11 @@ class OpenStreams:
             return
         for other in self._streams:
             if other is not stream:
-                other.expect(key)
+                other.expect(key, response)
 
     def note_read(
         self,
+        record: TaskRecord,
         events: Iterable[Event],
         *,
         has_gap: bool,
@@ -159,8 +187,7 @@ class OpenStreams:
         """
         for stream in self._streams:
             if stream is not reader:
-                is_whole = stream.is_in_step and not has_gap
-                stream.read_ahead.note(events, is_whole=is_whole, is_proof=is_proof)
+                stream.note_read(record, events, has_gap=has_gap, is_proof=is_proof)
 
 
 def _key(response: StreamResponse) -> Key | None:

@@ -111,7 +111,9 @@ class TaskAdder:
         raw = msgspec.json.encode(StreamResponse(task=earlier))
         self._events.add(events, raw)
         note_last_message(self._record, task)
-        self._streams.note_read(events, has_gap=reason != EQUAL_CHUNKS, is_proof=True)
+        self._streams.note_read(
+            self._record, events, has_gap=reason != EQUAL_CHUNKS, is_proof=True
+        )
         self._repeated.note(StreamResponse(task=task), events, None)
         return True
 
@@ -173,6 +175,7 @@ class TaskAdder:
             note_last_message(self._record, update.response.task)
             has_gap = any(isinstance(event, GapEvent) for event in events)
             self._streams.note_read(
+                self._record,
                 events,
                 has_gap=has_gap,
                 is_proof=covers_content(update.response.task, self._record),

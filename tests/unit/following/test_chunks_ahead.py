@@ -126,6 +126,23 @@ def test_other_parts_than_text_are_compared_too() -> None:
     assert ahead.take(parse_response(json.dumps(body).encode())) is PERHAPS
 
 
+def test_chunk_of_another_stream_is_a_repeat_once_this_one_brings_it() -> None:
+    ahead = read("ab", is_whole=True)
+    assert ahead.add(chunk("c"))
+
+    assert take(ahead, "abcc") == [YES, YES, YES, NO]
+    assert not ahead.add(chunk("d"))
+
+
+def test_chunks_of_another_stream_show_whether_equal_ones_are_new() -> None:
+    ahead = begun("ab")
+    assert take(ahead, "ab") == [PERHAPS, PERHAPS]
+    ahead.add(chunk("a"))
+    ahead.add(chunk("b"))
+
+    assert take(ahead, "c") == [NO]
+
+
 def test_endless_equal_chunks_are_not_checked_for_ever() -> None:
     ahead = begun("a")
     for _ in range(MAX_CHECKS):

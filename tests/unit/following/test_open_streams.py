@@ -14,6 +14,7 @@ from host.model.event import ArtifactEvent
 from host.model.timestamps import now
 from host.protocol.a2a_objects import StreamResponse
 from host.protocol.a2a_parser import parse_response
+from host.protocol.task_record import TaskRecord
 
 
 def chunk(text: str, **more: object) -> StreamResponse:
@@ -162,14 +163,19 @@ def artifact_event(text: str) -> ArtifactEvent:
     )
 
 
+def read_task(streams: OpenStreams, text: str, *, reader: OpenStream) -> None:
+    """Let a Task add a text to the feed."""
+    record, events = TaskRecord("carly", "t1"), [artifact_event(text)]
+    record.add(events)
+    streams.note_read(record, events, has_gap=False, is_proof=True, reader=reader)
+
+
 def test_each_stream_may_repeat_what_a_task_has_added() -> None:
     streams = OpenStreams()
     one, other, reader = streams.open(), streams.open(), streams.open()
     one.begin_batch()
     other.begin_batch()
-    streams.note_read(
-        [artifact_event("ab")], has_gap=False, is_proof=True, reader=reader
-    )
+    read_task(streams, "ab", reader=reader)
 
     for stream in (one, other):
         assert is_repeat(streams, stream, chunk("a"))
@@ -178,12 +184,34 @@ def test_each_stream_may_repeat_what_a_task_has_added() -> None:
     assert not is_repeat(streams, reader, chunk("b"))
 
 
+def test_task_shows_where_a_stream_with_equal_chunks_is() -> None:
+    """Its first chunk equals one that the agent sent before the stream began."""
+    streams = OpenStreams()
+    first, second = streams.open(), streams.open()
+    for text in "abab":
+        assert not is_repeat(streams, first, chunk(text))
+    streams.close(first)
+    second.begin_batch()
+    assert streams.take(second, chunk("a")) is Repeat.PERHAPS  # The fifth chunk.
+
+    record = TaskRecord("carly", "t1")
+    record.add([artifact_event("ababa"), artifact_event("c")])
+    streams.note_read(
+        record, [artifact_event("ac")], has_gap=False, is_proof=True, reader=None
+    )
+
+    assert streams.take(second, chunk("c")) is Repeat.PERHAPS
+    streams.note_read(record, [], has_gap=False, is_proof=True, reader=None)
+    assert not is_repeat(streams, second, chunk("d"))
+    assert second.is_in_step
+
+
 def test_stream_behind_a_task_keeps_what_it_is_expected_to_bring() -> None:
     """Another stream is ahead of the Task."""
     streams = OpenStreams()
     ahead, behind = streams.open(), streams.open()
     is_repeat(streams, ahead, status("WORKING"))
-    streams.note_read([artifact_event("a")], has_gap=False, is_proof=True, reader=ahead)
+    read_task(streams, "a", reader=ahead)
     assert not is_repeat(streams, ahead, chunk("b"))
 
     assert is_repeat(streams, behind, status("WORKING"))
