@@ -105,7 +105,7 @@ class ListedRows:
     async def _write(self, task: ListedTask, gap_reason: str | None) -> None:
         source = f"{self._agent}/{task.task_id}"
         version = await self._feed.high_water(source)
-        if self._is_followed(task.task_id):
+        if self._is_followed(task.task_id) or (gap_reason and version):
             return
         self._feed.submit(
             [

@@ -12,6 +12,7 @@ from ..protocol.a2a_objects import ListedTask
 from ..protocol.task_status import is_terminal
 from .found_tasks import FoundTasks
 from .list_mark import ListMark
+from .reused_ids import may_be_other_task
 from .token_bucket import TokenBucket
 
 MAX_SETTLED = 10_000
@@ -67,6 +68,8 @@ class ListedTasks:
         self._found = FoundTasks()
         self._starts = TokenBucket(STARTS_PER_S, START_BURST)
         self._settled: dict[str, None] = {}
+        self._compared: set[str] = set()
+        """Tasks that were read over and over: nothing of them is new."""
 
     async def take(self, page: Page) -> Taken:
         """Follow the tasks of a page."""
@@ -95,6 +98,7 @@ class ListedTasks:
     def follow_again(self) -> None:
         """Follow the tasks that were found before the connection broke."""
         self._found.forgive()
+        self._compared.clear()
         for task in self._found:
             self._try(task)
 
@@ -102,6 +106,9 @@ class ListedTasks:
         """Follow a task. Return whether it is new."""
         if self._found.is_hopeless(task.task_id):
             self._give_up(task)
+            if len(self._compared) >= MAX_SETTLED:
+                self._compared.clear()
+            self._compared.add(task.task_id)
             return False
         is_followed = self._follow(task)
         return is_followed and self._found.note_try(task.task_id) == 1
@@ -109,9 +116,12 @@ class ListedTasks:
     async def _judge(self, task: ListedTask) -> Verdict:
         row = self._feed.board.task(self._agent, task.task_id)
         has_ended = is_terminal(task.state)
+        if task.task_id in self._compared:
+            return Verdict.SETTLED
         if row:
             if not row.is_open:
-                return Verdict.SETTLED
+                is_other = may_be_other_task(row, task)
+                return Verdict.MISSING if is_other else Verdict.SETTLED
             return Verdict.MISSING if has_ended else Verdict.OPEN
         if not has_ended:
             return Verdict.MISSING

@@ -13,10 +13,11 @@ from ..model.event import Event, TaskEvent
 from ..model.timestamps import now
 from ..protocol.a2a_objects import Status, StatusUpdate, StreamResponse
 from ..protocol.event_builders import build_lost_row
-from ..protocol.gaps import gap_of_lost_task
+from ..protocol.gaps import build_gap, gap_of_lost_task
 from ..protocol.task_record import TaskRecord
 from ..protocol.translate import translate
 from .follower_states import FollowerStates
+from .reused_ids import REUSED
 from .task_news import TaskNews
 from .task_writer import TaskWriter
 
@@ -73,6 +74,10 @@ class TaskEvents:
             gap = gap_of_lost_task(self._record, reason, received_at)
             self._add([gap, build_lost_row(row, reason, received_at)])
         self._end()
+
+    def begin_other(self) -> None:
+        """Say that another task has the id from now on."""
+        self._add([replace(build_gap(self._record, REUSED, now()), new_task=True)])
 
     def end_unread(self, status: Status, reason: str) -> None:
         """End a task whose end nobody can read: `status` is all that is known."""

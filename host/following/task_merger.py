@@ -25,6 +25,7 @@ from .follower_states import FollowerStates, Live, Source
 from .open_streams import OpenStream, OpenStreams
 from .repeated_updates import RepeatedUpdates
 from .responses import has_number, is_end, is_interim
+from .reused_ids import LOST, is_other_task
 from .task_adder import TaskAdder
 from .task_end import TaskEnd
 from .task_events import TaskEvents
@@ -108,7 +109,10 @@ class TaskMerger:
         """Write what a Task from GetTask adds. Return whether it has news."""
         self.is_stored = True
         async with self._turn():
-            if is_end(update.response) and not self.is_ending:
+            if is_other_task(self._record, update.response.task):
+                self.events.lose(LOST)
+                is_new = False
+            elif is_end(update.response) and not self.is_ending:
                 self._begin_end(update, now(), None)
                 is_new = True
             else:
@@ -198,6 +202,9 @@ class TaskMerger:
         response = update.response
         if response.task_id not in (None, self._record.task_id):
             return False  # Another follower has that task.
+        if response.task and is_other_task(self._record, response.task):
+            self.events.lose(LOST)
+            return False
         if not has_number(response) and self._is_known(response):
             return False
         if response.status_update and self.is_ending:

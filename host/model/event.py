@@ -155,7 +155,9 @@ class AgentEvent(_Event, frozen=True, kw_only=True, tag="agent"):
 class GapEvent(_Event, frozen=True, kw_only=True, tag="gap"):
     """Updates may be missing between this event and the task's previous one.
 
-    `missing` is the largest possible number. It is unset if that is unknown.
+    `missing` is the largest possible number. It is unset if that is unknown. With
+    `new_task`, the agent has given the task's id to another task: all events after this
+    one are of that task.
     """
 
     agent: str
@@ -163,6 +165,7 @@ class GapEvent(_Event, frozen=True, kw_only=True, tag="gap"):
     context_id: str | None
     message: str
     missing: int | UnsetType = UNSET
+    new_task: bool | UnsetType = UNSET
     received_at: str
 
 

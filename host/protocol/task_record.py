@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from ..model.event import TERMINAL, WAITING, ArtifactEvent, Event, TaskEvent
+from ..model.event import TERMINAL, WAITING, ArtifactEvent, Event, GapEvent, TaskEvent
 from ..model.shorten import count_bytes, cut_text
 from .artifact_parts import hash_parts
 
@@ -102,10 +102,25 @@ class TaskRecord:
             elif isinstance(event, ArtifactEvent):
                 self._add_artifact(event)
                 self.news_at = event.received_at
+            elif isinstance(event, GapEvent) and event.new_task is True:
+                self._begin_other()
+                continue
             else:
                 continue
             if event.sequence is not UNSET:
                 self.sequence = event.sequence
+
+    def _begin_other(self) -> None:
+        """Forget the task: another one has its id now."""
+        self.__init__(self.agent, self.task_id)  # type: ignore[misc]
+
+    @property
+    def last_at(self) -> str | None:
+        """The time of the last status, also if the host ended the task without one."""
+        if self.row and self.row.at:
+            return self.row.at
+        times = (key[1] for key in self.statuses)
+        return max((at for at in times if isinstance(at, str)), default=None)
 
     def _add_row(self, event: TaskEvent) -> None:
         self.row = event

@@ -113,6 +113,8 @@ export interface GapEvent extends BaseEvent {
   message: string;
   /** The largest possible number of lost updates, if it is known. */
   missing?: number;
+  /** True: the events after this gap are of another task with the same id. */
+  new_task?: boolean;
 }
 
 /** The host noticed that a task is stalled, or goes on. */

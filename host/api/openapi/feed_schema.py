@@ -44,6 +44,7 @@ _DESCRIPTIONS = {
     "message_id": "A2A's messageId of `message`.",
     "missing": "The largest number of updates that may be missing.",
     "name": "The agent's name for it.",
+    "new_task": "True: the events after this gap are of another task with the same id.",
     "notice": "What the host noticed.",
     "now": f"The host's clock when it sent this: {_TIME}.",
     "parent_task_id": "The task that started this one through the host.",
