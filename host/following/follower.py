@@ -36,8 +36,6 @@ from .task_repair import TaskRepair
 
 logger = logging.getLogger("courtside.follower")
 
-MAX_UNSEEN = 4  # Failures in a row before an unseen task is read from its agent.
-
 
 class Follower:
     """Follows the task while `run` runs: to its end, or until its agent forgets it.
@@ -81,7 +79,13 @@ class Follower:
             merger=self._merger,
             after_s=stalled_after_s,
         )
-        self._repair = TaskRepair(self._record, agent_row, self._merger)
+        self._repair = TaskRepair(
+            self._record,
+            connection=connection,
+            agent_row=agent_row,
+            states=self._states,
+            merger=self._merger,
+        )
         self._listed_end = ListedEnd(connection, self._merger, self._states)
         self._started = anyio.Event()
         self._reading = anyio.Lock(fast_acquire=True)
@@ -275,7 +279,7 @@ class Follower:
         except TaskNotFoundError:
             await self._repair.take_unknown()
             if not self._merger.is_ending:
-                self._break(STREAM_BROKE)
+                self._repair.note_broken(STREAM_BROKE)
                 self._states.retry()
                 return
         except (AgentUnreachable, A2AError) as error:
@@ -284,30 +288,10 @@ class Follower:
             self._note_broken(error)
         if not self._merger.is_ending:
             is_clean = response and cause is None
-            await self._recover(cause, STREAM_ENDED if is_clean else STREAM_BROKE)
+            gap_reason = STREAM_ENDED if is_clean else STREAM_BROKE
+            await self._repair.recover(cause, gap_reason)
         if self._merger.is_ending:
             await self._events.ended.wait()
-
-    def _break(self, gap_reason: str) -> None:
-        can_stream = self._connection.can_stream
-        self._states.break_stream(gap_reason if can_stream else None)
-
-    async def _recover(self, cause: str | None, gap_reason: str) -> None:
-        is_agent_error = cause is not None and AGENT_ERROR in cause
-        if is_agent_error:
-            gap_reason = f"{cause}: updates after it may be missing"
-        self._break(gap_reason)
-        failures = self._states.failures
-        # A replay, or an open response, must not be cut short by GetTask.
-        is_unseen = self._record.row is None and failures > MAX_UNSEEN
-        will_replay = self._connection.is_resumable and not is_unseen
-        if not (will_replay or self._states.has_reply):
-            self._states.repair()
-            await self._repair.read()
-        if cause and (failures > 2 or is_agent_error):
-            await self._agent_row.report_trouble(cause)
-        if not self._merger.is_ending:
-            self._states.retry(is_too_large=self._merger.source.is_too_large)
 
     async def _read_task_later(self, delay_s: float) -> None:
         await anyio.sleep(delay_s)
