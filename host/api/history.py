@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 
+import msgspec
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ..config.settings import is_number
-from ..errors import CursorExpired
+from ..errors import CursorExpired, LogError
 from ..feed.cursor import parse
 from ..feed.feed import Feed
 from ..feed.search import Search, parse_search, search
@@ -20,6 +21,7 @@ from ..log.contract import Row
 from ..model.event import with_id
 from ..model.filter import ALL, Filter
 from .feed_stream import parse_filter
+from .responses import Error, describe_error
 
 PAGE = 1_000
 MAX_LIMIT = 10_000  # A response with a limit is in memory; without one, it streams.
@@ -42,7 +44,8 @@ class HistoryApi:
         """Respond with one event per line, oldest first.
 
         With `after`: the first ones after it. Else: the last ones before `before`.
-        Without a limit, all of them are streamed.
+        Without a limit, all of them are streamed. If the log fails meanwhile, the last
+        line is an error.
         """
         query = request.query_params
         after = await self._parse_id(query, "after")
@@ -70,7 +73,13 @@ class HistoryApi:
     ) -> AsyncIterator[bytes]:
         left = sys.maxsize if limit is None else limit
         while left > 0:
-            rows = await self._feed.history(after, before, min(PAGE, left), where)
+            try:
+                rows = await self._feed.history(after, before, min(PAGE, left), where)
+            except LogError as error:
+                # The status is already sent. The last line says what is missing.
+                status, _code = describe_error(error)
+                yield msgspec.json.encode(Error(status)) + b"\n"
+                return
             kept = await self._feed.bounds()
             if 0 < after < kept.first - 1:
                 # The status is already sent, so the response ends incomplete.

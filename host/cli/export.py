@@ -17,6 +17,9 @@ from .host_client import HostLost, check_response, explain_errors, open_client
 from .options import find_host, host_options
 from .stdout import ignore_broken_pipe
 
+ERROR = b'{"error":'
+"""The last line of /feed.ndjson starts with it, if the log failed meanwhile."""
+
 
 @click.command(
     epilog="""\b
@@ -54,6 +57,8 @@ def export(url: str | None, output: str | None, **query: str | Sequence[str]) ->
             check_response(response, url)
             with ignore_broken_pipe(), _open_output(output) as file:
                 for line in _split_lines(response.iter_bytes()):
+                    if line.startswith(ERROR):
+                        raise HostLost(json.loads(line)["error"]["message"])
                     text = escape(line.decode()).encode() if is_shown else line
                     file.write(text + b"\n")
                     count, last = count + 1, line

@@ -14,6 +14,7 @@ import pytest
 
 from host.feed.feed import Feed
 from host.log.sqlite_log import SqliteLog
+from tests.support.cli import courtside
 from tests.support.damage import LAST, flip_bit
 from tests.support.feed_reader import FeedReader
 from tests.support.flood import flood_server
@@ -105,6 +106,18 @@ async def test_damaged_log_is_reported_and_every_task_goes_on(
             assert json.loads(body)["id"] == event_id
         assert reader.ids == list(range(1, len(reader.ids) + 1))
         assert (await health(host))["cause"] is None or cause
+        if cause:
+            await check_export(host, tmp_path, len(reader.ids), cause)
+
+
+async def check_export(host: Server, folder: Path, events: int, cause: str) -> None:
+    """Expect that an export ends before the damage, and says so."""
+    file = folder / "run.ndjson"
+    done = await anyio.to_thread.run_sync(courtside, "export", host.url, "-o", file)
+    assert done.returncode == 1
+    assert cause in done.stderr
+    assert f"{events} events are saved" in done.stderr
+    assert len(file.read_text().splitlines()) == events
 
 
 async def has_read(reader: FeedReader, count: int) -> bool:
