@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import get_sibling
@@ -143,6 +144,8 @@ class Host:
             await app(
                 scope, receive, send if app is stream else add_safety_headers(send)
             )
+        except ClientDisconnect:  # While an endpoint read the body.
+            return
         except Exception:
             if scope["type"] == "http":
                 await send_failure(scope, receive, send)

@@ -1,8 +1,7 @@
 """Serves one HTTP/1.1 connection, with limits for its requests in bytes and time.
 
-Otherwise a client could open many connections, send a few bytes on each, and keep them
-all, or send a request without an end. uvicorn has a timeout only for the time between
-two requests, and no limit for the bytes of one.
+A client could keep many connections with a few bytes on each, or send a request without
+an end. uvicorn has a timeout only between two requests, and no limit for the bytes.
 """
 
 from __future__ import annotations
@@ -118,10 +117,6 @@ class Connection(HttpToolsProtocol):
             return 0
         return self._meter.count_rest(self._content_length)
 
-    @property
-    def _has_much_to_come(self) -> bool:
-        return self._content_length is None or self._rest_of_body > MAX_UNREAD_BYTES
-
     def _parse(self) -> None:
         """Parse pieces until a request is complete. The next one waits for its turn."""
         while self._unparsed and not self._is_responding:
@@ -138,7 +133,11 @@ class Connection(HttpToolsProtocol):
         self._body_in_piece = 0
         try:
             self.parser.feed_data(piece)
-            self._meter.count_framing(len(piece) - self._body_in_piece)
+            rest = len(piece) - self._body_in_piece
+            if self._is_in_body:
+                self._meter.count_body(self._body_in_piece, rest)
+            else:
+                self._meter.count_head(rest)
         except httptools.HttpParserUpgrade as upgrade:
             # Servers may ignore an upgrade. Then the next request follows.
             self._unparsed[:0] = piece[upgrade.args[0] :]
@@ -184,7 +183,6 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_in_piece += len(body)
-        self._check(self._meter.count_body, len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -239,7 +237,8 @@ class Connection(HttpToolsProtocol):
     async def _send_early(self, cycle: RequestResponseCycle, message: Message) -> None:
         """Announce that the connection ends if the request has much more to come."""
         is_start = message["type"] == "http.response.start"
-        if not (is_start and self._is_in_body and self._has_much_to_come):
+        is_long = self._content_length is None or self._rest_of_body > MAX_UNREAD_BYTES
+        if not (is_start and self._is_in_body and is_long):
             return await cycle.send(message)  # type: ignore[arg-type]
         self._ends_after_response = True
         message["headers"] = [*message["headers"], (b"connection", b"close")]

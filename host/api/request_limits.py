@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ..errors import CourtsideError
 
-MAX_HEAD_BYTES = 64 * 1024  # Chunk headers and trailers count, too.
+MAX_HEAD_BYTES = 64 * 1024
+MAX_FRAMING_BYTES = 16 * 1024  # 3,000 chunks of one byte take 10 ms.
 MAX_HEADERS = 256
 MAX_URL_BYTES = 16 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -36,6 +37,7 @@ class RequestMeter:
 
     _url_bytes: int = 0
     _headers: int = 0
+    _head_bytes: int = 0
     _framing_bytes: int = 0
     _body_bytes: int = 0
 
@@ -51,20 +53,25 @@ class RequestMeter:
         if self._headers > MAX_HEADERS:
             raise RequestRefused(431, f"the request has over {MAX_HEADERS} headers")
 
-    def count_body(self, size: int) -> None:
+    def count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise RequestRefused(
+                431, f"the headers are over {MAX_HEAD_BYTES} bytes: send fewer"
+            )
+
+    def count_body(self, size: int, framing_size: int) -> None:
+        """Count bytes of the body, and others: chunk headers, extensions, trailers."""
         self._body_bytes += size
         if self._body_bytes > MAX_RECEIVED_BODY_BYTES:
             raise RequestRefused(413, f"the body is over {MAX_BODY_BYTES} bytes")
-
-    def count_framing(self, size: int) -> None:
-        """Count bytes that are not body: head, chunk headers, extensions, trailers."""
-        self._framing_bytes += size
-        allowed = MAX_HEAD_BYTES + self._body_bytes // BODY_PER_FRAMING
+        self._framing_bytes += framing_size
+        allowed = MAX_FRAMING_BYTES + self._body_bytes // BODY_PER_FRAMING
         if self._framing_bytes > allowed:
             raise RequestRefused(
                 431,
-                f"the headers, trailers and chunk headers are over {MAX_HEAD_BYTES} "
-                "bytes: send fewer headers, or larger chunks",
+                f"the trailers and chunk headers are over {MAX_FRAMING_BYTES} bytes: "
+                "send fewer trailers, or larger chunks",
             )
 
     def count_rest(self, content_length: int) -> int:

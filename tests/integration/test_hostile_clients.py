@@ -172,6 +172,23 @@ async def test_changed_requests_get_safe_responses(port: int) -> None:
         check_responses(await exchange(port, bytes(changed) + end))
 
 
+@pytest.mark.parametrize("path", [b"/login", b"/agents", b"/a2a/carly"])
+async def test_client_may_leave_within_its_request(port: int, path: bytes) -> None:
+    """The log must not get a traceback; the last test looks."""
+    head = (
+        b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: %b\r\n"
+        b"Authorization: Bearer %b\r\nContent-Length: 1000\r\n\r\n"
+    )
+    kind = (
+        b"application/x-www-form-urlencoded"
+        if path == b"/login"
+        else b"application/json"
+    )
+    for _ in range(5):
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(head % (path, kind, TOKEN.encode()) + b"token=x")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -158,7 +158,7 @@ async def test_requests_sent_ahead_are_answered_in_order() -> None:
 
 @pytest.mark.parametrize("size", [8, 60, 4_000])
 async def test_small_chunks_are_read(size: int) -> None:
-    count = 60_000 // size
+    count = 30_000 // size
     body = b"%x\r\n%b\r\n" % (size, b"x" * size) * count
     head = (CHUNKED % b"read").replace(b"Host", b"Connection: close\r\nHost")
 
@@ -166,6 +166,17 @@ async def test_small_chunks_are_read(size: int) -> None:
         answer = await exchange(port, head + body + b"0\r\n\r\n")
 
     assert b"%d bytes" % (count * size) in answer
+
+
+@pytest.mark.parametrize("size", [60_000, 1_000_000])
+async def test_many_bodies_on_one_connection_are_read(size: int) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+    pieces = [head, b"x" * size] * 5 + [b"GET / HTTP/1.0\r\n\r\n"]
+
+    async with serve_app(app) as port:
+        answer = await exchange(port, *pieces, pause_s=0.05)
+
+    assert answer.count(b"%d bytes" % size) == 5
 
 
 async def test_trailers_do_not_become_headers() -> None:
