@@ -13,6 +13,7 @@ from a2a.utils.errors import A2AError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from host.clients.bindings import json_lines
 from host.clients.bindings.content_decoder import PIECE, ContentDecoder
 from host.clients.bindings.json_lines import JsonLinesParser
 from host.clients.bindings.selection import open_binding
@@ -236,3 +237,33 @@ async def test_nonstandard_form_is_reported(response: bytes, words: str) -> None
 
         assert len(transport.lint) == (1 if words else 0)
         assert words in "".join(transport.lint)
+
+
+@pytest.mark.parametrize(
+    ("first", "line"),
+    [(b"[\n", b"1,\n"), (b"x\n", b"]\n"), (b"[\n", b'{"\n'), (b'{"a":\n', b'"}\n')],
+)
+def test_lines_that_never_become_a_value_are_each_read_once(
+    first: bytes, line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+
+    def is_json(data: bytes) -> bool:
+        read.append(data)
+        return False
+
+    monkeypatch.setattr(json_lines, "is_json", is_json)
+    parser = JsonLinesParser()
+    parser.feed(first)
+    for _ in range(100):
+        parser.feed(line * 100)
+    parser.finish()
+
+    assert sum(map(len, read)) < 10 * 100 * 100 * len(line)
+
+
+@pytest.mark.parametrize("value", ['{"a": [\n1,\n],\n}', '[\n[1, "]"]\n]', "[\n1\n]"])
+def test_value_of_several_lines_ends_with_its_last_bracket(value: str) -> None:
+    frames = JsonLinesParser().feed(f"{value}\n{value}\n".encode())
+
+    assert frames == [Frame(value.encode())] * 2
