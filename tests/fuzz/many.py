@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 QUICK = 60
 MANY = int(os.environ.get("COURTSIDE_FUZZ", "0"))
@@ -21,16 +21,19 @@ tried: Counter[str] = Counter()
 Test = Callable[..., None]
 
 
-def fuzz(*strategies: Any) -> Callable[[Test], Test]:
-    """Run the test with values of these strategies."""
+def fuzz(*strategies: Any, inputs: int = 1) -> Callable[[Test], Test]:
+    """Run the test with values of these strategies. Each time it tries `inputs`."""
 
     def decorate(test: Test) -> Test:
         @wraps(test)
         def counted(*values: Any, **more: Any) -> None:
-            tried[test.__name__] += 1
+            tried[test.__name__] += inputs
             test(*values, **more)
 
         chosen = settings(max_examples=MANY or QUICK, derandomize=not MANY)
+        if inputs > 1:
+            # A failure names its input. To find a smaller seed would be no help.
+            chosen = settings(chosen, deadline=None, phases=[Phase.generate])
         whole: Test = chosen(given(*strategies)(counted))  # type: ignore[no-untyped-call]
         return whole
 
