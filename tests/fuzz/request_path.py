@@ -15,8 +15,9 @@ from uvicorn.server import ServerState
 from host.api.connections import Connection
 from host.api.feed_stream import parse_filter
 from host.api.guard import Guard
+from host.api.json_body import read_json
 from host.api.refusals import Warnings
-from host.api.responses import EXPECTED_ERRORS, read_json
+from host.api.responses import EXPECTED_ERRORS
 from host.config.access_rules import AccessRules
 from tests.fuzz.fake_transport import FakeTransport
 from tests.fuzz.mutations import split
@@ -30,7 +31,7 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
     status = 200
     try:
         parse_filter(request.query_params)
-        await read_json(request)
+        await read_json(request, dict)
     except EXPECTED_ERRORS:
         status = 400
     except ClientDisconnect:
