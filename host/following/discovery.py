@@ -208,11 +208,10 @@ class Discovery:
         since = self.mark.since
         walk = ListWalk(Query(since, page_size=PAGE_SIZE), stop_before=since)
         await self._step(walk, NEWS)
-        is_missing = walk.oldest_missing is not None
         if walk.is_over:
             self._walks.pop(NEWS, None)
             self._finish(walk, NEWS)
-        elif is_missing or not self.mark.is_settled(walk.newest):
+        elif walk.oldest_missing or not self.mark.is_settled(walk.newest):
             self._walks.setdefault(NEWS, walk)
             self._pace.note_news()
 
@@ -298,5 +297,5 @@ class Discovery:
         elif not walk.is_complete and name != ALL:
             self._connection.list_trouble = ENDLESS
         if name == NEWS and walk.is_complete:
-            at_once = walk.page_count == 1
-            self.mark.advance(walk.newest, walk.oldest_missing, at_once=at_once)
+            is_one = walk.page_count == 1
+            self.mark.advance(walk.newest, walk.oldest_missing, at_once=is_one)

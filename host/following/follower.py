@@ -27,7 +27,7 @@ from .agent_row import AgentRow
 from .follower_states import FollowerStates, Live, Source
 from .listed_end import ListedEnd
 from .open_streams import OpenStream
-from .reused_ids import is_other_task, peek
+from .reused_ids import is_other_task, read_first
 from .stall_check import StallCheck
 from .task_merger import TaskMerger
 from .task_news import TaskNews
@@ -128,30 +128,14 @@ class Follower:
             self._states.start(self._away_reason if has_history else found_late)
             self._started.set()
             if self._record.has_ended:
-                response = await self._begin_other(response)
+                task, response = await read_first(response, self._merger.read_task)
+                if is_other_task(self._record, task):
+                    self._events.begin_other()
             if self._record.has_ended:
                 self._states.end()
             self._group.start_soon(self._finish_at_end)
             await self._read_to_end(response)
             await self._finish()
-
-    async def _begin_other(
-        self, response: AsyncGenerator[Batch] | None
-    ) -> AsyncGenerator[Batch] | None:
-        """Begin another task with the id of one that has ended, if it is one.
-
-        Returns the whole response.
-        """
-        if response:
-            task, response = await peek(response)
-        else:
-            try:
-                task = (await self._merger.read_task()).response.task
-            except (AgentUnreachable, A2AError):
-                return None
-        if is_other_task(self._record, task):
-            self._events.begin_other()
-        return response
 
     def read_task_after(self, delay_s: float) -> None:
         """Read the task from its agent, unless its stream has ended it by then."""

@@ -5,12 +5,14 @@ Some agents count their tasks from 1, and again after a restart.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 
+from a2a.utils.errors import A2AError
 from msgspec import structs
 
-from ..clients.bindings.types import Batch
+from ..clients.bindings.types import Batch, Update
+from ..errors import AgentUnreachable
 from ..model.event import TaskEvent
 from ..protocol.a2a_objects import (
     ArtifactUpdate,
@@ -69,10 +71,18 @@ def _lacks_content(task: Task, record: TaskRecord, row: TaskEvent) -> bool:
     return not covers_content(task, nameless)
 
 
-async def peek(
-    response: AsyncGenerator[Batch],
-) -> tuple[TaskUpdate | None, AsyncGenerator[Batch]]:
-    """Return the first update of a response, and the whole response."""
+async def read_first(
+    response: AsyncGenerator[Batch] | None, read_task: Callable[[], Awaitable[Update]]
+) -> tuple[TaskUpdate | None, AsyncGenerator[Batch] | None]:
+    """Return the first update of a response, or else the Task, and the whole response.
+
+    Without either, because the agent fails, returns None.
+    """
+    if response is None:
+        try:
+            return (await read_task()).response.task, None
+        except (AgentUnreachable, A2AError):
+            return None, None
     first = await anext(response, Batch([]))
     update = first.updates[0].response.update if first.updates else None
     return update, _chain(first, response)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from host.errors import AgentUnreachable
 from host.following import discovery
 from tests.support.scripted_list import (
     WORKING,
@@ -115,3 +116,25 @@ async def test_agent_without_filters_is_read_further_once() -> None:
     assert "open" in search.found
     later = [query for query in agent.queries if query.page_token]
     assert len(later) < 15
+
+
+async def test_sweep_goes_on_in_the_next_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each connection ends after some pages. Only the sweep shows the task."""
+    monkeypatch.setattr(discovery, "OPEN_TASKS_S", 1_000)
+    monkeypatch.setattr(discovery, "PAGES_PER_S", 10_000)
+    agent = Agent(listed("first", 5))
+    async with feed_with() as feed:
+        search = Search(feed)
+        await search.until(agent, lambda: search.found == ["first"])
+        agent.tasks += [listed(f"t{n}", n) for n in range(1_000, 1_900)]
+        await search.until(agent, lambda: len(search.found) == 901)
+        await search.until(agent, lambda: len(agent.queries) > 100)
+        agent.tasks.append(listed("set-back", 500))
+        monkeypatch.setattr(discovery, "ALL_TASKS_S", 0.01)
+        for _ in range(20):
+            agent.lost_at = len(agent.queries) + 12
+            with pytest.raises(AgentUnreachable):
+                await search.run(agent)
+    assert "set-back" in search.found
