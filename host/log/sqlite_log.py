@@ -137,7 +137,8 @@ class SqliteLog:
                 blobs = bytearray(body), raw and bytearray(raw)
                 events += (last, place, number, now, crc, *blobs)
                 ids.append(last)
-                if (row_bytes := entry.size) > MAX_ROW_BYTES:
+                row_bytes = len(body) + len(raw or b"")
+                if row_bytes > MAX_ROW_BYTES:
                     raise refuse_size(entry)
                 size += row_bytes
                 if size > STATEMENT_BYTES:
