@@ -21,7 +21,7 @@ BYTES_PER_S = 32 * 1024 * 1024  # Reading 100 MB/s takes a whole core.
 REPORT_S = 1.0  # A shorter wait is not worth a report.
 
 HTTP = "its HTTP has very many small chunks, trailers or interim responses"
-STREAM = "its streams have very many comments or empty lines"
+STREAM = "its streams have very many comments, empty lines or short lines"
 JSON = "its JSON takes very long to read"
 SIZE = "its responses have more than 32 MiB a second"
 

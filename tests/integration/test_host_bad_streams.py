@@ -26,6 +26,7 @@ COSTLY = {
     "interim": "interim responses",
     "trailers": "Too many headers",
     "comments": "very many comments",
+    "jsonlines": "empty lines or short lines",
     "oddjson": "its JSON takes very long to read",
 }
 """Each takes the host much time to read, and the words with which the host says so."""

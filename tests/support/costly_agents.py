@@ -9,6 +9,7 @@ from tests.support.raw_agent import Exchange, Json
 
 STREAMS = 50
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: %b\r\n\r\n"
+JSON_LINES = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[\n"
 TINY = b"1\r\n \r\n" * 10_000
 INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2_000
 TRAILERS = b"0\r\n" + b"X-Trailer: more\r\n" * 10_000
@@ -85,5 +86,6 @@ def create_costly_agents() -> dict[str, OneTaskAgent]:
         "interim": RawStreams(b"", INTERIM),
         "trailers": RawStreams(sse_head, TRAILERS),
         "comments": Comments(b"", b":\n\n" * 20_000),
+        "jsonlines": RawStreams(JSON_LINES, b"1,\n" * 20_000),
         "oddjson": OddJson(),
     }
