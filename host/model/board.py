@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from .event import AgentEvent, Event, TaskEvent
 from .shorten import shorten_row
@@ -19,6 +19,7 @@ MAX_FINISHED_BYTES = 16 * 1024 * 1024
 # After this, open tasks keep only the start of each text.
 MAX_OPEN_BYTES = 16 * 1024 * 1024
 SHORT_TEXT_BYTES = 1024
+LONG_CHARS = SHORT_TEXT_BYTES // 4  # UTF-8 has at most 4 bytes per character.
 
 TaskKey = tuple[str, str]
 
@@ -41,6 +42,7 @@ class Board:
         self.agents: dict[str, AgentEvent] = {}
         self.open: dict[TaskKey, TaskEvent] = {}
         self.finished: dict[TaskKey, TaskEvent] = {}
+        self._long: dict[TaskKey, int] = {}  # The characters of long texts.
         self._open_bytes = self._finished_bytes = 0
 
     def fold(self, event: Event) -> None:
@@ -58,25 +60,43 @@ class Board:
 
     def _fold_task(self, row: TaskEvent) -> None:
         key = (row.agent, row.task_id)
-        if before := self.open.get(key):
-            self._open_bytes -= _count_text(before)
-        if before := self.finished.pop(key, None):
-            self._finished_bytes -= _count_text(before)
+        # This runs for every event. Most rows have short texts.
+        if key in self._long or _is_long(row):
+            row = self._shorten(key, row)
         if row.is_open:
-            is_full = self._open_bytes > MAX_OPEN_BYTES
-            row = shorten_row(row, SHORT_TEXT_BYTES if is_full else MAX_TEXT_BYTES)
-            self._open_bytes += _count_text(row)
             self.open[key] = row
+            self.finished.pop(key, None)
             return
         self.open.pop(key, None)
-        self.finished[key] = row = shorten_row(row, MAX_TEXT_BYTES)
-        self._finished_bytes += _count_text(row)
+        self.finished.pop(key, None)
+        self.finished[key] = row
         while (
             len(self.finished) > MAX_FINISHED
             or self._finished_bytes > MAX_FINISHED_BYTES
         ):
-            oldest = self.finished.pop(next(iter(self.finished)))
-            self._finished_bytes -= _count_text(oldest)
+            oldest = next(iter(self.finished))
+            self._drop_size(oldest, self.finished.pop(oldest))
+
+    def _shorten(self, key: TaskKey, row: TaskEvent) -> TaskEvent:
+        """Return the row with short texts. Count them instead of those before."""
+        if before := self.open.get(key) or self.finished.get(key):
+            self._drop_size(key, before)
+        is_full = row.is_open and self._open_bytes > MAX_OPEN_BYTES
+        row = shorten_row(row, SHORT_TEXT_BYTES if is_full else MAX_TEXT_BYTES)
+        if _is_long(row):
+            size = self._long[key] = len(row.message or "") + len(row.result or "")
+            if row.is_open:
+                self._open_bytes += size
+            else:
+                self._finished_bytes += size
+        return row
+
+    def _drop_size(self, key: TaskKey, row: TaskEvent) -> None:
+        size = self._long.pop(key, 0)
+        if row.is_open:
+            self._open_bytes -= size
+        else:
+            self._finished_bytes -= size
 
     def task(self, agent: str, task_id: str) -> TaskEvent | None:
         key = (agent, task_id)
@@ -104,6 +124,9 @@ class Board:
             self.fold(task)
 
 
-def _count_text(row: TaskEvent) -> int:
-    """Return the size of a row's texts in memory, roughly: in characters."""
-    return len(row.message or "") + len(row.result or "")
+def _is_long(row: TaskEvent) -> bool:
+    """Return whether the texts of a row count."""
+    message, result = row.message, row.result
+    return (message is not None and len(message) > LONG_CHARS) or (
+        result is not UNSET and len(result) > LONG_CHARS
+    )
