@@ -204,7 +204,7 @@ def _join(parts: Sequence[dict[str, Any]]) -> str:
 
 def _texts(record: TaskRecord) -> Iterator[tuple[str, str]]:
     for artifact_id, artifact in record.artifacts.items():
-        if text := _join(artifact.parts):
+        if text := artifact.end or _join(artifact.parts):
             yield artifact_id, text
 
 

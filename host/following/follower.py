@@ -21,6 +21,7 @@ from ..feed.feed import Feed
 from ..model.debug_state import TaskState
 from ..observability.logfmt import Line
 from ..protocol.a2a_objects import ListedTask
+from ..protocol.artifact_record import RecordMemory
 from ..protocol.gaps import FOUND_LATE, STREAM_BROKE, STREAM_ENDED
 from ..protocol.task_record import TaskRecord
 from .agent_row import AgentRow
@@ -51,11 +52,12 @@ class Follower:
         agent_row: AgentRow,
         away_reason: str,
         stalled_after_s: float = 0.0,
+        memory: RecordMemory | None = None,
     ) -> None:
         self._connection = connection
         self._agent_row = agent_row
         self._away_reason = away_reason
-        self._record = TaskRecord(agent_row.name, task_id)
+        self._record = TaskRecord(agent_row.name, task_id, memory=memory)
         self._states = FollowerStates()
         self._merger = TaskMerger(
             self._record,
@@ -136,6 +138,10 @@ class Follower:
             self._group.start_soon(self._finish_at_end)
             await self._read_to_end(response)
             await self._finish()
+
+    def release(self) -> None:
+        """Free the memory of the agent's tasks that this one has used."""
+        self._record.release()
 
     def read_task_after(self, delay_s: float) -> None:
         """Read the task from its agent, unless its stream has ended it by then."""

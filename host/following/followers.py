@@ -15,6 +15,7 @@ from ..feed.feed import Feed
 from ..model.debug_state import TaskState
 from ..observability.logfmt import Line
 from ..protocol.a2a_objects import ListedTask
+from ..protocol.artifact_record import RecordMemory
 from ..protocol.task_status import is_terminal
 from .agent_row import AgentRow
 from .follow_limit import FollowLimit
@@ -58,6 +59,7 @@ class Followers:
         self._limit = limit
         self._wants = wants
         self._after_quiet = after_quiet
+        self._memory = RecordMemory()
         self._by_task: dict[str, Follower] = {}
         self._starting: set[str] = set()
         self._scopes: dict[str, anyio.CancelScope] = {}
@@ -186,6 +188,7 @@ class Followers:
             self._agent_row,
             self._away_reason,
             stalled_after_s=self._stalled_after_s,
+            memory=self._memory,
         )
         self._by_task[task_id] = follower
         follower.news.after_quiet = self._after_quiet
@@ -199,6 +202,7 @@ class Followers:
                 Line(task=f"{self._agent_row.name}/{task_id}", following="failed")
             )
         finally:
+            follower.release()
             del self._by_task[task_id], self._scopes[task_id]
 
     async def _check(self) -> None:

@@ -19,7 +19,7 @@ MAX_FINISHED_BYTES = 16 * 1024 * 1024
 # After this, open tasks keep only the start of each text.
 MAX_OPEN_BYTES = 16 * 1024 * 1024
 SHORT_TEXT_BYTES = 1024
-LONG_CHARS = SHORT_TEXT_BYTES // 4  # UTF-8 has at most 4 bytes per character.
+UNCOUNTED = SHORT_TEXT_BYTES // 4  # UTF-8 has at most 4 bytes per character.
 
 TaskKey = tuple[str, str]
 
@@ -127,6 +127,6 @@ class Board:
 def _is_long(row: TaskEvent) -> bool:
     """Return whether the texts of a row count."""
     message, result = row.message, row.result
-    return (message is not None and len(message) > LONG_CHARS) or (
-        result is not UNSET and len(result) > LONG_CHARS
+    return (message is not None and len(message) > UNCOUNTED) or (
+        result is not UNSET and len(result) > UNCOUNTED
     )

@@ -14,7 +14,6 @@ from msgspec import UNSET, to_builtins
 
 from ..model.event import GapEvent
 from .a2a_objects import Task, TaskUpdate
-from .artifact_parts import has_all_parts
 from .event_builders import status_time
 from .task_record import TaskRecord
 
@@ -101,9 +100,9 @@ def covers_content(task: Task, record: TaskRecord) -> bool:
 
 def _has_artifacts(task: Task, record: TaskRecord) -> bool:
     artifacts = {one.artifact_id: one for one in task.artifacts}
-    return all(
+    return not record.has_all_artifacts_that_fit and all(
         artifact_id in artifacts
-        and has_all_parts(artifact.parts, to_builtins(artifacts[artifact_id].parts))
+        and artifact.is_in(to_builtins(artifacts[artifact_id].parts))
         for artifact_id, artifact in record.artifacts.items()
     )
 

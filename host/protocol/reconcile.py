@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from ..model.event import WAITING, ArtifactEvent, Event, TaskEvent
 from .a2a_objects import Artifact, Message, State, Status, Task, join_text
-from .artifact_parts import hash_parts, new_parts
+from .artifact_parts import hash_parts
+from .artifact_record import ArtifactRecord
 from .event_builders import (
     Sequence,
     build_artifact_event,
@@ -21,7 +22,7 @@ from .event_builders import (
     is_before,
     status_time,
 )
-from .task_record import ArtifactRecord, TaskRecord
+from .task_record import TaskRecord
 from .task_status import is_terminal
 
 
@@ -151,13 +152,15 @@ class _Reconciliation:
 
     def _add_artifact(self, artifact: Artifact) -> None:
         recorded = self._record.artifacts.get(artifact.artifact_id)
+        if recorded is None and self._record.has_all_artifacts_that_fit:
+            return
         event = build_artifact_event(
             self._record,
             artifact,
             context_id=self._task.context_id,
             received_at=self._received_at,
         )
-        parts = new_parts(recorded.parts, event.parts) if recorded else None
+        parts = recorded.new_parts(event.parts) if recorded else None
         if parts:
             self._add(replace(event, parts=parts, append=True))
         elif parts is None and not (recorded and self._is_earlier(recorded, event)):

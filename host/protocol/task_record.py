@@ -6,53 +6,30 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import takewhile
 
 from msgspec import UNSET, UnsetType
 
 from ..model.event import TERMINAL, WAITING, ArtifactEvent, Event, GapEvent, TaskEvent
-from ..model.shorten import count_bytes, cut_text
 from .artifact_parts import hash_parts
+from .artifact_record import (
+    MAX_AGENT_BYTES,
+    MAX_START_BYTES,
+    MAX_TASK_BYTES,
+    SMALL_BYTES,
+    ArtifactRecord,
+    RecordMemory,
+    count_memory,
+)
 
 # A task that never ends must not fill the memory.
 MAX_MESSAGE_IDS = 10_000
 MAX_STATUSES = 1_000
 MAX_EARLIER = 100
-
-StatusKey = tuple[object, ...]
-
-
-@dataclass
-class ArtifactRecord:
-    """One artifact in the feed: its parts so far, and whether it is complete.
-
-    `earlier` are the hashes of the contents that it has replaced.
-    """
-
-    parts: list[dict[str, Any]]
-    name: str | None = None
-    is_whole: bool = False
-    earlier: frozenset[int] = field(default=frozenset(), compare=False)
-
-    @property
-    def text_bytes(self) -> int:
-        return sum(count_bytes(text) for text in self._texts())
-
-    def read_text(self, max_bytes: int) -> str:
-        """Return the start of its text, at most `max_bytes`."""
-        texts, size = [], 0
-        for text in self._texts():
-            if size >= max_bytes:
-                break
-            texts.append(cut_text(text, max_bytes))
-            size += len(text)
-        # Chunks of one artifact carry their own spaces and line ends.
-        return cut_text("".join(texts), max_bytes)
-
-    def _texts(self) -> Iterator[str]:
-        return (part["text"] for part in self.parts if part.get("text"))
+MAX_ID_CHARS = 1024 * 1024  # Of all message ids of a task.
+MAX_ARTIFACTS = 5_000  # Later ones are not compared with the agent's Task.
 
 
 @dataclass
@@ -62,7 +39,7 @@ class TaskRecord:
     `parent_task_id` and `continues` go into each row from now on. `last_message` is the
     text of the agent's last message, `message_ids` has the hash of each text, and
     `task_at` is the latest time of a Task. `news_at` is when the host received the last
-    update.
+    update. With `memory`, the artifacts have a limit in bytes: call `release` at last.
     """
 
     agent: str
@@ -72,12 +49,15 @@ class TaskRecord:
     # An OrderedDict drops its oldest entry in constant time; a dict does not.
     message_ids: OrderedDict[str, int] = field(default_factory=OrderedDict)
     artifacts: dict[str, ArtifactRecord] = field(default_factory=dict)
-    statuses: OrderedDict[StatusKey, None] = field(default_factory=OrderedDict)
+    statuses: OrderedDict[int, str] = field(default_factory=OrderedDict)
     parent_task_id: str | UnsetType = UNSET
     continues: str | UnsetType = UNSET
     last_message: str | None = None
     task_at: str | None = field(default=None, compare=False)
     news_at: str | None = field(default=None, compare=False)
+    memory: RecordMemory | None = field(default=None, compare=False)
+    _bytes: int = field(default=0, compare=False)
+    _id_chars: int = field(default=0, compare=False)
 
     @property
     def is_empty(self) -> bool:
@@ -112,21 +92,23 @@ class TaskRecord:
 
     def _begin_other(self) -> None:
         """Forget the task: another one has its id now."""
-        self.__init__(self.agent, self.task_id)  # type: ignore[misc]
+        self.release()
+        self.__init__(  # type: ignore[misc]
+            self.agent, self.task_id, memory=self.memory
+        )
 
     @property
     def last_at(self) -> str | None:
         """The time of the last status, also if the host ended the task without one."""
         if self.row and self.row.at:
             return self.row.at
-        times = (key[1] for key in self.statuses)
-        return max((at for at in times if isinstance(at, str)), default=None)
+        return max(self.statuses.values(), default=None)
 
     def _add_row(self, event: TaskEvent) -> None:
         self.row = event
         self.last_message = event.message or self.last_message
         if event.at:
-            self.statuses[status_key(event)] = None
+            self.statuses[status_key(event)] = event.at
             if len(self.statuses) > MAX_STATUSES:
                 self.statuses.popitem(last=False)
         if event.parent_task_id is not UNSET:
@@ -134,24 +116,66 @@ class TaskRecord:
         if event.continues is not UNSET:
             self.continues = event.continues
         if event.message_id:
-            self.message_ids[event.message_id] = hash(event.message or "")
-            if len(self.message_ids) > MAX_MESSAGE_IDS:
-                self.message_ids.popitem(last=False)
+            self._add_message_id(event.message_id, event.message or "")
+
+    def _add_message_id(self, message_id: str, text: str) -> None:
+        if message_id not in self.message_ids:
+            self._id_chars += len(message_id)
+        self.message_ids[message_id] = hash(text)
+        while (
+            len(self.message_ids) > MAX_MESSAGE_IDS or self._id_chars > MAX_ID_CHARS
+        ) and len(self.message_ids) > 1:
+            oldest, _ = self.message_ids.popitem(last=False)
+            self._id_chars -= len(oldest)
 
     def _add_artifact(self, event: ArtifactEvent) -> None:
         artifact = self.artifacts.get(event.artifact_id)
+        if artifact is None and self.memory and self.has_all_artifacts_that_fit:
+            return
         if artifact is None or not event.append:
-            earlier = _add_earlier(artifact) if artifact else frozenset()
+            earlier: frozenset[int] = frozenset()
+            if artifact:
+                self._count(-artifact.bytes)
+                earlier = _add_earlier(artifact)
             artifact = ArtifactRecord([], earlier=earlier)
             self.artifacts[event.artifact_id] = artifact
-        artifact.parts.extend(event.parts)
+        artifact.add(event.parts)
         artifact.name = event.name or artifact.name
         artifact.is_whole = event.last_chunk
+        if self.memory and artifact.digest is None:
+            size = count_memory(event.parts)
+            artifact.bytes += size
+            self._bytes += size
+            self.memory.bytes += size
+            if self._bytes > MAX_TASK_BYTES or self.memory.bytes > MAX_AGENT_BYTES:
+                self._limit(artifact)
+
+    @property
+    def has_all_artifacts_that_fit(self) -> bool:
+        return len(self.artifacts) >= MAX_ARTIFACTS
+
+    def _limit(self, artifact: ArtifactRecord) -> None:
+        """Keep a hash of an artifact instead of its parts."""
+        if artifact.bytes > SMALL_BYTES:
+            self._count(-artifact.bytes)
+            others = self.artifacts.values()
+            before = takewhile(lambda each: each is not artifact, others)
+            room = MAX_START_BYTES - sum(each.text_bytes for each in before)
+            artifact.replace_by_digest(max(0, room))
+
+    def _count(self, size: int) -> None:
+        if self.memory:
+            self._bytes += size
+            self.memory.bytes += size
+
+    def release(self) -> None:
+        """Stop counting the artifacts: nobody uses the record any more."""
+        self._count(-self._bytes)
 
     def copy(self) -> TaskRecord:
         """Return a record that can add events without changing this one."""
         artifacts = {
-            artifact_id: replace(artifact, parts=list(artifact.parts))
+            artifact_id: artifact.copy()
             for artifact_id, artifact in self.artifacts.items()
         }
         return replace(
@@ -159,15 +183,19 @@ class TaskRecord:
             message_ids=self.message_ids.copy(),
             statuses=self.statuses.copy(),
             artifacts=artifacts,
+            memory=None,
         )
 
 
 def _add_earlier(artifact: ArtifactRecord) -> frozenset[int]:
-    if len(artifact.earlier) >= MAX_EARLIER:
+    if artifact.digest or len(artifact.earlier) >= MAX_EARLIER:
         return artifact.earlier
     return artifact.earlier | {hash_parts(artifact.parts)}
 
 
-def status_key(row: TaskEvent) -> StatusKey:
-    """Return what makes two rows of a task the same status, if they have a time."""
-    return row.state, row.at, row.progress, row.message_id, row.message
+def status_key(row: TaskEvent) -> int:
+    """Return what makes two rows of a task the same status, if they have a time.
+
+    It is a hash, because a message may be long.
+    """
+    return hash((row.state, row.at, row.progress, row.message_id, row.message))

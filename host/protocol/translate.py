@@ -22,6 +22,7 @@ from .a2a_objects import (
     TaskUpdate,
     join_text,
 )
+from .artifact_record import ArtifactRecord
 from .event_builders import (
     Sequence,
     build_artifact_event,
@@ -32,7 +33,7 @@ from .event_builders import (
 )
 from .gaps import build_gap, gap_before
 from .reconcile import reconcile
-from .task_record import ArtifactRecord, TaskRecord, status_key
+from .task_record import TaskRecord, status_key
 from .task_status import is_terminal
 
 
@@ -191,7 +192,8 @@ def _build_chunk(
         context_id=update.context_id,
         received_at=received_at,
         # Some agents append to an artifact that does not exist yet.
-        append=update.append and recorded is not None,
+        append=update.append
+        and (recorded is not None or record.has_all_artifacts_that_fit),
         last_chunk=update.last_chunk,
         sequence=sequence,
     )
@@ -199,5 +201,5 @@ def _build_chunk(
         whole = ArtifactRecord(
             event.parts, event.name or recorded.name, event.last_chunk
         )
-        return [] if whole == recorded else [event]
+        return [] if recorded.is_same(whole) else [event]
     return [event]

@@ -7,7 +7,8 @@ from copy import deepcopy
 import pytest
 
 from host.model.event import GapEvent
-from host.protocol.task_record import ArtifactRecord, TaskRecord
+from host.protocol.artifact_record import ArtifactRecord
+from host.protocol.task_record import TaskRecord
 from tests.support.a2a_updates import (
     NOW,
     add_sequence,

@@ -1,0 +1,171 @@
+"""Tests of the memory of a task's record: it has a limit, and nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.model.event import ArtifactEvent
+from host.protocol import artifact_record, task_record
+from host.protocol.artifact_record import RecordMemory
+from host.protocol.task_record import TaskRecord
+from tests.support.a2a_updates import (
+    Json,
+    add_updates,
+    agent_message,
+    chunk,
+    make_artifact,
+    snapshot,
+    status,
+)
+
+KILOBYTE = 1_000
+
+
+@pytest.fixture(autouse=True)
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_record, "MAX_TASK_BYTES", 40 * KILOBYTE)
+    monkeypatch.setattr(task_record, "MAX_AGENT_BYTES", 80 * KILOBYTE)
+    monkeypatch.setattr(task_record, "MAX_START_BYTES", 10 * KILOBYTE)
+    monkeypatch.setattr(artifact_record, "MAX_END_CHARS", KILOBYTE)
+
+
+def record_with(memory: RecordMemory, *updates: Json) -> TaskRecord:
+    record = TaskRecord("carly", "t1", memory=memory)
+    add_updates(record, *updates)
+    return record
+
+
+def words(count: int, start: int = 0) -> list[str]:
+    return [f"{number:09} " * 10 for number in range(start, start + count)]
+
+
+def chunks(texts: list[str], artifact: str = "a1") -> list[Json]:
+    return [chunk(text, artifact=artifact, append=True) for text in texts]
+
+
+def test_large_artifact_is_kept_as_a_hash_with_its_start_and_end() -> None:
+    memory, texts = RecordMemory(), words(1_000)
+    record = record_with(memory, *chunks(texts))
+
+    artifact = record.artifacts["a1"]
+    assert artifact.digest and not artifact.parts
+    assert artifact.text_bytes == len("".join(texts))
+    assert artifact.read_text(10**9) == "".join(texts)[: 10 * KILOBYTE]
+    assert artifact.end == "".join(texts)[-KILOBYTE:]
+    assert memory.bytes == 0
+
+
+def test_small_artifact_keeps_its_parts() -> None:
+    record = record_with(RecordMemory(), *chunks(words(10)))
+
+    assert record.artifacts["a1"].digest is None
+
+
+def test_task_of_the_agent_adds_exactly_what_the_feed_lacks() -> None:
+    texts = words(1_200)
+    record = record_with(RecordMemory(), status(), *chunks(texts[:1_000]))
+
+    whole = make_artifact("a1", "".join(texts))
+    events = add_updates(record, snapshot(artifacts=[whole]))
+    again = add_updates(record, snapshot(artifacts=[whole]))
+
+    [added] = [event for event in events if isinstance(event, ArtifactEvent)]
+    assert added.append
+    assert "".join(part["text"] for part in added.parts) == "".join(texts[1_000:])
+    assert again == []
+
+
+def test_changed_artifact_is_written_whole_and_once() -> None:
+    record = record_with(RecordMemory(), status(), *chunks(words(1_000)))
+    other = make_artifact("a1", "".join(words(1_000, start=5)))
+
+    events = add_updates(record, snapshot(artifacts=[other]))
+    again = add_updates(record, snapshot(artifacts=[other]))
+
+    [added] = [event for event in events if isinstance(event, ArtifactEvent)]
+    assert not added.append
+    assert again == []
+
+
+def test_whole_artifact_that_is_sent_again_is_not_written_again() -> None:
+    text = "".join(words(1_000))
+    record = record_with(RecordMemory(), status(), chunk(text))
+
+    assert record.artifacts["a1"].digest
+    assert add_updates(record, chunk(text)) == []
+    assert len(add_updates(record, chunk(text + "."))) == 1
+
+
+def test_result_starts_with_the_texts_of_large_artifacts() -> None:
+    record = record_with(RecordMemory(), status(), *chunks(words(1_000)))
+    add_updates(record, chunk("the second", artifact="a2"))
+
+    [row] = add_updates(record, status("COMPLETED"))
+
+    size = 1_000 * 100 + len("\n\nthe second")
+    assert row.shortened == {"result": size}  # type: ignore[union-attr]
+    assert row.result.startswith("".join(words(1)))  # type: ignore[union-attr]
+
+
+def test_tasks_of_one_agent_share_a_limit_until_they_are_released() -> None:
+    memory = RecordMemory()
+    records = [record_with(memory, *chunks(words(90))) for _ in range(4)]
+
+    assert [bool(each.artifacts["a1"].digest) for each in records] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert 0 < memory.bytes <= 80 * KILOBYTE
+    for each in records:
+        each.release()
+    assert memory.bytes == 0
+
+
+def test_replaced_artifact_no_longer_counts() -> None:
+    memory = RecordMemory()
+    record = record_with(memory, *[chunk(*words(90))] * 1)
+    before = memory.bytes
+
+    for number in range(50):
+        add_updates(record, chunk(*words(90, start=number)))
+
+    assert memory.bytes == before
+    assert record.artifacts["a1"].digest is None
+
+
+def test_copy_of_a_record_counts_nothing() -> None:
+    memory = RecordMemory()
+    record = record_with(memory, *chunks(words(1_000)))
+    copy = record.copy()
+
+    add_updates(copy, *chunks(words(10)))
+
+    assert memory.bytes == 0
+    first, second = record.artifacts["a1"], copy.artifacts["a1"]
+    assert second.text_bytes == first.text_bytes + 1_000
+
+
+def test_artifacts_beyond_the_limit_are_written_but_not_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_record, "MAX_ARTIFACTS", 2)
+    record = record_with(RecordMemory(), status())
+    many = [chunk("x", artifact=f"a{number}") for number in range(4)]
+    more = chunk("y", artifact="a3", append=True)
+
+    assert len(add_updates(record, *many, more)) == 5
+    assert len(record.artifacts) == 2
+    artifacts = [make_artifact(f"a{number}", "x") for number in range(4)]
+    assert add_updates(record, snapshot(artifacts=artifacts)) == []
+
+
+def test_long_message_ids_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_record, "MAX_ID_CHARS", 5 * KILOBYTE)
+    ids = [f"{number}".zfill(KILOBYTE) for number in range(20)]
+    record = TaskRecord("carly", "t1")
+
+    add_updates(record, *(status("WORKING", agent_message(i[-3:], i)) for i in ids))
+
+    assert list(record.message_ids) == ids[-5:]
