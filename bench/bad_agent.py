@@ -101,7 +101,7 @@ def main() -> None:
     ]
     print_table(head, [_row(kind, of_kind) for kind, of_kind in runs.items()])
     slow = [kind for kind, of_kind in runs.items() if _is_slow(of_kind)]
-    print(f"\np99 over × {MAX_RATIO:g}, or {MAX_MORE_MS:g} ms more: {slow or 'none'}")
+    print(f"p99 over × {MAX_RATIO:g}, or {MAX_MORE_MS:g} ms more: {slow or 'none'}")
 
 
 def run(kind: str, rate: float, seconds: float) -> Run:

@@ -35,7 +35,8 @@ class ContentDecoder:
         if self._zlib is None:
             yield data
             return
-        while data:
+        # After the end, zlib repeats its unconsumed_tail without end.
+        while data and not self._zlib.eof:
             try:
                 piece = self._zlib.decompress(data, PIECE)
             except zlib.error as error:

@@ -267,3 +267,16 @@ def test_value_of_several_lines_ends_with_its_last_bracket(value: str) -> None:
     frames = JsonLinesParser().feed(f"{value}\n{value}\n".encode())
 
     assert frames == [Frame(value.encode())] * 2
+
+
+@pytest.mark.parametrize("size", [0, 10, PIECE, 2 * PIECE + 10])
+@pytest.mark.parametrize("cut", [1, 20, 10_000])
+def test_bytes_after_the_end_of_compressed_data_are_ignored(
+    size: int, cut: int
+) -> None:
+    sent = gzip.compress(b"0" * size) + b"more" * 500
+    decoder = ContentDecoder("gzip")
+    pieces = [*decoder.decode(sent[:cut]), *decoder.decode(sent[cut:])]
+
+    assert b"".join(pieces) == b"0" * size
+    assert list(decoder.decode(b"more")) == []
