@@ -34,7 +34,7 @@ DOUBTFUL_S = 60.0  # The same, when an earlier task was missing.
 PAGE_SIZE = 50
 MAX_MISSES = 3  # A busy agent may be late; one that refuses connections is lost.
 HISTORY_PAGES = 200  # The sweep goes so far, also into the history.
-MAX_UNFILTERED_PAGES = 10  # At first, for the open tasks of an agent without filters.
+MAX_UNFILTERED_PAGES = 50  # At first: more open tasks than are followed at once.
 OPEN_STATES = [state for state in STATUS_OF_STATE if not is_terminal(state)]
 NEWS, ALL = "news", "all"  # Names of walks; the others have the name of a state.
 

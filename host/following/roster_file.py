@@ -27,6 +27,7 @@ from ..config.agent_settings import (
     check_url,
 )
 from ..errors import ConfigError, CourtsideError
+from ..log.private_files import sync_folder
 
 FILE = "agents.json"
 T = TypeVar("T")
@@ -173,15 +174,7 @@ def write(folder: Path, changes: RosterChanges) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        _sync_folder(folder)
+        # Without it, a power cut may bring the old file back.
+        sync_folder(folder)
     except OSError as error:
         raise RosterNotSaved(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync the rename. Without it, a power cut may bring the old file back."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

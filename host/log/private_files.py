@@ -1,4 +1,4 @@
-"""Files and folders that only their owner can read."""
+"""Files and folders that only their owner can read, and that survive a power cut."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ def prepare_folder(folder: Path) -> None:
     folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
     if folder.name == DATA_FOLDER:
         _restrict(folder, FOLDER_MODE)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of the files are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _restrict(path: Path, most: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import LogDamaged, LogError
 from ..model.filter import Place
 from .checksums import check_board, check_place, check_source
-from .private_files import opener
+from .private_files import opener, sync_folder
 from .sqlite_file import Insert, connect, transaction
 
 APPLICATION_ID = 0x436F7572
@@ -102,6 +102,7 @@ def create(path: Path, first: int) -> None:
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     draft.rename(path)
+    sync_folder(path.parent)
 
 
 def prepare(db: sqlite3.Connection) -> None:

@@ -230,3 +230,23 @@ int unlink(const char *path) {
     }
     return failed;
 }
+
+int rename(const char *from, const char *to) {
+    REAL(rename);
+    const char *before = name_in_folder(from), *after = name_in_folder(to);
+    int failed = real_rename(from, to);
+    if (!failed && before && after) {
+        char old[PATH_MAX], new[PATH_MAX];
+        pthread_mutex_lock(&lock);
+        struct file *moved = file_named(before), *replaced = file_named(after);
+        free(replaced->dirty);
+        replaced->dirty = moved->dirty;
+        replaced->count = moved->count;
+        replaced->room = moved->room;
+        moved->dirty = NULL;
+        moved->count = moved->room = 0;
+        real_rename(in_shadow(old, before), in_shadow(new, after));
+        pthread_mutex_unlock(&lock);
+    }
+    return failed;
+}
