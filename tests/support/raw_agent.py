@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 from typing import Any
 
+import anyio
+
 Json = dict[str, Any]
 SSE = "text/event-stream"
 
@@ -101,20 +103,29 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 async def serve(port: int, handle: Handler) -> None:
     """Pass each request to `handle`, until cancelled. One request per connection."""
+    open_writers: set[asyncio.StreamWriter] = set()
 
     async def answer(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        open_writers.add(writer)
         try:
             await handle(await _read(reader, writer))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # The client has disconnected.
         finally:
+            open_writers.discard(writer)
             writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", port, backlog=1024)
-    async with server:
-        await server.serve_forever()
+    try:
+        async with server:
+            await server.serve_forever()
+    finally:
+        for writer in open_writers:
+            writer.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0)  # Then their sockets are closed, too.
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange:
