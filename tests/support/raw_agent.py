@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 Json = dict[str, Any]
 SSE = "text/event-stream"
@@ -125,7 +126,7 @@ async def serve(port: int, handle: Handler) -> None:
         for writer in open_writers:
             writer.close()
         with anyio.CancelScope(shield=True):
-            await anyio.sleep(0)  # Then their sockets are closed, too.
+            await anyio.lowlevel.checkpoint()  # Then their sockets are closed, too.
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange:
