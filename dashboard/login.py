@@ -40,12 +40,13 @@ class Login:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/login", self.show_form, methods=["GET"]),
-            Route("/login", self.sign_in, methods=["POST"]),
+            Route("/login", self.log_in, methods=["GET", "POST"]),
             Route("/logout", self.sign_out, methods=["POST"]),
         ]
 
-    async def show_form(self, request: Request) -> Response:
+    async def log_in(self, request: Request) -> Response:
+        if request.method == "POST":
+            return await self.sign_in(request)
         return self._render(request, request.query_params.get("then", ""))
 
     async def sign_in(self, request: Request) -> Response:

@@ -48,10 +48,10 @@ class HistoryApi:
         line is an error.
         """
         query = request.query_params
-        after = await self._parse_id(query, "after")
-        before = await self._parse_id(query, "before")
         limit = _parse_limit(query.get("limit"))
         where, wanted = parse_filter(query), parse_search(query)
+        after = await self._parse_id(query, "after")
+        before = await self._parse_id(query, "before")
         if wanted and limit is not None:
             found = await search(self._feed, after, before, limit, where, wanted)
             headers = {} if found.next is None else {NEXT: str(found.next)}

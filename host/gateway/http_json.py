@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 from a2a.types import a2a_pb2 as pb
 from google.protobuf.message import Message
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +24,21 @@ from .message_parser import parse_message
 from .operations import OPERATIONS, Operation
 from .requests import check_version, find_public_url, parse_query
 
-TASK = "/tasks/{task_id:path}"  # An agent may use slashes in a task's id.
+
+class _AnyText(Convertor[str]):
+    """An agent may use slashes and line ends in a task's id."""
+
+    regex = r"[\s\S]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("any_text", _AnyText())
+TASK = "/tasks/{task_id:any_text}"
 GET, POST, GET_OR_POST = ["GET"], ["POST"], ["GET", "POST"]
 ROUTES = [
     ("/extendedAgentCard", GET, "GetExtendedAgentCard"),

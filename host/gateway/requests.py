@@ -42,7 +42,7 @@ def client_gone_response(_: Request, error: Exception) -> Response:
 def check_version(request: Request) -> None:
     """Raise VersionNotSupportedError for another version. A missing one means 1.0."""
     version = request.headers.get(VERSION) or request.query_params.get("A2A-Version")
-    if version and not re.fullmatch(r"1(\.\d+){0,2}", version):
+    if version and not re.fullmatch(r"1(\.[0-9]+){0,2}", version):
         raise VersionNotSupportedError(
             f"A2A {version[:20]} is not supported: send A2A-Version: 1.0"
         )

@@ -100,6 +100,7 @@ async def test_bad_call_gets_an_a2a_error(
         ("tasks/nothing", 404, "TASK_NOT_FOUND"),
         ("tasks/nothing:subscribe", 404, "TASK_NOT_FOUND"),
         ("tasks/no%2Fthing%3Aat%20all", 404, "TASK_NOT_FOUND"),
+        ("tasks/no%0Athing%0A", 404, "TASK_NOT_FOUND"),
         ("tasks/no%2Fthing:subscribe", 404, "TASK_NOT_FOUND"),
         ("tasks?pageSize=0", 400, "INVALID_PARAMS"),
         ("tasks?pageSize=many", 400, "INVALID_PARAMS"),

@@ -231,6 +231,7 @@ class TestForeign:
         ("POST", "/feed/1", "GET"),
         ("PUT", "/healthz", "GET"),
         ("DELETE", "/agents", "GET"),
+        ("PUT", "/login", "POST"),
         ("GET", "/a2a/carly", "POST"),
         ("GET", SEND, "POST"),
         ("GET", "/a2a/carly/tasks/t1:cancel", "POST"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def routes_of_host(folder: Path) -> set[tuple[str, str]]:
     for route in [*host._rest.routes, *pages.routes]:
         assert isinstance(route, Route | Mount)
         methods = route.methods if isinstance(route, Route) else None
-        path = route.path.replace(":path}", "}")
+        path = re.sub(r":\w+}", "}", route.path)
         found |= {(m, ALIASES.get(path, path)) for m in methods or {"GET"}}
     return {(method, path) for method, path in found if method != "HEAD"}
 

@@ -32,7 +32,9 @@ CARD_PATH = "/.well-known/agent-card.json"
 AGENT = "/a2a/{agent}"
 TASK = f"{AGENT}/tasks/{{task_id}}"
 VERSION = header(
-    "A2A-Version", "1.0, also if the header is missing.", {"enum": ["1.0"]}
+    "A2A-Version",
+    "1.0, also if the header is missing or empty.",
+    pattern(r"(1(\.[0-9]+){0,2})?"),
 )
 LAST_SEEN = header(
     "Last-Event-ID",
