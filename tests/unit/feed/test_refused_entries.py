@@ -5,11 +5,13 @@ The log is a SQLite file, because its limits are tested.
 
 from __future__ import annotations
 
-import sys
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import anyio
 import pytest
@@ -75,11 +77,29 @@ async def test_event_over_the_limit_becomes_a_gap_and_others_are_written(
         assert await feed.committed_version("walter/t2") == 2
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="needs setlimit")
-async def test_event_over_the_limit_of_sqlite_becomes_a_gap(tmp_path: Path) -> None:
-    log = SqliteLog(tmp_path / "feed.db")
+class LimitedConnection(sqlite3.Connection):
+    """Refuses what is too long for SQLite, for Python 3.10, which has no setlimit."""
+
+    def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
+        if any(isinstance(v, bytearray) and len(v) > SQLITE_LIMIT for v in values):
+            raise sqlite3.DataError("string or blob too big")
+        return super().execute(sql, values)
+
+
+def open_limited(path: Path) -> SqliteLog:
+    """Open a log with a low limit of SQLite for the length of a value."""
+    if not hasattr(sqlite3.Connection, "setlimit"):
+        connect = partial(sqlite3.connect, factory=LimitedConnection)
+        with mock.patch.object(sqlite3, "connect", connect):
+            return SqliteLog(path)
+    log = SqliteLog(path)
     set_limit: Any = getattr(log._writer, "setlimit", None)
     set_limit(LENGTH_LIMIT, SQLITE_LIMIT)
+    return log
+
+
+async def test_event_over_the_limit_of_sqlite_becomes_a_gap(tmp_path: Path) -> None:
+    log = open_limited(tmp_path / "feed.db")
     async with writing_feed(log) as feed:
         too_big = b'"%b"' % (b"x" * SQLITE_LIMIT)
         bad = [entry(1, f"evil/t{n}", raw=too_big) for n in range(5)]
