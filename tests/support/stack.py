@@ -31,7 +31,7 @@ class Stack:
     `extra_agents` maps names to URLs of agents that the test serves itself. `toml` is
     added to the generated courtside.toml, `host_toml` to its [host] table. `token` is
     the full-access token. `static` is a folder with the page's static files. Without
-    it, the host serves those of this clone.
+    it, the host serves those of this clone. `module` is run as the host.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Stack:
         token: str = "",
         scheme: str = "http",
         static: Path | None = None,
+        module: str = "host",
     ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
@@ -66,7 +67,7 @@ class Stack:
             [
                 sys.executable,
                 "-m",
-                *(["tests.support.bundled_host", static] if static else ["host"]),
+                *(["tests.support.bundled_host", static] if static else [module]),
                 f"--port={port}",
                 f"--log={log}",
                 f"--config={self.config}",
