@@ -77,6 +77,16 @@ async def follow(agent: ListAgent) -> AsyncIterator[Run]:
             group.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def follow_quiet_task() -> AsyncIterator[Run]:
+    """Follow an agent with an open task until discovery is slow."""
+    agent = ListAgent()
+    agent.add_task("quiet", "INPUT_REQUIRED")
+    async with follow(agent) as run:
+        await run.until_slow()
+        yield run
+
+
 @pytest.mark.parametrize("state", STATES)
 async def test_agent_of_a_quiet_task_is_polled_less_and_less(state: str) -> None:
     agent = ListAgent()
@@ -102,28 +112,19 @@ async def test_news_of_a_quiet_task_makes_the_polls_fast_again() -> None:
 
 
 async def test_reader_makes_the_polls_of_a_quiet_task_fast_again() -> None:
-    agent = ListAgent()
-    agent.add_task("quiet", "INPUT_REQUIRED")
-    async with follow(agent) as run:
-        await run.until_slow()
+    async with follow_quiet_task() as run:
         with run.feed.audience.join(ALL):
             assert await run.until_found("other") < 1
 
 
 async def test_command_for_a_quiet_task_makes_the_polls_fast_again() -> None:
-    agent = ListAgent()
-    agent.add_task("quiet", "INPUT_REQUIRED")
-    async with follow(agent) as run:
-        await run.until_slow()
+    async with follow_quiet_task() as run:
         with pytest.raises(MethodNotFoundError):
             await run.collector.cancel("quiet")
         assert await run.until_found("other") < 1
 
 
 async def test_one_task_with_news_among_quiet_ones_keeps_the_polls_fast() -> None:
-    agent = ListAgent()
-    agent.add_task("quiet", "INPUT_REQUIRED")
-    async with follow(agent) as run:
-        await run.until_slow()
+    async with follow_quiet_task() as run:
         assert await run.until_found("new") < 1.5 * IDLE_S
         assert await run.until_found("other") < 1

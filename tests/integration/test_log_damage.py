@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from host.feed.feed import Feed
 from host.log.sqlite_log import SqliteLog
 from tests.support.cli import courtside
-from tests.support.damage import LAST, flip_bit
+from tests.support.damage import LAST, delete, flip_bit, replace
 from tests.support.feed_reader import FeedReader
 from tests.support.flood import flood_server
 from tests.support.flood_host import LOG, TASKS, entry_of
@@ -122,15 +121,6 @@ async def check_export(host: Server, folder: Path, events: int, cause: str) -> N
 
 async def has_read(reader: FeedReader, count: int) -> bool:
     return len(reader.ids) > count
-
-
-def delete(path: Path) -> None:
-    path.unlink()
-
-
-def replace(path: Path) -> None:
-    shutil.copy(path, path.with_name("copy"))
-    path.with_name("copy").rename(path)
 
 
 def cut_off(path: Path) -> None:

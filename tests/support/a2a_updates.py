@@ -120,6 +120,21 @@ def add_updates(
     return events
 
 
+def artifact_event(text: str) -> ArtifactEvent:
+    """Build the event of a chunk."""
+    return ArtifactEvent(
+        agent="carly",
+        task_id="t1",
+        context_id=None,
+        artifact_id="a",
+        name=None,
+        parts=[{"text": text}],
+        append=True,
+        last_chunk=False,
+        received_at=NOW,
+    )
+
+
 def rows(events: list[Event]) -> list[TaskEvent]:
     return [event for event in events if isinstance(event, TaskEvent)]
 

@@ -1,7 +1,8 @@
-"""Damages the rows of a log file that no host has open."""
+"""Damages the rows of a log file that no host has open, and moves an open file."""
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -34,3 +35,13 @@ def delete_events(path: Path, where: str) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"DELETE FROM event WHERE {where}")  # noqa: S608
         db.commit()
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    """Put a copy in the place of the file, as `cp backup.db feed.db` after a `rm`."""
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").rename(path)

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.following.chunks_ahead import MAX_CHECKS, ChunksAhead, Repeat
-from host.model.event import ArtifactEvent
-from host.model.timestamps import now
 from host.protocol.a2a_objects import StreamResponse
 from host.protocol.a2a_parser import parse_response
 from host.protocol.task_record import TaskRecord
+from tests.support.a2a_updates import artifact_event
 
 NO, PERHAPS, YES = Repeat.NO, Repeat.PERHAPS, Repeat.YES
 
@@ -23,24 +22,10 @@ def chunk(text: str, *, append: bool = True) -> StreamResponse:
     return parse_response(json.dumps(body).encode())
 
 
-def event(text: str) -> ArtifactEvent:
-    return ArtifactEvent(
-        agent="carly",
-        task_id="t1",
-        context_id=None,
-        artifact_id="a",
-        name=None,
-        parts=[{"text": text}],
-        append=True,
-        last_chunk=False,
-        received_at=now(),
-    )
-
-
 def begun(text: str) -> ChunksAhead:
     """Of a stream that began with a Task."""
     ahead, record = ChunksAhead(), TaskRecord("carly", "t1")
-    record.add([event(text)])
+    record.add([artifact_event(text)])
     ahead.begin(record)
     return ahead
 
@@ -48,7 +33,7 @@ def begun(text: str) -> ChunksAhead:
 def read(text: str, *, is_whole: bool) -> ChunksAhead:
     """Of an open stream while the Task was read."""
     ahead = ChunksAhead()
-    ahead.note([event(text)], is_whole=is_whole, is_proof=True)
+    ahead.note([artifact_event(text)], is_whole=is_whole, is_proof=True)
     return ahead
 
 
@@ -72,7 +57,7 @@ def test_stream_that_began_before_its_task_adds_each_chunk_once(
         elif repeat is PERHAPS:
             size = data.draw(st.integers(max(len(feed), place + 1), len(sent)))
             added = "".join(sent[len(feed) : size])
-            events = [event(added)] if added else []
+            events = [artifact_event(added)] if added else []
             ahead.note(events, is_whole=False, is_proof=True)
             feed += added
         else:
@@ -116,7 +101,7 @@ def test_new_update_shows_that_the_stream_is_past_its_task() -> None:
 
 def test_other_parts_than_text_are_compared_too() -> None:
     ahead, record = ChunksAhead(), TaskRecord("carly", "t1")
-    data = event("")
+    data = artifact_event("")
     data.parts[:] = [{"data": {"n": 1}}]
     record.add([data])
     ahead.begin(record)
@@ -147,6 +132,6 @@ def test_endless_equal_chunks_are_not_checked_for_ever() -> None:
     ahead = begun("a")
     for _ in range(MAX_CHECKS):
         assert take(ahead, "a") == [PERHAPS]
-        ahead.note([event("a")], is_whole=False, is_proof=True)
+        ahead.note([artifact_event("a")], is_whole=False, is_proof=True)
 
     assert take(ahead, "a") == [NO]

@@ -16,7 +16,7 @@ from host.errors import AgentUnreachable
 from host.feed.feed import Feed
 from host.following.follower import Follower
 from host.log.memory_log import MemoryLog
-from host.model.event import ArtifactEvent
+from host.model.event import ArtifactEvent, Event
 from tests.support.scripted_agent import (
     ScriptedConnection,
     chunk,
@@ -211,27 +211,43 @@ async def test_second_reply_is_read_when_it_comes_right_after_the_first() -> Non
     assert summarize(events)[-1] == "completed Done."
 
 
-async def test_response_that_ends_beside_an_answer_hides_nothing() -> None:
-    """GetTask would be ahead of the response to the answer."""
-    connection = SlowConnection([[]], [task("COMPLETED", "Done.", "Red or blue?")])
+async def follow_with_a_reply(
+    tasks: list[Update], first: list[Update], answer: list[Update]
+) -> list[Event]:
+    """Return the events of a task with a reply during the response to a message.
+
+    The agent sends the first of the updates in `first` before it gets the reply, and
+    the others after it. Then it sends `answer`. GetTask returns `tasks`.
+    """
+    connection = SlowConnection([[]], tasks)
     connection.may_answer.set()
     has_replied = anyio.Event()
 
-    async def first() -> AsyncGenerator[Batch, None]:
-        yield Batch([status("INPUT_REQUIRED", "Red or blue?")])
+    async def respond() -> AsyncGenerator[Batch, None]:
+        yield Batch(first[:1])
         await has_replied.wait()
+        for update in first[1:]:
+            yield Batch([update])
 
     async with running(connection) as (follower, feed):
         async with anyio.create_task_group() as group:
-            group.start_soon(follower.run, first())
+            group.start_soon(follower.run, respond())
             await anyio.wait_all_tasks_blocked()
-            answer = await follower.expect_reply()
+            reply_stream = await follower.expect_reply()
             has_replied.set()
             await anyio.wait_all_tasks_blocked()
-            updates = stream(status("WORKING", "Thanks."), status("COMPLETED", "Done."))
-            await follower.read_reply(answer, updates)
-            follower.end_reply(answer)
-        events = await read_events(feed)
+            await follower.read_reply(reply_stream, stream(*answer))
+            follower.end_reply(reply_stream)
+        return await read_events(feed)
+
+
+async def test_response_that_ends_beside_an_answer_hides_nothing() -> None:
+    """GetTask would be ahead of the response to the answer."""
+    events = await follow_with_a_reply(
+        tasks=[task("COMPLETED", "Done.", "Red or blue?")],
+        first=[status("INPUT_REQUIRED", "Red or blue?")],
+        answer=[status("WORKING", "Thanks."), status("COMPLETED", "Done.")],
+    )
 
     assert summarize(events) == [
         "input-required Red or blue?",
@@ -248,26 +264,11 @@ async def test_chunk_taken_for_a_repeat_is_found_at_the_end() -> None:
         "status": {"state": "TASK_STATE_COMPLETED"},
         "artifacts": [{"artifactId": "a", "parts": parts}],
     }
-    connection = SlowConnection([[]], [make_update({"task": whole})] * 2)
-    connection.may_answer.set()
-    has_replied = anyio.Event()
-
-    async def first() -> AsyncGenerator[Batch, None]:
-        yield Batch([status("WORKING", "one")])
-        await has_replied.wait()
-        yield Batch([chunk("a")])
-
-    async with running(connection) as (follower, feed):
-        async with anyio.create_task_group() as group:
-            group.start_soon(follower.run, first())
-            await anyio.wait_all_tasks_blocked()
-            answer = await follower.expect_reply()
-            has_replied.set()
-            await anyio.wait_all_tasks_blocked()
-            updates = stream(chunk("a"), status("COMPLETED", "Done."))
-            await follower.read_reply(answer, updates)
-            follower.end_reply(answer)
-        events = await read_events(feed)
+    events = await follow_with_a_reply(
+        tasks=[make_update({"task": whole})] * 2,
+        first=[status("WORKING", "one"), chunk("a")],
+        answer=[chunk("a"), status("COMPLETED", "Done.")],
+    )
 
     found = [e.parts for e in events if isinstance(e, ArtifactEvent)]
     assert [part["text"] for some in found for part in some] == ["a", "a"]

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from host.following import open_streams
 from host.following.chunks_ahead import Repeat
 from host.following.open_streams import OpenStream, OpenStreams
-from host.model.event import ArtifactEvent
-from host.model.timestamps import now
 from host.protocol.a2a_objects import StreamResponse
 from host.protocol.a2a_parser import parse_response
 from host.protocol.task_record import TaskRecord
+from tests.support.a2a_updates import artifact_event
 
 
 def chunk(text: str, **more: object) -> StreamResponse:
@@ -147,20 +146,6 @@ def test_chunks_that_a_stream_has_passed_are_expected_no_more() -> None:
     assert is_repeat(streams, second, chunk("b"))
 
     assert not is_repeat(streams, second, chunk("a"))
-
-
-def artifact_event(text: str) -> ArtifactEvent:
-    return ArtifactEvent(
-        agent="carly",
-        task_id="t1",
-        context_id=None,
-        artifact_id="a",
-        name=None,
-        parts=[{"text": text}],
-        append=True,
-        last_chunk=False,
-        received_at=now(),
-    )
 
 
 def read_task(streams: OpenStreams, text: str, *, reader: OpenStream) -> None:

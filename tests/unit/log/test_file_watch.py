@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from host.feed.feed import Feed
 from host.log.sqlite_file import lock_of, wal_of
 from host.log.sqlite_log import SqliteLog
 from tests.contract.entries import batch, ids
+from tests.support.damage import delete, replace
 
 PAGE = 4096
 
@@ -33,16 +33,6 @@ async def log(path: Path) -> AsyncIterator[SqliteLog]:
 
 def move(path: Path, to: Path) -> None:
     path.rename(to)
-
-
-def delete(path: Path) -> None:
-    path.unlink()
-
-
-def replace(path: Path) -> None:
-    """As `cp backup.db feed.db` does it after a deletion."""
-    shutil.copy(path, path.with_name("copy"))
-    path.with_name("copy").rename(path)
 
 
 def cut_off(path: Path) -> None:
