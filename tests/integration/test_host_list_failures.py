@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.host_client import HostClient, Json, host_at
 from tests.support.list_agent import Answer, ListAgent, refuse, rpc, serve_list_agent
+from tests.support.list_stack import list_stack
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
@@ -170,10 +171,7 @@ async def test_pages_without_end_are_bounded_and_reported(
 
 async def test_discovery_returns_when_list_tasks_works_again(tmp_path: Path) -> None:
     agent = ListAgent()
-    with (
-        serve_list_agent(agent) as url,
-        Stack(tmp_path, [], extra_agents={"agent": url}, log="memory") as stack,
-    ):
+    with list_stack(agent, tmp_path) as stack:
         stack.wait_connected("agent")
         async with host_at(stack.url) as host:
             agent.answers["ListTasks"] = lambda _: refuse(-32603, "out of memory")

@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from tests.support.host_client import HostClient, host_at
-from tests.support.list_agent import serve_list_agent
+from tests.support.list_stack import list_stack
 from tests.support.paged_agent import PagedAgent
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
@@ -52,10 +52,7 @@ async def test_tasks_are_found_when_the_connection_breaks_between_two_pages(
     agent = PagedAgent()
     agent.has_filters = has_filters
     expected = agent.add_many(3, "early")
-    with (
-        serve_list_agent(agent) as url,
-        Stack(tmp_path, [], extra_agents={"agent": url}, log="memory") as stack,
-    ):
+    with list_stack(agent, tmp_path) as stack:
         async with host_at(stack.url) as host:
             await have_ended(host, expected)
             agent.away = True
@@ -72,10 +69,7 @@ async def test_tasks_are_found_when_the_host_is_killed_before_it_records_them(
     """The host has recorded later ones."""
     agent = PagedAgent()
     expected = agent.add_many(3, "early")
-    with (
-        serve_list_agent(agent) as url,
-        Stack(tmp_path, [], extra_agents={"agent": url}) as stack,
-    ):
+    with list_stack(agent, tmp_path, log="sqlite") as stack:
         async with host_at(stack.url) as host:
             await have_ended(host, expected)
             agent.away = True
@@ -101,10 +95,7 @@ async def test_agent_that_is_lost_again_and_again_is_read_to_the_end(
     """Each connection breaks after one more page."""
     agent = PagedAgent()
     expected = agent.add_many(3, "early")
-    with (
-        serve_list_agent(agent) as url,
-        Stack(tmp_path, [], extra_agents={"agent": url}, log="memory") as stack,
-    ):
+    with list_stack(agent, tmp_path) as stack:
         async with host_at(stack.url) as host:
             await have_ended(host, expected)
             agent.away = True
@@ -128,10 +119,7 @@ async def test_task_that_only_the_list_knows_is_recorded(tmp_path: Path) -> None
         {},
         b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32001, "message": "unknown"}}',
     )
-    with (
-        serve_list_agent(agent) as url,
-        Stack(tmp_path, [], extra_agents={"agent": url}, log="memory") as stack,
-    ):
+    with list_stack(agent, tmp_path) as stack:
         async with host_at(stack.url) as host:
             await have_ended(host, expected)
             events = await host.history(agent="agent", kind="gap")

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.host_client import HostClient, Json, host_at
-from tests.support.list_agent import serve_list_agent
+from tests.support.list_stack import list_stack
 from tests.support.paged_agent import PagedAgent
-from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
 DEADLINE_S = 40.0
@@ -23,10 +22,7 @@ DEADLINE_S = 40.0
 
 @asynccontextmanager
 async def following(agent: PagedAgent, folder: Path) -> AsyncIterator[HostClient]:
-    with (
-        serve_list_agent(agent) as url,
-        Stack(folder, [], extra_agents={"agent": url}, log="memory") as stack,
-    ):
+    with list_stack(agent, folder) as stack:
         async with host_at(stack.url) as host:
             yield host
 

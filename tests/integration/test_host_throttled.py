@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.host_client import HostClient, Json, host_at, watch_feed
-from tests.support.list_agent import CARD, Answer, ListAgent, serve_list_agent
-from tests.support.stack import Stack
+from tests.support.list_agent import CARD, Answer, ListAgent
+from tests.support.list_stack import list_stack
 from tests.support.waiting import wait_until
 
 PAUSE_S = 4
@@ -21,10 +21,7 @@ PAUSE_S = 4
 @asynccontextmanager
 async def following(agent: ListAgent, folder: Path) -> AsyncIterator[HostClient]:
     """Run a host that follows the agent, and a reader, so that the host polls fast."""
-    with (
-        serve_list_agent(agent) as url,
-        Stack(folder, [], extra_agents={"agent": url}, log="memory") as stack,
-    ):
+    with list_stack(agent, folder) as stack:
         stack.wait_connected("agent")
         async with host_at(stack.url) as host, watch_feed(f"{stack.url}/feed"):
             yield host
