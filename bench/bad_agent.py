@@ -27,6 +27,7 @@ from bench.table import print_table
 from tests.support.bad_streams import NAMES as BAD
 from tests.support.harness import Server, free_port
 from tests.support.host_client import HostClient, Json, host_at
+from tests.support.process_memory import peak_mb
 from tests.support.stack import Stack
 
 HOST_CORE, OTHER_CORE = 0, 1
@@ -132,7 +133,7 @@ async def _measure(stack: Stack, kind: str, bad: dict[str, str], seconds: float)
         await asyncio.sleep(seconds)
         cpu = (_cpu_s(stack.host.pid) - cpu_s) / seconds
         report = await _report(host, kind)
-    return Run(list(before), list(with_it), _peak_mb(stack.host.pid), cpu, report)
+    return Run(list(before), list(with_it), peak_mb(stack.host.pid), cpu, report)
 
 
 async def _report(host: HostClient, kind: str) -> str:
@@ -180,11 +181,6 @@ def _server(name: str, ready: str, folder: Path, module: str, *more: str) -> Ser
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _peak_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _at(share: float, values: Sequence[float]) -> float:

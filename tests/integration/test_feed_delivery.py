@@ -19,7 +19,8 @@ import pytest
 
 from tests.support.feed_reader import FeedReader
 from tests.support.flood import flood_server
-from tests.support.harness import Server, free_port, live_processes
+from tests.support.harness import free_port, live_processes
+from tests.support.process_memory import memory_mb
 from tests.support.waiting import wait_until
 
 RATE = 2_000
@@ -77,7 +78,7 @@ async def test_stalled_and_slow_readers_delay_neither_20_others_nor_the_host(
     # error, uvloop would wait for the transport forever.
     host.env["PYTHONWARNINGS"] = "error,default::ResourceWarning"
     await anyio.to_thread.run_sync(host.restart)
-    before_mb = memory_mb(host)
+    before_mb = memory_mb(host.pid)
     readers = [Normal(port, "/feed") for _ in range(READERS)]
     slow = Normal(port, "/feed", slow=True)
 
@@ -88,7 +89,7 @@ async def test_stalled_and_slow_readers_delay_neither_20_others_nor_the_host(
         for reader in (*readers, slow):
             group.start_soon(reader.run)
         await wait_until(have_all, f"20 readers to have {EVENTS} events", READ_S)
-        growth_mb = memory_mb(host) - before_mb
+        growth_mb = memory_mb(host.pid) - before_mb
         print(f"\n{growth_mb:.1f} MB more; the slow one has {slow.last}")  # noqa: T201
         assert 0 < slow.last < EVENTS
         assert all(reader.unexpected == [] for reader in (*readers, slow))
@@ -99,10 +100,3 @@ async def test_stalled_and_slow_readers_delay_neither_20_others_nor_the_host(
         group.cancel_scope.cancel()
     assert growth_mb < MAX_GROWTH_MB
     assert "Exception in ASGI application" not in host.output()
-
-
-def memory_mb(host: Server) -> float:
-    status = Path(f"/proc/{host.pid}/status")
-    if not status.exists():
-        pytest.skip("memory is read from /proc, which is Linux's")
-    return int(status.read_text().split("VmRSS:")[1].split()[0]) / 1024

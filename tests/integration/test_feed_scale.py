@@ -24,6 +24,7 @@ from tests.support.flood import flood_server
 from tests.support.flood_host import LOG, TASKS, RelaxedLog, entry_of
 from tests.support.harness import THOROUGH, Server, free_port, live_processes
 from tests.support.http_requests import read_events
+from tests.support.process_memory import peak_mb
 from tests.support.waiting import wait_until
 
 EVENTS = 1_000_000 if THOROUGH else 200_000
@@ -104,18 +105,13 @@ class Growth:
     """Measures the growth of a process's peak memory."""
 
     def __init__(self, host: Server) -> None:
-        self._folder = Path(f"/proc/{host.pid}")
-        if not self._folder.exists():
-            pytest.skip("memory is read from /proc, which is Linux's")
-        (self._folder / "clear_refs").write_text("5")  # Resets the peak.
-        self._before_mb = self._peak_mb()
+        self._pid = host.pid
+        peak_mb(self._pid)  # Skips the test if there is none.
+        Path(f"/proc/{self._pid}/clear_refs").write_text("5")  # Resets the peak.
+        self._before_mb = peak_mb(self._pid)
 
     def mb(self) -> float:
-        return self._peak_mb() - self._before_mb
-
-    def _peak_mb(self) -> float:
-        status = (self._folder / "status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+        return peak_mb(self._pid) - self._before_mb
 
 
 async def test_history_streams_every_event_in_order_with_little_memory(

@@ -16,6 +16,7 @@ import pytest
 from tests.support.bad_streams import BURST, NAMES
 from tests.support.harness import Server, free_port
 from tests.support.host_client import HostClient, Json, host_at, watch_feed
+from tests.support.process_memory import peak_mb
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
@@ -271,14 +272,6 @@ async def test_quiet_agents_together_do_not_fill_the_memory(
     await wait_for_events(host, "huge", "after")
 
     assert peak_mb(stack.host.pid) < MAX_PEAK_MB
-
-
-def peak_mb(pid: int) -> float:
-    """Return the peak memory of a process."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():
-        pytest.skip("memory is read from /proc, which is Linux's")
-    return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
 async def test_no_bad_stream_is_logged_as_a_crash(

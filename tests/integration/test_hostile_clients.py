@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import anyio
 import httpx
 import pytest
 
+from tests.support.process_memory import peak_mb
 from tests.support.raw_requests import exchange, flood
 from tests.support.stack import Stack
 
 TOKEN = "operator-0123456789"
 MIB = 1024 * 1024
 ATTACKERS = 4
-MOST_GROWTH = 64 * MIB
+MAX_GROWTH_MB = 64
 
 HOST = b"Host: localhost\r\n"
 BAD_REQUESTS = [
@@ -121,12 +121,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def port(stack: Stack) -> int:
     return int(stack.url.rpartition(":")[2])
-
-
-def peak_memory(stack: Stack) -> int:
-    """Return the largest resident size of the host so far, in bytes."""
-    status = Path(f"/proc/{stack.host.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def check_responses(answer: bytes) -> None:
@@ -241,7 +235,7 @@ async def test_http10_stream_has_no_chunks(port: int) -> None:
 async def test_endless_trailers_do_not_grow_the_memory(
     stack: Stack, port: int, token: bytes, line: bytes
 ) -> None:
-    before = peak_memory(stack)
+    before = peak_mb(stack.host.pid)
     head = (
         b"POST /agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n"
         b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
@@ -252,7 +246,7 @@ async def test_endless_trailers_do_not_grow_the_memory(
         for _ in range(ATTACKERS):
             group.start_soon(flood, port, head, block, 512 * MIB)
 
-    assert peak_memory(stack) - before < MOST_GROWTH
+    assert peak_mb(stack.host.pid) - before < MAX_GROWTH_MB
 
 
 def test_log_has_one_warning_per_minute_and_no_traceback(stack: Stack) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,11 +17,11 @@ from host.api.json_body import MAX_VALUES
 from host.api.request_limits import MAX_BODY_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from host.gateway.message_parser import MAX_PARTS, MAX_TEXT_CHARS
 from tests.support.host_client import host_at
+from tests.support.process_memory import memory_mb
 from tests.support.raw_requests import exchange
 from tests.support.stack import Stack
 
-MIB = 1024 * 1024
-MAX_GROWTH = 64 * MIB
+MAX_GROWTH_MB = 64
 HEAD = b"Host: localhost\r\nConnection: close\r\n"
 
 
@@ -114,7 +113,7 @@ async def test_request_beyond_a_limit_is_refused_with_the_limit(
 async def test_clients_beyond_the_limits_disturb_no_agent(stack: Stack) -> None:
     port = int(stack.url.rpartition(":")[2])
     beyond = [case[1] for case in CASES.values()]
-    before = rss(stack.host.pid)
+    before = memory_mb(stack.host.pid)
     async with host_at(stack.url) as host, anyio.create_task_group() as group:
         for request in beyond * 4:
             group.start_soon(exchange, port, request)
@@ -123,9 +122,4 @@ async def test_clients_beyond_the_limits_disturb_no_agent(stack: Stack) -> None:
 
     assert b'"task"' in answered
     assert [row["connection"] for row in rows] == ["connected"]
-    assert rss(stack.host.pid) - before < MAX_GROWTH
-
-
-def rss(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+    assert memory_mb(stack.host.pid) - before < MAX_GROWTH_MB

@@ -20,6 +20,7 @@ from tests.support.flood import flood_server
 from tests.support.flood_host import LOG
 from tests.support.harness import Server, free_port
 from tests.support.http_requests import read_events
+from tests.support.process_memory import memory_mb
 from tests.support.waiting import wait_until
 
 LARGE, SMALL = 40, 960
@@ -62,14 +63,6 @@ async def host(tmp_path: Path) -> AsyncIterator[Server]:
     running.kill()
 
 
-def memory_mb(host: Server) -> float:
-    status = Path(f"/proc/{host.pid}/status")
-    if not status.exists():
-        pytest.skip("memory is read from /proc, which is Linux's")
-    line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
-
-
 async def test_snapshot_of_old_rows_is_small_and_the_history_has_the_whole(
     host: Server,
 ) -> None:
@@ -95,7 +88,7 @@ async def test_readers_that_join_and_do_not_read_cost_little_memory(
     host: Server,
 ) -> None:
     await read_events(f"{host.url}/feed", until=bool)
-    before = memory_mb(host)
+    before = memory_mb(host.pid)
     port = int(host.url.rpartition(":")[2])
     request = b"GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n"
     writers = []
@@ -115,6 +108,6 @@ async def test_readers_that_join_and_do_not_read_cost_little_memory(
         (snapshot,) = await read_events(f"{host.url}/feed", until=bool)
         assert snapshot.event == "snapshot"
         assert (await client.get("/readyz")).status_code == 200
-    assert memory_mb(host) - before < MAX_GROWTH_MB
+    assert memory_mb(host.pid) - before < MAX_GROWTH_MB
     for _, writer in writers:
         writer.close()

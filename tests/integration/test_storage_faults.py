@@ -26,6 +26,7 @@ from tests.support.flood_host import LOG, TASKS, entry_of
 from tests.support.full_disk import SmallDisk, SmallFiles, full_disk
 from tests.support.harness import Process, Server, free_port, live_processes
 from tests.support.host_client import Json, Watcher, client, watch_feed
+from tests.support.process_memory import memory_mb
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
@@ -271,12 +272,12 @@ async def test_host_does_not_read_its_agents_while_the_log_fails(
                 await reader.until(
                     lambda: bool(reader.of_task("t1")), "the first update", 30
                 )
-                before_mb = memory_mb(stack.host)
+                before_mb = memory_mb(stack.host.pid)
                 libc.fail_writes()
                 proxy.clear_faults()
                 await wait_for_failure(stack.url)
                 sent = await wait_until_stable(lambda: sent_by(agent))
-                growth_mb = memory_mb(stack.host) - before_mb
+                growth_mb = memory_mb(stack.host.pid) - before_mb
                 libc.allow_writes()
                 await reader.until(
                     lambda: len(reader.seen) > sent + SOME,
@@ -289,11 +290,6 @@ async def test_host_does_not_read_its_agents_while_the_log_fails(
     numbers = update_numbers(reader)
     assert numbers == list(range(1, len(numbers) + 1))
     assert not [event for event in reader.events if event["kind"] == "gap"]
-
-
-def memory_mb(host: Server) -> float:
-    status = Path(f"/proc/{host.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 async def sent_by(agent: Server) -> int:
