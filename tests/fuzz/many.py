@@ -7,7 +7,7 @@ COURTSIDE_FUZZ inputs, which are new in each run, and prints the counts.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -17,6 +17,8 @@ from hypothesis import Phase, given, settings
 QUICK = 60
 MANY = int(os.environ.get("COURTSIDE_FUZZ", "0"))
 tried: Counter[str] = Counter()
+longest_s: defaultdict[str, float] = defaultdict(float)
+"""The CPU time of the longest step of the event loop, for the tests that measure it."""
 
 Test = Callable[..., None]
 
@@ -27,7 +29,7 @@ def fuzz(*strategies: Any, inputs: int = 1) -> Callable[[Test], Test]:
     def decorate(test: Test) -> Test:
         @wraps(test)
         def counted(*values: Any, **more: Any) -> None:
-            tried[test.__name__] += inputs
+            tried[more.get("name", test.__name__)] += inputs
             test(*values, **more)
 
         chosen = settings(max_examples=MANY or QUICK, derandomize=not MANY)

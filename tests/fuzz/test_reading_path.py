@@ -17,7 +17,7 @@ import pytest
 from hypothesis import strategies as st
 
 from host.clients.bindings import update_decoder
-from tests.fuzz.many import MANY, fuzz
+from tests.fuzz.many import MANY, fuzz, longest_s
 from tests.fuzz.mutations import mutate
 from tests.fuzz.reading_path import PARTS, Part
 
@@ -74,6 +74,7 @@ def test_any_bytes_are_read_or_refused_without_a_stall(
             stall_s = _read(loop, part, seed, data)
         except Exception as error:
             raise AssertionError(f"{error!r} after the input {data!r}") from error
+        longest_s[name] = max(longest_s[name], stall_s)
         assert not loop.errors, f"{loop.errors} after the input {data!r}"
         assert stall_s <= STALL_S, f"{stall_s:.3f} s for the input {data!r}"
 
