@@ -212,7 +212,8 @@ def check_public(url: object) -> str:
 def check_card(card: object) -> str:
     """Return an absolute path at the agent's host, or an http(s) URL."""
     if isinstance(card, str) and card.startswith("/") and not card.startswith("//"):
-        if len(card) > MAX_URL or not VISIBLE.fullmatch(card):
+        _check_length(card)
+        if not VISIBLE.fullmatch(card):
             raise ConfigError("is not a valid path; use ASCII characters, no spaces")
         return card
     return _check_http_url(card)
@@ -228,6 +229,8 @@ def _check_http_url(url: object) -> str:
             "must not contain a user or password, because the feed shows URLs: use "
             "credentials"
         )
+    if isinstance(url, str):
+        _check_length(url)
     if not is_valid:
         raise ConfigError(
             f"is not an http(s) URL: {str(url)[:100]!r}; for example "
@@ -242,12 +245,16 @@ def _check_http_url(url: object) -> str:
     return text
 
 
+def _check_length(text: str) -> None:
+    if len(text) > MAX_URL:
+        raise ConfigError(f"has {len(text)} characters; the limit is {MAX_URL}")
+
+
 def _is_http(url: str) -> bool:
     parts = urlsplit(url)
     _ = parts.port  # Raises ValueError if it is not a port.
     return bool(
-        len(url) <= MAX_URL
-        and not re.search(r"[\x00-\x20\x7f\\]", url)
+        not re.search(r"[\x00-\x20\x7f\\]", url)
         and parts.scheme in ("http", "https")
         and parts.hostname
         and httpx.URL(url).host

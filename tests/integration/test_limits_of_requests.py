@@ -15,14 +15,18 @@ import pytest
 
 from host.api.json_body import MAX_VALUES
 from host.api.request_limits import MAX_BODY_BYTES, MAX_HEADERS, MAX_URL_BYTES
+from host.config.agent_name import MAX_NAME
+from host.config.agent_settings import MAX_URL
 from host.gateway.message_parser import MAX_PARTS, MAX_TEXT_CHARS
-from tests.support.host_client import host_at
+from tests.support.host_client import HostClient, Json, host_at
 from tests.support.process_memory import memory_mb
 from tests.support.raw_requests import exchange
 from tests.support.stack import Stack
 
 MAX_GROWTH_MB = 64
 HEAD = b"Host: localhost\r\nConnection: close\r\n"
+
+LONG_URL = "http://127.0.0.1:9/".ljust(MAX_URL, "x")
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +114,32 @@ async def test_request_beyond_a_limit_is_refused_with_the_limit(
     assert words.encode() in refused
 
 
+@pytest.mark.parametrize(
+    ("at_limit", "beyond", "words"),
+    [
+        (
+            {"name": "x" * MAX_NAME, "url": "http://127.0.0.1:9"},
+            {"name": "y" * (MAX_NAME + 1), "url": "http://127.0.0.1:10"},
+            "use up to 32 lower-case letters",
+        ),
+        (
+            {"name": "long-url", "url": LONG_URL},
+            {"name": "longer-url", "url": LONG_URL + "x"},
+            "url has 2049 characters; the limit is 2048",
+        ),
+    ],
+)
+async def test_long_setting_of_an_agent_is_refused_with_the_limit(
+    host: HostClient, at_limit: Json, beyond: Json, words: str
+) -> None:
+    accepted = await host.http.post("/agents", json=at_limit)
+    refused = await host.http.post("/agents", json=beyond)
+
+    assert accepted.status_code == 201, accepted.text
+    assert refused.status_code == 400
+    assert words in refused.json()["error"]["message"]
+
+
 async def test_clients_beyond_the_limits_disturb_no_agent(stack: Stack) -> None:
     port = int(stack.url.rpartition(":")[2])
     beyond = [case[1] for case in CASES.values()]
@@ -118,8 +148,8 @@ async def test_clients_beyond_the_limits_disturb_no_agent(stack: Stack) -> None:
         for request in beyond * 4:
             group.start_soon(exchange, port, request)
         answered = await exchange(port, call({"messageId": "next"}))
-        rows = (await host.get("/agents"))["agents"]
+        row = await host.agent("carly")
 
     assert b'"task"' in answered
-    assert [row["connection"] for row in rows] == ["connected"]
+    assert row["connection"] == "connected"
     assert memory_mb(stack.host.pid) - before < MAX_GROWTH_MB
