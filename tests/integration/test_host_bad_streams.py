@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.agent_events import wait_for_events, wait_for_row
 from tests.support.bad_streams import BURST, NAMES
 from tests.support.harness import Server, free_port
-from tests.support.host_client import HostClient, Json, host_at, watch_feed
+from tests.support.host_client import HostClient, host_at, watch_feed
 from tests.support.process_memory import peak_mb
 from tests.support.stack import Stack
-from tests.support.waiting import wait_until
 
 COSTLY = {
     "tinycard": "it slowly: its HTTP has very many small chunks",
@@ -86,36 +86,6 @@ async def host_with(
     ):
         async with host_at(running.url) as client:
             yield running, client
-
-
-async def wait_for_row(host: HostClient, agent: str, words: str) -> Json:
-    """Return the first row of the agent with these words in its cause or trouble.
-
-    The trouble may already be over: the feed still has its row.
-    """
-
-    async def found() -> Json | None:
-        rows = await host.history(after=0, agent=agent, kind="agent")
-        return next(
-            (r for r in rows if words in f"{r.get('cause')} {r.get('trouble')}"), None
-        )
-
-    row = await wait_until(found, f"the row of {agent} to have {words!r}", 60)
-    assert row
-    return row
-
-
-async def wait_for_events(host: HostClient, agent: str, last: str) -> list[Json]:
-    """Return the events of an agent's task, once it has the message `last`."""
-
-    async def found() -> list[Json] | None:
-        events = await host.history(after=0, agent=agent)
-        ours = [event for event in events if event["kind"] in ("task", "gap")]
-        return ours if any(event["message"] == last for event in ours) else None
-
-    events = await wait_until(found, f"{agent} to say {last!r}", 60)
-    assert events
-    return events
 
 
 async def follow_good_task(stack: Stack, host: HostClient) -> None:

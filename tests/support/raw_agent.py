@@ -21,7 +21,8 @@ SSE = "text/event-stream"
 class Exchange:
     """One request, and the connection to its client.
 
-    `name` is the first segment of the path, because one server has many agents.
+    `target` is the path with its query. `name` is the path's first segment, because one
+    server has many agents.
     `method` is the JSON-RPC method (also for an HTTP+JSON path), or "" for a card.
     """
 
@@ -34,6 +35,7 @@ class Exchange:
         writer: asyncio.StreamWriter,
     ) -> None:
         call: Json = json.loads(body) if body else {}
+        self.target = path
         self.name, _, rest = path.partition("?")[0][1:].partition("/")
         self.url = f"http://{headers['host']}/{self.name}"
         self.headers = headers
