@@ -1,7 +1,8 @@
 """Drives a real host to the limits of requests, and one beyond, over raw sockets.
 
-A request at the limit is read. One beyond gets an error that names the limit. An agent
-is followed meanwhile, and the host's memory hardly grows. docs/limits.md has the rows.
+A request at the limit is read. One beyond gets an error that names the limit. The host
+counts a head and trailers in pieces of 512 bytes. An agent is followed meanwhile, and
+the host's memory hardly grows. docs/limits.md has the rows.
 """
 
 from __future__ import annotations
@@ -13,8 +14,15 @@ from typing import Any
 import anyio
 import pytest
 
+from host.api.connections import PIECE_BYTES
 from host.api.json_body import MAX_VALUES
-from host.api.request_limits import MAX_BODY_BYTES, MAX_HEADERS, MAX_URL_BYTES
+from host.api.request_limits import (
+    MAX_BODY_BYTES,
+    MAX_FRAMING_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_URL_BYTES,
+)
 from host.config.agent_name import MAX_NAME
 from host.config.agent_settings import MAX_URL
 from host.gateway.message_parser import MAX_PARTS, MAX_TEXT_CHARS
@@ -74,6 +82,18 @@ def url(size: int) -> bytes:
     return get(b"/healthz?" + b"x" * (size - 9))
 
 
+def head(size: int) -> bytes:
+    rest = len(get(b"/healthz", b"A: \r\n"))
+    return get(b"/healthz", b"A: %b\r\n" % (b"x" * (size - rest)))
+
+
+def trailers(size: int) -> bytes:
+    """Return a request with that many bytes after its head."""
+    begin = b"POST /a2a/carly HTTP/1.1\r\n" + HEAD
+    begin += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    return begin + b"\r\n0\r\nA: %b\r\n\r\n" % (b"x" * (size - 10))
+
+
 def parts(count: int) -> bytes:
     return call({"parts": [{"text": "x"}] * count})
 
@@ -81,6 +101,18 @@ def parts(count: int) -> bytes:
 CASES = {
     "url": (url(MAX_URL_BYTES), url(MAX_URL_BYTES + 1), "414", str(MAX_URL_BYTES)),
     "headers": (headers(MAX_HEADERS), headers(MAX_HEADERS + 1), "431", "256 headers"),
+    "head": (
+        head(MAX_HEAD_BYTES),
+        head(MAX_HEAD_BYTES + 2 * PIECE_BYTES),
+        "431",
+        str(MAX_HEAD_BYTES),
+    ),
+    "trailers": (
+        trailers(MAX_FRAMING_BYTES - PIECE_BYTES),
+        trailers(MAX_FRAMING_BYTES + 2 * PIECE_BYTES),
+        "431",
+        str(MAX_FRAMING_BYTES),
+    ),
     "body": (
         filled(MAX_BODY_BYTES),
         filled(MAX_BODY_BYTES + 1),

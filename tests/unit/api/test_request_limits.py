@@ -84,10 +84,13 @@ async def test_endless_body_ends_the_connection(path: bytes) -> None:
     assert answer.startswith(b"HTTP/1.1 413 " if path else b"HTTP/1.1 401 ")
 
 
-async def test_little_rest_of_a_refused_request_keeps_the_connection() -> None:
+@pytest.mark.parametrize("size", [MAX_UNREAD_BYTES // 2, MAX_UNREAD_BYTES])
+async def test_little_rest_of_a_refused_request_keeps_the_connection(
+    size: int,
+) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
     last = b"GET /read HTTP/1.1\r\nConnection: close\r\n\r\n"
-    body = b"x" * (MAX_UNREAD_BYTES // 2)
+    body = b"x" * size
 
     async with serve_app(app) as port:
         answer = await exchange(port, head % len(body), body, last, pause_s=0.1)
@@ -97,7 +100,12 @@ async def test_little_rest_of_a_refused_request_keeps_the_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    "framing", [b"Content-Length: 9000000", b"Transfer-Encoding: chunked"]
+    "framing",
+    [
+        b"Content-Length: %d" % (MAX_UNREAD_BYTES + 1),
+        b"Content-Length: 9000000",
+        b"Transfer-Encoding: chunked",
+    ],
 )
 async def test_response_before_a_long_rest_ends_the_connection(framing: bytes) -> None:
     """It says so, and it ends before the rest is there: a client can read it."""
