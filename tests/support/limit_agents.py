@@ -13,9 +13,19 @@ import sys
 from host.clients import answer, card, connection, security_schemes
 from host.clients.aiohttp_transport import MAX_HEAD_LINE
 from host.clients.bindings import http_transport, json_errors, sse, unreachable_errors
-from host.protocol import event_builders, lenient_json
+from host.gateway import a2a_updates
+from host.protocol import event_builders, lenient_json, task_result
 from tests.support import raw_agent
-from tests.support.one_task_agent import PING_S, OneTaskAgent
+from tests.support.limit_cards import (
+    LargeCard,
+    LongDescription,
+    LongHeadLine,
+    Redirects,
+    Requirements,
+    Schemes,
+    Sized,
+)
+from tests.support.one_task_agent import PING_S
 from tests.support.raw_agent import Exchange, Json, message_of, serve
 
 MIB = 1024 * 1024
@@ -24,43 +34,6 @@ UNKNOWN_CODE = -32050
 REFUSED_CODE = -32602
 DEPTH_AROUND = 4
 """The levels of a response around a field of its update."""
-
-
-class Sized(OneTaskAgent):
-    """Has something of `amount` bytes, characters or pieces in its responses."""
-
-    def __init__(self, amount: int) -> None:
-        super().__init__()
-        self.amount = amount
-
-    def build_card(self, exchange: Exchange) -> Json:
-        return raw_agent.card(exchange.name, exchange.url)
-
-    async def card(self, exchange: Exchange) -> None:
-        await exchange.answer(json.dumps(self.build_card(exchange)).encode())
-
-
-class LargeCard(Sized):
-    async def card(self, exchange: Exchange) -> None:
-        body = json.dumps(self.build_card(exchange)).encode()
-        await exchange.answer(body.ljust(self.amount))
-
-
-class LongHeadLine(Sized):
-    async def card(self, exchange: Exchange) -> None:
-        body = json.dumps(self.build_card(exchange)).encode()
-        value = "x" * self.amount
-        await exchange.head("application/json", headers=f"X-Long: {value}\r\n")
-        await exchange.send(body)
-
-
-class Redirects(Sized):
-    async def card(self, exchange: Exchange) -> None:
-        path, _, hop = exchange.target.partition("?")
-        if int(hop or 0) == self.amount:
-            return await super().card(exchange)
-        location = f"Location: {path}?{int(hop or 0) + 1}\r\n"
-        await exchange.head("text/plain", 302, location)
 
 
 class LargeList(Sized):
@@ -176,40 +149,38 @@ class LargeMessages(ManyMessages):
         return self.amount // MIB, "x" * MIB
 
 
-class Requirements(Sized):
-    """Only the last requirement of its card is met without credentials."""
+class LongHistory(Sized):
+    """Sends that many messages, and then a last one."""
 
-    def build_card(self, exchange: Exchange) -> Json:
-        required: list[Json] = [{"schemes": {"key": {"list": []}}}] * (self.amount - 1)
-        key = {"location": "header", "name": "X-Key"}
-        return super().build_card(exchange) | {
-            "securitySchemes": {"key": {"apiKeySecurityScheme": key}},
-            "securityRequirements": [*required, {"schemes": {}}],
-        }
-
-
-class Schemes(Sized):
-    """Its card has one requirement, which a bearer token meets."""
-
-    def build_card(self, exchange: Exchange) -> Json:
-        names = [f"s{number}" for number in range(self.amount)]
-        bearer = {"httpAuthSecurityScheme": {"scheme": "Bearer"}}
-        return super().build_card(exchange) | {
-            "securitySchemes": dict.fromkeys(names, bearer),
-            "securityRequirements": [
-                {"schemes": {name: {"list": []} for name in names}}
-            ],
-        }
+    async def stream(self, exchange: Exchange) -> None:
+        if self.number == 1:
+            for number in range(2, self.amount + 1):
+                await exchange.send(exchange.event(self.update(f"update {number}")))
+            await exchange.send(exchange.event(self.update("last")))
+        await exchange.until_gone(PING_S)
 
 
-class LongDescription(Sized):
-    def build_card(self, exchange: Exchange) -> Json:
-        name = "X" * (self.amount - len("an API key (header )"))
-        key = {"location": "header", "name": name}
-        return super().build_card(exchange) | {
-            "securitySchemes": {"key": {"apiKeySecurityScheme": key}},
-            "securityRequirements": [{"schemes": {"key": {"list": []}}}],
-        }
+class LongResult(Sized):
+    """Ends its task with that many characters in one artifact."""
+
+    def build_texts(self) -> list[str]:
+        return ["x" * self.amount]
+
+    async def stream(self, exchange: Exchange) -> None:
+        for number, text in enumerate(self.build_texts()):
+            artifact = {"artifactId": f"a{number}", "parts": [{"text": text}]}
+            update = {"taskId": "t1", "contextId": "c1", "artifact": artifact}
+            event = json.dumps({"artifactUpdate": update}).encode()
+            await exchange.send(exchange.event(event))
+        self.over = True
+        await exchange.send(exchange.event(self.update("last")))
+
+
+class ManyArtifacts(LongResult):
+    """Together they are too long for the result of a row."""
+
+    def build_texts(self) -> list[str]:
+        return ["x" * task_result.MAX_RESULT_BYTES] * self.amount
 
 
 class ManyTasks(Sized):
@@ -270,6 +241,9 @@ KINDS: dict[str, tuple[type[Sized], int]] = {
     "requirements": (Requirements, security_schemes.MAX_REQUIREMENTS),
     "schemes": (Schemes, security_schemes.MAX_SCHEMES),
     "description": (LongDescription, security_schemes.MAX_DESCRIPTION),
+    "history": (LongHistory, a2a_updates.MAX_HISTORY),
+    "result": (LongResult, task_result.MAX_RESULT_BYTES),
+    "artifacts": (ManyArtifacts, task_result.MAX_RESULT_ARTIFACTS),
     "streams": (ManyTasks, connection.MAX_STREAMS),
     "gettask": (SlowTasks, connection.MAX_GET_TASK),
 }
