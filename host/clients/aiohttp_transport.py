@@ -123,11 +123,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 class _MeteredConnection(ResponseHandler):
     """Counts the time that the parser takes, and pauses as the budget says."""
 
-    __slots__ = ("_budget",)
+    __slots__ = ("_budget", "_paused_before_s")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, budget: LoopBudget) -> None:
         super().__init__(loop)
         self._budget = budget
+        self._paused_before_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -143,7 +144,7 @@ class _MeteredConnection(ResponseHandler):
         self._budget.spend_bytes(len(data))
         with self._budget.spend(HTTP):
             super().data_received(data)
-        self._budget.pause_connections()
+        self._budget.pause_connections(self)
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         # aiohttp calls it for each HTTP chunk, although there is mostly nothing to do.
@@ -158,13 +159,27 @@ class _MeteredConnection(ResponseHandler):
         if not (self._reading_paused or self._buffer_paused):
             super()._resume_transport_reading()
 
+    def _reschedule_timeout(self) -> None:
+        self._paused_before_s = self._budget.paused_s
+        super()._reschedule_timeout()
+
+    def _on_read_timeout(self) -> None:
+        """Wait longer if the budget paused the connection since it last read."""
+        if paused_s := self._budget.paused_s - self._paused_before_s:
+            self._paused_before_s += paused_s
+            self._read_timeout_handle = self._loop.call_later(
+                paused_s, self._on_read_timeout
+            )
+        else:
+            super()._on_read_timeout()
+
     def _resume_transport_reading(self) -> None:
         if not self._budget.is_paused:
             super()._resume_transport_reading()
 
 
 def _create_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Limit what one read can return: a large part of tiny chunks takes 0.1 s."""
+    """Limit what one read can return: 256 KiB of interim responses take 0.1 s."""
     family, kind, protocol, *_ = address
     created = socket.socket(family, kind, protocol)
     created.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_READ)
@@ -236,8 +251,13 @@ def _httpx_errors() -> Iterator[None]:
         raise httpx.ConnectError(str(error.os_error)) from error
     except aiohttp.ClientPayloadError as error:
         raise httpx.RemoteProtocolError("the response is incomplete") from error
+    except aiohttp.ClientHttpProxyError as error:
+        text = f"the proxy answered HTTP {error.status} {error.message}"
+        raise httpx.ProxyError(text) from error
     except aiohttp.ClientResponseError as error:
-        raise httpx.RemoteProtocolError(f"bad HTTP: {error.message}") from error
+        # aiohttp marks the character with a line of its own.
+        text = " ".join(error.message.split()).removesuffix(" ^")
+        raise httpx.RemoteProtocolError(f"bad HTTP: {text}") from error
     except aiohttp.ServerDisconnectedError as error:
         text = "Server disconnected without sending a response."
         raise httpx.RemoteProtocolError(text) from error

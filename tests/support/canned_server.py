@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 Json = dict[str, Any]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class CannedServer:
     """Sends the next of `answers` for each request, and closes the connection.
 
     It repeats the last answer. With `keeps_open` the client must close the connection.
-    With `sends_first` it also sends the answer before the request.
+    With `sends_first` it also sends the answer before the request. With `resets` it
+    resets the connection in place of closing it.
     """
 
     def __init__(self, *answers: bytes) -> None:
@@ -28,6 +33,7 @@ class CannedServer:
         self.client_left = asyncio.Event()
         self.keeps_open = False
         self.sends_first = False
+        self.resets = False
         self.url = ""
 
     async def handle(
@@ -46,6 +52,10 @@ class CannedServer:
             await writer.drain()
             if self.keeps_open:
                 await reader.read()
+            if self.resets:
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -61,11 +71,22 @@ def http_response(
 
 
 @asynccontextmanager
-async def serve(agent: CannedServer) -> AsyncIterator[str]:
-    server = await asyncio.start_server(agent.handle, "127.0.0.1", 0)
+async def serve(
+    agent: CannedServer, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    async with serve_handler(agent.handle, tls) as url:
+        agent.url = url
+        yield url
+
+
+@asynccontextmanager
+async def serve_handler(
+    handle: Handler, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """Pass each connection to `handle`, and yield the URL of the server."""
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
-    agent.url = f"http://127.0.0.1:{port}"
     try:
-        yield agent.url
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     finally:
         server.close()

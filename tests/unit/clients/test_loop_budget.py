@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import anyio.lowlevel
+import anyio
 
 from host.clients.loop_budget import BURST_S, BYTES_PER_S, HTTP, JSON, SHARE, LoopBudget
 
@@ -16,13 +16,17 @@ class Clock:
 
 
 class Connection:
-    is_paused = False
+    def __init__(self, budget: LoopBudget) -> None:
+        self.is_paused = False
+        self.resumed: list[Connection] = []
+        budget.attach(self)
 
     def pause(self) -> None:
         self.is_paused = True
 
     def go_on(self) -> None:
         self.is_paused = False
+        self.resumed.append(self)
 
 
 def spend(budget: LoopBudget, clock: Clock, seconds: float, reason: str) -> None:
@@ -30,23 +34,53 @@ def spend(budget: LoopBudget, clock: Clock, seconds: float, reason: str) -> None
         clock.now += seconds
 
 
-async def test_all_connections_pause_once_the_share_is_used_up() -> None:
-    clock = Clock()
-    budget, connections = LoopBudget(clock), [Connection(), Connection()]
-    for connection in connections:
-        budget.attach(connection)
-
-    spend(budget, clock, BURST_S, HTTP)
-    budget.pause_connections()
-    assert not any(connection.is_paused for connection in connections)
-    spend(budget, clock, 0.01, HTTP)
-    budget.pause_connections()
-    assert all(connection.is_paused for connection in connections)
-
-    clock.now += 10
+async def until_resumed(clock: Clock, *connections: Connection) -> None:
+    clock.now += 100
     with anyio.fail_after(30):
         while any(connection.is_paused for connection in connections):
-            await anyio.lowlevel.checkpoint()
+            await anyio.sleep(0.01)
+
+
+async def test_all_connections_pause_once_the_share_is_used_up() -> None:
+    clock = Clock()
+    budget = LoopBudget(clock)
+    connections = [Connection(budget), Connection(budget)]
+
+    spend(budget, clock, BURST_S, HTTP)
+    budget.pause_connections(connections[0])
+    assert not any(connection.is_paused for connection in connections)
+    spend(budget, clock, 0.01, HTTP)
+    budget.pause_connections(connections[0])
+    assert all(connection.is_paused for connection in connections)
+
+    await until_resumed(clock, *connections)
+
+
+async def test_connection_that_opens_during_a_pause_waits_as_well() -> None:
+    clock = Clock()
+    budget = LoopBudget(clock)
+    first = Connection(budget)
+    spend(budget, clock, BURST_S + 0.01, HTTP)
+    budget.pause_connections(first)
+
+    late = Connection(budget)
+
+    assert late.is_paused
+    await until_resumed(clock, first, late)
+
+
+async def test_connection_that_read_last_is_the_last_to_read_after_a_pause() -> None:
+    clock = Clock()
+    budget = LoopBudget(clock)
+    first, second, third = (Connection(budget) for _ in range(3))
+    resumed = first.resumed = second.resumed = third.resumed = []
+
+    for reader in (first, second):
+        spend(budget, clock, BURST_S + 0.01, HTTP)
+        budget.pause_connections(reader)
+        await until_resumed(clock, first, second, third)
+
+    assert resumed == [second, third, first, third, first, second]
 
 
 def test_an_agent_gets_no_more_than_its_share_over_a_long_time() -> None:
@@ -74,11 +108,12 @@ def test_bytes_count_as_well_as_time() -> None:
 async def test_report_names_what_took_most_of_the_time_once() -> None:
     clock = Clock()
     budget = LoopBudget(clock)
+    connection = Connection(budget)
     spend(budget, clock, 0.1, HTTP)
     spend(budget, clock, 2.0, JSON)
     assert budget.take_report() is None  # Nobody had to wait for it yet.
 
     spend(budget, clock, 2.0, JSON)
-    budget.pause_connections()
+    budget.pause_connections(connection)
     assert budget.take_report() == f"the host reads it slowly: {JSON}"
     assert budget.take_report() is None
