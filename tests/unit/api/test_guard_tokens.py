@@ -9,7 +9,13 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from host.api.guard import Guard
-from host.api.sessions import Authenticator
+from host.api.sessions import (
+    MAX_ADDRESSES,
+    MAX_WRONG_TOKENS,
+    WRONG_TOKEN_EVERY_S,
+    Authenticator,
+    WrongTokenLimit,
+)
 from tests.support.guarded_app import (
     LOCKED,
     OPEN,
@@ -84,6 +90,34 @@ class TestToken:
         assert wrong == [401] * 10 + [429] * 2
         assert await guess(TOKEN, "192.0.2.1") == 429
         assert await guess(TOKEN, "192.0.2.2") == 200
+
+
+class TestWrongTokenLimit:
+    def test_allows_one_more_token_after_each_pause(self) -> None:
+        now = 100.0
+        limit = WrongTokenLimit(lambda: now)
+        for _ in range(MAX_WRONG_TOKENS):
+            assert not limit.wait_s("192.0.2.1")
+            limit.count("192.0.2.1")
+
+        assert limit.wait_s("192.0.2.1") == WRONG_TOKEN_EVERY_S
+        now += WRONG_TOKEN_EVERY_S
+        assert not limit.wait_s("192.0.2.1")
+        limit.count("192.0.2.1")
+        assert limit.wait_s("192.0.2.1") == WRONG_TOKEN_EVERY_S
+
+    def test_forgets_only_the_oldest_address(self) -> None:
+        limit = WrongTokenLimit(lambda: 100.0)
+        addresses = [f"10.{n >> 8}.{n & 255}.1" for n in range(MAX_ADDRESSES + 1)]
+        for address in addresses[:2] * MAX_WRONG_TOKENS:
+            limit.count(address)
+        for address in addresses[2:-1]:
+            limit.count(address)
+
+        assert all(limit.wait_s(address) for address in addresses[:2])
+        limit.count(addresses[-1])
+        assert not limit.wait_s(addresses[0])
+        assert limit.wait_s(addresses[1])
 
 
 async def test_admitted_request_goes_directly_to_the_application() -> None:

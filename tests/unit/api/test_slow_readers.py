@@ -10,16 +10,20 @@ from collections.abc import AsyncIterator
 import anyio
 import anyio.lowlevel
 import pytest
-from starlette.responses import StreamingResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from host.api.connections import Connection
 from host.api.sessions import OPERATOR, ROLE
 from tests.support.in_process_host import serve_app
+from tests.support.raw_requests import END_ERRORS
 from tests.support.waiting import wait_until
 
 READ_S = 0.3
 DEADLINE_S = 30.0
 PIECE = b"x" * 100_000
+LONG = 32 * 1024 * 1024
+"""More than the kernel keeps of a response that nobody reads."""
 
 
 class EndlessApp:
@@ -94,3 +98,31 @@ async def test_client_with_a_token_may_pause(monkeypatch: pytest.MonkeyPatch) ->
             received = 0
             while received < 20_000_000:
                 received += len(await known.receive())
+
+
+async def test_end_of_a_response_that_nobody_reads_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The host has closed the connection, but the kernel cannot send the rest."""
+    monkeypatch.setattr("host.api.connections.CLOSE_S", READ_S)
+    lost = anyio.Event()
+    lose = Connection.connection_lost
+
+    def note_loss(connection: Connection, error: Exception | None) -> None:
+        lost.set()
+        lose(connection, error)
+
+    monkeypatch.setattr(Connection, "connection_lost", note_loss)
+    async with (
+        serve_app(PlainTextResponse("x" * LONG)) as port,
+        await anyio.connect_tcp("127.0.0.1", port) as stream,
+    ):
+        await stream.send(b"GET / HTTP/1.0\r\n\r\n")
+        with anyio.fail_after(DEADLINE_S):
+            await lost.wait()
+
+        size = 0
+        with pytest.raises(END_ERRORS):
+            while True:
+                size += len(await stream.receive())
+    assert size < LONG

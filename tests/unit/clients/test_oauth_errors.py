@@ -51,7 +51,8 @@ class TestBadEndpoint:
                 Reply(200, '{"access_token": "abc", "token_type": "mac"}'),
                 "the token is not a bearer token",
             ),
-            (Reply(200, "x" * 70_000), "response over 64 KiB"),
+            (Reply(200, "x" * oauth.MAX_RESPONSE), "the response contains no token"),
+            (Reply(200, "x" * (oauth.MAX_RESPONSE + 1)), "response over 64 KiB"),
             (Reply(200, "x" * 1000, endless=True), "response over 64 KiB"),
         ],
     )

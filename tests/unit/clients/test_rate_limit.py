@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import anyio
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.clients.rate_limit import BURST_S, PATIENCE_S, PEAK, RateLimiter
+from host.clients.rate_limit import (
+    BURST_S,
+    PATIENCE_S,
+    PEAK,
+    SKIM_PER_S,
+    RateLimiter,
+)
 
 RATE = 1_000
 
@@ -107,3 +114,17 @@ def test_at_most_the_rate_and_a_burst_pass(asked: list[tuple[int, float]]) -> No
         assert admitted <= RATE * (BURST_S + clock.now - 100) + 100
 
     anyio.run(run)
+
+
+async def test_agent_waits_while_its_dropped_updates_are_counted() -> None:
+    clock = Clock()
+    limiter = create_limiter(clock)
+    while await limiter.admit(100):
+        pass
+
+    begun_at, dropped = clock.now, 0
+    while await limiter.admit(100) == 0:
+        dropped += 100
+
+    assert dropped > 0
+    assert clock.now - begun_at == pytest.approx(dropped / SKIM_PER_S)

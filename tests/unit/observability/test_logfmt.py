@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from host.observability.logfmt import MAX_CHARS, Line, LogFormatter
+from host.observability.logfmt import MAX_CHARS, MAX_TRACEBACK, Line, LogFormatter
 from tests.support.harness import ROOT
 
 ATTACK = (
@@ -75,6 +75,21 @@ def test_traceback_stays_on_its_line(form: str) -> None:
     assert output.isprintable()
     assert "following" in output
     assert "ValueError: x" in output
+
+
+def test_middle_of_a_long_traceback_is_cut_out() -> None:
+    for size in (MAX_TRACEBACK // 2, 2 * MAX_TRACEBACK):
+        try:
+            raise ValueError("b" + "x" * size + "e")
+        except ValueError:
+            output = format_line("failed", "json", failed=True)
+        traceback = json.loads(output)["traceback"]
+
+        is_long = size > MAX_TRACEBACK
+        assert traceback.startswith("Traceback (most recent call last)")
+        assert traceback.endswith("xe")
+        assert ("…" in traceback) == is_long
+        assert (len(traceback) == MAX_TRACEBACK + 1) == is_long
 
 
 def test_text_of_a_library_becomes_a_message() -> None:

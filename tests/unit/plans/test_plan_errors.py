@@ -156,9 +156,19 @@ class TestErrors:
         assert names[0] == names[-1]
         assert "".join(names[:3]) in ("abc", "bca", "cab")
 
+    def test_largest_numbers_are_accepted(self) -> None:
+        step = {"agent": "carly", "timeout_s": 86_400, "retries": 10}
+
+        plan = parse_plan("game", {"steps": {"first": step}})
+
+        assert plan.steps["first"].timeout_s == 86_400
+        assert plan.steps["first"].retries == 10
+
     def test_too_many_steps_are_rejected(self) -> None:
         steps = {f"s{n}": {"agent": "carly"} for n in range(51)}
+        largest = dict(list(steps.items())[:50])
 
+        assert len(parse_plan("game", {"steps": largest}).steps) == 50
         with pytest.raises(PlanError, match="51 steps: use at most 50"):
             parse_plan("game", {"steps": steps})
 

@@ -169,3 +169,21 @@ def test_long_message_ids_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     add_updates(record, *(status("WORKING", agent_message(i[-3:], i)) for i in ids))
 
     assert list(record.message_ids) == ids[-5:]
+
+
+def test_oldest_message_ids_and_statuses_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_record, "MAX_MESSAGE_IDS", 3)
+    monkeypatch.setattr(task_record, "MAX_STATUSES", 3)
+    record = TaskRecord("carly", "t1")
+
+    for number in range(1, 5):
+        message = agent_message(f"text {number}", f"m{number}")
+        add_updates(
+            record, status("WORKING", message, at=f"2026-11-28T12:00:0{number}Z")
+        )
+        assert len(record.message_ids) == len(record.statuses) == min(number, 3)
+
+    assert list(record.message_ids) == ["m2", "m3", "m4"]
+    assert min(record.statuses.values()) == "2026-11-28T12:00:02.000Z"

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import anyio
+import pytest
+
 from host.errors import AgentUnreachable
+from host.following.collector import Collector
+from host.orchestrator import child_task
+from host.orchestrator.child_task import cancel_child
 from tests.support.fake_agents import (
     FakeAgents,
     PlanClient,
@@ -73,3 +81,22 @@ class TestCancelling:
         agents["carly"].release()
 
         await wait_until(lambda: carly.was_cancelled, "the late child to be cancelled")
+
+
+class SilentCollector:
+    """Of an agent that never answers CancelTask."""
+
+    name = "carly"
+
+    async def cancel(self, task_id: str) -> None:
+        await anyio.sleep_forever()
+
+
+async def test_child_task_of_a_silent_agent_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(child_task, "CANCEL_TIMEOUT_S", 0.05)
+
+    why = await cancel_child(cast("Collector", SilentCollector()), "t1")
+
+    assert why == "no answer within 0.05 s"

@@ -1,0 +1,60 @@
+"""Tests of host/clients/bindings/stream_buffer.py: how far a stream is read ahead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import anyio
+import pytest
+
+from host.clients.bindings import stream_buffer
+from host.clients.bindings.stream_buffer import MAX_ITEMS, StreamBuffer
+
+
+class Numbers:
+    """A stream of 1, 2, 3 … `sent` is the last one."""
+
+    def __init__(self, *, is_stuck: bool = False) -> None:
+        self.sent = 0
+        self.has_ended = anyio.Event()
+        self._is_stuck = is_stuck
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[AsyncIterator[int]]:
+        try:
+            yield self._items()
+        finally:
+            with anyio.CancelScope(shield=True):
+                if self._is_stuck:
+                    await self.has_ended.wait()
+
+    async def _items(self) -> AsyncGenerator[int]:
+        while True:
+            self.sent += 1
+            yield self.sent
+
+
+async def test_agent_waits_when_enough_is_read_ahead() -> None:
+    numbers = Numbers()
+    async with (
+        anyio.create_task_group() as group,
+        aclosing(StreamBuffer(numbers.open).batches(group)) as batches,
+    ):
+        assert len(await anext(batches)) == MAX_ITEMS
+        assert numbers.sent == MAX_ITEMS
+        assert (await anext(batches))[0] == MAX_ITEMS + 1
+        await anyio.wait_all_tasks_blocked()
+        assert numbers.sent == 3 * MAX_ITEMS
+
+
+async def test_stream_that_does_not_close_is_abandoned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_buffer, "CLOSE_DEADLINE_S", 0.1)
+    numbers = Numbers(is_stuck=True)
+    async with anyio.create_task_group() as group:
+        with anyio.fail_after(30):
+            async with aclosing(StreamBuffer(numbers.open).batches(group)) as batches:
+                await anext(batches)
+        numbers.has_ended.set()
