@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from host.following.listed_rows import MAX_LISTED
 from tests.support.host_client import HostClient, host_at
 from tests.support.list_agent import serve_list_agent
 from tests.support.paged_agent import PagedAgent
@@ -122,3 +123,29 @@ async def test_task_that_somebody_opens_is_followed_at_once(tmp_path: Path) -> N
             )
 
         await wait_until(is_read_again, "a second GetTask", DEADLINE_S)
+
+
+async def test_tasks_over_the_limit_of_listed_ones_are_left_out_and_reported(
+    tmp_path: Path,
+) -> None:
+    agent = PagedAgent()
+    agent.add_many(LIMIT + MAX_LISTED, "open", "WORKING")
+
+    async def count_rows(host: HostClient) -> int:
+        page = await host.history(kind="task", agent="agent", limit=10_000)
+        return len({event["task_id"] for event in page})
+
+    async with following(agent, tmp_path) as host:
+
+        async def has_all() -> bool:
+            return await count_rows(host) == LIMIT + MAX_LISTED
+
+        async def leaves_out() -> bool:
+            said = (await host.agent("agent"))["trouble"] or ""
+            return "leaves out the rest" in said
+
+        await wait_until(has_all, "a row of each task", DEADLINE_S, poll_s=0.5)
+        assert not await leaves_out()
+        agent.add("one more", time.time() - 60, "WORKING")
+        await wait_until(leaves_out, "the trouble", DEADLINE_S, poll_s=0.5)
+        assert await has_all()

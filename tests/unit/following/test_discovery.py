@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from host.errors import AgentUnreachable
-from host.following import discovery
+from host.following import discovery, listed_tasks
 from tests.support.scripted_list import (
     WORKING,
     Agent,
@@ -138,3 +140,37 @@ async def test_sweep_goes_on_in_the_next_connection(
             with pytest.raises(AgentUnreachable):
                 await search.run(agent)
     assert "set-back" in search.found
+
+
+async def test_first_search_without_filters_reads_a_limited_number_of_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(discovery, "MAX_UNFILTERED_PAGES", 3)
+    finished = [listed(f"old{n}", n) for n in range(20, 170)]
+    agent = Agent(*finished, listed("in", 19, WORKING), listed("out", 18, WORKING))
+    agent.tasks.sort(key=lambda task: task.timestamp or "")
+    agent.has_filters = False
+    async with feed_with() as feed:
+        search = Search(feed)
+        del agent.tasks[2]
+        await search.until(agent, lambda: len(agent.queries) > 50)
+        assert "in" in search.found
+        assert "out" not in search.found
+        monkeypatch.setattr(discovery, "ALL_TASKS_S", 0.01)
+        await search.until(agent, lambda: "out" in search.found)
+
+
+async def test_many_new_tasks_are_followed_at_a_limited_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only those of the first page are followed at once."""
+    page, burst, per_s = 50, 10, 40
+    monkeypatch.setattr(listed_tasks, "START_BURST", burst)
+    monkeypatch.setattr(listed_tasks, "STARTS_PER_S", per_s)
+    agent = Agent(*[listed(f"t{n}", n, WORKING) for n in range(120)])
+    async with feed_with() as feed:
+        began_at = time.monotonic()
+        search = Search(feed)
+        await search.until(agent, lambda: len(search.found) == 120)
+        seconds = time.monotonic() - began_at
+    assert len(search.found) <= page + burst + per_s * seconds

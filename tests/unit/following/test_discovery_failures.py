@@ -57,6 +57,7 @@ async def test_agent_whose_card_fails_as_well_is_lost() -> None:
     async with feed_with() as feed:
         with pytest.raises(AgentUnreachable, match="HTTP 500"):
             await Search(feed).run(agent)
+    assert agent.card_reads == discovery.MAX_MISSES
 
 
 async def test_agent_that_refuses_connections_is_lost_at_once() -> None:
