@@ -1,19 +1,15 @@
-"""Bad input gets the right status and a helpful message, and disturbs nothing else.
+"""Bad requests get the right status and a helpful message, and disturb nothing else.
 
-A real host with one real agent; bad requests and bad command lines.
+A real host with one real agent.
 """
 
 from __future__ import annotations
 
 import json
-import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.harness import Process, free_port
 from tests.support.host_client import HostClient, host_at
 from tests.support.stack import Stack
 
@@ -94,6 +90,16 @@ class TestBody:
         error = answer.json()["error"]
         assert answer.status_code == error["code"] == 400
         assert "the body is not JSON" in error["message"]
+
+    @pytest.mark.parametrize("begin", [b"[", b'{"a":'], ids=["list", "object"])
+    async def test_of_too_many_values_is_413_and_names_the_limit(
+        self, host: HostClient, begin: bytes
+    ) -> None:
+        answer = await host.http.post(SEND, content=begin * 100_000, headers=JSON)
+
+        error = answer.json()["error"]
+        assert answer.status_code == error["code"] == 413
+        assert "over 20000 JSON values" in error["message"]
 
     @pytest.mark.parametrize(
         "body",
@@ -250,79 +256,3 @@ async def test_wrong_method_is_405_and_names_the_right_one(
 async def test_unknown_path_is_404(host: HostClient) -> None:
     for path in ("/nothing", "/a2a", "/feed/1/2", "/static/none.js"):
         assert (await host.http.get(path)).status_code == 404
-
-
-class TestCommandLine:
-    """`python -m host` with bad input exits with 1 and prints one line."""
-
-    def run(self, folder: Path, *arguments: str, toml: str = "") -> str:
-        """Return the one line on stderr."""
-        (folder / "courtside.toml").write_text(toml, encoding="utf-8")
-        argv = [sys.executable, "-m", "host", f"--config={folder}/courtside.toml"]
-        process = Process(
-            "host", [*argv, f"--data-dir={folder}/data", *arguments], folder=folder
-        )
-        process.start()
-        code = process.wait_end(30)
-        lines = process.output().splitlines()
-        assert code == 1
-        assert len(lines) == 1, process.output()
-        assert lines[0].startswith("courtside: ")
-        return lines[0]
-
-    @pytest.mark.parametrize(
-        ("toml", "line", "key"),
-        [
-            ("[host]\nprot = 8000\n", 2, "host.prot"),
-            ("\n[agents.carly]\nurl = 8001\n", 3, "agents.carly.url"),
-            ("[plans.p.steps.one]\nagent = 'zoe'\n", 2, "plans.p.steps.one.agent"),
-        ],
-    )
-    def test_names_line_and_key_of_a_bad_setting(
-        self, tmp_path: Path, toml: str, line: int, key: str
-    ) -> None:
-        error = self.run(tmp_path, toml=toml)
-
-        assert f"{tmp_path}/courtside.toml, line {line}: {key}" in error
-
-    def test_names_the_line_of_invalid_toml(self, tmp_path: Path) -> None:
-        error = self.run(tmp_path, toml="[host]\nport = \n")
-
-        assert f"{tmp_path}/courtside.toml: is not TOML" in error
-        assert "line 2" in error
-
-    def test_names_a_port_in_use_and_how_to_choose_another(
-        self, tmp_path: Path
-    ) -> None:
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            other.listen()
-            port = other.getsockname()[1]
-            error = self.run(tmp_path, f"--port={port}")
-
-        assert f"Port {port} on 127.0.0.1" in error
-        assert "already in use" in error
-        assert "--port (or COURTSIDE_PORT)" in error
-        assert not (tmp_path / "data").exists(), "nothing was started"
-
-    def test_names_a_log_that_another_host_has_open(self, tmp_path: Path) -> None:
-        folder = tmp_path / "first"
-        folder.mkdir()
-        gone = {"gone": f"http://127.0.0.1:{free_port()}"}
-        with Stack(folder, [], extra_agents=gone) as running:
-            error = self.run(
-                tmp_path,
-                f"--port={free_port()}",
-                f"--data-dir={running.data_dir}",
-            )
-            assert list(running.connections()) == ["gone"]
-
-        assert f"{running.data_dir}/feed.db: another Courtside" in error
-        assert "--data-dir" in error
-
-    def test_names_an_unusable_data_folder(self, tmp_path: Path) -> None:
-        (tmp_path / "data").write_text("a file")
-
-        error = self.run(tmp_path, f"--port={free_port()}")
-
-        assert f"{tmp_path}/data" in error
