@@ -127,8 +127,7 @@ class _Check:
             rank = ranks.get(token, 0)
             is_late = rank < last[token[0]] and not self._is_question_again(place)
             # The next Task may have what a stale one did not have.
-            is_unseen = rank < self._outcome.unseen
-            has_gap = is_unseen or any(gap < place for gap in self._gaps)
+            has_gap = any(gap < place for gap in self._gaps)
             if is_late and not (self._is_stale and has_gap):
                 yield f"{token[1]} comes too late"
             last[token[0]] = max(last[token[0]], rank)
