@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -22,20 +21,12 @@ from host.log.sqlite_log import SqliteLog
 from host.model.filter import ALL, Filter
 from host.protocol.task_record import TaskRecord
 from tests.contract.entries import ALL_OF_IT, entry, rows
+from tests.contract.sqlite_logs import open_log
 from tests.support.damage import LAST, delete_events, flip_bit
 
 EVENTS = [entry(n, raw=b'{"n": %d}' % n) for n in range(1, 8)]
 WALTER = Filter(agent=frozenset(["walter"]))
 OLD_LOGS = Path(__file__).parent / "logs"
-
-
-@asynccontextmanager
-async def open_log(path: Path) -> AsyncIterator[SqliteLog]:
-    log = SqliteLog(path)
-    try:
-        yield log
-    finally:
-        await log.close()
 
 
 @pytest.fixture

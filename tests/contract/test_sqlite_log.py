@@ -1,5 +1,5 @@
 """Tests of host/log/sqlite_log.py beyond the contract: restarts, kill -9, failing
-commits, locks and foreign files.
+commits and locks.
 """
 
 from __future__ import annotations
@@ -9,30 +9,18 @@ import re
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, ClassVar
 
-import anyio
 import pytest
 
 from host.errors import LogError
 from host.log.contract import Entry
-from host.log.sqlite_file import wal_of
 from host.log.sqlite_log import SqliteLog
-from host.log.sqlite_schema import SCHEMA_VERSION
 from tests.contract.entries import batch, entry, everything, ids, rows
+from tests.contract.sqlite_logs import open_log
 from tests.support.harness import Process
 from tests.support.waiting import wait_until_sync
-
-
-@asynccontextmanager
-async def open_log(path: Path) -> AsyncIterator[SqliteLog]:
-    log = SqliteLog(path)
-    try:
-        yield log
-    finally:
-        await log.close()
 
 
 @pytest.fixture
@@ -192,7 +180,6 @@ async def test_failed_trim_can_be_repeated(
 OTHER_PROCESS = """
 import asyncio, sys
 from pathlib import Path
-from host.log.sqlite_file import wal_of
 from host.log.sqlite_log import SqliteLog
 from tests.contract.entries import batch
 
@@ -263,95 +250,3 @@ async def test_kill_9_loses_no_acknowledged_event(path: Path, tmp_path: Path) ->
             assert len(kept) >= int(last)
             assert len(kept) % 7 == 0, "a batch was torn"
             assert (await log.bounds()).last == len(kept)
-
-
-def write_foreign_database(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("CREATE TABLE recipe (name TEXT)")
-        db.execute("INSERT INTO recipe VALUES ('soup')")
-        db.commit()
-
-
-def write_newer_log(path: Path) -> None:
-    anyio.run(SqliteLog(path).close)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-
-
-class TestFile:
-    def test_of_another_program_is_refused_and_unchanged(self, path: Path) -> None:
-        write_foreign_database(path)
-        before = path.read_bytes()
-
-        with pytest.raises(LogError) as refused:
-            SqliteLog(path)
-
-        assert str(refused.value).startswith(f"{path}: ")
-        assert "belongs to another program" in str(refused.value)
-        assert "--data-dir" in str(refused.value)
-        assert path.read_bytes() == before
-
-    def test_of_a_newer_courtside_is_refused_and_unchanged(self, path: Path) -> None:
-        write_newer_log(path)
-        before = path.read_bytes()
-
-        with pytest.raises(LogError) as refused:
-            SqliteLog(path)
-
-        assert str(refused.value).startswith(f"{path}: ")
-        assert f"format {SCHEMA_VERSION + 1}" in str(refused.value)
-        assert "update" in str(refused.value)
-        assert path.read_bytes() == before
-
-    def test_that_is_no_database_is_refused_and_unchanged(self, path: Path) -> None:
-        path.write_text("Dear diary, " * 100)
-
-        with pytest.raises(LogError, match=f"{path}: .*not a database"):
-            SqliteLog(path)
-
-        assert path.read_text() == "Dear diary, " * 100
-
-    def test_can_be_replaced_after_a_refusal(self, path: Path) -> None:
-        write_foreign_database(path)
-        with pytest.raises(LogError):
-            SqliteLog(path)
-        path.unlink()
-
-        anyio.run(SqliteLog(path).close)
-
-
-def test_error_names_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    path = tmp_path / "file" / "feed.db"
-
-    with pytest.raises(LogError, match=f"{path}: cannot be opened"):
-        SqliteLog(path)
-
-
-def test_empty_file_is_refused_and_unchanged(path: Path) -> None:
-    path.touch()
-
-    with pytest.raises(LogError, match=f"{path}: the file is empty.*restore a backup"):
-        SqliteLog(path)
-
-    assert path.stat().st_size == 0
-
-
-def test_missing_file_beside_its_wal_is_refused(path: Path) -> None:
-    wal_of(path).write_bytes(b"committed events")
-
-    with pytest.raises(LogError, match=f"{path}: the file is missing, but its feed"):
-        SqliteLog(path)
-
-    assert not path.exists()
-
-
-def test_creation_that_was_killed_is_repeated(path: Path) -> None:
-    path.with_name("feed.db.new").write_bytes(b"half a fi")
-
-    anyio.run(SqliteLog(path).close)
-
-    assert [file.name for file in sorted(path.parent.iterdir())] == [
-        "feed.db",
-        "feed.db.lock",
-    ]
