@@ -4,14 +4,12 @@ terminal or in a pipe. A hostile server takes the place of the host."""
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.cli import COURTSIDE, environment
+from tests.support.cli import COURTSIDE, environment, run_in_terminal
 from tests.support.reply_server import ReceivedRequest, Reply, ReplyServer, reply_server
 
 pytestmark = pytest.mark.integration
@@ -68,23 +66,7 @@ def in_pipe(*words: str) -> str:
 
 def in_terminal(*words: str) -> str:
     """Return the first line that the command prints in a terminal, without colors."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COURTSIDE, *words],
-        env=environment(TERM="xterm-256color", NO_COLOR="1", COLUMNS="400"),
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
-    )
-    output = b""
-    try:
-        while b"\n" not in output:
-            output += os.read(ours, 4096)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-        os.close(theirs)
+    output = run_in_terminal(*words, until=b"\n", NO_COLOR="1", COLUMNS="400")
     return output.decode().partition("\n")[0].removesuffix("\r")
 
 

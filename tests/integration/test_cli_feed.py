@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,7 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.cli import COURTSIDE, courtside, environment, running
+from tests.support.cli import (
+    COURTSIDE,
+    courtside,
+    run_in_terminal,
+    running,
+)
 from tests.support.harness import ROOT, Process, free_port
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until_sync
@@ -119,23 +121,11 @@ class TestTail:
     def test_prints_colours_in_a_terminal_unless_no_color_is_set(
         self, stack: Stack, no_color: str
     ) -> None:
-        ours, theirs = pty.openpty()
-        tail = subprocess.Popen(
-            [*COURTSIDE, "tail", stack.url, "--after=0", "--kind=task"],
-            env=environment(TERM="xterm-256color", NO_COLOR=no_color),
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=subprocess.DEVNULL,
+        output = run_in_terminal(
+            *("tail", stack.url, "--after=0", "--kind=task"),
+            until=b"Found",
+            NO_COLOR=no_color,
         )
-        try:
-            output = b""
-            while b"Found" not in output:
-                output += os.read(ours, 4096)
-        finally:
-            tail.kill()
-            tail.wait()
-            os.close(ours)
-            os.close(theirs)
 
         assert "━━━━━━━━━━" in output.decode()
         assert (b"\x1b[32m" in output) is (not no_color)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,30 @@ def courtside(
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
+
+
+def run_in_terminal(*words: str, until: bytes, **variables: str) -> bytes:
+    """Run the command in a terminal until it has printed `until`. Return the output.
+
+    Raises OSError if the command ends before.
+    """
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COURTSIDE, *words],
+        env=environment(TERM="xterm-256color", **variables),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        os.close(theirs)
+        output = b""
+        try:
+            while until not in output:
+                output += os.read(ours, 4096)
+        finally:
+            process.kill()
+            os.close(ours)
+    return output
 
 
 @contextmanager
