@@ -47,15 +47,17 @@ class EndlessApp:
             await anyio.lowlevel.checkpoint()
 
 
+@pytest.fixture(autouse=True)
+def use_short_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("host.api.connections.READ_S", READ_S)
+
+
 async def ask(stream: anyio.abc.ByteStream, path: bytes) -> None:
     await stream.send(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
     await stream.receive()
 
 
-async def test_unknown_client_that_does_not_read_is_disconnected(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("host.api.connections.READ_S", READ_S)
+async def test_unknown_client_that_does_not_read_is_disconnected() -> None:
     app = EndlessApp()
     async with (
         serve_app(app) as port,
@@ -65,10 +67,7 @@ async def test_unknown_client_that_does_not_read_is_disconnected(
         await wait_until(lambda: app.ended == 1, "the end", DEADLINE_S)
 
 
-async def test_unknown_client_that_reads_slowly_is_not_disconnected(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("host.api.connections.READ_S", READ_S)
+async def test_unknown_client_that_reads_slowly_is_not_disconnected() -> None:
     app = EndlessApp()
     async with (
         serve_app(app) as port,
@@ -82,8 +81,7 @@ async def test_unknown_client_that_reads_slowly_is_not_disconnected(
         assert app.ended == 0
 
 
-async def test_client_with_a_token_may_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("host.api.connections.READ_S", READ_S)
+async def test_client_with_a_token_may_pause() -> None:
     app = EndlessApp()
     async with (
         serve_app(app) as port,
