@@ -26,6 +26,7 @@ from host.api.request_limits import (
 from host.config.agent_name import MAX_NAME
 from host.config.agent_settings import MAX_URL
 from host.gateway.message_parser import MAX_PARTS, MAX_TEXT_CHARS
+from host.gateway.task_list import MAX_PAGE_SIZE
 from tests.support.host_client import HostClient, Json, host_at
 from tests.support.process_memory import memory_mb
 from tests.support.raw_requests import exchange
@@ -63,6 +64,12 @@ def call(message: dict[str, Any]) -> bytes:
     }
     params = {"message": whole}
     method = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": params}
+    return post(json.dumps(method).encode())
+
+
+def page(size: int) -> bytes:
+    params = {"pageSize": size}
+    method = {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": params}
     return post(json.dumps(method).encode())
 
 
@@ -121,6 +128,7 @@ CASES = {
     ),
     "values": (values(MAX_VALUES // 2), values(MAX_VALUES + 1), "413", "values"),
     "parts": (parts(MAX_PARTS), parts(MAX_PARTS + 1), "200", "at most 1000"),
+    "page": (page(MAX_PAGE_SIZE), page(MAX_PAGE_SIZE + 1), "200", "must be 1 to 100"),
     "text": (
         call({"messageId": "x" * (MAX_TEXT_CHARS // 2)}),
         call({"messageId": "x" * (MAX_TEXT_CHARS + 1)}),

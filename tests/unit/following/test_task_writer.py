@@ -99,9 +99,10 @@ async def is_room_only_after_commit(extra: Sequence[Event], raw: bytes | None) -
 
 
 async def test_sender_waits_while_too_many_events_are_unwritten() -> None:
-    assert await is_room_only_after_commit(
-        [gap(str(n)) for n in range(MAX_WAITING + 1)], None
-    )
+    events = [gap(str(number)) for number in range(MAX_WAITING + 1)]
+
+    assert await is_room_only_after_commit(events, None)
+    assert not await is_room_only_after_commit(events[1:], None)
 
 
 async def test_sender_of_large_updates_waits_sooner() -> None:

@@ -124,6 +124,16 @@ def test_invalid_json_with_the_secret_is_redacted(before: bytes, after: bytes) -
     assert b"hunter2-hunter2" not in result
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_escapes_of_a_text_over_the_limit_are_not_decoded(more: int) -> None:
+    escaped = "".join(f"%{byte:02x}" for byte in b"hunter2-hunter2")
+    text = escaped.ljust(MAX_DECODED + more)
+
+    found = json.loads(redacted(json.dumps(text).encode(), "hunter2-hunter2"))
+
+    assert found.startswith(escaped if more else REPLACEMENT)
+
+
 def test_long_text_of_escapes_takes_little_time() -> None:
     """The host decodes the escapes of short texts only: one event may have 4 MiB."""
     text = "%41\\u0041" * (MAX_DECODED // 2)

@@ -156,10 +156,11 @@ class TestErrors:
         assert names[0] == names[-1]
         assert "".join(names[:3]) in ("abc", "bca", "cab")
 
-    def test_largest_numbers_are_accepted(self) -> None:
+    def test_largest_values_are_accepted(self) -> None:
         step = {"agent": "carly", "timeout_s": 86_400, "retries": 10}
+        step["message"] = "a" * 10_000
 
-        plan = parse_plan("game", {"steps": {"first": step}})
+        plan = parse_plan("game", {"name": "a" * 200, "steps": {"first": step}})
 
         assert plan.steps["first"].timeout_s == 86_400
         assert plan.steps["first"].retries == 10

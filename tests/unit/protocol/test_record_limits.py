@@ -6,7 +6,7 @@ import pytest
 
 from host.model.event import ArtifactEvent
 from host.protocol import artifact_record, task_record
-from host.protocol.artifact_record import RecordMemory
+from host.protocol.artifact_record import SMALL_BYTES, RecordMemory, count_memory
 from host.protocol.task_record import TaskRecord
 from tests.support.a2a_updates import (
     Json,
@@ -187,3 +187,12 @@ def test_oldest_message_ids_and_statuses_are_forgotten(
 
     assert list(record.message_ids) == ["m2", "m3", "m4"]
     assert min(record.statuses.values()) == "2026-11-28T12:00:02.000Z"
+
+
+def test_small_artifacts_keep_their_parts_over_the_limit() -> None:
+    size = SMALL_BYTES - count_memory([{"text": "x"}]) + 1
+    many = [chunk("x" * size, artifact=f"a{number}") for number in range(20)]
+    record = record_with(RecordMemory(), *many, chunk("x" * (size + 1), artifact="b"))
+
+    is_hashed = {name: bool(one.digest) for name, one in record.artifacts.items()}
+    assert is_hashed == dict.fromkeys(record.artifacts, False) | {"b": True}

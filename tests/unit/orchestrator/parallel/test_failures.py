@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
+from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
 from host.plans.plan import Plan, Planner
 from tests.support.fake_agents import (
@@ -159,6 +161,22 @@ class TestFailingStep:
 
         row = await client.row_with(task_id, "error")
         assert row.message == "first (carly) failed: carly cannot be reached: refused"
+
+    @with_step()
+    async def test_agent_that_does_not_connect_fails_the_step(
+        self, agents: FakeAgents, client: PlanClient
+    ) -> None:
+        agents["carly"].lost = "connecting"
+        row = client.feed.board.agents["carly"]
+        version = await client.feed.high_water("carly") + 1
+        connecting = replace(row, connection="connecting")
+        await client.feed.append([Entry.of("carly", version, connecting)])
+
+        task_id = await client.start()
+
+        failed = await client.row_with(task_id, "error")
+        why = "first (carly) failed: carly cannot be reached: connecting"
+        assert failed.message == why
 
     @with_step(agent="zoe")
     async def test_error_names_an_unknown_agent(self, client: PlanClient) -> None:
