@@ -1,7 +1,5 @@
-"""Constants of the host that look like limits but are none, by the reason.
-
-test_limits.py reads it.
-"""
+"""Constants that look like limits but are none, and limits without a test, by the
+reason. test_limits.py reads both; driven_limits.txt has the tests of the limits."""
 
 from __future__ import annotations
 
@@ -12,6 +10,11 @@ NO_LIMITS: dict[str, set[str]] = {
         "clients.connection.TASK_POLL_S",
         "clients.connection.OPEN_EVERY_S",
         "clients.rate_limit.MIN_WAIT_S",
+        "clients.throttle.MIN_PAUSE_S",
+        "config.agent_settings.POLL_S",
+        "config.agent_settings.POLL_IDLE_S",
+        "feed.sse_fanout.LEAST_REST_S",
+        "feed.sse_fanout.REST_FROM_S",
         "clients.rate_limit.MIN_RUN_S",
         "api.metrics.LAG_EVERY_S",
         "api.tls.RETRY_S",
@@ -99,6 +102,7 @@ NO_LIMITS: dict[str, set[str]] = {
         "api.json_body.LARGE_BYTES",
         "api.json_body.MAX_STRINGS",
         "config.settings.MIN_KEEP_BYTES",
+        "feed.agent_budget.BURST_BYTES",
         "feed.ring.BLOCK_BYTES",
         "feed.snapshots.HEAD_BYTES",
         "gateway.message_parser.LONG_CHARS",
@@ -114,5 +118,20 @@ NO_LIMITS: dict[str, set[str]] = {
         "protocol.a2a_parser.MAX_ERROR_TEXT",
         "protocol.json_begin.MAX_DEPTH",
         "protocol.progress.MAX_FLOAT",
+    },
+}
+NOT_DRIVEN: dict[str, set[str]] = {
+    "sizes of a step or of a buffer: nothing is refused, dropped or reported": {
+        "api.tls.BACKLOG",
+        "clients.aiohttp_transport.MAX_READ",
+        "clients.bindings.update_decoder.TURN_BYTES",
+        "feed.sse_fanout.SLICE_S",
+    },
+    "caches: the host reads again what it has forgotten": {
+        "following.listed_tasks.MAX_SETTLED",
+        "log.sqlite_reader.MAX_CACHED",
+    },
+    "the TaskManager has read the events before; `keep_events` is driven": {
+        "task_manager.direct.KEEP_EVENTS",
     },
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -12,7 +13,7 @@ import pytest
 import host
 from host.config.settings import HostSettings
 from tests.support.harness import ROOT
-from tests.unit.repo.no_limits import NO_LIMITS, OTHER_PACKAGES
+from tests.unit.repo.no_limits import NO_LIMITS, NOT_DRIVEN, OTHER_PACKAGES
 
 PAGE = ROOT / "docs" / "limits.md"
 ROW = re.compile(r"^\| (?!What|---)(.+?) \| (.+?) \| `([\w.]+)` \| (.+?) \|$", re.M)
@@ -21,6 +22,11 @@ UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "s": 1, "ms": 1e-3, "%
 LIMIT = re.compile(r"_?(MAX_\w+|\w+_(BYTES|CHARS|S))")
 TEXT = PAGE.read_text()
 ROWS = [(where, limit) for _, limit, where, _ in ROW.findall(TEXT)]
+DRIVEN = [
+    tuple(line.split())
+    for line in (Path(__file__).parent / "driven_limits.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+]
 
 
 def parse_amount(text: str) -> float:
@@ -37,6 +43,12 @@ def value_of(where: str) -> float:
     return float(getattr(importlib.import_module(f"host.{module}"), name))
 
 
+def find_constants(source: str) -> set[str]:
+    """Return the names that a module defines. One line may define several."""
+    names = re.findall(r"^(\w+(?:, \w+)*)(?:: [^=\n]+)? = ", source, re.M)
+    return {name for line in names for name in line.split(", ")}
+
+
 def constants() -> dict[str, float]:
     """Return the numbers that look like limits, by their name below `host`."""
     found: dict[str, float] = {}
@@ -45,8 +57,7 @@ def constants() -> dict[str, float]:
             continue
         source = importlib.import_module(info.name)
         text = Path(source.__file__ or "").read_text()
-        defined = set(re.findall(r"^(\w+)(?:: [^=\n]+)? = ", text, re.M))
-        for name in filter(LIMIT.fullmatch, defined):
+        for name in filter(LIMIT.fullmatch, find_constants(text)):
             if isinstance(getattr(source, name), int | float):
                 found[f"{info.name.removeprefix('host.')}.{name}"] = getattr(
                     source, name
@@ -82,3 +93,28 @@ def test_each_exception_is_a_constant_without_a_row() -> None:
     unknown = exceptions - constants().keys()
     assert not unknown, f"remove {unknown} from no_limits.py"
     assert not exceptions & {where for where, _ in ROWS}
+
+
+def test_each_row_is_driven_to_its_limit_by_a_test_or_has_a_reason() -> None:
+    rows = {where for where, _ in ROWS}
+    driven = [where for where, _ in DRIVEN]
+    with_reason = set().union(*NOT_DRIVEN.values())
+
+    missing = rows - set(driven) - with_reason
+    assert not missing, (
+        f"name the tests of {missing} in driven_limits.txt, or a reason in no_limits.py"
+    )
+    stale = (with_reason | set(driven)) - rows
+    assert not stale, f"remove {stale}, which docs/limits.md does not have"
+    assert len(driven) == len(set(driven))
+    assert not with_reason & set(driven)
+
+
+@pytest.mark.parametrize("test", sorted({test for _, test in DRIVEN}))
+def test_test_of_a_limit_exists(test: str) -> None:
+    path, *names = test.split("::")
+    found: ast.AST = ast.parse((ROOT / path).read_text())
+    for name in names:
+        inner = {getattr(one, "name", ""): one for one in ast.iter_child_nodes(found)}
+        assert name in inner, f"{path} has no {name}: correct driven_limits.txt"
+        found = inner[name]
