@@ -7,6 +7,7 @@ Covers host/api/json_body.py.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,14 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from host.api.json_body import MAX_LARGE, MAX_VALUES, BodyTooLarge, read_json
+from host.api.json_body import (
+    IN_THREAD_BYTES,
+    MAX_LARGE,
+    MAX_VALUES,
+    BodyTooLarge,
+    read_json,
+    run_parser,
+)
 from host.api.request_limits import MAX_BODY_BYTES
 
 # Half of the largest body: 2 MiB.
@@ -77,6 +85,13 @@ async def test_body_of_many_values_is_refused_before_it_is_parsed(
 
     with pytest.raises(BodyTooLarge, match=f"over {MAX_VALUES} JSON values: send"):
         await read(ODD_BODIES[name])
+
+
+async def test_large_json_is_parsed_in_a_thread() -> None:
+    here = threading.get_ident()
+
+    assert await run_parser(threading.get_ident, IN_THREAD_BYTES) == here
+    assert await run_parser(threading.get_ident, IN_THREAD_BYTES + 1) != here
 
 
 async def test_large_body_does_not_block_the_event_loop() -> None:

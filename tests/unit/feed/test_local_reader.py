@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.errors import CursorExpired
+from host.feed import local_reader
 from host.feed.feed import Feed
 from host.feed.local_reader import MAX_ROWS, watch
 from host.log.contract import Row
@@ -126,6 +127,22 @@ def test_watch_has_no_loss_or_repeat_between_log_and_live(
         assert seen == [*range(1, log.task.appended + 1)]
 
     anyio.run(check)
+
+
+async def test_slow_watcher_of_large_events_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = len(entry(1).body)
+    monkeypatch.setattr(local_reader, "MAX_BYTES", 10 * size)
+    async with running_feed() as feed:
+        one = Task(feed)
+        async with aclosing(watch(feed, ONE, 0)) as slow:
+            await one.append()
+            first = await anext(slow)
+            for count in (5, 20, 3):
+                await one.append(count)
+            rest = [(await anext(slow)).version for _ in range(28)]
+    assert [first.version, *rest] == [*range(1, 30)]
 
 
 async def test_slow_watcher_delays_no_other_and_loses_nothing() -> None:
