@@ -60,9 +60,9 @@ class TaskNews:
         if not events or isinstance(events[-1], GapEvent):
             return events
         quiet_s = self.quiet_s
-        if self.after_quiet and quiet_s > self._limit_s:
+        if quiet_s > QUIET_WAITING_S and quiet_s > self._limit_s and self.after_quiet:
             self.after_quiet()
-        self._news_at = time.monotonic()
+        self._news_at += quiet_s
         row = self._record.row
         if row is None or not row.is_stalled:
             return events

@@ -81,7 +81,7 @@ class TaskWriter:
 
     def _wait(self, entry: Entry) -> None:
         self._waiting.append(entry)
-        self._bytes += len(entry.body) + len(entry.raw or b"")
+        self._bytes += entry.size
 
     def start(self, group: TaskGroup) -> None:
         """Write the added events in the background, if no write is under way."""

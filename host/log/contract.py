@@ -23,7 +23,7 @@ class Entry(Struct, frozen=True, gc=False):
     `source` is that of `source_of`. `version` numbers the events of a source: 1, 2, 3
     …; the log stores each version once. `number` is the version as readers see it: 0
     if the event is not an update. `body` is the event's JSON without an id, `raw` is
-    the A2A update that it was made from.
+    the A2A update that it was made from, and `size` their bytes.
     """
 
     source: str
@@ -33,25 +33,23 @@ class Entry(Struct, frozen=True, gc=False):
     event: Event
     body: bytes
     raw: bytes | None
+    size: int
 
     @classmethod
     def of(
         cls, source: str, version: int, event: Event, raw: bytes | None = None
     ) -> Entry:
+        body = encode(event)
         return cls(
             source,
             version,
             number=version if event.is_update else 0,
             place=place_of(event),
             event=event,
-            body=encode(event),
+            body=body,
             raw=raw,
+            size=len(body) + len(raw or b""),
         )
-
-    @property
-    def size(self) -> int:
-        """The bytes that the log stores for the event."""
-        return len(self.body) + len(self.raw or b"")
 
 
 class Row(Struct, frozen=True, gc=False):

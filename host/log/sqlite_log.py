@@ -137,10 +137,9 @@ class SqliteLog:
                 blobs = bytearray(body), raw and bytearray(raw)
                 events += (last, place, number, now, crc, *blobs)
                 ids.append(last)
-                row_bytes = len(body) + len(raw or b"")
-                if row_bytes > MAX_ROW_BYTES:
+                if entry.size > MAX_ROW_BYTES:
                     raise refuse_size(entry)
-                size += row_bytes
+                size += entry.size
                 if size > STATEMENT_BYTES:
                     EVENTS.run(db, events)
                     total += size

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import islice, takewhile
+from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
@@ -31,6 +31,9 @@ MAX_EARLIER = 100
 MAX_ID_CHARS = 1024 * 1024  # Of all message ids of a task.
 MAX_ARTIFACTS = 5_000  # Later ones are not compared with the agent's Task.
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
 
 @dataclass
 class TaskRecord:
@@ -46,10 +49,9 @@ class TaskRecord:
     task_id: str
     row: TaskEvent | None = None
     sequence: int | None = None
-    # An OrderedDict drops its oldest entry in constant time; a dict does not.
-    message_ids: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    message_ids: dict[str, int] = field(default_factory=dict)
     artifacts: dict[str, ArtifactRecord] = field(default_factory=dict)
-    statuses: OrderedDict[int, str] = field(default_factory=OrderedDict)
+    statuses: dict[int, str] = field(default_factory=dict)
     parent_task_id: str | UnsetType = UNSET
     continues: str | UnsetType = UNSET
     last_message: str | None = None
@@ -110,7 +112,7 @@ class TaskRecord:
         if event.at:
             self.statuses[status_key(event)] = event.at
             if len(self.statuses) > MAX_STATUSES:
-                self.statuses.popitem(last=False)
+                self.statuses = _newer_half(self.statuses)
         if event.parent_task_id is not UNSET:
             self.parent_task_id = event.parent_task_id
         if event.continues is not UNSET:
@@ -122,11 +124,11 @@ class TaskRecord:
         if message_id not in self.message_ids:
             self._id_chars += len(message_id)
         self.message_ids[message_id] = hash(text)
-        while (
+        while len(self.message_ids) > 1 and (
             len(self.message_ids) > MAX_MESSAGE_IDS or self._id_chars > MAX_ID_CHARS
-        ) and len(self.message_ids) > 1:
-            oldest, _ = self.message_ids.popitem(last=False)
-            self._id_chars -= len(oldest)
+        ):
+            self.message_ids = _newer_half(self.message_ids)
+            self._id_chars = sum(map(len, self.message_ids))
 
     def _add_artifact(self, event: ArtifactEvent) -> None:
         artifact = self.artifacts.get(event.artifact_id)
@@ -185,6 +187,11 @@ class TaskRecord:
             artifacts=artifacts,
             memory=None,
         )
+
+
+def _newer_half(entries: dict[Key, Value]) -> dict[Key, Value]:
+    """Return the entries without the older half: a dict is slow to drop just one."""
+    return dict(islice(entries.items(), len(entries) // 2, None))
 
 
 def _add_earlier(artifact: ArtifactRecord) -> frozenset[int]:
