@@ -4,6 +4,7 @@
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { guard } from './vendor/lit-html/directives/guard.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { plural } from './state/format.js';
 import { isFiltering } from './state/selectors.js';
 import { MAX_CARDS, sortAgents } from './state/ui.js';
 import { timelineView } from './timeline/view.js';
@@ -48,6 +49,7 @@ export function mainView(page) {
     <section class="feed" aria-label="Feed" data-frozen=${state.link.phase}>
       ${filterBar(page)}
       ${is_empty && ui.filter.tab === 'feed' && !isFiltering(ui.filter) ? emptyState(page) : nothing}
+      ${state.tasks_left_out === 0 || ui.filter.tab === 'history' ? nothing : leftOutNotice(page)}
       ${VIEWS[ui.filter.tab](page)}
     </section>
     ${taskDrawers(page)}
@@ -79,6 +81,14 @@ const faultNotice = (cause) =>
       <b>The host cannot write its log.</b> New events wait, and appear when it can again:
       ${cause}
     </span>
+  </p>`;
+
+/** @param {Page} page */
+const leftOutNotice = ({ state, controls }) =>
+  html`<p class="notice" role="status">
+    ${icon('gap')}
+    <span>Not on this page: ${plural(state.tasks_left_out, 'older task')}.</span>
+    <button @click=${() => controls.navigate({ tab: 'history' })}>Search the history</button>
   </p>`;
 
 /** Return whether the user points at an agent or uses its menu. */

@@ -3,7 +3,7 @@
 // lost connection, a task that waits for the user, a failed task of this user. Pure.
 
 import { plural } from './format.js';
-import { agentTitle } from './labels.js';
+import { agentTitle, rowText } from './labels.js';
 import { countTotals, keyOf, listWaitingTasks, splitKey } from './selectors.js';
 import { isFailed, isOpen } from './status.js';
 /** @import { State, TaskEvent } from './types.d.ts' */
@@ -52,8 +52,8 @@ export function createAnnouncer() {
 }
 
 /** @param {State} state @param {string} verb @param {TaskEvent} row */
-const describe = ({ agents }, verb, { agent, message }) =>
-  `${agentTitle(agents.get(agent), agent)} ${verb}: ${message ?? ''}`;
+const describe = ({ agents }, verb, row) =>
+  `${agentTitle(agents.get(row.agent), row.agent)} ${verb}: ${rowText(row, 'message')}`;
 
 /** Remove finished tasks from the set, and return their rows. @param {State} state @param {Set<string>} keys */
 function takeFinished({ agents }, keys) {

@@ -4,7 +4,7 @@
 
 import { formatSeconds, plural } from './format.js';
 import { isStalled, shownStatus } from './status.js';
-/** @import { Agent, AgentEvent, ArtifactEvent, FeedEvent, GapEvent, Part } from './types.d.ts' */
+/** @import { Agent, AgentEvent, ArtifactEvent, FeedEvent, GapEvent, Part, TaskEvent } from './types.d.ts' */
 /** @typedef {{ word: string, icon: import('../view/icons.js').IconName }} Label */
 
 /** @type {Record<string, Label>} */
@@ -82,11 +82,23 @@ export function eventTone(event) {
   return event.kind === 'agent' ? agentTone(event) : event.kind;
 }
 
+/**
+ * Return a text of a row, with an ellipsis if the host has cut it.
+ * @param {TaskEvent} row @param {'message' | 'result'} field
+ */
+export function rowText(row, field) {
+  const text = row[field] ?? '';
+  return row.shortened?.[field] === undefined ? text : `${text}…`;
+}
+
+/** Return a task's result, or its latest message. @param {TaskEvent} row */
+export const taskText = (row) => rowText(row, row.result == null ? 'message' : 'result');
+
 /** Return an event's text. @param {FeedEvent} event @returns {string} */
 export function eventText(event) {
   switch (event.kind) {
     case 'task':
-      return event.result ?? event.message ?? '';
+      return taskText(event);
     case 'artifact':
       return artifactText(event);
     case 'agent':

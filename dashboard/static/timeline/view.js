@@ -5,10 +5,10 @@ import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { formatClock, formatDuration, formatRowTime, plural } from '../state/format.js';
-import { agentTitle, shortId, statusLabel } from '../state/labels.js';
+import { agentTitle, shortId, statusLabel, taskText } from '../state/labels.js';
 import { isFiltering, listAgents } from '../state/selectors.js';
 import { isFailed, isOpen } from '../state/status.js';
-import { clip, statusView, swatch, textOf } from '../view/components.js';
+import { clip, statusView, swatch } from '../view/components.js';
 import { icon } from '../view/icons.js';
 import { styleVars } from '../view/style_vars.js';
 import { MIN_PX, endOf, idOf, startOf } from './lanes.js';
@@ -199,7 +199,7 @@ function bar(page, item, frame) {
   ];
   return guard(drawn, () => {
     const [[tone]] = countStatuses(item.spans);
-    const text = is_task ? textOf(span.row).slice(0, MAX_BAR_CHARS) : countText(item);
+    const text = is_task ? taskText(span.row).slice(0, MAX_BAR_CHARS) : countText(item);
     return html`<button
       class="item"
       tabindex="-1"
@@ -245,7 +245,7 @@ function describeTask({ state }, span) {
   ];
   if (!isOpen(row)) words.push(`took ${formatDuration(endOf(span) - startOf(span))}`);
   words.push(plural(span.times.length, 'update'), shortId(row.task_id));
-  words.push(textOf(row).slice(0, MAX_BAR_CHARS));
+  words.push(taskText(row).slice(0, MAX_BAR_CHARS));
   return words.join(', ');
 }
 
@@ -272,7 +272,7 @@ function tipView({ timeline, host_now_ms }) {
   >
     ${is_task
       ? html`<p>${statusView(span.row.status)} <code>${shortId(span.row.task_id)}</code></p>
-          <p class="says">${clip(textOf(span.row))}</p>`
+          <p class="says">${clip(taskText(span.row))}</p>`
       : html`<p><b>${describeGroup(item)}</b></p>`}
     <p class="when">
       ${formatClock(item.from)}

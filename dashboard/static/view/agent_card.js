@@ -4,7 +4,7 @@
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
 import { formatPercent, formatSeconds, plural } from '../state/format.js';
-import { agentLabel, agentTitle, agentTone, describeFollowing } from '../state/labels.js';
+import { agentLabel, agentTitle, agentTone, describeFollowing, taskText } from '../state/labels.js';
 import { findFrontTask, keyOf } from '../state/selectors.js';
 import { isOpen, isWaiting, shownStatus } from '../state/status.js';
 import { isPending } from '../state/ui.js';
@@ -19,7 +19,6 @@ import {
   progressBar,
   taskStatus,
   taskTime,
-  textOf,
 } from './components.js';
 import { icon } from './icons.js';
 import { startMenu } from './start_menu.js';
@@ -96,7 +95,7 @@ function retryText({ host_now_ms }, row) {
 /** @param {Page} page @param {Task} task */
 function taskView(page, task) {
   const { row } = task;
-  const text = textOf(row);
+  const text = taskText(row);
   return html`<div
     class="task"
     data-task=${row.task_id}

@@ -20,9 +20,6 @@ const MAX_CHARS = 400;
 export const clip = (text) =>
   text.length > MAX_CHARS ? `${text.slice(0, MAX_CHARS)}…` : text;
 
-/** Return a task's result, or its latest message. @param {TaskEvent} row */
-export const textOf = (row) => row.result ?? row.message ?? '';
-
 /** @param {Agent | undefined} agent */
 export const hueOf = (agent) => (agent?.index ?? 0) % HUES;
 

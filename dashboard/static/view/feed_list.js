@@ -25,7 +25,6 @@ function list(page) {
   const newer = ui.hold === null ? 0 : listRows(state.rows, ui.filter, null).length - rows.length;
   return html`
     ${state.reset_reason === null ? nothing : resetNotice(page)}
-    ${state.tasks_left_out === 0 ? nothing : leftOutNote(state.tasks_left_out)}
     ${newer > 0 || ui.hold !== null ? resumePill(page, newer) : nothing}
     ${scrollBox('list', 'Events, newest first', controls.scrollFeed, [
       eventTable(page, rows, ui.list, state.has_older),
@@ -65,13 +64,6 @@ const resetNotice = ({ state, controls }) =>
     <button class="quiet" aria-label="Dismiss" @click=${controls.dismissReset}>
       ${icon('close')}
     </button>
-  </p>`;
-
-/** @param {number} count */
-const leftOutNote = (count) =>
-  html`<p class="notice" role="status">
-    ${icon('gap')}
-    <span>${count} older tasks were not loaded with the page. Search the history for them.</span>
   </p>`;
 
 /** @param {Page} page @param {number} newer */

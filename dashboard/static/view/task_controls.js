@@ -3,6 +3,7 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { plural } from '../state/format.js';
+import { rowText } from '../state/labels.js';
 import { keyOf } from '../state/selectors.js';
 import { isPending } from '../state/ui.js';
 import { clip, fieldOf, formOf } from './components.js';
@@ -12,7 +13,7 @@ import { icon } from './icons.js';
 
 /** @param {TaskEvent} row */
 export const questionOf = (row) =>
-  row.message || (row.status === 'auth-required' ? 'Please sign in.' : 'The agent sent no question.');
+  rowText(row, 'message') || (row.status === 'auth-required' ? 'Please sign in.' : 'The agent sent no question.');
 
 /**
  * The content of a form: buttons for the agent's choices, and a field for other answers.

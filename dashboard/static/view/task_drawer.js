@@ -6,7 +6,7 @@ import { guard } from '../vendor/lit-html/directives/guard.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { taskCurls } from '../client/curl.js';
 import { formatDuration, formatElapsed, formatPercent } from '../state/format.js';
-import { shortId } from '../state/labels.js';
+import { rowText, shortId } from '../state/labels.js';
 import { lintCard } from '../state/lint.js';
 import { findRelatedTasks, keyOf, taskKey } from '../state/selectors.js';
 import { isOpen, isWaiting, shownStatus } from '../state/status.js';
@@ -38,8 +38,7 @@ function drawer(page, task) {
   const { key, phase } = task;
   const agent = state.agents.get(task.agent);
   const known = agent?.tasks.get(task.task_id);
-  // The state forgets old tasks. The details have the row from the log.
-  const row = known?.row ?? task.row;
+  const row = findRow(known, task);
   const has_host = state.link.phase !== 'recording';
   const second = row && isOpen(row) ? Math.floor(page.now_ms / 1000) : 0;
   return html`<article class="drawer" data-task=${key} data-hue=${hueOf(agent)} aria-labelledby="drawer-${key}">
@@ -59,6 +58,14 @@ function drawer(page, task) {
     </div>
   </article>`;
 }
+
+/**
+ * Return the task's newest row. The state forgets old tasks, and a snapshot cuts long texts.
+ * The details have the row from the log, where its texts are whole.
+ * @param {Task | undefined} known @param {TaskDetails} details
+ */
+const findRow = (known, { row }) =>
+  known && known.row.received_at !== row?.received_at ? known.row : row;
 
 /** @param {Page} page @param {TaskDetails} task */
 function header(page, { key, agent, task_id }) {
@@ -112,7 +119,7 @@ function statusSection(page, row, task) {
           <div class="field">${answerFields(page, task, `answer-${key}`)}</div>
         </form>`
       : row.message
-        ? html`<p class="words says-all">${clip(row.message)}</p>`
+        ? html`<p class="words says-all">${clip(rowText(row, 'message'))}</p>`
         : nothing}
     ${errorAt(page, `stop:${key}`)} ${errorAt(page, `reply:${key}`)}
   </section>`;
@@ -198,13 +205,13 @@ function relatedSection(page, row) {
 
 /** @param {Page} page @param {Task} task */
 function relatedTask(page, task) {
-  const { agent, message } = task.row;
+  const { agent } = task.row;
   return html`<li>
     <button class="choice quiet" @click=${() => page.controls.openTask(keyOf(task))}>
       ${swatch(page.state.agents.get(agent))}
       <b>${titleOf(page, agent)}</b>
       ${statusView(shownStatus(task.row))}
-      <span class="says">${clip(message ?? '')}</span>
+      <span class="says">${clip(rowText(task.row, 'message'))}</span>
     </button>
   </li>`;
 }

@@ -4,10 +4,10 @@
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { formatPercent, plural } from '../state/format.js';
-import { agentTitle, shortId } from '../state/labels.js';
+import { agentTitle, shortId, taskText } from '../state/labels.js';
 import { keyOf, listTasksOf } from '../state/selectors.js';
 import { newsTimeOf } from '../state/status.js';
-import { age, clip, closeMenu, menu, menuId, taskStatus, textOf } from './components.js';
+import { age, clip, closeMenu, menu, menuId, taskStatus } from './components.js';
 import { icon } from './icons.js';
 /** @import { Page } from '../page.js' */
 /** @import { Agent, Task } from '../state/types.d.ts' */
@@ -57,7 +57,7 @@ function taskRow(page, task, front) {
     >
       ${taskStatus(page, row)}
       <span class="percent">${formatPercent(row.progress)}</span>
-      <span class="says">${clip(textOf(row))}</span>
+      <span class="says">${clip(taskText(row))}</span>
       ${age(page, newsTimeOf(row))}
       <code>${shortId(row.task_id)}</code>
     </button>

@@ -4,7 +4,7 @@
 import { html } from '../vendor/lit-html/lit-html.js';
 import { guard } from '../vendor/lit-html/directives/guard.js';
 import { formatPercent, plural } from '../state/format.js';
-import { shortId, statusLabel } from '../state/labels.js';
+import { shortId, statusLabel, taskText } from '../state/labels.js';
 import { keyOf, listTasks } from '../state/selectors.js';
 import { isOpen, isStalled, shownStatus } from '../state/status.js';
 import {
@@ -16,7 +16,6 @@ import {
   stalledView,
   swatch,
   taskTime,
-  textOf,
   titleOf,
 } from './components.js';
 import { icon } from './icons.js';
@@ -57,7 +56,7 @@ function taskRow(page, task, place) {
   const { row } = task;
   const key = keyOf(task);
   const label = statusLabel(shownStatus(row));
-  const text = clip(textOf(row));
+  const text = clip(taskText(row));
   return html`<div
     class="row"
     role="row"

@@ -7,6 +7,8 @@ import {
   agentTone,
   describeFollowing,
   eventText,
+  rowText,
+  taskText,
 } from '../../../dashboard/static/state/labels.js';
 import { agent, at, gap, task } from '../support/events.js';
 
@@ -37,6 +39,15 @@ test('each event has a text', () => {
     eventText({ ...artifact, name: null, parts }),
     'a1: slots {"n":3} a.pdf',
   );
+});
+
+test('a text that the host has cut ends with an ellipsis', () => {
+  const row = task(1, { message: 'Which of', result: 'A long', shortened: { result: 3_900_000 } });
+  assert.equal(taskText(row), 'A long…');
+  assert.equal(eventText(row), 'A long…');
+  assert.equal(rowText(row, 'message'), 'Which of');
+  assert.equal(taskText(task(1, { message: 'Which of', shortened: { message: 600 } })), 'Which of…');
+  assert.equal(taskText(task(1)), '');
 });
 
 test('the description of the protocol has only what is known', () => {

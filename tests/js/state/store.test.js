@@ -87,6 +87,16 @@ test('a snapshot at the same event keeps the rows', () => {
   assert.equal(state.agents.get('carly')?.tasks.get('t1')?.first?.id, 11);
 });
 
+test('the last snapshot says how many tasks it had no room for', () => {
+  const state = stateAt10();
+  assert.equal(state.tasks_left_out, 0);
+  applySnapshot(state, snapshot({ id: 11, tasks_left_out: 20 }));
+  assert.equal(state.tasks_left_out, 20);
+  assert.equal(toSnapshot(state).tasks_left_out, 20);
+  applySnapshot(state, snapshot({ id: 12 }));
+  assert.equal(state.tasks_left_out, 0);
+});
+
 test('older events go before the rows, without duplicates', () => {
   const state = stateAt10();
   applyEvent(state, task(11), 0);
