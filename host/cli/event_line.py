@@ -77,7 +77,7 @@ def _progress(percent: object, bar: bool) -> Text:
 
 
 def _words(event: Event) -> Iterator[str]:
-    yield _text(event, "result") or _text(event, "message")
+    yield _cut_text(event, "result") or _cut_text(event, "message")
     kind = event.get("kind")
     if kind == "artifact":
         yield _text(event, "name") or _text(event, "artifact_id")
@@ -103,6 +103,12 @@ def _format_part(part: Any) -> str:
 def _text(event: Event, name: str) -> str:
     value = event.get(name)
     return _one_line(value) if isinstance(value, str) else ""
+
+
+def _cut_text(event: Event, name: str) -> str:
+    """Return a text of a task's row, with an ellipsis if the host has cut it."""
+    text, sizes = _text(event, name), event.get("shortened")
+    return f"{text}…" if isinstance(sizes, dict) and name in sizes else text
 
 
 def _list(event: Event, name: str) -> list[Any]:

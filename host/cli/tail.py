@@ -129,7 +129,10 @@ class _Reader:
         if snapshot["reset"]:
             _print_note(f"{snapshot['reason']}; continuing from {event.id}")
         if left_out := snapshot.get("tasks_left_out"):
-            _print_note(f"{left_out} tasks are not in the snapshot; use --after 0")
+            _print_note(
+                f"{left_out} older tasks did not fit in the snapshot; "
+                "--after 0 prints all events"
+            )
         rows = [
             *(row for row in snapshot["agents"] if row["connection"] != "removed"),
             *(row for row in snapshot["tasks"] if row["status"] not in ENDED),

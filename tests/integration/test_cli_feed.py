@@ -21,6 +21,7 @@ from tests.support.cli import (
     running,
 )
 from tests.support.harness import ROOT, Process, free_port
+from tests.support.reply_server import Reply, reply_server
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until_sync
 
@@ -104,6 +105,22 @@ class TestTail:
 
         assert first.split()[1:] == ["carly", "connected", "Carly", "streaming"]
         assert "\x1b" not in first
+
+    def test_says_how_many_tasks_did_not_fit_in_the_snapshot(self) -> None:
+        snapshot = {"reset": False, "agents": [], "tasks": [], "tasks_left_out": 20}
+        reply = Reply(
+            body=f"event: snapshot\nid: e-7\ndata: {json.dumps(snapshot)}\n\n",
+            headers={"content-type": "text/event-stream"},
+        )
+        with (
+            reply_server(lambda _: reply) as host,
+            running("tail", host.url) as tail,
+        ):
+            assert tail.stderr
+            assert tail.stderr.readline() == (
+                "courtside: 20 older tasks did not fit in the snapshot; "
+                "--after 0 prints all events\n"
+            )
 
     def test_filters_events(self, stack: Stack) -> None:
         task = events_in_log(stack, agent="carly", kind="task")[0]["task_id"]

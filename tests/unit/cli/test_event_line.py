@@ -46,6 +46,16 @@ def test_task_line_has_agent_task_status_progress_and_message() -> None:
     )
 
 
+def test_text_that_the_host_has_cut_ends_with_an_ellipsis() -> None:
+    cut = task(message="Which of", result="A long", shortened={"result": 3_900_000})
+
+    assert render(cut).endswith(" A long…\n")
+    assert render(task(message="Which of", shortened={"message": 600})).endswith(
+        " Which of…\n"
+    )
+    assert render(task(message="Which of", shortened=3)).endswith(" Which of\n")
+
+
 def test_progress_is_a_coloured_bar_or_a_number() -> None:
     half = render(task(progress=50), colors=True)
 
