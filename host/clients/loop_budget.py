@@ -21,7 +21,10 @@ BYTES_PER_S = 32 * 1024 * 1024  # Reading 40 MB of updates takes a second.
 REPORT_S = 1.0  # A shorter wait is not worth a report.
 
 HTTP = "its HTTP has very many small chunks, trailers or interim responses"
-STREAM = "its streams have very many comments, empty lines or short lines"
+STREAM = (
+    "its streams have very large events, or very many comments, empty lines or short "
+    "lines"
+)
 JSON = "its JSON takes very long to read"
 SIZE = "its responses have more than 32 MiB a second"
 
