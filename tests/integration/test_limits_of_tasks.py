@@ -15,7 +15,10 @@ from host.protocol.task_result import MAX_RESULT_ARTIFACTS, MAX_RESULT_BYTES
 from tests.support.agent_events import wait_for_events
 from tests.support.host_client import HostClient, Json
 from tests.support.limit_stack import follow, limit_agents
+from tests.support.process_memory import memory_mb
 from tests.support.stack import Stack
+
+MAX_GROWTH_MB = 64
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +78,15 @@ async def test_task_in_the_gateway_has_the_newest_messages(
 
         assert len(history) == MAX_HISTORY
         assert history[0]["parts"][0]["text"] == first
+
+
+async def test_tasks_beyond_the_limits_do_not_grow_the_memory(
+    stack: Stack, agents_url: str, host: HostClient
+) -> None:
+    before = memory_mb(stack.host.pid)
+    for kind in ("result", "artifacts", "history"):
+        _, beyond = await follow(host, agents_url, kind)
+        await wait_for_events(host, beyond, "last")
+
+    assert (await host.http.get("/readyz")).status_code == 200
+    assert memory_mb(stack.host.pid) - before < MAX_GROWTH_MB

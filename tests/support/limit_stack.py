@@ -34,7 +34,11 @@ async def follow(host: HostClient, agents_url: str, kind: str) -> tuple[str, str
     """Let the host follow the agents of a kind, at the limit and beyond."""
     names = f"{kind}-at", f"{kind}-beyond"
     for name in names:
-        body = {"name": name, "url": f"{agents_url}/{name}"}
-        answer = await host.http.post("/agents", json=body)
-        assert answer.status_code in (201, 409), answer.text
+        await follow_one(host, agents_url, name)
     return names
+
+
+async def follow_one(host: HostClient, agents_url: str, name: str) -> None:
+    body = {"name": name, "url": f"{agents_url}/{name}"}
+    answer = await host.http.post("/agents", json=body)
+    assert answer.status_code in (201, 409), answer.text
