@@ -1,5 +1,5 @@
-"""Follows agents and their tasks: every update of a task becomes events in the feed.
+"""Follows agents and their tasks: connects, subscribes, polls, and reconnects.
 
 `roster` has one `collector` for each agent, which has one `follower` for each open
-task. Imports `clients`, `feed` and the packages below them.
+task. Imports `discovery`, `merging`, `clients`, `feed` and the packages below them.
 """

@@ -22,8 +22,11 @@ from ..clients.loop_budget import LoopBudget
 from ..clients.rate_limit import RateLimiter
 from ..clients.throttle import Throttle
 from ..config.agent_settings import AgentSettings
+from ..discovery.discovery import Discovery
+from ..discovery.polling_pace import PollingPace
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
+from ..merging.agent_row import AgentRow
 from ..model.debug_state import MAX_SHOWN, CollectorState
 from ..observability.logfmt import Line
 from ..observability.redaction import redact
@@ -36,12 +39,9 @@ from ..protocol.gaps import (
     RECONNECTED,
 )
 from ..protocol.task_status import is_terminal
-from .agent_row import AgentRow
-from .discovery import Discovery
 from .follow_limit import FollowLimit
 from .followers import Followers
 from .message_response import MessageResponse
-from .polling_pace import PollingPace
 from .task_cancel import cancel_task
 
 logger = logging.getLogger("courtside.collector")

@@ -9,10 +9,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from ..discovery.token_bucket import TokenBucket
 from ..model.event import TaskEvent
 from ..protocol.a2a_objects import ListedTask
 from ..protocol.task_status import is_terminal
-from .token_bucket import TokenBucket
 
 MAX_ASKED = 500  # Remembered; the latest ones.
 MAX_ENDING = 50  # Finished tasks over the limit, which are read once.

@@ -18,20 +18,20 @@ from ..clients.bindings.unreachable_errors import AGENT_ERROR
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
 from ..feed.feed import Feed
+from ..merging.agent_row import AgentRow
+from ..merging.follower_states import FollowerStates, Live, Source
+from ..merging.open_streams import OpenStream
+from ..merging.reused_ids import is_other_task, read_first
+from ..merging.task_merger import TaskMerger
+from ..merging.task_news import TaskNews
 from ..model.debug_state import TaskState
 from ..observability.logfmt import Line
 from ..protocol.a2a_objects import ListedTask
 from ..protocol.artifact_record import RecordMemory
 from ..protocol.gaps import FOUND_LATE, STREAM_BROKE, STREAM_ENDED
 from ..protocol.task_record import TaskRecord
-from .agent_row import AgentRow
-from .follower_states import FollowerStates, Live, Source
 from .listed_end import ListedEnd
-from .open_streams import OpenStream
-from .reused_ids import is_other_task, read_first
 from .stall_check import StallCheck
-from .task_merger import TaskMerger
-from .task_news import TaskNews
 from .task_reader import TaskReader
 from .task_repair import TaskRepair
 

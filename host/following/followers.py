@@ -12,12 +12,12 @@ from anyio.abc import TaskGroup
 from ..clients.bindings.types import Batch
 from ..clients.connection import Connection
 from ..feed.feed import Feed
+from ..merging.agent_row import AgentRow
 from ..model.debug_state import TaskState
 from ..observability.logfmt import Line
 from ..protocol.a2a_objects import ListedTask
 from ..protocol.artifact_record import RecordMemory
 from ..protocol.task_status import is_terminal
-from .agent_row import AgentRow
 from .follow_limit import FollowLimit
 from .follower import Follower
 from .listed_rows import MAX_LISTED, ListedRows

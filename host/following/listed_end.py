@@ -13,12 +13,12 @@ from a2a.utils.errors import A2AError
 from ..clients.bindings.unreachable_errors import has_no_response
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
+from ..merging.follower_states import FollowerStates
+from ..merging.responses import is_end
+from ..merging.task_merger import TaskMerger
 from ..protocol.a2a_objects import ListedTask, State, Status
 from ..protocol.gaps import STREAM_SILENT
 from ..protocol.task_status import is_terminal
-from .follower_states import FollowerStates
-from .responses import is_end
-from .task_merger import TaskMerger
 
 # The pauses before the tries to read the task: its stream may be about to end it.
 READ_AFTER_S = (1.0, 2.0, 4.0)

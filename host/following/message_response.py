@@ -19,12 +19,12 @@ from ..clients.bindings.types import Batch, Update
 from ..clients.bindings.unreachable_errors import is_refusal
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
+from ..merging.agent_row import AgentRow
+from ..merging.open_streams import OpenStream
 from ..model.timestamps import now
 from ..protocol.event_builders import build_message_event
-from .agent_row import AgentRow
 from .follower import Follower
 from .followers import Followers
-from .open_streams import OpenStream
 from .response_parts import Part, ResponseParts
 
 Found = tuple[str, AsyncGenerator[Batch]]

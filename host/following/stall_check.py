@@ -11,10 +11,10 @@ from a2a.utils.errors import A2AError
 
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
+from ..merging.follower_states import FollowerStates
+from ..merging.task_merger import TaskMerger
 from ..model.event import WAITING
 from ..protocol.task_record import TaskRecord
-from .follower_states import FollowerStates
-from .task_merger import TaskMerger
 
 RETRY_S = 30.0
 # A GetTask that always fails must not hide that the task's stream is silent.

@@ -12,11 +12,11 @@ from a2a.utils.errors import A2AError, TaskNotFoundError
 from ..clients.bindings.types import Batch
 from ..clients.connection import MAX_STREAMS, TASK_POLL_S, UNSUPPORTED, Connection
 from ..errors import AgentUnreachable
+from ..merging.agent_row import AgentRow
+from ..merging.follower_states import FollowerStates, Source
+from ..merging.task_merger import TaskMerger
 from ..observability.logfmt import Line
 from ..protocol.task_record import TaskRecord
-from .agent_row import AgentRow
-from .follower_states import FollowerStates, Source
-from .task_merger import TaskMerger
 
 logger = logging.getLogger("courtside.task_reader")
 

@@ -10,11 +10,11 @@ from a2a.utils.errors import A2AError, TaskNotFoundError
 from ..clients.bindings.unreachable_errors import AGENT_ERROR
 from ..clients.connection import Connection
 from ..errors import AgentUnreachable
+from ..merging.agent_row import AgentRow
+from ..merging.follower_states import FollowerStates
+from ..merging.task_merger import TaskMerger
 from ..observability.logfmt import Line
 from ..protocol.task_record import TaskRecord
-from .agent_row import AgentRow
-from .follower_states import FollowerStates
-from .task_merger import TaskMerger
 
 logger = logging.getLogger("courtside.follower")
 

@@ -26,8 +26,8 @@ from ..clients.bindings.types import Update
 from ..config.agent_settings import HOST_NAME
 from ..errors import ConfigError
 from ..feed.feed import Feed
-from ..following.agent_row import AgentRow, build_skills
 from ..following.roster import Roster
+from ..merging.agent_row import AgentRow, build_skills
 from ..model.event import AgentEvent, TaskEvent
 from ..model.timestamps import now
 from ..observability.logfmt import Line

@@ -13,7 +13,7 @@ import msgspec
 from ..config.agent_settings import HOST_NAME
 from ..errors import LogDamaged
 from ..feed.feed import Feed
-from ..following.task_writer import TaskWriter
+from ..merging.task_writer import TaskWriter
 from ..model.event import Event, TaskEvent, decode
 from ..model.filter import Filter
 from ..model.timestamps import now

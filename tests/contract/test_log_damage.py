@@ -15,9 +15,9 @@ import pytest
 
 from host.errors import LogDamaged
 from host.feed.feed import Feed
-from host.following.task_writer import TaskWriter
 from host.log.contract import Row
 from host.log.sqlite_log import SqliteLog
+from host.merging.task_writer import TaskWriter
 from host.model.filter import ALL, Filter
 from host.protocol.task_record import TaskRecord
 from tests.contract.entries import ALL_OF_IT, entry, rows

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from host.errors import AgentUnreachable
-from host.following import task_adder, task_merger
-from host.following.chunks_ahead import Repeat
-from host.following.open_streams import OpenStreams
-from host.following.task_merger import TaskMerger
+from host.merging import task_adder, task_merger
+from host.merging.chunks_ahead import Repeat
+from host.merging.open_streams import OpenStreams
+from host.merging.task_merger import TaskMerger
 from tests.support.fast_following import fast_following
 from tests.support.model_history import History, Step, play
 from tests.support.model_wire import AgentKind

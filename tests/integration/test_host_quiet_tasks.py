@@ -15,10 +15,11 @@ import pytest
 from a2a.utils.errors import MethodNotFoundError
 
 from host.config.agent_settings import AgentSettings
+from host.discovery import polling_pace
 from host.feed.feed import Feed
-from host.following import polling_pace, task_news
 from host.following.collector import Collector
 from host.log.memory_log import MemoryLog
+from host.merging import task_news
 from host.model.filter import ALL
 from tests.support.list_agent import CARD, ListAgent, serve_list_agent
 from tests.support.raw_agent import status

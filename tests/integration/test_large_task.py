@@ -9,7 +9,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from host.following import follower_states
+from host.merging import follower_states
 from host.model.event import AgentEvent, GapEvent
 from tests.support.ending_agent import EndingAgent, FollowedAgent, follow_agent
 from tests.support.raw_agent import Exchange, Json, message_of

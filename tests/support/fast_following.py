@@ -7,16 +7,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from host.following import (
-    collector,
-    discovery,
-    follower_states,
-    followers,
-    listed_end,
-    listing,
-    task_reader,
-    task_repair,
-)
+from host.discovery import discovery, listing
+from host.following import collector, followers, listed_end, task_reader, task_repair
+from host.merging import follower_states
 
 SHORT: list[tuple[Any, str, object]] = [
     (collector, "MAX_RETRY_S", 0.1),

@@ -16,9 +16,9 @@ from host.clients.bindings.types import Batch, Update
 from host.clients.connection import Connection
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following.agent_row import AgentRow
 from host.following.follower import Follower
 from host.log.memory_log import MemoryLog
+from host.merging.agent_row import AgentRow
 from host.model.event import Event, GapEvent, TaskEvent, decode
 from host.model.filter import ALL
 from host.protocol.a2a_objects import RESUMABLE

@@ -16,10 +16,10 @@ from host.clients.bindings.types import Page, Query
 from host.clients.connection import Connection
 from host.clients.task_list import ListTasksFailed
 from host.clients.throttle import Throttle
+from host.discovery.discovery import Discovery
+from host.discovery.polling_pace import PollingPace
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following.discovery import Discovery
-from host.following.polling_pace import PollingPace
 from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
 from host.model.event import AgentEvent, TaskEvent

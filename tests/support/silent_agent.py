@@ -15,9 +15,9 @@ import anyio
 from host.clients.bindings.types import Batch, Update
 from host.clients.connection import Connection
 from host.feed.feed import Feed
-from host.following.agent_row import AgentRow
 from host.following.follower import Follower
 from host.log.memory_log import MemoryLog
+from host.merging.agent_row import AgentRow
 from host.model.event import ArtifactEvent, GapEvent, NoticeEvent, TaskEvent
 from host.protocol.gaps import HOST_WAS_AWAY
 from tests.support.scripted_agent import FakeAgentRow, ScriptedConnection, read_events

@@ -8,8 +8,8 @@ import pytest
 from host.feed import agent_budget
 from host.feed.agent_budget import BURST_BYTES, BYTES_PER_S, MIB, SHARE_S, AgentBudget
 from host.feed.feed import Feed
-from host.following.task_writer import TaskWriter
 from host.log.memory_log import MemoryLog
+from host.merging.task_writer import TaskWriter
 from host.model.event import GapEvent
 from host.model.filter import ALL
 from host.protocol.task_record import TaskRecord

@@ -12,10 +12,11 @@ from host.clients.bindings.json_errors import UpdatesGone
 from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import dropped_updates, task_reader
+from host.following import task_reader
 from host.following.task_repair import MAX_QUIET_CHECKS
 from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
+from host.merging import dropped_updates
 from host.model.event import GapEvent
 from tests.support.scripted_agent import (
     ScriptedConnection,

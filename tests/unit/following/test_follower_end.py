@@ -10,8 +10,9 @@ import pytest
 from host.clients.bindings.types import Batch, Update
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import listed_end, task_end
+from host.following import listed_end
 from host.log.memory_log import MemoryLog
+from host.merging import task_end
 from host.model.event import ArtifactEvent, Event, GapEvent, TaskEvent
 from host.protocol.a2a_objects import ListedTask
 from tests.support.scripted_agent import (

@@ -13,8 +13,8 @@ from a2a.utils.errors import MethodNotFoundError
 
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
-from host.following.follower_states import RETRY_S
-from host.following.repeated_updates import RepeatedDrops
+from host.merging.follower_states import RETRY_S
+from host.merging.repeated_updates import RepeatedDrops
 from host.model.event import ArtifactEvent, Event
 from tests.support.a2a_updates import Json, agent_message, progress
 from tests.support.scripted_agent import (

@@ -8,10 +8,10 @@ import anyio
 
 from host.clients.bindings.types import Batch, Update
 from host.feed.feed import Feed
-from host.following.follower_states import FollowerStates
-from host.following.task_events import TaskEvents
 from host.log.contract import Log
 from host.log.memory_log import MemoryLog
+from host.merging.follower_states import FollowerStates
+from host.merging.task_events import TaskEvents
 from host.model.event import TaskEvent
 from host.model.timestamps import now
 from host.protocol.a2a_objects import RESUMABLE

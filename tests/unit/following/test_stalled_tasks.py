@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from host.clients.bindings.types import Update
 from host.errors import AgentUnreachable
 from host.following import stall_check
-from host.following.task_news import format_seconds
 from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
+from host.merging.task_news import format_seconds
 from host.model.event import NoticeEvent, TaskEvent
 from host.model.timestamps import now, seconds_since
 from host.protocol.a2a_objects import RESUMABLE

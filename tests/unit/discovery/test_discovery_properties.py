@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as HypothesisPhase
 from hypothesis import strategies as st
 
+from host.discovery import discovery, listed_tasks
 from host.errors import AgentUnreachable
 from host.feed.feed import Feed
-from host.following import discovery, listed_tasks
 from tests.support.harness import THOROUGH
 from tests.support.scripted_list import (
     DONE,

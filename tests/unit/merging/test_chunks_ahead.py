@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.following.chunks_ahead import MAX_CHECKS, ChunksAhead, Repeat
+from host.merging.chunks_ahead import MAX_CHECKS, ChunksAhead, Repeat
 from host.protocol.a2a_objects import StreamResponse
 from host.protocol.a2a_parser import parse_response
 from host.protocol.task_record import TaskRecord

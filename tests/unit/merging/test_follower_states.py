@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from host.following.follower_states import (
+from host.merging.follower_states import (
     MAX_LARGE,
     RETRY_S,
     TOO_LARGE_S,

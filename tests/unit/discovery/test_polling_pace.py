@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from host.following.polling_pace import PollingPace
+from host.discovery.polling_pace import PollingPace
 
 FAST_S, IDLE_S = 0.01, 0.4
 

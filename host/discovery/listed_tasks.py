@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from ..clients.bindings.types import Page
 from ..feed.feed import Feed
+from ..merging.reused_ids import may_be_other_task
 from ..protocol.a2a_objects import ListedTask
 from ..protocol.task_status import is_terminal
 from .found_tasks import FoundTasks
 from .list_mark import ListMark
-from .reused_ids import may_be_other_task
 from .token_bucket import TokenBucket
 
 MAX_SETTLED = 10_000

@@ -9,9 +9,9 @@ import anyio
 import anyio.lowlevel
 
 from host.feed.feed import Feed
-from host.following.task_writer import MAX_WAITING, MAX_WAITING_BYTES, TaskWriter
 from host.log.contract import Entry
 from host.log.memory_log import MemoryLog
+from host.merging.task_writer import MAX_WAITING, MAX_WAITING_BYTES, TaskWriter
 from host.model.event import Event, GapEvent, decode
 from host.model.filter import ALL
 from host.protocol.task_record import TaskRecord

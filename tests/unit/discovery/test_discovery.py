@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from host.discovery import discovery, listed_tasks
 from host.errors import AgentUnreachable
-from host.following import discovery, listed_tasks
 from tests.support.scripted_list import (
     WORKING,
     Agent,

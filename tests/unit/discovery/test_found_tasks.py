@@ -9,8 +9,8 @@ import pytest
 
 from host.clients.bindings.types import Update
 from host.clients.connection import Connection
-from host.following.found_tasks import HOLD_S, MAX_FOUND, FoundTasks
-from host.following.task_source import MAX_READS, TaskSource
+from host.discovery.found_tasks import HOLD_S, MAX_FOUND, FoundTasks
+from host.merging.task_source import MAX_READS, TaskSource
 from tests.support.scripted_list import listed
 
 

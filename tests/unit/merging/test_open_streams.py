@@ -7,9 +7,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.following import open_streams
-from host.following.chunks_ahead import Repeat
-from host.following.open_streams import OpenStream, OpenStreams
+from host.merging import open_streams
+from host.merging.chunks_ahead import Repeat
+from host.merging.open_streams import OpenStream, OpenStreams
 from host.protocol.a2a_objects import StreamResponse
 from host.protocol.a2a_parser import parse_response
 from host.protocol.task_record import TaskRecord
