@@ -214,7 +214,8 @@ class _Run:
         self._held.append(task.set_status(END, text and f"{text}{number}"))
         if end.startswith("artifact"):
             if end == "artifact later":
-                has_stream = any(self._agent.open_streams.get(task.id, ()))
+                streams = self._agent.open_streams.get(task.id, ())
+                has_stream = not all(stream.is_ending for stream in streams)
                 self._outcomes[number].has_late = has_stream and not self._cut
                 self._flush(goes_on=True)
                 await asyncio.sleep(0.01)

@@ -81,6 +81,7 @@ class UpdateStream:
         self._exchange = exchange
         self._delay_s = delay_s
         self._queue: asyncio.Queue[tuple[float, bytes, str]] = asyncio.Queue()
+        self.is_ending = False
 
     def put(self, updates: Sequence[Json], cut: Cut | None = None) -> None:
         events = [self._exchange.event(update) for update in updates]
@@ -96,6 +97,7 @@ class UpdateStream:
         self._put(b"", "end")
 
     def _put(self, data: bytes, then: str) -> None:
+        self.is_ending |= bool(then)
         due = asyncio.get_running_loop().time() + self._delay_s
         self._queue.put_nowait((due, data, then))
 
