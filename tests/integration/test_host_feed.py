@@ -5,29 +5,24 @@ Real stubs and a real host. test_host_memory.py has the memory log.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from itertools import pairwise
 from typing import ClassVar
 
 import anyio
-import httpx
 import pytest
 
 from tests.support.a2a_client import agent_at
 from tests.support.host_client import (
-    TERMINAL_STATUSES,
     HostClient,
     Json,
     message_ids_at_agent,
     message_ids_in_feed,
+    wait_until_quiet,
     watch_feed,
 )
 from tests.support.http_requests import Received, read_events
 from tests.support.stack import AGENTS, SEED_AGENTS, Stack
-from tests.support.waiting import wait_until
-
-QUIET_POLLS = 5
 
 
 def at_least(count: int) -> Callable[[list[Received]], bool]:
@@ -37,23 +32,6 @@ def at_least(count: int) -> Callable[[list[Received]], bool]:
 async def epoch_of(host: HostClient) -> str:
     epoch: str = (await host.get("/healthz"))["epoch"]
     return epoch
-
-
-async def wait_until_quiet(host: HostClient) -> int:
-    """Wait until no new events arrive. Return the head."""
-    heads: list[int] = []
-
-    async def quiet() -> bool:
-        [snapshot] = await read_events(f"{host.http.base_url}/feed", until=bool)
-        agents = {row["connection"] for row in snapshot.data["agents"]}
-        over = all(
-            task["status"] in TERMINAL_STATUSES for task in snapshot.data["tasks"]
-        )
-        heads.append(snapshot.data["id"] if agents == {"connected"} and over else -1)
-        return heads[-1] != -1 and heads[-QUIET_POLLS:] == heads[-1:] * QUIET_POLLS
-
-    await wait_until(quiet, "all agents to be connected and all tasks to be over", 30)
-    return heads[-1]
 
 
 async def test_tasks_of_many_agents_arrive_merged_and_in_order_per_agent(
@@ -285,56 +263,3 @@ class TestFilters:
 
         await host.row_with(other, "completed")
         assert reader.events == await host.history(after=0, task=mine)
-
-
-class TestResponse:
-    async def test_is_not_cached_or_buffered_and_has_a_retry_time(
-        self, host: HostClient
-    ) -> None:
-        async with host.http.stream("GET", "/feed") as answer:
-            first = await anext(answer.aiter_lines())
-
-        assert answer.status_code == 200
-        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["x-accel-buffering"] == "no"
-        assert first == "retry: 1000"
-
-    @pytest.mark.parametrize("path", ["/feed", "/tasks/stream", "/feed?after=0"])
-    async def test_to_head_has_the_same_headers_and_no_body(
-        self, host: HostClient, path: str
-    ) -> None:
-        answer = await host.http.head(path)
-
-        assert answer.status_code == 200
-        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert answer.content == b""
-
-    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-    @pytest.mark.parametrize("path", ["/feed", "/tasks/stream"])
-    async def test_to_another_method_names_get(
-        self, host: HostClient, method: str, path: str
-    ) -> None:
-        answer = await host.http.request(method, path)
-
-        assert answer.status_code == 405
-        assert answer.headers["allow"] == "GET, HEAD"
-        assert "use GET" in answer.text
-
-
-async def test_feed_is_byte_identical_to_the_history(
-    stack: Stack, host: HostClient
-) -> None:
-    head = await wait_until_quiet(host)
-    lines: list[str] = []
-    async with host.http.stream("GET", "/feed?after=0") as answer:
-        async for line in answer.aiter_lines():
-            if line.startswith("data: "):
-                lines.append(line.removeprefix("data: "))
-            if len(lines) == head:
-                break
-
-    history: httpx.Response = await host.http.get("/feed.ndjson")
-
-    assert "\n".join(lines) + "\n" == history.text
-    assert all(json.loads(line)["id"] for line in lines)

@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -18,26 +18,24 @@ import anyio.to_thread
 import pytest
 
 from host.log.sqlite_log import SqliteLog
-from tests.support.fault_proxy import FaultProxy, Faults
-from tests.support.faulty_libc import FaultyLibc, NoCompiler
+from tests.support.failing_log import (
+    health,
+    libc_for,
+    wait_for_failure,
+    wait_for_recovery,
+)
 from tests.support.feed_reader import FeedReader
 from tests.support.flood import check_each_once, flood_server, read_log_file
 from tests.support.flood_host import LOG, TASKS, entry_of
 from tests.support.full_disk import SmallDisk, SmallFiles, full_disk
 from tests.support.harness import Process, Server, free_port, live_processes
-from tests.support.host_client import Json, Watcher, client, watch_feed
-from tests.support.process_memory import memory_mb
-from tests.support.stack import Stack
+from tests.support.host_client import client
 from tests.support.waiting import wait_until
 
 RATE = 1_000
 SOME = 500
 END_S = 3.0
 OLD_EVENTS = 20_000
-UPDATES, UPDATE_BYTES = 4_000, 40_000
-"""Several times what fits into the sockets' buffers and the host."""
-MAX_GROWTH_MB = 100.0
-STILL = 50
 
 
 @pytest.fixture(autouse=True)
@@ -46,29 +44,6 @@ def kill_hosts() -> Iterator[None]:
     yield
     for process in list(live_processes):
         process.kill()
-
-
-async def health(url: str) -> tuple[int, Json]:
-    async with client(url) as http:
-        answer = await http.get("/healthz")
-    return answer.status_code, answer.json()
-
-
-async def wait_for_failure(url: str) -> str:
-    """Wait until the host reports that its log fails. Return the cause."""
-
-    async def cause() -> str | None:
-        status, body = await health(url)
-        return body["cause"] if status == 503 else None
-
-    return await wait_until(cause, "the host to report a failing log", 30) or ""
-
-
-async def wait_for_recovery(url: str) -> None:
-    async def is_ok() -> bool:
-        return (await health(url))[0] == 200
-
-    await wait_until(is_ok, "the host to report a working log", 30)
 
 
 @asynccontextmanager
@@ -85,13 +60,6 @@ async def wait_for_events(reader: FeedReader, events: int) -> None:
         return len(reader.ids) >= events
 
     await wait_until(enough, f"{events} events", 60)
-
-
-def libc_for(folder: Path) -> FaultyLibc:
-    try:
-        return FaultyLibc(folder, folder / "data")
-    except NoCompiler as reason:
-        pytest.skip(str(reason))
 
 
 Break = tuple[Callable[[], None], Callable[[], None]]
@@ -240,78 +208,3 @@ async def test_truncated_log_stops_the_start_with_one_line(
     assert line.startswith(f"courtside: {path}: cannot be opened: ")
     assert "damaged" in line
     assert path.read_bytes() == before
-
-
-async def test_host_does_not_read_its_agents_while_the_log_fails(
-    tmp_path: Path,
-) -> None:
-    port = free_port()
-    agent = Server(
-        "chatty",
-        [
-            sys.executable,
-            "-m",
-            "tests.support.chatty_agent",
-            str(port),
-            str(UPDATES),
-            str(UPDATE_BYTES),
-        ],
-        folder=tmp_path,
-        url=f"http://127.0.0.1:{port}",
-        ready_path="/chatty/.well-known/agent-card.json",
-    )
-    agent.start()
-    await anyio.to_thread.run_sync(agent.wait_ready, agent.ready_url)
-    libc = libc_for(tmp_path)
-    with FaultProxy(port) as proxy:
-        stack = Stack(tmp_path, (), extra_agents={"chatty": f"{proxy.url}/chatty"})
-        stack.host.env |= libc.env
-        proxy.set_faults(Faults(stall_after=100_000))
-        with stack:
-            async with watch_feed(f"{stack.url}/feed?after=0") as reader:
-                await reader.until(
-                    lambda: bool(reader.of_task("t1")), "the first update", 30
-                )
-                before_mb = memory_mb(stack.host.pid)
-                libc.fail_writes()
-                proxy.clear_faults()
-                await wait_for_failure(stack.url)
-                sent = await wait_until_stable(lambda: sent_by(agent))
-                growth_mb = memory_mb(stack.host.pid) - before_mb
-                libc.allow_writes()
-                await reader.until(
-                    lambda: len(reader.seen) > sent + SOME,
-                    "all sent updates, and more",
-                    60,
-                )
-    agent.kill()
-    assert sent < UPDATES / 2
-    assert growth_mb < MAX_GROWTH_MB
-    numbers = update_numbers(reader)
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert not [event for event in reader.events if event["kind"] == "gap"]
-
-
-async def sent_by(agent: Server) -> int:
-    """Return the number of the agent's last update."""
-    async with client(agent.url) as http:
-        task = (await http.get("/chatty/tasks/t1")).json()
-    return int(task["status"]["message"]["messageId"].removeprefix("m"))
-
-
-async def wait_until_stable(count: Callable[[], Awaitable[int]]) -> int:
-    """Wait until a count has not changed for a while. Return it."""
-    seen = [-1] * STILL
-
-    async def still() -> bool:
-        seen.append(await count())
-        return len(set(seen[-STILL:])) == 1
-
-    await wait_until(still, "the count to be stable", 60)
-    return seen[-1]
-
-
-def update_numbers(reader: Watcher) -> list[int]:
-    """Return the numbers of the task's updates, from their message ids."""
-    rows = [event for event in reader.of_task("t1") if event["kind"] == "task"]
-    return [int(row["message_id"].removeprefix("m")) for row in rows]

@@ -1,7 +1,7 @@
 """An agent with one task that sends large updates as fast as the client reads.
 
 Run it with `python -m tests.support.chatty_agent PORT UPDATES BYTES`.
-test_storage_faults.py counts the bytes that a host reads from it.
+test_unread_agents.py counts the bytes that a host reads from it.
 """
 
 from __future__ import annotations

@@ -13,11 +13,12 @@ import httpx
 from httpx_sse import SSEError, aconnect_sse
 
 from tests.support.a2a_client import agent_at
-from tests.support.http_requests import Received, start_request
+from tests.support.http_requests import Received, read_events, start_request
 from tests.support.waiting import wait_until
 
 Json = dict[str, Any]
 TERMINAL_STATUSES = ("completed", "error", "cancelled", "rejected")
+QUIET_POLLS = 5
 RETRY_S = 0.05
 
 
@@ -186,3 +187,20 @@ def message_ids_in_feed(events: list[Json], task_id: str) -> list[str]:
     ]
     changes = zip([None, *ids], ids, strict=False)
     return [now for before, now in changes if now and now != before]
+
+
+async def wait_until_quiet(host: HostClient) -> int:
+    """Wait until no new events arrive. Return the head."""
+    heads: list[int] = []
+
+    async def quiet() -> bool:
+        [snapshot] = await read_events(f"{host.http.base_url}/feed", until=bool)
+        agents = {row["connection"] for row in snapshot.data["agents"]}
+        over = all(
+            task["status"] in TERMINAL_STATUSES for task in snapshot.data["tasks"]
+        )
+        heads.append(snapshot.data["id"] if agents == {"connected"} and over else -1)
+        return heads[-1] != -1 and heads[-QUIET_POLLS:] == heads[-1:] * QUIET_POLLS
+
+    await wait_until(quiet, "all agents to be connected and all tasks to be over", 30)
+    return heads[-1]

@@ -14,55 +14,24 @@ from typing import Any
 
 import httpx
 import pytest
-from a2a.types import a2a_pb2 as pb
 
 from host.clients.credentials import Credentials
 from host.clients.http_client import client
-from host.config.agent_settings import AgentSettings, CredentialSettings
 from host.observability.logfmt import LogFormatter
 from host.observability.redaction import redact
+from tests.support.agent_credentials import (
+    EVERYTHING,
+    SECRET,
+    card_requiring_key,
+    credentials_for,
+)
 from tests.support.reply_server import OTHER_ADDRESS, Reply, reply_server
-
-SECRET = "hunter2hunter2"
-EVERYTHING: dict[str, Any] = {
-    "bearer": SECRET,
-    "api_key": SECRET,
-    "headers": {"X-Team": f"blue {SECRET}"},
-}
-
-
-def credentials_for(
-    url: str, *trusted_hosts: str, card: pb.AgentCard | None = None, **given: Any
-) -> Credentials:
-    credentials = Credentials(
-        AgentSettings(
-            url, trusted_hosts=trusted_hosts, credentials=CredentialSettings(**given)
-        )
-    )
-    if card:
-        credentials.use_card(card)
-    return credentials
 
 
 @asynccontextmanager
 async def client_with(credentials: Credentials) -> AsyncIterator[httpx.AsyncClient]:
     async with client(httpx.Timeout(5), credentials.auth) as caller:
         yield caller
-
-
-def card_requiring(**scheme: Any) -> pb.AgentCard:
-    """Return a card that requires one security scheme."""
-    return pb.AgentCard(
-        security_schemes={"lock": pb.SecurityScheme(**scheme)},
-        security_requirements=[
-            pb.SecurityRequirement(schemes={"lock": pb.StringList()})
-        ],
-    )
-
-
-def card_requiring_key(location: str, name: str) -> pb.AgentCard:
-    key = pb.APIKeySecurityScheme(location=location, name=name)
-    return card_requiring(api_key_security_scheme=key)
 
 
 class TestSentToTheAgent:
@@ -278,43 +247,3 @@ class TestNotSent:
         redacted = redact(f"no: {SECRET}-longer, {SECRET}, {basic}, blue")
 
         assert redacted == "no: [credential], [credential], [credential], blue"
-
-
-class TestGrpcMetadata:
-    @pytest.mark.parametrize(
-        "target", ["c.test:443", "http://c.test:443", "https://c.test"]
-    )
-    async def test_has_the_credentials(self, target: str) -> None:
-        credentials = credentials_for("http://c.test", **EVERYTHING)
-
-        assert await credentials.metadata(target) == {
-            "authorization": f"Bearer {SECRET}",
-            "x-api-key": SECRET,
-            "x-team": f"blue {SECRET}",
-        }
-
-    @pytest.mark.parametrize("target", ["evil:443", "c.test.evil:443", "unix:/c.test"])
-    async def test_is_empty_for_another_host(self, target: str) -> None:
-        credentials = credentials_for("http://c.test", **EVERYTHING)
-
-        assert await credentials.metadata(target) == {}
-
-    async def test_is_empty_without_tls_if_the_url_is_https(
-        self,
-    ) -> None:
-        credentials = credentials_for("https://c.test", **EVERYTHING)
-
-        assert await credentials.metadata("c.test:50051") == {}
-        assert await credentials.metadata("https://c.test:50051") != {}
-
-    @pytest.mark.parametrize(
-        ("place", "metadata"),
-        [("cookie", {"cookie": "Key=k"}), ("query", {"key": "k"})],
-    )
-    async def test_has_the_api_key_of_a_cookie_or_query(
-        self, place: str, metadata: dict[str, str]
-    ) -> None:
-        card = card_requiring_key(place, "Key")
-        credentials = credentials_for("http://c.test", card=card, api_key="k")
-
-        assert await credentials.metadata("c.test:1") == metadata
