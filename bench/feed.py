@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from bench.feed_runner import Result, Runner, Scenario, is_nchan_installed
+from bench.feed_processes import is_nchan_installed
+from bench.feed_runner import Result, Runner, Scenario
 from bench.table import print_table
 
 FLOODS = {100: 20_000, 1_000: 10_000}

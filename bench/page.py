@@ -12,8 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 from statistics import median
@@ -21,25 +20,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
-import httpx
 from playwright.async_api import (
-    Browser,
     CDPSession,
     Page,
-    ViewportSize,
     async_playwright,
-    expect,
 )
 
+from bench.page_setup import Setup
 from bench.table import print_table
 from hatch_build import bundle_page
 from tests.support.chromium import chromium_flags, chromium_path
-from tests.support.harness import NO_TLS, Server, free_port
+from tests.support.harness import Server, free_port
 
 THROTTLED = 4
 RATE = 500
 TASKS = 10_000
-WIDE: ViewportSize = {"width": 1440, "height": 900}
 PARTS = ("loads", "frames", "heap", "weight")
 HEAP_POINTS = 10
 
@@ -71,36 +66,6 @@ FRAME_TIMES = """ms => new Promise((done) => {
   requestAnimationFrame(record);
 })"""
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-
-
-class Setup:
-    """The host of bench/page_host.py, and a browser that opens its page."""
-
-    def __init__(self, url: str, browser: Browser) -> None:
-        self.url = url
-        self._browser = browser
-        self._client = httpx.AsyncClient(base_url=url, timeout=600, verify=NO_TLS)
-
-    async def play(self, **order: float) -> int:
-        """Make the host append events. Return the id of the last event."""
-        response = await self._client.post("/bench", json=order)
-        head: int = response.raise_for_status().json()["head"]
-        return head
-
-    @asynccontextmanager
-    async def page(self, throttled: int = 1) -> AsyncIterator[tuple[Page, CDPSession]]:
-        """Open an empty page with an empty cache."""
-        context = await self._browser.new_context(viewport=WIDE)
-        page = await context.new_page()
-        chromium = await context.new_cdp_session(page)
-        await chromium.send("Emulation.setCPUThrottlingRate", {"rate": throttled})
-        await chromium.send("Performance.enable", {"timeDomain": "threadTicks"})
-        yield page, chromium
-        await context.close()
-
-    async def open(self, page: Page, path: str = "/") -> None:
-        await page.goto(self.url + path)
-        await expect(page.locator("#bar .link")).to_have_text("Live", timeout=60_000)
 
 
 def main() -> None:
