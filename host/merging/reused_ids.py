@@ -14,6 +14,7 @@ from msgspec import structs
 from ..clients.bindings.types import Batch, Update
 from ..errors import AgentUnreachable
 from ..model.event import TaskEvent
+from ..model.timestamps import now
 from ..protocol.a2a_objects import (
     ArtifactUpdate,
     ListedTask,
@@ -25,6 +26,7 @@ from ..protocol.event_builders import is_before, status_time
 from ..protocol.gaps import covers_content
 from ..protocol.task_record import TaskRecord
 from ..protocol.task_status import is_terminal
+from ..protocol.translate import translate
 
 REUSED = "the agent gave the id of this task to another task, which begins here"
 LOST = "the agent gave the id of this task to another task"
@@ -72,20 +74,32 @@ def _lacks_content(task: Task, record: TaskRecord, row: TaskEvent) -> bool:
 
 
 async def read_first(
-    response: AsyncGenerator[Batch] | None, read_task: Callable[[], Awaitable[Update]]
-) -> tuple[TaskUpdate | None, AsyncGenerator[Batch] | None]:
-    """Return the first update of a response, or else the Task, and the whole response.
-
-    Without either, because the agent fails, returns None.
-    """
-    if response is None:
-        try:
-            return (await read_task()).response.task, None
-        except (AgentUnreachable, A2AError):
-            return None, None
+    response: AsyncGenerator[Batch],
+) -> tuple[TaskUpdate | None, AsyncGenerator[Batch]]:
+    """Return the first update of a response, if it has one, and the whole response."""
     first = await anext(response, Batch([]))
     update = first.updates[0].response.update if first.updates else None
     return update, _chain(first, response)
+
+
+async def is_other_task_twice(
+    record: TaskRecord, read_task: Callable[[], Awaitable[Update]]
+) -> bool:
+    """Return whether the agent has another task than the one in the feed.
+
+    Reads it twice: some agents change a finished task with each read, or read it from
+    replicas that differ.
+    """
+    try:
+        first = (await read_task()).response
+        if not is_other_task(record, first.task):
+            return False
+        second = (await read_task()).response.task
+    except (AgentUnreachable, A2AError):
+        return False
+    other = TaskRecord(record.agent, record.task_id)
+    other.add(translate(other, first, now()))
+    return is_other_task(record, second) and not is_other_task(other, second)
 
 
 async def _chain(first: Batch, rest: AsyncGenerator[Batch]) -> AsyncGenerator[Batch]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.host_client import HostClient, Json, host_at
+from tests.support.list_agent import Answer
 from tests.support.list_stack import list_stack
 from tests.support.paged_agent import PagedAgent
 from tests.support.waiting import wait_until
@@ -117,3 +118,39 @@ async def test_finished_task_with_a_later_time_alone_is_the_same(
         await host.row_with("2", "completed", DEADLINE_S)
         events = await host.history(after=head, limit=1000)
     assert {event["task_id"] for event in events if "task_id" in event} == {"2"}
+
+
+class RestlessAgent(PagedAgent):
+    """With each GetTask, task 1 becomes what `states` has next, and is new in time."""
+
+    states: tuple[str, ...] = ("COMPLETED",)
+
+    def answer(self, method: str, params: Json) -> Answer:
+        if method == "GetTask":
+            number = self.count("GetTask")
+            state = self.states[number % len(self.states)]
+            self.add("1", time.time(), state, text=f"read {number}")
+        return super().answer(method, params)
+
+
+@pytest.mark.parametrize("states", [("COMPLETED",), ("COMPLETED", "WORKING")])
+async def test_task_that_changes_after_its_end_is_the_same(
+    tmp_path: Path, states: tuple[str, ...]
+) -> None:
+    agent = RestlessAgent()
+    agent.states = states
+    agent.add("1", time.time(), "WORKING")
+    async with following(agent, tmp_path) as host:
+        await host.row_with("1", "completed", DEADLINE_S)
+        reads = agent.count("GetTask")
+
+        async def is_read_often() -> bool:
+            return agent.count("GetTask") > reads + 6
+
+        await wait_until(is_read_often, "GetTask again and again", DEADLINE_S)
+        agent.add("2", time.time() + 9)
+        await host.row_with("2", "completed", DEADLINE_S)
+        events = [e for e in await host.history(limit=1000) if e.get("task_id") == "1"]
+    assert [e["status"] for e in events if e["kind"] == "task"][-1] == "completed"
+    assert not [e for e in events if "new_task" in e]
+    assert sum(e.get("status") == "completed" for e in events) == 1
