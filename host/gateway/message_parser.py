@@ -14,6 +14,9 @@ from .requests import check_status
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 MAX_PARTS = 1_000
+# protobuf can parse a message that it cannot copy: each object takes it three levels,
+# and it copies 100.
+MAX_DEPTH = 32
 # Protobuf searches each text for surrogates: 0.1 ms per KiB without releasing the GIL.
 # The text of a part needs no search. Others may have at most MAX_TEXT_CHARS.
 LONG_CHARS = 4 * 1024
@@ -31,7 +34,7 @@ def parse_message(body: Any, kind: type[AnyMessage]) -> AnyMessage:
         raise InvalidParamsError(f"invalid {name}: it must be a JSON object")
     parts = _find_parts(body)
     texts = _find_long_texts(parts)
-    _check_texts(_replace_parts(body, list(map(_remove_content, parts))))
+    _check_values(_replace_parts(body, list(map(_remove_content, parts))))
     body = _replace_parts(
         body, [{**p, "text": ""} if i in texts else p for i, p in enumerate(parts)]
     )
@@ -74,16 +77,21 @@ def _replace_parts(body: dict[str, Any], parts: list[Any]) -> dict[str, Any]:
     return {**body, "message": {**body["message"], "parts": parts}} if parts else body
 
 
-def _check_texts(body: dict[str, Any]) -> None:
-    """Raise InvalidParamsError for a long text, also of a key."""
-    waiting: list[object] = [body]
+def _check_values(body: dict[str, Any]) -> None:
+    """Raise InvalidParamsError for a long text, also of a key, and for deep values."""
+    waiting: list[tuple[object, int]] = [(body, 1)]
     while waiting:
-        value = waiting.pop()
+        value, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise InvalidParamsError(
+                f"the request is nested over {MAX_DEPTH} levels: send deep data as "
+                "text, or as raw"
+            )
         if isinstance(value, list):
-            waiting += value
+            waiting += [(item, depth + 1) for item in value]
         elif isinstance(value, dict):
-            waiting += value
-            waiting += value.values()
+            waiting += [(key, depth) for key in value]
+            waiting += [(item, depth + 1) for item in value.values()]
         elif isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
             raise InvalidParamsError(
                 f"a text of {len(value)} characters begins with {value[:40]!r}, and at "

@@ -6,6 +6,7 @@ from typing import Any
 
 from a2a.types import a2a_pb2 as pb
 from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import DecodeError
 
 from . import lenient_json
 
@@ -20,9 +21,19 @@ def parse_card(data: bytes) -> pb.AgentCard:
             # Imported late: the SDK's client would double the host's start-up imports.
             from a2a.client.card_resolver import parse_agent_card
 
-            return parse_agent_card(body)
-        return ParseDict(body, pb.AgentCard(), ignore_unknown_fields=True)
-    except (ParseError, TypeError, AttributeError, RecursionError) as error:
+            card = parse_agent_card(body)
+        else:
+            card = ParseDict(body, pb.AgentCard(), ignore_unknown_fields=True)
+        # protobuf parses deeper messages than it can copy.
+        pb.AgentCard().MergeFrom(card)
+        return card
+    except (
+        ParseError,
+        DecodeError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise ValueError(str(error)) from error
 
 

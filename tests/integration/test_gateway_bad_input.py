@@ -58,6 +58,13 @@ def rpc(method: str, params: Any) -> Json:
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
 
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 def error_in(body: Json) -> tuple[int, str, str]:
     """Return code, reason and domain. Every error has a message."""
     error = body["error"]
@@ -71,6 +78,8 @@ CALLS: list[tuple[str, Json, int, str]] = [
     ("SendMessage", {"message": {"parts": []}}, -32602, "INVALID_PARAMS"),
     ("SendMessage", {"message": 7}, -32602, "INVALID_PARAMS"),
     ("SendStreamingMessage", {"message": {}}, -32602, "INVALID_PARAMS"),
+    ("SendMessage", message(metadata=nested(40)), -32602, "INVALID_PARAMS"),
+    ("SendStreamingMessage", message(metadata=nested(40)), -32602, "INVALID_PARAMS"),
     ("SendMessage", message(taskId="nothing"), -32001, "TASK_NOT_FOUND"),
     ("GetTask", {}, -32602, "INVALID_PARAMS"),
     ("GetTask", {"id": "nothing"}, -32001, "TASK_NOT_FOUND"),

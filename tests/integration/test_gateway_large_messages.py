@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from host.api.json_body import MAX_VALUES
-from host.gateway.message_parser import MAX_PARTS, MAX_TEXT_CHARS
+from host.gateway.message_parser import MAX_DEPTH, MAX_PARTS, MAX_TEXT_CHARS
 from tests.support.host_client import Json, client, host_at
 from tests.support.stack import Stack
 
@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[Json, str]] = {
         message({"data": "x, " * 1_000_000}),
         f"at most {MAX_TEXT_CHARS}",
     ),
-    "deep lists": (message({"data": nested(900)}), "invalid SendMessageRequest"),
+    "deep lists": (message({"data": nested(900)}), f"over {MAX_DEPTH} levels"),
 }
 
 

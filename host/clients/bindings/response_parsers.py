@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import msgspec
 from a2a.utils.errors import A2AError
 from google.protobuf import json_format
-from google.protobuf.message import Message
+from google.protobuf.message import Error, Message
 
 from ...protocol import lenient_json
 from ...protocol.a2a_objects import StreamResponse
@@ -67,6 +67,7 @@ def as_value_error() -> Iterator[None]:
         yield
     except (
         json_format.Error,
+        Error,  # protobuf cannot copy what is nested over 100 levels.
         A2AError,
         TypeError,
         AttributeError,

@@ -18,7 +18,7 @@ from a2a.utils.errors import (
     InvalidAgentResponseError,
     JSONParseError,
 )
-from google.protobuf import json_format
+from google.protobuf import json_format, message
 
 from ...errors import AgentUnreachable
 from ...observability.redaction import redact, redact_value
@@ -98,6 +98,7 @@ FAILURES = (
     BadResponse,
     httpx.InvalidURL,
     json_format.Error,
+    message.Error,
     ValueError,
     TypeError,
     AttributeError,

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from host.gateway.message_parser import (
     LONG_CHARS,
+    MAX_DEPTH,
     MAX_PARTS,
     MAX_TEXT_CHARS,
     parse_message,
@@ -93,6 +94,30 @@ def test_long_text_elsewhere_is_refused_with_the_limit(
 ) -> None:
     with pytest.raises(InvalidParamsError, match=f"at most {MAX_TEXT_CHARS}"):
         parse_message(request_body, pb.SendMessageRequest)
+
+
+@pytest.mark.parametrize("place", ["metadata of the message", "metadata", "data"])
+@pytest.mark.parametrize("kind", ["lists", "objects"])
+def test_deep_request_is_refused_with_the_limit(place: str, kind: str) -> None:
+    """One at the limit can be copied: protobuf copies 100 levels."""
+
+    def nested(depth: int) -> dict[str, Any]:
+        value: Any = 1
+        above = {"metadata": 1, "metadata of the message": 2, "data": 4}[place]
+        for _ in range(depth - above - 2):
+            value = [value] if kind == "lists" else {"a": value}
+        value = {"a": value}
+        if place == "data":
+            return body({"data": value})
+        if place == "metadata":
+            return {"metadata": value}
+        return body({"text": "x"}, metadata=value)
+
+    request = parse_message(nested(MAX_DEPTH), pb.SendMessageRequest)
+    pb.Task(history=[request.message], metadata=request.metadata)
+
+    with pytest.raises(InvalidParamsError, match=f"over {MAX_DEPTH} levels"):
+        parse_message(nested(MAX_DEPTH + 1), pb.SendMessageRequest)
 
 
 @pytest.mark.parametrize("size", [1, LONG_CHARS + 1])
