@@ -7,24 +7,25 @@ are parsed in a thread, one at a time, and only few of them are in memory.
 
 from __future__ import annotations
 
-import json
+import codecs
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
 from google.protobuf.json_format import ParseError
 from starlette.requests import Request
 
 from ..errors import CourtsideError
+from ..protocol.json_values import has_over
 from .request_limits import MAX_BODY_BYTES
 
 Result = TypeVar("Result")
 
 JSON_TYPES = ("application/json", "application/a2a+json")
 MAX_VALUES = 20_000  # Numbers, texts, lists and objects. Keys are not counted.
-MAX_STRINGS = 2 * MAX_VALUES + 2  # Valid JSON has a separator for each two.
 IN_THREAD_BYTES = 4 * 1024  # The slowest JSON of this size takes 4 ms.
 # Bodies of over LARGE_BYTES in memory at once. The next one waits in its connection.
 LARGE_BYTES = 256 * 1024
@@ -82,46 +83,16 @@ async def run_parser(parse: Callable[[], Result], size: int) -> Result:
 
 
 def _parse_object(data: bytearray) -> dict[str, Any]:
-    _check_count(data)
+    if has_over(MAX_VALUES, data):
+        raise BodyTooLarge(
+            f"the body has over {MAX_VALUES} JSON values: send large data as one text, "
+            "or as a file (a part with raw or url)"
+        )
     try:
-        body = json.loads(data)
+        # json takes twice as long, and 0.4 s for 4 MiB that are not UTF-8.
+        body = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError) as error:
         raise ParseError(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise ParseError("the body must be a JSON object")
     return body
-
-
-def _check_count(data: bytearray) -> None:
-    """Raise BodyTooLarge if the JSON has over MAX_VALUES values.
-
-    It only looks for separators outside of strings, so the JSON may be invalid.
-    """
-    if _count_separators(data, 0, len(data)) <= MAX_VALUES:
-        return
-    values = strings = position = 0
-    while position < len(data) and values <= MAX_VALUES and strings <= MAX_STRINGS:
-        quote = data.find(b'"', position)
-        end = quote if quote >= 0 else len(data)
-        values += _count_separators(data, position, end)
-        strings += 1
-        position = _find_string_end(data, quote + 1) if quote >= 0 else end
-    if values > MAX_VALUES or strings > MAX_STRINGS:
-        raise BodyTooLarge(
-            f"the body has over {MAX_VALUES} JSON values: send large data as one text, "
-            "or as a file (a part with raw or url)"
-        )
-
-
-def _count_separators(data: bytearray, start: int, end: int) -> int:
-    return sum(data.count(one, start, end) for one in (b",", b"[", b"{"))
-
-
-def _find_string_end(data: bytearray, start: int) -> int:
-    """Return the position after the quote that ends the string."""
-    while (quote := data.find(b'"', start)) >= 0:
-        before = data[start:quote]
-        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
-            return quote + 1
-        start = quote + 1
-    return len(data)

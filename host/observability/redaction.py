@@ -68,20 +68,19 @@ class Secrets:
                 text = self._decode("".join(words), decode)
         return text
 
-    def redact_data(self, data: bytes, *lenient: JsonDecoder) -> bytes:
+    def redact_data(self, data: bytes, load: JsonDecoder = json.loads) -> bytes:
         """Redact JSON or a text. Returns `data` itself if it contains no secret.
 
-        `lenient` decodes what `json` refuses, and raises ValueError if it cannot.
+        `load` decodes JSON, and raises ValueError if it cannot.
         """
         if not self or not self.may_be_in(data):
             return data
-        for decode in (json.loads, *lenient):
-            try:
-                value = decode(data)
-                redacted = self.redact_value(value)
-            except (ValueError, RecursionError):
-                continue
+        try:
+            value = load(data)
+            redacted = self.redact_value(value)
             return data if redacted == value else json.dumps(redacted).encode()
+        except (ValueError, RecursionError):
+            pass
         text = data.decode("utf-8", "surrogateescape")
         return self.redact(text).encode("utf-8", "surrogateescape")
 

@@ -5,21 +5,27 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
 import sys
 from typing import Any
 
+import msgspec
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.proto_utils import parse_lenient
 from google.protobuf.json_format import Error, MessageToDict
 from google.protobuf.message import Message
 
 from ..model.timestamps import parse_timestamp
+from .json_values import check_count
 from .trailing_commas import blank_trailing_commas
 
 MAX_DEPTH = 100  # The SDK's limit.
+DOUBLE_DIGITS = 309  # Of the largest number that a double can hold.
+# Other threads can run after each piece of a text. The whole took 60 ms.
+PIECE = 256 * 1024
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Some agents count their tasks and messages.
 IDS = {"id", "taskId", "contextId", "messageId", "artifactId"}
@@ -40,24 +46,48 @@ def decode(data: bytes) -> Json:
     within an emoji) by U+FFFD, NaN and too large numbers by null. Accepts trailing
     commas.
     """
-    try:
-        body = _load(data.decode("utf-8-sig", "replace"))
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply") from error
+    body = load(data)
     if not isinstance(body, dict):
         raise ValueError(f"a JSON object was expected, not {type(body).__name__}")
     valid: Json = _replace_invalid(body, MAX_DEPTH)
     return valid
 
 
-def _load(text: str) -> Any:
+def load(data: bytes) -> Any:
+    """Return the JSON value in `data`, which may have trailing commas and lone
+    surrogates. Raises ValueError if it has none, or over MAX_VALUES values."""
+    check_count(data)
     try:
-        return json.loads(text)
+        return msgspec.json.decode(data)  # In half of the time of json.
+    except (ValueError, RecursionError):
+        pass
+    text = _read_text(data)
+    try:
+        return _parse(text)
     except json.JSONDecodeError:
         repaired = blank_trailing_commas(text)
         if repaired == text:
             raise
-        return json.loads(repaired)
+        return _parse(repaired)
+
+
+def _read_text(data: bytes) -> str:
+    read = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
+    starts = range(0, len(data), PIECE)
+    pieces = [read(data[start : start + PIECE]) for start in starts]
+    return "".join((*pieces, read(b"", True)))
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text, parse_int=_parse_int)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+
+
+def _parse_int(digits: str) -> float:
+    # Thousands of digits take 0.1 ms, and nothing can hold so large a number.
+    return int(digits) if len(digits) <= DOUBLE_DIGITS + 1 else math.inf
 
 
 def normalize(body: Json, message: Message) -> Json:
@@ -78,7 +108,7 @@ def _replace_invalid(value: Any, depth: int) -> Any:
     if not depth:
         raise ValueError("JSON nested too deeply")
     if isinstance(value, str):
-        return value if value.isascii() else LONE_SURROGATE.sub("\ufffd", value)
+        return value if value.isascii() else _replace_surrogates(value)
     if isinstance(value, dict):
         return {
             _replace_invalid(k, depth): _replace_invalid(v, depth - 1)
@@ -91,6 +121,12 @@ def _replace_invalid(value: Any, depth: int) -> Any:
     if isinstance(value, int) and abs(value) > sys.float_info.max:
         return None
     return value
+
+
+def _replace_surrogates(text: str) -> str:
+    starts = range(0, len(text), PIECE)
+    pieces = [text[start : start + PIECE] for start in starts]
+    return "".join([LONE_SURROGATE.sub("\ufffd", piece) for piece in pieces])
 
 
 def _drop_unreadable(body: Json) -> None:

@@ -61,5 +61,5 @@ def _may_be_in(secrets: tuple[Secrets, ...], data: bytes) -> bool:
 
 def _redact(secrets: tuple[Secrets, ...], data: bytes) -> bytes:
     for one in secrets:
-        data = one.redact_data(data, lenient_json.decode)
+        data = one.redact_data(data, lenient_json.load)
     return data

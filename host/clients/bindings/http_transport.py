@@ -12,8 +12,10 @@ from contextlib import (
 from typing import NamedTuple
 
 import anyio
+import anyio.to_thread
 import httpx
 
+from ...protocol.json_values import SMALL_BYTES, TooManyValues, check_count
 from .. import http_client
 from ..credentials import Credentials
 from ..loop_budget import LoopBudget
@@ -115,6 +117,7 @@ class HttpTransport:
         with anyio.fail_after(deadline_s):
             async with self.send(client, request, allow_redirect) as response:
                 body = await read_body(self.decoded(response), max_bytes)
+                await _check_values(body)
                 body = await self.echoes.redact(body)
                 return HttpResponse(response.status_code, response.headers, body)
 
@@ -199,6 +202,16 @@ async def read_body(
             cause = f"too large: over {max_bytes // MIB} MiB"
             raise BodyTooLarge(cause, bytes(body))
     return bytes(body)
+
+
+async def _check_values(body: bytes) -> None:
+    """Raise BodyTooLarge for JSON that takes too long to parse."""
+    if len(body) <= SMALL_BYTES:
+        return
+    try:
+        await anyio.to_thread.run_sync(check_count, body)
+    except TooManyValues as error:
+        raise BodyTooLarge(f"too large: {error}", body) from error
 
 
 def origin(url: httpx.URL) -> str:

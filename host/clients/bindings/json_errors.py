@@ -13,6 +13,7 @@ from a2a.utils.errors import (
     MethodNotFoundError,
 )
 
+from ...protocol.json_values import check_count
 from .unreachable_errors import AgentError, BadResponse
 
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -71,6 +72,7 @@ def from_http(status: int, body: bytes) -> Exception:
 def from_status(body: bytes) -> A2AError | None:
     """Read a google.rpc.Status, or RFC 9457 problem details, if it is A2A's."""
     try:
+        check_count(body)
         payload = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         return None
@@ -92,6 +94,7 @@ def from_status(body: bytes) -> A2AError | None:
 def error_in(data: bytes) -> AgentError | None:
     """Return the error in an object that has one, and nothing else that A2A knows."""
     try:
+        check_count(data)
         body = msgspec.json.decode(data)
     except (ValueError, RecursionError):
         return None

@@ -16,6 +16,7 @@ from google.protobuf.message import Error, Message
 from ...protocol import lenient_json
 from ...protocol.a2a_objects import StreamResponse
 from ...protocol.a2a_parser import parse_list, parse_response, parse_strict, parse_task
+from ...protocol.json_values import check_count
 from .types import Page, Update
 
 _any_json = msgspec.json.Decoder(msgspec.Raw)
@@ -23,6 +24,7 @@ _any_json = msgspec.json.Decoder(msgspec.Raw)
 
 def read_update(data: bytes) -> Update:
     """Read a StreamResponse."""
+    check_count(data)
     if response := parse_strict(data):
         return Update(response, data)
     raw = _repair(data)
@@ -39,6 +41,7 @@ def read_send_response(data: bytes) -> Update:
 
 def read_task(data: bytes) -> Update:
     """Read a Task, which may be wrapped in one more object."""
+    check_count(data)
     data = _repair(data)
     task = parse_task(data)
     whole = msgspec.json.decode(data)
@@ -50,6 +53,7 @@ def read_task(data: bytes) -> Update:
 
 def read_page(data: bytes) -> Page:
     """Read the response of ListTasks."""
+    check_count(data)
     return Page(*parse_list(data))
 
 

@@ -40,6 +40,7 @@ DENIED = (
     "connection broken: gRPC PERMISSION_DENIED",
     "gRPC RESOURCE_EXHAUSTED",
 )
+MAX_BEGIN = 64 * 1024  # Agents send the state of a Task before its artifacts.
 # With these A2AErrors the agent failed. With all others it refuses the request.
 AGENT_FAULTS = (InternalError, InvalidAgentResponseError, JSONParseError)
 
@@ -53,11 +54,11 @@ class BadResponse(Exception):
 
 
 class BodyTooLarge(BadResponse):
-    """A response over the limit. `begin` is what was read of it."""
+    """A response over the limit. `begin` is its first MAX_BEGIN bytes, or less."""
 
     def __init__(self, cause: str, begin: bytes = b"") -> None:
         super().__init__(cause)
-        self.begin = begin
+        self.begin = begin[:MAX_BEGIN]
 
 
 class AgentError(A2AError):

@@ -19,6 +19,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
 
 from ...protocol import lenient_json, v03_to_v10
+from ...protocol.json_values import check_count
 from .http_json import HttpJson
 from .json_binding import NONSTANDARD
 from .jsonrpc import JsonRpc
@@ -41,6 +42,7 @@ class JsonRpcV03(JsonRpc):
     def _upgrade(self, operation: Operation[Any], data: bytes) -> bytes:
         if operation is GET_EXTENDED_CARD:
             return data
+        check_count(data)
         body = msgspec.json.decode(data)
         if not isinstance(body, dict):
             raise ValueError(f"expected an object, not {type(body).__name__}")

@@ -15,7 +15,9 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import pytest
+from google.protobuf.json_format import ParseError
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -81,7 +83,7 @@ async def measure_pauses() -> AsyncIterator[list[float]]:
 async def test_body_of_many_values_is_refused_before_it_is_parsed(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json, "loads", None)
+    monkeypatch.setattr(msgspec.json, "decode", None)
 
     with pytest.raises(BodyTooLarge, match=f"over {MAX_VALUES} JSON values: send"):
         await read(ODD_BODIES[name])
@@ -133,6 +135,25 @@ def test_separators_in_texts_are_not_counted(value: dict[str, Any]) -> None:
     value["filler"] = "," * (MAX_VALUES + 1)
 
     assert anyio.run(read, json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a": "' + b"\xed\xa0\x80" * 1_000_000 + b'"}',
+        b'{"a": "\xff"}',
+        '{"a": 1}'.encode("utf-16"),
+        b'{"a": NaN}',
+        b"{",
+    ],
+)
+async def test_body_that_is_not_json_in_utf8_is_refused(data: bytes) -> None:
+    with pytest.raises(ParseError, match="the body is not JSON"):
+        await read(data)
+
+
+async def test_byte_order_mark_is_ignored() -> None:
+    assert await read(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 async def test_body_over_the_bytes_is_refused() -> None:
