@@ -117,7 +117,8 @@ async def test_text_with_many_separators_is_read() -> None:
 async def test_state_of_a_large_task_is_found_only_at_its_start(size: int) -> None:
     status = {"state": "TASK_STATE_COMPLETED"}
     task = {"id": "t", "metadata": {"a": "x" * size}, "status": status}
-    body = json.dumps({**task, "history": [[]] * (MAX_VALUES + 1)}).encode()
+    result = {**task, "history": [[]] * (MAX_VALUES + 1)}
+    body = json.dumps({"result": result}).encode()
     async with open_agent(CannedServer(http_response(body))) as binding:
         with pytest.raises(TaskTooLarge, match=f"over {MAX_VALUES} JSON") as raised:
             await binding.get_task("t")
