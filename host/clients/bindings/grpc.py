@@ -30,7 +30,7 @@ from .grpc_errors import CALL_ERRORS, is_unauthenticated, map_grpc_error, read_r
 from .http_transport import CALL_S, MAX_BODY
 from .operations import Operation
 from .response_parsers import message_to_json
-from .stream_buffer import StreamBuffer
+from .stream_buffer import ReadAhead, StreamBuffer
 from .unreachable_errors import BadResponse, is_cancelled
 
 SECURE = ("https", "grpcs")
@@ -53,6 +53,7 @@ class Grpc(Binding):
             self._target = f"{scheme}://{_address(host, port)}"
         transport = CompatGrpcTransport if self._is_v03 else GrpcTransport
         self._transport = transport(self._channel, self._card)
+        self._ahead = ReadAhead()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -103,8 +104,8 @@ class Grpc(Binding):
             async with aclosing(method(request, context=context)) as responses:
                 yield responses
 
-        ahead: StreamBuffer[Message] = StreamBuffer(open_stream)
-        async with aclosing(ahead.batches(self._http.task_group)) as arrived:
+        buffer = StreamBuffer(open_stream, self._size, self._ahead)
+        async with aclosing(buffer.batches(self._http.task_group)) as arrived:
             async for responses in arrived:
                 yield responses
 
