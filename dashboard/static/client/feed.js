@@ -161,6 +161,18 @@ export async function fetchEvents(query, fetchFn = (...all) => fetch(...all)) {
 }
 
 /**
+ * Fetch how full the log is, in bytes. Without `keep_bytes`, it has no limit. `dropped` of its
+ * oldest events were deleted since the start. Throws an Error.
+ * @param {typeof fetch} [fetchFn]
+ * @returns {Promise<{ bytes: number, keep_bytes: number | null, dropped: number }>}
+ */
+export async function fetchLogUse(fetchFn = (...all) => fetch(...all)) {
+  const response = await fetchFn('debug.json');
+  if (!response.ok) throw new Error(`The host answered ${response.status} to debug.json.`);
+  return (await response.json()).feed.log;
+}
+
+/**
  * Fetch the last `limit` events of the log before the id `before`, oldest first.
  * @param {number | null} before null starts at the end of the log
  * @param {number} limit @param {Record<string, string>} [filter]

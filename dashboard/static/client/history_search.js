@@ -6,7 +6,7 @@ import { eventText } from '../state/labels.js';
 import { matchesFilter, splitKey } from '../state/selectors.js';
 import { FAILED } from '../state/status.js';
 import { isNearEnd } from '../state/ui.js';
-import { fetchEvents } from './feed.js';
+import { fetchEvents, fetchLogUse } from './feed.js';
 /** @import { FeedEvent, State } from '../state/types.d.ts' */
 /** @import { Filter, Ui } from '../state/ui.js' */
 
@@ -75,6 +75,8 @@ export class HistorySearch {
   epoch = null;
   /** Older rows come before this id; null if there are none. @type {number | null} */
   before = null;
+  /** How full the log is, at the end of the rows. @type {Awaited<ReturnType<typeof fetchLogUse>> | null} */
+  log = null;
   /** Newer rows come after this id. */
   after = 0;
   is_loading = false;
@@ -117,6 +119,7 @@ export class HistorySearch {
     this.epoch = this.state.epoch;
     this.rows = [];
     this.before = before;
+    this.log = null;
     this.after = (before ?? 0) - 1;
     this.mark = mark;
     this.error = '';
@@ -156,9 +159,12 @@ export class HistorySearch {
       const query = toQuery(this.ui.filter);
       const is_sparse = ['q', 'status', 'since', 'until'].some((name) => query.has(name));
       const { events, next } = await this.fetchPage(query, { before: this.before ?? 0, limit: PAGE });
+      const before = next ?? (is_sparse ? null : (events[0]?.id ?? null));
+      const log = before === null ? await fetchLogUse(this.fetchFn) : null;
       return () => {
         this.rows = events.concat(this.rows);
-        this.before = next ?? (is_sparse ? null : (events[0]?.id ?? null));
+        this.before = before;
+        this.log = log;
       };
     });
   }

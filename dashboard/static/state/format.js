@@ -85,3 +85,9 @@ export const formatCount = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** `1 task`, `3 tasks`, `17,500 tasks`. @param {number} n @param {string} noun */
 export const plural = (n, noun) => `${formatCount(n)} ${noun}${n === 1 ? '' : 's'}`;
+
+/** `12 B`, `1.5 kB`, `12.3 MB`. @param {number} bytes */
+export function formatSize(bytes) {
+  if (bytes < 1e3) return `${Math.round(bytes)} B`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

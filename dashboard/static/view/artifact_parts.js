@@ -4,6 +4,7 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { toFile, toImageUrl } from '../state/artifacts.js';
+import { formatSize } from '../state/format.js';
 import { isLink, looksLikeMarkdown, parseMarkdown } from '../state/markdown.js';
 import { icon } from './icons.js';
 /** @import { Part } from '../state/types.d.ts' */
@@ -122,12 +123,6 @@ export function jsonTree(value, name, depth = 0) {
     ${entries.slice(0, MAX_CHILDREN).map(([inner, each]) => jsonTree(each, inner, depth + 1))}
     ${left > 0 ? html`<div class="note">… and ${left} more</div>` : nothing}
   </details>`;
-}
-
-/** @param {number} bytes */
-function formatSize(bytes) {
-  if (bytes < 1e3) return `${Math.round(bytes)} B`;
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** @param {{ name: string, content: BlobPart }} file */

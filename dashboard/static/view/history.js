@@ -3,7 +3,7 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { toQuery } from '../client/history_search.js';
-import { plural } from '../state/format.js';
+import { formatSize, plural } from '../state/format.js';
 import { STATUSES, statusLabel } from '../state/labels.js';
 import { fieldOf, formOf, scrollBox } from './components.js';
 import { eventTable } from './feed_list.js';
@@ -46,11 +46,20 @@ async function loadNewer(page) {
 
 /** @param {Page} page */
 function foot({ search }) {
-  const { rows, before, error, is_loading } = search;
+  const { rows, before, error, is_loading, log } = search;
   if (error) return nothing;
-  if (before === null) return rows.length > 0 ? `${plural(rows.length, 'event')} in total.` : 'No event matches.';
+  if (before === null) {
+    const found = rows.length > 0 ? `${plural(rows.length, 'event')} in total.` : 'No event matches.';
+    return log ? `${found} ${logUse(log)}` : found;
+  }
   if (is_loading) return `Searching before event ${before}…`;
   return html`<button @click=${() => search.loadOlder()}>Search before event ${before}</button>`;
+}
+
+/** @param {NonNullable<Page['search']['log']>} log */
+function logUse({ bytes, keep_bytes, dropped }) {
+  const use = `The log uses ${formatSize(bytes)}${keep_bytes === null ? '' : ` of ${formatSize(keep_bytes)}`}.`;
+  return dropped > 0 ? `${use} The host deleted its ${plural(dropped, 'oldest event')}.` : use;
 }
 
 /** @param {Page} page */

@@ -50,11 +50,14 @@ test('a recording is searched by the rules of the host', () => {
   assert.deepEqual(found('?agent=walter'), []);
 });
 
+const LOG_USE = { bytes: 1_500, keep_bytes: 9_000, dropped: 0 };
+
 /** A host with these events, which looks at `share` of them at a request. @param {FeedEvent[]} log @param {number} share */
 function fakeHost(log, share) {
   /** @type {string[]} */
   const asked = [];
   const fetchFn = async (/** @type {any} */ url) => {
+    if (url === 'debug.json') return new Response(JSON.stringify({ feed: { log: LOG_USE } }));
     asked.push(url);
     const query = new URL(url, 'http://host').searchParams;
     const limit = Number(query.get('limit'));
@@ -107,6 +110,7 @@ test('scrolling loads the whole log in pages, each event once', async () => {
     await settle();
   }
   assert.deepEqual(search.rows, log);
+  assert.deepEqual(search.log, LOG_USE);
 });
 
 test('a search continues where the host stopped, until all is found', async () => {
