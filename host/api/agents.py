@@ -16,11 +16,13 @@ from starlette.routing import Route
 
 from ..config.agent_settings import (
     HOST_NAME,
+    MAX_TASKS,
     POLL_IDLE_S,
     POLL_S,
     STALLED_AFTER_S,
     Pause,
     Seconds,
+    TaskCount,
 )
 from ..errors import ConfigError
 from ..feed.feed import Feed
@@ -42,6 +44,7 @@ class NewAgent(Struct, frozen=True, forbid_unknown_fields=True):
     stalled_after_s: Seconds = STALLED_AFTER_S
     poll_s: Pause = POLL_S
     poll_idle_s: Pause = POLL_IDLE_S
+    max_tasks: TaskCount = MAX_TASKS
 
 
 OPTIONAL = [name for name in NewAgent.__struct_fields__ if name != "url"]

@@ -15,12 +15,14 @@ import msgspec
 from msgspec import Struct
 
 from ..config.agent_settings import (
+    MAX_TASKS,
     POLL_IDLE_S,
     POLL_S,
     STALLED_AFTER_S,
     AgentSettings,
     Pause,
     Seconds,
+    TaskCount,
     check_card,
     check_name,
     check_poll_idle,
@@ -47,6 +49,7 @@ class AddedAgent(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     stalled_after_s: Seconds = STALLED_AFTER_S
     poll_s: Pause = POLL_S
     poll_idle_s: Pause = POLL_IDLE_S
+    max_tasks: TaskCount = MAX_TASKS
 
     @classmethod
     def of(cls, settings: AgentSettings) -> AddedAgent:
@@ -77,6 +80,7 @@ class AddedAgent(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
             stalled_after_s=self.stalled_after_s,
             poll_s=self.poll_s,
             poll_idle_s=poll_idle_s,
+            max_tasks=self.max_tasks,
             public_only=public_only,
         )
 

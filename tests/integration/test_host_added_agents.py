@@ -10,6 +10,7 @@ import anyio
 
 from tests.support.host_client import HostClient, host_at, watch_feed
 from tests.support.list_agent import ListAgent, serve_list_agent
+from tests.support.paged_agent import PagedAgent
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
@@ -53,6 +54,21 @@ async def test_added_agent_is_polled_as_its_settings_say_also_after_a_restart(
                 await anyio.to_thread.run_sync(stack.host.restart)
 
 
+async def test_added_agent_has_its_own_limit_of_followed_tasks(tmp_path: Path) -> None:
+    agent = PagedAgent()
+    agent.add_many(8, "open", "WORKING")
+    with serve_list_agent(agent) as url, Stack(tmp_path, [], log="memory") as stack:
+        async with host_at(stack.url) as host:
+            body = {"url": url, "name": "busy", "max_tasks": 5}
+            await host.http.post("/agents", json=body)
+
+            async def says_so() -> bool:
+                trouble = (await host.agent("busy"))["trouble"] or ""
+                return trouble.startswith("over 5 of its tasks are open")
+
+            await wait_until(says_so, "the trouble", 30)
+
+
 async def test_unusable_setting_is_400_and_named(tmp_path: Path) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"poll_s": 0.01}, "poll_s"),
@@ -61,6 +77,7 @@ async def test_unusable_setting_is_400_and_named(tmp_path: Path) -> None:
         ({"poll_idle_s": 4000}, "poll_idle_s"),
         ({"poll_s": 10, "poll_idle_s": 5}, "poll_idle_s must be at least poll_s"),
         ({"stalled_after_s": -1}, "stalled_after_s"),
+        ({"max_tasks": 0}, "max_tasks"),
     ]
     with Stack(tmp_path, [], log="memory") as stack:
         async with host_at(stack.url) as host:
@@ -77,6 +94,6 @@ async def test_settings_are_in_the_openapi_document(tmp_path: Path) -> None:
         async with host_at(stack.url) as host:
             document = await host.get("/openapi.json")
     schema = document["components"]["schemas"]["NewAgent"]
-    for name in ("poll_s", "poll_idle_s", "stalled_after_s"):
-        assert schema["properties"][name]["type"] == "number"
+    for name in ("poll_s", "poll_idle_s", "stalled_after_s", "max_tasks"):
+        assert schema["properties"][name]["type"] in ("number", "integer")
         assert name not in schema["required"]

@@ -13,7 +13,7 @@ from host.following import roster_file
 from host.following.roster_file import FILE, AddedAgent, RosterChanges
 
 URL = "https://agents.example.org/travel"
-SLOW = AgentSettings(URL, stalled_after_s=0, poll_s=2, poll_idle_s=300)
+SLOW = AgentSettings(URL, stalled_after_s=0, poll_s=2, poll_idle_s=300, max_tasks=9)
 
 
 def test_settings_of_an_added_agent_are_kept(tmp_path: Path) -> None:
