@@ -14,6 +14,7 @@ from tests.support.limit_stack import follow_one, limit_agents
 from tests.support.process_memory import memory_mb
 from tests.support.stack import Stack
 
+LONG_S = 180.0
 MAX_GROWTH_MB = 192
 """Of some 20 agents together. The largest one sends 64 MiB without an end."""
 REPORTED = {
@@ -38,7 +39,7 @@ async def test_agents_beyond_all_limits_disturb_no_other_agent(tmp_path: Path) -
                 task_id = await host.start("carly")
                 await reader.until_over(task_id)
             for kind, words in REPORTED.items():
-                await wait_for_row(host, f"{kind}-beyond", words)
+                await wait_for_row(host, f"{kind}-beyond", words, LONG_S)
             for kind in READ:
                 last = "after" if kind in ("event", "depth") else "last"
                 await wait_for_events(host, f"{kind}-beyond", last)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tests.support.host_client import HostClient, Json
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT_S, wait_until
 
 
-async def wait_for_row(host: HostClient, agent: str, words: str) -> Json:
+async def wait_for_row(
+    host: HostClient, agent: str, words: str, deadline_s: float = TIMEOUT_S
+) -> Json:
     """Return the first row of the agent with these words in its cause or trouble.
 
     The trouble may already be over: the feed still has its row.
@@ -18,7 +20,7 @@ async def wait_for_row(host: HostClient, agent: str, words: str) -> Json:
             (r for r in rows if words in f"{r.get('cause')} {r.get('trouble')}"), None
         )
 
-    row = await wait_until(found, f"the row of {agent} to have {words!r}", 60)
+    row = await wait_until(found, f"the row of {agent} to have {words!r}", deadline_s)
     assert row
     return row
 
