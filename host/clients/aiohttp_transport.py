@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import aiohttp
 import httpx
@@ -49,6 +50,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._public_only = public_only
         self._proxies = getproxies()
         self._session: aiohttp.ClientSession | None = None
+        self._responses: WeakSet[aiohttp.ClientResponse] = WeakSet()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the response, whose body is still to be read. Raises httpx's errors
@@ -76,6 +78,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     connect=timeout.get("connect"), sock_read=timeout.get("read")
                 ),
             )
+        self._responses.add(response)
         return httpx.Response(
             response.status,
             headers=list(response.raw_headers),
@@ -84,6 +87,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
+        """Close all connections. Raises ReadError in what still reads a response."""
+        for response in self._responses:
+            # aiohttp would let it wait forever, or take this for the end of the body.
+            response.content.set_exception(aiohttp.ClientError("it was closed"))
         if self._session:
             await self._session.close()
             await asyncio.sleep(0)  # Then the sockets are closed, too.

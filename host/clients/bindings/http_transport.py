@@ -65,7 +65,6 @@ class HttpTransport:
         self.task_group = anyio.create_task_group()
         self.lint: dict[str, None] = {}
         """What is wrong with the agent's responses although the host can read them."""
-        self.is_closed = False
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> HttpTransport:
@@ -81,7 +80,6 @@ class HttpTransport:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.is_closed = True
         await self._stack.aclose()
 
     def _client(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
@@ -188,8 +186,6 @@ class ResponseStream:
             async with aclosing(transport.decoded(response)) as body:
                 async for chunk in body:
                     yield chunk
-            if transport.is_closed:  # aiohttp takes this for the end of the body.
-                raise BadResponse("connection broken: it was closed")
 
 
 async def read_body(

@@ -9,6 +9,7 @@ import socket
 import ssl
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
@@ -23,9 +24,9 @@ SHORT_S = 0.2
 LONG_S = 30.0
 
 
-async def fail(url: str, timeout: httpx.Timeout | None = None) -> httpx.HTTPError:
+async def fail(url: str, deadlines: httpx.Timeout | None = None) -> httpx.HTTPError:
     """Return the error of a request that must fail."""
-    async with client(timeout or httpx.Timeout(LONG_S)) as http:
+    async with client(deadlines or httpx.Timeout(LONG_S)) as http:
         with pytest.raises(httpx.HTTPError) as raised:
             await http.get(url)
     return raised.value
@@ -90,6 +91,33 @@ async def test_response_that_ends_early_is_incomplete(
 
     assert type(error) is httpx.RemoteProtocolError
     assert str(error) == "the response is incomplete"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + b"Content-Length: 9\r\n\r\nhalf",
+        HEAD + b"Connection: close\r\n\r\nhalf",
+        CHUNKED + b"4\r\nhalf\r\n",
+    ],
+)
+async def test_response_that_is_open_when_the_client_closes_is_a_read_error(
+    answer: bytes,
+) -> None:
+    agent = CannedServer(answer)
+    agent.keeps_open = True
+    with anyio.fail_after(LONG_S):
+        async with (
+            serve(agent) as url,
+            client(httpx.Timeout(LONG_S)) as http,
+            http.stream("GET", url) as response,
+            anyio.create_task_group() as closing,
+        ):
+            chunks = response.aiter_raw()
+            assert await anext(chunks) == b"half"
+            closing.start_soon(http.aclose)
+            with pytest.raises(httpx.ReadError, match="it was closed"):
+                await anext(chunks)
 
 
 async def test_invalid_chunk_is_bad_http() -> None:
