@@ -178,15 +178,17 @@ def test_oldest_message_ids_and_statuses_are_forgotten(
     monkeypatch.setattr(task_record, "MAX_STATUSES", 3)
     record = TaskRecord("carly", "t1")
 
+    sizes = []
     for number in range(1, 5):
         message = agent_message(f"text {number}", f"m{number}")
         add_updates(
             record, status("WORKING", message, at=f"2026-11-28T12:00:0{number}Z")
         )
-        assert len(record.message_ids) == len(record.statuses) == min(number, 3)
+        sizes.append((len(record.message_ids), len(record.statuses)))
 
-    assert list(record.message_ids) == ["m2", "m3", "m4"]
-    assert min(record.statuses.values()) == "2026-11-28T12:00:02.000Z"
+    assert sizes == [(1, 1), (2, 2), (3, 3), (2, 2)]
+    assert list(record.message_ids) == ["m3", "m4"]
+    assert min(record.statuses.values()) == "2026-11-28T12:00:03.000Z"
 
 
 def test_small_artifacts_keep_their_parts_over_the_limit() -> None:
