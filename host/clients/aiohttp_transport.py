@@ -118,6 +118,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 skip_auto_headers=OWN_HEADERS,
                 max_line_size=MAX_HEAD_LINE,
                 max_field_size=MAX_HEAD_LINE,
+                read_bufsize=MAX_READ,
             )
         return self._session
 

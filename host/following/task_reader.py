@@ -80,6 +80,7 @@ class TaskReader:
                     await self._merger.take(batch, stream)
                     if self._record.has_ended or stream.is_too_late:
                         return  # Not every agent ends the stream then.
+                    del batch  # A quiet stream must not keep it in memory.
         finally:
             self._merger.close_stream(stream)
 

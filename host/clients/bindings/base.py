@@ -169,6 +169,7 @@ class Binding(ABC):
             async with aclosing(self._receive(operation, request, headers)) as arrived:
                 async for batch in self._decoder.batches(arrived, read, self._size):
                     yield batch
+                    del batch  # A quiet stream must not keep it in memory.
 
     def _request(self, operation: Operation[Any], fields: dict[str, Any]) -> Message:
         return operation.request(**{**fields, "tenant": self._tenant})

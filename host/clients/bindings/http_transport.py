@@ -22,6 +22,7 @@ from ..loop_budget import LoopBudget
 from ..throttle import Throttle
 from .content_decoder import ContentDecoder
 from .echoes import EchoFilter
+from .large_responses import LargeResponses
 from .unreachable_errors import BadResponse, BodyTooLarge, map_errors
 
 # Agents ping every 15 s: two missed pings and a margin.
@@ -65,6 +66,7 @@ class HttpTransport:
         self.task_group = anyio.create_task_group()
         self.lint: dict[str, None] = {}
         """What is wrong with the agent's responses although the host can read them."""
+        self.unfinished_events = LargeResponses()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> HttpTransport:
@@ -179,13 +181,17 @@ class ResponseStream:
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the bytes since the last chunk. The first chunk is empty."""
         transport = self._transport
-        async with transport.send(transport.stream_client, self._request) as response:
-            self.status = response.status_code
-            self.headers = response.headers
-            yield b""
-            async with aclosing(transport.decoded(response)) as body:
-                async for chunk in body:
-                    yield chunk
+        client = transport.stream_client
+        try:
+            async with transport.send(client, self._request) as response:
+                self.status = response.status_code
+                self.headers = response.headers
+                yield b""
+                async with aclosing(transport.decoded(response)) as body:
+                    async for chunk in body:
+                        yield chunk
+        finally:
+            transport.unfinished_events.drop(self)
 
 
 async def read_body(

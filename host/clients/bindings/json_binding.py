@@ -187,6 +187,8 @@ class JsonBinding(Binding):
                     if frames:
                         yield await self._http.echoes.redact_frames(frames)
                         self._check_content_type(stream)
+                        frames = []  # A quiet stream must not keep them in memory.
+                    await self._http.unfinished_events.keep(stream, parser.kept_bytes)
                     await self._http.budget.wait()
         parser = parser or _choose_parser(begin + b"\n", stream.headers)
         if parser and (frames := parser.finish()):

@@ -21,6 +21,11 @@ class JsonLinesParser:
         self._value = bytearray()  # The lines of an unfinished value.
         self._depth = 0  # Its open brackets. At 0 no further line can complete it.
 
+    @property
+    def kept_bytes(self) -> int:
+        """The size of the start of an unfinished value."""
+        return len(self._begun) + len(self._value)
+
     def feed(self, data: bytes) -> list[Frame]:
         """Return the values that `data` completes. Too large ones have no data."""
         *ends, rest = data.split(b"\n")

@@ -38,6 +38,11 @@ class SseParser:
         self._has_begun = False
         self._after_return = False
 
+    @property
+    def kept_bytes(self) -> int:
+        """The size of the start of an unfinished event."""
+        return self._size if self._size <= MAX_EVENT else 0
+
     def feed(self, data: bytes) -> list[Frame]:
         """Return the events that `data` completes, if they have data.
 

@@ -56,17 +56,28 @@ class UpdateDecoder:
         """
         async for items in arrived:
             for turn in _turns(items, size):
-                admitted = await self._limiter.admit(len(turn))
-                decode = partial(_decode, turn[:admitted], read)
-                batches, refusal = await self.run(decode, size(turn[0]))
-                for batch in batches:
-                    yield batch
+                batches, refusal = await self._decode_turn(turn, read, size)
+                while batches:
+                    yield batches.pop(0)
                 if refusal:
                     raise refusal
-                if admitted < len(turn):
-                    yield Batch([], len(turn) - admitted, self._limiter.why)
                 await self._budget.wait()
                 await checkpoint()
+            items = turn = ()  # A quiet stream must not keep its last update.
+
+    async def _decode_turn(
+        self,
+        turn: Sequence[Item],
+        read: Callable[[Item], Update],
+        size: Callable[[Item], int],
+    ) -> tuple[list[Batch], A2AError | None]:
+        """Return what `_decode` does, with a Batch for what the rate does not allow."""
+        admitted = await self._limiter.admit(len(turn))
+        decode = partial(_decode, turn[:admitted], read)
+        batches, refusal = await self.run(decode, size(turn[0]))
+        if admitted < len(turn) and not refusal:
+            batches.append(Batch([], len(turn) - admitted, self._limiter.why))
+        return batches, refusal
 
     async def run(self, decode: Callable[[], Result], size: int) -> Result:
         """Return the result of `decode`, which runs in a thread if `size` is large."""

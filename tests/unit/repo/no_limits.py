@@ -96,6 +96,7 @@ NO_LIMITS: dict[str, set[str]] = {
         "clients.bindings.json_binding.TURN_BYTES",
         "clients.bindings.json_binding.MAX_SHOWN",
         "clients.bindings.json_lines.MAX_BALANCED",
+        "clients.bindings.large_responses.SMALL_BYTES",
         "clients.bindings.echoes.MAX_SEARCHED",
         "api.connections.MAX_BODY_PIECE_BYTES",
         "api.connections.PIECE_BYTES",
