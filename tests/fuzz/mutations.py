@@ -152,7 +152,7 @@ def _repeat_much(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
 def _nest(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
     """Put a value, if there is one, into many arrays or objects."""
     start, end = _span(random, data)
-    depth = random.choice((1, 5, 99, 101, 300, 3_000))
+    depth = random.choice((1, 5, 40, 99, 101, 300, 3_000))
     before, after = random.choice(((b"[", b"]"), (b'{"a":', b"}")))
     if values := list(NUMBER.finditer(data)):
         start, end = random.choice(values).span()
