@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ..model.event import ArtifactEvent, Event
 from ..protocol.a2a_objects import StreamResponse
@@ -43,6 +44,13 @@ class ChunksAhead:
     def is_unsure(self) -> bool:
         """Whether a chunk was left out that may be a new one."""
         return any(ahead.is_unsure for ahead in self._artifacts.values())
+
+    def left_out(self, response: StreamResponse) -> str:
+        """Return the text of the chunks that were left out, of the artifact of a
+        chunk."""
+        chunk = response.artifact_update
+        ahead = self._artifacts.get(chunk.artifact.artifact_id) if chunk else None
+        return ahead.unproven if ahead else ""
 
     def begin(self, record: TaskRecord) -> None:
         """Take note that the stream has brought a Task, which is in `record` now.
@@ -131,33 +139,33 @@ class _TextAhead:
     """The text of one artifact, and the places in it where the stream may be.
 
     Equal chunks leave several places; None is any place. A chunk that may also be a
-    new one is left out until a Task tells: `_unproven` are those chunks.
+    new one is left out until a Task tells: `unproven` are those chunks.
     """
 
     def __init__(self, text: str, places: set[int] | None, *, start: int = 0) -> None:
         self._text = text
         self._places = places
         self._start = start
-        self._unproven = ""
+        self.unproven = ""
         self._check_count = 0
 
     @property
     def is_unsure(self) -> bool:
-        return bool(self._unproven)
+        return bool(self.unproven)
 
     @property
     def is_passed(self) -> bool:
-        return self._places == {len(self._text)} and not self._unproven
+        return self._places == {len(self._text)} and not self.unproven
 
     def extend(self, text: str) -> None:
         """Add what the feed has now. It begins with the unproven chunks, if new."""
-        unproven, self._unproven = self._unproven, ""
+        unproven, self.unproven = self.unproven, ""
         if unproven and self._places is not None:
             if text.startswith(unproven):
                 self._places.add(len(self._text) + len(unproven))
             elif text:
                 # One of several chunks.
-                self._unproven = unproven[len(text) :] * unproven.startswith(text)
+                self.unproven = unproven[len(text) :] * unproven.startswith(text)
         self._text += text
 
     def pass_start(self) -> None:
@@ -171,7 +179,7 @@ class _TextAhead:
         is_possible = self._places is None or 0 in self._places
         if not (chunk and is_possible and self._text.startswith(chunk)):
             return Repeat.NO
-        self._places, self._unproven = {len(chunk)}, ""
+        self._places, self.unproven = {len(chunk)}, ""
         return Repeat.YES
 
     def take(self, chunk: str, is_in_task: bool) -> Repeat:
@@ -179,7 +187,7 @@ class _TextAhead:
         starts = self._places
         if starts is None:
             starts = {end, *_find_all(self._text, chunk)}
-        may_be_new = not is_in_task and (end in starts or bool(self._unproven))
+        may_be_new = not is_in_task and (end in starts or bool(self.unproven))
         places = {
             place + len(chunk)
             for place in starts
@@ -189,8 +197,45 @@ class _TextAhead:
             return Repeat.NO
         self._check_count += may_be_new
         self._places = places
-        self._unproven = self._unproven + chunk if may_be_new else ""
+        self.unproven = self.unproven + chunk if may_be_new else ""
         return Repeat.PERHAPS if may_be_new else Repeat.YES
+
+
+def find_left_out(
+    events: Iterable[Event], response: StreamResponse, left_out: str
+) -> Iterator[Event]:
+    """Yield what a Task has of the chunks that were left out, of all that it adds.
+
+    The stream still brings the rest, in its place among the other updates. Without
+    `left_out`, another stream had the chunks: yields all chunks.
+    """
+    for event in events:
+        if not isinstance(event, ArtifactEvent):
+            continue
+        if not left_out:
+            yield event
+        elif event.append and event.artifact_id == _artifact_id(response):
+            text = _join(event.parts)
+            if text.startswith(left_out):
+                yield replace(event, parts=_cut(event.parts, left_out))
+            elif left_out.startswith(text):
+                yield event
+
+
+def _cut(parts: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """Return the parts up to the end of `text`, with which they begin."""
+    for count in range(1, len(parts)):
+        if len(_join(parts[:count])) >= len(text):
+            parts = parts[:count]
+            break
+    *before, last = parts
+    end = text.removeprefix(_join(before))
+    return [*before, {**last, "text": end}] if "text" in last else parts
+
+
+def _artifact_id(response: StreamResponse) -> str | None:
+    chunk = response.artifact_update
+    return chunk.artifact.artifact_id if chunk else None
 
 
 def _join(parts: Sequence[dict[str, Any]]) -> str:

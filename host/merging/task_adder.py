@@ -20,7 +20,13 @@ from ..protocol.gaps import (
 )
 from ..protocol.reconcile import reconcile_content
 from ..protocol.task_record import TaskRecord
-from ..protocol.translate import note_last_message, note_time, translate
+from ..protocol.translate import (
+    note_last_message,
+    note_superseded,
+    note_time,
+    translate,
+)
+from .chunks_ahead import find_left_out
 from .dropped_updates import DroppedReport
 from .follower_states import FollowerStates
 from .open_streams import OpenStream, OpenStreams
@@ -92,28 +98,33 @@ class TaskAdder:
         return is_new
 
     def add_before(
-        self, response: StreamResponse, task: Task, received_at: str
+        self, response: StreamResponse, task: Task, received_at: str, left_out: str
     ) -> bool:
         """Add what a Task has from before a live update.
 
         Return False if the agent has less than the feed: the pending gap stays. The
-        stream has the state, and all messages from the update on.
+        stream has the state, and all messages from the update on. `left_out` is the
+        text of the chunks of the stream that may be repeats.
         """
         reason = self._states.pending_gap
         if not (reason and covers_content(task, self._record)):
             return False
-        earlier = replace(task, history=history_before(response, task))
-        events = reconcile_content(self._record, earlier, received_at)
-        # Nothing was missed if the streams were open.
-        if events and reason != EQUAL_CHUNKS and not self._record.is_empty:
-            events.insert(0, build_gap(self._record, reason, received_at))
         self._states.pending_gap = None
+        # With the streams open, only a chunk can be missing: they bring all messages.
+        has_gap = reason != EQUAL_CHUNKS
+        history = history_before(response, task) if has_gap else []
+        earlier = replace(task, history=history)
+        events = reconcile_content(self._record, earlier, received_at)
+        if not has_gap:
+            events = [*find_left_out(events, response, left_out)]
+        elif events and not self._record.is_empty:
+            events.insert(0, build_gap(self._record, reason, received_at))
+            note_superseded(self._record, task)
         raw = msgspec.json.encode(StreamResponse(task=earlier))
         self._events.add(events, raw)
+        note_time(self._record, StreamResponse(task=task))
         note_last_message(self._record, task)
-        self._streams.note_read(
-            self._record, events, has_gap=reason != EQUAL_CHUNKS, is_proof=True
-        )
+        self._streams.note_read(self._record, events, has_gap=has_gap, is_proof=True)
         self._repeated.note(StreamResponse(task=task), events, None)
         return True
 
@@ -174,6 +185,8 @@ class TaskAdder:
             note_time(self._record, update.response)
             note_last_message(self._record, update.response.task)
             has_gap = any(isinstance(event, GapEvent) for event in events)
+            if has_gap:
+                note_superseded(self._record, update.response.task)
             self._streams.note_read(
                 self._record,
                 events,

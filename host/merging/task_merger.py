@@ -170,14 +170,14 @@ class TaskMerger:
         async with self._turn():
             repeat = self.streams.take(stream, response)
             if repeat is Repeat.NO and self._must_read_task(response):
-                is_in_task = await self._close_gap(response, received_at)
+                is_in_task = await self._close_gap(response, received_at, stream)
                 repeat = stream.read_ahead.take(response, is_in_task=is_in_task)
             if repeat is not Repeat.NO:
                 # It may be a new chunk with the same text.
                 self._end.is_doubtful |= response.artifact_update is not None
                 self._may_lack_chunk |= repeat is Repeat.PERHAPS
                 if stream.read_ahead.is_unsure:
-                    await self._find_chunk(response, received_at)
+                    await self._find_chunk(response, received_at, stream)
                 return False
             is_new = await self._take_live(update, received_at, stream)
             # Only now: if it could not be taken, another stream still brings it.
@@ -239,25 +239,32 @@ class TaskMerger:
             return True
         return self._repeated.are_possible and self._repeated.is_older(response)
 
-    async def _close_gap(self, response: StreamResponse, received_at: str) -> bool:
+    async def _close_gap(
+        self, response: StreamResponse, received_at: str, stream: OpenStream
+    ) -> bool:
         """Read what the feed may lack, before a live update follows it.
 
         Return whether the Task has all that is in the feed. Otherwise the gap stays
         pending.
         """
         try:
-            return await self._find_chunk(response, received_at)
+            return await self._find_chunk(response, received_at, stream)
         except (AgentUnreachable, A2AError):
             return False
 
-    async def _find_chunk(self, response: StreamResponse, received_at: str) -> bool:
+    async def _find_chunk(
+        self, response: StreamResponse, received_at: str, stream: OpenStream
+    ) -> bool:
         """Read whether the feed lacks a chunk. Raises what GetTask raises: then the
         stream ends, and the next begins with the Task."""
         if self._may_lack_chunk:
             self._may_lack_chunk = False
             self._states.pending_gap = self._states.pending_gap or EQUAL_CHUNKS
         task = (await self.read_task()).response.task
-        return task is not None and self._adder.add_before(response, task, received_at)
+        left_out = stream.read_ahead.left_out(response)
+        return task is not None and self._adder.add_before(
+            response, task, received_at, left_out
+        )
 
     def _report_dropped(self) -> None:
         self.last_batch_at = anyio.current_time()

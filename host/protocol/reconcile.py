@@ -183,9 +183,10 @@ class _Reconciliation:
             newest = newest or self._known_row
         if newest and before:
             # After late messages, a question must be the last row again. No other row
-            # is written twice.
+            # is written twice. A stream may still bring the status with this time.
             row = replace(
                 newest if newest.status in WAITING else before,
+                at=before.at if self._newer_row else row.at,
                 progress=row.progress,
                 sequence=UNSET,
                 received_at=self._received_at,

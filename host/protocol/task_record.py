@@ -41,8 +41,10 @@ class TaskRecord:
 
     `parent_task_id` and `continues` go into each row from now on. `last_message` is the
     text of the agent's last message, `message_ids` has the hash of each text, and
-    `task_at` is the latest time of a Task. `news_at` is when the host received the last
-    update. With `memory`, the artifacts have a limit in bytes: call `release` at last.
+    `task_at` is the latest time of a Task. Progress from before `superseded_at` adds
+    nothing: a gap and a newer Task are in the feed. `news_at` is when the host received
+    the last update. With `memory`, the artifacts have a limit in bytes: call `release`
+    at last.
     """
 
     agent: str
@@ -56,6 +58,7 @@ class TaskRecord:
     continues: str | UnsetType = UNSET
     last_message: str | None = None
     task_at: str | None = field(default=None, compare=False)
+    superseded_at: str | None = field(default=None, compare=False)
     news_at: str | None = field(default=None, compare=False)
     memory: RecordMemory | None = field(default=None, compare=False)
     _bytes: int = field(default=0, compare=False)

@@ -85,6 +85,12 @@ def note_time(record: TaskRecord, response: StreamResponse) -> None:
     record.task_at = max(record.task_at or "", at or "") or None
 
 
+def note_superseded(record: TaskRecord, task: Task) -> None:
+    """Remember the time of a Task that came after a gap."""
+    at = status_time(task.status)
+    record.superseded_at = max(record.superseded_at or "", at or "") or None
+
+
 def note_last_message(record: TaskRecord, task: Task) -> None:
     """Remember the agent's last message, if older ones came after it.
 
@@ -176,10 +182,16 @@ def _is_new_row(record: TaskRecord, row: TaskEvent) -> bool:
         return True
     if row.message_id in record.message_ids and row.message_id != before.message_id:
         # Some agents send a stream again from its start to a client that reconnects.
-        return not row.is_open or is_before(before.at, row.at)
+        # A Task may have had the message before the stream brings it.
+        is_in_task = row.at is not None and row.at <= (record.task_at or "")
+        return not row.is_open or (is_before(before.at, row.at) and not is_in_task)
+    if row.at is None:
+        return has_news(before, row)
     if has_news(before, row):
-        return row.at is None or status_key(row) not in record.statuses
-    return row.at is not None and row.at != before.at
+        is_old = is_before(row.at, record.superseded_at)
+        is_progress = row.message_id == before.message_id and row.state == before.state
+        return status_key(row) not in record.statuses and not (is_old and is_progress)
+    return before.at is None or before.at < row.at
 
 
 def _build_chunk(

@@ -72,7 +72,7 @@ async def test_chunk_is_a_repeat_unless_the_agent_has_it_twice(
         status("COMPLETED", "done"),
     ]
 
-    events = await follow(ScriptedConnection([stream], [now]))
+    events = await follow(ScriptedConnection([stream], [now, now]))
 
     assert chunks(events) == expected
 
