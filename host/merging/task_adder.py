@@ -102,12 +102,13 @@ class TaskAdder:
     ) -> bool:
         """Add what a Task has from before a live update.
 
-        Return False if the agent has less than the feed: the pending gap stays. The
+        Return False if the Task is older than the feed: the pending gap stays. The
         stream has the state, and all messages from the update on. `left_out` is the
         text of the chunks of the stream that may be repeats.
         """
         reason = self._states.pending_gap
-        if not (reason and covers_content(task, self._record)):
+        is_proof = covers_content(task, self._record) and covers(task, self._record)
+        if not (reason and is_proof):
             return False
         self._states.pending_gap = None
         # With the streams open, only a chunk can be missing: they bring all messages.

@@ -172,26 +172,36 @@ def _build_events(
     message = update.status.message
     # Nothing but its place in the stream tells such a message from an equal one.
     is_unmarked = message is not None and not message.message_id and row.at is None
-    is_new = sequence is not UNSET or is_unmarked or _is_new_row(record, row)
+    is_new = sequence is not UNSET or is_unmarked or _is_new_row(record, update, row)
     return [row] if is_new else []
 
 
-def _is_new_row(record: TaskRecord, row: TaskEvent) -> bool:
+def _is_new_row(record: TaskRecord, update: StatusUpdate, row: TaskEvent) -> bool:
     before = record.row
     if before is None:
         return True
+    if _is_in_task(record, update, row):
+        return False
     if row.message_id in record.message_ids and row.message_id != before.message_id:
         # Some agents send a stream again from its start to a client that reconnects.
-        # A Task may have had the message before the stream brings it.
-        is_in_task = row.at is not None and row.at <= (record.task_at or "")
-        return not row.is_open or (is_before(before.at, row.at) and not is_in_task)
-    if row.at is None:
-        return has_news(before, row)
+        return not row.is_open or is_before(before.at, row.at)
     if has_news(before, row):
-        is_old = is_before(row.at, record.superseded_at)
-        is_progress = row.message_id == before.message_id and row.state == before.state
-        return status_key(row) not in record.statuses and not (is_old and is_progress)
-    return before.at is None or before.at < row.at
+        return row.at is None or status_key(row) not in record.statuses
+    return row.at is not None and (before.at is None or before.at < row.at)
+
+
+def _is_in_task(record: TaskRecord, update: StatusUpdate, row: TaskEvent) -> bool:
+    """Return whether a Task already had what is new in an open status.
+
+    That is its message, or else its progress: after a gap, a newer one is in the feed.
+    """
+    before = record.row
+    if row.at is None or before is None or row.state != before.state:
+        return False
+    if update.status.message is None:
+        return is_before(row.at, record.superseded_at)
+    is_known = row.message_id in record.message_ids
+    return is_known and row.at <= (record.task_at or "")
 
 
 def _build_chunk(

@@ -126,3 +126,12 @@ async def test_task_that_tells_a_repeated_chunk_adds_nothing_else() -> None:
     found = told(await follow(ScriptedConnection([begun], [task_at(16)] * 9)))
 
     assert found == ["5", "4", "9", "8", *numbers(10, 22)]
+
+
+async def test_task_that_is_older_than_the_feed_does_not_close_the_gap() -> None:
+    again: list[Step] = [*stream(10, 12), END]
+    tasks = [*[task_at(6)] * 3, *[task_at(12)] * 9]
+
+    found = told(await follow(ScriptedConnection([FIRST, again], tasks)))
+
+    assert found == [*numbers(1, 7), "gap", *numbers(10, 12), "9"]
