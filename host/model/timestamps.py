@@ -27,7 +27,7 @@ def parse_timestamp(text: str) -> str | None:
             return f"{utc[:19]}.{utc[20:-1]:0<3.3}Z"
     except (msgspec.ValidationError, IndexError):
         pass
-    return _parse_unusual(text) if len(text) <= MAX_CHARS else None
+    return _parse_unusual(text) if 0 < len(text) <= MAX_CHARS else None
 
 
 @lru_cache(1_024)
