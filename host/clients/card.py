@@ -67,9 +67,10 @@ async def _get(http: HttpTransport, url: str) -> HttpResponse:
     """Follow redirects, but only within the origin."""
     for _ in range(MAX_REDIRECTS + 1):
         request = http.call_client.build_request("GET", url)
-        response = await http.call(request, max_bytes=MAX_CARD, allow_redirect=True)
-        if not httpx.codes.is_redirect(response.status):
-            return response
+        call = http.call(request, max_bytes=MAX_CARD, allow_redirect=True)
+        async with call as response:
+            if not httpx.codes.is_redirect(response.status):
+                return response
         target = request.url.join(response.headers.get("location", ""))
         if origin(target) != origin(request.url):
             raise BadResponse(

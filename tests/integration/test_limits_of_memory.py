@@ -14,7 +14,7 @@ import anyio
 
 from tests.support.harness import free_port
 from tests.support.host_client import HostClient, host_at
-from tests.support.large_agents import TASKS, HalfEvents, LargeTasks
+from tests.support.large_agents import TASKS, HalfEvents, LargeBodies, LargeTasks
 from tests.support.process_memory import memory_mb, peak_mb
 from tests.support.raw_agent import serve
 from tests.support.stack import Stack
@@ -22,10 +22,14 @@ from tests.support.waiting import wait_until
 
 LONG_S = 240.0
 MAX_GROWTH_MB = 64
+MAX_BODIES_GROWTH_MB = 224
+"""The records and the newest events have 32 MiB each, the rest is of two bodies."""
 
 
 @asynccontextmanager
-async def host_with(agent: LargeTasks, folder: Path) -> AsyncGenerator[HostClient]:
+async def host_with(
+    agent: LargeTasks, folder: Path, max_growth_mb: float = MAX_GROWTH_MB
+) -> AsyncGenerator[HostClient]:
     """Run a host, let it follow the agent, and check at last how much it grew."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     stack = Stack(folder, [])
@@ -41,7 +45,7 @@ async def host_with(agent: LargeTasks, folder: Path) -> AsyncGenerator[HostClien
     finally:
         server.cancel()
         await anyio.to_thread.run_sync(stack.__exit__, None)
-    assert growth < MAX_GROWTH_MB
+    assert growth < max_growth_mb
 
 
 async def wait_for_each(host: HostClient, kind: str) -> None:
@@ -57,3 +61,11 @@ async def wait_for_each(host: HostClient, kind: str) -> None:
 async def test_large_events_that_arrive_in_part_take_turns(tmp_path: Path) -> None:
     async with host_with(HalfEvents(), tmp_path) as host:
         await wait_for_each(host, "gap")
+
+
+async def test_large_responses_to_get_task_take_turns(tmp_path: Path) -> None:
+    agent = LargeBodies()
+    async with host_with(agent, tmp_path, MAX_BODIES_GROWTH_MB):
+        await wait_until(
+            lambda: len(agent.read) == TASKS, "each Task to be read", LONG_S
+        )

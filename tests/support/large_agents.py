@@ -10,7 +10,7 @@ from tests.support.one_task_agent import PING_S, OneTaskAgent
 from tests.support.raw_agent import Exchange, Json, card
 
 MB = 1_000_000
-TASKS = 40
+TASKS = 20
 
 
 class LargeTasks(OneTaskAgent):
@@ -52,9 +52,14 @@ class LargeBodies(LargeTasks):
 
     is_streaming = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: set[str] = set()
+
     async def call(self, exchange: Exchange) -> None:
         if exchange.method != "GetTask":
             return await super().call(exchange)
         artifact = {"artifactId": "a", "parts": [{"text": "x" * 8 * MB}]}
         task: Json = self.task() | {"id": exchange.params["id"]}
         await exchange.result(task | {"artifacts": [artifact]})
+        self.read.add(exchange.params["id"])

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, aclosing
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+)
 from functools import partial
 from typing import Any, TypeVar
 
@@ -152,9 +156,10 @@ class Binding(ABC):
         if self._is_v03 and operation.name_v03 is None:
             raise MethodNotFoundError(f"A2A 0.3 has no {operation.name}")
         with self._map_errors(operation.name):
-            response = await self._fetch(operation, self._request(operation, fields))
-            read = partial(self._read, operation, response)
-            return await self._decoder.run(read, self._size(response))
+            request = self._request(operation, fields)
+            async with self._fetch(operation, request) as response:
+                read = partial(self._read, operation, response)
+                return await self._decoder.run(read, self._size(response))
 
     async def _stream(
         self,
@@ -178,8 +183,10 @@ class Binding(ABC):
         return self._http.map_errors(what, self._url)
 
     @abstractmethod
-    async def _fetch(self, operation: Operation[Any], request: Message) -> Item:
-        """Send a request and return its response."""
+    def _fetch(
+        self, operation: Operation[Any], request: Message
+    ) -> AbstractAsyncContextManager[Item]:
+        """Send a request and yield its response, to decode it within the context."""
 
     @abstractmethod
     def _receive(

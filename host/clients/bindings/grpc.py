@@ -69,7 +69,15 @@ class Grpc(Binding):
                 await self._channel.wait_for_state_change(state)
                 state = self._channel.get_state(try_to_connect=True)
 
-    async def _fetch(self, operation: Operation[Any], request: Message) -> Message:
+    @asynccontextmanager
+    async def _fetch(
+        self, operation: Operation[Any], request: Message
+    ) -> AsyncGenerator[Message]:
+        yield await self._call_method(operation, request)
+
+    async def _call_method(
+        self, operation: Operation[Any], request: Message
+    ) -> Message:
         with anyio.fail_after(operation.deadline_s):
             try:
                 return await self._invoke(operation, request)

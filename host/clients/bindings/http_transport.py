@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+import math
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
 )
+from functools import partial
 from typing import NamedTuple
 
 import anyio
@@ -23,7 +25,7 @@ from ..throttle import Throttle
 from .content_decoder import ContentDecoder
 from .echoes import EchoFilter
 from .large_responses import LargeResponses
-from .unreachable_errors import BadResponse, BodyTooLarge, map_errors
+from .unreachable_errors import MAX_BEGIN, BadResponse, BodyTooLarge, map_errors
 
 # Agents ping every 15 s: two missed pings and a margin.
 STREAM_TIMEOUT = httpx.Timeout(connect=5, read=40, write=10, pool=5)
@@ -67,6 +69,7 @@ class HttpTransport:
         self.lint: dict[str, None] = {}
         """What is wrong with the agent's responses although the host can read them."""
         self.unfinished_events = LargeResponses()
+        self.large_bodies = LargeResponses()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> HttpTransport:
@@ -97,6 +100,7 @@ class HttpTransport:
     def map_errors(self, what: str, url: str) -> AbstractContextManager[None]:
         return map_errors(what, self.name, url)
 
+    @asynccontextmanager
     async def call(
         self,
         request: httpx.Request,
@@ -105,21 +109,35 @@ class HttpTransport:
         deadline_s: float = CALL_S,
         allow_redirect: bool = False,
         may_be_many: bool = False,
-    ) -> HttpResponse:
-        """Return the whole response, received within the deadline.
+    ) -> AsyncGenerator[HttpResponse]:
+        """Yield the whole response, received within the deadline.
 
-        A redirect is an error unless `allow_redirect` is set. The stream client has no
-        limit for calls that `may_be_many` at once.
+        Large bodies take turns, and a turn lasts until the context ends: decode the
+        body within it. A redirect is an error unless `allow_redirect` is set. The
+        stream client has no limit for calls that `may_be_many` at once.
         """
         client = self.stream_client if may_be_many else self.call_client
         timeout = httpx.Timeout(deadline_s, connect=CONNECT_S)
         request.extensions["timeout"] = timeout.as_dict()
-        with anyio.fail_after(deadline_s):
-            async with self.send(client, request, allow_redirect) as response:
-                body = await read_body(self.decoded(response), max_bytes)
-                await _check_values(body)
-                body = await self.echoes.redact(body)
-                return HttpResponse(response.status_code, response.headers, body)
+        try:
+            with anyio.fail_after(deadline_s) as scope:
+                async with self.send(client, request, allow_redirect) as response:
+                    keep = partial(self._keep, request, scope)
+                    body = await read_body(self.decoded(response), max_bytes, keep)
+                    await _check_values(body)
+                    body = await self.echoes.redact(body)
+            yield HttpResponse(response.status_code, response.headers, body)
+        finally:
+            self.large_bodies.drop(request)
+
+    async def _keep(
+        self, request: httpx.Request, scope: anyio.CancelScope, size: int
+    ) -> None:
+        """Wait for the turn of a large body. That does not count for the deadline."""
+        left_s = scope.deadline - anyio.current_time()
+        scope.deadline = math.inf
+        await self.large_bodies.keep(request, size)
+        scope.deadline = anyio.current_time() + left_s
 
     async def fetch_status(self, request: httpx.Request) -> int:
         """Return the status of any response, without its body."""
@@ -192,17 +210,23 @@ class ResponseStream:
                         yield chunk
         finally:
             transport.unfinished_events.drop(self)
+            transport.large_bodies.drop(self)
 
 
 async def read_body(
-    chunks: AsyncIterable[bytes], max_bytes: int, begun: bytes = b""
+    chunks: AsyncIterable[bytes],
+    max_bytes: int,
+    keep: Callable[[int], Awaitable[None]],
+    begun: bytes = b"",
 ) -> bytes:
+    """Return the whole body. `keep` may wait, and gets the size so far."""
     body = bytearray(begun)
     async for chunk in chunks:
         body += chunk
         if len(body) > max_bytes:
             cause = f"too large: over {max_bytes // MIB} MiB"
-            raise BodyTooLarge(cause, bytes(body))
+            raise BodyTooLarge(cause, bytes(body[:MAX_BEGIN]))
+        await keep(len(body))
     return bytes(body)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -124,15 +124,18 @@ class JsonBinding(Binding):
             return self._encode(operation, request)
         return await anyio.to_thread.run_sync(self._encode, operation, request)
 
-    async def _fetch(self, operation: Operation[Any], request: Message) -> Frame:
-        response = await self._http.call(
+    @asynccontextmanager
+    async def _fetch(
+        self, operation: Operation[Any], request: Message
+    ) -> AsyncGenerator[Frame]:
+        async with self._http.call(
             await self._encode_request(operation, request),
             deadline_s=operation.deadline_s,
             may_be_many=operation.may_be_many,
-        )
-        if not httpx.codes.is_success(response.status):
-            raise self._error(operation, response)
-        return Frame(response.body)
+        ) as response:
+            if not httpx.codes.is_success(response.status):
+                raise self._error(operation, response)
+            yield Frame(response.body)
 
     async def _read_begin(self, begin: bytes) -> Update | None:
         try:
@@ -172,7 +175,8 @@ class JsonBinding(Binding):
             async for chunk in chunks:
                 if not httpx.codes.is_success(stream.status):
                     with anyio.fail_after(CALL_S):
-                        body = await read_body(chunks, MAX_BODY, begun=chunk)
+                        keep = partial(self._http.large_bodies.keep, stream)
+                        body = await read_body(chunks, MAX_BODY, keep, begun=chunk)
                     body = await self._http.echoes.redact(body)
                     response = HttpResponse(stream.status, stream.headers, body)
                     raise self._error(operation, response)

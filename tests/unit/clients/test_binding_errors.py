@@ -107,9 +107,9 @@ async def test_slow_response_ends_at_the_deadline() -> None:
     async with serve(agent) as url, connect_to(url) as transport:
         timeout = pytest.raises(AgentUnreachable, match="timeout: no response in time")
         with timeout, transport.map_errors("GetTask", url):
-            await transport.call(
-                transport.call_client.build_request("GET", url), deadline_s=0.1
-            )
+            request = transport.call_client.build_request("GET", url)
+            async with transport.call(request, deadline_s=0.1):
+                pass
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

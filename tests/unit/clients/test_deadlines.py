@@ -71,4 +71,5 @@ async def test_connecting_to_a_machine_that_does_not_accept_fails(
                     pytest.raises(AgentUnreachable, match="timeout"),
                     transport.map_errors("GetTask", url),
                 ):
-                    await transport.call(request, deadline_s=60)
+                    async with transport.call(request, deadline_s=60):
+                        pass
