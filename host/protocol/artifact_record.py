@@ -16,6 +16,7 @@ from .parts_digest import PartsDigest
 # Above these, the host keeps the hash of an artifact instead of its parts.
 MAX_TASK_BYTES = 8 * 1024 * 1024
 MAX_AGENT_BYTES = 32 * 1024 * 1024
+MAX_HASHED_BYTES = 64 * 1024 * 1024  # With the hashes, and artifacts that do not grow.
 SMALL_BYTES = 4 * 1024  # Smaller artifacts keep their parts: a hash is not small.
 MAX_START_BYTES = 64 * 1024  # The start of a task's texts is kept for its result.
 MAX_END_CHARS = 8 * 1024  # To find a chunk that a stream repeats.
@@ -33,9 +34,9 @@ class RecordMemory:
 class ArtifactRecord:
     """One artifact in the feed: its parts so far, and whether it is complete.
 
-    `earlier` are the hashes of the contents that it has replaced. `bytes` is the memory
-    of its parts. With `digest`, the parts are not kept, only the `start` and the `end`
-    of their texts.
+    `earlier` are the hashes of the contents that it has replaced. `bytes` is its memory
+    that is counted. With `digest`, the parts are not kept, only the `start` and the
+    `end` of their texts.
     """
 
     parts: list[dict[str, Any]]
@@ -64,7 +65,7 @@ class ArtifactRecord:
     def replace_by_digest(self, start_bytes: int) -> None:
         """Forget the parts, except for the first `start_bytes` of their texts."""
         parts, self.parts = self.parts, []
-        self.digest, self._start_room, self.bytes = PartsDigest(), start_bytes, 0
+        self.digest, self._start_room = PartsDigest(), start_bytes
         self.add(parts)
 
     def copy(self) -> ArtifactRecord:
@@ -111,6 +112,12 @@ class ArtifactRecord:
             size += len(text)
         # Chunks of one artifact carry their own spaces and line ends.
         return cut_text("".join(texts), max_bytes)
+
+    def count_memory(self) -> int:
+        """Return its memory, roughly."""
+        if self.digest is None:
+            return count_memory(self.parts)
+        return PART_OVERHEAD + sys.getsizeof(self.start) + sys.getsizeof(self.end)
 
 
 def count_memory(parts: list[dict[str, Any]]) -> int:

@@ -16,6 +16,7 @@ from ..model.event import TERMINAL, WAITING, ArtifactEvent, Event, GapEvent, Tas
 from .artifact_parts import hash_parts
 from .artifact_record import (
     MAX_AGENT_BYTES,
+    MAX_HASHED_BYTES,
     MAX_START_BYTES,
     MAX_TASK_BYTES,
     SMALL_BYTES,
@@ -63,6 +64,7 @@ class TaskRecord:
     memory: RecordMemory | None = field(default=None, compare=False)
     _bytes: int = field(default=0, compare=False)
     _id_chars: int = field(default=0, compare=False)
+    _is_full: bool = field(default=False, compare=False)
 
     @property
     def is_empty(self) -> bool:
@@ -140,42 +142,47 @@ class TaskRecord:
         if artifact is None or not event.append:
             earlier: frozenset[int] = frozenset()
             if artifact:
-                self._count(-artifact.bytes)
+                self._count(artifact, 0)
                 earlier = _add_earlier(artifact)
             artifact = ArtifactRecord([], earlier=earlier)
             self.artifacts[event.artifact_id] = artifact
         artifact.add(event.parts)
         artifact.name = event.name or artifact.name
         artifact.is_whole = event.last_chunk
-        if self.memory and artifact.digest is None:
-            size = count_memory(event.parts)
-            artifact.bytes += size
-            self._bytes += size
-            self.memory.bytes += size
+        if self.memory is None:
+            return
+        if artifact.digest:
+            self._count(artifact, artifact.count_memory())
+        else:
+            self._count(artifact, artifact.bytes + count_memory(event.parts))
             if self._bytes > MAX_TASK_BYTES or self.memory.bytes > MAX_AGENT_BYTES:
                 self._limit(artifact)
+        self._is_full |= self.memory.bytes > MAX_HASHED_BYTES
 
     @property
     def has_all_artifacts_that_fit(self) -> bool:
-        return len(self.artifacts) >= MAX_ARTIFACTS
+        return self._is_full or len(self.artifacts) >= MAX_ARTIFACTS
 
     def _limit(self, artifact: ArtifactRecord) -> None:
         """Keep a hash of an artifact instead of its parts."""
         if artifact.bytes > SMALL_BYTES:
-            self._count(-artifact.bytes)
             others = self.artifacts.values()
             before = takewhile(lambda each: each is not artifact, others)
             room = MAX_START_BYTES - sum(each.text_bytes for each in before)
             artifact.replace_by_digest(max(0, room))
+            self._count(artifact, artifact.count_memory())
 
-    def _count(self, size: int) -> None:
+    def _count(self, artifact: ArtifactRecord, size: int) -> None:
         if self.memory:
-            self._bytes += size
-            self.memory.bytes += size
+            self._bytes += size - artifact.bytes
+            self.memory.bytes += size - artifact.bytes
+            artifact.bytes = size
 
     def release(self) -> None:
         """Stop counting the artifacts: nobody uses the record any more."""
-        self._count(-self._bytes)
+        if self.memory:
+            self.memory.bytes -= self._bytes
+        self._bytes = 0
 
     def copy(self) -> TaskRecord:
         """Return a record that can add events without changing this one."""

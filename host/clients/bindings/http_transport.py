@@ -73,7 +73,7 @@ class HttpTransport:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> HttpTransport:
-        # A call on a pool of 1,000 open streams takes 3-6 ms: hence two clients.
+        # Streams and calls have other timeouts.
         self.stream_client = self._client(STREAM_TIMEOUT)
         self.call_client = self._client(httpx.Timeout(CALL_S))
         async with AsyncExitStack() as opening:
