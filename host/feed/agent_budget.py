@@ -36,11 +36,15 @@ class _Limit:
 
 
 class AgentBudget:
-    """Await `wait`, then call `spend` with the bytes of the next events."""
+    """Await `wait`, then call `spend` with the bytes of the next events.
+
+    `unwritten` are the bytes of the agent's events that wait for it.
+    """
 
     def __init__(
         self, keep_bytes: int | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self.unwritten = 0
         self._clock = clock
         self._limits = [
             _Limit(

@@ -20,6 +20,7 @@ from ..model.filter import Filter
 from ..protocol.task_record import TaskRecord
 
 MAX_WAITING, MAX_WAITING_BYTES = 1_000, 4 * 1024 * 1024
+MAX_AGENT_BYTES = 16 * 1024 * 1024  # Of all tasks of the agent.
 
 
 class TaskWriter:
@@ -82,6 +83,7 @@ class TaskWriter:
     def _wait(self, entry: Entry) -> None:
         self._waiting.append(entry)
         self._bytes += entry.size
+        self._budget.unwritten += entry.size
 
     def start(self, group: TaskGroup) -> None:
         """Write the added events in the background, if no write is under way."""
@@ -90,7 +92,8 @@ class TaskWriter:
 
     async def wait_for_room(self) -> None:
         """Wait while too many events are unwritten, to slow down the sender."""
-        if len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
+        is_full = len(self._waiting) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES
+        if is_full or (self._waiting and self._budget.unwritten > MAX_AGENT_BYTES):
             await self._written.wait()
 
     async def flush(self) -> None:
@@ -112,13 +115,18 @@ class TaskWriter:
             while self._waiting:
                 await self._budget.wait()
                 self._budget.spend(self._bytes)
-                entries, self._waiting, self._bytes = self._waiting, [], 0
-                await self._feed.append(entries)
+                await self._feed.append(self._take())
         except anyio.get_cancelled_exc_class():
             # The feed still writes them, in order. `load` waits for that.
             with suppress(FeedClosed):
-                self._feed.submit(self._waiting)
+                self._feed.submit(self._take())
             raise
         finally:
             self.is_writing = False
             self._written.set()
+
+    def _take(self) -> list[Entry]:
+        entries, self._waiting = self._waiting, []
+        self._budget.unwritten -= self._bytes
+        self._bytes = 0
+        return entries

@@ -110,6 +110,28 @@ async def test_sender_of_large_updates_waits_sooner() -> None:
     assert await is_room_only_after_commit([gap("large")], large)
 
 
+async def test_sender_waits_for_other_large_tasks_of_the_agent() -> None:
+    log = SlowLog()
+    async with feed_on(log) as feed, anyio.create_task_group() as group:
+        writers = [TaskWriter("carly", f"t{number}", feed) for number in range(6)]
+        for writer in writers:
+            writer.add([gap("first")])
+            writer.start(group)
+        while feed.budget("carly").unwritten:
+            await anyio.lowlevel.checkpoint()
+        for writer in writers:
+            writer.add([gap("large")], b"x" * (MAX_WAITING_BYTES - 1000))
+        writers[0].add([gap("small")])
+        with anyio.move_on_after(0.1) as patience:
+            await writers[0].wait_for_room()
+        log.go.set()
+        for writer in writers:
+            await writer.flush()
+
+    assert patience.cancelled_caught
+    assert feed.budget("carly").unwritten == 0
+
+
 async def test_flush_waits_as_long_as_the_log_takes() -> None:
     log = SlowLog()
     async with feed_on(log) as feed, anyio.create_task_group() as group:
