@@ -43,7 +43,9 @@ async def commits_of(*updates: Sequence[Entry]) -> list[int]:
 def large(count: int, size: int) -> list[Entry]:
     """Return entries whose events and A2A updates together have `size` bytes each."""
     raw = b"x" * size
-    return [replace(entry, raw=raw[len(entry.body) :]) for entry in batch(count)]
+    return [
+        replace(entry, raw=raw[len(entry.body) :], size=size) for entry in batch(count)
+    ]
 
 
 @pytest.mark.parametrize("more", [0, 1])
