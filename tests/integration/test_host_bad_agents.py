@@ -69,7 +69,7 @@ async def test_good_agent_is_followed_beside_all_bad_ones(
         *((name, "bad card") for name in ("page", "list", "null", "number", "empty")),
         *((name, "bad card") for name in ("deep", "strange", "wronghost")),
         ("mute", "bad card"),
-        ("endless", "too large: over 100000 JSON values"),
+        ("endless", "bad card: JSON nested too deeply"),
         ("gopher", "offers GOPHER"),
         ("forbidden", "401"),
         ("missing", "404"),
