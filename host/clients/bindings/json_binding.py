@@ -60,7 +60,6 @@ DENIED = (401, 403)
 UNREACHABLE = (*DENIED, 502, 503, 504)
 
 LARGE_REQUEST = 16 * 1024
-TURN_BYTES = 32 * 1024  # Splitting it takes 5 ms if it consists of comments.
 
 Json = dict[str, Any]
 Result = TypeVar("Result")
@@ -185,9 +184,10 @@ class JsonBinding(Binding):
                     parser = _choose_parser(begin, stream.headers)
                     if parser is None:
                         continue
-                for start in range(0, len(chunk), TURN_BYTES):
+                turn = parser.TURN_BYTES
+                for start in range(0, len(chunk), turn):
                     with self._http.budget.spend(STREAM):
-                        frames = parser.feed(chunk[start : start + TURN_BYTES])
+                        frames = parser.feed(chunk[start : start + turn])
                     if frames:
                         yield await self._http.echoes.redact_frames(frames)
                         self._check_content_type(stream)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from host.clients.bindings.http_transport import HttpResponse
 from host.clients.bindings.json_binding import JsonBinding
 from host.clients.bindings.json_errors import UpdatesGone
+from host.clients.bindings.json_lines import JsonLinesParser
 from host.clients.bindings.operations import SUBSCRIBE_TO_TASK
 from host.clients.bindings.selection import open_binding
 from host.clients.bindings.sse import Frame
@@ -161,6 +162,26 @@ async def test_update_after_many_comments_is_found() -> None:
     async with open_agent(agent) as binding:
         found = [batch async for batch in binding.subscribe("t", None)]
     assert sum(len(batch.updates) for batch in found) == 1
+
+
+async def test_short_lines_of_json_are_read_in_small_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+    feed = JsonLinesParser.feed
+
+    def note(parser: JsonLinesParser, data: bytes) -> list[Frame]:
+        sizes.append(len(data))
+        return feed(parser, data)
+
+    monkeypatch.setattr(JsonLinesParser, "feed", note)
+    lines = b'{"a": [\n]}\n' * 10_000
+    update = json.dumps({"jsonrpc": "2.0", "id": 1, "result": UPDATE}).encode()
+    batches = await read_batches(lines, update + b"\n")
+
+    assert sum(sizes) > len(lines)
+    assert max(sizes) <= JsonLinesParser.TURN_BYTES
+    assert sum(len(batch.updates) for batch in batches) == 1
 
 
 async def test_json_response_to_a_stream_request_is_one_update() -> None:

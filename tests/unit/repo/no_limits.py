@@ -93,7 +93,6 @@ NO_LIMITS: dict[str, set[str]] = {
     },
     "parts of other limits, sizes of steps, and forms that are recognized": {
         "clients.bindings.heartbeats.MAX_BYTES",
-        "clients.bindings.json_binding.TURN_BYTES",
         "clients.bindings.json_binding.MAX_SHOWN",
         "clients.bindings.json_lines.MAX_BALANCED",
         "clients.bindings.large_responses.SMALL_BYTES",
