@@ -102,7 +102,8 @@ class _Server(uvicorn.Server):
         if self._tls and self.started:
             self._listen_with_tls(self._tls, sockets or [])
         settle_memory()
-        sys.set_int_max_str_digits(MAX_DIGITS)
+        if hasattr(sys, "set_int_max_str_digits"):  # Not before Python 3.10.7.
+            sys.set_int_max_str_digits(MAX_DIGITS)
         if self.started and self._on_ready:
             self._on_ready()
 
