@@ -21,7 +21,7 @@ from ..feed.feed import Feed
 from ..merging.agent_row import AgentRow
 from ..merging.follower_states import FollowerStates, Live, Source
 from ..merging.open_streams import OpenStream
-from ..merging.reused_ids import is_other_task, is_other_task_twice, read_first
+from ..merging.reused_ids import read_first
 from ..merging.task_merger import TaskMerger
 from ..merging.task_news import TaskNews
 from ..model.debug_state import TaskState
@@ -130,28 +130,16 @@ class Follower:
             self._states.start(self._away_reason if has_history else found_late)
             self._started.set()
             if self._record.has_ended:
-                response = await self._begin_other(response)
+                is_other, response = await read_first(
+                    self._record, response, self._merger.read_task
+                )
+                if is_other:
+                    self._events.begin_other()
             if self._record.has_ended:
                 self._states.end()
             self._group.start_soon(self._finish_at_end)
             await self._read_to_end(response)
             await self._finish()
-
-    async def _begin_other(
-        self, response: AsyncGenerator[Batch] | None
-    ) -> AsyncGenerator[Batch] | None:
-        """Follow another task from now on, if the agent gave it the id of this one.
-
-        Returns the whole response.
-        """
-        if response:
-            update, response = await read_first(response)
-            is_other = is_other_task(self._record, update)
-        else:
-            is_other = await is_other_task_twice(self._record, self._merger.read_task)
-        if is_other:
-            self._events.begin_other()
-        return response
 
     def release(self) -> None:
         """Free the memory of the agent's tasks that this one has used."""

@@ -74,21 +74,29 @@ def _lacks_content(task: Task, record: TaskRecord, row: TaskEvent) -> bool:
 
 
 async def read_first(
-    response: AsyncGenerator[Batch],
-) -> tuple[TaskUpdate | None, AsyncGenerator[Batch]]:
-    """Return the first update of a response, if it has one, and the whole response."""
+    record: TaskRecord,
+    response: AsyncGenerator[Batch] | None,
+    read_task: Callable[[], Awaitable[Update]],
+) -> tuple[bool, AsyncGenerator[Batch] | None]:
+    """Return whether the agent gave the id of a finished task to another one.
+
+    The first update of the response shows it, or else the Task. Also returns the whole
+    response.
+    """
+    if response is None:
+        return await _is_other_task_twice(record, read_task), None
     first = await anext(response, Batch([]))
     update = first.updates[0].response.update if first.updates else None
-    return update, _chain(first, response)
+    return is_other_task(record, update), _chain(first, response)
 
 
-async def is_other_task_twice(
+async def _is_other_task_twice(
     record: TaskRecord, read_task: Callable[[], Awaitable[Update]]
 ) -> bool:
-    """Return whether the agent has another task than the one in the feed.
+    """Return whether each of two Tasks is another one than that in the feed.
 
-    Reads it twice: some agents change a finished task with each read, or read it from
-    replicas that differ.
+    Some agents change a finished task with each read, or read it from replicas that
+    differ.
     """
     try:
         first = (await read_task()).response
