@@ -51,7 +51,7 @@ class RepeatedUpdates:
         if update is None or row is None or update.metadata:
             return False
         message = agent_message(update.status)
-        is_same = message is None or message.message_id == row.message_id is not None
+        is_same = message is None or _is_part_of(message, row)
         is_same = is_same or _is_row_again(message, row)
         return is_same and update.status.state == row.state
 
@@ -91,6 +91,15 @@ class RepeatedDrops:
         new = max(0, self._in_stream - self._counted)
         self._counted += new
         return new
+
+
+def _is_part_of(message: Message, row: TaskEvent) -> bool:
+    """Return whether a message with the id of the row's has no more than the row.
+
+    Some agents send a message again and again while it grows.
+    """
+    has_id = message.message_id == row.message_id is not None
+    return has_id and join_text(message.parts) in (row.message or "")
 
 
 def _is_row_again(message: Message | None, row: TaskEvent | None) -> bool:

@@ -200,8 +200,9 @@ def _is_in_task(record: TaskRecord, update: StatusUpdate, row: TaskEvent) -> boo
         return False
     if update.status.message is None:
         return is_before(row.at, record.superseded_at)
-    is_known = row.message_id in record.message_ids
-    return is_known and row.at <= (record.task_at or "")
+    # Some agents send a message in parts, each with the whole so far and the same id.
+    known = record.message_ids.get(row.message_id or "")
+    return known == hash(row.message or "") and row.at <= (record.task_at or "")
 
 
 def _build_chunk(

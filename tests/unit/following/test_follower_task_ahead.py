@@ -135,3 +135,24 @@ async def test_task_that_is_older_than_the_feed_does_not_close_the_gap() -> None
     found = told(await follow(ScriptedConnection([FIRST, again], tasks)))
 
     assert found == [*numbers(1, 7), "gap", *numbers(10, 12), "9"]
+
+
+async def test_message_that_grows_after_the_task_is_news_at_the_same_time() -> None:
+    def grown(text: str) -> Update:
+        status = status_of(8) | {"message": agent_message(text, "m8")}
+        return make_update({"statusUpdate": {"taskId": "t1", "status": status}})
+
+    stale = make_update(
+        {
+            "task": {
+                "id": "t1",
+                "status": status_of(8) | {"message": agent_message("one", "m8")},
+            }
+        }
+    )
+    begun: list[Step] = [stale, grown("one"), grown("one two"), END]
+
+    events = await follow(ScriptedConnection([begun], [stale] * 9))
+
+    rows = [e.message for e in events if isinstance(e, TaskEvent) and e.is_open]
+    assert rows == ["one", "one two"]
