@@ -96,7 +96,7 @@ class Host:
         url = f"{config.url}/a2a/{HOST_NAME}"
         self._orchestrator = Orchestrator(config.plans, self._roster, self.feed, url)
         self._gateway = Gateway(self.feed, self._find_agent)
-        self._health = HealthApi(self.feed, self._reloader)
+        self._health = HealthApi(self.feed, self._roster, self._reloader)
         self._metrics = Metrics(self.feed, self._fanout, self._roster)
         self._streams: dict[str, ASGIApp] = {
             "/feed": FeedStream(self.feed, self._fanout),
@@ -118,7 +118,7 @@ class Host:
                 *self._metrics.routes(),
                 *debug.routes(),
                 *build_api_reference(),
-                *AgentsApi(self.feed, self._roster, self._reloader).routes(),
+                *AgentsApi(self._roster, self._reloader).routes(),
                 *jsonrpc.build_routes(self._gateway),
                 *http_json.build_routes(self._gateway),
             ],

@@ -15,7 +15,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..config.agent_settings import (
-    HOST_NAME,
     MAX_TASKS,
     POLL_IDLE_S,
     POLL_S,
@@ -25,12 +24,9 @@ from ..config.agent_settings import (
     TaskCount,
 )
 from ..errors import ConfigError
-from ..feed.feed import Feed
 from ..following.config_reloader import ConfigReloader
 from ..following.roster import Roster
 from ..following.roster_file import AddedAgent
-from ..model.board import Board
-from ..model.event import AgentEvent
 from .json_body import read_json
 from .responses import json_response
 
@@ -51,8 +47,7 @@ OPTIONAL = [name for name in NewAgent.__struct_fields__ if name != "url"]
 
 
 class AgentsApi:
-    def __init__(self, feed: Feed, roster: Roster, reloader: ConfigReloader) -> None:
-        self._feed = feed
+    def __init__(self, roster: Roster, reloader: ConfigReloader) -> None:
         self._roster = roster
         self._reloader = reloader
 
@@ -68,7 +63,7 @@ class AgentsApi:
 
     async def list_rows(self, _: Request) -> Response:
         """Respond with the rows of all followed agents."""
-        return json_response({"agents": list_followed(self._feed.board)})
+        return json_response({"agents": self._roster.rows()})
 
     async def add(self, request: Request) -> Response:
         """Follow one more agent. Respond with 201 and its row, before it connects."""
@@ -103,12 +98,6 @@ class AgentsApi:
     async def reload(self, _: Request) -> Response:
         """Read courtside.toml. Respond with the names of the changed agents."""
         return json_response((await self._reloader.reload())._asdict())
-
-
-def list_followed(board: Board) -> list[AgentEvent]:
-    """Return the rows of all followed agents: neither removed ones nor the host."""
-    rows = board.agents.values()
-    return [r for r in rows if r.connection != "removed" and r.agent != HOST_NAME]
 
 
 def _read_name(request: Request) -> str:

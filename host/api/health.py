@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from ..feed.feed import Feed
 from ..following.config_reloader import ConfigReloader
-from .agents import list_followed
+from ..following.roster import Roster
 from .responses import json_response
 from .sessions import get_role
 
@@ -51,9 +51,10 @@ class Readiness(Struct, frozen=True):
 class HealthApi:
     """Set `not_ready` to the cause while the host starts or stops."""
 
-    def __init__(self, feed: Feed, reloader: ConfigReloader) -> None:
+    def __init__(self, feed: Feed, roster: Roster, reloader: ConfigReloader) -> None:
         self.not_ready: str | None = "the host is starting"
         self._feed = feed
+        self._roster = roster
         self._reloader = reloader
 
     @property
@@ -69,14 +70,13 @@ class HealthApi:
         fault = self._feed.fault
         health = Health("failing" if fault else "ok")
         if get_role(request.scope) is not None:
-            rows = list_followed(self._feed.board)
             health = Health(
                 status=health.status,
                 cause=fault,
                 config=self._reloader.trouble,
                 epoch=self._feed.epoch,
                 head=self._feed.head,
-                agents={row.agent: row.connection for row in rows},
+                agents={row.agent: row.connection for row in self._roster.rows()},
             )
         return json_response(health, 503 if fault else 200)
 

@@ -105,6 +105,10 @@ class Roster:
             agent=name, url=settings.url, connection="connecting", received_at=now()
         )
 
+    def rows(self) -> list[AgentEvent]:
+        """Return the row of each agent: also new ones, and no removed ones."""
+        return [self.row(name) for name in self._entries]
+
     async def add(self, name: str | None, settings: AgentSettings) -> str:
         """Follow one more agent, also after restarts. Return its name.
 

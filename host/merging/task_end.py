@@ -73,7 +73,7 @@ class TaskEnd:
         """Hold the terminal update. `is_live`: a stream brings what comes after it."""
         response = update.response
         terminal = response.task or response.status_update or StatusUpdate()
-        if has_number(response) and not self._find_gap(terminal):
+        if has_number(response) and not self._find_gap(terminal, now()):
             self._states.pending_gap = None
         self.is_held = True
         self._terminal, self._status = terminal, terminal.status
@@ -152,40 +152,46 @@ class TaskEnd:
             r.artifact_update or (r.task and r.task.artifacts) for r in responses
         )
 
-    def _find_gap(self, terminal: Task | StatusUpdate) -> GapEvent | None:
-        return gap_before(self._record, terminal, now(), self._states.pending_gap)
+    def _find_gap(
+        self, terminal: Task | StatusUpdate, received_at: str
+    ) -> GapEvent | None:
+        return gap_before(self._record, terminal, received_at, self._states.pending_gap)
 
     def finish(self) -> None:
-        """Add what was held, then the terminal row, to the feed."""
-        terminal = self._terminal
+        """Add what was held, then the terminal row, to the feed.
+
+        All have one time, also the gap before them: they come together.
+        """
+        terminal, received_at = self._terminal, now()
         if terminal is None or self._record.has_ended:
             return
         number = terminal.sequence
         if number is not None:
-            gap = self._find_gap(terminal)
+            gap = self._find_gap(terminal, received_at)
             self._states.pending_gap = None
             self._events.add([gap] if gap else [])
-            number = self._add_numbered(number)
-        self._events.add(self._build_row(terminal, number), self._raw)
+            number = self._add_numbered(number, received_at)
+        row = self._build_row(terminal, number, received_at)
+        self._events.add(row, self._raw)
 
-    def _add_numbered(self, number: int) -> int:
+    def _add_numbered(self, number: int, received_at: str) -> int:
         """Add what the held updates have beside the state. Return the last number."""
         for update in self._held:
             self._record.sequence = number
             response = update.response
             if response.task:
-                events = reconcile_content(self._record, response.task, now())
+                events = reconcile_content(self._record, response.task, received_at)
             elif response.status_update:
                 continue
             else:
-                events = translate(self._record, response, now())
+                events = translate(self._record, response, received_at)
             self._events.add(events, update.raw)
             if response.update and response.update.sequence:
                 number = max(number, response.update.sequence)
         return number
 
     def _build_row(
-        self, terminal: Task | StatusUpdate, number: int | None
+        self, terminal: Task | StatusUpdate, number: int | None, received_at: str
     ) -> list[Event]:
         metadata = {k: v for k, v in terminal.metadata.items() if k != RESUMABLE}
         update = StatusUpdate(
@@ -195,7 +201,9 @@ class TaskEnd:
             metadata=metadata,
         )
         response = StreamResponse(status_update=update)
-        events = translate(self._record, response, now(), self._states.pending_gap)
+        events = translate(
+            self._record, response, received_at, self._states.pending_gap
+        )
         if number is None:
             return events
         return [

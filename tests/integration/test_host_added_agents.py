@@ -60,7 +60,8 @@ async def test_added_agent_has_its_own_limit_of_followed_tasks(tmp_path: Path) -
     with serve_list_agent(agent) as url, Stack(tmp_path, [], log="memory") as stack:
         async with host_at(stack.url) as host:
             body = {"url": url, "name": "busy", "max_tasks": 5}
-            await host.http.post("/agents", json=body)
+            answer = await host.http.post("/agents", json=body)
+            assert answer.status_code == 201, answer.text
 
             async def says_so() -> bool:
                 trouble = (await host.agent("busy"))["trouble"] or ""

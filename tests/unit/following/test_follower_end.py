@@ -105,6 +105,23 @@ async def test_completed_task_has_its_result(
     assert not [event for event in events if isinstance(event, GapEvent)]
 
 
+async def test_end_and_the_gap_before_it_have_one_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readings = (f"2026-01-01T00:00:{second:02}.000Z" for second in range(60))
+    monkeypatch.setattr(task_end, "now", lambda: next(readings))
+    first: list[Step] = [status("WORKING", "one", 1)]
+    ended = task("COMPLETED", "nine", "one", "five", sequence=9)
+    agent = ScriptedConnection([first, [ended]], [], resumable=True)
+
+    events = await follow(agent)
+
+    gap, *after = events[1:]
+    assert isinstance(gap, GapEvent)
+    assert last_row(after).status == "completed"
+    assert {event.received_at for event in after} == {gap.received_at}
+
+
 async def test_first_terminal_state_is_final() -> None:
     failed = status("FAILED", "no")
     connection = ScriptedConnection([[START, DONE, failed, chunk("late")]], [])

@@ -27,6 +27,17 @@ class TestAddedAgent:
             assert again.roster.names() == ["carly", "trips"]
             await again.until(lambda: again.actions_of("trips") == ["runs"])
 
+    async def test_has_a_row_before_the_feed_has_it(self, tmp_path: Path) -> None:
+        async with run_roster(tmp_path, {"carly": CARLY}) as run:
+            await run.roster.add("trips", TRAVEL)
+            assert not run.feed.board.agents  # The collectors are fake.
+            rows = [(row.agent, row.connection) for row in run.roster.rows()]
+            await run.roster.remove("carly")
+            after = [row.agent for row in run.roster.rows()]
+
+        assert rows == [("carly", "connecting"), ("trips", "connecting")]
+        assert after == ["trips"]
+
     async def test_keeps_its_card_address(self, tmp_path: Path) -> None:
         there = AgentSettings(TRAVEL.url, "/cards/travel.json")
         async with run_roster(tmp_path, {}) as run:
