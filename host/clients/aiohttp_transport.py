@@ -20,6 +20,9 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
 from yarl import URL
 
 from ..config.address_rules import LOOPBACK
@@ -32,6 +35,8 @@ KEEPALIVE_S = 1.5
 LARGE_BODY = 64 * 1024
 MAX_HEAD_LINE = 32 * 1024
 MAX_READ = 32 * 1024
+MAX_TURN = 8 * 1024  # Of the HTTP parser: with chunks of 1 byte, it takes 3 ms.
+MAX_INTERIM = 100
 OWN_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")
 SCHEMES = ("http", "https")
 
@@ -82,7 +87,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return httpx.Response(
             response.status,
             headers=list(response.raw_headers),
-            stream=_Body(response),
+            stream=_Body(response, self._budget),
             extensions={"reason_phrase": (response.reason or "").encode()},
         )
 
@@ -129,14 +134,23 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 class _MeteredConnection(ResponseHandler):
-    """Counts the time that the parser takes, and pauses as the budget says."""
+    """Counts the time that the parser takes, and pauses as the budget says.
 
-    __slots__ = ("_budget", "_paused_before_s")
+    Parses in turns of MAX_TURN bytes. What is left waits, and so does the socket.
+    """
+
+    __slots__ = ("_budget", "_interim", "_paused_before_s", "_unread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, budget: LoopBudget) -> None:
         super().__init__(loop)
         self._budget = budget
+        self._interim = 0
         self._paused_before_s = 0.0
+        self._unread = b""
+
+    @property
+    def should_close(self) -> bool:
+        return bool(self._unread) or super().should_close
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -144,28 +158,68 @@ class _MeteredConnection(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._budget.detach(self)
+        unread, self._unread = self._unread, b""
+        if unread and self.transport:  # The peer has closed it.
+            super().data_received(unread)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if not data:  # From resume_reading.
             return super().data_received(data)
         self._budget.spend_bytes(len(data))
+        is_behind, self._unread = bool(self._unread), self._unread + data
+        if not is_behind:
+            self._read_turn()
+
+    def _read_turn(self) -> None:
+        turn, self._unread = self._unread[:MAX_TURN], self._unread[MAX_TURN:]
         with self._budget.spend(HTTP):
-            super().data_received(data)
+            super().data_received(turn)
         self._budget.pause_connections(self)
+        if self._unread:
+            self._pause_transport_reading()
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """Read what is left, unless `go_on` or `resume_reading` will call it."""
+        if self._unread and not (self._reading_paused or self._budget.is_paused):
+            self._read_turn()
+            if not self._unread:
+                self.go_on()
+
+    def feed_data(
+        self, data: tuple[RawResponseMessage, StreamReader], size: int = 0
+    ) -> None:
+        """Take the head of a response, and no more interim ones than MAX_INTERIM.
+
+        aiohttp would read any number of them in one go.
+        """
+        is_interim = 100 <= data[0].code <= 199
+        self._interim = self._interim + 1 if is_interim else 0
+        if self._interim <= MAX_INTERIM:
+            return super().feed_data(data, size)
+        self._unread = b""
+        text = f"over {MAX_INTERIM} interim responses"
+        self.set_exception(HttpProcessingError(code=data[0].code, message=text))
+        if self.transport:
+            self.transport.close()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         # aiohttp calls it for each HTTP chunk, although there is mostly nothing to do.
         if self._reading_paused:
             with self._budget.spend(HTTP):
                 super().resume_reading(resume_parser)
+            if self._unread:
+                self._loop.call_soon(self._read_on)
 
     def pause(self) -> None:
         self._pause_transport_reading()
 
     def go_on(self) -> None:
-        if not (self._reading_paused or self._buffer_paused):
-            super()._resume_transport_reading()
+        if self._unread:
+            self._loop.call_soon(self._read_on)
+        elif not (self._reading_paused or self._buffer_paused):
+            self._resume_transport_reading()
 
     def _reschedule_timeout(self) -> None:
         self._paused_before_s = self._budget.paused_s
@@ -182,7 +236,7 @@ class _MeteredConnection(ResponseHandler):
             super()._on_read_timeout()
 
     def _resume_transport_reading(self) -> None:
-        if not self._budget.is_paused:
+        if not (self._unread or self._budget.is_paused):
             super()._resume_transport_reading()
 
 
@@ -225,12 +279,15 @@ class _CheckedResolver(AbstractResolver):
 class _Body(httpx.AsyncByteStream):
     """The body as it arrives: each chunk is everything since the last one."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, budget: LoopBudget) -> None:
         self._response = response
+        self._budget = budget
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self._response.content
         with _httpx_errors():
-            async for chunk in self._response.content.iter_any():
+            # To join 10,000 chunks of one byte takes some time too.
+            while chunk := await self._budget.metered(HTTP, content.readany()):
                 yield chunk
 
     async def aclose(self) -> None:

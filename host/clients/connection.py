@@ -33,7 +33,7 @@ from .throttle import TOO_MANY_REQUESTS, Throttle
 
 TASK_POLL_S = 1.0
 MAX_STREAMS = 500  # Open at once to one agent. Each is a socket and some 50 kB.
-OPEN_EVERY_S = 0.01
+OPEN_EVERY_S = 0.02
 MAX_GET_TASK = 16  # At once: an agent may have thousands of tasks.
 UNSUPPORTED = (MethodNotFoundError, UnsupportedOperationError)
 # Some agents use these for a single operation; others, and proxies, for all.

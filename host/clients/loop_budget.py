@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+import types
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
 
 import anyio
+
+Result = TypeVar("Result")
 
 SHARE = 0.25  # Of the event loop's time. 2,500 updates a second need 0.07.
 BURST_S = 0.025  # Of the event loop's time, after a quiet period.
@@ -63,7 +67,29 @@ class LoopBudget:
         try:
             yield
         finally:
-            self._add(reason, (self._clock() - begun) / self._share)
+            self.spend_time(reason, self._clock() - begun)
+
+    def spend_time(self, reason: str, took_s: float) -> None:
+        self._add(reason, took_s / self._share)
+
+    @types.coroutine
+    def metered(
+        self, reason: str, coroutine: Coroutine[Any, Any, Result]
+    ) -> Generator[Any, Any, Result]:
+        """Await the coroutine, and count the time of its steps."""
+        step = partial(coroutine.send, None)
+        while True:
+            try:
+                with self.spend(reason):
+                    waits_for = step()
+            except StopIteration as end:
+                return cast(Result, end.value)
+            try:
+                yield waits_for
+            except BaseException as error:
+                step = partial(coroutine.throw, error)
+            else:
+                step = partial(coroutine.send, None)
 
     def spend_bytes(self, count: int) -> None:
         self._add(SIZE, count / BYTES_PER_S)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from time import perf_counter, time
 from typing import Protocol
 
@@ -25,6 +27,7 @@ from .refused_entry import replace_refused
 logger = logging.getLogger("courtside.feed")
 
 MAX_BATCH, MAX_BATCH_BYTES = 5_000, 32 * 1024 * 1024
+MAX_AGENT_BYTES = 2 * 1024 * 1024
 COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 RETRY_S = 1.0
 
@@ -94,17 +97,27 @@ class CommitQueue:
                     done.set_result(None)
 
     def _take(self) -> tuple[list[Entry], list[asyncio.Future[None]]]:
+        """Take the next batch, in which one agent's large entries delay no other."""
         entries: list[Entry] = []
         waiting: list[asyncio.Future[None]] = []
-        size = 0
+        left: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
+        sizes: dict[str, float] = defaultdict(float)
+        total = 0
         for some, done in self._pending:
-            size += sum(entry.size for entry in some)
-            is_full = len(entries) + len(some) > MAX_BATCH or size > MAX_BATCH_BYTES
-            if entries and is_full:
-                break
+            size = sum(entry.size for entry in some)
+            agent = some[0].place.agent if some else ""
+            is_full = len(entries) + len(some) > MAX_BATCH
+            is_full |= total + size > MAX_BATCH_BYTES
+            has_much = sizes[agent] > 0 and sizes[agent] + size > MAX_AGENT_BYTES
+            if entries and (is_full or has_much):
+                sizes[agent] = inf  # Its entries stay in order.
+                left.append((some, done))
+                continue
+            sizes[agent] += size
+            total += size
             entries.extend(some)
             waiting.append(done)
-        del self._pending[: len(waiting)]
+        self._pending = left
         return entries, waiting
 
     async def _commit(self, entries: list[Entry]) -> None:

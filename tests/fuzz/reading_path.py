@@ -18,7 +18,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError
 from google.protobuf.message import DecodeError
 
-from host.clients.aiohttp_transport import MAX_HEAD_LINE, MAX_READ, _MeteredConnection
+from host.clients.aiohttp_transport import MAX_HEAD_LINE, MAX_TURN, _MeteredConnection
 from host.clients.bindings.base import Binding
 from host.clients.bindings.grpc import Grpc
 from host.clients.bindings.http_json import HttpJson
@@ -88,8 +88,8 @@ async def read_http(random: Random, data: bytes) -> None:
         max_field_size=MAX_HEAD_LINE,
     )
     for piece in split(random, data):
-        for start in range(0, len(piece), MAX_READ):
-            connection.data_received(piece[start : start + MAX_READ])
+        for start in range(0, len(piece), MAX_TURN):
+            connection.data_received(piece[start : start + MAX_TURN])
             await asyncio.sleep(0)
     received = [connection._buffer.popleft()[0] for _ in connection._buffer.copy()]
     connection.connection_lost(None)

@@ -16,7 +16,6 @@ from random import Random
 import pytest
 from hypothesis import strategies as st
 
-from host.clients.bindings import update_decoder
 from tests.fuzz.many import MANY, fuzz, longest_s
 from tests.fuzz.mutations import mutate
 from tests.fuzz.reading_path import PARTS, Part
@@ -53,10 +52,7 @@ class TimedLoop(asyncio.SelectorEventLoop):
 def loop() -> Iterator[TimedLoop]:
     logging.disable(logging.WARNING)  # The host logs each bad request.
     loop = TimedLoop()
-    with pytest.MonkeyPatch.context() as patch:
-        # Large events wait for their turn: that is no stall.
-        patch.setattr(update_decoder, "LARGE_BYTES_PER_S", 1e12)
-        yield loop
+    yield loop
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     logging.disable(logging.NOTSET)

@@ -22,9 +22,9 @@ from tests.support.stack import Stack
 
 COSTLY = {
     "tinycard": "it slowly: its HTTP has very many small chunks",
-    "interimcard": "interim responses",
+    "interimcard": "over 100 interim responses",
     "tinychunks": "very many small chunks",
-    "interim": "interim responses",
+    "interim": "over 100 interim responses",
     "trailers": "Too many headers",
     "comments": "very many comments",
     "jsonlines": "empty lines or short lines",

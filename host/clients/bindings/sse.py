@@ -32,7 +32,7 @@ class Frame(Struct, frozen=True, gc=False):
 class SseParser:
     """Keeps the start of an unfinished event, but never more than MAX_EVENT."""
 
-    TURN_BYTES = 32 * 1024  # Of one `feed`, which takes up to 8 ms.
+    TURN_BYTES = 8 * 1024  # Of one `feed`, which takes up to 8 ms.
 
     def __init__(self) -> None:
         self._kept: list[bytes] = []  # Joined only when the event ends.

@@ -4,6 +4,7 @@ limit, so that no agent delays the others."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -28,11 +29,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MAX_BATCH = 100  # Takes about 0.5 ms to decode. Then other tasks run.
-# Unusual JSON takes 0.25 s a megabyte. A larger item is decoded in a thread,
-LARGE = 64 * 1024
+# Unusual JSON takes up to 3 s a megabyte. A larger item is decoded in a thread, and so
+# is everything from an agent that once took so long on the event loop.
+LARGE = 16 * 1024
+SLOW_S = 0.005  # Of CPU time. Usual turns take a tenth of it.
 TURN_BYTES = 32 * 1024
-# and at this rate. The rest waits in the agent's connection.
-LARGE_BYTES_PER_S = 4 * 1024 * 1024
 
 
 class UpdateDecoder:
@@ -42,6 +43,7 @@ class UpdateDecoder:
         self._limiter = limiter
         self._budget = budget
         self._lock = anyio.Lock()
+        self._is_slow = False
 
     async def batches(
         self,
@@ -74,20 +76,31 @@ class UpdateDecoder:
         """Return what `_decode` does, with a Batch for what the rate does not allow."""
         admitted = await self._limiter.admit(len(turn))
         decode = partial(_decode, turn[:admitted], read)
-        batches, refusal = await self.run(decode, size(turn[0]))
+        batches, refusal = await self.run(decode, max(map(size, turn)))
         if admitted < len(turn) and not refusal:
             batches.append(Batch([], len(turn) - admitted, self._limiter.why))
         return batches, refusal
 
     async def run(self, decode: Callable[[], Result], size: int) -> Result:
         """Return the result of `decode`, which runs in a thread if `size` is large."""
-        if size <= LARGE:
+        if size <= LARGE and not self._is_slow:
             with self._budget.spend(JSON):
-                return decode()
+                result, took_s = _measure(decode)
+            self._is_slow = took_s > SLOW_S
+            return result
         async with self._lock:
-            result = await anyio.to_thread.run_sync(decode, abandon_on_cancel=True)
-            await anyio.sleep(size / LARGE_BYTES_PER_S)
+            result, took_s = await anyio.to_thread.run_sync(
+                _measure, decode, abandon_on_cancel=True
+            )
+            self._budget.spend_time(JSON, took_s)
+            await self._budget.wait()
         return result
+
+
+def _measure(decode: Callable[[], Result]) -> tuple[Result, float]:
+    """Return the result, and the seconds of CPU time that it took."""
+    begun = time.thread_time()
+    return decode(), time.thread_time() - begun
 
 
 def _turns(
