@@ -27,6 +27,7 @@ from ..protocol.a2a_objects import (
     Task,
 )
 from ..protocol.a2a_parser import parse_response
+from ..protocol.kept_text import whole_size
 from ..protocol.progress import URI as PROGRESS
 from ..protocol.task_record import TaskRecord
 from ..protocol.task_status import STATUS_OF_STATE, status_of
@@ -119,21 +120,23 @@ class TaskBuilder:
         self.number = 0
         self.row_id: int | None = None  # The event with the task's row.
         self._texts: dict[str, str] = {}  # By message id.
+        self._message = ""  # The last one of which the feed has all.
 
     def add(self, event_id: int, number: int, event: FeedEvent) -> None:
         self.known.add([event])
         self.number = number or self.number
         if isinstance(event, TaskEvent):
             self.row_id = event_id
-            if event.message:
+            # Later rows may have only the start of a long message.
+            if event.message and whole_size(event) is None:
                 message_id = event.message_id or f"{event.task_id}-{event_id}"
-                self._texts[message_id] = event.message
+                self._texts[message_id] = self._message = event.message
                 if len(self._texts) > MAX_HISTORY + 1:
                     del self._texts[next(iter(self._texts))]
 
     def build(self, raw: bytes | None) -> NumberedUpdate:
         """`raw` is the A2A update behind the task's row."""
-        source, known, row = _parse(raw), self.known, self.known.row
+        source, known, row = _parse(raw), self.known, self._find_row()
         agents_task = source.task if source else None
         if (
             agents_task
@@ -159,6 +162,13 @@ class TaskBuilder:
             )
         metadata = _add_number(task.metadata, self.number)
         return _build_task(self.number, replace(task, metadata=metadata))
+
+    def _find_row(self) -> TaskEvent | None:
+        """Return the task's row with its whole message, if the feed has that."""
+        row = self.known.row
+        if row and row.message and self._message.startswith(row.message):
+            return replace(row, message=self._message)
+        return row
 
     def _build_history(self, status: Status, context_id: str) -> list[Message]:
         current = status.message.message_id if status.message else None

@@ -7,7 +7,7 @@ both. `chunks_ahead` finds the chunks.
 
 from __future__ import annotations
 
-from ..model.event import Event, TaskEvent
+from ..model.event import Event
 from ..protocol.a2a_objects import Message, StreamResponse, join_text
 from ..protocol.event_builders import agent_message, is_before, status_time
 from ..protocol.task_record import TaskRecord
@@ -46,13 +46,14 @@ class RepeatedUpdates:
         if message := response.message:
             text = join_text(message.parts)
             is_known = record.message_ids.get(message.message_id) == hash(text)
-            return is_known or _is_row_again(message, row)
+            return is_known or self._is_row_again(message)
         update = response.status_update
         if update is None or row is None or update.metadata:
             return False
         message = agent_message(update.status)
-        is_same = message is None or _is_part_of(message, row)
-        is_same = is_same or _is_row_again(message, row)
+        is_same = (
+            message is None or self._is_part(message) or self._is_row_again(message)
+        )
         return is_same and update.status.state == row.state
 
     def is_older(self, response: StreamResponse) -> bool:
@@ -64,6 +65,28 @@ class RepeatedUpdates:
         is_known = message is None or message.message_id in self._record.message_ids
         is_older = row is not None and is_before(status_time(update.status), row.at)
         return is_known and is_older
+
+    def _is_part(self, message: Message) -> bool:
+        """Return whether a message with the id of the row's has no more than the row.
+
+        Some agents send a message again and again while it grows.
+        """
+        row, known = self._record.row, self._record.message
+        if (
+            row is None
+            or row.message_id is None
+            or message.message_id != row.message_id
+        ):
+            return False
+        text = join_text(message.parts)
+        return known.contains(text) if known else not text
+
+    def _is_row_again(self, message: Message) -> bool:
+        """Return whether a message without an id has the text of the feed's row."""
+        row, known = self._record.row, self._record.message
+        if row is None or message.message_id or row.message_id:
+            return False
+        return known is not None and known.equals(join_text(message.parts))
 
 
 class RepeatedDrops:
@@ -91,22 +114,6 @@ class RepeatedDrops:
         new = max(0, self._in_stream - self._counted)
         self._counted += new
         return new
-
-
-def _is_part_of(message: Message, row: TaskEvent) -> bool:
-    """Return whether a message with the id of the row's has no more than the row.
-
-    Some agents send a message again and again while it grows.
-    """
-    has_id = message.message_id == row.message_id is not None
-    return has_id and join_text(message.parts) in (row.message or "")
-
-
-def _is_row_again(message: Message | None, row: TaskEvent | None) -> bool:
-    """Return whether a message without an id has the text of the feed's row."""
-    if message is None or row is None or message.message_id or row.message_id:
-        return False
-    return join_text(message.parts) == row.message
 
 
 def _has_no_message(response: StreamResponse) -> bool:

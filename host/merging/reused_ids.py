@@ -66,8 +66,8 @@ def _lacks_content(task: Task, record: TaskRecord, row: TaskEvent) -> bool:
     Message ids do not count: some agents give a message a new id when they store it.
     """
     messages = [*task.history, *filter(None, [task.status.message])]
-    texts = {join_text(message.parts) for message in messages}
-    if row.message and row.message not in texts:
+    last = record.message
+    if last and not any(last.equals(join_text(one.parts)) for one in messages):
         return True
     nameless = replace(record, row=structs.replace(row, message_id=None))
     return not covers_content(task, nameless)

@@ -29,5 +29,5 @@ def _is_news(record: TaskRecord, event: Event) -> bool:
     if not isinstance(event, TaskEvent) or row is None:
         return row is None
     is_known = event.message_id is None or event.message_id in record.message_ids
-    is_known |= (event.state, event.message) == (row.state, row.message)
+    is_known |= event.state == row.state and record.has_message(event)
     return not is_known or event.progress != row.progress or not event.is_open

@@ -53,10 +53,9 @@ class Reporter:
         while True:
             await self._notified.wait()
             self._notified = anyio.Event()
-            record = self.log.record
-            text = record.row.message if record.row else None
             # A question ends the client's stream, so it is not written twice.
-            if not (record.needs_input and text == self._status()[1]):
+            last = self.log.record.message if self.log.record.needs_input else None
+            if not (last and last.equals(self._status()[1])):
                 await self.write()
             await anyio.sleep(INTERVAL_S)
 

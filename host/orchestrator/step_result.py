@@ -6,8 +6,9 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from ..feed.feed import Feed
-from ..model.event import TaskEvent, decode
+from ..model.event import Event, TaskEvent, decode
 from ..model.filter import Filter
+from ..model.shorten import count_bytes
 from ..protocol.task_record import TaskRecord
 from .agents import AttemptFailed
 
@@ -16,7 +17,8 @@ MAX_RESULT_BYTES = 4 * 1024 * 1024
 
 
 async def read_result(feed: Feed, row: TaskEvent) -> str:
-    """Return the result of a completed task, from its artifacts if it is shortened.
+    """Return the result of a completed task. Of a shortened one, its artifacts or its
+    message have the whole.
 
     Raises AttemptFailed if it is too long.
     """
@@ -32,9 +34,22 @@ async def read_result(feed: Feed, row: TaskEvent) -> str:
         raise AttemptFailed(why, is_final=True)
     record = TaskRecord(row.agent, row.task_id)
     one = frozenset([row.agent]), frozenset([row.task_id])
-    where, cursor = Filter(*one, kind=frozenset(["artifact"])), 0
+    where, cursor = Filter(*one, kind=frozenset(["artifact", "task"])), 0
+    message = result
     while rows := await feed.readable(cursor, where):
-        record.add(decode(each.body) for each in rows)
+        events = [decode(each.body) for each in rows]
+        record.add(events)
+        message = _find_message(events, size) or message
         cursor = rows[-1].id
     texts = [artifact.read_text(size) for artifact in record.artifacts.values()]
-    return "\n\n".join(text for text in texts if text) or result
+    return "\n\n".join(text for text in texts if text) or message
+
+
+def _find_message(events: list[Event], size: int) -> str | None:
+    """Return the message of `size` bytes that is the result of a task without text in
+    its artifacts."""
+    for event in events:
+        text = event.message if isinstance(event, TaskEvent) else None
+        if text and count_bytes(text) == size:
+            return text
+    return None

@@ -53,8 +53,8 @@ class TaskLog:
 
     async def add_status(self, state: str, text: str, metadata: Json) -> None:
         """Add a status update. The same text in the same state is the same message."""
-        row = self.record.row
-        is_same = row and row.state == state and row.message == text
+        row, last = self.record.row, self.record.message
+        is_same = row and row.state == state and last and last.equals(text)
         status: Json = {
             "state": state,
             "timestamp": now(),

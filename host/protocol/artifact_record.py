@@ -24,10 +24,14 @@ PART_OVERHEAD = 256  # A part in memory, without its content.
 
 
 class RecordMemory:
-    """Counts the bytes that the artifacts of one agent's open tasks use in memory."""
+    """Counts the bytes that one agent's open tasks use in memory.
+
+    `bytes` are those of artifacts, `texts` of messages, and `notes` of the message ids
+    and statuses.
+    """
 
     def __init__(self) -> None:
-        self.bytes = 0
+        self.bytes = self.texts = self.notes = 0
 
 
 @dataclass

@@ -32,7 +32,10 @@ def build_row(
     received_at: str,
     sequence: Sequence = UNSET,
 ) -> TaskEvent:
-    """Build the task's row. What `status` leaves out is as in the row before."""
+    """Build the task's row. What `status` leaves out is as in the row before.
+
+    Of a long message that it repeats, the row has only the start.
+    """
     before, message = record.row, agent_message(status)
     text = message_id = None
     choices: Choices = UNSET
@@ -76,7 +79,7 @@ def build_row(
     )
     if word != "completed":
         return row
-    return add_result(row, record, text or record.last_message or "")
+    return add_result(row, record)
 
 
 def build_lost_row(row: TaskEvent, reason: str, received_at: str) -> TaskEvent:
@@ -151,12 +154,14 @@ def is_before(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and one < other
 
 
-def has_news(before: TaskEvent, row: TaskEvent) -> bool:
+def has_news(record: TaskRecord, row: TaskEvent) -> bool:
     """Return whether `row` differs from the row before, except in its times."""
+    before = record.row
     return (
-        row.state != before.state
+        before is None
+        or row.state != before.state
         or row.progress != before.progress
-        or row.message != before.message
+        or not record.has_message(row)
         or row.message_id != before.message_id
         or row.context_id != before.context_id
     )

@@ -86,11 +86,8 @@ class _Reconciliation:
     def _is_state_of(self, row: TaskEvent) -> bool:
         """Return whether the row has the state of the task, and its message."""
         state = self._build_state()
-        return (state.state, state.message_id, state.message) == (
-            row.state,
-            row.message_id,
-            row.message,
-        )
+        is_same = (state.state, state.message_id) == (row.state, row.message_id)
+        return is_same and self._record.has_message(state)
 
     def _add(self, event: Event) -> None:
         self.events.append(event)
@@ -122,9 +119,10 @@ class _Reconciliation:
 
     def _is_longer(self, message: Message) -> bool:
         """Return whether the feed's last message is only a part of `message`."""
-        part, text = self._record.last_message or "", join_text(message.parts)
+        part, text = self._record.last_message, join_text(message.parts)
         last_id = next(reversed(self._record.message_ids), "")
-        return message.message_id == last_id and part in text and part != text
+        is_part = part.is_part_of(text) if part else text != ""
+        return message.message_id == last_id and is_part
 
     def _count_lost_texts(self) -> Counter[int]:
         """Count the texts of the feed's messages that the Task has with other ids.
@@ -191,7 +189,7 @@ class _Reconciliation:
                 sequence=UNSET,
                 received_at=self._received_at,
             )
-        if self._sequence is not UNSET or before is None or has_news(before, row):
+        if self._sequence is not UNSET or has_news(self._record, row):
             self._add(row)
 
     def _has_other_id(self, before: TaskEvent, row: TaskEvent) -> bool:
@@ -200,7 +198,7 @@ class _Reconciliation:
         A question may be asked again with the same words.
         """
         is_question = row.status in WAITING and row.at != before.at
-        is_same = (row.state, row.message) == (before.state, before.message)
+        is_same = row.state == before.state and self._record.has_message(row)
         has_ids = row.message_id is not None and before.message_id is not None
         is_lost = before.message_id not in self._task.message_ids
         return is_same and has_ids and is_lost and not is_question

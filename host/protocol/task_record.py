@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
@@ -24,12 +25,17 @@ from .artifact_record import (
     RecordMemory,
     count_memory,
 )
+from .kept_text import UNCOUNTED, KeptText, keep_text, whole_size, with_kept
 
 # A task that never ends must not fill the memory.
 MAX_MESSAGE_IDS = 10_000
 MAX_STATUSES = 1_000
 MAX_EARLIER = 100
-MAX_ID_CHARS = 1024 * 1024  # Of all message ids of a task.
+MAX_ID_BYTES = 1024 * 1024  # In memory, of all message ids of a task.
+MAX_AGENT_NOTES = 24 * 1024 * 1024  # Of the ids and statuses of an agent's open tasks.
+SMALL_NOTES = 8 * 1024  # A task keeps this much of them.
+NOTE_OVERHEAD = 200  # An id or a status in memory, without the characters of the id.
+MAX_AGENT_TEXTS = 8 * 1024 * 1024  # Then each keeps only the start of its message.
 MAX_ARTIFACTS = 5_000  # Later ones are not compared with the agent's Task.
 
 Key = TypeVar("Key")
@@ -40,12 +46,13 @@ Value = TypeVar("Value")
 class TaskRecord:
     """What the feed has of one task. `sequence` is the number of its last update.
 
+    `row` has only the start of a long message; `message` tells all of it from another.
     `parent_task_id` and `continues` go into each row from now on. `last_message` is the
     text of the agent's last message, `message_ids` has the hash of each text, and
     `task_at` is the latest time of a Task. Progress from before `superseded_at` adds
     nothing: a gap and a newer Task are in the feed. `news_at` is when the host received
-    the last update. With `memory`, the artifacts have a limit in bytes: call `release`
-    at last.
+    the last update. With `memory`, the tasks of an agent share limits in bytes: call
+    `release` at last.
     """
 
     agent: str
@@ -57,13 +64,16 @@ class TaskRecord:
     statuses: dict[int, str] = field(default_factory=dict)
     parent_task_id: str | UnsetType = UNSET
     continues: str | UnsetType = UNSET
-    last_message: str | None = None
+    message: KeptText | None = None
+    last_message: KeptText | None = None
     task_at: str | None = field(default=None, compare=False)
     superseded_at: str | None = field(default=None, compare=False)
     news_at: str | None = field(default=None, compare=False)
     memory: RecordMemory | None = field(default=None, compare=False)
     _bytes: int = field(default=0, compare=False)
-    _id_chars: int = field(default=0, compare=False)
+    _id_bytes: int = field(default=0, compare=False)
+    _note_bytes: int = field(default=0, compare=False)
+    _text_bytes: int = field(default=0, compare=False)
     _is_full: bool = field(default=False, compare=False)
 
     @property
@@ -112,8 +122,9 @@ class TaskRecord:
         return max(self.statuses.values(), default=None)
 
     def _add_row(self, event: TaskEvent) -> None:
-        self.row = event
-        self.last_message = event.message or self.last_message
+        self.message = kept = self._keep(event)
+        self.last_message = kept or self.last_message
+        self.row = with_kept(event, kept) if kept else event
         if event.at:
             self.statuses[status_key(event)] = event.at
             if len(self.statuses) > MAX_STATUSES:
@@ -123,17 +134,71 @@ class TaskRecord:
         if event.continues is not UNSET:
             self.continues = event.continues
         if event.message_id:
-            self._add_message_id(event.message_id, event.message or "")
+            self._add_message_id(event.message_id, kept.hash if kept else hash(""))
+        if self.memory:
+            self._limit_notes(self.memory)
+        if self._text_bytes or (kept and len(kept.start) > UNCOUNTED):
+            self._count_texts()
 
-    def _add_message_id(self, message_id: str, text: str) -> None:
-        if message_id not in self.message_ids:
-            self._id_chars += len(message_id)
-        self.message_ids[message_id] = hash(text)
-        while len(self.message_ids) > 1 and (
-            len(self.message_ids) > MAX_MESSAGE_IDS or self._id_chars > MAX_ID_CHARS
+    def _keep(self, row: TaskEvent) -> KeptText | None:
+        text, size, before = row.message, whole_size(row), self.message
+        if not text:
+            return None
+        if size is None:
+            return self._keep_text(text)
+        if (
+            before
+            and before.size == size
+            and before.start[:UNCOUNTED] == text[:UNCOUNTED]
         ):
-            self.message_ids = _newer_half(self.message_ids)
-            self._id_chars = sum(map(len, self.message_ids))
+            return before  # The row repeats the message.
+        return KeptText(text, -1, hash(text), size)
+
+    def _keep_text(self, text: str) -> KeptText:
+        is_full = self.memory is not None and self.memory.texts > MAX_AGENT_TEXTS
+        return keep_text(text, only_start=is_full)
+
+    def note_last_message(self, text: str) -> None:
+        """Take note that the text of an earlier row is the agent's last message."""
+        self.last_message = self._keep_text(text)
+        self._count_texts()
+
+    def _count_texts(self) -> None:
+        if self.memory:
+            kept = {id(one): one for one in (self.message, self.last_message) if one}
+            size = sum(sys.getsizeof(one.start) for one in kept.values())
+            self.memory.texts += size - self._text_bytes
+            self._text_bytes = size
+
+    def has_message(self, row: TaskEvent) -> bool:
+        """Return whether `row` has the message of the last row."""
+        before, text = self.row, row.message
+        if text is None or self.message is None or whole_size(row) is not None:
+            return before is not None and text == before.message
+        return self.message.equals(text)
+
+    def _add_message_id(self, message_id: str, text_hash: int) -> None:
+        if message_id not in self.message_ids:
+            self._id_bytes += sys.getsizeof(message_id)
+        self.message_ids[message_id] = text_hash
+        while len(self.message_ids) > 1 and (
+            len(self.message_ids) > MAX_MESSAGE_IDS or self._id_bytes > MAX_ID_BYTES
+        ):
+            self._forget_ids()
+
+    def _forget_ids(self) -> None:
+        self.message_ids = _newer_half(self.message_ids)
+        self._id_bytes = sum(map(sys.getsizeof, self.message_ids))
+
+    def _limit_notes(self, memory: RecordMemory) -> None:
+        """Forget the older ids and statuses if those of the agent are too many."""
+        if memory.notes > MAX_AGENT_NOTES and self._note_bytes > SMALL_NOTES:
+            self.statuses = _newer_half(self.statuses)
+            self._forget_ids()
+        count = len(self.message_ids) + len(self.statuses)
+        size = count * NOTE_OVERHEAD + self._id_bytes
+        memory.notes += size - self._note_bytes
+        self._note_bytes = size
 
     def _add_artifact(self, event: ArtifactEvent) -> None:
         artifact = self.artifacts.get(event.artifact_id)
@@ -179,10 +244,12 @@ class TaskRecord:
             artifact.bytes = size
 
     def release(self) -> None:
-        """Stop counting the artifacts: nobody uses the record any more."""
+        """Stop counting its memory: nobody uses the record any more."""
         if self.memory:
             self.memory.bytes -= self._bytes
-        self._bytes = 0
+            self.memory.texts -= self._text_bytes
+            self.memory.notes -= self._note_bytes
+        self._bytes = self._text_bytes = self._note_bytes = 0
 
     def copy(self) -> TaskRecord:
         """Return a record that can add events without changing this one."""
@@ -213,6 +280,10 @@ def _add_earlier(artifact: ArtifactRecord) -> frozenset[int]:
 def status_key(row: TaskEvent) -> int:
     """Return what makes two rows of a task the same status, if they have a time.
 
-    It is a hash, because a message may be long.
+    It is a hash, because a message may be long. Of a shortened message, it is the same
+    however much of it the row has.
     """
-    return hash((row.state, row.at, row.progress, row.message_id, row.message))
+    text: object = row.message
+    if (size := whole_size(row)) is not None and row.message:
+        text = size, row.message[:UNCOUNTED]
+    return hash((row.state, row.at, row.progress, row.message_id, text))

@@ -13,7 +13,7 @@ MAX_RESULT_BYTES = 64 * 1024
 MAX_RESULT_ARTIFACTS = 20
 
 
-def add_result(row: TaskEvent, record: TaskRecord, last_text: str) -> TaskEvent:
+def add_result(row: TaskEvent, record: TaskRecord) -> TaskEvent:
     """Return the row with its result. Without artifacts, it is the last message."""
     texts: list[str] = []
     artifacts: list[str] = []
@@ -28,12 +28,21 @@ def add_result(row: TaskEvent, record: TaskRecord, last_text: str) -> TaskEvent:
         size += len(separator) + artifact.text_bytes
         artifacts.append(artifact_id)
     if not artifacts:
-        texts, size = [last_text], count_bytes(last_text)
-    if size <= MAX_RESULT_BYTES:
-        return replace(row, result="".join(texts))
+        texts, size = _last_message(row, record)
+    result = cut_text("".join(texts), MAX_RESULT_BYTES)
+    if count_bytes(result) == size:
+        return replace(row, result=result)
     return replace(
         row,
-        result=cut_text("".join(texts), MAX_RESULT_BYTES),
+        result=result,
         shortened={"result": size},
         result_artifacts=artifacts[:MAX_RESULT_ARTIFACTS],
     )
+
+
+def _last_message(row: TaskEvent, record: TaskRecord) -> tuple[list[str], int]:
+    """Return the text of the last message, and its size in bytes."""
+    if row.message:
+        return [row.message], count_bytes(row.message)
+    kept = record.last_message
+    return ([kept.start], kept.whole_size) if kept else ([], 0)

@@ -103,8 +103,9 @@ def note_last_message(record: TaskRecord, task: Task) -> None:
         for message in messages
         if message.message_id in record.message_ids
     ]
-    if texts and record.last_message in texts:
-        record.last_message = texts[-1]
+    last_message = record.last_message
+    if last_message and any(last_message.equals(text) for text in texts):
+        record.note_last_message(texts[-1])
 
 
 def _translate_message(
@@ -127,7 +128,7 @@ def _translate_message(
     )
     if before:
         row = replace(row, at=before.at)
-        is_same = (row.message_id, row.message) == (before.message_id, before.message)
+        is_same = row.message_id == before.message_id and record.has_message(row)
         if row.message_id and is_same:
             return []
     if pending_gap and not record.is_empty:
@@ -185,7 +186,7 @@ def _is_new_row(record: TaskRecord, update: StatusUpdate, row: TaskEvent) -> boo
     if row.message_id in record.message_ids and row.message_id != before.message_id:
         # Some agents send a stream again from its start to a client that reconnects.
         return not row.is_open or is_before(before.at, row.at)
-    if has_news(before, row):
+    if has_news(record, row):
         return row.at is None or status_key(row) not in record.statuses
     return row.at is not None and (before.at is None or before.at < row.at)
 

@@ -14,7 +14,14 @@ import anyio
 
 from tests.support.harness import free_port
 from tests.support.host_client import HostClient, host_at
-from tests.support.large_agents import TASKS, HalfEvents, LargeBodies, LargeTasks
+from tests.support.large_agents import (
+    MB,
+    TASKS,
+    HalfEvents,
+    LargeBodies,
+    LargeTasks,
+    LongMessages,
+)
 from tests.support.process_memory import memory_mb, peak_mb
 from tests.support.raw_agent import serve
 from tests.support.stack import Stack
@@ -22,6 +29,8 @@ from tests.support.waiting import wait_until
 
 LONG_S = 240.0
 MAX_GROWTH_MB = 64
+MAX_MESSAGES_GROWTH_MB = 112
+"""The newest events have 32 MiB, the rest is of the message that is read."""
 MAX_BODIES_GROWTH_MB = 224
 """The records and the newest events have 32 MiB each, the rest is of two bodies."""
 
@@ -61,6 +70,15 @@ async def wait_for_each(host: HostClient, kind: str) -> None:
 async def test_large_events_that_arrive_in_part_take_turns(tmp_path: Path) -> None:
     async with host_with(HalfEvents(), tmp_path) as host:
         await wait_for_each(host, "gap")
+
+
+async def test_long_messages_of_open_tasks_stay_in_the_log_only(tmp_path: Path) -> None:
+    async with host_with(LongMessages(), tmp_path, MAX_MESSAGES_GROWTH_MB) as host:
+        await wait_for_each(host, "artifact")
+        *_, whole, later = await host.rows("t0")
+    assert whole["message"] == "ä" + "x" * 3 * MB
+    assert later["shortened"] == {"message": 3 * MB + 2}
+    assert whole["message"].startswith(later["message"])
 
 
 async def test_large_responses_to_get_task_take_turns(tmp_path: Path) -> None:

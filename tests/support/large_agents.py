@@ -6,8 +6,9 @@ import json
 
 import anyio
 
+from tests.support.a2a_updates import progress
 from tests.support.one_task_agent import PING_S, OneTaskAgent
-from tests.support.raw_agent import Exchange, Json, card
+from tests.support.raw_agent import Exchange, Json, card, status
 
 MB = 1_000_000
 TASKS = 20
@@ -44,6 +45,22 @@ class HalfEvents(LargeTasks):
         await exchange.send(b"data: no JSON" + b"x" * MB)
         await self.all_open.wait()
         await exchange.send(b"x" * MB + b"\n\n")
+        await exchange.until_gone(PING_S)
+
+
+class LongMessages(LargeTasks):
+    """Each task has a long message, then progress whose row repeats it, and a chunk."""
+
+    async def stream(self, exchange: Exchange) -> None:
+        ids = {"taskId": exchange.params["id"], "contextId": "c1"}
+        artifact = {"artifactId": "a1", "parts": [{"text": "done"}]}
+        working = {"state": "TASK_STATE_WORKING"}
+        for update in (
+            {"statusUpdate": ids | {"status": status("ä" + "x" * 3 * MB, 2)}},
+            {"statusUpdate": ids | {"status": working, "metadata": progress(50)}},
+            {"artifactUpdate": ids | {"artifact": artifact}},
+        ):
+            await exchange.send(exchange.event(json.dumps(update).encode()))
         await exchange.until_gone(PING_S)
 
 

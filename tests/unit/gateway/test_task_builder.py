@@ -59,6 +59,19 @@ def test_earlier_messages_become_the_history() -> None:
     assert [message["messageId"] for message in task["history"]] == ["one", "two"]
 
 
+def test_task_has_the_whole_message_although_its_last_row_has_the_start() -> None:
+    text, later = "word " * 20_000, "word " * 100
+    builder = TaskBuilder("carly", "t1")
+    builder.add(1, 1, replace(ROW, message=text))
+    cut = {"message": later, "shortened": {"message": len(text)}, "progress": 60}
+    builder.add(2, 2, replace(ROW, **cut))
+
+    task = json.loads(builder.build(None).json)["task"]
+
+    assert task["status"]["message"]["parts"] == [{"text": text}]
+    assert "history" not in task
+
+
 @pytest.mark.parametrize(("length", "kept"), [(None, 3), (2, 2), (0, 0), (9, 3)])
 def test_history_is_limited(length: int | None, kept: int) -> None:
     history = [Message(name) for name in "abc"]

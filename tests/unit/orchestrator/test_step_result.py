@@ -51,7 +51,7 @@ async def finish_task(*texts: str) -> tuple[Feed, TaskEvent]:
     ]
     record = TaskRecord("walter", "t1")
     record.add(events)
-    row = add_result(ROW, record, "Done.")
+    row = add_result(ROW, record)
     several: list[Event] = [*events, row]
     await feed.append(
         [Entry.of("walter/t1", n, event) for n, event in enumerate(several, 1)]
@@ -66,6 +66,23 @@ async def test_result_is_the_text_of_all_artifacts(size: int) -> None:
     feed, row = await finish_task("ü" * size, "b" * size)
 
     assert await read_result(feed, row) == "ü" * size + "\n\n" + "b" * size
+
+
+async def test_result_without_artifacts_is_the_whole_last_message() -> None:
+    feed = Feed(MemoryLog())
+    await feed.open()
+    writing = asyncio.create_task(feed.write())
+    record, text = TaskRecord("walter", "t1"), "m" * 300_000
+    told = replace(ROW, status="running", state="TASK_STATE_WORKING", message=text)
+    record.add([told])
+    row = add_result(replace(ROW, message=None), record)
+    entries = [Entry.of("walter/t1", n, one) for n, one in enumerate([told, row], 1)]
+    await feed.append(entries)
+    feed.close()
+    await writing
+
+    assert len(str(row.result)) < len(text)
+    assert await read_result(feed, row) == text
 
 
 async def test_trimmed_artifacts_leave_the_start_of_the_result() -> None:

@@ -132,7 +132,7 @@ class TestLateMessage:
         assert old
         note_last_message(record, old)
 
-        assert record.last_message == "two"
+        assert record.last_message and record.last_message.start == "two"
 
 
 class TestOtherIds:

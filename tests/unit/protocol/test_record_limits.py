@@ -178,13 +178,41 @@ def test_artifacts_are_not_compared_when_the_memory_is_full_of_hashes(
 
 
 def test_long_message_ids_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_record, "MAX_ID_CHARS", 5 * KILOBYTE)
+    monkeypatch.setattr(task_record, "MAX_ID_BYTES", 6 * KILOBYTE)
     ids = [f"{number}".zfill(KILOBYTE) for number in range(20)]
     record = TaskRecord("carly", "t1")
 
     add_updates(record, *(status("WORKING", agent_message(i[-3:], i)) for i in ids))
 
     assert list(record.message_ids) == ids[-5:]
+
+
+def test_tasks_of_one_agent_share_a_limit_of_ids_and_statuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_record, "MAX_AGENT_NOTES", 100 * KILOBYTE)
+    monkeypatch.setattr(task_record, "SMALL_NOTES", 4 * KILOBYTE)
+    memory = RecordMemory()
+    records = [TaskRecord("carly", f"t{n}", memory=memory) for n in range(100)]
+    sent = [
+        status("WORKING", agent_message(f"{n}", f"m{n}"), at=at(n)) for n in range(30)
+    ]
+    events = add_updates(TaskRecord("carly", "t1"), *sent)
+
+    for record in records:
+        record.add(events)
+
+    assert len(records[0].message_ids) == len(records[0].statuses) == 30
+    assert list(records[-1].message_ids)[-3:] == ["m27", "m28", "m29"]
+    assert all(3 <= len(record.statuses) < 15 for record in records[50:])
+    assert memory.notes < (100 + 100 * 5) * KILOBYTE
+    for record in records:
+        record.release()
+    assert memory.notes == 0
+
+
+def at(second: int) -> str:
+    return f"2026-11-23T12:00:{second:02}.000Z"
 
 
 def test_oldest_message_ids_and_statuses_are_forgotten(
