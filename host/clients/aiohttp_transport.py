@@ -27,7 +27,7 @@ from yarl import URL
 
 from ..config.address_rules import LOOPBACK
 from .address_check import addresses
-from .loop_budget import HTTP, LoopBudget
+from .loop_budget import HTTP, REQUESTS, LoopBudget
 
 # Servers close idle connections: gunicorn after 2 s, uvicorn and Node.js after 5. So
 # does aiohttp, and a request sent at that moment is lost: a POST is not sent twice.
@@ -68,8 +68,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             found = await addresses(url.host, 0, self._public_only)
             target = target.with_host(found[0])
         timeout = request.extensions.get("timeout", {})
+        await self._budget.wait()
         with _httpx_errors():
-            response = await self._open().request(
+            sending = self._open().request(
                 request.method,
                 target,
                 data=_to_body(await request.aread()),
@@ -83,6 +84,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     connect=timeout.get("connect"), sock_read=timeout.get("read")
                 ),
             )
+            response = await self._budget.metered(REQUESTS, sending)
         self._responses.add(response)
         return httpx.Response(
             response.status,

@@ -30,6 +30,7 @@ STREAM = (
     "lines"
 )
 JSON = "its JSON takes very long to read"
+REQUESTS = "its tasks need very many requests"
 SIZE = "its responses have more than 32 MiB a second"
 
 

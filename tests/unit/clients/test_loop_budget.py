@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import anyio
+import anyio.lowlevel
+import pytest
 
-from host.clients.loop_budget import BURST_S, BYTES_PER_S, HTTP, JSON, SHARE, LoopBudget
+from host.clients.loop_budget import (
+    BURST_S,
+    BYTES_PER_S,
+    HTTP,
+    JSON,
+    REQUESTS,
+    SHARE,
+    LoopBudget,
+)
 
 
 class Clock:
@@ -94,6 +104,46 @@ def test_an_agent_gets_no_more_than_its_share_over_a_long_time() -> None:
         used += 0.005
 
     assert used <= clock.now * SHARE + BURST_S + 0.01
+
+
+async def test_steps_of_a_coroutine_count_but_not_what_it_waits_for() -> None:
+    clock = Clock()
+    budget = LoopBudget(clock)
+
+    async def work() -> str:
+        clock.now += 3
+        await anyio.lowlevel.checkpoint()  # Here the other task runs.
+        clock.now += 4
+        return "done"
+
+    async def other() -> None:
+        clock.now += 100
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(other)
+        assert await budget.metered(REQUESTS, work()) == "done"
+
+    assert budget.wait_s == pytest.approx((4 - BURST_S) / SHARE)
+
+
+async def test_error_in_a_coroutine_reaches_it_and_its_caller() -> None:
+    caught = []
+
+    async def work() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            caught.append("cancelled")
+
+    async def meter() -> None:
+        await LoopBudget().metered(REQUESTS, work())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(meter)
+        await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+
+    assert caught == ["cancelled"]
 
 
 def test_bytes_count_as_well_as_time() -> None:

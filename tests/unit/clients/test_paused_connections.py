@@ -32,11 +32,13 @@ async def read_paused(*, is_dead: bool) -> list[bytes]:
     A dead agent sends nothing after the first chunk.
     """
     is_paused = asyncio.Event()
+    budget = LoopBudget()
 
     async def handle(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        budget.spend_bytes(BYTES_PER_S)
         writer.write(HEAD + FIRST)
         await is_paused.wait()
         if is_dead:
@@ -46,8 +48,6 @@ async def read_paused(*, is_dead: bool) -> list[bytes]:
         writer.close()
 
     chunks: list[bytes] = []
-    budget = LoopBudget()
-    budget.spend_bytes(BYTES_PER_S)
     async with (
         serve_handler(handle) as url,
         client(httpx.Timeout(30, read=TIMEOUT_S), budget=budget) as http,
