@@ -7,6 +7,7 @@ of the two may be ahead, and a Task may be ahead of both.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Key(NamedTuple):
-    """The content of an update. `artifact_id` is None unless it is a chunk."""
+    """The hash of an update's content. `artifact_id` is None unless it is a chunk."""
 
     artifact_id: str | None
     content: bytes
@@ -198,14 +199,18 @@ def _key(response: StreamResponse) -> Key | None:
     if update := response.status_update:
         message = _without_ids(update.status.message)
         status = replace(update.status, message=message)
-        return Key(None, _encode((status, update.metadata)))
+        return Key(None, _hash((status, update.metadata)))
     if chunk := response.artifact_update:
         flags = chunk.append, chunk.last_chunk
-        content = _encode((chunk.artifact, flags, chunk.metadata))
+        content = _hash((chunk.artifact, flags, chunk.metadata))
         return Key(chunk.artifact.artifact_id, content)
     if response.message:
-        return Key(None, _encode(_without_ids(response.message)))
+        return Key(None, _hash(_without_ids(response.message)))
     return None
+
+
+def _hash(content: object) -> bytes:
+    return blake2b(_encode(content), digest_size=16).digest()
 
 
 def _without_ids(message: Message | None) -> Message | None:

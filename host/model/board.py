@@ -42,7 +42,7 @@ class Board:
         self.agents: dict[str, AgentEvent] = {}
         self.open: dict[TaskKey, TaskEvent] = {}
         self.finished: dict[TaskKey, TaskEvent] = {}
-        self._long: dict[TaskKey, int] = {}  # The characters of long texts.
+        self._long: dict[TaskKey, int] = {}  # The memory of long texts.
         self._open_bytes = self._finished_bytes = 0
 
     def fold(self, event: Event) -> None:
@@ -84,7 +84,7 @@ class Board:
         is_full = row.is_open and self._open_bytes > MAX_OPEN_BYTES
         row = shorten_row(row, SHORT_TEXT_BYTES if is_full else MAX_TEXT_BYTES)
         if _is_long(row):
-            size = self._long[key] = len(row.message or "") + len(row.result or "")
+            size = self._long[key] = _count_memory(row)
             if row.is_open:
                 self._open_bytes += size
             else:
@@ -122,6 +122,12 @@ class Board:
             self.fold(agent)
         for task in saved.tasks:
             self.fold(task)
+
+
+def _count_memory(row: TaskEvent) -> int:
+    texts = [row.message or "", row.result or ""]
+    # A text may have up to 4 bytes per character in memory.
+    return sum(len(text) * (1 if text.isascii() else 4) for text in texts)
 
 
 def _is_long(row: TaskEvent) -> bool:

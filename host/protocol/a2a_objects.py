@@ -5,11 +5,13 @@ The structs are strict. `a2a_parser` reads JSON that does not fit them with the 
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 RESUMABLE = "https://courtside.dev/extensions/resumable-stream/v1"
+# Of an id, which may be in a URL, and of a name. Open tasks keep them in memory.
+MAX_ID = 2_048
 MAX_SEQUENCE = 2**53  # JavaScript and protobuf have larger integers only as doubles.
 
 State = Literal[
@@ -25,6 +27,7 @@ State = Literal[
 ]
 Role = Literal["ROLE_UNSPECIFIED", "ROLE_USER", "ROLE_AGENT"]
 Json = dict[str, Any]
+Id = Annotated[str, Meta(max_length=MAX_ID)]
 # Without null: only the SDK knows what it means beside the other fields of a part.
 Data = Json | list[Any] | str | int | float | bool
 
@@ -54,9 +57,9 @@ class Part(_Object, frozen=True):
 
 
 class Message(_Object, frozen=True):
-    message_id: str = ""
-    context_id: str = ""
-    task_id: str = ""
+    message_id: Id = ""
+    context_id: Id = ""
+    task_id: Id = ""
     role: Role = "ROLE_UNSPECIFIED"
     parts: list[Part] = []
     metadata: Json = {}
@@ -73,8 +76,8 @@ class Status(_Object, frozen=True):
 
 
 class Artifact(_Object, frozen=True):
-    artifact_id: str = ""
-    name: str = ""
+    artifact_id: Id = ""
+    name: Id = ""
     description: str = ""
     parts: list[Part] = []
     metadata: Json = {}
@@ -99,8 +102,8 @@ class _Numbered(_Object, frozen=True):
 
 
 class Task(_Numbered, frozen=True, kw_only=True):
-    id: str = ""
-    context_id: str = ""
+    id: Id = ""
+    context_id: Id = ""
     status: Status = Status()
     artifacts: list[Artifact] = []
     history: list[Message] = []
@@ -118,14 +121,14 @@ class Task(_Numbered, frozen=True, kw_only=True):
 
 
 class StatusUpdate(_Numbered, frozen=True, kw_only=True):
-    task_id: str = ""
-    context_id: str = ""
+    task_id: Id = ""
+    context_id: Id = ""
     status: Status = Status()
 
 
 class ArtifactUpdate(_Numbered, frozen=True, kw_only=True):
-    task_id: str = ""
-    context_id: str = ""
+    task_id: Id = ""
+    context_id: Id = ""
     artifact: Artifact = Artifact()
     append: bool = False
     last_chunk: bool = False

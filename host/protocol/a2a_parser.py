@@ -16,6 +16,7 @@ from msgspec import Struct
 from ..model.timestamps import parse_timestamp
 from . import lenient_json
 from .a2a_objects import (
+    MAX_ID,
     Artifact,
     ArtifactUpdate,
     Json,
@@ -114,6 +115,8 @@ def parse_list(data: bytes | msgspec.Raw) -> tuple[list[ListedTask], str | None]
         page = _page_decoder.decode(data)
     except (ValueError, RecursionError):
         page = _parse_page_leniently(data)
+    if any(len(task.id) > MAX_ID for task in page.tasks):
+        raise ValueError(f"a listed task has an id of over {MAX_ID:,} characters")
     tasks = [
         ListedTask(
             task.id, task.status.state, parse_timestamp(task.status.timestamp or "")

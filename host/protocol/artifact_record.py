@@ -15,11 +15,12 @@ from .parts_digest import PartsDigest
 
 # Above these, the host keeps the hash of an artifact instead of its parts.
 MAX_TASK_BYTES = 8 * 1024 * 1024
-MAX_AGENT_BYTES = 32 * 1024 * 1024
-MAX_HASHED_BYTES = 64 * 1024 * 1024  # With the hashes, and artifacts that do not grow.
+MAX_AGENT_BYTES = 12 * 1024 * 1024
+MAX_HASHED_BYTES = 24 * 1024 * 1024  # With the hashes, and artifacts that do not grow.
 SMALL_BYTES = 4 * 1024  # Smaller artifacts keep their parts: a hash is not small.
 MAX_START_BYTES = 64 * 1024  # The start of a task's texts is kept for its result.
 MAX_END_CHARS = 8 * 1024  # To find a chunk that a stream repeats.
+HASH_OVERHEAD = 768  # A hashed artifact in memory, without its texts.
 PART_OVERHEAD = 256  # A part in memory, without its content.
 
 
@@ -121,7 +122,7 @@ class ArtifactRecord:
         """Return its memory, roughly."""
         if self.digest is None:
             return count_memory(self.parts)
-        return PART_OVERHEAD + sys.getsizeof(self.start) + sys.getsizeof(self.end)
+        return HASH_OVERHEAD + sys.getsizeof(self.start) + sys.getsizeof(self.end)
 
 
 def count_memory(parts: list[dict[str, Any]]) -> int:

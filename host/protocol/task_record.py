@@ -233,7 +233,8 @@ class TaskRecord:
         if artifact.bytes > SMALL_BYTES:
             others = self.artifacts.values()
             before = takewhile(lambda each: each is not artifact, others)
-            room = MAX_START_BYTES - sum(each.text_bytes for each in before)
+            limit = MAX_START_BYTES if self._bytes > MAX_TASK_BYTES else SMALL_BYTES
+            room = limit - sum(each.text_bytes for each in before)
             artifact.replace_by_digest(max(0, room))
             self._count(artifact, artifact.count_memory())
 

@@ -17,14 +17,15 @@ def add_result(row: TaskEvent, record: TaskRecord) -> TaskEvent:
     """Return the row with its result. Without artifacts, it is the last message."""
     texts: list[str] = []
     artifacts: list[str] = []
-    size = 0
+    size = kept = 0
     for artifact_id, artifact in record.artifacts.items():
         if not artifact.text_bytes:
             continue
         room = MAX_RESULT_BYTES - size
-        separator = "\n\n" if texts else ""
-        if room > 0:
+        separator = "\n\n" if artifacts else ""
+        if room > 0 and kept == size:
             texts.append(separator + artifact.read_text(room))
+            kept += count_bytes(texts[-1])
         size += len(separator) + artifact.text_bytes
         artifacts.append(artifact_id)
     if not artifacts:

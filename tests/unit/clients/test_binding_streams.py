@@ -139,8 +139,9 @@ async def test_updates_before_an_error_are_delivered(
 
 
 async def test_large_updates_keep_their_order() -> None:
-    long = {**TASK, "history": [{"messageId": "m" * 300_000}]}
-    unusual = {**TASK, "history": [{"message_id": "m" * 300_000}]}
+    parts = [{"text": "x" * 300_000}]
+    long = {**TASK, "history": [{"messageId": "m", "parts": parts}]}
+    unusual = {**TASK, "history": [{"message_id": "m", "parts": parts}]}
     updates: list[Json] = [
         UPDATE,
         {"task": long},

@@ -54,6 +54,16 @@ def test_each_update_counts_once_whichever_stream_is_ahead(
     assert sorted(taken) == sorted(texts)
 
 
+def test_expected_updates_take_little_memory() -> None:
+    streams = OpenStreams()
+    slow, fast = streams.open(), streams.open()
+    for text in "ab":
+        assert not is_repeat(streams, fast, chunk(text * 1_000_000))
+
+    assert all(len(key.content) < 100 for key in slow.expected)
+    assert is_repeat(streams, slow, chunk("a" * 1_000_000))
+
+
 def test_slow_stream_repeats_what_a_closed_one_had_first() -> None:
     streams = OpenStreams()
     slow, fast = streams.open(), streams.open()

@@ -92,6 +92,15 @@ def test_board_restores_and_shortens_the_checkpoint_of_an_old_version() -> None:
     assert restored.shortened == {"result": MAX_TEXT_BYTES * 2}
 
 
+def test_board_counts_wide_texts_as_they_are_in_memory() -> None:
+    board, text = Board(), "\U0001f600" + "x" * (MAX_TEXT_BYTES - 4)
+    for number in range(MAX_OPEN_BYTES // MAX_TEXT_BYTES):
+        board.fold(task(text, task_id=f"t{number}"))
+
+    short = [row for row in board.open.values() if row.shortened]
+    assert len(short) > len(board.open) * 0.7
+
+
 def test_board_drops_the_oldest_finished_tasks_with_long_texts() -> None:
     board, text = Board(), "r" * MAX_TEXT_BYTES
     count = MAX_FINISHED_BYTES // MAX_TEXT_BYTES

@@ -14,6 +14,7 @@ from tests.support.a2a_updates import (
     agent_message,
     chunk,
     make_artifact,
+    rows,
     snapshot,
     status,
 )
@@ -53,6 +54,19 @@ def test_large_artifact_is_kept_as_a_hash_with_its_start_and_end() -> None:
     assert artifact.read_text(10**9) == "".join(texts)[: 10 * KILOBYTE]
     assert artifact.end == "".join(texts)[-KILOBYTE:]
     assert memory.bytes == artifact.count_memory() < 12 * KILOBYTE
+
+
+def test_result_has_no_text_after_the_start_of_a_shortened_artifact() -> None:
+    memory = RecordMemory()
+    record_with(memory, chunk("x" * 39_000))
+    record_with(memory, chunk("x" * 39_000))
+    record = record_with(memory, status(), *chunks(words(60)), chunk("x", artifact="b"))
+
+    [row] = rows(add_updates(record, status("COMPLETED")))
+
+    assert row.result == "".join(words(60))[:SMALL_BYTES]
+    assert row.shortened == {"result": 6_000 + 3}
+    assert row.result_artifacts == ["a1", "b"]
 
 
 def test_small_artifact_keeps_its_parts() -> None:
