@@ -71,7 +71,8 @@ class TaskReader:
 
     async def read_stream(self, batches: AsyncGenerator[Batch], source: Source) -> None:
         """Read a stream to its end, or until the task has ended."""
-        stream = self._merger.streams.open()
+        is_subscription = source is Source.SUBSCRIPTION
+        stream = self._merger.streams.open(is_subscription=is_subscription)
         try:
             async with aclosing(batches):
                 async for batch in batches:

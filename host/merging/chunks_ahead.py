@@ -19,6 +19,7 @@ from ..protocol.a2a_objects import StreamResponse
 from ..protocol.task_record import TaskRecord
 
 MAX_PLACES = 100
+MAX_AHEAD_CHARS = 128 * 1024  # A stream that is further behind is no longer used.
 MAX_CHECKS = 20  # Then an equal chunk counts as a new one.
 
 
@@ -34,7 +35,10 @@ class ChunksAhead:
     """What Tasks have added to the feed from ahead of one stream, by artifact."""
 
     def __init__(self) -> None:
+        self.is_too_large = False
+        """Whether the stream is too far behind to be used."""
         self._artifacts: dict[str, _TextAhead] = {}
+        self._added = 0
 
     def __bool__(self) -> bool:
         """Whether the stream may bring a chunk that a Task had."""
@@ -58,14 +62,15 @@ class ChunksAhead:
         The stream may bring the Task's last chunks too.
         """
         self._artifacts = {
-            artifact_id: _TextAhead(text, None, start=len(text))
+            artifact_id: _TextAhead(text, None, known=len(text), start=len(text))
             for artifact_id, text in _texts(record)
         }
 
     def find(self, record: TaskRecord) -> None:
         """Find out anew where in the artifacts of `record` the stream is."""
         self._artifacts = {
-            artifact_id: _TextAhead(text, None) for artifact_id, text in _texts(record)
+            artifact_id: _TextAhead(text, None, known=len(text))
+            for artifact_id, text in _texts(record)
         }
 
     def add(self, response: StreamResponse) -> bool:
@@ -82,7 +87,16 @@ class ChunksAhead:
             ahead.extend(text)
         else:
             self._artifacts[chunk.artifact.artifact_id] = _TextAhead(text, None)
+        self._count(len(text))
         return True
+
+    def _count(self, chars: int) -> None:
+        """Count characters that the stream is still to bring. Sum them up rarely."""
+        self._added += chars
+        if self._added > MAX_AHEAD_CHARS:
+            unread = sum(ahead.unread for ahead in self._artifacts.values())
+            self.is_too_large = unread > MAX_AHEAD_CHARS
+            self._added = 0
 
     def note(self, events: Iterable[Event], *, is_whole: bool, is_proof: bool) -> None:
         """Take note of what a Task has added while the stream was open.
@@ -106,6 +120,7 @@ class ChunksAhead:
             for artifact_id in self._artifacts.keys() - added.keys():
                 self._artifacts[artifact_id].extend("")
                 self._drop_if_passed(artifact_id)
+        self._count(sum(map(len, added.values())))
 
     def pass_start(self) -> None:
         """Take note that the stream is past the Task that it began with."""
@@ -142,9 +157,13 @@ class _TextAhead:
     new one is left out until a Task tells: `unproven` are those chunks.
     """
 
-    def __init__(self, text: str, places: set[int] | None, *, start: int = 0) -> None:
-        self._text = text
+    def __init__(
+        self, text: str, places: set[int] | None, *, known: int = 0, start: int = 0
+    ) -> None:
+        self._text = text  # Without the first `_offset` characters.
+        self._offset = 0
         self._places = places
+        self._known = known  # The limits of the record hold for these characters.
         self._start = start
         self.unproven = ""
         self._check_count = 0
@@ -155,14 +174,23 @@ class _TextAhead:
 
     @property
     def is_passed(self) -> bool:
-        return self._places == {len(self._text)} and not self.unproven
+        return self._places == {self._end} and not self.unproven
+
+    @property
+    def _end(self) -> int:
+        return self._offset + len(self._text)
+
+    @property
+    def unread(self) -> int:
+        """The added characters that the stream is still to bring, at most."""
+        return self._end - max(self._known, min(self._places or {0}))
 
     def extend(self, text: str) -> None:
         """Add what the feed has now. It begins with the unproven chunks, if new."""
         unproven, self.unproven = self.unproven, ""
         if unproven and self._places is not None:
             if text.startswith(unproven):
-                self._places.add(len(self._text) + len(unproven))
+                self._places.add(self._end + len(unproven))
             elif text:
                 # One of several chunks.
                 self.unproven = unproven[len(text) :] * unproven.startswith(text)
@@ -183,7 +211,7 @@ class _TextAhead:
         return Repeat.YES
 
     def take(self, chunk: str, is_in_task: bool) -> Repeat:
-        end = len(self._text)
+        end = self._end
         starts = self._places
         if starts is None:
             starts = {end, *_find_all(self._text, chunk)}
@@ -191,14 +219,20 @@ class _TextAhead:
         places = {
             place + len(chunk)
             for place in starts
-            if self._text.startswith(chunk, place)
+            if self._text.startswith(chunk, place - self._offset)
         }
         if not places or (may_be_new and self._check_count == MAX_CHECKS):
             return Repeat.NO
         self._check_count += may_be_new
         self._places = places
         self.unproven = self.unproven + chunk if may_be_new else ""
+        self._forget_passed(min(places) - self._offset)
         return Repeat.PERHAPS if may_be_new else Repeat.YES
+
+    def _forget_passed(self, count: int) -> None:
+        if count > len(self._text) // 2:
+            self._text = self._text[count:]
+            self._offset += count
 
 
 def find_left_out(

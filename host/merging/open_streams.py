@@ -33,11 +33,14 @@ class Key(NamedTuple):
 class OpenStream:
     """One stream. `expected` are the updates that other streams had first, in order.
 
+    `is_subscription`: it can be closed and opened again.
+
     Until the stream is in step, some of them may never come: the agent may have sent
     them before this stream began.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_subscription: bool = False) -> None:
+        self._is_subscription = is_subscription
         self.expected: list[Key] = []
         self.read_ahead = ChunksAhead()
         self.is_in_step = False
@@ -46,7 +49,7 @@ class OpenStream:
 
     @property
     def expects_nothing(self) -> bool:
-        return not (self.expected or self.read_ahead)
+        return not (self.expected or self.read_ahead or self.is_too_late)
 
     def begin_batch(self) -> None:
         """Call it before the updates of each batch are taken."""
@@ -56,7 +59,8 @@ class OpenStream:
     def expect(self, key: Key, response: StreamResponse) -> None:
         if not self.read_ahead.add(response):
             self.expected.append(key)
-        self.is_too_late = len(self.expected) > MAX_EXPECTED
+        self.is_too_late |= len(self.expected) > MAX_EXPECTED
+        self._limit_read_ahead()
 
     def take(self, key: Key, response: StreamResponse) -> Repeat:
         """Take an update of the stream off those that it was expected to bring."""
@@ -105,6 +109,12 @@ class OpenStream:
         else:
             is_whole = self.is_in_step and not has_gap
             self.read_ahead.note(events, is_whole=is_whole, is_proof=is_proof)
+        self._limit_read_ahead()
+
+    def _limit_read_ahead(self) -> None:
+        # The agent may depend on the response to a message.
+        if self._is_subscription and self.read_ahead.is_too_large:
+            self.is_too_late, self.read_ahead = True, ChunksAhead()
 
     def _skip_chunks(self, end: int, artifact_id: str | None) -> None:
         """Expect no more chunks that the agent would have sent before this one."""
@@ -131,8 +141,8 @@ class OpenStreams:
     def count(self) -> int:
         return len(self._streams)
 
-    def open(self) -> OpenStream:
-        stream = OpenStream()
+    def open(self, *, is_subscription: bool = False) -> OpenStream:
+        stream = OpenStream(is_subscription=is_subscription)
         self._streams.append(stream)
         return stream
 
@@ -159,7 +169,7 @@ class OpenStreams:
 
     @property
     def _is_any_in_step(self) -> bool:
-        return any(stream.is_in_step for stream in self._streams)
+        return any(one.is_in_step and not one.is_too_late for one in self._streams)
 
     def note_first(self, stream: OpenStream, response: StreamResponse) -> None:
         """Take note that `stream` brought this update, and no other stream before."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from host.merging import open_streams
-from host.merging.chunks_ahead import Repeat
+from host.merging.chunks_ahead import MAX_AHEAD_CHARS, Repeat
 from host.merging.open_streams import OpenStream, OpenStreams
 from host.protocol.a2a_objects import StreamResponse
 from host.protocol.a2a_parser import parse_response
@@ -62,6 +63,37 @@ def test_expected_updates_take_little_memory() -> None:
 
     assert all(len(key.content) < 100 for key in slow.expected)
     assert is_repeat(streams, slow, chunk("a" * 1_000_000))
+
+
+def test_subscription_far_behind_a_task_is_no_longer_used() -> None:
+    streams, record = OpenStreams(), TaskRecord("carly", "t1")
+    subscription = streams.open(is_subscription=True)
+    response = streams.open()
+
+    def read(chars: int) -> list[bool]:
+        event = artifact_event("x" * chars)
+        streams.note_read(record, [event], has_gap=False, is_proof=False)
+        return [subscription.is_too_late, response.is_too_late]
+
+    assert read(MAX_AHEAD_CHARS) == [False, False]
+    assert read(1) == [True, False]
+    assert not subscription.read_ahead
+
+
+def test_stream_a_little_behind_keeps_little_in_memory() -> None:
+    streams = OpenStreams()
+    slow, fast = streams.open(is_subscription=True), streams.open()
+    event = artifact_event("begin")
+    streams.note_read(
+        TaskRecord("carly", "t1"), [event], has_gap=False, is_proof=False, reader=fast
+    )
+    texts = ["begin", *(f"{n}".zfill(9_999) for n in range(100))]
+    for before, text in pairwise(texts):
+        assert not is_repeat(streams, fast, chunk(text))
+        assert is_repeat(streams, slow, chunk(before))
+
+    assert not slow.is_too_late
+    assert is_repeat(streams, slow, chunk(texts[-1]))
 
 
 def test_slow_stream_repeats_what_a_closed_one_had_first() -> None:
