@@ -12,7 +12,6 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -20,8 +19,9 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from .api.connections import Connection
+from .api.listener import Listener
+from .api.places import Places
 from .api.refusals import Warnings
-from .api.tls import TlsListener
 from .config.access_rules import AccessRules
 from .config.load import Config
 from .errors import CourtsideError
@@ -77,55 +77,48 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         host: Stoppable,
-        tls: ssl.SSLContext | None,
+        rules: AccessRules,
         on_ready: Callable[[], None] | None,
     ) -> None:
-        self._warnings = Warnings()
         config = uvicorn.Config(
             host,
-            http=partial(Connection, warnings=self._warnings),  # type: ignore[arg-type]
             ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
-            limit_concurrency=_max_connections(),
         )
         super().__init__(config)
         self._host = host
-        self._tls = tls
+        self._rules = rules
+        self._tls = _load_certificate(rules)
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup([] if self._tls else sockets)
-        if self._tls and self.started:
-            self._listen_with_tls(self._tls, sockets or [])
+        await super().startup([])
+        if self.started:
+            self._listen(sockets or [])
         settle_memory()
         if hasattr(sys, "set_int_max_str_digits"):  # Not before Python 3.10.7.
             sys.set_int_max_str_digits(MAX_DIGITS)
         if self.started and self._on_ready:
             self._on_ready()
 
-    def _listen_with_tls(
-        self, tls: ssl.SSLContext, sockets: list[socket.socket]
-    ) -> None:
-        for listener in sockets:
-            server = TlsListener(
-                tls,
-                partial(
-                    Connection,
-                    self.config,
-                    self.server_state,
-                    self.lifespan.state,
-                    warnings=self._warnings,
-                ),
-                self.server_state.connections,
-                self.config.limit_concurrency,
-                self._warnings,
+    def _listen(self, sockets: list[socket.socket]) -> None:
+        warnings = Warnings()
+        places = Places(_max_connections(), self._rules.trusts)
+
+        def create_connection(on_end: Callable[[], None]) -> Connection:
+            state, app_state = self.server_state, self.lifespan.state
+            return Connection(
+                self.config, state, app_state, warnings=warnings, on_end=on_end
             )
-            server.listen(listener)
-            self.servers.append(server)  # type: ignore[arg-type]
+
+        for sock in sockets:
+            listener = Listener(create_connection, places, warnings, self._tls)
+            listener.listen(sock)
+            self.servers.append(listener)  # type: ignore[arg-type]
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -167,8 +160,7 @@ def serve(
     Calls `on_ready` once, when the host answers requests. Raises CourtsideError for an
     unusable certificate.
     """
-    tls = _load_certificate(rules)
-    _Server(host, tls, on_ready).run(sockets=[listener])
+    _Server(host, rules, on_ready).run(sockets=[listener])
 
 
 def _load_certificate(rules: AccessRules) -> ssl.SSLContext | None:

@@ -55,12 +55,12 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         warnings: Warnings,
+        on_end: Callable[[], None],
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        # uvicorn would count again, after the head of a request.
-        self.max_connections, self.limit_concurrency = self.limit_concurrency, None
         self._app, self.app = self.app, self._call_app
         self._warnings = warnings
+        self._on_end = on_end
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._meter = RequestMeter()
@@ -81,11 +81,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         if self.client:
             self.client = (unmap_address(self.client[0]), self.client[1])
-        limit = self.max_connections
-        if limit is not None and len(self.connections) > limit:
-            self._refuse(503, f"the limit of {limit} connections is reached")
-        else:
-            self._set_deadline(HEAD_S)
+        self._set_deadline(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clear_deadline()
@@ -94,6 +90,7 @@ class Connection(HttpToolsProtocol):
         self.resume_writing()
         super().connection_lost(exc)
         self.app = self._app  # Otherwise the connection would keep itself in memory.
+        self._on_end()
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -269,7 +266,7 @@ class Connection(HttpToolsProtocol):
         """Close the connection, and send the cause unless a response has started."""
         if self.transport.is_closing():
             return
-        if self._has_received or status == 503:  # Browsers open spare connections.
+        if self._has_received:  # Browsers open spare connections.
             self._warnings.warn(self.client[0] if self.client else "", cause, status)
         if not self._has_begun_response:
             self.transport.write(build_refusal(status, cause))

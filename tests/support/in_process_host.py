@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -18,8 +17,9 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from host.api.connections import Connection
+from host.api.listener import Listener
+from host.api.places import Places, trust_nobody
 from host.api.refusals import Warnings
-from host.api.tls import TlsListener
 from host.app import Host
 from host.config.load import Config
 from host.log.contract import Log
@@ -41,22 +41,24 @@ def create_host(folder: Path, log: Log) -> Host:
 
 @asynccontextmanager
 async def serve_app(
-    app: ASGIApp, most: int | None = None, tls: ssl.SSLContext | None = None
+    app: ASGIApp,
+    most: int | None = None,
+    tls: ssl.SSLContext | None = None,
+    trusts: Callable[[str], bool] = trust_nobody,
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[int]:
     """Serve the app as the host does, for `most` connections. Yields the port."""
-    config = uvicorn.Config(app, ws="none", log_config=None, limit_concurrency=most)
+    config = uvicorn.Config(app, ws="none", log_config=None)
     config.load()
     state, warnings = ServerState(), Warnings()
-    create = partial(Connection, config, state, {}, warnings=warnings)
-    loop = asyncio.get_running_loop()
-    server: asyncio.Server | TlsListener
-    with socket.socket() as listener:
+
+    def create_connection(on_end: Callable[[], None]) -> Connection:
+        return Connection(config, state, {}, warnings=warnings, on_end=on_end)
+
+    server = Listener(create_connection, Places(most, trusts), warnings, tls)
+    with listener or socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        if tls:
-            server = TlsListener(tls, create, state.connections, most, warnings)
-            server.listen(listener)
-        else:
-            server = await loop.create_server(create, sock=listener)
+        server.listen(listener)
         try:
             yield listener.getsockname()[1]
         finally:

@@ -1,6 +1,6 @@
 """Tests that TLS connections count and time out from accept, before their handshake.
 
-Covers host/api/tls.py on a real socket.
+Covers host/api/listener.py on a real socket.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ async def test_request_that_comes_with_the_handshake_is_answered(
 async def test_connection_without_handshake_is_closed(
     first: bytes, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.api.tls.HANDSHAKE_S", 0.3)
+    monkeypatch.setattr("host.api.listener.HANDSHAKE_S", 0.3)
     async with (
         serve_app(app, tls=server_tls) as port,
         await anyio.connect_tcp("127.0.0.1", port) as stream,
@@ -129,7 +129,7 @@ async def test_connections_without_handshake_use_the_limit(
     http: httpx.AsyncClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("host.api.tls.HANDSHAKE_S", 1.0)
+    monkeypatch.setattr("host.api.listener.HANDSHAKE_S", 1.0)
     async with serve_app(app, most=3, tls=server_tls) as port:
         silent = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(3)]
         async with await anyio.connect_tcp("127.0.0.1", port) as fourth:

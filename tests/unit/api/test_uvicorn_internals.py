@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import (
@@ -41,7 +40,6 @@ def test_protocol_has_the_fields_that_ours_reads() -> None:
         "client",
         "connections",
         "cycle",
-        "limit_concurrency",
         "loop",
         "parser",
         "pipeline",
@@ -63,12 +61,16 @@ def test_protocol_has_the_fields_that_ours_reads() -> None:
     )
 
 
-def test_config_passes_everything_to_the_factory_of_protocols() -> None:
-    factory: Any = object()
-    assert uvicorn.Config("none:app", http=factory).http is factory
+def test_server_creates_protocols_as_ours_does() -> None:
     source = inspect.getsource(uvicorn.Server.startup)
     for name in ("config", "server_state", "app_state", "_loop"):
         assert f"{name}=" in source
+
+
+def test_server_closes_what_is_in_its_list_of_servers() -> None:
+    source = inspect.getsource(uvicorn.Server)
+    assert "for server in self.servers:\n            server.close()" in source
+    assert "await server.wait_closed()" in source
 
 
 def test_server_has_the_methods_that_ours_overrides() -> None:

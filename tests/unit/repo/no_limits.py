@@ -17,7 +17,7 @@ NO_LIMITS: dict[str, set[str]] = {
         "feed.sse_fanout.REST_FROM_S",
         "clients.rate_limit.MIN_RUN_S",
         "api.metrics.LAG_EVERY_S",
-        "api.tls.RETRY_S",
+        "api.listener.RETRY_S",
         "feed.commit_queue.RETRY_S",
         "feed.maintenance.EVERY_S",
         "feed.sse_fanout.PING_S",
@@ -121,7 +121,7 @@ NO_LIMITS: dict[str, set[str]] = {
 }
 NOT_DRIVEN: dict[str, set[str]] = {
     "sizes of a step or of a buffer: nothing is refused, dropped or reported": {
-        "api.tls.BACKLOG",
+        "api.listener.BACKLOG",
         "clients.aiohttp_transport.MAX_READ",
         "clients.bindings.update_decoder.TURN_BYTES",
         "feed.sse_fanout.SLICE_S",
