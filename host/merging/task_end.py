@@ -34,6 +34,7 @@ from .responses import has_number
 from .task_events import TaskEvents
 
 END_GRACE_S = 0.5
+MAX_HELD_BYTES = 8 * 1024 * 1024  # Of all tasks of an agent.
 SETTLED_S = 10.0  # So long after its end, a Task changes no more.
 
 
@@ -68,6 +69,7 @@ class TaskEnd:
         self._held: list[Update] = []
         self._is_live = False
         self._streams_closed = anyio.Event()
+        self._finished = anyio.Event()
 
     def hold(self, update: Update, *, is_live: bool) -> None:
         """Hold the terminal update. `is_live`: a stream brings what comes after it."""
@@ -77,7 +79,8 @@ class TaskEnd:
             self._states.pending_gap = None
         self.is_held = True
         self._terminal, self._status = terminal, terminal.status
-        self._raw, self._held, self._is_live = update.raw, [update], is_live
+        self._raw, self._held, self._is_live = update.raw, [], is_live
+        self.hold_late(update)
 
     def note_live(self) -> None:
         """Take note that a stream has brought the end as well."""
@@ -86,6 +89,13 @@ class TaskEnd:
     def hold_late(self, update: Update) -> None:
         """Hold an update with a number that came after the end."""
         self._held.append(update)
+        self._record.count_held(len(update.raw))
+
+    async def wait_for_room(self) -> None:
+        """Wait while too much is held, to slow down the sender."""
+        memory = self._record.memory
+        if self.is_held and memory and memory.held > MAX_HELD_BYTES:
+            await self._finished.wait()
 
     def take_message(self, task: Task) -> None:
         """Take the message of a later Task if it is new and the state has none."""
@@ -162,6 +172,7 @@ class TaskEnd:
 
         All have one time, also the gap before them: they come together.
         """
+        self._finished.set()
         terminal, received_at = self._terminal, now()
         if terminal is None or self._record.has_ended:
             return

@@ -104,6 +104,7 @@ class TaskMerger:
         if is_new:
             self._states.reset_backoff()
         await self._write()
+        await self._end.wait_for_room()
 
     async def take_task(self, update: Update) -> bool:
         """Write what a Task from GetTask adds. Return whether it has news."""

@@ -27,12 +27,12 @@ PART_OVERHEAD = 256  # A part in memory, without its content.
 class RecordMemory:
     """Counts the bytes that one agent's open tasks use in memory.
 
-    `bytes` are those of artifacts, `texts` of messages, and `notes` of the message ids
-    and statuses.
+    `bytes` are those of artifacts, `texts` of messages, `notes` of the message ids and
+    statuses, and `held` of updates that wait for the end of their task.
     """
 
     def __init__(self) -> None:
-        self.bytes = self.texts = self.notes = 0
+        self.bytes = self.texts = self.notes = self.held = 0
 
 
 @dataclass

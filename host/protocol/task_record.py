@@ -74,6 +74,7 @@ class TaskRecord:
     _id_bytes: int = field(default=0, compare=False)
     _note_bytes: int = field(default=0, compare=False)
     _text_bytes: int = field(default=0, compare=False)
+    _held_bytes: int = field(default=0, compare=False)
     _is_full: bool = field(default=False, compare=False)
 
     @property
@@ -244,13 +245,20 @@ class TaskRecord:
             self.memory.bytes += size - artifact.bytes
             artifact.bytes = size
 
+    def count_held(self, size: int) -> None:
+        """Count an update that is not added yet."""
+        if self.memory:
+            self.memory.held += size
+            self._held_bytes += size
+
     def release(self) -> None:
         """Stop counting its memory: nobody uses the record any more."""
         if self.memory:
             self.memory.bytes -= self._bytes
             self.memory.texts -= self._text_bytes
             self.memory.notes -= self._note_bytes
-        self._bytes = self._text_bytes = self._note_bytes = 0
+            self.memory.held -= self._held_bytes
+        self._bytes = self._text_bytes = self._note_bytes = self._held_bytes = 0
 
     def copy(self) -> TaskRecord:
         """Return a record that can add events without changing this one."""

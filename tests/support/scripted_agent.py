@@ -23,6 +23,7 @@ from host.model.event import Event, GapEvent, TaskEvent, decode
 from host.model.filter import ALL
 from host.protocol.a2a_objects import RESUMABLE
 from host.protocol.a2a_parser import parse_response
+from host.protocol.artifact_record import RecordMemory
 from host.protocol.gaps import HOST_WAS_AWAY
 
 Json = dict[str, Any]
@@ -52,11 +53,11 @@ def status(state: str, text: str, sequence: int | None = None) -> Update:
     return make_update({"statusUpdate": body | _number(sequence)})
 
 
-def chunk(text: str) -> Update:
+def chunk(text: str, sequence: int | None = None) -> Update:
     """An artifact update that appends."""
     artifact = {"artifactId": "a", "parts": [{"text": text}]}
     body = {"taskId": "t1", "contextId": "c1", "artifact": artifact, "append": True}
-    return make_update({"artifactUpdate": body})
+    return make_update({"artifactUpdate": body | _number(sequence)})
 
 
 def task(state: str, text: str, *earlier: str, sequence: int | None = None) -> Update:
@@ -115,13 +116,17 @@ class FakeAgentRow:
         self.troubles.append(trouble)
 
 
-def make_follower(connection: ScriptedConnection, feed: Feed) -> Follower:
-    agent_row = cast(AgentRow, FakeAgentRow())
-    return Follower("t1", cast(Connection, connection), feed, agent_row, HOST_WAS_AWAY)
+def make_follower(
+    connection: ScriptedConnection, feed: Feed, memory: RecordMemory | None = None
+) -> Follower:
+    real, agent_row = cast(Connection, connection), cast(AgentRow, FakeAgentRow())
+    return Follower("t1", real, feed, agent_row, HOST_WAS_AWAY, memory=memory)
 
 
 async def follow(
-    connection: ScriptedConnection, feed: Feed | None = None
+    connection: ScriptedConnection,
+    feed: Feed | None = None,
+    memory: RecordMemory | None = None,
 ) -> list[Event]:
     """Follow the task to its end. Return the feed's events."""
     feed = feed or Feed(MemoryLog())
@@ -129,7 +134,7 @@ async def follow(
     async with anyio.create_task_group() as group:
         group.start_soon(feed.write)
         with anyio.fail_after(60):
-            await make_follower(connection, feed).run()
+            await make_follower(connection, feed, memory).run()
         feed.close()
     return await read_events(feed)
 
