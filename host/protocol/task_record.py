@@ -123,9 +123,16 @@ class TaskRecord:
         return max(self.statuses.values(), default=None)
 
     def _add_row(self, event: TaskEvent) -> None:
-        self.message = kept = self._keep(event)
+        self.row, text = event, event.message
+        if not text:
+            self.message = kept = None
+        elif event.shortened is UNSET and len(text) <= UNCOUNTED:
+            # So it is for nearly all rows.
+            self.message = kept = KeptText(text, len(text), hash(text))
+        else:
+            self.message = kept = self._keep(event, text)
+            self.row = with_kept(event, kept)
         self.last_message = kept or self.last_message
-        self.row = with_kept(event, kept) if kept else event
         if event.at:
             self.statuses[status_key(event)] = event.at
             if len(self.statuses) > MAX_STATUSES:
@@ -141,10 +148,8 @@ class TaskRecord:
         if self._text_bytes or (kept and len(kept.start) > UNCOUNTED):
             self._count_texts()
 
-    def _keep(self, row: TaskEvent) -> KeptText | None:
-        text, size, before = row.message, whole_size(row), self.message
-        if not text:
-            return None
+    def _keep(self, row: TaskEvent, text: str) -> KeptText:
+        size, before = whole_size(row), self.message
         if size is None:
             return self._keep_text(text)
         if (
@@ -173,10 +178,10 @@ class TaskRecord:
 
     def has_message(self, row: TaskEvent) -> bool:
         """Return whether `row` has the message of the last row."""
-        before, text = self.row, row.message
-        if text is None or self.message is None or whole_size(row) is not None:
+        before, text, kept = self.row, row.message, self.message
+        if text is None or kept is None or row.shortened is not UNSET:
             return before is not None and text == before.message
-        return self.message.equals(text)
+        return text == kept.start if kept.size is None else kept.equals(text)
 
     def _add_message_id(self, message_id: str, text_hash: int) -> None:
         if message_id not in self.message_ids:
@@ -293,6 +298,6 @@ def status_key(row: TaskEvent) -> int:
     however much of it the row has.
     """
     text: object = row.message
-    if (size := whole_size(row)) is not None and row.message:
-        text = size, row.message[:UNCOUNTED]
+    if row.shortened is not UNSET and row.message:
+        text = whole_size(row), row.message[:UNCOUNTED]
     return hash((row.state, row.at, row.progress, row.message_id, text))
