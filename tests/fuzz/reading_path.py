@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import httpx
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError
-from google.protobuf.message import DecodeError
 
 from host.clients.aiohttp_transport import MAX_HEAD_LINE, MAX_TURN, _MeteredConnection
 from host.clients.bindings.base import Binding
 from host.clients.bindings.grpc import Grpc
+from host.clients.bindings.grpc_methods import find_method
 from host.clients.bindings.http_json import HttpJson
 from host.clients.bindings.jsonrpc import JsonRpc
 from host.clients.bindings.operations import SUBSCRIBE_TO_TASK
@@ -124,12 +124,11 @@ async def read_page(random: Random, data: bytes) -> None:
 
 
 async def read_grpc(_random: Random, data: bytes) -> None:
-    try:
-        message = pb.StreamResponse.FromString(data)
-    except DecodeError:
-        return
+    binding = _binding(Grpc)
     with suppress(ValueError, A2AError):
-        update = _binding(Grpc)._read_streamed(SUBSCRIBE_TO_TASK, message)
+        method = find_method(SUBSCRIBE_TO_TASK, is_v03=False)
+        response = method.measure(data)
+        update = binding._read_streamed(SUBSCRIBE_TO_TASK, response)
         _translate(TaskRecord("fuzz", "t1"), update)
 
 

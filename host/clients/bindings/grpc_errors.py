@@ -6,16 +6,22 @@ import re
 from typing import Any, NamedTuple
 
 import grpc
-from a2a.client.errors import A2AClientError, A2AClientTimeoutError
-from a2a.utils.errors import A2AError, MethodNotFoundError, TaskNotFoundError
+from a2a.utils.errors import (
+    A2A_REASON_TO_ERROR,
+    JSON_RPC_ERROR_CODE_MAP,
+    A2AError,
+    MethodNotFoundError,
+    TaskNotFoundError,
+)
 from a2a.utils.grpc_status import status_from_call
+from a2a.utils.proto_utils import bad_request_to_validation_errors
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from ...observability.redaction import redact
 from ..throttle import TOO_MANY_REQUESTS
 from .json_errors import UpdatesGone
-from .unreachable_errors import AgentError, BadResponse, BodyTooLarge
+from .unreachable_errors import BadResponse, BodyTooLarge
 
 NO_HOST = "DNS: no such host"
 NO_TLS = "TLS: no secure connection"
@@ -33,22 +39,16 @@ UNAVAILABLE = {
 OVERSIZED = "larger than max"  # RESOURCE_EXHAUSTED means this, too.
 HTTP_STATUS = re.compile(r"Received http2 header with status: (\d{3})")
 SERVICE_UNAVAILABLE = 503
+DOMAIN = "a2a-protocol.org"
+ERRORS_V03 = {error.__name__: error for error in JSON_RPC_ERROR_CODE_MAP}
 
 
-# What the SDK raises for a failed call: DecodeError if the details of the error are
-# no google.rpc.Status.
-CALL_ERRORS = (A2AError, DecodeError)
-
-
-def map_grpc_error(error: Exception) -> Exception:
-    """Return the A2AError or BadResponse for one of CALL_ERRORS."""
-    call = _find_call(error)
-    if isinstance(error, A2AClientTimeoutError):
+def map_grpc_error(call: grpc.aio.AioRpcError) -> Exception:
+    """Return the A2AError or BadResponse for a call that failed."""
+    if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return BadResponse(TIMEOUT)
-    if isinstance(error, A2AError) and not isinstance(error, A2AClientError):
+    if error := _read_a2a_error(call):
         return error
-    if call is None:
-        return AgentError(str(error))
     code, details = call.code(), redact(call.details() or "")[:200]
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return MethodNotFoundError(details)
@@ -66,9 +66,18 @@ def map_grpc_error(error: Exception) -> Exception:
     return BadResponse(f"connection broken: gRPC {code.name}: {details}")
 
 
-def is_unauthenticated(error: Exception) -> bool:
-    call = _find_call(error)
-    return call is not None and call.code() is grpc.StatusCode.UNAUTHENTICATED
+def _read_a2a_error(call: grpc.aio.AioRpcError) -> A2AError | None:
+    """Return the error that the details of 1.0 name, or the text of 0.3."""
+    details = call.details() or ""
+    info = _find_detail(call, error_details_pb2.ErrorInfo())
+    if info and info.domain == DOMAIN and info.reason in A2A_REASON_TO_ERROR:
+        data = None
+        if bad := _find_detail(call, error_details_pb2.BadRequest()):
+            data = {"errors": bad_request_to_validation_errors(bad)}
+        return A2A_REASON_TO_ERROR[info.reason](details, data=data)
+    name, _, message = details.partition(": ")
+    error = ERRORS_V03.get(name) if message else None
+    return error(message) if error else None
 
 
 class Refusal(NamedTuple):
@@ -79,14 +88,11 @@ class Refusal(NamedTuple):
     headers: dict[str, str]
 
 
-def read_refusal(error: Exception) -> Refusal | None:
-    """Return the call that failed, None if no call failed.
+def read_refusal(call: grpc.aio.AioRpcError) -> Refusal:
+    """Return the call that failed.
 
     `retry-after` is set if the agent names a pause in any of the ways of gRPC.
     """
-    call = _find_call(error)
-    if call is None:
-        return None
     status, code = SERVICE_UNAVAILABLE, call.code()
     http_status = HTTP_STATUS.search(call.details() or "")
     if http_status:
@@ -96,11 +102,6 @@ def read_refusal(error: Exception) -> Refusal | None:
     retry_after = _find_retry_after(call)
     headers = {} if retry_after is None else {"retry-after": retry_after}
     return Refusal(f"gRPC {code.name}", status, headers)
-
-
-def _find_call(error: Exception) -> grpc.aio.AioRpcError | None:
-    call = error.__cause__ or error.__context__
-    return call if isinstance(call, grpc.aio.AioRpcError) else None
 
 
 def _find_retry_after(call: grpc.aio.AioRpcError) -> str | None:

@@ -122,7 +122,7 @@ class HttpTransport:
         try:
             with anyio.fail_after(deadline_s) as scope:
                 async with self.send(client, request, allow_redirect) as response:
-                    keep = partial(self._keep, request, scope)
+                    keep = partial(self.keep, request, scope)
                     body = await read_body(self.decoded(response), max_bytes, keep)
                     await _check_values(body)
                     body = await self.echoes.redact(body)
@@ -130,9 +130,7 @@ class HttpTransport:
         finally:
             self.large_bodies.drop(request)
 
-    async def _keep(
-        self, request: httpx.Request, scope: anyio.CancelScope, size: int
-    ) -> None:
+    async def keep(self, request: object, scope: anyio.CancelScope, size: int) -> None:
         """Wait for the turn of a large body. That does not count for the deadline."""
         left_s = scope.deadline - anyio.current_time()
         scope.deadline = math.inf

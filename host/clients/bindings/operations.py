@@ -40,12 +40,12 @@ class Operation(Generic[Result]):
     route: Route
     """Of HTTP+JSON 1.0; in 0.3 below /v1, and the same unless `path_v03` is set."""
     path_v03: str | None = None
-    sdk_method: str
-    """The method of the SDK's gRPC transports."""
     request: type[Message]
     read: Callable[[bytes], Result]
     """Parses a response in the JSON of 1.0. Raises ValueError."""
     deadline_s: float = CALL_S
+    rpc_v03: str = ""
+    """The method in gRPC 0.3, if it is not `name`. In 1.0 it is."""
     may_be_many: bool = False
     """Whether many long calls may run at once."""
 
@@ -54,7 +54,6 @@ SEND_MESSAGE = Operation[Update](
     name="SendMessage",
     name_v03="message/send",
     route=Route("POST", "/message:send", has_body=True),
-    sdk_method="send_message",
     request=pb.SendMessageRequest,
     read=read_send_response,
     deadline_s=RESPONSE_S,
@@ -64,15 +63,14 @@ SEND_STREAMING_MESSAGE = Operation[Update](
     name="SendStreamingMessage",
     name_v03="message/stream",
     route=Route("POST", "/message:stream", has_body=True),
-    sdk_method="send_message_streaming",
     request=pb.SendMessageRequest,
     read=read_update,
 )
 SUBSCRIBE_TO_TASK = Operation[Update](
     name="SubscribeToTask",
     name_v03="tasks/resubscribe",
+    rpc_v03="TaskSubscription",
     route=Route("POST", "/tasks/{id}:subscribe"),
-    sdk_method="subscribe",
     request=pb.SubscribeToTaskRequest,
     read=read_update,
 )
@@ -84,7 +82,6 @@ GET_TASK = Operation[Update](
     name="GetTask",
     name_v03="tasks/get",
     route=Route("GET", "/tasks/{id}"),
-    sdk_method="get_task",
     request=pb.GetTaskRequest,
     read=read_task,
 )
@@ -92,7 +89,6 @@ LIST_TASKS = Operation[Page](
     name="ListTasks",
     name_v03=None,
     route=Route("GET", "/tasks"),
-    sdk_method="list_tasks",
     request=pb.ListTasksRequest,
     read=read_page,
     deadline_s=LIST_S,
@@ -101,7 +97,6 @@ CANCEL_TASK = Operation[Update](
     name="CancelTask",
     name_v03="tasks/cancel",
     route=Route("POST", "/tasks/{id}:cancel", has_body=True),
-    sdk_method="cancel_task",
     request=pb.CancelTaskRequest,
     read=read_task,
     deadline_s=CANCEL_S,
@@ -110,9 +105,9 @@ CANCEL_TASK = Operation[Update](
 GET_EXTENDED_CARD = Operation[pb.AgentCard](
     name="GetExtendedAgentCard",
     name_v03="agent/getAuthenticatedExtendedCard",
+    rpc_v03="GetAgentCard",
     route=Route("GET", "/extendedAgentCard"),
     path_v03="/card",
-    sdk_method="get_extended_agent_card",
     request=pb.GetExtendedAgentCardRequest,
     read=parse_card,
 )

@@ -60,8 +60,7 @@ def read_page(data: bytes) -> Page:
 def message_to_json(message: Message) -> bytes:
     """Convert one of the SDK's messages. Raises ValueError."""
     with as_value_error():
-        text = json_format.MessageToJson(message, indent=None, ensure_ascii=False)
-    return text.encode()
+        return msgspec.json.encode(json_format.MessageToDict(message))
 
 
 @contextmanager

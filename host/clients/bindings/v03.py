@@ -62,14 +62,7 @@ class HttpJsonV03(HttpJson):
     def _params(self, request: Message) -> Json:
         if not isinstance(request, pb.SendMessageRequest):
             return MessageToDict(request)
-        params = _message_params(request)
-        return MessageToDict(
-            pb_v03.SendMessageRequest(
-                request=ToProto.message(params.message),
-                configuration=ToProto.message_send_configuration(params.configuration),
-                metadata=ToProto.metadata(params.metadata),
-            )
-        )
+        return MessageToDict(message_request(request))
 
     def _upgrade(self, operation: Operation[Any], data: bytes) -> bytes:
         if operation is GET_EXTENDED_CARD:
@@ -85,6 +78,16 @@ class HttpJsonV03(HttpJson):
             result = FromProto.stream_response(response)
             success = types.SendStreamingMessageSuccessResponse(result=result)
             return message_to_json(conversions.to_core_stream_response(success))
+
+
+def message_request(request: pb.SendMessageRequest) -> pb_v03.SendMessageRequest:
+    """Convert to the protobuf message of 0.3."""
+    params = _message_params(request)
+    return pb_v03.SendMessageRequest(
+        request=ToProto.message(params.message),
+        configuration=ToProto.message_send_configuration(params.configuration),
+        metadata=ToProto.metadata(params.metadata),
+    )
 
 
 def _parse(body: Json) -> pb_v03.StreamResponse:

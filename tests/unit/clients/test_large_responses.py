@@ -42,3 +42,13 @@ async def test_next_stream_goes_on_when_the_first_has_ended_its_event() -> None:
     events.drop("second")
     events.drop("third")
     assert await has_room(events, "fourth", MAX_BYTES)
+
+
+async def test_next_response_goes_on_when_the_first_is_smaller_than_expected() -> None:
+    bodies = LargeResponses()
+    await bodies.keep("first", MAX_BYTES)
+    async with anyio.create_task_group() as group:
+        group.start_soon(bodies.keep, "second", MAX_BYTES // 2)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(30):
+            await bodies.keep("first", MAX_BYTES // 2)
