@@ -10,6 +10,7 @@ import asyncio
 import io
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -35,7 +36,8 @@ KEEPALIVE_S = 1.5
 LARGE_BODY = 64 * 1024
 MAX_HEAD_LINE = 32 * 1024
 MAX_READ = 32 * 1024
-MAX_TURN = 8 * 1024  # Of the HTTP parser: with chunks of 1 byte, it takes 3 ms.
+MAX_TURN_S = 0.002  # Of the HTTP parser. Then other tasks run.
+PART = 8 * 1024  # With chunks of 1 byte, it takes 3 ms.
 MAX_INTERIM = 100
 OWN_HEADERS = ("accept", "accept-encoding", "content-type", "user-agent")
 SCHEMES = ("http", "https")
@@ -138,7 +140,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 class _MeteredConnection(ResponseHandler):
     """Counts the time that the parser takes, and pauses as the budget says.
 
-    Parses in turns of MAX_TURN bytes. What is left waits, and so does the socket.
+    Parses until MAX_TURN_S is over. What is left waits, and so does the socket.
     """
 
     __slots__ = ("_budget", "_interim", "_paused_before_s", "_unread")
@@ -174,9 +176,13 @@ class _MeteredConnection(ResponseHandler):
             self._read_turn()
 
     def _read_turn(self) -> None:
-        turn, self._unread = self._unread[:MAX_TURN], self._unread[MAX_TURN:]
+        ends_at = time.perf_counter() + MAX_TURN_S
         with self._budget.spend(HTTP):
-            super().data_received(turn)
+            while self._unread and not self._reading_paused:
+                part, self._unread = self._unread[:PART], self._unread[PART:]
+                super().data_received(part)
+                if time.perf_counter() > ends_at:
+                    break
         self._budget.pause_connections(self)
         if self._unread:
             self._pause_transport_reading()

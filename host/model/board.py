@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from sys import getsizeof
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -15,7 +16,7 @@ MAX_FINISHED = 1_000
 # For the rows of old logs and for long messages: new results are at most this long.
 MAX_TEXT_BYTES = 64 * 1024
 # Only the newest finished tasks, if their texts are long.
-MAX_FINISHED_BYTES = 16 * 1024 * 1024
+MAX_FINISHED_BYTES = 32 * 1024 * 1024
 # After this, open tasks keep only the start of each text.
 MAX_OPEN_BYTES = 16 * 1024 * 1024
 SHORT_TEXT_BYTES = 1024
@@ -125,9 +126,8 @@ class Board:
 
 
 def _count_memory(row: TaskEvent) -> int:
-    texts = [row.message or "", row.result or ""]
-    # A text may have up to 4 bytes per character in memory.
-    return sum(len(text) * (1 if text.isascii() else 4) for text in texts)
+    # A character may take up to 4 bytes in memory.
+    return getsizeof(row.message) + getsizeof(row.result)
 
 
 def _is_long(row: TaskEvent) -> bool:

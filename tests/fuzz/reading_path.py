@@ -17,7 +17,7 @@ import httpx
 from a2a.types import a2a_pb2 as pb
 from a2a.utils.errors import A2AError
 
-from host.clients.aiohttp_transport import MAX_HEAD_LINE, MAX_TURN, _MeteredConnection
+from host.clients.aiohttp_transport import MAX_HEAD_LINE, PART, _MeteredConnection
 from host.clients.bindings.base import Binding
 from host.clients.bindings.grpc import Grpc
 from host.clients.bindings.grpc_methods import find_method
@@ -88,8 +88,8 @@ async def read_http(random: Random, data: bytes) -> None:
         max_field_size=MAX_HEAD_LINE,
     )
     for piece in split(random, data):
-        for start in range(0, len(piece), MAX_TURN):
-            connection.data_received(piece[start : start + MAX_TURN])
+        for start in range(0, len(piece), PART):
+            connection.data_received(piece[start : start + PART])
             await asyncio.sleep(0)
     received = [connection._buffer.popleft()[0] for _ in connection._buffer.copy()]
     connection.connection_lost(None)

@@ -45,7 +45,7 @@ async def read_requests(random: Random, data: bytes) -> None:
     config = uvicorn.Config(app, ws="none", log_config=None)
     config.load()
     create = partial(Connection, config, ServerState(), {}, warnings=Warnings())
-    connection, transport = create(), FakeTransport()
+    connection, transport = create(on_end=lambda: None), FakeTransport()
     connection.connection_made(transport)
     for piece in split(random, data):
         if not transport.is_closing():

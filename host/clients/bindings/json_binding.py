@@ -184,16 +184,16 @@ class JsonBinding(Binding):
                     parser = _choose_parser(begin, stream.headers)
                     if parser is None:
                         continue
-                turn = parser.TURN_BYTES
+                turn, frames = parser.TURN_BYTES, []
                 for start in range(0, len(chunk), turn):
                     with self._http.budget.spend(STREAM):
-                        frames = parser.feed(chunk[start : start + turn])
-                    if frames:
-                        yield await self._http.echoes.redact_frames(frames)
-                        self._check_content_type(stream)
-                        frames = []  # A quiet stream must not keep them in memory.
+                        frames += parser.feed(chunk[start : start + turn])
                     await self._http.unfinished_events.keep(stream, parser.kept_bytes)
                     await self._http.budget.wait()
+                if frames:
+                    yield await self._http.echoes.redact_frames(frames)
+                    self._check_content_type(stream)
+                    frames = []  # A quiet stream must not keep them in memory.
         parser = parser or _choose_parser(begin + b"\n", stream.headers)
         if parser and (frames := parser.finish()):
             yield await self._http.echoes.redact_frames(frames)

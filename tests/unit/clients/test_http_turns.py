@@ -14,13 +14,14 @@ import httpx
 import pytest
 from aiohttp.client_proto import ResponseHandler
 
-from host.clients.aiohttp_transport import MAX_INTERIM, MAX_TURN
+from host.clients import aiohttp_transport
+from host.clients.aiohttp_transport import MAX_INTERIM, MAX_TURN_S, PART
 from host.clients.http_client import client
 from tests.support.canned_server import serve_handler
 
 DEADLINE_S = 60
 INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
-COUNT = 20 * MAX_TURN
+COUNT = 20 * PART
 TINY = b"1\r\nx\r\n" * COUNT + b"0\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
@@ -51,6 +52,7 @@ async def get(url: str) -> httpx.Response:
             return await http.get(url)
 
 
+@pytest.mark.parametrize("turn_s", [0, MAX_TURN_S])
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
@@ -59,26 +61,27 @@ async def get(url: str) -> httpx.Response:
     ],
 )
 async def test_long_read_is_parsed_in_turns(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes, body: bytes
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, body: bytes, turn_s: float
 ) -> None:
-    turns: list[int] = []
+    parts: list[int] = []
     parse = ResponseHandler.data_received
 
-    def note_turn(connection: ResponseHandler, data: bytes) -> None:
-        turns.append(len(data))
+    def note_part(connection: ResponseHandler, data: bytes) -> None:
+        parts.append(len(data))
         parse(connection, data)
 
-    monkeypatch.setattr(ResponseHandler, "data_received", note_turn)
+    monkeypatch.setattr(ResponseHandler, "data_received", note_part)
+    monkeypatch.setattr(aiohttp_transport, "MAX_TURN_S", turn_s)
     async with serve(answer) as url:
         response = await get(url)
 
     assert response.content == body
-    assert max(turns) == MAX_TURN
+    assert max(parts) == PART
 
 
 async def test_bytes_after_a_response_are_never_the_next_response() -> None:
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Fill: %b\r\n\r\ngood"
-    good %= b"-" * (MAX_TURN - len(good) + len("%b"))
+    good %= b"-" * (PART - len(good) + len("%b"))
     rest = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"
     with anyio.fail_after(DEADLINE_S):
         async with serve(good + rest, good) as url, client(httpx.Timeout(30)) as http:

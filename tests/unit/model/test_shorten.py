@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -103,7 +105,7 @@ def test_board_counts_wide_texts_as_they_are_in_memory() -> None:
 
 def test_board_drops_the_oldest_finished_tasks_with_long_texts() -> None:
     board, text = Board(), "r" * MAX_TEXT_BYTES
-    count = MAX_FINISHED_BYTES // MAX_TEXT_BYTES
+    count = MAX_FINISHED_BYTES // (getsizeof(None) + getsizeof(text))
 
     for number in range(count + 9):
         board.fold(task(None, text, f"t{number}"))
