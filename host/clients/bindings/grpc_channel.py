@@ -37,7 +37,11 @@ def open_channel(
 ) -> grpc.aio.Channel:
     """Connect to `pinned` addresses, if any: grpcio would look up the name again."""
     target = join_address(host, port)
-    options: list[tuple[str, Any]] = [("grpc.max_receive_message_length", MAX_BODY)]
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", MAX_BODY),
+        # Otherwise a fast agent fills windows of many MiB that nobody reads.
+        ("grpc.http2.bdp_probe", 0),
+    ]
     if pinned:
         options.append(("grpc.default_authority", target))
         options.append(("grpc.ssl_target_name_override", host))
