@@ -162,7 +162,8 @@ class TestResuming:
             )
 
             assert [got.event for got in seen] == ["message"] * (head - cursor)
-            assert [got.data for got in seen] == await host.history(after=cursor)
+            later = await host.history(after=cursor)
+            assert [got.data for got in seen] == later[: head - cursor]
             assert [got.id for got in seen] == [
                 f"{epoch}-{got.data['id']}" for got in seen
             ]

@@ -130,7 +130,7 @@ async def test_endless_event_closes_the_connection_with_the_cause(
     at_limit, _ = await follow(host, agents_url, "skipped")
     _, beyond = await follow(host, agents_url, "endless")
 
-    good = await wait_for_events(host, at_limit, "after")
+    good = await wait_for_events(host, at_limit, "after", LONG_S)
     row = await wait_for_row(host, beyond, "an event without end", LONG_S)
 
     assert [event["kind"] for event in good[-3:]] == ["task", "gap", "task"]

@@ -25,7 +25,9 @@ async def wait_for_row(
     return row
 
 
-async def wait_for_events(host: HostClient, agent: str, last: str) -> list[Json]:
+async def wait_for_events(
+    host: HostClient, agent: str, last: str, deadline_s: float = 60
+) -> list[Json]:
     """Return the events of an agent's task, once it has the message `last`."""
 
     async def found() -> list[Json] | None:
@@ -33,6 +35,6 @@ async def wait_for_events(host: HostClient, agent: str, last: str) -> list[Json]
         ours = [event for event in events if event["kind"] in ("task", "gap")]
         return ours if any(event["message"] == last for event in ours) else None
 
-    events = await wait_until(found, f"{agent} to say {last!r}", 60)
+    events = await wait_until(found, f"{agent} to say {last!r}", deadline_s)
     assert events
     return events
