@@ -190,7 +190,7 @@ class TestResuming:
         seen = await read_events(f"{stack.url}/feed?after=0", until=at_least(head))
 
         assert [got.data["id"] for got in seen] == list(range(1, head + 1))
-        assert [got.data for got in seen] == await host.history(after=0)
+        assert [got.data for got in seen] == (await host.history(after=0))[:head]
 
     @pytest.mark.parametrize(
         ("cursor", "why"),
