@@ -84,7 +84,7 @@ def start_tasks(page: Page) -> None:
     for agent, skill in SECOND_TASKS.items():
         start_task(page, agent, skill)
     expect(page.locator('.card[data-agent="carly"] .says')).to_have_text(
-        "Querying team calendars…"
+        "Querying team calendars..."
     )
     page.mouse.move(0, 0)
 
