@@ -22,6 +22,7 @@ from .request_handler import CAN_START_EMPTY, RequestHandler
 from .resumable_stream import SEQUENCE, URI
 
 RPC_PATH = "/"
+NO_VERSION = "0.3 (the request has no header A2A-Version)"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -55,19 +56,29 @@ class ContextBuilder(DefaultServerCallContextBuilder):
         headers = context.state["headers"]
         version = request.headers.get(VERSION_HEADER)
         version = version or request.query_params.get(VERSION_HEADER, "")
+        if not version and not _is_v03(request):
+            version = NO_VERSION  # The SDK quotes it in its error.
         headers[VERSION_HEADER.lower()] = version
         context.state[CAN_START_EMPTY] = version == PROTOCOL_VERSION_1_0
         return context
+
+
+def _is_v03(request: Request) -> bool:
+    """Return whether the request has the form of protocol 0.3."""
+    if request.url.path == RPC_PATH:
+        return "/" in getattr(request.state, "method", "")
+    return request.url.path.startswith("/v1/")
 
 
 def _with_ids(route: Route) -> Route:
     async def answer(request: Request) -> Response:
         if route.path == RPC_PATH:
             try:
-                await request.json()  # Starlette keeps it for the SDK.
+                body = await request.json()  # Starlette keeps it for the SDK.
             except (ValueError, RecursionError) as error:
                 wrong = JSONParseError(message=f"The body is not JSON: {error}")
                 return JSONResponse(build_error_response(None, wrong))
+            request.state.method = str(isinstance(body, dict) and body.get("method"))
         response: Response = await route.endpoint(request)
         if isinstance(response, EventSourceResponse):
             response.body_iterator = _add_ids(response.body_iterator)

@@ -130,6 +130,13 @@ async def test_bad_requests_get_a2a_errors(
         "/message:send", json=request("hi"), headers={"A2A-Version": ""}
     )
     assert old.json()["error"]["details"][0]["reason"] == "VERSION_NOT_SUPPORTED"
+    assert "the request has no header A2A-Version" in old.json()["error"]["message"]
+    old_rpc = await carly.http.post(
+        "/",
+        json={"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {}},
+        headers={"A2A-Version": ""},
+    )
+    assert "no header A2A-Version" in old_rpc.json()["error"]["message"]
     unknown = await carly.http.get("/tasks/no-such-task")
     assert unknown.json()["error"]["details"][0]["reason"] == "TASK_NOT_FOUND"
     method = await carly.rpc("Dance", {})
