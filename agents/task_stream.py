@@ -145,12 +145,18 @@ def build_route(tasks: TaskStream, grace_s: float) -> Route:
     return Route("/tasks/stream", answer)
 
 
+def _find_progress(task: Task) -> int:
+    """Return the percentage: never None, which a page would show as "null%"."""
+    is_completed = task.status.state == TaskState.TASK_STATE_COMPLETED
+    return 100 if is_completed else progress.read_percent(task) or 0
+
+
 def build_row(task: Task) -> dict[str, str | int | None]:
     """Return task_id, status and progress, and the result or the message."""
     row: dict[str, str | int | None] = {
         "task_id": task.id,
         "status": STATUS.get(task.status.state, "unknown"),
-        "progress": progress.read_percent(task),
+        "progress": _find_progress(task),
     }
     message = get_message_text(task.status.message) or None
     if task.status.state == TaskState.TASK_STATE_COMPLETED:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ..config.settings import is_number
 from ..errors import LogError, QueryError
@@ -18,6 +18,8 @@ from ..model.filter import Filter
 from .responses import SAFETY_HEADERS, add_safety_headers
 
 MAX_EVERY_MS = 1_000
+COMPLETED = b'"status":"completed","state":"TASK_STATE_COMPLETED","progress":'
+NO_PROGRESS = b'"progress":null'
 RETRY = b"retry: 1000\n\n"
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -30,8 +32,9 @@ HEADERS = [
 class FeedStream:
     """One endpoint, as an ASGI application.
 
-    With `lesson`, it serves the format of the lesson: task updates only. Instead of a
-    snapshot, it sends the current row of each open task as an ordinary update.
+    With `lesson`, it serves the format of the lesson: task updates only, in which
+    `progress` is always a number. Instead of a snapshot, it sends the current row of
+    each open task as an ordinary update.
     """
 
     def __init__(self, feed: Feed, fanout: Fanout, *, lesson: bool = False) -> None:
@@ -45,6 +48,7 @@ class FeedStream:
                 "use GET to read the feed\n", 405, {"allow": "GET, HEAD"}
             )
             return await refusal(scope, receive, add_safety_headers(send))
+        send = _with_progress(send) if self._lesson else send
         query = QueryParams(scope["query_string"])
         try:
             start = await self._parse_start(Headers(scope=scope), query)
@@ -95,6 +99,20 @@ class FeedStream:
     def _parse_filter(self, query: QueryParams) -> Filter:
         where = parse_filter(query)
         return where._replace(kind=frozenset({"task"})) if self._lesson else where
+
+
+def _with_progress(send: Send) -> Send:
+    """Replace `null`: a page would show it as "null%"."""
+
+    async def send_numbers(message: Message) -> None:
+        body = message.get("body", b"")
+        if NO_PROGRESS in body:
+            body = body.replace(COMPLETED + b"null", COMPLETED + b"100")
+            body = body.replace(NO_PROGRESS, b'"progress":0')
+            message = {**message, "body": body}
+        await send(message)
+
+    return send_numbers
 
 
 def parse_filter(query: QueryParams) -> Filter:

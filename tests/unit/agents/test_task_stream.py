@@ -113,8 +113,11 @@ def test_row_of_a_completed_task_has_the_text_of_its_artifacts() -> None:
     }
 
 
-def test_progress_is_null_if_the_task_has_none() -> None:
-    assert build_row(task("a", WORKING, 1))["progress"] is None
+@pytest.mark.parametrize(("state", "percent"), [(WORKING, 0), (COMPLETED, 100)])
+def test_progress_is_a_number_if_the_task_has_none(
+    state: TaskState, percent: int
+) -> None:
+    assert build_row(task("a", state, 1))["progress"] == percent
 
 
 async def test_new_reader_first_gets_the_row_of_each_open_task() -> None:
