@@ -39,7 +39,7 @@ FINISHED_WITHIN_S = 200  # The time range that the timeline shows first.
 BATCH = 500
 KEEP_EVENTS = 300_000
 MESSAGES = (
-    "Checking availability…",
+    "Checking availability...",
     "Radar tile 5 of 8 is in; the front moves east at some 30 km/h",
     "Finding a court within 20 minutes of everybody, indoors if it rains",
     "Ready",

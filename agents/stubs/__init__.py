@@ -47,7 +47,7 @@ def _load_file(path: Path) -> AgentSpec:
     if len(agents) != 1:
         raise ValueError(
             f"{path} must have one agent, as in agents/stubs/carly.py: "
-            f"NAME = AgentSpec(…); it has {len(agents)}"
+            f"NAME = AgentSpec(...); it has {len(agents)}"
         )
     return agents[0]
 

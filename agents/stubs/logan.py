@@ -43,12 +43,12 @@ COURTS = (
 async def venue_search(request: Request) -> Script:
     """Call all places at once, then the one that did not answer once more."""
     answered: list[Court] = []
-    yield Progress(0, "Finding courts…")
+    yield Progress(0, "Finding courts...")
     yield Parallel({c.name: call(c, answered) for c in COURTS}, until=60)
     silent = [court for court in COURTS if court not in answered]
-    yield Say(f"{', '.join(c.name for c in silent)}: trying once more…", beats=0.25)
+    yield Say(f"{', '.join(c.name for c in silent)}: trying once more...", beats=0.25)
     yield Parallel({c.name: call(c, answered, patient=True) for c in silent}, until=85)
-    yield Progress(90, "Comparing distance and price…", beats=0.25)
+    yield Progress(90, "Comparing distance and price...", beats=0.25)
     yield Deliver(name="map", file=draw_map())
     yield Deliver(
         "Riverside Courts, court 3, is free tomorrow at 18:30.",
@@ -57,10 +57,10 @@ async def venue_search(request: Request) -> Script:
 
 
 async def call(court: Court, answered: list[Court], patient: bool = False) -> Branch:
-    yield Progress(20, f"{court.name}: calling…", court.beats)
+    yield Progress(20, f"{court.name}: calling...", court.beats)
     if not (patient or court.answers_at_once):
         yield Fail(f"{court.name}: no answer")
-    yield Progress(60, f"{court.name}: asking for tomorrow evening…", court.beats)
+    yield Progress(60, f"{court.name}: asking for tomorrow evening...", court.beats)
     yield Progress(90, f"{court.name}: {court.finding}", beats=0.5)
     answered.append(court)
 

@@ -30,9 +30,9 @@ async def send_notification(request: Request) -> Script:
     """Three long steps."""
     if not WORD.search(request.text):
         yield reject_empty(request)
-    yield Progress(10, "Writing the invitation…", beats=2)
-    yield Progress(50, "Ready to send…", beats=2)
-    yield Progress(80, "Sending 4 invitations…", beats=2)
+    yield Progress(10, "Writing the invitation...", beats=2)
+    yield Progress(50, "Ready to send...", beats=2)
+    yield Progress(80, "Sending 4 invitations...", beats=2)
     if address := INVALID_ADDRESS.search(request.text):
         yield Fail(
             f"{address[0]} cannot be reached: there is no such address. Nothing was "
@@ -45,25 +45,25 @@ async def invite_everyone(request: Request) -> Script:
     """Asks first, and continues with the answer."""
     if not WORD.search(request.text):
         yield reject_empty(request)
-    yield Progress(10, "Writing 4 invitations…", beats=2)
-    yield Progress(50, "Ready to send…")
+    yield Progress(10, "Writing 4 invitations...", beats=2)
+    yield Progress(50, "Ready to send...")
     answer = yield Ask("Send 4 invitations?", (SEND, KEEP))
     while answer not in (SEND, KEEP):
         answer = yield Ask(f"Please say {SEND} or {KEEP}.", (SEND, KEEP))
     if answer == KEEP:
         yield Deliver("Nothing was sent.")
         return
-    yield Progress(80, "Sending 4 invitations…", beats=1.5)
+    yield Progress(80, "Sending 4 invitations...", beats=1.5)
     yield confirm(request)
 
 
 async def announce_publicly(request: Request) -> Script:
     """Writes in public, so a person has to allow it."""
-    yield Progress(20, "Writing the announcement…")
+    yield Progress(20, "Writing the announcement...")
     answer = yield NeedAuth("May Nancy write on the club's board?", (ALLOW, REFUSE))
     if answer != ALLOW:
         yield Fail("Nobody allowed Nancy to write on the club's board; it stays empty.")
-    yield Progress(80, "Writing on the club's board…")
+    yield Progress(80, "Writing on the club's board...")
     yield Deliver("The club's board says: tennis tomorrow at 18:30.")
 
 

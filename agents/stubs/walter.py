@@ -20,10 +20,10 @@ HOURS = ((17, "sunny", 23), (18, "dry", 21), (19, "dry", 20), (20, "cloudy", 18)
 
 async def weather_forecast(request: Request) -> Script:
     """Many short steps, then a forecast that arrives hour by hour."""
-    yield Progress(0, "Fetching forecast…", beats=0.5)
+    yield Progress(0, "Fetching forecast...", beats=0.5)
     for tile in range(1, TILES + 1):
         yield Progress(10 * tile, f"Radar tile {tile} of {TILES}", beats=0.35)
-    yield Progress(90, "Reading wind and rain…", beats=0.35)
+    yield Progress(90, "Reading wind and rain...", beats=0.35)
     for hour, sky, celsius in HOURS:
         yield Chunk("forecast", f"{hour}:00 {sky}, {celsius} °C\n", beats=0.3)
     hours = [{"hour": hour, "temperature_c": celsius} for hour, _, celsius in HOURS]

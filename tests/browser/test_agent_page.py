@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 # Long enough to press Cancel on a busy machine.
 STEP_S = 0.5
 MESSAGES = (
-    "Starting calendar search…",
-    "Checking personal calendar…",
-    "Querying team calendars…",
-    "Finding optimal time slots…",
+    "Starting calendar search...",
+    "Checking personal calendar...",
+    "Querying team calendars...",
+    "Finding optimal time slots...",
 )
 FOUND = "Found 3 available slots for tomorrow!"
 RECORD_IDS = """
@@ -91,8 +91,8 @@ async def test_scenario_2_cancel_stops_a_long_analysis(
     await carly.record_changes()
     await carly.choose("complex_analysis")
     await carly.start.click()
-    await expect(carly.messages.nth(0)).to_have_text("Beginning complex analysis…")
-    await expect(carly.messages.nth(1)).to_have_text("Processing data…")
+    await expect(carly.messages.nth(0)).to_have_text("Beginning complex analysis...")
+    await expect(carly.messages.nth(1)).to_have_text("Processing data...")
     await carly.cancel.click()
     await expect(carly.messages.last).to_have_text("Task cancelled by user request")
     await expect(carly.status).to_have_text("cancelled")
@@ -194,7 +194,7 @@ async def test_a_task_started_with_curl_appears(
 async def test_a_reload_keeps_the_current_task(carly: AgentPage) -> None:
     await carly.choose("complex_analysis")
     await carly.start.click()
-    await expect(carly.messages.nth(1)).to_have_text("Processing data…")
+    await expect(carly.messages.nth(1)).to_have_text("Processing data...")
     await carly.page.reload()
     await expect(carly.status).to_have_text("running")
     await expect(carly.results).to_contain_text("Tuesdays at 18:30")

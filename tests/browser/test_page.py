@@ -64,9 +64,9 @@ async def test_a_skill_started_from_the_page_runs_to_its_result(screen: Screen) 
     await carly.expect_status("completed")
     steps = await screen.page.evaluate("steps")
     assert steps[-4:-1] == [
-        "25 Checking personal calendar…",
-        "50 Querying team calendars…",
-        "75 Finding optimal time slots…",
+        "25 Checking personal calendar...",
+        "50 Querying team calendars...",
+        "75 Finding optimal time slots...",
     ]
     await expect(carly.says).to_have_text("Found 3 available slots for tomorrow!")
     newest = screen.rows.first

@@ -126,11 +126,11 @@ EVENTS: list[Event] = [
         received_at=RECEIVED,
     ),
     task("TASK_STATE_SUBMITTED", None, None),
-    task("TASK_STATE_WORKING", "Checking availability…", 50),
+    task("TASK_STATE_WORKING", "Checking availability...", 50),
     task("TASK_STATE_WORKING", "A third of it is done…", 33.3),
     task("TASK_STATE_INPUT_REQUIRED", "Send 4 invitations?", 50),
     task("TASK_STATE_AUTH_REQUIRED", "Please log in.", 50),
-    task("TASK_STATE_WORKING", "Querying team calendars…", 50, sequence=4),
+    task("TASK_STATE_WORKING", "Querying team calendars...", 50, sequence=4),
     artifact({"text": "Found 3 "}, append=False, last_chunk=False),
     artifact({"text": "slots"}, append=True, last_chunk=False, sequence=6),
     artifact({"data": {"slots": [1, 2, 3]}}, append=True, last_chunk=True),
@@ -172,7 +172,9 @@ EVENTS: list[Event] = [
         message="no update for 5 min",
         received_at=RECEIVED,
     ),
-    task("TASK_STATE_WORKING", "Querying team calendars…", 50, stalled_since=RECEIVED),
+    task(
+        "TASK_STATE_WORKING", "Querying team calendars...", 50, stalled_since=RECEIVED
+    ),
     NoticeEvent(
         agent="carly",
         task_id="5f0c",
@@ -181,7 +183,7 @@ EVENTS: list[Event] = [
         message="an update came after 7 min",
         received_at=RECEIVED,
     ),
-    task("TASK_STATE_WORKING", "Querying team calendars…", 50, stalled_since=None),
+    task("TASK_STATE_WORKING", "Querying team calendars...", 50, stalled_since=None),
     task(
         "TASK_STATE_COMPLETED",
         "Done.",

@@ -22,9 +22,14 @@ from tests.support.harness import Process, Server, free_port
 from tests.support.waiting import wait_until, wait_until_sync
 
 ALL = "stall[=N], drop=N, duplicate=N, malformed=N, 401, slow-card=SECONDS, flood=N"
-STARTING = "Starting calendar search…"
-CHECKING = "Checking personal calendar…"
-WORDS = [STARTING, CHECKING, "Querying team calendars…", "Finding optimal time slots…"]
+STARTING = "Starting calendar search..."
+CHECKING = "Checking personal calendar..."
+WORDS = [
+    STARTING,
+    CHECKING,
+    "Querying team calendars...",
+    "Finding optimal time slots...",
+]
 
 Start = Callable[..., AbstractContextManager[Server]]
 

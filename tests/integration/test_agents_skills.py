@@ -49,10 +49,10 @@ RESULTS = {
 
 
 CALENDAR_CHECK = [
-    (0, "Starting calendar search…"),
-    (25, "Checking personal calendar…"),
-    (50, "Querying team calendars…"),
-    (75, "Finding optimal time slots…"),
+    (0, "Starting calendar search..."),
+    (25, "Checking personal calendar..."),
+    (50, "Querying team calendars..."),
+    (75, "Finding optimal time slots..."),
     (100, "Found 3 available slots for tomorrow!"),
 ]
 

@@ -163,7 +163,7 @@ async def test_tasks_stream_begins_with_the_row_of_each_open_task(
             "task_id": task_id,
             "status": "running",
             "progress": 0,
-            "message": "Starting calendar search…",
+            "message": "Starting calendar search...",
         }
         for task_id in ids
     ]

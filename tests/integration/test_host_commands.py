@@ -57,7 +57,7 @@ class TestStart:
         )
 
         rows = [await host.row_with(task_id, s) for s in ("running", "completed")]
-        assert rows[0]["message"] == "Checking availability…"
+        assert rows[0]["message"] == "Checking availability..."
         assert {row["context_id"] for row in rows} == {"my-evening"}
 
     async def test_by_any_client_is_in_the_feed_within_a_second(
@@ -91,10 +91,10 @@ class TestStart:
         await host.row_with(task_id, "completed")
         rows = await host.rows(task_id)
         assert [row["message"] for row in rows if row["message"]] == [
-            "Starting calendar search…",
-            "Checking personal calendar…",
-            "Querying team calendars…",
-            "Finding optimal time slots…",
+            "Starting calendar search...",
+            "Checking personal calendar...",
+            "Querying team calendars...",
+            "Finding optimal time slots...",
             "Found 3 available slots for tomorrow!",
         ]
 

@@ -70,10 +70,10 @@ class TestTasksStream:
         assert {update["task_id"] for update in updates} == {updates[0]["task_id"]}
         running = [update for update in updates if update["status"] == "running"]
         assert [(update["progress"], update["message"]) for update in running] == [
-            (0, "Starting calendar search…"),
-            (25, "Checking personal calendar…"),
-            (50, "Querying team calendars…"),
-            (75, "Finding optimal time slots…"),
+            (0, "Starting calendar search..."),
+            (25, "Checking personal calendar..."),
+            (50, "Querying team calendars..."),
+            (75, "Finding optimal time slots..."),
         ]
         assert updates[-1]["progress"] == 100
         assert updates[-1]["result"] == "Found 3 available slots for tomorrow!"
@@ -136,7 +136,9 @@ class TestTasksStream:
             until=lambda seen: len(seen) >= len(expected),
         )
 
-        assert [got.data for got in seen] == expected
+        assert [got.data for got in seen] == [
+            {**event, "progress": event["progress"] or 0} for event in expected
+        ]
 
 
 class TestHistory:

@@ -80,10 +80,10 @@ class TestStreamAll:
             assert TERMINAL.isdisjoint(statuses[:-1])
         carly = [u for u in of(updates, started[0]) if u["kind"] == "task"]
         assert [row["message"] for row in carly if row["message"]] == [
-            "Starting calendar search…",
-            "Checking personal calendar…",
-            "Querying team calendars…",
-            "Finding optimal time slots…",
+            "Starting calendar search...",
+            "Checking personal calendar...",
+            "Querying team calendars...",
+            "Finding optimal time slots...",
             "Found 3 available slots for tomorrow!",
         ]
         assert carly[-1]["result"] == "Found 3 available slots for tomorrow!"

@@ -102,10 +102,10 @@ def get_text(step: Step) -> str:
 
 async def test_carlys_calendar_check_has_the_messages_of_the_lesson() -> None:
     assert await run_script(find_skill("carly", "calendar_check")) == [
-        Progress(0, "Starting calendar search…"),
-        Progress(25, "Checking personal calendar…"),
-        Progress(50, "Querying team calendars…"),
-        Progress(75, "Finding optimal time slots…"),
+        Progress(0, "Starting calendar search..."),
+        Progress(25, "Checking personal calendar..."),
+        Progress(50, "Querying team calendars..."),
+        Progress(75, "Finding optimal time slots..."),
         Deliver("Found 3 available slots for tomorrow!"),
     ]
 
@@ -113,8 +113,8 @@ async def test_carlys_calendar_check_has_the_messages_of_the_lesson() -> None:
 async def test_carlys_analysis_is_the_long_second_scenario_of_the_lesson() -> None:
     steps = await run_script(find_skill("carly", "complex_analysis"))
     assert steps[:2] == [
-        Progress(0, "Beginning complex analysis…", beats=3),
-        Progress(30, "Processing data…", beats=3),
+        Progress(0, "Beginning complex analysis...", beats=3),
+        Progress(30, "Processing data...", beats=3),
     ]
     assert sum(step.beats for step in steps if isinstance(step, Progress)) >= 10
 
@@ -157,12 +157,12 @@ async def test_logan_delivers_an_svg_map_with_every_court() -> None:
 @pytest.mark.parametrize(
     ("name", "skill_id", "line"),
     [
-        ("carly", "availability", "Checking availability…"),
-        ("carly", "complex_analysis", "Beginning complex analysis…"),
-        ("walter", "weather_forecast", "Fetching forecast…"),
-        ("logan", "venue_search", "Finding courts…"),
-        ("nancy", "send_notification", "Ready to send…"),
-        ("nancy", "invite_everyone", "Ready to send…"),
+        ("carly", "availability", "Checking availability..."),
+        ("carly", "complex_analysis", "Beginning complex analysis..."),
+        ("walter", "weather_forecast", "Fetching forecast..."),
+        ("logan", "venue_search", "Finding courts..."),
+        ("nancy", "send_notification", "Ready to send..."),
+        ("nancy", "invite_everyone", "Ready to send..."),
     ],
 )
 async def test_stub_has_its_message_from_the_preview_of_the_lesson(
@@ -241,7 +241,7 @@ async def test_nancy_asks_before_sending() -> None:
 async def test_nancy_sends_nothing_after_a_refusal() -> None:
     steps = await run_script(INVITE, ["don’t send."])
     assert steps[-1] == Deliver("Nothing was sent.")
-    assert "Sending 4 invitations…" not in [get_text(step) for step in steps]
+    assert "Sending 4 invitations..." not in [get_text(step) for step in steps]
 
 
 async def test_nancy_asks_again_after_an_unclear_answer() -> None:

@@ -39,10 +39,10 @@ def task(**fields: Any) -> dict[str, Any]:
 
 
 def test_task_line_has_agent_task_status_progress_and_message() -> None:
-    line = render(task(progress=50, message="Querying team calendars…"))
+    line = render(task(progress=50, message="Querying team calendars..."))
 
     assert line.split(maxsplit=1)[1] == (
-        "carly    77b2 running        ━━━━━━━━━━  50% Querying team calendars…\n"
+        "carly    77b2 running        ━━━━━━━━━━  50% Querying team calendars...\n"
     )
 
 

@@ -86,7 +86,7 @@ RUNNING = TaskEvent(
     status="running",
     state="TASK_STATE_WORKING",
     progress=50,
-    message="Checking availability…",
+    message="Checking availability...",
     at=None,
     received_at="2026-11-23T12:00:00.000Z",
 )
