@@ -10,10 +10,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import uvicorn
-from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from courtside import TaskManager
@@ -37,13 +36,7 @@ async def multi_task_stream() -> AsyncIterator[str]:
 
 
 async def stream_rows(request: Request) -> Response:
-    return EventSourceResponse(to_bytes(multi_task_stream()))
-
-
-async def to_bytes(events: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    """Encode the events. sse-starlette would add `data:` to text once more."""
-    async for event in events:
-        yield event.encode()
+    return StreamingResponse(multi_task_stream(), media_type="text/event-stream")
 
 
 async def show_page(request: Request) -> Response:
