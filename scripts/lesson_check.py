@@ -25,7 +25,7 @@ WATCH_PAGE = """(async () => {
     const buttons = [...document.querySelectorAll('#task-controls button')];
     buttons.find((b) => b.textContent.trim() === 'Start Calendar Analysis')?.click();
     const bar = [];
-    const end = Date.now() + 20_000;
+    const end = Date.now() + 15_000;
     while (Date.now() < end && !(bar.length > 2 && bar.at(-1) === 100)) {
         const element = document.getElementById('progress-bar');
         const value = Number(element?.getAttribute('aria-valuenow'));
@@ -127,7 +127,7 @@ class Checks:
         if len([value for value in page["bar"] if 0 < value < 100]) < 2:
             raise Missing(
                 f"After Start Calendar Analysis, the bar showed only {page['bar']} "
-                "within 20 s. See steps 3a, 3b and 3d, and the browser's console."
+                "within 15 s. See steps 3a, 3b and 3d, and the browser's console."
             )
         return ""
 

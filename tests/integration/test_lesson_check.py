@@ -145,8 +145,8 @@ FAULTS = {
     "undefined": (
         3,
         "page.html",
-        "line.textContent = ",
-        "line.textContent = update.name + ",
+        "update.agent ? ",
+        "true ? ",
         'shows "undefined"',
     ),
 }
