@@ -23,11 +23,12 @@ def apply_steps(last: int = 9) -> dict[str, str]:
         found = TITLE.fullmatch(block.title or "")
         if found and int(found["number"]) <= last:
             file, step = found["file"], found["step"]
-            files[file] = _replace_line(files[file], step, block.text)
+            files[file] = replace_mark(files[file], step, block.text)
     return files
 
 
-def _replace_line(text: str, step: str, block: str) -> str:
+def replace_mark(text: str, step: str, block: str) -> str:
+    """Replace the line with the mark of the step. Raises ValueError without one."""
     marked = re.compile(rf"^.*(?:#|//) {step}\b.*\n", re.M)
     if len(marked.findall(text)) != 1:
         raise ValueError(f"{step} is not the mark of exactly one line")
