@@ -74,6 +74,8 @@ def read_line(body: Json) -> Line:
     body = body.get("result", body) if "jsonrpc" in body else body
     if "error" in body and isinstance(body["error"], dict):
         return Line("error", text=str(body["error"].get("message", "")))
+    if isinstance(body.get("status"), dict):  # From GetTask or CancelTask.
+        return _read_status("task", body)
     if task := body.get("task"):
         return _read_status("task", task)
     if update := body.get("statusUpdate"):
@@ -90,8 +92,10 @@ def _read_status(kind: str, update: Json) -> Line:
     message = status.get("message", {})
     metadata = [one.get("metadata", {}) for one in (update, message)]
     state = status.get("state", "").removeprefix(TASK_STATE).lower()
-    text = _join(message.get("parts", ()))
-    return Line(kind, state.replace("_", "-"), percent_of(*metadata), text)
+    results = update.get("artifacts", ())
+    parts = message.get("parts") or [part for one in results for part in one["parts"]]
+    progress = 100 if state == "completed" else percent_of(*metadata)
+    return Line(kind, state.replace("_", "-"), progress, _join(parts))
 
 
 def _read_row(row: Json) -> Line:

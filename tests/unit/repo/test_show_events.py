@@ -43,6 +43,15 @@ def test_stream_responses_of_both_bindings_look_the_same() -> None:
     ("event", "line"),
     [
         ({"task": {"status": {"state": "TASK_STATE_SUBMITTED"}}}, "task submitted"),
+        ({"id": "t-1", "status": {"state": "TASK_STATE_CANCELED"}}, "task canceled"),
+        (
+            {
+                "id": "t-1",
+                "status": {"state": "TASK_STATE_COMPLETED"},
+                "artifacts": [{"parts": [{"text": "Three slots"}]}],
+            },
+            "task completed 100 % Three slots",
+        ),
         (
             {"artifactUpdate": {"artifact": {"parts": [{"text": "Two"}]}}},
             "artifact Two",
