@@ -20,6 +20,7 @@ import pytest
 ELISION = "[...]"
 BETWEEN = "=== the next command ==="
 BLOCK = re.compile(r'^```(\w*)(?: title="([^"]+)")?\n(.*?)^```$', re.M | re.S)
+READER_FOLDER = "my-agent/"
 PORT = re.compile(r"(?:--port |PORT = )(\d+)")
 
 
@@ -57,12 +58,18 @@ def examples_in(page: Path) -> list[Example]:
 
 
 def files_in(page: Path) -> dict[str, str]:
-    """Return the files that readers save. A title with a folder is a project file."""
+    """Return the files that readers save. Other titles with a folder are quotes."""
     return {
         block.title: block.text
         for block in blocks_in(page)
-        if block.language == "py" and block.title and "/" not in block.title
+        if block.language == "py" and block.title and not is_quote(block)
     }
+
+
+def is_quote(block: Block) -> bool:
+    """Return whether the title is the name of a project file with this text."""
+    title = block.title or ""
+    return "/" in title and not title.startswith(READER_FOLDER)
 
 
 def run_examples(
@@ -88,7 +95,12 @@ def run_examples(
     assert "localhost" not in script
     # --norc: do not read the developer's shell settings.
     done = subprocess.run(
-        [bash, "--norc", "-c", f"trap 'kill $(jobs -p) 2>/dev/null' EXIT\n{script}"],
+        [
+            bash,
+            "--norc",
+            "-c",
+            f"trap 'kill $terminals $(jobs -p) 2>/dev/null' EXIT\n{script}",
+        ],
         capture_output=True,
         check=False,
         cwd=folder,
@@ -98,9 +110,9 @@ def run_examples(
             **environ,
         },
         text=True,
-        timeout=60,
+        timeout=120,
     )
-    assert not done.stderr
+    assert not done.stderr, done.stderr
     return [text.replace("\r", "") for text in done.stdout.split(f"{BETWEEN}\n")]
 
 
@@ -130,8 +142,10 @@ def _started(command: str, folder: Path) -> str:
     port = next(found[1] for text in known if (found := PORT.search(text)))
     return f"""\
 {{ exec {command.strip()}; }} >{port}.log 2>&1 &
+terminals="$terminals $!"
 until curl -s -o /dev/null http://127.0.0.1:{port}/; do
   kill -0 $! || {{ cat {port}.log >&2; break; }}
   sleep 0.05
 done
+disown  # A later `wait` must not wait for it.
 """

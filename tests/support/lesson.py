@@ -1,4 +1,4 @@
-"""Lists the pages of docs/lesson/ in order, and estimates the reading time of each."""
+"""Lists the pages of docs/lesson/ in order, and estimates the time for each."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ from tests.support.doc_examples import BLOCK
 from tests.support.harness import ROOT
 
 LESSON = ROOT / "docs" / "lesson"
+FURTHER = "going-further"
 ROW = re.compile(r"^\| \d+ \| \[[^\]]+\]\(([\w-]+)\.md\) \| (\d+) \|$", re.M)
-CONTENTS = ROW.findall((LESSON / "index.md").read_text(encoding="utf-8"))
-PAGES = [page for page, _ in CONTENTS]
-MINUTES = {page: int(minutes) for page, minutes in CONTENTS}
+LINK = re.compile(r"^\| \[[^\]]+\]\(([\w/-]+)\.md\) \|", re.M)
+
+
+def text_of(page: str) -> str:
+    return (LESSON / f"{page}.md").read_text(encoding="utf-8")
+
+
+PHASES = {page: int(minutes) for page, minutes in ROW.findall(text_of("index"))}
+"""The pages of the three phases, with their minutes."""
+OTHERS = LINK.findall(text_of("index").partition("## After the lesson")[2])
+"""The other pages of the lesson, with the contents of going-further."""
+MINUTES = {
+    f"{FURTHER}/{page}": int(minutes)
+    for page, minutes in ROW.findall(text_of(f"{FURTHER}/index"))
+}
+"""The pages of going-further, with their minutes."""
 
 WORDS_A_MINUTE = 180
 COMMAND_S, CODE_LINE_S, OUTPUT_LINE_S = 30, 3, 2

@@ -26,7 +26,7 @@ from host.model.event import (
     with_id,
 )
 from host.protocol.task_status import STATUS_OF_STATE
-from tests.support.doc_examples import BLOCK, blocks_in
+from tests.support.doc_examples import BLOCK, blocks_in, is_quote
 from tests.support.harness import ROOT
 
 DOCS = ROOT / "docs"
@@ -66,7 +66,8 @@ def test_every_local_link_has_a_target(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=path_of)
 def test_every_quote_is_in_the_named_file(page: Path) -> None:
     for block in blocks_in(page):
-        if block.title and "/" in block.title:
+        if is_quote(block):
+            assert block.title
             assert block.text in (ROOT / block.title).read_text(encoding="utf-8")
 
 
