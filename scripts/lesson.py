@@ -21,30 +21,6 @@ from scripts.lesson_quiz import take_quiz
 ROOT = Path(__file__).resolve().parent.parent
 STARTER = ROOT / "docs" / "lesson" / "code" / "starter"
 LESSON_PORTS = range(8005, 8010)
-FILES = (
-    "added.json",
-    "answer.json",
-    "asked.txt",
-    "console.log",
-    "events.txt",
-    "one.txt",
-    "otto.py",
-    "race.py",
-    "rosa.py",
-    "rosa.txt",
-    "rosa_again.py",
-    "seen.txt",
-    "stream.txt",
-    "task.json",
-    "together.py",
-    "together.txt",
-    "twin.json",
-    "twin.txt",
-    "two.txt",
-    "walter.json",
-    "watched.txt",
-)
-"""The files that the commands of the lesson's pages write into the clone."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,12 +64,9 @@ def quiz(lesson: Lesson) -> int:
 
 
 def reset(lesson: Lesson) -> int:
-    """Delete the learner's folder and files, and remove the agents from the host."""
-    files = [lesson.folder.parent / name for name in FILES]
-    for file in files:
-        file.unlink(missing_ok=True)
+    """Delete the learner's folder, and remove the agents from the host."""
     shutil.rmtree(lesson.folder, ignore_errors=True)
-    print(f"Deleted {_shorten(lesson.folder)}/ and the files of the lesson's pages.")
+    print(f"Deleted {_shorten(lesson.folder)}/.")
     ports = {*LESSON_PORTS, urlsplit(lesson.url).port}
     try:
         names = find_learner_agents(lesson.host_url, ports)

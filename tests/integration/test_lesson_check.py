@@ -225,7 +225,7 @@ def test_reset_leaves_nothing(clone: Path, stack: Stack) -> None:
     assert "my-agent/agent.py" in untracked(clone)
     assert git(clone, "diff", "--stat") == ""
     for name in ("stream.txt", "rosa.py"):
-        (clone / name).touch()
+        (clone / "my-agent" / name).touch()
     with learner_agent(clone, FINISHED) as agent:
         name = add_to_host(stack, agent.url)
         code, output = run_lesson("reset", clone, agent.url, stack, clone=clone)
