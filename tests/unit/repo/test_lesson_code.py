@@ -34,7 +34,9 @@ SCENARIOS = (
     "Processing data...",
     "Task cancelled by user request",
 )
-WRITTEN = re.compile(r"(?:\btee (?:-a )?| -o |(?<!=)> ?)([a-z][\w-]*\.(?:txt|json|log))\b")
+WRITTEN = re.compile(
+    r"(?:\btee (?:-a )?| -o |(?<!=)> ?)([a-z][\w-]*\.(?:txt|json|log))\b"
+)
 SAVED = re.compile(r'^```py title="([^"/]+)"', re.M)
 
 
