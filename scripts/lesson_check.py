@@ -22,15 +22,23 @@ RESUME_S = 10.0
 
 WATCH_PAGE = """(async () => {
     const read = (id) => document.getElementById(id)?.innerText.trim() ?? '';
+    const readBar = () =>
+        Number(document.getElementById('progress-bar')?.getAttribute('aria-valuenow'));
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+    // The stream begins with the rows of earlier tasks: wait until the bar stands still.
+    let last;
+    for (let still = 0; still < 20; still += 1) {
+        if (readBar() !== last) still = 0;
+        last = readBar();
+        await pause();
+    }
     const buttons = [...document.querySelectorAll('#task-controls button')];
     buttons.find((b) => b.textContent.trim() === 'Start Calendar Analysis')?.click();
     const bar = [];
     const end = Date.now() + 15_000;
     while (Date.now() < end && !(bar.length > 2 && bar.at(-1) === 100)) {
-        const element = document.getElementById('progress-bar');
-        const value = Number(element?.getAttribute('aria-valuenow'));
-        if (value !== bar.at(-1)) bar.push(value);
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        if (readBar() !== bar.at(-1)) bar.push(readBar());
+        await pause();
     }
     const all = document.body.innerText;
     return { bar, messages: read('status-messages'), results: read('results'), all };

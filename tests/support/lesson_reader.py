@@ -85,7 +85,7 @@ class Reader:
         agent = self.folder / "my-agent"
         for file in (LESSON / "code" / "finished").glob("*.*"):
             text = file.read_text(encoding="utf-8")
-            faster = text.replace(AGENT_SLEEPS, "asyncio.sleep(seconds / 10)")
+            faster = text.replace(AGENT_SLEEPS, "asyncio.sleep(seconds / 3)")
             assert (text != faster) == (file.name == "agent.py")
             (agent / file.name).write_text(faster, encoding="utf-8")
         server = Server(
