@@ -45,12 +45,16 @@ class Pausable(Protocol):
 
 
 class LoopBudget:
-    """`clock` counts seconds."""
+    """`clock` counts seconds, and `cpu_clock` those in which this thread runs."""
 
     def __init__(
-        self, clock: Callable[[], float] = time.perf_counter, share: float = SHARE
+        self,
+        clock: Callable[[], float] = time.perf_counter,
+        share: float = SHARE,
+        cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._clock = clock
+        self._cpu_clock = cpu_clock
         self._share = share
         self._balanced_at = clock() - BURST_S / share
         self._spent: dict[str, float] = defaultdict(float)
@@ -77,14 +81,19 @@ class LoopBudget:
     def metered(
         self, reason: str, coroutine: Coroutine[Any, Any, Result]
     ) -> Generator[Any, Any, Result]:
-        """Await the coroutine, and count the time of its steps."""
+        """Await the coroutine, and count the CPU time of its steps.
+
+        A request has system calls, in which a busy machine may stop the thread.
+        """
         step = partial(coroutine.send, None)
         while True:
+            begun = self._cpu_clock()
             try:
-                with self.spend(reason):
-                    waits_for = step()
+                waits_for = step()
             except StopIteration as end:
                 return cast(Result, end.value)
+            finally:
+                self.spend_time(reason, self._cpu_clock() - begun)
             try:
                 yield waits_for
             except BaseException as error:

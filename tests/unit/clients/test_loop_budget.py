@@ -108,7 +108,7 @@ def test_an_agent_gets_no_more_than_its_share_over_a_long_time() -> None:
 
 async def test_steps_of_a_coroutine_count_but_not_what_it_waits_for() -> None:
     clock = Clock()
-    budget = LoopBudget(clock)
+    budget = LoopBudget(clock, cpu_clock=clock)
 
     async def work() -> str:
         clock.now += 3
