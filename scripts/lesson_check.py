@@ -25,7 +25,7 @@ WATCH_PAGE = """(async () => {
     const readBar = () =>
         Number(document.getElementById('progress-bar')?.getAttribute('aria-valuenow'));
     const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
-    // The stream begins with the rows of earlier tasks: wait until the bar stands still.
+    // The stream begins with rows of earlier tasks: wait until the bar stands still.
     let last;
     for (let still = 0; still < 20; still += 1) {
         if (readBar() !== last) still = 0;
