@@ -154,7 +154,8 @@ class LoopBudget:
         """Return what the agent does that takes so long, if it had to wait lately."""
         waited_s, self._waited_s = self._waited_s, 0.0
         spent, self._spent = self._spent, defaultdict(float)
-        if waited_s < REPORT_S:
+        # What takes so long may have ended before the last report.
+        if waited_s < REPORT_S or not spent:
             return None
         reason = max(spent, key=spent.__getitem__)
         return f"the host reads it slowly: {reason}"

@@ -167,3 +167,14 @@ async def test_report_names_what_took_most_of_the_time_once() -> None:
     budget.pause_connections(connection)
     assert budget.take_report() == f"the host reads it slowly: {JSON}"
     assert budget.take_report() is None
+
+
+async def test_wait_for_something_that_was_reported_before_is_no_report() -> None:
+    clock = Clock()
+    budget = LoopBudget(clock)
+    spend(budget, clock, 2.0, HTTP)
+    assert budget.take_report() is None
+
+    budget.pause_connections(Connection(budget))
+
+    assert budget.take_report() is None
