@@ -143,7 +143,7 @@ class FeedReader:
         ]
 
     def _as_sent(self, body: bytes) -> bytes:
-        """Return the event as the target sends it: /tasks/stream has no null progress."""
+        """Return the event as sent: /tasks/stream has no progress of null."""
         if not self.target.startswith("/tasks/stream") or NO_PROGRESS not in body:
             return body
         is_completed = json.loads(body)["status"] == "completed"
