@@ -26,7 +26,7 @@ from tests.support.waiting import wait_until_sync
 
 STEP_S = "0.1"
 START_S = 30.0
-FEED_S = {"-m 2 ": "-m 0.7 ", "-m 9 ": "-m 4 "}
+FEED_S = {"-m 2 ": "-m 0.7 ", "-m 9 ": "-m 6 "}
 """Shorter times for feed commands: past events and new ones."""
 CLONED = ("agents", "courtside", "dashboard", "docs", "host", "scripts", "requirements")
 ANSWERS = "a\nb\nc\n"
